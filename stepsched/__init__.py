@@ -1,0 +1,132 @@
+"""One typed job, exact on every clock.
+
+Say *when* and *what* once; stepsched says when it will run, and creates, lists, pauses, resumes and
+cancels it: embedded in this process, on EventBridge Scheduler, or on Step Functions.
+
+Names load on first use, so that ``import stepsched`` stays cheap and never loads boto3.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stepsched import testing as testing
+    from stepsched.backends.base import Backend as Backend
+    from stepsched.backends.local import LocalBackend as LocalBackend
+    from stepsched.client import SchedulerClient as SchedulerClient
+    from stepsched.errors import AccessDeniedError as AccessDeniedError
+    from stepsched.errors import BackendError as BackendError
+    from stepsched.errors import BackendUnavailableError as BackendUnavailableError
+    from stepsched.errors import ConflictError as ConflictError
+    from stepsched.errors import HandlerError as HandlerError
+    from stepsched.errors import InvalidScheduleError as InvalidScheduleError
+    from stepsched.errors import InvalidTransitionError as InvalidTransitionError
+    from stepsched.errors import JobExistsError as JobExistsError
+    from stepsched.errors import JobFileError as JobFileError
+    from stepsched.errors import JobNotFoundError as JobNotFoundError
+    from stepsched.errors import RenderError as RenderError
+    from stepsched.errors import ScheduleWarning as ScheduleWarning
+    from stepsched.errors import StepschedError as StepschedError
+    from stepsched.errors import ThrottledError as ThrottledError
+    from stepsched.errors import UnsupportedError as UnsupportedError
+    from stepsched.jobfiles import load_jobs as load_jobs
+    from stepsched.jobs import CatchUp as CatchUp
+    from stepsched.jobs import Completion as Completion
+    from stepsched.jobs import DeadLetter as DeadLetter
+    from stepsched.jobs import Job as Job
+    from stepsched.jobs import JobRecord as JobRecord
+    from stepsched.jobs import JobStatus as JobStatus
+    from stepsched.jobs import Overlap as Overlap
+    from stepsched.jobs import Retry as Retry
+    from stepsched.jobs import Run as Run
+    from stepsched.jobs import RunStatus as RunStatus
+    from stepsched.schedules import Schedule as Schedule
+    from stepsched.schedules.cron import Cron as Cron
+    from stepsched.schedules.expressions import parse_schedule as parse_schedule
+    from stepsched.schedules.frequency import Frequency as Frequency
+    from stepsched.schedules.onetime import OneTime as OneTime
+    from stepsched.schedules.rate import Rate as Rate
+    from stepsched.schedules.timeline import Occurrence as Occurrence
+    from stepsched.schedules.timeline import timeline as timeline
+    from stepsched.schedules.windowed import Windowed as Windowed
+    from stepsched.targets import ApiTarget as ApiTarget
+    from stepsched.targets import BatchTarget as BatchTarget
+    from stepsched.targets import CommandTarget as CommandTarget
+    from stepsched.targets import EventBusTarget as EventBusTarget
+    from stepsched.targets import HandlerTarget as HandlerTarget
+    from stepsched.targets import LambdaTarget as LambdaTarget
+    from stepsched.targets import QueueTarget as QueueTarget
+    from stepsched.targets import StateMachineTarget as StateMachineTarget
+    from stepsched.targets import Target as Target
+    from stepsched.targets import TopicTarget as TopicTarget
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "stepsched.backends.base": ("Backend",),
+    "stepsched.backends.local": ("LocalBackend",),
+    "stepsched.client": ("SchedulerClient",),
+    "stepsched.errors": (
+        "AccessDeniedError",
+        "BackendError",
+        "BackendUnavailableError",
+        "ConflictError",
+        "HandlerError",
+        "InvalidScheduleError",
+        "InvalidTransitionError",
+        "JobExistsError",
+        "JobFileError",
+        "JobNotFoundError",
+        "RenderError",
+        "ScheduleWarning",
+        "StepschedError",
+        "ThrottledError",
+        "UnsupportedError",
+    ),
+    "stepsched.jobfiles": ("load_jobs",),
+    "stepsched.jobs": (
+        "CatchUp",
+        "Completion",
+        "DeadLetter",
+        "Job",
+        "JobRecord",
+        "JobStatus",
+        "Overlap",
+        "Retry",
+        "Run",
+        "RunStatus",
+    ),
+    "stepsched.schedules": ("Cron", "Frequency", "OneTime", "Rate", "Schedule", "Windowed"),
+    "stepsched.schedules.expressions": ("parse_schedule",),
+    "stepsched.schedules.timeline": ("Occurrence", "timeline"),
+    "stepsched.targets": (
+        "ApiTarget",
+        "BatchTarget",
+        "CommandTarget",
+        "EventBusTarget",
+        "HandlerTarget",
+        "LambdaTarget",
+        "QueueTarget",
+        "StateMachineTarget",
+        "Target",
+        "TopicTarget",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted([*_HOME_OF, "__version__", "testing"])  # noqa: PLE0605 -- the map is the list
+
+
+def __getattr__(name: str) -> object:
+    if name == "testing":
+        return import_module("stepsched.testing")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'stepsched' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,227 @@
+"""Every error that stepsched raises.
+
+```
+StepschedError
+├─ InvalidScheduleError (ValueError)    expression, field, reason
+├─ RenderError (ValueError)             job, reason
+├─ UnsupportedError                     job, backend, reason, alternatives
+├─ JobNotFoundError (LookupError)       name
+├─ JobExistsError                       name
+├─ InvalidTransitionError               name, status, action
+├─ ConflictError                        name, expected_version
+├─ JobFileError (ValueError)            source, reason
+├─ HandlerError                         job, scheduled_for
+└─ BackendError                         service, operation, code, request_id, retryable
+   ├─ AccessDeniedError
+   ├─ ThrottledError                    retry_after
+   └─ BackendUnavailableError
+```
+
+An error's arguments are data and its class writes the sentence, so every error pickles to itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+class StepschedError(Exception):
+    """The root: catch it to catch everything that stepsched raises on purpose."""
+
+
+class ScheduleWarning(UserWarning):
+    """A schedule that is valid and yet may not do what its author expects."""
+
+
+class InvalidScheduleError(StepschedError, ValueError):
+    """A schedule that cannot be meant.
+
+    Attributes:
+        expression: What was given, unchanged.
+        field: The part at fault, such as ``"hours"``, ``"timezone"`` or ``"expression"``.
+        reason: What is wrong with it, the value quoted, and how to mend it.
+    """
+
+    def __init__(self, expression: str, field: str, reason: str) -> None:
+        super().__init__(expression, field, reason)
+        self.expression = expression
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"invalid schedule {self.expression!r}: {self.field}: {self.reason}"
+
+
+class RenderError(StepschedError, ValueError):
+    """A job that cannot be written as Amazon States Language."""
+
+    def __init__(self, job: str, reason: str) -> None:
+        super().__init__(job, reason)
+        self.job = job
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot render job {self.job!r}: {self.reason}"
+
+
+class UnsupportedError(StepschedError):
+    """A backend cannot do exactly what the job asks. Nothing has been created.
+
+    Attributes:
+        job: The job's name.
+        backend: The backend that refuses.
+        reason: What it cannot do.
+        alternatives: What would work instead: other backends, or a change to the job.
+    """
+
+    def __init__(
+        self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(job, backend, reason, alternatives)
+        self.job = job
+        self.backend = backend
+        self.reason = reason
+        self.alternatives = alternatives
+
+    def __str__(self) -> str:
+        instead = f" (instead: {'; '.join(self.alternatives)})" if self.alternatives else ""
+        return f"the {self.backend} backend refuses job {self.job!r}: {self.reason}{instead}"
+
+
+class JobNotFoundError(StepschedError, LookupError):
+    """No job of that name is stored."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no job is named {self.name!r}; client.list() shows those that exist"
+
+
+class JobExistsError(StepschedError):
+    """A different job of that name is stored already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"a different job is named {self.name!r} already; "
+            "use client.update(job) to change it or choose another name"
+        )
+
+
+class InvalidTransitionError(StepschedError):
+    """The verb does not apply to a job in this status."""
+
+    def __init__(self, name: str, status: str, action: str) -> None:
+        super().__init__(name, status, action)
+        self.name = name
+        self.status = status
+        self.action = action
+
+    def __str__(self) -> str:
+        return f"cannot {self.action} job {self.name!r}: it is {self.status}"
+
+
+class ConflictError(StepschedError):
+    """Somebody else wrote first. Read again, then decide whether to try again."""
+
+    def __init__(self, name: str, expected_version: int) -> None:
+        super().__init__(name, expected_version)
+        self.name = name
+        self.expected_version = expected_version
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.name!r} is no longer at version {self.expected_version}: somebody wrote "
+            "first; read it again with client.get() and repeat the change"
+        )
+
+
+class JobFileError(StepschedError, ValueError):
+    """A file of jobs that cannot be read as one."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(source, reason)
+        self.source = source
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cannot load jobs from {self.source}: {self.reason}"
+
+
+class HandlerError(StepschedError):
+    """A run's own code failed. ``__cause__`` is the handler's exception where there is one."""
+
+    def __init__(self, job: str, scheduled_for: datetime) -> None:
+        super().__init__(job, scheduled_for)
+        self.job = job
+        self.scheduled_for = scheduled_for
+
+    def __str__(self) -> str:
+        return f"the run of job {self.job!r} for {self.scheduled_for.isoformat()} failed"
+
+
+class BackendError(StepschedError):
+    """The place where jobs live answered with an error.
+
+    Attributes:
+        service: Who answered, such as ``"sqlite"`` or ``"scheduler"``.
+        operation: What was asked of it.
+        code: Its error code.
+        request_id: Its identifier of the request, or None.
+        retryable: Whether the same call may succeed later.
+        detail: Its own words.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        code: str,
+        request_id: str | None = None,
+        retryable: bool = False,  # noqa: FBT001, FBT002 -- exception arguments are positional to pickle
+        detail: str = "",
+    ) -> None:
+        super().__init__(service, operation, code, request_id, retryable, detail)
+        self.service = service
+        self.operation = operation
+        self.code = code
+        self.request_id = request_id
+        self.retryable = retryable
+        self.detail = detail
+
+    def __str__(self) -> str:
+        words = f": {self.detail}" if self.detail else ""
+        request = f" (request {self.request_id})" if self.request_id else ""
+        again = "; trying again may help" if self.retryable else ""
+        return f"{self.service} {self.operation} failed with {self.code}{words}{request}{again}"
+
+
+class AccessDeniedError(BackendError):
+    """The caller may not do this."""
+
+
+class ThrottledError(BackendError):
+    """Too many requests. ``retry_after`` is how long to wait, or None where nobody said."""
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        code: str,
+        request_id: str | None = None,
+        retryable: bool = True,  # noqa: FBT001, FBT002 -- as above
+        detail: str = "",
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(service, operation, code, request_id, retryable, detail)
+        self.args = (*self.args, retry_after)
+        self.retry_after = retry_after
+
+
+class BackendUnavailableError(BackendError):
+    """The backend cannot be reached, or is busy for longer than is reasonable to wait."""

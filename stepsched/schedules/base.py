@@ -1,0 +1,254 @@
+"""What every schedule can be asked, and how the values read their input."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from typing_extensions import Self
+
+from stepsched.clock import utc_now
+from stepsched.errors import InvalidScheduleError
+from stepsched.schedules.zones import UTC
+from stepsched.values import Value
+
+_TICK = timedelta(microseconds=1)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+
+
+class ScheduleValue(Value):
+    """A value of this package: whatever is wrong with it leaves as one kind of error."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fields_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Names unknown and missing keys of a document, before the constructor sees them."""
+        if isinstance(data, Mapping):
+            known, required = _keys(cls)
+            if not required <= data.keys() <= known:
+                unknown = sorted(map(str, data.keys() - known))
+                missing = sorted(required - data.keys())
+                what = (
+                    f"unknown: {', '.join(unknown)}"
+                    if unknown
+                    else f"missing: {', '.join(missing)}"
+                )
+                reason = f"{what}; {cls.__name__} has {', '.join(cls.model_fields)}"
+                raise InvalidScheduleError(str(dict(data)), "fields", reason)
+        return handler(data)
+
+    def _fill(self, given: object, **fields: object) -> None:
+        """Validates the fields; every refusal leaves as an :class:`InvalidScheduleError`."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            cause = problem.get("ctx", {}).get("error")
+            if isinstance(cause, InvalidScheduleError):
+                raise cause from error
+            field = ".".join(map(str, problem["loc"])) or "schedule"
+            reason = f"{problem['msg'].removeprefix('Value error, ')} (given: {problem['input']!r})"
+            raise InvalidScheduleError(str(given), field, reason) from error
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a model's fields: all of them, and those without a default."""
+    fields = model.model_fields.items()
+    return frozenset(dict(fields)), frozenset(name for name, field in fields if field.is_required())
+
+
+class ScheduleBase(ScheduleValue):
+    """*When*: a frozen value without a clock. Equal schedules hash alike.
+
+    Every run is an aware datetime with the fixed offset of its zone at that moment, so that
+    ``==``, ``<`` and ``-`` mean instants. It is the scheduled instant, never the delivery.
+    """
+
+    if TYPE_CHECKING:  # a field in Cron, which a property of the base would hide
+
+        @property
+        def expression(self) -> str | None:
+            """The AWS text of exactly this, such as ``rate(5 minutes)``; None where AWS has none.
+
+            The zone and the window stand beside it and are not part of it.
+            """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The schedule in English words."""
+
+    @abstractmethod
+    def _next(self, after: datetime) -> datetime | None:
+        """The first run strictly after an aware instant."""
+
+    @abstractmethod
+    def _previous(self, before: datetime) -> datetime | None:
+        """The last run strictly before an aware instant."""
+
+    def _runs(self, after: datetime, until: datetime | None) -> Iterator[datetime]:
+        run = self._next(after)
+        while run is not None and (until is None or run <= until):
+            yield run
+            run = self._next(run)
+
+    def next_run(self, after: datetime | None = None) -> datetime | None:
+        """The first run after an instant.
+
+        Args:
+            after: Aware; exclusive. None means now.
+
+        Returns:
+            An aware datetime, or None when no run is left.
+
+        Raises:
+            ValueError: ``after`` is naive.
+        """
+        return self._next(utc_now() if after is None else _aware(after, "after"))
+
+    def previous_run(self, before: datetime | None = None) -> datetime | None:
+        """The last run before an instant: the mirror of :meth:`next_run`.
+
+        Args:
+            before: Aware; exclusive. None means now.
+
+        Returns:
+            An aware datetime, or None when there is no earlier run.
+
+        Raises:
+            ValueError: ``before`` is naive.
+        """
+        return self._previous(utc_now() if before is None else _aware(before, "before"))
+
+    def runs(
+        self, after: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[datetime]:
+        """The runs between two instants, lazily, strictly increasing.
+
+        Args:
+            after: Aware; exclusive. None means now.
+            until: Aware; inclusive. None means without end.
+
+        Raises:
+            ValueError: An instant is naive.
+        """
+        start = utc_now() if after is None else _aware(after, "after")
+        return self._runs(start, None if until is None else _aware(until, "until"))
+
+    def upcoming(self, count: int, after: datetime | None = None) -> list[datetime]:
+        """The next ``count`` runs; fewer when the schedule ends before.
+
+        Args:
+            count: At least 0.
+            after: Aware; exclusive. None means now.
+
+        Raises:
+            ValueError: ``after`` is naive, or ``count`` is negative.
+        """
+        return list(islice(self.runs(after=after), count))
+
+    def __str__(self) -> str:
+        """The AWS expression, or the description where AWS has no expression."""
+        return self.expression or self.describe()
+
+
+def _aware(moment: datetime, name: str) -> datetime:
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
+    if moment.utcoffset() is None:
+        raise ValueError(
+            f"{name} is naive ({moment.isoformat()}), so it names no instant; "
+            "add a zone, such as tzinfo=timezone.utc or ZoneInfo('Europe/Paris')"
+        )
+    return moment
+
+
+def read_moment(value: object) -> datetime:
+    """A datetime, naive or aware, from a datetime or ISO 8601 text with date and time."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
+            "a datetime or ISO 8601 text is wanted, such as '2030-01-01T09:00'"
+        )
+    from dateutil.parser import isoparse
+
+    if not _DATE_AND_TIME.match(value):
+        raise ValueError(f"{value!r} is not a date and a time, such as '2030-01-01T09:00'")
+    try:
+        return isoparse(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not ISO 8601: {error}") from error
+
+
+def read_instant(value: object) -> datetime | None:
+    """An instant in UTC from an aware datetime or ISO 8601 text with an offset; None stays."""
+    if value is None:
+        return None
+    moment = read_moment(value)
+    if moment.utcoffset() is None:
+        raise ValueError(
+            f"{moment.isoformat()} is naive, so it names no instant; add an offset such as 'Z' "
+            "or a tzinfo"
+        )
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, BeforeValidator(read_moment)]
+"""A naive wall time or an aware instant."""
+Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
+"""An aware instant, kept in UTC, or None."""
+
+
+class BoundedSchedule(ScheduleBase):
+    """A schedule with an optional window, both ends inclusive (P-14)."""
+
+    start: Instant = None
+    """No run before this instant. None: from the beginning (a rate: from its creation)."""
+    end: Instant = None
+    """No run after this instant. None: without end."""
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            reason = (
+                f"start {self.start.isoformat()} is not before end {self.end.isoformat()}; "
+                "both ends are inclusive and must differ"
+            )
+            raise InvalidScheduleError(type(self).__name__, "start", reason)
+        return self
+
+    def _after(self, after: datetime) -> datetime:
+        """The exclusive bound once the window's start is taken in."""
+        if self.start is None or self.start <= after or self.start.year == 1:
+            return after
+        return self.start - _TICK
+
+    def _until(self, until: datetime | None) -> datetime | None:
+        """The inclusive bound once the window's end is taken in."""
+        if self.end is None or (until is not None and until <= self.end):
+            return until
+        return self.end
+
+    def _before(self, before: datetime) -> datetime:
+        """The exclusive upper bound once the window's end is taken in."""
+        if self.end is None or self.end >= before or self.end.year == 9999:
+            return before
+        return self.end + _TICK
+
+    def _inside(self, run: datetime | None) -> datetime | None:
+        if run is None or (self.start and run < self.start) or (self.end and run > self.end):
+            return None
+        return run

@@ -1,0 +1,344 @@
+"""The AWS cron dialect: text to bit sets, and the refusals.
+
+Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based.
+Where AWS is silent the policies P-05 to P-11, P-15 and P-18 of ``docs/time.md`` decide.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from stepsched.errors import InvalidScheduleError
+from stepsched.schedules.day_rules import (
+    DayRule,
+    DaysOfMonth,
+    LastDay,
+    LastWeekday,
+    LastWeekdayOfMonth,
+    NearestWeekday,
+    NthWeekday,
+    Weekdays,
+)
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+
+
+class Field(NamedTuple):
+    """What one field may hold."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+    """Names of the values, the first one for ``low``."""
+    largest_step: int = 0
+    """0 where the field takes no ``/``."""
+    wraps: bool = True
+    """Whether a range may run over the field's end (P-05)."""
+    marks: str = ""
+    """The special characters besides ``, - * /``."""
+
+    @property
+    def full(self) -> int:
+        """The bit set of every value; bit 0 stands for ``low``."""
+        return (1 << (self.high - self.low + 1)) - 1
+
+
+MINUTES = Field("minutes", 0, 59, largest_step=59)
+HOURS = Field("hours", 0, 23, largest_step=23)
+DAY_OF_MONTH = Field("day-of-month", 1, 31, largest_step=31, marks="?LW")
+MONTH = Field("month", 1, 12, names=MONTHS, largest_step=12)
+DAY_OF_WEEK = Field("day-of-week", 1, 7, names=WEEKDAYS, marks="?L#")
+YEAR = Field("year", FIRST_YEAR, LAST_YEAR, largest_step=LAST_YEAR - FIRST_YEAR, wraps=False)
+
+
+class CronFields(NamedTuple):
+    """A cron in the engine's terms. Every bit set counts from its field's lowest value."""
+
+    minutes: int
+    hours: int
+    months: int
+    years: int
+    rules: tuple[DayRule, ...]
+    """A day fires when any rule takes it. AWS text gives one rule; a crontab may give two."""
+    text: str
+    """The six fields in canonical form; empty where AWS has no text for this."""
+
+
+@lru_cache(maxsize=4096)
+def parse_cron(expression: str) -> CronFields:
+    """Reads ``0 9 ? * MON-FRI *``, with or without ``cron( )`` around it.
+
+    Raises:
+        InvalidScheduleError: It is not of the dialect; names the field, the value and the cure.
+    """
+    return _Reader(expression).read()
+
+
+class _Reader:
+    """One expression being read. It holds the text for the errors."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+
+    def fail(self, field: str, reason: str) -> InvalidScheduleError:
+        return InvalidScheduleError(self.expression, field, reason)
+
+    def read(self) -> CronFields:
+        parts = self.split()
+        minutes, minutes_text = self.values(MINUTES, parts[0])
+        hours, hours_text = self.values(HOURS, parts[1])
+        months, months_text = self.values(MONTH, parts[3])
+        years, years_text = self.values(YEAR, parts[5]) if parts[5] != "*" else (YEAR.full, "*")
+        rule, days_text, weekdays_text = self.days(parts)
+        text = f"{minutes_text} {hours_text} {days_text} {months_text} {weekdays_text} {years_text}"
+        return CronFields(minutes, hours, months, years, (rule,), text)
+
+    # -- the whole -------------------------------------------------------------------------------
+
+    def split(self) -> list[str]:
+        text = self.expression
+        if len(text) > 256:
+            raise self.fail("expression", f"it has {len(text)} characters; AWS takes at most 256")
+        if text[:5].lower() == "cron(" and text[-1:] == ")":
+            text = text[5:-1]
+        if text.startswith("@"):
+            hint = f"Cron.from_crontab({text!r}) reads crontab shortcuts"
+            raise self.fail("expression", f"{text!r} is not of the AWS dialect; {hint}")
+        parts = text.split(" ")
+        if "" in parts or not text.isprintable():
+            raise self.fail("expression", self.blanks(text))
+        if len(parts) == 5:
+            parts.append("*")
+        if len(parts) != 6:
+            raise self.fail("expression", self.count(parts))
+        return parts
+
+    def blanks(self, text: str) -> str:
+        fields = text.split()
+        if not fields:
+            return "it is empty; six fields are wanted, such as '0 9 ? * MON-FRI *'"
+        return (
+            "one blank stands between fields, and none before or after them; "
+            f"write {' '.join(fields)!r}"
+        )
+
+    def count(self, parts: list[str]) -> str:
+        given = f"{len(parts)} field{'s' if len(parts) > 1 else ''} in {' '.join(parts)!r}"
+        hint = ""
+        if len(parts) == 7:
+            hint = f"; AWS has no seconds field: try {' '.join(parts[1:])!r}"
+        return (
+            f"{given}; five or six are wanted: minutes hours day-of-month month day-of-week [year]"
+            + hint
+        )
+
+    def days(self, parts: list[str]) -> tuple[DayRule, str, str]:
+        """The day rule, and the texts of both day fields."""
+        day, weekday = parts[2], parts[4]
+        if day == "?" and weekday == "?":
+            reason = "both day fields are '?', so no day is named; write '* * ?' for every day"
+            raise self.fail("day-of-month", reason)
+        if weekday == "?":
+            rule, text = self.day_of_month(day)
+            return rule, text, "?"
+        if day == "?":
+            rule, text = self.day_of_week(weekday)
+            return rule, "?", text
+        raise self.both_days(parts)
+
+    def both_days(self, parts: list[str]) -> InvalidScheduleError:
+        day, weekday = parts[2], parts[4]
+        # A mistake inside either field is the nearer one to name.
+        if day != "*":
+            self.day_of_month(day)
+        if weekday not in ("*", "0", "7"):
+            self.day_of_week(weekday)
+        reason = (
+            f"day-of-month {day!r} and day-of-week {weekday!r} are both set; "
+            "exactly one of the two must be '?'"
+        )
+        if len(self.expression.split(" ")) == 5:
+            line = " ".join(parts[:5]).removeprefix("cron(")
+            reason += f"; a Unix crontab is read by Cron.from_crontab({line!r})"
+        elif day == "*":
+            reason += f": write '?' for day-of-month to run on {weekday!r}"
+            if weekday == "*":
+                reason = reason.split(": write")[0] + "; write '* * ?' for every day"
+        elif weekday == "*":
+            reason += "; write '?' for day-of-week"
+        return self.fail("day-of-week", reason)
+
+    # -- the two day fields ----------------------------------------------------------------------
+
+    def day_of_month(self, text: str) -> tuple[DayRule, str]:
+        if text == "*":
+            return DaysOfMonth(DAY_OF_MONTH.full), "*"
+        upper = text.upper()
+        if "L" not in upper and "W" not in upper:
+            bits, canonical = self.values(DAY_OF_MONTH, text)
+            return DaysOfMonth(bits), canonical
+        if upper == "L":
+            return LastDay(0), "L"
+        if upper == "LW":
+            return LastWeekday(), "LW"
+        if upper.startswith("L-") and _is_number(upper[2:], 2):
+            back = int(upper[2:])
+            if not 1 <= back <= 30:
+                raise self.fail("day-of-month", f"{text!r}: L-n counts back 1 to 30 days")
+            return LastDay(back), f"L-{back}"
+        if upper.endswith("W") and _is_number(upper[:-1], 2):
+            day = self.number(DAY_OF_MONTH, text[:-1], text)
+            return NearestWeekday(day), f"{day}W"
+        raise self.fail("day-of-month", self.misused_mark(DAY_OF_MONTH, text))
+
+    def day_of_week(self, text: str) -> tuple[DayRule, str]:
+        if text == "*":
+            return Weekdays(DAY_OF_WEEK.full), "*"
+        upper = text.upper()
+        if upper == "L":  # P-10: the last day of the week
+            return Weekdays(1 << 6), "L"
+        if "#" in upper:
+            return self.nth_weekday(upper)
+        if upper.endswith("L") and _is_name_or_number(upper[:-1]):
+            day = self.number(DAY_OF_WEEK, upper[:-1], text)
+            return LastWeekdayOfMonth(day - 1), f"{day}L"
+        bits, canonical = self.values(DAY_OF_WEEK, text)
+        return Weekdays(bits), canonical
+
+    def nth_weekday(self, text: str) -> tuple[DayRule, str]:
+        if text.count("#") > 1 and ("," in text or "-" in text):
+            raise self.fail("day-of-week", f"{text!r}: only one term with '#' may stand here")
+        weekday, _, nth = text.partition("#")
+        if not _is_name_or_number(weekday):
+            reason = f"{text!r}: '#' joins a weekday and a count, such as 6#3 or FRI#3"
+            raise self.fail("day-of-week", reason)
+        day = self.number(DAY_OF_WEEK, weekday, text)
+        if not _is_number(nth, 2) or not 1 <= int(nth) <= 5:
+            raise self.fail("day-of-week", f"{text!r}: after '#' stands a number from 1 to 5")
+        return NthWeekday(day - 1, int(nth)), f"{day}#{int(nth)}"
+
+    # -- plain values ----------------------------------------------------------------------------
+
+    def values(self, field: Field, text: str) -> tuple[int, str]:
+        """The bit set of a list of values, ranges and steps, and its canonical text."""
+        if text == "*":
+            return field.full, "*"
+        if text.isascii() and text.isdigit() and len(text) <= 2:
+            value = self.number(field, text, text)
+            return 1 << (value - field.low), str(value)
+        bits, texts = 0, []
+        for item in text.split(","):
+            if not item:
+                raise self.fail(field.name, f"{text!r} holds an empty list item")
+            item_bits, item_text = self.item(field, item, text)
+            bits |= item_bits
+            texts.append(item_text)
+        return bits, ",".join(texts)
+
+    def item(self, field: Field, item: str, text: str) -> tuple[int, str]:
+        body, slash, step_text = item.partition("/")
+        step = self.step(field, step_text, item) if slash else 1
+        if body == "*":
+            if not slash:
+                reason = f"{text!r}: '*' stands alone or before '/', never inside a list"
+                raise self.fail(field.name, reason)
+            first, last, shown = field.low, field.high, "*"
+        elif "-" in body:
+            low, _, high = body.partition("-")
+            if not low or not high or "-" in high:
+                reason = f"{item!r} is not a range; a range is written {field.low}-{field.high}"
+                raise self.fail(field.name, reason)
+            first, last = self.number(field, low, text), self.number(field, high, text)
+            if low.isdigit() and high.isdigit():
+                shown = f"{first}-{last}"
+            else:
+                shown = f"{field.names[first - field.low]}-{field.names[last - field.low]}"
+        else:
+            first = self.number(field, body, text)
+            last = field.high if slash else first
+            shown = str(first) if body.isdigit() else body.upper()
+        if last < first:
+            if not field.wraps:
+                raise self.fail(field.name, f"the range {item!r} runs backwards")
+            last += field.high - field.low + 1
+        bits = _every(first - field.low, last - field.low, step)
+        size = field.high - field.low + 1
+        return (bits | bits >> size) & field.full, f"{shown}/{step}" if slash else shown
+
+    def step(self, field: Field, text: str, item: str) -> int:
+        if not field.largest_step:
+            reason = f"{item!r}: '/' is not allowed here; list the days, such as 'MON,WED,FRI'"
+            raise self.fail(field.name, reason)
+        if not _is_number(text, 3):
+            raise self.fail(field.name, f"{item!r}: after '/' stands a whole number")
+        step = int(text)
+        if not 1 <= step <= field.largest_step:
+            reason = f"{item!r}: the step must be 1 to {field.largest_step}"
+            if step > field.largest_step and field in (MINUTES, HOURS):
+                unit = "minutes" if field is MINUTES else "hours"
+                reason += f"; for every {step} {unit} use rate({step} {unit})"
+            raise self.fail(field.name, reason)
+        return step
+
+    def number(self, field: Field, token: str, text: str) -> int:
+        """The value of a number or a name."""
+        width = 4 if field is YEAR else 2
+        if _is_number(token, width):
+            value = int(token)
+            if field.low <= value <= field.high:
+                return value
+            reason = f"{text!r}: {value} is not between {field.low} and {field.high}"
+            if field is DAY_OF_WEEK and value == 0:
+                reason += "; Sunday is 1 or SUN on AWS (Monday 2, Saturday 7)"
+            raise self.fail(field.name, reason)
+        if field.names and token.upper() in field.names:
+            return field.names.index(token.upper()) + field.low
+        raise self.fail(field.name, self.not_a_value(field, token, text))
+
+    def not_a_value(self, field: Field, token: str, text: str) -> str:
+        if token.isascii() and token.isdigit():
+            if int(token) > field.high:
+                return f"{text!r}: {int(token)} is not between {field.low} and {field.high}"
+            return f"{text!r}: write {int(token)} without the leading zeros"
+        if token in ("?", "*") or any(mark in token.upper() for mark in "?LW#"):
+            return self.misused_mark(field, text)
+        if token.startswith("-"):
+            return f"{token!r} is negative; values are {field.low} to {field.high}"
+        if field.names:
+            return (
+                f"{text!r}: {token!r} is neither a number from {field.low} to {field.high} "
+                f"nor one of {', '.join(field.names)}"
+            )
+        return f"{text!r}: {token!r} is not a whole number from {field.low} to {field.high}"
+
+    def misused_mark(self, field: Field, text: str) -> str:
+        marks = ", ".join(mark for mark in "?LW#" if mark in text.upper())
+        if not field.marks:
+            return f"{text!r}: {marks or text} has no meaning in this field"
+        forms = {
+            "day-of-month": "'?', 'L', 'LW', 'L-3' and '15W'",
+            "day-of-week": "'?', 'L', '6L' and '6#3'",
+        }[field.name]
+        return f"{text!r} cannot be read; the special forms here are {forms}, each on its own"
+
+
+def _every(first: int, last: int, step: int) -> int:
+    """The bits first, first + step, … up to last."""
+    if step == 1:
+        return ((1 << (last - first + 1)) - 1) << first
+    bits = 0
+    for bit in range(first, last + 1, step):
+        bits |= 1 << bit
+    return bits
+
+
+def _is_number(text: str, width: int) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= width
+
+
+def _is_name_or_number(text: str) -> bool:
+    return _is_number(text, 99) or text in WEEKDAYS

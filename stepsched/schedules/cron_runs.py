@@ -1,0 +1,304 @@
+"""The runs of a cron in closed form: three bit sets, no walk.
+
+A run's position is (year, day of the year, minute of the day). The years are one bit set, the days
+of a year another (one for each of the 14 kinds of year), the minutes of a day the third; the next
+position is the lowest bit at or above the present one, and the previous one the highest below.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from calendar import isleap, monthrange
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import TypeAlias
+
+from stepsched.schedules.cron_fields import FIRST_YEAR, LAST_YEAR, CronFields
+from stepsched.schedules.zones import UTC, Zone
+
+_MINUTE_OF_DAY = 24 * 60
+_YEARS = range(FIRST_YEAR, LAST_YEAR + 1)
+_NEW_YEAR = [date(year, 1, 1).toordinal() for year in _YEARS]
+_DAYS = [timedelta(days=day) for day in range(366)]
+_BEFORE_ALL = datetime(FIRST_YEAR - 1, 12, 29, tzinfo=UTC)
+_AFTER_ALL = datetime(LAST_YEAR + 1, 1, 3, tzinfo=UTC)
+_MINUTES = [timedelta(minutes=minute) for minute in range(_MINUTE_OF_DAY)]
+
+
+def _kind(year: int) -> int:
+    """The kind of year: twice the weekday of its first day (0 = Sunday), plus 1 when leap."""
+    return _NEW_YEAR[year - FIRST_YEAR] % 7 * 2 + isleap(year)
+
+
+_KINDS = [_kind(year) for year in _YEARS]
+_YEARS_OF_KIND = [
+    sum(1 << index for index, kind in enumerate(_KINDS) if kind == wanted) for wanted in range(14)
+]
+
+
+def _months(kind: int) -> tuple[tuple[int, int, int], ...]:
+    """Of each month in such a year: its first weekday, its length, its first day of the year."""
+    months, day = [], 0
+    for month in range(1, 13):
+        days = monthrange(2024 if kind % 2 else 2023, month)[1]
+        months.append(((kind // 2 + day) % 7, days, day))
+        day += days
+    return tuple(months)
+
+
+_MONTHS_OF_KIND = [_months(kind) for kind in range(14)]
+
+
+Position: TypeAlias = tuple[int, int, int]
+"""A wall time: the year, the day of the year (0 is 1 January), the minute of the day."""
+
+
+class CronRuns:
+    """The compiled form of one cron; shared by every value of the same text."""
+
+    __slots__ = ("_days", "_live", "_masks", "_minutes", "months", "rules", "times", "years")
+
+    def __init__(self, fields: CronFields) -> None:
+        self.times = 0
+        for hour in range(24):
+            if fields.hours >> hour & 1:
+                self.times |= fields.minutes << 60 * hour
+        self.months = fields.months
+        self.years = fields.years
+        self.rules = fields.rules
+        self._masks: list[int | None] = [None] * 14
+        self._days: list[tuple[int, ...] | None] = [None] * 14
+        self._live: int | None = None
+        self._minutes: tuple[int, ...] | None = None
+
+    # -- the bit sets ----------------------------------------------------------------------------
+
+    def day_mask(self, kind: int) -> int:
+        """The days of such a year on which the cron runs."""
+        mask = self._masks[kind]
+        if mask is None:
+            mask = 0
+            for index, (first, length, start) in enumerate(_MONTHS_OF_KIND[kind]):
+                if self.months >> index & 1:
+                    for rule in self.rules:
+                        mask |= rule.mask(first, length) << start
+            self._masks[kind] = mask
+        return mask
+
+    def live_years(self) -> int:
+        """The years in which the cron runs at all."""
+        if self._live is None:
+            live = 0
+            for kind, years in enumerate(_YEARS_OF_KIND):
+                if self.years & years and self.day_mask(kind):
+                    live |= years
+            self._live = live & self.years
+        return self._live
+
+    def _days_of(self, year: int) -> tuple[int, ...]:
+        kind = _KINDS[year - FIRST_YEAR]
+        days = self._days[kind]
+        if days is None:
+            days = self._days[kind] = _bits(self.day_mask(kind))
+        return days
+
+    def _minutes_of_day(self) -> tuple[int, ...]:
+        if self._minutes is None:
+            self._minutes = _bits(self.times)
+        return self._minutes
+
+    # -- the neighbours of a position --------------------------------------------------------------
+
+    def at_or_after(self, year: int, day: int, minute: int) -> Position | None:
+        """The first position that is not before the one given, which need not be on the grid."""
+        if year < FIRST_YEAR:
+            year, day, minute = FIRST_YEAR, 0, 0
+        elif year > LAST_YEAR:
+            return None
+        if self.years >> (year - FIRST_YEAR) & 1:
+            days = self.day_mask(_KINDS[year - FIRST_YEAR]) >> day
+            if days & 1:
+                times = self.times >> minute
+                if times:
+                    return (year, day, minute + _lowest(times))
+                days ^= 1
+            if days:
+                return (year, day + _lowest(days), _lowest(self.times))
+        # The year after is nearly always the one; only a sparse cron needs the set of all.
+        year += 1
+        if not (self.years >> (year - FIRST_YEAR) & 1 and self.day_mask(_KINDS[year - FIRST_YEAR])):
+            years = self.live_years() >> (year - FIRST_YEAR)
+            if not years:
+                return None
+            year += _lowest(years)
+        days = self.day_mask(_KINDS[year - FIRST_YEAR])
+        return year, _lowest(days), _lowest(self.times)
+
+    def before(self, year: int, day: int, minute: int) -> Position | None:
+        """The last position before the one given."""
+        if year > LAST_YEAR:
+            year, day, minute = LAST_YEAR, 365, _MINUTE_OF_DAY
+        elif year < FIRST_YEAR:
+            return None
+        if self.years >> (year - FIRST_YEAR) & 1:
+            mask = self.day_mask(_KINDS[year - FIRST_YEAR])
+            if mask >> day & 1:
+                times = self.times & ((1 << minute) - 1)
+                if times:
+                    return (year, day, times.bit_length() - 1)
+            days = mask & ((1 << day) - 1)
+            if days:
+                return (year, days.bit_length() - 1, self.times.bit_length() - 1)
+        years = self.live_years() & ((1 << (year - FIRST_YEAR)) - 1)
+        if not years:
+            return None
+        year = FIRST_YEAR + years.bit_length() - 1
+        days = self.day_mask(_KINDS[year - FIRST_YEAR])
+        return (year, days.bit_length() - 1, self.times.bit_length() - 1)
+
+    # -- instants ----------------------------------------------------------------------------------
+
+    def next_run(self, zone: Zone, after: datetime) -> datetime | None:
+        """The first run strictly after an aware instant."""
+        position = self.position_after(zone, after)
+        while position is not None:
+            run = _instant(zone, *position)
+            if run is not None:
+                return run
+            gap = zone.change_at(_wall(position))
+            position = self.at_or_after(*_place(gap.wall_after, round_up=True))
+        return None
+
+    def previous_run(self, zone: Zone, before: datetime) -> datetime | None:
+        """The last run strictly before an aware instant."""
+        position = self.position_before(zone, before)
+        while position is not None:
+            run = _instant(zone, *position)
+            if run is not None:
+                return run
+            gap = zone.change_at(_wall(position))
+            position = self.before(*_place(gap.wall_before, round_up=True))
+        return None
+
+    def position_after(self, zone: Zone, after: datetime) -> Position | None:
+        """The first position, in a gap or not, whose first pass comes after the instant."""
+        if not FIRST_YEAR <= after.year <= LAST_YEAR:
+            after = _clamp(after)
+        local = after.astimezone(zone.info)
+        if local.fold:  # everything up to the end of the repeated stretch has had its only pass
+            change = zone.change_at(local.replace(tzinfo=None))
+            return self.at_or_after(*_place(change.wall_before, round_up=True))
+        year, day, minute = _place(local, round_up=False)
+        return self.at_or_after(year, day, minute + 1)
+
+    def position_before(self, zone: Zone, before: datetime) -> Position | None:
+        """The last position, in a gap or not, whose first pass comes before the instant."""
+        if not FIRST_YEAR <= before.year <= LAST_YEAR:
+            before = _clamp(before)
+        local = before.astimezone(zone.info)
+        if local.fold:
+            local = zone.change_at(local.replace(tzinfo=None)).wall_before
+        return self.before(*_place(local, round_up=True))
+
+    def between(
+        self, zone: Zone, first: Position | None, last: Position | None
+    ) -> Iterator[datetime]:
+        """The runs from one position to another, both included, oldest first."""
+        if first is None or last is None or first > last:
+            return
+        minutes = self._minutes_of_day()
+        (first_year, first_day, first_minute), (last_year, last_day, last_minute) = first, last
+        low = bisect_left(minutes, first_minute)
+        high = bisect_right(minutes, last_minute)
+        if first[:2] == last[:2]:
+            yield from _day(zone, first_year, first_day, minutes[low:high])
+            return
+        yield from _day(zone, first_year, first_day, minutes[low:])
+        times = [_MINUTES[minute] for minute in minutes]
+        years = self.live_years() >> (first_year - FIRST_YEAR)
+        for year in range(first_year, last_year + 1):
+            if not years & 1:
+                years >>= 1
+                continue
+            years >>= 1
+            days = self._days_of(year)
+            if year == first_year:
+                days = days[bisect_right(days, first_day) :]
+            if year == last_year:
+                days = days[: bisect_left(days, last_day)]
+            spans = iter(zone.year(year).spans)
+            end, base = next(spans)
+            for day in days:
+                while day >= end:
+                    end, base = next(spans)
+                if base is None:
+                    yield from _day(zone, year, day, minutes)
+                    continue
+                midnight = base + _DAYS[day]
+                for time in times:
+                    yield midnight + time
+        yield from _day(zone, last_year, last_day, minutes[:high])
+
+    def skipped(
+        self, zone: Zone, first: Position | None, last: Position | None
+    ) -> Iterator[datetime]:
+        """The wall times between two positions that the clocks never show, oldest first."""
+        if first is None or last is None:
+            return
+        for year in range(first[0], last[0] + 1):
+            for change in zone.year(year).changes:
+                place = max(_place(change.wall_before, round_up=True), first)
+                while (position := self.at_or_after(*place)) is not None and position <= last:
+                    wall = _wall(position)
+                    if not change.wall_before <= wall < change.wall_after:
+                        break
+                    yield wall
+                    place = (position[0], position[1], position[2] + 1)
+
+
+def _day(zone: Zone, year: int, day: int, minutes: tuple[int, ...]) -> Iterator[datetime]:
+    for minute in minutes:
+        run = _instant(zone, year, day, minute)
+        if run is not None:
+            yield run
+
+
+def _instant(zone: Zone, year: int, day: int, minute: int) -> datetime | None:
+    """The instant of a position; None in a gap."""
+    base = zone.base(year, day)
+    if base is not None:
+        return base + _DAYS[day] + _MINUTES[minute]
+    return zone.first_pass(_wall((year, day, minute)))
+
+
+def _wall(position: Position) -> datetime:
+    """The naive wall time of a position."""
+    year, day, minute = position
+    return datetime.fromordinal(_NEW_YEAR[year - FIRST_YEAR] + day) + _MINUTES[minute]
+
+
+def _place(wall: datetime, *, round_up: bool) -> Position:
+    """The position of a wall time, cut or raised to the minute; beyond the years it is any."""
+    year = wall.year
+    minute = wall.hour * 60 + wall.minute
+    if round_up and (wall.second or wall.microsecond):
+        minute += 1
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        return year, 0, 0
+    return year, wall.toordinal() - _NEW_YEAR[year - FIRST_YEAR], minute
+
+
+def _clamp(moment: datetime) -> datetime:
+    """An instant no further than two days outside the dialect's years, on the same side."""
+    return min(max(moment, _BEFORE_ALL), _AFTER_ALL)
+
+
+def _lowest(bits: int) -> int:
+    return (bits & -bits).bit_length() - 1
+
+
+@lru_cache(maxsize=512)
+def _bits(mask: int) -> tuple[int, ...]:
+    """The numbers of the bits that are set, ascending."""
+    return tuple(index for index, bit in enumerate(bin(mask)[:1:-1]) if bit == "1")

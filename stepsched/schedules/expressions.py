@@ -1,0 +1,66 @@
+"""AWS text to a schedule value."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from stepsched.errors import InvalidScheduleError
+from stepsched.schedules.cron import Cron
+from stepsched.schedules.onetime import OneTime
+from stepsched.schedules.rate import Rate
+
+_FORMS = "the forms are at(yyyy-mm-ddThh:mm:ss), rate(5 minutes) and cron(0 9 ? * MON-FRI *)"
+
+
+def parse_schedule(
+    expression: str,
+    *,
+    timezone: str = "UTC",
+    start: datetime | str | None = None,
+    end: datetime | str | None = None,
+) -> OneTime | Rate | Cron:
+    """Reads ``at( )``, ``rate( )`` or ``cron( )`` as EventBridge Scheduler does.
+
+    Args:
+        expression: 1 to 256 characters; keywords in any case, no blank around or inside the
+            parentheses.
+        timezone: The IANA zone of ``at`` and ``cron``; without meaning for a rate, as on AWS.
+        start: The window of ``rate`` and ``cron``; without meaning for ``at``, as on AWS.
+        end: As ``start``.
+
+    Raises:
+        InvalidScheduleError: Names the field, the value and the cure.
+    """
+    if not isinstance(expression, str):
+        reason = f"text is wanted, not {type(expression).__name__}"
+        raise InvalidScheduleError(str(expression), "expression", reason)
+    if len(expression) > 256:
+        reason = f"it has {len(expression)} characters; AWS takes at most 256"
+        raise InvalidScheduleError(expression, "expression", reason)
+    match = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression, re.IGNORECASE)
+    if match is None or match[2] != match[2].strip():
+        raise InvalidScheduleError(expression, "expression", _why_not(expression))
+    match match[1].lower():
+        case "at":
+            return OneTime.from_expression(expression, timezone=timezone)
+        case "rate":
+            return Rate.from_expression(expression, start=start, end=end)
+        case _:
+            return Cron(expression, timezone=timezone, start=start, end=end)
+
+
+def _why_not(text: str) -> str:
+    bare = re.sub(r"\s*([()])\s*", r"\1", text.strip())
+    if bare != text and re.fullmatch(r"(at|rate|cron)\(.*\)", bare, re.IGNORECASE):
+        return f"no blank may stand around the text or next to the parentheses; write {bare!r}"
+    if not text.strip():
+        return f"it is empty; {_FORMS}"
+    if text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text):
+        return (
+            f"{text!r} has no at( ), rate( ) or cron( ) around it; "
+            f"a Unix crontab is read by Cron.from_crontab({text!r})"
+        )
+    if re.fullmatch(r"\S+( +\S+){5}", text):
+        return f"{text!r} lacks its wrapper; write 'cron({text})'"
+    return f"{text!r} cannot be read; {_FORMS}"

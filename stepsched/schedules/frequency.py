@@ -1,0 +1,138 @@
+"""A calendar step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from typing_extensions import Self
+
+from stepsched.errors import InvalidScheduleError
+from stepsched.schedules.base import ScheduleValue
+
+UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes")
+_MINUTES = {"weeks": 7 * 24 * 60, "days": 24 * 60, "hours": 60, "minutes": 1}
+_Count = Annotated[int, Field(ge=0, strict=True)]
+
+
+class Frequency(ScheduleValue, frozen=True):
+    """A calendar step, such as ``Frequency(months=1)``; units may be joined.
+
+    Years to days move the wall clock, hours and minutes are elapsed time, and large units are
+    added first. The step must move forward.
+    """
+
+    years: _Count = 0
+    quarters: _Count = 0
+    months: _Count = 0
+    weeks: _Count = 0
+    days: _Count = 0
+    hours: _Count = 0
+    minutes: _Count = 0
+
+    def __init__(
+        self,
+        *,
+        years: int = 0,
+        quarters: int = 0,
+        months: int = 0,
+        weeks: int = 0,
+        days: int = 0,
+        hours: int = 0,
+        minutes: int = 0,
+    ) -> None:
+        """A step of whole units, none negative and at least one positive.
+
+        Raises:
+            InvalidScheduleError: The step is empty, or a count is no such number.
+        """
+        counts = (years, quarters, months, weeks, days, hours, minutes)
+        given = dict(zip(UNITS, counts, strict=True))
+        shown = ", ".join(f"{unit}={count!r}" for unit, count in given.items() if count != 0)
+        self._fill(f"Frequency({shown})", **given)
+        if not any(counts):
+            reason = f"an empty step never moves; give one of {', '.join(UNITS)}"
+            raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
+
+    @model_serializer(mode="wrap")
+    def _without_zeros(self, handler: SerializerFunctionWrapHandler) -> dict[str, int]:
+        counts: dict[str, int] = handler(self)
+        return {unit: count for unit, count in counts.items() if count}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Reads ``{"minutes": 5}``; units in singular or plural and any case, whole numbers or
+        text of them, and fractions that come to whole minutes (``{"hours": 1.5}``).
+
+        Raises:
+            InvalidScheduleError: An unknown or repeated unit, or a value that is no such number.
+        """
+        if not isinstance(document, Mapping):
+            reason = f"a mapping such as {{'minutes': 5}} is wanted, not {document!r}"
+            raise InvalidScheduleError(str(document), "frequency", reason)
+        counts: dict[str, int] = {}
+        minutes = Fraction(0)
+        seen: set[str] = set()
+        for key, value in document.items():
+            unit = str(key).lower().rstrip("s") + "s"
+            if unit not in UNITS:
+                reason = f"unknown unit {key!r}; the units are {', '.join(UNITS)}"
+                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+            if unit in seen:
+                reason = f"{unit!r} is given twice"
+                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+            seen.add(unit)
+            number = _number(document, key, value)
+            if number.denominator == 1:
+                counts[unit] = int(number)
+            elif unit in _MINUTES:
+                minutes += number * _MINUTES[unit]
+            else:
+                reason = (
+                    f"{key}: {value!r} is not whole, and part of a {unit[:-1]} has no fixed length"
+                )
+                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+        if minutes.denominator != 1:
+            reason = "the fractions do not come to whole minutes"
+            raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+        counts["minutes"] = counts.get("minutes", 0) + int(minutes)
+        return cls(**counts)
+
+    @property
+    def total_months(self) -> int:
+        """The part that moves by calendar months."""
+        return 12 * self.years + 3 * self.quarters + self.months
+
+    @property
+    def total_days(self) -> int:
+        """The part that moves by calendar days."""
+        return 7 * self.weeks + self.days
+
+    @property
+    def total_minutes(self) -> int:
+        """The part that is elapsed time."""
+        return 60 * self.hours + self.minutes
+
+    def __str__(self) -> str:
+        """Such as ``1 month`` or ``2 weeks and 1 day``."""
+        parts = []
+        for unit in UNITS:
+            count = getattr(self, unit)
+            if count:
+                parts.append(f"{count} {unit if count > 1 else unit[:-1]}")
+        return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _number(document: Mapping[str, Any], key: object, value: object) -> Fraction:
+    reason = f"{key}: {value!r} is not a positive number"
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+    try:
+        number = Fraction(str(value).strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise InvalidScheduleError(str(dict(document)), "frequency", reason) from error
+    if number < 0:
+        raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+    return number

@@ -1,0 +1,142 @@
+"""One run: ``at(...)``."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from typing_extensions import Self
+
+from stepsched.errors import InvalidScheduleError, ScheduleWarning
+from stepsched.schedules.base import Moment, ScheduleBase, read_moment
+from stepsched.schedules.zones import load_zone
+
+_AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?")
+
+
+class OneTime(ScheduleBase, frozen=True):
+    """One run, on a wall time in a zone or at an instant.
+
+    A wall time that does not exist moves forward by the length of the gap, with a
+    :class:`ScheduleWarning` (P-03); one that occurs twice means the first pass (P-04). Microseconds
+    are rounded up to the next second (P-24).
+
+    Example:
+        >>> OneTime("2030-01-01T09:00", timezone="Europe/Paris").expression
+        'at(2030-01-01T09:00:00)'
+    """
+
+    kind: Literal["one_time"] = "one_time"
+    at: Moment
+    """The wall time in ``timezone``, naive. Aware only for the second pass of a repeated hour,
+    which no wall time can name."""
+    timezone: str = "UTC"
+    """An IANA name."""
+
+    def __init__(
+        self,
+        at: datetime | str,
+        *,
+        timezone: str | None = None,
+        kind: Literal["one_time"] = "one_time",
+    ) -> None:
+        """A run at a moment.
+
+        Args:
+            at: A naive wall time in ``timezone``; or an aware datetime; or either as ISO 8601 text.
+            timezone: An IANA name. None: the zone of an aware ``at`` that carries a ``ZoneInfo``,
+                else UTC.
+
+        Raises:
+            InvalidScheduleError: No such moment or zone.
+        """
+        try:
+            moment = read_moment(at)
+        except ValueError as error:
+            raise InvalidScheduleError(str(at), "at", str(error)) from error
+        if timezone is None:
+            keyed = isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key
+            timezone = keyed or "UTC"
+        zone = load_zone(timezone)
+        try:
+            if moment.microsecond:
+                moment = moment.replace(microsecond=0) + timedelta(seconds=1)
+            settled = zone.settle(moment)
+            run = zone.moment(settled)
+        except OverflowError as error:
+            raise InvalidScheduleError(
+                str(at), "at", "it lies outside the years 1 to 9999"
+            ) from error
+        if settled.tzinfo is None and run.replace(tzinfo=None) != settled:
+            warnings.warn(
+                f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
+                f"the run moves to {run.isoformat()}",
+                ScheduleWarning,
+                stacklevel=2,
+            )
+        self._fill(at, at=settled, timezone=timezone, kind=kind)
+
+    @classmethod
+    def from_expression(cls, expression: str, *, timezone: str = "UTC") -> Self:
+        """Reads ``at(yyyy-mm-ddThh:mm[:ss])``.
+
+        Raises:
+            InvalidScheduleError: It is not of that form, or there is no such date.
+        """
+        text = expression[3:-1]
+        match = _AT.fullmatch(text)
+        if match is None or not text.isascii():
+            raise InvalidScheduleError(expression, "at", _why_not(text))
+        try:
+            year, month, day, hour, minute, second = map(int, match.groups(default="0"))
+            moment = datetime(year, month, day, hour, minute, second)
+        except ValueError as error:
+            reason = f"{text!r} is no date and time: {error}"
+            raise InvalidScheduleError(expression, "at", reason) from error
+        return cls(moment, timezone=timezone)
+
+    @property
+    def instant(self) -> datetime:
+        """The instant of the run, aware."""
+        return load_zone(self.timezone).moment(self.at)
+
+    @property
+    def expression(self) -> str | None:
+        """``at(...)`` in wall time of ``timezone``; None for the second pass of a repeated hour."""
+        if self.at.tzinfo is not None:
+            return None
+        return f"at({self.at.isoformat(timespec='seconds')})"
+
+    def describe(self) -> str:
+        """Such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
+        from stepsched.schedules import words
+
+        return words.one_time(self.instant, self.timezone)
+
+    def _next(self, after: datetime) -> datetime | None:
+        instant = self.instant
+        return instant if instant > after else None
+
+    def _previous(self, before: datetime) -> datetime | None:
+        instant = self.instant
+        return instant if instant < before else None
+
+
+def _why_not(text: str) -> str:
+    form = "the form is at(yyyy-mm-ddThh:mm:ss)"
+    if re.fullmatch(r".*(Z|[+-]\d\d:?\d\d)", text, re.IGNORECASE) and "T" in text.upper():
+        bare = re.sub(r"(Z|[+-]\d\d:?\d\d)$", "", text, flags=re.IGNORECASE)
+        return (
+            f"{text!r} carries an offset, which at() has no room for; write at({bare}) and name "
+            "the zone beside it, timezone='UTC' for Z"
+        )
+    if "." in text:
+        return f"{text!r} has a fraction of a second; {form}"
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+        return f"{text!r} has no time of day; write at({text}T00:00:00)"
+    if re.fullmatch(r"\d{4}-\d\d-\d\d .*", text):
+        return f"{text!r} has a blank where 'T' belongs; write at({text.replace(' ', 'T', 1)})"
+    return f"{text!r} cannot be read; {form}"

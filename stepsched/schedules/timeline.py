@@ -1,0 +1,64 @@
+"""Many schedules as one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from heapq import heapify, heappop, heapreplace
+from typing import NamedTuple
+
+from stepsched.clock import utc_now
+from stepsched.schedules import Schedule
+from stepsched.schedules.zones import UTC
+
+
+class Occurrence(NamedTuple):
+    """One run in a merged stream."""
+
+    scheduled_for: datetime
+    """Aware, at the offset of the schedule's own zone."""
+    schedule: Schedule
+    position: int
+    """The schedule's place in the input, from 0."""
+
+
+def timeline(
+    schedules: Iterable[Schedule],
+    *,
+    after: datetime | None = None,
+    until: datetime | None = None,
+) -> Iterator[Occurrence]:
+    """Merges the runs of many schedules, lazily, oldest first; equal instants in input order.
+
+    It holds one upcoming run a schedule, however long the stream.
+
+    Args:
+        schedules: Any number of schedules.
+        after: Aware; exclusive. None means now, the same for all.
+        until: Aware; inclusive. None means without end.
+
+    Raises:
+        ValueError: An instant is naive.
+    """
+    after = utc_now() if after is None else after
+    streams = [(schedule, schedule.runs(after=after, until=until)) for schedule in schedules]
+    return _merge(streams)
+
+
+def _merge(streams: list[tuple[Schedule, Iterator[datetime]]]) -> Iterator[Occurrence]:
+    # Keyed by UTC: datetimes of one offset compare fast, and the index settles ties.
+    heap = []
+    for index, (_, runs) in enumerate(streams):
+        run = next(runs, None)
+        if run is not None:
+            heap.append((run.astimezone(UTC), index, run))
+    heapify(heap)
+    while heap:
+        _, index, run = heap[0]
+        schedule, runs = streams[index]
+        yield Occurrence(run, schedule, index)
+        following = next(runs, None)
+        if following is None:
+            heappop(heap)
+        else:
+            heapreplace(heap, (following.astimezone(UTC), index, following))

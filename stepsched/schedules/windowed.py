@@ -1,0 +1,254 @@
+"""The calendar window that AWS lacks: run *k* is ``start + k × every``."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from typing_extensions import Self
+
+from stepsched.errors import InvalidScheduleError
+from stepsched.schedules.base import Moment, ScheduleBase, read_moment
+from stepsched.schedules.frequency import Frequency
+from stepsched.schedules.zones import UTC, Zone, load_zone
+
+_MEAN_MONTH = 146_097 / 4_800
+"""Days, over the 400 years after which the calendar repeats."""
+_LAST = datetime(9999, 12, 29, tzinfo=UTC)
+_FIRST = datetime(1, 1, 3, tzinfo=UTC)
+
+
+class Windowed(ScheduleBase, frozen=True):
+    """A calendar schedule in a window, anchored at its start.
+
+    Run *k* is computed from the start every time, so the 31st never drifts: 31 January,
+    28 February, 31 March. Years to days move the wall clock of ``timezone``; hours and minutes are
+    elapsed time. A wall time that does not exist moves forward by the gap (P-03), one that occurs
+    twice means the first pass (P-04). Should two runs fall on one instant, it is one run.
+
+    Example:
+        >>> monthly = Windowed(
+        ...     start="2030-01-31T09:00", end="2030-06-30T09:00", every=Frequency(months=1)
+        ... )
+        >>> [f"{run:%d %b}" for run in monthly.runs(after=datetime(2030, 1, 1, tzinfo=UTC))]
+        ['31 Jan', '28 Feb', '31 Mar', '30 Apr', '31 May', '30 Jun']
+    """
+
+    kind: Literal["windowed"] = "windowed"
+    start: Moment
+    """The first run: a naive wall time in ``timezone`` (aware only for the second pass of a
+    repeated hour, which no wall time can name)."""
+    end: Moment | None = None
+    """No run after this moment; inclusive. None: without end."""
+    every: Frequency
+    timezone: str = "UTC"
+    """An IANA name."""
+
+    def __init__(
+        self,
+        start: datetime | str,
+        *,
+        every: Frequency,
+        end: datetime | str | None = None,
+        timezone: str | None = None,
+        kind: Literal["windowed"] = "windowed",
+    ) -> None:
+        """A calendar schedule.
+
+        Args:
+            start: The first run: a naive wall time in ``timezone``, an aware datetime, or either
+                as ISO 8601 text.
+            every: The step.
+            end: The last possible moment, inclusive; forms as for ``start``.
+            timezone: An IANA name. None: the zone of an aware ``start`` that carries a
+                ``ZoneInfo``, else UTC.
+
+        Raises:
+            InvalidScheduleError: ``end`` lies before ``start``, or a part is refused.
+        """
+        given = f"start={start!s} end={end!s} every={every!s}"
+        first = _read("start", start, given)
+        last = None if end is None else _read("end", end, given)
+        if timezone is None:
+            keyed = isinstance(first.tzinfo, ZoneInfo) and first.tzinfo.key
+            timezone = keyed or "UTC"
+        zone = load_zone(timezone)
+        try:
+            first = zone.settle(first)
+            last = zone.settle(last) if last is not None else None
+            if last is not None and zone.moment(last) < zone.moment(first):
+                reason = f"end {last.isoformat()} lies before start {first.isoformat()}"
+                raise InvalidScheduleError(given, "end", reason)
+        except OverflowError as error:
+            reason = "start and end must lie inside the years 1 to 9999"
+            raise InvalidScheduleError(given, "start", reason) from error
+        self._fill(given, start=first, end=last, every=every, timezone=timezone, kind=kind)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Reads an interval-job document: ``startDateTime``, ``endDateTime``, ``frequency``.
+
+        Times without an offset are UTC, as in the system the document comes from; ``id`` and
+        ``context`` belong to the job and are passed over here.
+
+        Raises:
+            InvalidScheduleError: A key is missing or its value is refused.
+        """
+        missing = [
+            key for key in ("startDateTime", "endDateTime", "frequency") if key not in document
+        ]
+        if missing:
+            reason = f"the document lacks {', '.join(missing)}"
+            raise InvalidScheduleError(str(dict(document)), "document", reason)
+        every = Frequency.from_document(document["frequency"])
+        return cls(
+            document["startDateTime"], every=every, end=document["endDateTime"], timezone="UTC"
+        )
+
+    @property
+    def expression(self) -> None:
+        """None: AWS has no expression for a calendar step."""
+        return None
+
+    def describe(self) -> str:
+        """Such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00, UTC"."""
+        from stepsched.schedules import words
+
+        zone = load_zone(self.timezone)
+        end = zone.moment(self.end) if self.end is not None else None
+        return words.windowed(str(self.every), zone.moment(self.start), end, self.timezone)
+
+    def _grid(self) -> _Grid:
+        return _grid(self.start, self.end, self.every, self.timezone)
+
+    def _next(self, after: datetime) -> datetime | None:
+        grid = self._grid()
+        return grid.run(grid.first_after(after))
+
+    def _previous(self, before: datetime) -> datetime | None:
+        grid = self._grid()
+        if grid.end is not None and before > grid.end:
+            run = grid.run(grid.last_up_to(grid.end))
+        else:
+            run = grid.run(grid.last_up_to(before, strictly=True))
+        return run
+
+    def _runs(self, after: datetime, until: datetime | None) -> Iterator[datetime]:
+        grid = self._grid()
+        step = grid.first_after(after)
+        last = after
+        while (run := grid.run(step)) is not None and (until is None or run <= until):
+            if run > last:
+                yield run
+            last = run
+            step += 1
+
+
+def _read(name: str, value: datetime | str, given: str) -> datetime:
+    try:
+        return read_moment(value)
+    except ValueError as error:
+        raise InvalidScheduleError(given, name, str(error)) from error
+
+
+class _Grid:
+    """The runs by their number. A number below 0 has no run."""
+
+    __slots__ = (
+        "calendar",
+        "days",
+        "elapsed",
+        "end",
+        "margin",
+        "mean",
+        "months",
+        "origin",
+        "wall",
+        "zone",
+    )
+
+    def __init__(self, zone: Zone, start: datetime, end: datetime | None, every: Frequency) -> None:
+        self.zone = zone
+        self.origin = zone.moment(start)
+        self.wall = self.origin.replace(tzinfo=None)
+        self.end = end
+        self.months = every.total_months
+        self.days = every.total_days
+        self.elapsed = timedelta(minutes=every.total_minutes)
+        self.calendar = bool(self.months or self.days)
+        # Months differ from their mean by fewer than nine days over all years, which is less than
+        # one step; gaps and offsets move a run by less than two days.
+        self.margin = 1 if self.months else 2
+        self.mean = timedelta(days=self.months * _MEAN_MONTH + self.days) + self.elapsed
+
+    def run(self, step: int) -> datetime | None:
+        """Run ``step``; None outside the window."""
+        try:
+            run = self.at(step) if step >= 0 else None
+        except (OverflowError, ValueError):  # past the year 9999
+            return None
+        return run if run is None or self.end is None or run <= self.end else None
+
+    def at(self, step: int) -> datetime:
+        """Run ``step``, window or not."""
+        if not step:
+            return self.origin
+        if not self.calendar:
+            return self.zone.localise(self.origin + step * self.elapsed)
+        instant = self.zone.to_instant(self.wall_at(step))
+        if self.elapsed:
+            instant = self.zone.localise(instant + step * self.elapsed)
+        return instant
+
+    def wall_at(self, step: int) -> datetime:
+        """The wall time of the calendar part of run ``step``."""
+        wall = self.wall
+        if self.months:
+            years, month = divmod(wall.month - 1 + step * self.months, 12)
+            year, month = wall.year + years, month + 1
+            day = wall.day if wall.day <= 28 else min(wall.day, monthrange(year, month)[1])
+            wall = wall.replace(year=year, month=month, day=day)
+        return wall + timedelta(days=step * self.days) if self.days else wall
+
+    def first_after(self, after: datetime) -> int:
+        """The number of the first run strictly after an instant."""
+        if not self.calendar:
+            return max((after - self.origin) // self.elapsed + 1, 0)
+        step = max(self._estimate(after) - self.margin, 0)
+        while (run := self._bounded(step)) is not None and run <= after:
+            step += 1
+        return step
+
+    def last_up_to(self, moment: datetime, *, strictly: bool = False) -> int:
+        """The number of the last run at or before an instant; -1 when there is none."""
+        if not self.calendar:
+            steps, rest = divmod(moment - self.origin, self.elapsed)
+            return max(steps - (strictly and not rest), -1)
+        step = self._estimate(moment) + self.margin
+        while step >= 0:
+            run = self._bounded(step)
+            if run is not None and (run < moment or (run == moment and not strictly)):
+                break
+            step -= 1
+        return step
+
+    def _bounded(self, step: int) -> datetime | None:
+        try:
+            return self.at(step)
+        except (OverflowError, ValueError):
+            return None
+
+    def _estimate(self, moment: datetime) -> int:
+        """The number of the run near an instant, ``margin`` off at the most."""
+        moment = min(max(moment, _FIRST), _LAST)
+        return (self.zone.to_wall(moment) - self.wall) // self.mean
+
+
+@lru_cache(maxsize=4096)
+def _grid(start: datetime, end: datetime | None, every: Frequency, timezone: str) -> _Grid:
+    zone = load_zone(timezone)
+    return _Grid(zone, start, None if end is None else zone.moment(end), every)

@@ -1,0 +1,187 @@
+"""Schedules in English."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from stepsched.schedules.cron_fields import (
+    DAY_OF_MONTH,
+    DAY_OF_WEEK,
+    FIRST_YEAR,
+    HOURS,
+    MINUTES,
+    MONTH,
+    YEAR,
+    CronFields,
+)
+from stepsched.schedules.day_rules import (
+    DayRule,
+    DaysOfMonth,
+    LastDay,
+    LastWeekday,
+    LastWeekdayOfMonth,
+    NearestWeekday,
+    NthWeekday,
+    Weekdays,
+)
+
+_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_NTH = ("first", "second", "third", "fourth", "fifth")
+
+
+def one_time(instant: datetime, timezone: str) -> str:
+    """Such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
+    weekday = _WEEKDAYS[instant.toordinal() % 7]
+    return f"Once, on {weekday} {_moment(instant)}, {timezone}"
+
+
+def rate(expression: str) -> str:
+    """Such as "Every 5 minutes"."""
+    text = expression.removeprefix("rate(").removesuffix(")")
+    return f"Every {text.removeprefix('1 ')}"
+
+
+def windowed(every: str, start: datetime, end: datetime | None, timezone: str) -> str:
+    """Such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00, UTC"."""
+    step = every if " and " in every else every.removeprefix("1 ")
+    until = f" until {_moment(end)}" if end is not None else ""
+    return f"Every {step} from {_moment(start)}{until}, {timezone}"
+
+
+def window(start: datetime | None, end: datetime | None) -> str:
+    """Such as ", from 1 January 2030 at 00:00 UTC"; empty without a window."""
+    words = f", from {_moment(start)} UTC" if start is not None else ""
+    return words + (f", until {_moment(end)} UTC" if end is not None else "")
+
+
+def cron(fields: CronFields) -> str:
+    """Such as "At 09:00, Monday to Friday"."""
+    days = " or ".join(filter(None, (_day(rule) for rule in fields.rules)))
+    months = "" if fields.months == MONTH.full else "in " + _list(_names(fields.months, _MONTHS))
+    years = ""
+    if fields.years != YEAR.full:
+        values = [FIRST_YEAR + index for index in _bits(fields.years)]
+        years = "in " + _list(_runs([str(value) for value in values], values))
+    return ", ".join(filter(None, (_times(fields.minutes, fields.hours), days, months, years)))
+
+
+def _moment(moment: datetime) -> str:
+    time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    return f"{moment.day} {_MONTHS[moment.month - 1]} {moment.year} at {time}"
+
+
+def _times(minutes: int, hours: int) -> str:
+    minute_values, hour_values = _bits(minutes), _bits(hours)
+    minute_step, hour_step = _step(minute_values, MINUTES.high), _step(hour_values, HOURS.high)
+    if len(minute_values) * len(hour_values) <= 6:
+        return "At " + _list([f"{h:02d}:{m:02d}" for h in hour_values for m in minute_values])
+    if minute_step:
+        every = "Every minute" if minute_step == 1 else f"Every {minute_step} minutes"
+        return every + _during(hour_values, hour_step)
+    if minute_values == [0]:
+        if hour_step:
+            return "Every hour" if hour_step == 1 else f"Every {hour_step} hours"
+        return "Every hour" + _during(hour_values, 0, last_minute=0)
+    unit = "minute" if len(minute_values) == 1 else "minutes"
+    past = f"At {unit} {_list(_runs([str(m) for m in minute_values], minute_values))}"
+    if hour_step > 1:
+        return f"{past} past every {_ordinal(hour_step)} hour"
+    return f"{past} past every hour" + _during(hour_values, hour_step)
+
+
+def _during(hours: list[int], step: int, *, last_minute: int = 59) -> str:
+    """The hours as a stretch of the day, or as a list; nothing when it is all of them."""
+    if step == 1:
+        return ""
+    if step:
+        return f" in every {_ordinal(step)} hour"
+    if hours == list(range(hours[0], hours[-1] + 1)):
+        return f" from {hours[0]:02d}:00 to {hours[-1]:02d}:{last_minute:02d}"
+    return " in the hours " + _list(_runs([str(hour) for hour in hours], hours))
+
+
+def _day(rule: DayRule) -> str:
+    match rule:
+        case DaysOfMonth(DAY_OF_MONTH.full) | Weekdays(DAY_OF_WEEK.full):
+            return ""
+        case DaysOfMonth(days):
+            values = [index + 1 for index in _bits(days)]
+            return f"on the {_list(_runs([_ordinal(value) for value in values], values))}"
+        case Weekdays(weekdays):
+            return _list(_weekdays(weekdays))
+        case LastDay(0):
+            return "on the last day of the month"
+        case LastDay(back):
+            return f"{back} {'day' if back == 1 else 'days'} before the last day of the month"
+        case LastWeekday():
+            return "on the last weekday of the month, Monday to Friday"
+        case NearestWeekday(day):
+            return f"on the weekday nearest the {_ordinal(day)}"
+        case LastWeekdayOfMonth(weekday):
+            return f"on the last {_WEEKDAYS[weekday]} of the month"
+        case NthWeekday(weekday, nth):
+            return f"on the {_NTH[nth - 1]} {_WEEKDAYS[weekday]} of the month"
+
+
+def _weekdays(weekdays: int) -> list[str]:
+    """Monday first, as a working week is read."""
+    order = [day for day in (1, 2, 3, 4, 5, 6, 0) if weekdays >> day & 1]
+    return _runs([_WEEKDAYS[day] for day in order], [(day - 1) % 7 for day in order])
+
+
+def _names(bits: int, names: tuple[str, ...]) -> list[str]:
+    values = _bits(bits)
+    return _runs([names[value] for value in values], values)
+
+
+def _runs(shown: list[str], values: list[int]) -> list[str]:
+    """Joins three or more neighbours: Monday to Friday."""
+    parts: list[list[int]] = []
+    for index, value in enumerate(values):
+        if parts and value == values[parts[-1][-1]] + 1:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
+    words: list[str] = []
+    for part in parts:
+        if len(part) > 2:
+            words.append(f"{shown[part[0]]} to {shown[part[-1]]}")
+        else:
+            words.extend(shown[index] for index in part)
+    return words
+
+
+def _list(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _bits(bits: int) -> list[int]:
+    return [index for index in range(bits.bit_length()) if bits >> index & 1]
+
+
+def _step(values: list[int], high: int) -> int:
+    """The even distance that fills the whole field from 0; 0 where there is none."""
+    if len(values) < 2 or values[0]:
+        return 0
+    step = values[1]
+    whole = values == list(range(0, high + 1, step))
+    return step if whole and (high + 1) % step == 0 else 0
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number // 10 != 1 else "th"
+    return f"{number}{ending}"

@@ -1,0 +1,230 @@
+"""Wall times and instants. Gaps and overlaps are decided here and nowhere else.
+
+The rules, by the names that ``docs/time.md`` gives them:
+
+* **P-01** a cron run on a wall time that occurs twice runs on the first pass only
+  (AWS documents "runs only once"; it does not speak of wildcards).
+* **P-02** a cron run on a wall time that does not exist is skipped (documented by AWS).
+* **P-03** a one-time or calendar run on a wall time that does not exist moves forward by the
+  length of the gap, so that it is never lost (RFC 5545, section 3.3.5).
+* **P-04** a one-time or calendar run on a wall time that occurs twice means the first pass.
+
+Instants that leave this module carry a fixed offset rather than a ``ZoneInfo``: two datetimes of
+one ``ZoneInfo`` are compared and subtracted by their wall time, and one inside a repeated hour
+equals no datetime of another zone (PEP 495). With a fixed offset ``==``, ``<`` and ``-`` mean the
+instant.
+"""
+
+from __future__ import annotations
+
+from calendar import isleap
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from stepsched.errors import InvalidScheduleError
+
+UTC = timezone.utc
+_SECOND = timedelta(seconds=1)
+# Changes of offset are found by looking every second day and halving. No zone of the database
+# changes twice within that time: the smallest distance since 1970 is 6.96 days (Boa Vista, 2000),
+# and a test holds the answer against the transitions listed in the database itself.
+_PROBE = timedelta(days=2)
+_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 29, tzinfo=UTC)
+# Entries of a zoneinfo folder that are no IANA zones: the machine's own setting and copies with
+# leap seconds.
+_NOT_ZONES = ("localtime", "posixrules", "Factory", "posix/", "right/")
+
+
+class Change(NamedTuple):
+    """One change of a zone's offset from UTC."""
+
+    wall_before: datetime
+    """What the clocks showed when they were changed, naive."""
+    wall_after: datetime
+    """What they were set to, naive. Later than ``wall_before``: a gap; earlier: an overlap."""
+    before: timezone
+    after: timezone
+
+
+class Span(NamedTuple):
+    """Days of a year that share an offset, or that a change touches."""
+
+    end: int
+    """The day of the year after the last one; 0 is 1 January."""
+    base: datetime | None
+    """1 January 00:00 at the span's offset; None where a change touches the days."""
+
+
+class Year(NamedTuple):
+    """A zone in one calendar year: its spans in order and the changes that touch it."""
+
+    spans: tuple[Span, ...]
+    changes: tuple[Change, ...]
+    last: timezone
+    """The offset after the last change."""
+
+
+class Zone:
+    """An IANA zone as the engine sees it. Use :func:`load_zone` to get one."""
+
+    __slots__ = ("info", "key", "year")
+
+    def __init__(self, key: str, info: ZoneInfo) -> None:
+        self.key = key
+        self.info = info
+        self.year = lru_cache(maxsize=512)(self._year)
+
+    def to_wall(self, instant: datetime) -> datetime:
+        """The wall time of an aware instant: naive, ``fold`` 1 on the second pass."""
+        return instant.astimezone(self.info).replace(tzinfo=None)
+
+    def to_instant(self, wall: datetime) -> datetime:
+        """The instant of a naive wall time: a gap moves it forward (P-03), an overlap means the
+        first pass (P-04)."""
+        instant = self.first_pass(wall)
+        if instant is not None:
+            return instant
+        gap = self.change_at(wall)
+        return wall.replace(tzinfo=gap.before).astimezone(gap.after)
+
+    def localise(self, instant: datetime) -> datetime:
+        """The same instant, carrying the zone's offset at that moment."""
+        return instant.astimezone(self._offset(instant))
+
+    def base(self, year: int, day: int) -> datetime | None:
+        """1 January 00:00 at the offset of that day of the year; None where a change touches it."""
+        for span in self.year(year).spans:
+            if day < span.end:
+                return span.base
+        raise AssertionError(f"{year} has no day {day}")
+
+    def first_pass(self, wall: datetime) -> datetime | None:
+        """The instant at which the clocks first show ``wall`` (P-01); None in a gap (P-02)."""
+        year = self.year(wall.year)
+        for change in year.changes:
+            if wall < change.wall_before:
+                return wall.replace(tzinfo=change.before)
+            if wall < change.wall_after:
+                return None
+        return wall.replace(tzinfo=year.last)
+
+    def change_at(self, wall: datetime) -> Change:
+        """The change whose gap or overlap holds the wall time.
+
+        Raises:
+            LookupError: The clocks show ``wall`` exactly once.
+        """
+        for change in self.year(wall.year).changes:
+            low, high = sorted((change.wall_before, change.wall_after))
+            if low <= wall < high:
+                return change
+        raise LookupError(f"{wall} occurs exactly once in {self.key}")
+
+    def settle(self, moment: datetime) -> datetime:
+        """How a moment is kept beside the zone: as naive wall time wherever that says the same.
+
+        A naive moment is a wall time already. An aware one becomes its wall time, unless that
+        would be read as another instant (the second pass of an overlap): then it stays aware.
+        """
+        if moment.tzinfo is None:
+            return moment.replace(fold=0)
+        wall = self.to_wall(moment).replace(fold=0)
+        return wall if self.to_instant(wall) == moment.astimezone(UTC) else moment.astimezone(UTC)
+
+    def moment(self, settled: datetime) -> datetime:
+        """The instant that :meth:`settle` kept, at the zone's offset."""
+        return self.to_instant(settled) if settled.tzinfo is None else self.localise(settled)
+
+    def _year(self, number: int) -> Year:
+        new_year = datetime(number, 1, 1)
+        length = 365 + isleap(number)
+        changes = tuple(self._changes(number))
+        spans: list[Span] = []
+        if not changes:
+            offset = self._offset(new_year.replace(tzinfo=UTC))
+            return Year((Span(length, new_year.replace(tzinfo=offset)),), (), offset)
+        offset = changes[0].before
+        for change in changes:
+            low, high = sorted((change.wall_before, change.wall_after))
+            first, last = (low - new_year).days, (high - _SECOND - new_year).days
+            if first > 0:
+                spans.append(Span(min(first, length), new_year.replace(tzinfo=offset)))
+            if first >= length:
+                break
+            if last >= 0:
+                spans.append(Span(min(last + 1, length), None))
+            offset = change.after
+        else:
+            spans.append(Span(length, new_year.replace(tzinfo=offset)))
+        return Year(tuple(spans), changes, changes[-1].after)
+
+    def _changes(self, number: int) -> Iterator[Change]:
+        """The changes that touch the wall clock's year, found by halving."""
+        if self.info.key == "UTC":
+            return
+        # Two days more on either side: a wall time lies at most a day from its instant.
+        low = max(_EARLIEST, datetime(max(number - 1, 1), 12, 30, tzinfo=UTC))
+        stop = min(_LATEST, datetime(min(number + 1, 9999), 1, 3, tzinfo=UTC))
+        before = self._offset(low)
+        while low < stop:
+            high = low + _PROBE
+            after = self._offset(high)
+            if after != before:
+                left, right = low, high
+                while right - left > _SECOND:
+                    middle = (left + (right - left) // 2).replace(microsecond=0)
+                    if self._offset(middle) == before:
+                        left = middle
+                    else:
+                        right = middle
+                at = right.replace(tzinfo=None)
+                wall_before, wall_after = at + before.utcoffset(None), at + after.utcoffset(None)
+                yield Change(wall_before, wall_after, before, after)
+            low, before = high, after
+
+    def _offset(self, instant: datetime) -> timezone:
+        offset = instant.astimezone(self.info).utcoffset()
+        assert offset is not None
+        return timezone(offset)
+
+
+@lru_cache(maxsize=128)
+def load_zone(key: str) -> Zone:
+    """The zone of that IANA name.
+
+    Raises:
+        InvalidScheduleError: No such zone in this machine's database or in ``tzdata``, or the
+            name is longer than the 50 characters that EventBridge Scheduler takes (P-19).
+    """
+    if len(key) > 50:
+        raise InvalidScheduleError(key, "timezone", "a zone name has at most 50 characters")
+    if not key or key.startswith(_NOT_ZONES):
+        raise _unknown_zone(key)
+    try:
+        return Zone(key, ZoneInfo(key))
+    except (LookupError, ValueError, OSError) as error:
+        raise _unknown_zone(key) from error
+
+
+def is_known_zone(key: str) -> bool:
+    """Whether :func:`load_zone` would take the name."""
+    try:
+        load_zone(key)
+    except InvalidScheduleError:
+        return False
+    return True
+
+
+def _unknown_zone(key: str) -> InvalidScheduleError:
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    names = available_timezones()
+    same = [name for name in names if name.lower() == key.lower()]
+    near = same or get_close_matches(key, names, n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]!r}?" if near else "use an IANA name such as 'Europe/Paris'"
+    return InvalidScheduleError(key, "timezone", f"{key!r} is not an IANA time zone; {hint}")
