@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from stepsched.jobfiles import load_jobs as load_jobs
     from stepsched.jobs import CatchUp as CatchUp
     from stepsched.jobs import Completion as Completion
-    from stepsched.jobs import DeadLetter as DeadLetter
     from stepsched.jobs import Job as Job
     from stepsched.jobs import JobRecord as JobRecord
     from stepsched.jobs import JobStatus as JobStatus
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from stepsched.jobs import Retry as Retry
     from stepsched.jobs import Run as Run
     from stepsched.jobs import RunStatus as RunStatus
+    from stepsched.jobs import Trigger as Trigger
     from stepsched.schedules import Schedule as Schedule
     from stepsched.schedules.cron import Cron as Cron
     from stepsched.schedules.expressions import parse_schedule as parse_schedule
@@ -89,7 +89,6 @@ _HOMES = {
     "stepsched.jobs": (
         "CatchUp",
         "Completion",
-        "DeadLetter",
         "Job",
         "JobRecord",
         "JobStatus",
@@ -97,6 +96,7 @@ _HOMES = {
         "Retry",
         "Run",
         "RunStatus",
+        "Trigger",
     ),
     "stepsched.schedules": ("Cron", "Frequency", "OneTime", "Rate", "Schedule", "Windowed"),
     "stepsched.schedules.expressions": ("parse_schedule",),

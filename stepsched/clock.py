@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -35,3 +35,12 @@ class SystemClock:
 def utc_now() -> datetime:
     """The present instant, aware, in UTC."""
     return datetime.now(timezone.utc)
+
+
+@runtime_checkable
+class PlayableClock(Clock, Protocol):
+    """A clock that is set rather than read: it lets a backend play time."""
+
+    def move_to(self, instant: datetime) -> None:
+        """Makes ``instant`` the present; never backwards."""
+        ...

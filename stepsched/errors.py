@@ -74,9 +74,7 @@ class UnsupportedError(StepschedError):
         alternatives: What would work instead: other backends, or a change to the job.
     """
 
-    def __init__(
-        self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()) -> None:
         super().__init__(job, backend, reason, alternatives)
         self.job = job
         self.backend = backend

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
 from typing_extensions import Self
 
 
@@ -13,6 +15,32 @@ class Value(BaseModel, frozen=True, extra="forbid"):
 
     ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
     """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuses a document's unknown and missing keys before a constructor sees them: there they
+        would be a ``TypeError`` without a location."""
+        if isinstance(data, Mapping):
+            known, required = _keys(cls)
+            if not required <= data.keys() <= known:
+                unknown = ", ".join(sorted(map(str, data.keys() - known)))
+                missing = ", ".join(sorted(required - data.keys()))
+                problems = {"unknown": unknown, "missing": missing}
+                what = "; ".join(f"{word} {names}" for word, names in problems.items() if names)
+                raise ValueError(f"{what}; {cls.__name__} has the fields {', '.join(cls.model_fields)}")
+        return handler(data)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what says something: fields that differ from their default."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
+
+    def _assign(self, **fields: object) -> None:
+        """What a constructor with positional arguments hands its fields to."""
+        super().__init__(**fields)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated like a new one.
@@ -25,7 +53,12 @@ class Value(BaseModel, frozen=True, extra="forbid"):
         unknown = changes.keys() - fields.keys()
         if unknown:
             names = ", ".join(sorted(unknown))
-            raise ValueError(
-                f"{type(self).__name__} has no field {names}; it has: {', '.join(fields)}"
-            )
+            raise ValueError(f"{type(self).__name__} has no field {names}; it has {', '.join(fields)}")
         return type(self)(**{**fields, **changes})
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a model's fields: all of them, and those without a default."""
+    fields = model.model_fields.items()
+    return frozenset(dict(fields)), frozenset(name for name, field in fields if field.is_required())

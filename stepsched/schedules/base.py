@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
@@ -31,28 +28,10 @@ _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 class ScheduleValue(Value):
     """A value of this package: whatever is wrong with it leaves as one kind of error."""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _fields_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Names unknown and missing keys of a document, before the constructor sees them."""
-        if isinstance(data, Mapping):
-            known, required = _keys(cls)
-            if not required <= data.keys() <= known:
-                unknown = sorted(map(str, data.keys() - known))
-                missing = sorted(required - data.keys())
-                what = (
-                    f"unknown: {', '.join(unknown)}"
-                    if unknown
-                    else f"missing: {', '.join(missing)}"
-                )
-                reason = f"{what}; {cls.__name__} has {', '.join(cls.model_fields)}"
-                raise InvalidScheduleError(str(dict(data)), "fields", reason)
-        return handler(data)
-
     def _fill(self, given: object, **fields: object) -> None:
         """Validates the fields; every refusal leaves as an :class:`InvalidScheduleError`."""
         try:
-            super().__init__(**fields)
+            self._assign(**fields)
         except ValidationError as error:
             problem = error.errors()[0]
             cause = problem.get("ctx", {}).get("error")
@@ -61,13 +40,6 @@ class ScheduleValue(Value):
             field = ".".join(map(str, problem["loc"])) or "schedule"
             reason = f"{problem['msg'].removeprefix('Value error, ')} (given: {problem['input']!r})"
             raise InvalidScheduleError(str(given), field, reason) from error
-
-
-@cache
-def _keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
-    """The names of a model's fields: all of them, and those without a default."""
-    fields = model.model_fields.items()
-    return frozenset(dict(fields)), frozenset(name for name, field in fields if field.is_required())
 
 
 class ScheduleBase(ScheduleValue):
@@ -132,9 +104,7 @@ class ScheduleBase(ScheduleValue):
         """
         return self._previous(utc_now() if before is None else _aware(before, "before"))
 
-    def runs(
-        self, after: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[datetime]:
+    def runs(self, after: datetime | None = None, until: datetime | None = None) -> Iterator[datetime]:
         """The runs between two instants, lazily, strictly increasing.
 
         Args:
@@ -200,8 +170,7 @@ def read_instant(value: object) -> datetime | None:
     moment = read_moment(value)
     if moment.utcoffset() is None:
         raise ValueError(
-            f"{moment.isoformat()} is naive, so it names no instant; add an offset such as 'Z' "
-            "or a tzinfo"
+            f"{moment.isoformat()} is naive, so it names no instant; add an offset such as 'Z' or a tzinfo"
         )
     return moment.astimezone(UTC)
 

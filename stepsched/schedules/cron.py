@@ -113,9 +113,7 @@ class Cron(BoundedSchedule, frozen=True):
 
         return f"{words.cron(self._fields())}, {self.timezone}" + words.window(self.start, self.end)
 
-    def skipped(
-        self, after: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[datetime]:
+    def skipped(self, after: datetime | None = None, until: datetime | None = None) -> Iterator[datetime]:
         """The wall times between two instants at which the cron would run, had the clocks not
         skipped them (P-02): naive, in ``timezone``, oldest first.
 

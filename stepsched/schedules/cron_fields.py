@@ -121,20 +121,14 @@ class _Reader:
         fields = text.split()
         if not fields:
             return "it is empty; six fields are wanted, such as '0 9 ? * MON-FRI *'"
-        return (
-            "one blank stands between fields, and none before or after them; "
-            f"write {' '.join(fields)!r}"
-        )
+        return f"one blank stands between fields, and none before or after them; write {' '.join(fields)!r}"
 
     def count(self, parts: list[str]) -> str:
         given = f"{len(parts)} field{'s' if len(parts) > 1 else ''} in {' '.join(parts)!r}"
         hint = ""
         if len(parts) == 7:
             hint = f"; AWS has no seconds field: try {' '.join(parts[1:])!r}"
-        return (
-            f"{given}; five or six are wanted: minutes hours day-of-month month day-of-week [year]"
-            + hint
-        )
+        return f"{given}; five or six are wanted: minutes hours day-of-month month day-of-week [year]" + hint
 
     def days(self, parts: list[str]) -> tuple[DayRule, str, str]:
         """The day rule, and the texts of both day fields."""

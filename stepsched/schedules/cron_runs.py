@@ -201,9 +201,7 @@ class CronRuns:
             local = zone.change_at(local.replace(tzinfo=None)).wall_before
         return self.before(*_place(local, round_up=True))
 
-    def between(
-        self, zone: Zone, first: Position | None, last: Position | None
-    ) -> Iterator[datetime]:
+    def between(self, zone: Zone, first: Position | None, last: Position | None) -> Iterator[datetime]:
         """The runs from one position to another, both included, oldest first."""
         if first is None or last is None or first > last:
             return
@@ -240,9 +238,7 @@ class CronRuns:
                     yield midnight + time
         yield from _day(zone, last_year, last_day, minutes[:high])
 
-    def skipped(
-        self, zone: Zone, first: Position | None, last: Position | None
-    ) -> Iterator[datetime]:
+    def skipped(self, zone: Zone, first: Position | None, last: Position | None) -> Iterator[datetime]:
         """The wall times between two positions that the clocks never show, oldest first."""
         if first is None or last is None:
             return

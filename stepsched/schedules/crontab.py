@@ -40,17 +40,14 @@ def parse_crontab(line: str) -> CronFields:
     text = line.strip()
     if not text.startswith("@") and len(text.split()) != 5:
         reason = (
-            f"{len(text.split())} fields; a crontab line has five: "
-            "minute hour day-of-month month day-of-week"
+            f"{len(text.split())} fields; a crontab line has five: minute hour day-of-month month day-of-week"
         )
         raise InvalidScheduleError(line, "crontab", reason)
     fields = text.upper().split()
     if text.lower() == "@reboot":
         raise InvalidScheduleError(line, "crontab", "@reboot names no time")
     if any(field.startswith(("R", "H")) for field in fields):
-        raise InvalidScheduleError(
-            line, "crontab", "random and hashed fields (R, H) name no fixed time"
-        )
+        raise InvalidScheduleError(line, "crontab", "random and hashed fields (R, H) name no fixed time")
     if len(fields) == 5 and "W" in fields[2]:
         reason = f"{fields[2]!r}: crontab has no 'W'; Cron('0 0 15W * ? *') of the AWS dialect does"
         raise InvalidScheduleError(line, "day-of-month", reason)

@@ -87,11 +87,5 @@ class NthWeekday(NamedTuple):
 
 
 DayRule: TypeAlias = (
-    DaysOfMonth
-    | Weekdays
-    | LastDay
-    | LastWeekday
-    | NearestWeekday
-    | LastWeekdayOfMonth
-    | NthWeekday
+    DaysOfMonth | Weekdays | LastDay | LastWeekday | NearestWeekday | LastWeekdayOfMonth | NthWeekday
 )

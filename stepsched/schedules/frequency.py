@@ -90,9 +90,7 @@ class Frequency(ScheduleValue, frozen=True):
             elif unit in _MINUTES:
                 minutes += number * _MINUTES[unit]
             else:
-                reason = (
-                    f"{key}: {value!r} is not whole, and part of a {unit[:-1]} has no fixed length"
-                )
+                reason = f"{key}: {value!r} is not whole, and part of a {unit[:-1]} has no fixed length"
                 raise InvalidScheduleError(str(dict(document)), "frequency", reason)
         if minutes.denominator != 1:
             reason = "the fractions do not come to whole minutes"

@@ -67,9 +67,7 @@ class OneTime(ScheduleBase, frozen=True):
             settled = zone.settle(moment)
             run = zone.moment(settled)
         except OverflowError as error:
-            raise InvalidScheduleError(
-                str(at), "at", "it lies outside the years 1 to 9999"
-            ) from error
+            raise InvalidScheduleError(str(at), "at", "it lies outside the years 1 to 9999") from error
         if settled.tzinfo is None and run.replace(tzinfo=None) != settled:
             warnings.warn(
                 f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "

@@ -147,9 +147,7 @@ def _why_not(text: str) -> str:
         days = int(value) * (7 if "week" in unit.lower() else 14)
         return f"the unit {unit!r} is unknown to AWS; write rate({days} days)"
     if unit.lower().rstrip("s") in ("month", "quarter", "year"):
-        return (
-            f"{unit!r} are no fixed length of time; use Windowed with Frequency({unit.lower()}=…)"
-        )
+        return f"{unit!r} are no fixed length of time; use Windowed with Frequency({unit.lower()}=…)"
     if unit.lower().rstrip("s") == "second":
         return "one minute is the shortest rate"
     return f"the unit {unit!r} is unknown; {form}"

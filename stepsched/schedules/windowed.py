@@ -98,16 +98,12 @@ class Windowed(ScheduleBase, frozen=True):
         Raises:
             InvalidScheduleError: A key is missing or its value is refused.
         """
-        missing = [
-            key for key in ("startDateTime", "endDateTime", "frequency") if key not in document
-        ]
+        missing = [key for key in ("startDateTime", "endDateTime", "frequency") if key not in document]
         if missing:
             reason = f"the document lacks {', '.join(missing)}"
             raise InvalidScheduleError(str(dict(document)), "document", reason)
         every = Frequency.from_document(document["frequency"])
-        return cls(
-            document["startDateTime"], every=every, end=document["endDateTime"], timezone="UTC"
-        )
+        return cls(document["startDateTime"], every=every, end=document["endDateTime"], timezone="UTC")
 
     @property
     def expression(self) -> None:

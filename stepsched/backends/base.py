@@ -1,0 +1,149 @@
+"""The port: what :class:`SchedulerClient` asks of a place where jobs live."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+
+from typing_extensions import Self
+
+from stepsched.jobs import Job, JobRecord, JobStatus, Run, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which jobs to list; every condition that is given must hold."""
+
+    status: JobStatus | None = None
+    name_prefix: str | None = None
+    group: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that a job must all have, with these values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Which runs to list; every condition that is given must hold."""
+
+    job: str | None = None
+    status: RunStatus | None = None
+    since: datetime | None = None
+    """Scheduled at or after this instant."""
+    until: datetime | None = None
+    """Scheduled at or before this instant."""
+    limit: int | None = None
+    """Only so many, the latest ones."""
+
+
+class Backend(ABC):
+    """A place where jobs live and fire.
+
+    Every method may raise :class:`BackendError`; the job's own errors are named with each. A
+    backend never approximates: what it cannot do exactly, :meth:`check` refuses.
+    """
+
+    name: str
+    """How the backend is called in errors."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present instant on the backend's clock, in UTC."""
+
+    @abstractmethod
+    def check(self, job: Job) -> None:
+        """Refuses a job that this backend cannot run exactly as written.
+
+        Raises:
+            UnsupportedError: Says what, why, and what would work instead.
+        """
+
+    @abstractmethod
+    def create(self, job: Job) -> JobRecord:
+        """Stores a new job, active, at version 1.
+
+        Raises:
+            JobExistsError: The name is taken, even by an equal job.
+        """
+
+    @abstractmethod
+    def get(self, name: str) -> JobRecord:
+        """The job of that name.
+
+        Raises:
+            JobNotFoundError: There is none.
+        """
+
+    @abstractmethod
+    def list(self, query: JobQuery) -> Iterator[JobRecord]:
+        """The jobs that fit, by name."""
+
+    @abstractmethod
+    def update(self, job: Job, *, expected_version: int) -> JobRecord:
+        """Replaces a definition; the version grows by one, the status stays where it can.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            ConflictError: It is at another version.
+        """
+
+    @abstractmethod
+    def pause(self, name: str) -> JobRecord:
+        """Stops a job from coming due. Runs that are recorded already still run.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            InvalidTransitionError: It has ended.
+        """
+
+    @abstractmethod
+    def resume(self, name: str) -> JobRecord:
+        """Lets a job come due again, from now on: what passed meanwhile is not made up (P-27).
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            InvalidTransitionError: It has ended.
+        """
+
+    @abstractmethod
+    def cancel(self, name: str) -> JobRecord:
+        """Deletes a job and its runs that have not started; its history stays.
+
+        Returns:
+            The job as it last was, with status cancelled.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+        """
+
+    @abstractmethod
+    def run_now(self, name: str) -> Run:
+        """Records one run at once, whatever the job's status, beside its schedule.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+        """
+
+    @abstractmethod
+    def runs(self, query: RunQuery) -> Iterator[Run]:
+        """The runs that fit, in the order they were recorded."""
+
+    def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
+        """Begins to fire what is due, where the backend fires in this process. Harmless twice."""
+
+    def stop(self) -> None:  # noqa: B027 -- as above
+        """Ends firing; runs in flight are awaited. Harmless twice."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

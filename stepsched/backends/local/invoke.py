@@ -1,0 +1,177 @@
+"""Calls what a target names, inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from typing import get_args
+
+from stepsched.errors import UnsupportedError
+from stepsched.jobs import Job, Run
+from stepsched.payloads import to_json
+from stepsched.targets import AwsTarget, CommandTarget, HandlerTarget
+
+OUTPUT_LIMIT = 4_096
+"""Characters kept of an answer."""
+
+Handler = Callable[..., object]
+Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
+
+
+class Invoker:
+    """Finds and calls the function, command or registered handler of a job."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
+        for target, handler in self._handlers:
+            check_register(target, handler)
+
+    def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
+        """From now on ``handler`` stands for the target, or for every target of the class."""
+        check_register(target, handler)
+        self._handlers.append((target, handler))
+
+    def check(self, job: Job, *, shared: bool) -> None:
+        """Refuses a job that could not be called.
+
+        Args:
+            job: The job.
+            shared: Whether another process may have to run it, so that names must be enough.
+
+        Raises:
+            UnsupportedError: With the reason and what would work.
+        """
+        match job.target:
+            case HandlerTarget() as target:
+                if shared and target.function is not None:
+                    reason = f"{target.handler} has no importable name, so a stored job would lose it"
+                    mend = ("define the function at the top of a module", "LocalBackend() in memory")
+                    raise UnsupportedError(job.name, "local", reason, mend)
+                function = self._import(job, target)
+                if _arguments(function, 2) is None:
+                    reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
+                    raise UnsupportedError(job.name, "local", reason)
+            case CommandTarget():
+                pass
+            case target:
+                if self._registered(target) is None:
+                    name = type(target).__name__
+                    reason = f"no handler stands for its {name} in this process"
+                    mend = (f"backend.register({name}, function)", "EventBridgeBackend")
+                    raise UnsupportedError(job.name, "local", reason, mend)
+
+    def call(self, job: Job, run: Run) -> str | None:
+        """Runs the target to its end; whatever it raises goes to the caller.
+
+        Returns:
+            The answer as bounded text; None when there was none.
+        """
+        payload = deepcopy(job.input)
+        match job.target:
+            case HandlerTarget() as target:
+                return _answer(self._import(job, target), payload, run)
+            case CommandTarget(command=command):
+                return _command(list(command), to_json(payload))
+            case target:
+                handler = self._registered(target)
+                if handler is None:
+                    raise LookupError(f"no handler stands for {target!r} in this process")
+                return _answer(handler, target, payload, run)
+
+    def _import(self, job: Job, target: HandlerTarget) -> Handler:
+        if target.function is not None:
+            return target.function
+        module, _, path = target.handler.partition(":")
+        try:
+            found: object = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            reason = f"{target.handler} cannot be imported: {error}"
+            raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
+        if not callable(found):
+            raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
+        return found
+
+    def _registered(self, target: AwsTarget) -> Handler | None:
+        """The handler of exactly this target, else of its class; the latest registration wins."""
+        for wanted in (target, type(target)):
+            for known, handler in reversed(self._handlers):
+                if known == wanted:
+                    return handler
+        return None
+
+
+def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
+    """Refuses what cannot stand for a target.
+
+    Raises:
+        TypeError: ``target`` is no AWS target or class of one.
+        ValueError: ``handler`` takes other arguments than up to three.
+    """
+    kind = target if isinstance(target, type) else type(target)
+    if kind not in get_args(AwsTarget):
+        names = ", ".join(each.__name__ for each in get_args(AwsTarget))
+        raise TypeError(f"{target!r} is neither one of {names} nor a value of one")
+    if _arguments(handler, 3) is None:
+        raise ValueError(f"{handler!r} takes other arguments than up to (target, input, run)")
+
+
+def _arguments(function: Handler, most: int) -> int | None:
+    """How many positional arguments a function gets; None when it cannot be called so."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a builtin without a signature
+        return 1
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(needed) > most or keywords:
+        return None
+    if not positional and any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return 1
+    return min(len(positional), most)
+
+
+def _answer(function: Handler, *arguments: object) -> str | None:
+    count = _arguments(function, len(arguments)) or 0
+    result = function(*arguments[:count])
+    if inspect.iscoroutine(result):
+        # In a thread of its own: the caller's may run an event loop already, as in a notebook.
+        with ThreadPoolExecutor(1) as thread:
+            result = thread.submit(asyncio.run, result).result()
+    if result is None:
+        return None
+    try:
+        text = json.dumps(result, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(result)
+    return text[:OUTPUT_LIMIT]
+
+
+def _command(command: list[str], payload: str) -> str:
+    done = subprocess.run(  # noqa: S603 -- an argument list, no shell
+        command, input=payload.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    output = done.stdout.decode(errors="replace")[-OUTPUT_LIMIT:]
+    if done.returncode:
+        raise CommandFailedError(done.returncode, output)
+    return output
+
+
+class CommandFailedError(Exception):
+    """A command ended with another code than 0."""
+
+    def __init__(self, code: int, output: str) -> None:
+        super().__init__(code, output)
+        self.code = code
+        self.output = output
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}" + (f": {self.output.strip()}" if self.output.strip() else "")

@@ -1,0 +1,94 @@
+"""What the embedded backend decides, as pure functions of values: the shell only performs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from random import Random
+from typing import NamedTuple
+
+from stepsched.jobs import CatchUp, Job, Retry, RunStatus
+from stepsched.schedules import Rate
+
+RECORDED_AT_ONCE = 1_000
+"""Runs of one job recorded in one transaction: a long downtime is caught up in such portions."""
+_TICK = timedelta(microseconds=1)
+
+
+class Due(NamedTuple):
+    """One run to record."""
+
+    scheduled_for: datetime
+    status: RunStatus
+    """Pending, or missed where ``CatchUp`` does not ask for it."""
+    start_after: datetime
+
+
+class Plan(NamedTuple):
+    """What to record for a job that is due."""
+
+    runs: tuple[Due, ...]
+    next_run: datetime | None
+    """The first instant not recorded; None when the schedule has run out."""
+
+
+def first_run(job: Job, created_at: datetime) -> datetime | None:
+    """The first instant at which a job comes due: strictly after its creation, but for a rate without
+    start, whose grid begins with a run at the creation itself (P-12)."""
+    if isinstance(job.schedule, Rate) and job.schedule.start is None:
+        return job.anchored(created_at).next_run(after=created_at - _TICK)
+    return job.schedule.next_run(after=created_at)
+
+
+def due_runs(job: Job, anchor: datetime, next_run: datetime, now: datetime, watched_since: datetime) -> Plan:
+    """The runs of a job that are due, oldest first, and where it goes on.
+
+    Args:
+        job: The job.
+        anchor: Where the grid of a rate without start begins.
+        next_run: The earliest instant not recorded yet.
+        now: The present; inclusive.
+        watched_since: Since when some process has been there to start runs. What came due earlier
+            is subject to ``CatchUp``.
+    """
+    schedule = job.anchored(anchor)
+    instants: Iterator[datetime] = schedule.runs(after=next_run - _TICK, until=now)
+    taken = list(islice(instants, RECORDED_AT_ONCE))
+    if not taken:
+        return Plan((), schedule.next_run(after=now))
+    following = schedule.next_run(after=taken[-1])
+    late = sum(1 for instant in taken if instant < watched_since)
+    more_late = following is not None and following < watched_since
+    runs = []
+    for index, instant in enumerate(taken):
+        missed = index < late and (
+            job.catch_up is CatchUp.SKIP or (job.catch_up is CatchUp.ONE and (index < late - 1 or more_late))
+        )
+        status = RunStatus.MISSED if missed else RunStatus.PENDING
+        runs.append(Due(instant, status, instant + jitter(job, instant)))
+    return Plan(tuple(runs), following)
+
+
+def jitter(job: Job, instant: datetime) -> timedelta:
+    """How long after its scheduled instant a run starts: the same for the same job and instant, so
+    that every process gives one answer."""
+    if not job.jitter:
+        return timedelta(0)
+    share = Random(f"{job.name} {instant.timestamp()}").random()  # noqa: S311 -- spreads load, keeps no secret
+    return job.jitter * share
+
+
+def next_attempt(retry: Retry, attempt: int, recorded_at: datetime, now: datetime) -> datetime | None:
+    """When a failed run is tried again; None when it has failed for good.
+
+    Args:
+        retry: The job's policy.
+        attempt: Attempts started so far, at least 1.
+        recorded_at: When the run came due; its age counts from here.
+        now: The moment of the failure.
+    """
+    if attempt > retry.max_attempts:
+        return None
+    at = now + retry.delay(attempt)
+    return at if at - recorded_at <= retry.max_age else None

@@ -1,0 +1,511 @@
+"""The SQLite file (or memory) behind the embedded backend: schema and statements, no decisions.
+
+One connection, one lock, short transactions. A file is in WAL mode with normal synchronisation:
+what is committed survives the end of the process at any instruction (a loss of power may take the
+latest commits). Instants are integers, microseconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, NamedTuple
+from weakref import finalize
+
+from stepsched.backends.base import JobQuery, RunQuery
+from stepsched.backends.local.policy import Plan
+from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
+from stepsched.jobs import Job, JobStatus, Run, RunStatus, Trigger
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+_APPLICATION_ID = 0x73746570  # "step"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    job_group TEXT NOT NULL,
+    status TEXT NOT NULL,
+    overlap TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    anchor INTEGER NOT NULL,
+    next_run INTEGER
+);
+CREATE INDEX jobs_due ON jobs (next_run, name) WHERE next_run IS NOT NULL;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id INTEGER NOT NULL,
+    job TEXT NOT NULL,
+    scheduled_for INTEGER NOT NULL,
+    trigger TEXT NOT NULL,
+    status TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    start_after INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    restarted INTEGER NOT NULL DEFAULT 0,
+    started_at INTEGER,
+    ended_at INTEGER,
+    worker TEXT,
+    error TEXT,
+    output TEXT
+);
+-- A scheduled instant of a job is recorded once, whoever records it.
+CREATE UNIQUE INDEX runs_once ON runs (job_id, scheduled_for) WHERE trigger = 'schedule';
+CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending';
+CREATE INDEX runs_open ON runs (job_id, id) WHERE status IN ('pending', 'running');
+CREATE INDEX runs_by_job ON runs (job, id);
+-- A worker is one process with the file open for firing; it holds its runs while it is alive.
+CREATE TABLE workers (id TEXT PRIMARY KEY, alive_until INTEGER NOT NULL);
+"""
+_RUN = (
+    "r.id, r.job, r.scheduled_for, r.status, r.trigger, r.attempt, r.started_at, r.ended_at, r.restarted,"
+    " r.error, r.output"
+)
+_JOB = "j.id, j.name, j.status, j.version, j.document, j.created_at, j.updated_at, j.anchor, j.next_run"
+
+
+class JobRow(NamedTuple):
+    """A stored job."""
+
+    id: int
+    """Differs between two jobs that bore one name after another."""
+    name: str
+    status: JobStatus
+    version: int
+    document: str
+    created_at: datetime
+    updated_at: datetime
+    anchor: datetime
+    next_run: datetime | None
+
+
+class Claim(NamedTuple):
+    """A run that this worker holds, with the job as it was when the run started."""
+
+    run: Run
+    row: JobRow
+    recorded_at: datetime
+
+
+class Store:
+    """The statements. Each public method is one transaction unless called inside :meth:`transaction`."""
+
+    def __init__(self, path: str | Path | None) -> None:
+        """Opens or creates the file; None keeps everything in memory.
+
+        Raises:
+            BackendError: The file cannot be opened, is no SQLite file, or is another program's.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        with _mapped("open"):
+            self._db = sqlite3.connect(
+                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=5
+            )
+        self._close = finalize(self, self._db.close)
+        try:
+            with _mapped("open"):
+                self._prepare()
+        except BaseException:
+            self._close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file. Harmless twice; every other call fails from then on."""
+        with self._lock:
+            self._close()
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction("open"):
+            (owner,) = self._db.execute("PRAGMA application_id").fetchone()
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if owner == 0 and tables == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            elif owner != _APPLICATION_ID:
+                raise BackendError(
+                    "sqlite",
+                    "open",
+                    "FOREIGN",
+                    detail=f"{self.path} belongs to another program; choose another file",
+                )
+            elif version != _VERSION:
+                detail = f"{self.path} has schema {version}; this stepsched knows {_VERSION}"
+                raise BackendError("sqlite", "open", "VERSION", detail=detail)
+
+    @contextmanager
+    def transaction(self, operation: str) -> Iterator[None]:
+        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        with self._lock, _mapped(operation):
+            if self._depth:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            else:
+                self._db.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    # -- jobs --------------------------------------------------------------------------------------
+
+    def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> bool:
+        """Stores an active job at version 1; False when the name is taken."""
+        at = _micros(anchor)
+        with self.transaction("insert job"):
+            done = self._db.execute(
+                "INSERT INTO jobs (name, job_group, status, overlap, version, document, created_at,"
+                " updated_at, anchor, next_run) VALUES (?, ?, 'active', ?, 1, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (name) DO NOTHING",
+                (job.name, job.group, job.overlap.value, document, at, at, at, _micros_or_none(next_run)),
+            )
+            return done.rowcount == 1
+
+    def replace_job(
+        self,
+        row: JobRow,
+        job: Job,
+        document: str,
+        *,
+        status: JobStatus,
+        anchor: datetime,
+        next_run: datetime | None,
+        now: datetime,
+    ) -> None:
+        """Stores a new definition as the next version."""
+        with self.transaction("update job"):
+            self._db.execute(
+                "UPDATE jobs SET job_group = ?, status = ?, overlap = ?, version = version + 1, document = ?,"
+                " updated_at = ?, anchor = ?, next_run = ? WHERE id = ?",
+                (
+                    job.group,
+                    status.value,
+                    job.overlap.value,
+                    document,
+                    _micros(now),
+                    _micros(anchor),
+                    _micros_or_none(next_run),
+                    row.id,
+                ),
+            )
+
+    def set_status(self, row: JobRow, status: JobStatus, next_run: datetime | None, now: datetime) -> None:
+        """Changes where a job stands."""
+        with self.transaction("update job"):
+            self._db.execute(
+                "UPDATE jobs SET status = ?, next_run = ?, updated_at = ? WHERE id = ?",
+                (status.value, _micros_or_none(next_run), _micros(now), row.id),
+            )
+
+    def delete_job(self, row: JobRow, now: datetime, reason: str | None = None) -> None:
+        """Removes a job. With a reason, its waiting runs are closed with it."""
+        with self.transaction("delete job"):
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
+            self._db.execute(
+                "UPDATE runs SET status = CASE attempt WHEN 0 THEN 'skipped' ELSE 'failed' END, ended_at = ?,"
+                " error = coalesce(error, ?) WHERE job_id = ? AND status = 'pending'",
+                (_micros(now), reason, row.id),
+            )
+
+    def job(self, name: str) -> JobRow | None:
+        """The job of that name."""
+        rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.name = ?", (name,))
+        return _job_row(rows[0]) if rows else None
+
+    def jobs(self, query: JobQuery) -> list[JobRow]:
+        """The jobs that fit, by name; tags are not looked at."""
+        where, values = ["1"], list[object]()
+        if query.status is not None:
+            where.append("j.status = ?")
+            values.append(query.status.value)
+        if query.group is not None:
+            where.append("j.job_group = ?")
+            values.append(query.group)
+        if query.name_prefix:
+            where.append("substr(j.name, 1, ?) = ?")
+            values += [len(query.name_prefix), query.name_prefix]
+        rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE {' AND '.join(where)} ORDER BY j.name", values)
+        return [_job_row(row) for row in rows]
+
+    def due_jobs(self, now: datetime, limit: int) -> list[JobRow]:
+        """Active jobs whose next run is due, the earliest first."""
+        sql = f"SELECT {_JOB} FROM jobs j WHERE j.next_run <= ? ORDER BY j.next_run, j.name LIMIT ?"
+        return [_job_row(row) for row in self._rows(sql, (_micros(now), limit))]
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def record(self, row: JobRow, plan: Plan, now: datetime) -> None:
+        """Records the runs of a plan and moves the job on, in one transaction."""
+        at = _micros(now)
+        with self.transaction("record runs"):
+            self._db.executemany(
+                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
+                " ended_at) VALUES (?, ?, ?, 'schedule', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (
+                        row.id,
+                        row.name,
+                        _micros(due.scheduled_for),
+                        due.status.value,
+                        at,
+                        _micros(due.start_after),
+                        at if due.status is RunStatus.MISSED else None,
+                    )
+                    for due in plan.runs
+                ],
+            )
+            self._db.execute(
+                "UPDATE jobs SET next_run = ? WHERE id = ?", (_micros_or_none(plan.next_run), row.id)
+            )
+
+    def record_manual(self, row: JobRow, now: datetime) -> Run:
+        """Records a run beside the schedule."""
+        with self.transaction("record run"):
+            done = self._db.execute(
+                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after)"
+                " VALUES (?, ?, ?, 'manual', 'pending', ?, ?)",
+                (row.id, row.name, *[_micros(now)] * 3),
+            )
+            (run,) = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (done.lastrowid,))
+            return _run(run)
+
+    def claim(self, worker: str, now: datetime, limit: int) -> list[Claim]:
+        """Takes up to ``limit`` runs that may start, the earliest first, and marks them running.
+
+        ``Overlap`` decides here: a queued run waits for all earlier ones of its job, and one that
+        must not overlap is closed as skipped.
+        """
+        at, claims = _micros(now), list[Claim]()
+        with self.transaction("claim runs"):
+            waiting = self._rows(
+                f"SELECT {_RUN}, r.recorded_at, j.overlap, {_JOB} FROM runs r JOIN jobs j ON j.id = r.job_id"
+                " WHERE r.status = 'pending' AND r.start_after <= ? AND (j.overlap <> 'queue' OR NOT EXISTS ("
+                "SELECT 1 FROM runs e WHERE e.job_id = r.job_id AND e.id < r.id"
+                " AND e.status IN ('pending', 'running'))) ORDER BY r.start_after, r.id LIMIT ?",
+                (at, limit),
+            )
+            for columns in waiting:
+                run, recorded_at, overlap, row = columns[:11], columns[11], columns[12], columns[13:]
+                if overlap == "skip" and not run[5] and self._is_overlapping(row[0], run[0]):
+                    self._db.execute(
+                        "UPDATE runs SET status = 'skipped', ended_at = ?,"
+                        " error = 'an earlier run of the job still ran' WHERE id = ?",
+                        (at, run[0]),
+                    )
+                    continue
+                self._db.execute(
+                    "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?"
+                    " WHERE id = ?",
+                    (at, worker, run[0]),
+                )
+                started = _run(run).replace(status=RunStatus.RUNNING, attempt=run[5] + 1, started_at=now)
+                claims.append(Claim(started, _job_row(row), _instant(recorded_at)))
+        return claims
+
+    def _is_overlapping(self, job_id: int, run_id: int) -> bool:
+        rows = self._rows(
+            "SELECT 1 FROM runs WHERE job_id = ? AND id <> ?"
+            " AND (status = 'running' OR (status = 'pending' AND attempt > 0)) LIMIT 1",
+            (job_id, run_id),
+        )
+        return bool(rows)
+
+    def finish(
+        self,
+        claim: Claim,
+        worker: str,
+        status: RunStatus,
+        now: datetime,
+        *,
+        error: str | None = None,
+        output: str | None = None,
+        again_at: datetime | None = None,
+    ) -> bool:
+        """Records an attempt's outcome; pending with ``again_at`` for another attempt.
+
+        Returns:
+            False when the run is no longer this worker's: then nothing is recorded.
+        """
+        ended = None if status is RunStatus.PENDING else _micros(now)
+        with self.transaction("finish run"):
+            done = self._db.execute(
+                "UPDATE runs SET status = ?, ended_at = ?, error = ?, output = ?, worker = NULL,"
+                " start_after = coalesce(?, start_after) WHERE id = ? AND worker = ? AND status = 'running'",
+                (status.value, ended, error, output, _micros_or_none(again_at), claim.run.id, worker),
+            )
+            return done.rowcount == 1
+
+    def is_open(self, row: JobRow) -> bool:
+        """Whether a run of the job is waiting or running."""
+        sql = "SELECT 1 FROM runs WHERE job_id = ? AND status IN ('pending', 'running') LIMIT 1"
+        return bool(self._rows(sql, (row.id,)))
+
+    def last_run(self, row: JobRow) -> Run | None:
+        """The run of the job that started latest."""
+        sql = (
+            f"SELECT {_RUN} FROM runs r WHERE r.job = ? AND r.job_id = ? AND r.started_at IS NOT NULL"
+            " ORDER BY r.id DESC LIMIT 1"
+        )
+        rows = self._rows(sql, (row.name, row.id))
+        return _run(rows[0]) if rows else None
+
+    def runs(self, query: RunQuery) -> list[Run]:
+        """The runs that fit, in the order they were recorded."""
+        where, values = ["1"], list[object]()
+        for condition, value in (
+            ("r.job = ?", query.job),
+            ("r.status = ?", query.status.value if query.status is not None else None),
+            ("r.scheduled_for >= ?", _micros_or_none(query.since)),
+            ("r.scheduled_for <= ?", _micros_or_none(query.until)),
+        ):
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        limit = -1 if query.limit is None else query.limit
+        sql = f"SELECT {_RUN} FROM runs r WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT ?"
+        return [_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
+
+    # -- workers -----------------------------------------------------------------------------------
+
+    def stay_alive(self, worker: str, until: datetime, now: datetime) -> int:
+        """Extends this worker's lease, and frees the runs of workers whose lease is over.
+
+        Returns:
+            How many runs were freed: each will be started again and says so.
+        """
+        with self.transaction("renew lease"):
+            self._db.execute(
+                "INSERT INTO workers VALUES (?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until",
+                (worker, _micros(until)),
+            )
+            self._db.execute("DELETE FROM workers WHERE alive_until < ?", (_micros(now),))
+            freed = self._db.execute(
+                "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
+                " WHERE status = 'running' AND worker NOT IN (SELECT id FROM workers)",
+                (_micros(now),),
+            )
+            return freed.rowcount
+
+    def leave(self, worker: str) -> None:
+        """Ends this worker's lease."""
+        with self.transaction("end lease"):
+            self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
+
+    def next_event(self, now: datetime) -> datetime | None:
+        """When something is to be done next: a job comes due, or a waiting run may start."""
+        (row,) = self._rows(
+            "SELECT (SELECT min(next_run) FROM jobs WHERE next_run IS NOT NULL),"
+            " (SELECT min(start_after) FROM runs WHERE status = 'pending' AND start_after > ?)",
+            (_micros(now),),
+        )
+        moments = [value for value in row if value is not None]
+        return _instant(min(moments)) if moments else None
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock, _mapped("read"):
+            return self._db.execute(sql, values).fetchall()
+
+
+def _job_row(columns: Sequence[Any]) -> JobRow:
+    key, name, status, version, document, created_at, updated_at, anchor, next_run = columns
+    return JobRow(
+        key,
+        name,
+        JobStatus(status),
+        version,
+        document,
+        _instant(created_at),
+        _instant(updated_at),
+        _instant(anchor),
+        _instant_or_none(next_run),
+    )
+
+
+def _run(columns: Sequence[Any]) -> Run:
+    key, job, scheduled_for, status, trigger, attempt, started_at, ended_at, restarted, error, output = (
+        columns
+    )
+    return Run(
+        id=key,
+        job=job,
+        scheduled_for=_instant(scheduled_for),
+        status=RunStatus(status),
+        trigger=Trigger(trigger),
+        attempt=attempt,
+        started_at=_instant_or_none(started_at),
+        ended_at=_instant_or_none(ended_at),
+        restarted=bool(restarted),
+        error=error,
+        output=output,
+    )
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def _micros_or_none(instant: datetime | None) -> int | None:
+    return None if instant is None else _micros(instant)
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _instant_or_none(micros: int | None) -> datetime | None:
+    return None if micros is None else _instant(micros)
+
+
+# What the caller may do about an error, by the beginning of SQLite's text for it: Python 3.10 does not
+# carry the code (https://www.sqlite.org/rescode.html).
+_ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
+    ("database is locked", BackendUnavailableError, "BUSY", "another process holds the file"),
+    ("database table is locked", BackendUnavailableError, "LOCKED", "another connection holds the table"),
+    ("database or disk is full", BackendUnavailableError, "FULL", "the disk is full; what is recorded stays"),
+    ("disk I/O error", BackendUnavailableError, "IOERR", "the disk refuses; what is recorded stays"),
+    ("attempt to write a readonly", AccessDeniedError, "READONLY", "the file cannot be written"),
+    ("unable to open database", AccessDeniedError, "CANTOPEN", "it cannot be opened; does its folder exist?"),
+    ("access permission denied", AccessDeniedError, "PERM", "the file may not be opened"),
+    ("authorization denied", AccessDeniedError, "AUTH", "the file may not be opened"),
+    (
+        "database disk image is malformed",
+        BackendError,
+        "CORRUPT",
+        "the file is damaged; restore a copy",
+    ),
+    ("file is not a database", BackendError, "NOTADB", "the file is no SQLite database; choose another"),
+)
+
+
+@contextmanager
+def _mapped(operation: str) -> Iterator[None]:
+    """Turns SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        for beginning, kind, code, advice in _ERRORS:
+            if text.startswith(beginning):
+                again = kind is BackendUnavailableError
+                raise kind("sqlite", operation, code, retryable=again, detail=f"{advice} ({text})") from error
+        raise BackendError("sqlite", operation, type(error).__name__, detail=text) from error

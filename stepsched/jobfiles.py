@@ -1,0 +1,146 @@
+"""Jobs from files: a Python module, JSON, or YAML."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import ValidationError
+
+from stepsched.errors import JobFileError
+from stepsched.jobs import Job
+
+
+def load_jobs(source: str | Path) -> list[Job]:
+    """Reads the jobs of a file or module, in their order.
+
+    Args:
+        source: A path ending in ``.json``, ``.yaml``, ``.yml`` or ``.py``, or the dotted name of a
+            module. JSON and YAML hold a list of jobs in the form of ``Job.model_dump_json()``, or a
+            mapping with that list under ``jobs``; YAML needs the extra ``stepsched[yaml]``. A module
+            gives every :class:`Job`, and every list or tuple of them, at its top.
+
+    Raises:
+        JobFileError: The file cannot be read, holds no job, a job is refused, or a name stands twice.
+            Nothing is loaded then.
+    """
+    path = Path(source)
+    match path.suffix.lower():
+        case ".json":
+            jobs = _from_documents(str(source), _read_json(path))
+        case ".yaml" | ".yml":
+            jobs = _from_documents(str(source), _read_yaml(path))
+        case ".py":
+            jobs = _from_module(_import_file(path))
+        case _:
+            jobs = _from_module(_import_name(str(source)))
+    if not jobs:
+        raise JobFileError(str(source), "it holds no job")
+    seen: set[str] = set()
+    for job in jobs:
+        if job.name in seen:
+            raise JobFileError(str(source), f"the name {job.name!r} stands twice")
+        seen.add(job.name)
+    return jobs
+
+
+def _from_documents(source: str, document: object) -> list[Job]:
+    if isinstance(document, dict) and document.keys() == {"jobs"}:
+        document = document["jobs"]
+    if not isinstance(document, list):
+        raise JobFileError(source, "a list of jobs is wanted, or a mapping with that list under 'jobs'")
+    return [_job(source, number, item) for number, item in enumerate(document, 1)]
+
+
+def _job(source: str, number: int, document: object) -> Job:
+    try:
+        return Job.model_validate(document)
+    except ValidationError as error:
+        name = document.get("name") if isinstance(document, dict) else None
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
+        )
+        what = f"job {number} ({name!r})" if name else f"job {number}"
+        raise JobFileError(source, f"{what}: {problems}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise JobFileError(str(path), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(_text(path), object_pairs_hook=_without_repeats)
+    except ValueError as error:
+        raise JobFileError(str(path), f"it is not JSON: {error}") from error
+
+
+def _without_repeats(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice in one object")
+        found[key] = value
+    return found
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        import yaml
+    except ImportError as error:
+        raise JobFileError(str(path), "YAML needs the extra: pip install 'stepsched[yaml]'") from error
+    try:
+        return yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise JobFileError(str(path), f"it is not YAML: {error}") from error
+
+
+def _import_name(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        reason = f"{error}; give a dotted module name or a path ending in .json, .yaml, .yml or .py"
+        raise JobFileError(name, reason) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Imports under the file's own name, so that its functions can be found again."""
+    name = path.stem
+    known = sys.modules.get(name)
+    if known is not None:
+        if getattr(known, "__file__", None) and Path(str(known.__file__)).resolve() == path.resolve():
+            return known
+        raise JobFileError(str(path), f"a module named {name!r} is loaded already; rename the file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise JobFileError(str(path), "no such file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _from_module(module: ModuleType) -> list[Job]:
+    jobs: list[Job] = []
+    for value in vars(module).values():
+        if isinstance(value, Job):
+            jobs.append(value)
+        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            jobs.extend(item for item in value if isinstance(item, Job))
+    # One job may be both a name of its own and an item of a list.
+    return list({id(job): job for job in jobs}.values())

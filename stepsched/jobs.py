@@ -1,0 +1,237 @@
+"""A job, its policies, what a backend says of it, and the changes of status that are legal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from stepsched.errors import InvalidTransitionError
+from stepsched.payloads import Payload
+from stepsched.schedules import AnySchedule, OneTime, Rate
+from stepsched.targets import AnyTarget, QueueTarget
+from stepsched.values import Value
+
+
+class Overlap(str, Enum):
+    """What happens to a run that is due while an earlier one of its job still runs."""
+
+    ALLOW = "allow"
+    """It starts beside the earlier one, as on EventBridge Scheduler."""
+    SKIP = "skip"
+    """It is recorded as skipped and never starts."""
+    QUEUE = "queue"
+    """It starts when the earlier one has ended."""
+
+
+class CatchUp(str, Enum):
+    """What happens to runs that came due while no process was there to start them."""
+
+    ALL = "all"
+    """Each of them runs, oldest first."""
+    ONE = "one"
+    """The latest of them runs; the others are recorded as missed."""
+    SKIP = "skip"
+    """All are recorded as missed."""
+
+
+class Completion(str, Enum):
+    """What happens to a one-time job when its run has ended. Its history stays."""
+
+    DELETE = "delete"
+    KEEP = "keep"
+    """It stays listed, with status ended."""
+
+
+class Retry(Value, frozen=True):
+    """How often and how long a failed run is tried again.
+
+    The limits are EventBridge Scheduler's. Its defaults of 185 attempts over 24 hours are not ours.
+    """
+
+    max_attempts: int = Field(3, ge=0, le=185)
+    """Attempts after the first one."""
+    max_age: timedelta = Field(timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
+    """No attempt starts later than this after the scheduled instant; inclusive."""
+    interval: timedelta = Field(timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
+    """The pause before the second attempt. On EventBridge Scheduler the service chooses."""
+    backoff_rate: float = Field(2.0, ge=1, le=10, allow_inf_nan=False)
+    """What each further pause is multiplied by."""
+    max_delay: timedelta = Field(timedelta(minutes=5), ge=timedelta(0), le=timedelta(hours=24))
+    """No pause is longer."""
+
+    def delay(self, attempt: int) -> timedelta:
+        """The pause after the failed attempt of that number; the first is 1."""
+        factor = self.backoff_rate ** min(attempt - 1, 200)
+        if self.interval and factor > self.max_delay / self.interval:
+            return self.max_delay
+        return min(self.interval * factor, self.max_delay)
+
+
+def _read_name(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", value) or value in (".", ".."):
+        raise ValueError(
+            f"{value!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . (and neither '.' nor '..')"
+        )
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_read_name)]
+
+
+class Job(Value, frozen=True):
+    """*When* and *what*, with the policies for everything that can come between.
+
+    Jobs compare; ``replace()`` gives a changed copy; the JSON form is an exact mirror.
+    """
+
+    name: Name
+    """1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend."""
+    schedule: AnySchedule
+    target: AnyTarget
+    input: Payload = Field(default_factory=dict)
+    """Any JSON value up to 256 KiB; handed to the target at every run. Copied in."""
+    description: str = Field("", max_length=512)
+    group: Name = "default"
+    tags: dict[
+        Annotated[str, Field(min_length=1, max_length=128)],
+        Annotated[str, Field(min_length=1, max_length=256)],
+    ] = Field(default_factory=dict, max_length=200)
+    retry: Retry = Retry()
+    dead_letter: QueueTarget | None = None
+    """The standard queue for runs that failed for good. None: the run's record alone tells."""
+    overlap: Overlap = Overlap.ALLOW
+    catch_up: CatchUp = CatchUp.ALL
+    jitter: timedelta = Field(timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
+    """A run starts at a moment within this after its scheduled instant."""
+    completion: Completion = Completion.DELETE
+    """For one-time jobs; recurring ones that have run out stay listed as ended."""
+
+    @field_validator("dead_letter")
+    @classmethod
+    def _is_standard(cls, queue: QueueTarget | None) -> QueueTarget | None:
+        if queue is not None and queue.queue_arn.endswith(".fifo"):
+            raise ValueError(f"{queue.queue_arn!r} is a FIFO queue; dead letters need a standard one")
+        return queue
+
+    @property
+    def is_one_time(self) -> bool:
+        """Whether the schedule names a single run."""
+        return isinstance(self.schedule, OneTime)
+
+    def never_runs(self, now: datetime) -> str | None:
+        """Why the job would never run from now on; None when it will (P-16, P-17)."""
+        if self.schedule.next_run(after=now) is not None:
+            return None
+        last = self.schedule.previous_run(before=now + timedelta(microseconds=1))
+        if last is None:
+            return "no date fits the schedule"
+        return (
+            f"its last run was due at {last.isoformat()}, and now it is {now.isoformat(timespec='seconds')}"
+        )
+
+    def anchored(self, created_at: datetime) -> AnySchedule:
+        """The schedule with a rate's grid laid at the job's creation (P-12)."""
+        if isinstance(self.schedule, Rate) and self.schedule.start is None:
+            return self.schedule.replace(start=created_at)
+        return self.schedule
+
+
+class JobStatus(str, Enum):
+    """Where a job stands."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ENDED = "ended"
+    """No run is left."""
+    CANCELLED = "cancelled"
+    """Deleted; seen only in the answer of ``cancel``."""
+
+
+class RunStatus(str, Enum):
+    """Where a run stands."""
+
+    PENDING = "pending"
+    """Due and recorded; waiting for a place, for its jitter, or for its next attempt."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Failed for good: no attempt is left."""
+    SKIPPED = "skipped"
+    """Not started because an earlier run still ran (``Overlap.SKIP``)."""
+    MISSED = "missed"
+    """Came due while no process was there, and ``CatchUp`` did not ask for it."""
+
+
+class Trigger(str, Enum):
+    """Why a run exists."""
+
+    SCHEDULE = "schedule"
+    MANUAL = "manual"
+    """``run_now``."""
+
+
+class Run(Value, frozen=True):
+    """One occurrence of a job."""
+
+    id: int
+    """Unique in its backend; later runs have larger ones."""
+    job: str
+    """The job's name."""
+    scheduled_for: datetime
+    """The scheduled instant, in UTC; for ``run_now`` the moment of the call."""
+    status: RunStatus
+    trigger: Trigger = Trigger.SCHEDULE
+    attempt: int = 0
+    """Attempts started so far."""
+    started_at: datetime | None = None
+    """When the latest attempt started, in UTC. None: not yet."""
+    ended_at: datetime | None = None
+    """When the run ended, in UTC. None: it has not."""
+    restarted: bool = False
+    """Whether an attempt was cut off by the end of its process and started again."""
+    error: str | None = None
+    """The latest attempt's failure."""
+    output: str | None = None
+    """What the target answered, as text, cut to a bounded length."""
+
+
+class JobRecord(Value, frozen=True):
+    """What a backend says of a job."""
+
+    job: Job
+    status: JobStatus
+    version: int
+    """Counts the changes of the job's definition, from 1."""
+    created_at: datetime
+    updated_at: datetime
+    next_run: datetime | None
+    """The next scheduled instant. None while paused or when none is left."""
+    last_run: Run | None = None
+    """The run that started latest. None: none has."""
+
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.job.name
+
+
+_LEGAL = {
+    "pause": {JobStatus.ACTIVE: JobStatus.PAUSED, JobStatus.PAUSED: JobStatus.PAUSED},
+    "resume": {JobStatus.PAUSED: JobStatus.ACTIVE, JobStatus.ACTIVE: JobStatus.ACTIVE},
+}
+
+
+def status_after(name: str, status: JobStatus, action: str) -> JobStatus:
+    """The status that a verb leads to. Pausing a paused job and resuming an active one is no error.
+
+    Raises:
+        InvalidTransitionError: The verb does not apply, as to a job that has ended.
+    """
+    try:
+        return _LEGAL[action][status]
+    except KeyError as error:
+        raise InvalidTransitionError(name, status.value, action) from error

@@ -1,0 +1,74 @@
+"""User data that travels as JSON: copied in, checked, bounded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, JsonValue
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""What EventBridge Scheduler takes as input, as compact JSON in UTF-8."""
+
+
+def to_json(value: JsonValue) -> str:
+    """Compact JSON text, as it travels."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def read_payload(value: Any) -> JsonValue:
+    """A deep copy of a JSON value.
+
+    Raises:
+        ValueError: A part is no JSON, or the whole is larger than ``MAX_PAYLOAD_BYTES``.
+    """
+    copy = _copy(value, "input", 0)
+    size = len(to_json(copy).encode("utf-8", "strict"))
+    if size > MAX_PAYLOAD_BYTES:
+        raise ValueError(
+            f"it takes {size:,} bytes as JSON; at most {MAX_PAYLOAD_BYTES:,} are allowed: "
+            "keep large data elsewhere and pass where it is"
+        )
+    return copy
+
+
+def _copy(value: Any, place: str, depth: int) -> JsonValue:
+    if depth > 100:
+        raise ValueError(f"{place} is nested deeper than 100 levels, or holds itself")
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise ValueError(f"{place} holds half of a surrogate pair, which UTF-8 cannot carry")
+            return value
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{place} is {value}, which JSON has no number for")
+            return value
+        case list() | tuple():
+            return [_copy(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
+        case Mapping():
+            for key in value:
+                if not isinstance(key, str):
+                    raise ValueError(f"{place} has the key {key!r}; keys of JSON are text")  # noqa: TRY004 -- pydantic collects ValueError
+            return {key: _copy(item, f"{place}.{key}", depth + 1) for key, item in value.items()}
+    raise ValueError(
+        f"{place} is a {type(value).__name__}, which is no JSON; "
+        "use text, numbers, true, false, null, lists and mappings"
+    )
+
+
+def _read_object(value: Any) -> dict[str, JsonValue]:
+    copy = read_payload(value)
+    if not isinstance(copy, dict):
+        raise ValueError(f"a mapping is wanted, not {type(value).__name__}")  # noqa: TRY004 -- pydantic collects ValueError
+    return copy
+
+
+Payload = Annotated[JsonValue, BeforeValidator(read_payload)]
+"""Any JSON value up to 256 KiB, copied."""
+JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(_read_object)]
+"""A JSON object up to 256 KiB, copied."""
