@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from typing_extensions import Self
 
 from stepsched.errors import InvalidTransitionError
 from stepsched.payloads import Payload
@@ -60,15 +61,20 @@ class Retry(Value, frozen=True):
     """The pause before the second attempt. On EventBridge Scheduler the service chooses."""
     backoff_rate: float = Field(2.0, ge=1, le=10, allow_inf_nan=False)
     """What each further pause is multiplied by."""
-    max_delay: timedelta = Field(timedelta(minutes=5), ge=timedelta(0), le=timedelta(hours=24))
-    """No pause is longer."""
+    max_delay: timedelta | None = Field(None, ge=timedelta(0), le=timedelta(hours=24))
+    """No pause is longer. None: nothing but ``max_age`` bounds it."""
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if self.max_delay is not None and self.max_delay < self.interval:
+            raise ValueError(f"max_delay {self.max_delay} is shorter than the first pause, {self.interval}")
+        return self
 
     def delay(self, attempt: int) -> timedelta:
         """The pause after the failed attempt of that number; the first is 1."""
-        factor = self.backoff_rate ** min(attempt - 1, 200)
-        if self.interval and factor > self.max_delay / self.interval:
-            return self.max_delay
-        return min(self.interval * factor, self.max_delay)
+        bound = self.max_age if self.max_delay is None else self.max_delay
+        factor = self.backoff_rate ** min(attempt - 1, 184)
+        return self.interval * factor if self.interval <= bound / factor else bound
 
 
 def _read_name(value: Any) -> Any:

@@ -26,8 +26,9 @@ _MICROSECOND = timedelta(microseconds=1)
 _APPLICATION_ID = 0x73746570  # "step"
 _VERSION = 1
 _SCHEMA = """
+-- An id is never used again: runs of a job that is gone must not pass for those of its successor.
 CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     job_group TEXT NOT NULL,
     status TEXT NOT NULL,

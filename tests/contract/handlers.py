@@ -1,0 +1,25 @@
+"""Functions that the suite's jobs call by name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import stepsched as ss
+
+CALLS: list[tuple[str, datetime]] = []
+
+
+def note(_input: object, run: ss.Run) -> None:
+    CALLS.append((run.job, run.scheduled_for))
+
+
+def fail(_input: object, run: ss.Run) -> None:
+    CALLS.append((run.job, run.scheduled_for))
+    raise RuntimeError("no luck")
+
+
+def fail_twice(_input: object, run: ss.Run) -> str:
+    CALLS.append((run.job, run.scheduled_for))
+    if run.attempt < 3:
+        raise RuntimeError(f"attempt {run.attempt}")
+    return "third time lucky"

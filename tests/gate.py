@@ -1,0 +1,103 @@
+"""The gate: everything that must hold, run the same by hand and by CI.
+
+    python3 tests/gate.py            all of it
+    python3 tests/gate.py lint types only these stages
+
+It needs Python 3.10 or newer and pip, and makes its own environments in ``.venvs/``. It stops at the
+first stage that fails, with that stage's exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venvs"
+STAGES = ("lint", "types", "imports", "tests", "wheel")
+
+
+def main(wanted: list[str]) -> int:
+    if sys.version_info < (3, 10):  # noqa: UP036 -- whoever starts this may have an older one
+        print(f"Python 3.10 or newer is needed, not {sys.version.split()[0]}")
+        return 1
+    unknown = set(wanted) - set(STAGES)
+    if unknown:
+        print(f"unknown: {', '.join(sorted(unknown))}; the stages are {', '.join(STAGES)}")
+        return 2
+    started = time.monotonic()
+    python = environment("gate", ["-e", f"{ROOT}[dev]"])
+    for stage in wanted or STAGES:
+        print(f"== {stage}", flush=True)
+        code = globals()[stage](python)
+        if code:
+            print(f"== {stage} failed")
+            return int(code)
+    print(f"== all passed in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def lint(python: Path) -> int:
+    return run(python, "-m", "ruff", "format", "--check", ".") or run(python, "-m", "ruff", "check", ".")
+
+
+def types(python: Path) -> int:
+    return run(python, "-m", "mypy")
+
+
+def imports(python: Path) -> int:
+    return run(python.with_name("lint-imports"))
+
+
+def tests(python: Path) -> int:
+    return run(
+        python,
+        *("-m", "pytest", "-n", "2", "-m", "not proof", "--doctest-modules", "stepsched", "tests"),
+        *("--cov", "--cov-report=term"),
+    )
+
+
+def wheel(python: Path) -> int:
+    """Builds the wheel, installs it alone, and runs a job with it far from the checkout."""
+    with tempfile.TemporaryDirectory() as folder:
+        code = run(python, "-m", "build", "--wheel", "--outdir", folder, str(ROOT))
+        if code:
+            return code
+        (built,) = Path(folder).glob("stepsched-*.whl")
+        shutil.rmtree(VENVS / "wheel", ignore_errors=True)
+        bare = environment("wheel", [str(built)])
+        script = Path(folder) / "smoke.py"
+        shutil.copy(ROOT / "tests" / "wheel_smoke.py", script)
+        return run(bare, "-I", "-W", "error", str(script), cwd=folder)
+
+
+def environment(name: str, packages: list[str]) -> Path:
+    """The Python of a virtual environment that holds the packages."""
+    folder = VENVS / name
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = [str(python), "-m", "pip"]
+    if not python.exists():
+        print(f"== making {folder.relative_to(ROOT)}", flush=True)
+        try:
+            venv.create(folder, clear=True, with_pip=True)
+        except subprocess.CalledProcessError:  # some systems ship venv without its pip
+            venv.create(folder, clear=True)
+    if not list(folder.glob("[Ll]ib/**/pip/__main__.py")):
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    command = [*pip, "--disable-pip-version-check", "install", "--quiet", *packages]
+    subprocess.run(command, check=True, cwd=ROOT)
+    return python
+
+
+def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
+    return subprocess.run([str(part) for part in command], check=False, cwd=cwd).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+"""What the embedded backend decides, without a store or a clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.local import policy
+
+T0 = datetime(2030, 1, 1, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+
+
+def job(**changes: object) -> ss.Job:
+    schedule = ss.Rate(HOUR, start=T0)
+    return ss.Job(name="j", schedule=schedule, target=ss.HandlerTarget("m:f")).replace(**changes)
+
+
+def test_a_rate_without_start_first_runs_at_its_creation() -> None:
+    assert policy.first_run(job(schedule=ss.Rate(HOUR)), T0) == T0
+
+
+def test_everything_else_first_runs_strictly_after_its_creation() -> None:
+    assert policy.first_run(job(), T0) == T0 + HOUR
+    assert policy.first_run(job(schedule=ss.OneTime(T0)), T0) is None
+
+
+def test_what_is_due_is_taken_oldest_first_and_the_job_moves_on() -> None:
+    plan = policy.due_runs(job(), T0, T0 + HOUR, T0 + 3 * HOUR, T0)
+    assert [due.scheduled_for for due in plan.runs] == [T0 + HOUR, T0 + 2 * HOUR, T0 + 3 * HOUR]
+    assert {due.status for due in plan.runs} == {ss.RunStatus.PENDING}
+    assert plan.next_run == T0 + 4 * HOUR
+
+
+def test_nothing_due_moves_the_job_on() -> None:
+    plan = policy.due_runs(job(), T0, T0 + HOUR, T0 + HOUR / 2, T0)
+    assert plan == policy.Plan((), T0 + HOUR)
+
+
+def test_a_portion_is_bounded_and_the_rest_stays_due() -> None:
+    often = job(schedule=ss.Rate(timedelta(minutes=1), start=T0), catch_up=ss.CatchUp.ONE)
+    now = T0 + timedelta(days=7)
+    plan = policy.due_runs(often, T0, T0, now, now)
+    assert len(plan.runs) == policy.RECORDED_AT_ONCE
+    assert plan.next_run == plan.runs[-1].scheduled_for + timedelta(minutes=1)
+    assert {due.status for due in plan.runs} == {ss.RunStatus.MISSED}  # the latest comes in a later portion
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "expected"),
+    [
+        pytest.param(ss.CatchUp.ALL, "pppp", id="all"),
+        pytest.param(ss.CatchUp.ONE, "mmpp", id="the latest late one, and those on time"),
+        pytest.param(ss.CatchUp.SKIP, "mmmp", id="those on time"),
+    ],
+)
+def test_catch_up_speaks_only_of_what_came_due_unwatched(catch_up: ss.CatchUp, expected: str) -> None:
+    watched_since = T0 + 3 * HOUR + HOUR / 2
+    plan = policy.due_runs(job(catch_up=catch_up), T0, T0 + HOUR, T0 + 4 * HOUR, watched_since)
+    assert "".join(due.status.value[0] for due in plan.runs) == expected
+
+
+def test_jitter_is_the_same_for_the_same_run_and_within_bounds() -> None:
+    spread = job(jitter=HOUR)
+    delays = [policy.jitter(spread, T0 + n * HOUR) for n in range(100)]
+    assert delays == [policy.jitter(spread, T0 + n * HOUR) for n in range(100)]
+    assert all(timedelta(0) <= delay < HOUR for delay in delays)
+    assert max(delays) - min(delays) > HOUR * 0.8
+    assert policy.jitter(job(), T0) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "pause"),
+    [
+        pytest.param(1, 1, id="first"),
+        pytest.param(2, 2, id="doubled"),
+        pytest.param(4, 8, id="doubled twice more"),
+        pytest.param(9, 60, id="bounded"),
+        pytest.param(185, 60, id="far beyond"),
+    ],
+)
+def test_pauses_grow_to_a_bound(attempt: int, pause: int) -> None:
+    retry = ss.Retry(max_attempts=185, max_delay=timedelta(minutes=1))
+    assert policy.next_attempt(retry, attempt, T0, T0) == T0 + timedelta(seconds=pause)
+
+
+def test_no_attempt_comes_after_the_last_or_beyond_the_age() -> None:
+    retry = ss.Retry(max_attempts=2, max_age=timedelta(minutes=1), interval=timedelta(seconds=10))
+    assert policy.next_attempt(retry, 3, T0, T0) is None
+    assert policy.next_attempt(retry, 1, T0, T0 + timedelta(seconds=50)) == T0 + timedelta(seconds=60)
+    assert policy.next_attempt(retry, 1, T0, T0 + timedelta(seconds=51)) is None
+
+
+def test_a_pause_beyond_the_age_is_no_pause() -> None:
+    retry = ss.Retry(max_attempts=185, backoff_rate=10)
+    assert policy.next_attempt(retry, 185, T0, T0 + timedelta(seconds=1)) is None
+
+
+def test_no_pause_is_possible() -> None:
+    retry = ss.Retry(interval=timedelta(0))
+    assert policy.next_attempt(retry, 2, T0, T0) == T0
