@@ -63,11 +63,15 @@ def _job(source: str, number: int, document: object) -> Job:
     except ValidationError as error:
         name = document.get("name") if isinstance(document, dict) else None
         problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].removeprefix('Value error, ')}"
+            ": ".join(filter(None, (".".join(map(str, problem["loc"])), _words(problem["msg"]))))
             for problem in error.errors()
         )
         what = f"job {number} ({name!r})" if name else f"job {number}"
         raise JobFileError(source, f"{what}: {problems}") from error
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _text(path: Path) -> str:

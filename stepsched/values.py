@@ -19,9 +19,9 @@ class Value(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="wrap")
     @classmethod
     def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Refuses a document's unknown and missing keys before a constructor sees them: there they
-        would be a ``TypeError`` without a location."""
-        if isinstance(data, Mapping):
+        """Refuses a document's unknown and missing keys before a constructor of our own sees them:
+        there they would be a ``TypeError`` without a location."""
+        if isinstance(data, Mapping) and "__init__" in vars(cls):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:
                 unknown = ", ".join(sorted(map(str, data.keys() - known)))

@@ -9,18 +9,17 @@ the same work in the caller's.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from uuid import uuid4
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker
+from stepsched.backends.local.process import worker_name
 from stepsched.backends.local.store import Claim, JobRow, Store
 from stepsched.clock import Clock, PlayableClock, SystemClock
 from stepsched.errors import (
@@ -95,9 +94,10 @@ class LocalBackend(Backend):
         self._shared = path is not None
         self._store = Store(path)
         self._invoker = Invoker(handlers or {})
-        self._live: dict[str, Job] = {}
+        # Jobs whose function no name leads to, by the id of their row.
+        self._live: dict[int, Job] = {}
         self._workers = workers
-        self._worker = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._worker = worker_name()
         self._watched_since = self._clock.now()
         self._wake = threading.Event()
         self._state = threading.Lock()
@@ -137,8 +137,7 @@ class LocalBackend(Backend):
         with self._store.transaction("create"):
             if not self._store.insert_job(job, _encode(job), now, policy.first_run(job, now)):
                 raise JobExistsError(job.name)
-            self._keep_alive(job)
-            record = self._record(self._row(job.name))
+            record = self._record(self._keep_alive(job))
         self._wake.set()
         return record
 
@@ -175,8 +174,7 @@ class LocalBackend(Backend):
                 next_run=None if paused else following,
                 now=now,
             )
-            self._keep_alive(job)
-            record = self._record(self._row(job.name))
+            record = self._record(self._keep_alive(job))
         self._wake.set()
         return record
 
@@ -209,7 +207,7 @@ class LocalBackend(Backend):
             row = self._row(name)
             record = self._record(row)
             self._store.delete_job(row, now, "the job was cancelled")
-            self._live.pop(name, None)
+            self._live.pop(row.id, None)
         return record.replace(status=JobStatus.CANCELLED, next_run=None)
 
     # -- the port: runs ----------------------------------------------------------------------------
@@ -254,15 +252,15 @@ class LocalBackend(Backend):
                         self._renew(now)
                         renewed = now
                     busy = self._record_all_due(now)
-                    for claim in self._claim(now, self._workers - self._in_flight):
+                    for claim, job in self._claim(now, self._workers - self._in_flight):
                         self._begin()
-                        pool.submit(self._run_in_pool, claim)
+                        pool.submit(self._run_in_pool, claim, job)
                     pause = timedelta(0) if busy else self._pause()
                 except BackendError as error:
                     _log.exception("the store failed; trying again in a second", extra={"code": error.code})
                     pause = _LOOK
                 self._wake.wait(max(pause.total_seconds(), 0))
-        self._store.leave(self._worker)
+        self._store.leave(self._worker, self.now())
 
     def _pause(self) -> timedelta:
         """How long nothing is to be done, as far as this process knows."""
@@ -280,9 +278,9 @@ class LocalBackend(Backend):
         with self._state:
             self._in_flight += 1
 
-    def _run_in_pool(self, claim: Claim) -> None:
+    def _run_in_pool(self, claim: Claim, job: Job) -> None:
         try:
-            self._execute(claim)
+            self._execute(claim, job)
         except BackendError:
             # The run stays claimed: when the lease ends, it is started again.
             _log.exception("the outcome of a run could not be recorded", extra={"job": claim.run.job})
@@ -314,19 +312,27 @@ class LocalBackend(Backend):
             raise TypeError("only a clock that can be set is played: LocalBackend(clock=FakeClock(...))")
         if until < clock.now():
             raise ValueError(f"{until.isoformat()} lies before the clock's {clock.now().isoformat()}")
-        self._renew(clock.now())
         attempts = 0
-        while True:
-            while self._record_all_due(clock.now()):
-                pass
-            while claims := self._claim(clock.now(), 1):
-                self._execute(claims[0])
-                attempts += 1
-            event = self._store.next_event(clock.now())
-            if event is None or event > until:
-                break
-            clock.move_to(max(event, clock.now()))
+        self._renew(clock.now())
+        try:
+            while True:
+                attempts += self._run_all_due(clock)
+                event = self._store.next_event(clock.now())
+                if event is None or event > until:
+                    break
+                clock.move_to(max(event, clock.now()))
+        finally:  # whatever interrupts a play leaves no run held
+            self._store.leave(self._worker, clock.now())
         clock.move_to(max(until, clock.now()))
+        return attempts
+
+    def _run_all_due(self, clock: Clock) -> int:
+        attempts = 0
+        while self._record_all_due(clock.now()):
+            pass
+        while claims := self._claim(clock.now(), 1):
+            self._execute(*claims[0])
+            attempts += 1
         return attempts
 
     # -- the work itself -----------------------------------------------------------------------------
@@ -349,17 +355,21 @@ class LocalBackend(Backend):
         if plan.next_run is None:
             self._complete(row, now)
 
-    def _claim(self, now: datetime, limit: int) -> Sequence[Claim]:
-        return self._store.claim(self._worker, now, min(limit, _PORTION)) if limit > 0 else []
+    def _claim(self, now: datetime, limit: int) -> Sequence[tuple[Claim, Job]]:
+        """Runs to start, each with its job as it is now: later changes do not reach it."""
+        if limit < 1:
+            return ()
+        with self._store.transaction("claim runs"):
+            claims = self._store.claim(self._worker, now, min(limit, _PORTION))
+            return [(claim, self._decode(claim.row)) for claim in claims]
 
-    def _execute(self, claim: Claim) -> None:
+    def _execute(self, claim: Claim, job: Job) -> None:
         """One attempt, from the call to the record of its outcome."""
         run = claim.run
-        job = self._decode(claim.row)
         output, failure = None, None
         try:
             output = self._invoker.call(job, run)
-        except Exception as error:  # noqa: BLE001 -- whatever user code raises is the run's outcome
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever user code raises is the outcome
             failure = HandlerError(job.name, run.scheduled_for)
             failure.__cause__ = error
         now = self.now()
@@ -395,7 +405,7 @@ class LocalBackend(Backend):
         job = self._decode(present)
         if job.is_one_time and job.completion is Completion.DELETE:
             self._store.delete_job(present, now)
-            self._live.pop(row.name, None)
+            self._live.pop(row.id, None)
         else:
             self._store.set_status(present, JobStatus.ENDED, None, now)
 
@@ -418,15 +428,16 @@ class LocalBackend(Backend):
             last_run=self._store.last_run(row),
         )
 
-    def _keep_alive(self, job: Job) -> None:
+    def _keep_alive(self, job: Job) -> JobRow:
         """Holds the job itself where its function has no name to find it by."""
+        row = self._row(job.name)
+        self._live.pop(row.id, None)
         if isinstance(job.target, HandlerTarget) and job.target.function is not None:
-            self._live[job.name] = job
-        else:
-            self._live.pop(job.name, None)
+            self._live[row.id] = job
+        return row
 
     def _decode(self, row: JobRow) -> Job:
-        return self._live.get(row.name) or _decode(row.document)
+        return self._live.get(row.id) or _decode(row.document)
 
 
 def _has_anchor(job: Job) -> bool:

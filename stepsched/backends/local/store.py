@@ -18,6 +18,7 @@ from weakref import finalize
 
 from stepsched.backends.base import JobQuery, RunQuery
 from stepsched.backends.local.policy import Plan
+from stepsched.backends.local.process import has_died
 from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
 from stepsched.jobs import Job, JobStatus, Run, RunStatus, Trigger
 
@@ -388,7 +389,7 @@ class Store:
     # -- workers -----------------------------------------------------------------------------------
 
     def stay_alive(self, worker: str, until: datetime, now: datetime) -> int:
-        """Extends this worker's lease, and frees the runs of workers whose lease is over.
+        """Extends this worker's lease, and frees the runs of workers that are dead or silent.
 
         Returns:
             How many runs were freed: each will be started again and says so.
@@ -400,17 +401,28 @@ class Store:
                 (worker, _micros(until)),
             )
             self._db.execute("DELETE FROM workers WHERE alive_until < ?", (_micros(now),))
-            freed = self._db.execute(
-                "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
-                " WHERE status = 'running' AND worker NOT IN (SELECT id FROM workers)",
-                (_micros(now),),
-            )
-            return freed.rowcount
+            for (other,) in self._rows("SELECT id FROM workers"):
+                if has_died(other):
+                    self._db.execute("DELETE FROM workers WHERE id = ?", (other,))
+            return self._free_runs(now)
 
-    def leave(self, worker: str) -> None:
-        """Ends this worker's lease."""
+    def leave(self, worker: str, now: datetime) -> int:
+        """Ends this worker's lease, and frees what it still holds.
+
+        Returns:
+            As :meth:`stay_alive`.
+        """
         with self.transaction("end lease"):
             self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
+            return self._free_runs(now)
+
+    def _free_runs(self, now: datetime) -> int:
+        freed = self._db.execute(
+            "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
+            " WHERE status = 'running' AND worker NOT IN (SELECT id FROM workers)",
+            (_micros(now),),
+        )
+        return freed.rowcount
 
     def next_event(self, now: datetime) -> datetime | None:
         """When something is to be done next: a job comes due, or a waiting run may start."""

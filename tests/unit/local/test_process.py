@@ -1,0 +1,59 @@
+"""Telling the living from the dead."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from stepsched.backends.local.process import has_died, worker_name
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+
+
+def test_names_differ() -> None:
+    assert worker_name() != worker_name()
+
+
+def test_this_process_lives() -> None:
+    assert not has_died(worker_name())
+
+
+@linux
+def test_an_ended_process_has_died_and_a_running_one_has_not() -> None:
+    program = "from stepsched.backends.local.process import worker_name as w; print(w(), flush=True); input()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    name = child.stdout.readline().strip()
+    assert not has_died(name)
+    child.kill()
+    child.wait()
+    child.communicate()
+    assert has_died(name)
+
+
+@linux
+def test_a_zombie_has_died() -> None:
+    program = "from stepsched.backends.local.process import worker_name as w; print(w())"
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    name = child.stdout.read().strip()
+    pid = int(name.split("/")[1])
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has collected it
+    assert has_died(name)
+    child.communicate()
+
+
+@linux
+def test_a_later_process_of_the_same_number_is_another_one() -> None:
+    home, pid, start, rest = worker_name().split("/")
+    assert has_died(f"{home}/{pid}/{int(start) - 1}/{rest}")
+
+
+@pytest.mark.parametrize("name", ["-/1/-/x", "another-boot.1/999999/5/x"], ids=["elsewhere", "other machine"])
+def test_nobody_can_tell_across_machines(name: str) -> None:
+    assert not has_died(name)
