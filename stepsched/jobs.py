@@ -43,6 +43,7 @@ class Completion(str, Enum):
     """What happens to a one-time job when its run has ended. Its history stays."""
 
     DELETE = "delete"
+    """It is deleted once its run has succeeded; one that failed stays, so that it can be redriven."""
     KEEP = "keep"
     """It stays listed, with status ended."""
 
@@ -113,6 +114,9 @@ class Job(Value, frozen=True):
     catch_up: CatchUp = CatchUp.ALL
     jitter: timedelta = Field(timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
     """A run starts at a moment within this after its scheduled instant."""
+    max_run_time: timedelta | None = Field(None, ge=timedelta(seconds=1), le=timedelta(days=365))
+    """An attempt that takes longer has failed: a command is killed, a coroutine cancelled; a function
+    cannot be stopped, so its answer is no longer awaited. None: as long as it takes."""
     completion: Completion = Completion.DELETE
     """For one-time jobs; recurring ones that have run out stay listed as ended."""
 
@@ -178,6 +182,8 @@ class Trigger(str, Enum):
     SCHEDULE = "schedule"
     MANUAL = "manual"
     """``run_now``."""
+    BACKFILL = "backfill"
+    """``backfill``."""
 
 
 class Run(Value, frozen=True):
@@ -203,6 +209,15 @@ class Run(Value, frozen=True):
     """The latest attempt's failure."""
     output: str | None = None
     """What the target answered, as text, cut to a bounded length."""
+
+
+class JobVersion(Value, frozen=True):
+    """A job's definition as it once was."""
+
+    version: int
+    job: Job
+    replaced_at: datetime
+    """When the next version took its place, in UTC."""
 
 
 class JobRecord(Value, frozen=True):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 
 from stepsched.payloads import JsonObject
-from stepsched.values import Value
+from stepsched.values import PositionalValue
 
 # The account may have any number of digits: documents in the wild hold shortened ones.
 _ARN = re.compile(
@@ -54,7 +54,7 @@ _READ_ONLY = frozenset(
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
-class LambdaTarget(Value, frozen=True):
+class LambdaTarget(PositionalValue, frozen=True):
     """Invokes a Lambda function with the job's input as its event."""
 
     kind: Literal["lambda"] = "lambda"
@@ -70,7 +70,7 @@ class LambdaTarget(Value, frozen=True):
         return _arn(arn, "lambda", r"function:[\w-]{1,140}(:[\w$-]{1,128})?", "function:<name>")
 
 
-class StateMachineTarget(Value, frozen=True):
+class StateMachineTarget(PositionalValue, frozen=True):
     """Starts an execution of a Step Functions state machine with the job's input."""
 
     kind: Literal["state_machine"] = "state_machine"
@@ -86,7 +86,7 @@ class StateMachineTarget(Value, frozen=True):
         return _arn(arn, "states", r"stateMachine:[^\s:]{1,80}(:[\w-]+)?", "stateMachine:<name>")
 
 
-class QueueTarget(Value, frozen=True):
+class QueueTarget(PositionalValue, frozen=True):
     """Sends the job's input as a message to an SQS queue."""
 
     kind: Literal["queue"] = "queue"
@@ -115,7 +115,7 @@ class QueueTarget(Value, frozen=True):
         return _arn(arn, "sqs", r"[\w-]{1,75}(\.fifo)?", "<queue name>")
 
 
-class TopicTarget(Value, frozen=True):
+class TopicTarget(PositionalValue, frozen=True):
     """Publishes the job's input to an SNS topic."""
 
     kind: Literal["topic"] = "topic"
@@ -131,7 +131,7 @@ class TopicTarget(Value, frozen=True):
         return _arn(arn, "sns", r"[\w-]{1,256}(\.fifo)?", "<topic name>")
 
 
-class EventBusTarget(Value, frozen=True):
+class EventBusTarget(PositionalValue, frozen=True):
     """Puts an event with the job's input as its detail on an EventBridge bus."""
 
     kind: Literal["event_bus"] = "event_bus"
@@ -164,7 +164,7 @@ class EventBusTarget(Value, frozen=True):
         return source
 
 
-class BatchTarget(Value, frozen=True):
+class BatchTarget(PositionalValue, frozen=True):
     """Submits an AWS Batch job."""
 
     kind: Literal["batch"] = "batch"
@@ -197,7 +197,7 @@ class BatchTarget(Value, frozen=True):
         )
 
 
-class ApiTarget(Value, frozen=True):
+class ApiTarget(PositionalValue, frozen=True):
     """Calls any AWS API. The request is the call's parameters; the job's input is not used."""
 
     kind: Literal["api"] = "api"
@@ -236,7 +236,7 @@ class ApiTarget(Value, frozen=True):
         return action
 
 
-class HandlerTarget(Value, frozen=True):
+class HandlerTarget(PositionalValue, frozen=True):
     """Calls a Python function in the process that runs the embedded backend.
 
     The function is called with as many of ``(input, run)`` as it takes: none, the job's input, or
@@ -278,7 +278,7 @@ class HandlerTarget(Value, frozen=True):
         return self._function
 
 
-class CommandTarget(Value, frozen=True):
+class CommandTarget(PositionalValue, frozen=True):
     """Runs a program, without a shell; the job's input is its standard input, as JSON."""
 
     kind: Literal["command"] = "command"

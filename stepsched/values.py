@@ -16,12 +16,38 @@ class Value(BaseModel, frozen=True, extra="forbid"):
     ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
     """
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what says something: fields that differ from their default."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated like a new one.
+
+        Raises:
+            ValueError: A field is unknown or its new value is refused, in the same words as
+                the constructor's.
+        """
+        known = type(self).model_fields
+        unknown = changes.keys() - known.keys()
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise ValueError(f"{type(self).__name__} has no field {names}; it has {', '.join(known)}")
+        given = {name: getattr(self, name) for name in known if name in self.model_fields_set}
+        return type(self)(**{**given, **changes})
+
+
+class PositionalValue(Value, frozen=True):
+    """A value whose constructor is its own, so that its one obvious argument needs no keyword."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Refuses a document's unknown and missing keys before a constructor of our own sees them:
-        there they would be a ``TypeError`` without a location."""
-        if isinstance(data, Mapping) and "__init__" in vars(cls):
+        """Refuses a document's unknown and missing keys before the constructor sees them: there they would
+        be a ``TypeError`` without a location."""
+        if isinstance(data, Mapping):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:
                 unknown = ", ".join(sorted(map(str, data.keys() - known)))
@@ -31,30 +57,9 @@ class Value(BaseModel, frozen=True, extra="forbid"):
                 raise ValueError(f"{what}; {cls.__name__} has the fields {', '.join(cls.model_fields)}")
         return handler(data)
 
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Only what says something: fields that differ from their default."""
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if field.is_required() or value != field.get_default(call_default_factory=True):
-                yield name, value
-
     def _assign(self, **fields: object) -> None:
-        """What a constructor with positional arguments hands its fields to."""
+        """What the constructor hands its fields to."""
         super().__init__(**fields)
-
-    def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, validated like a new one.
-
-        Raises:
-            ValueError: A field is unknown or its new value is refused, in the same words as
-                the constructor's.
-        """
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
-        unknown = changes.keys() - fields.keys()
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            raise ValueError(f"{type(self).__name__} has no field {names}; it has {', '.join(fields)}")
-        return type(self)(**{**fields, **changes})
 
 
 @cache

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 
 from typing_extensions import Self
 
-from stepsched.jobs import Job, JobRecord, JobStatus, Run, RunStatus
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +70,27 @@ class Backend(ABC):
         """
 
     @abstractmethod
+    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
+        """Stores new jobs as :meth:`create` does one; all are checked before the first is stored.
+
+        Returns:
+            The records, in order; None where the name is taken.
+        """
+
+    @abstractmethod
     def get(self, name: str) -> JobRecord:
         """The job of that name.
 
         Raises:
             JobNotFoundError: There is none.
+        """
+
+    @abstractmethod
+    def versions(self, name: str) -> builtins.list[JobVersion]:
+        """The job's earlier definitions, oldest first; empty when it was never changed.
+
+        Raises:
+            JobNotFoundError: There is no such job.
         """
 
     @abstractmethod
@@ -124,6 +141,26 @@ class Backend(ABC):
 
         Raises:
             JobNotFoundError: There is no such job.
+        """
+
+    @abstractmethod
+    def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
+        """Records runs for the scheduled instants of a stretch of the past, both ends inclusive; an
+        instant that has a run already gets none, and one that is still to come neither.
+
+        Returns:
+            The new runs, oldest first.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+        """
+
+    @abstractmethod
+    def redrive(self, run: Run) -> Run:
+        """Lets a run that failed for good wait again, with all its attempts.
+
+        Raises:
+            InvalidTransitionError: It has not failed, or its job is gone.
         """
 
     @abstractmethod

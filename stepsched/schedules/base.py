@@ -19,13 +19,13 @@ from typing_extensions import Self
 from stepsched.clock import utc_now
 from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.zones import UTC
-from stepsched.values import Value
+from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 
 
-class ScheduleValue(Value):
+class ScheduleValue(PositionalValue):
     """A value of this package: whatever is wrong with it leaves as one kind of error."""
 
     def _fill(self, given: object, **fields: object) -> None:
@@ -196,7 +196,8 @@ class BoundedSchedule(ScheduleBase):
                 f"start {self.start.isoformat()} is not before end {self.end.isoformat()}; "
                 "both ends are inclusive and must differ"
             )
-            raise InvalidScheduleError(type(self).__name__, "start", reason)
+            given = f"{type(self).__name__} from {self.start.isoformat()} until {self.end.isoformat()}"
+            raise InvalidScheduleError(given, "start", reason)
         return self
 
     def _after(self, after: datetime) -> datetime:

@@ -68,14 +68,26 @@ class CronFields(NamedTuple):
     """The six fields in canonical form; empty where AWS has no text for this."""
 
 
-@lru_cache(maxsize=4096)
 def parse_cron(expression: str) -> CronFields:
     """Reads ``0 9 ? * MON-FRI *``, with or without ``cron( )`` around it.
 
     Raises:
         InvalidScheduleError: It is not of the dialect; names the field, the value and the cure.
     """
-    return _Reader(expression).read()
+    if len(expression) > 256:
+        reason = f"it has {len(expression)} characters; AWS takes at most 256"
+        raise InvalidScheduleError(expression, "expression", reason)
+    if expression[:5].lower() != "cron(" or expression[-1:] != ")":
+        return _parse(expression)
+    try:
+        return _parse(expression[5:-1])
+    except InvalidScheduleError as error:
+        raise InvalidScheduleError(expression, error.field, error.reason) from error
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> CronFields:
+    return _Reader(text).read()
 
 
 class _Reader:
@@ -101,10 +113,6 @@ class _Reader:
 
     def split(self) -> list[str]:
         text = self.expression
-        if len(text) > 256:
-            raise self.fail("expression", f"it has {len(text)} characters; AWS takes at most 256")
-        if text[:5].lower() == "cron(" and text[-1:] == ")":
-            text = text[5:-1]
         if text.startswith("@"):
             hint = f"Cron.from_crontab({text!r}) reads crontab shortcuts"
             raise self.fail("expression", f"{text!r} is not of the AWS dialect; {hint}")
@@ -156,8 +164,7 @@ class _Reader:
             "exactly one of the two must be '?'"
         )
         if len(self.expression.split(" ")) == 5:
-            line = " ".join(parts[:5]).removeprefix("cron(")
-            reason += f"; a Unix crontab is read by Cron.from_crontab({line!r})"
+            reason += f"; a Unix crontab is read by Cron.from_crontab({self.expression!r})"
         elif day == "*":
             reason += f": write '?' for day-of-month to run on {weekday!r}"
             if weekday == "*":
@@ -221,9 +228,9 @@ class _Reader:
         """The bit set of a list of values, ranges and steps, and its canonical text."""
         if text == "*":
             return field.full, "*"
-        if text.isascii() and text.isdigit() and len(text) <= 2:
-            value = self.number(field, text, text)
-            return 1 << (value - field.low), str(value)
+        value = _VALUES[field.name].get(text)
+        if value is not None:
+            return 1 << (value - field.low), text if text in field.names else str(value)
         bits, texts = 0, []
         for item in text.split(","):
             if not item:
@@ -280,6 +287,9 @@ class _Reader:
 
     def number(self, field: Field, token: str, text: str) -> int:
         """The value of a number or a name."""
+        known = _VALUES[field.name].get(token)
+        if known is not None:
+            return known
         width = 4 if field is YEAR else 2
         if _is_number(token, width):
             value = int(token)
@@ -320,6 +330,18 @@ class _Reader:
         return f"{text!r} cannot be read; the special forms here are {forms}, each on its own"
 
 
+# The texts that need no reading: numbers with and without a leading zero, and names.
+_VALUES = {
+    field.name: {
+        **{
+            text: value for value in range(field.low, field.high + 1) for text in (str(value), f"{value:02d}")
+        },
+        **{name: field.low + index for index, name in enumerate(field.names)},
+    }
+    for field in (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)
+}
+
+
 def _every(first: int, last: int, step: int) -> int:
     """The bits first, first + step, … up to last."""
     if step == 1:
@@ -331,7 +353,7 @@ def _every(first: int, last: int, step: int) -> int:
 
 
 def _is_number(text: str, width: int) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= width
+    return len(text) <= width and text.isascii() and text.isdigit()
 
 
 def _is_name_or_number(text: str) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from calendar import isleap, monthrange
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import TypeAlias
 
 from stepsched.schedules.cron_fields import FIRST_YEAR, LAST_YEAR, CronFields
@@ -214,17 +215,17 @@ class CronRuns:
             return
         yield from _day(zone, first_year, first_day, minutes[low:])
         times = [_MINUTES[minute] for minute in minutes]
-        years = self.live_years() >> (first_year - FIRST_YEAR)
-        for year in range(first_year, last_year + 1):
-            if not years & 1:
-                years >>= 1
-                continue
-            years >>= 1
-            days = self._days_of(year)
-            if year == first_year:
-                days = days[bisect_right(days, first_day) :]
-            if year == last_year:
-                days = days[: bisect_left(days, last_day)]
+        skip, stop = first_year - FIRST_YEAR, last_year - FIRST_YEAR + 1
+        for index in _bits(self.live_years() >> skip << skip & (1 << stop) - 1):
+            year = FIRST_YEAR + index
+            all_days = self._days_of(year)
+            days: Iterable[int] = all_days
+            if year in (first_year, last_year):
+                days = islice(
+                    all_days,
+                    bisect_right(all_days, first_day) if year == first_year else 0,
+                    bisect_left(all_days, last_day) if year == last_year else None,
+                )
             spans = iter(zone.year(year).spans)
             end, base = next(spans)
             for day in days:

@@ -56,6 +56,11 @@ def parse_crontab(line: str) -> CronFields:
     except CroniterError as error:
         raise InvalidScheduleError(line, "crontab", f"croniter refuses it: {error}") from error
     minutes, hours, days, months, weekdays = expanded
+    if nth and "*" not in days:
+        reason = (
+            f"{fields[2]} beside {fields[4]}: tools disagree whether both or either must fit; write two jobs"
+        )
+        raise InvalidScheduleError(line, "day-of-month", reason)
     rules = _day_rules(days) + _weekday_rules(weekdays, nth)
     bits = (_bits(MINUTES, minutes), _bits(HOURS, hours), _bits(MONTH, months))
     text = _aws_text(*bits, rules)
@@ -70,6 +75,8 @@ def _expand(text: str) -> tuple[Sequence[Sequence[int | str]], Mapping[int, Coll
 
 
 def _day_rules(values: Sequence[int | str]) -> tuple[DayRule, ...]:
+    if "*" in values:
+        return ()
     rules: list[DayRule] = []
     numbers = [value for value in values if isinstance(value, int)]
     if numbers:

@@ -176,9 +176,6 @@ class _Grid:
         self.days = every.total_days
         self.elapsed = timedelta(minutes=every.total_minutes)
         self.calendar = bool(self.months or self.days)
-        # Months differ from their mean by fewer than nine days over all years, which is less than
-        # one step; gaps and offsets move a run by less than two days.
-        self.margin = 1 if self.months else 2
         self.mean = timedelta(days=self.months * _MEAN_MONTH + self.days) + self.elapsed
 
     def run(self, step: int) -> datetime | None:
@@ -214,21 +211,28 @@ class _Grid:
         """The number of the first run strictly after an instant."""
         if not self.calendar:
             return max((after - self.origin) // self.elapsed + 1, 0)
-        step = max(self._estimate(after) - self.margin, 0)
-        while (run := self._bounded(step)) is not None and run <= after:
+        step = max(self._estimate(after), 0)
+        while step and not self._is_up_to(step - 1, after):
+            step -= 1
+        while self._is_up_to(step, after):
             step += 1
         return step
+
+    def _is_up_to(self, step: int, moment: datetime) -> bool:
+        run = self._bounded(step)
+        return run is not None and run <= moment
 
     def last_up_to(self, moment: datetime, *, strictly: bool = False) -> int:
         """The number of the last run at or before an instant; -1 when there is none."""
         if not self.calendar:
             steps, rest = divmod(moment - self.origin, self.elapsed)
             return max(steps - (strictly and not rest), -1)
-        step = self._estimate(moment) + self.margin
-        while step >= 0:
-            run = self._bounded(step)
-            if run is not None and (run < moment or (run == moment and not strictly)):
-                break
+        step = max(self._estimate(moment), -1)
+        while self._is_up_to(step + 1, moment):
+            step += 1
+        while step >= 0 and not self._is_up_to(step, moment):
+            step -= 1
+        if strictly and step >= 0 and self._bounded(step) == moment:
             step -= 1
         return step
 
@@ -239,8 +243,10 @@ class _Grid:
             return None
 
     def _estimate(self, moment: datetime) -> int:
-        """The number of the run near an instant, ``margin`` off at the most."""
-        moment = min(max(moment, _FIRST), _LAST)
+        """The number of the run near an instant. It is one or two off at the most: months differ from
+        their mean by fewer than nine days over all years, gaps and offsets move a run by less than two."""
+        if not 1 < moment.year < 9999:
+            moment = min(max(moment, _FIRST), _LAST)
         return (self.zone.to_wall(moment) - self.wall) // self.mean
 
 

@@ -28,10 +28,10 @@ from stepsched.errors import InvalidScheduleError
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
-# Changes of offset are found by looking every second day and halving. No zone of the database
+# Changes of offset are found by looking every third day and halving. No zone of the database
 # changes twice within that time: the smallest distance since 1970 is 6.96 days (Boa Vista, 2000),
 # and a test holds the answer against the transitions listed in the database itself.
-_PROBE = timedelta(days=2)
+_PROBE = timedelta(days=3)
 _EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 29, tzinfo=UTC)
 # Entries of a zoneinfo folder that are no IANA zones: the machine's own setting and copies with
@@ -166,25 +166,30 @@ class Zone:
         """The changes that touch the wall clock's year, found by halving."""
         if self.info.key == "UTC":
             return
-        # Two days more on either side: a wall time lies at most a day from its instant.
-        low = max(_EARLIEST, datetime(max(number - 1, 1), 12, 30, tzinfo=UTC))
-        stop = min(_LATEST, datetime(min(number + 1, 9999), 1, 3, tzinfo=UTC))
-        before = self._offset(low)
+        # Two days more on either side: a wall time lies at most a day from its instant. The UTC clock is
+        # carried by datetimes labelled with the zone, as ``fromutc`` wants them.
+        low = max(_EARLIEST, datetime(max(number - 1, 1), 12, 30, tzinfo=UTC)).replace(tzinfo=self.info)
+        stop = min(_LATEST, datetime(min(number + 1, 9999), 1, 3, tzinfo=UTC)).replace(tzinfo=self.info)
+        before = self._offset_at(low)
         while low < stop:
             high = low + _PROBE
-            after = self._offset(high)
+            after = self._offset_at(high)
             if after != before:
                 left, right = low, high
                 while right - left > _SECOND:
                     middle = (left + (right - left) // 2).replace(microsecond=0)
-                    if self._offset(middle) == before:
+                    if self._offset_at(middle) == before:
                         left = middle
                     else:
                         right = middle
                 at = right.replace(tzinfo=None)
-                wall_before, wall_after = at + before.utcoffset(None), at + after.utcoffset(None)
-                yield Change(wall_before, wall_after, before, after)
+                yield Change(at + before, at + after, timezone(before), timezone(after))
             low, before = high, after
+
+    def _offset_at(self, labelled: datetime) -> timedelta:
+        offset = self.info.fromutc(labelled).utcoffset()
+        assert offset is not None
+        return offset
 
     def _offset(self, instant: datetime) -> timezone:
         offset = instant.astimezone(self.info).utcoffset()

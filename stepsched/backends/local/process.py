@@ -19,12 +19,12 @@ def worker_name() -> str:
     return f"{home or '-'}/{os.getpid()}/{start or '-'}/{uuid4().hex[:12]}"
 
 
-def has_died(worker: str) -> bool:
-    """Whether the worker's process has certainly ended. False also means: nobody here can tell."""
+def is_alive(worker: str) -> bool | None:
+    """Whether the worker's process still runs; None where nobody here can tell."""
     home, pid, start, _ = worker.split("/")
     if home == "-" or start == "-" or home != _home():
-        return False
-    return _start(int(pid)) != start
+        return None
+    return _start(int(pid)) == start
 
 
 def _home() -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,7 +18,7 @@ from weakref import finalize
 
 from stepsched.backends.base import JobQuery, RunQuery
 from stepsched.backends.local.policy import Plan
-from stepsched.backends.local.process import has_died
+from stepsched.backends.local.process import is_alive
 from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
 from stepsched.jobs import Job, JobStatus, Run, RunStatus, Trigger
 
@@ -41,7 +41,15 @@ CREATE TABLE jobs (
     anchor INTEGER NOT NULL,
     next_run INTEGER
 );
-CREATE INDEX jobs_due ON jobs (next_run, name) WHERE next_run IS NOT NULL;
+CREATE INDEX jobs_due ON jobs (next_run) WHERE next_run IS NOT NULL;
+-- Definitions that were replaced.
+CREATE TABLE job_versions (
+    job_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    replaced_at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, version)
+) WITHOUT ROWID;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     job_id INTEGER NOT NULL,
@@ -64,6 +72,8 @@ CREATE UNIQUE INDEX runs_once ON runs (job_id, scheduled_for) WHERE trigger = 's
 CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending';
 CREATE INDEX runs_open ON runs (job_id, id) WHERE status IN ('pending', 'running');
 CREATE INDEX runs_by_job ON runs (job, id);
+CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_running ON runs (worker) WHERE status = 'running';
 -- A worker is one process with the file open for firing; it holds its runs while it is alive.
 CREATE TABLE workers (id TEXT PRIMARY KEY, alive_until INTEGER NOT NULL);
 """
@@ -170,8 +180,8 @@ class Store:
 
     # -- jobs --------------------------------------------------------------------------------------
 
-    def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> bool:
-        """Stores an active job at version 1; False when the name is taken."""
+    def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> int | None:
+        """Stores an active job at version 1; its id, or None when the name is taken."""
         at = _micros(anchor)
         with self.transaction("insert job"):
             done = self._db.execute(
@@ -180,7 +190,7 @@ class Store:
                 " ON CONFLICT (name) DO NOTHING",
                 (job.name, job.group, job.overlap.value, document, at, at, at, _micros_or_none(next_run)),
             )
-            return done.rowcount == 1
+            return done.lastrowid if done.rowcount == 1 else None
 
     def replace_job(
         self,
@@ -193,8 +203,12 @@ class Store:
         next_run: datetime | None,
         now: datetime,
     ) -> None:
-        """Stores a new definition as the next version."""
+        """Stores a new definition as the next version, and keeps the old one."""
         with self.transaction("update job"):
+            self._db.execute(
+                "INSERT INTO job_versions VALUES (?, ?, ?, ?)",
+                (row.id, row.version, row.document, _micros(now)),
+            )
             self._db.execute(
                 "UPDATE jobs SET job_group = ?, status = ?, overlap = ?, version = version + 1, document = ?,"
                 " updated_at = ?, anchor = ?, next_run = ? WHERE id = ?",
@@ -222,6 +236,7 @@ class Store:
         """Removes a job. With a reason, its waiting runs are closed with it."""
         with self.transaction("delete job"):
             self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
+            self._db.execute("DELETE FROM job_versions WHERE job_id = ?", (row.id,))
             self._db.execute(
                 "UPDATE runs SET status = CASE attempt WHEN 0 THEN 'skipped' ELSE 'failed' END, ended_at = ?,"
                 " error = coalesce(error, ?) WHERE job_id = ? AND status = 'pending'",
@@ -232,6 +247,16 @@ class Store:
         """The job of that name."""
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.name = ?", (name,))
         return _job_row(rows[0]) if rows else None
+
+    def job_by_id(self, key: int) -> JobRow | None:
+        """The job of that id."""
+        rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.id = ?", (key,))
+        return _job_row(rows[0]) if rows else None
+
+    def versions(self, row: JobRow) -> list[tuple[int, str, datetime]]:
+        """The replaced definitions of a job, oldest first: version, document, when it was replaced."""
+        sql = "SELECT version, document, replaced_at FROM job_versions WHERE job_id = ? ORDER BY version"
+        return [(version, document, _instant(at)) for version, document, at in self._rows(sql, (row.id,))]
 
     def jobs(self, query: JobQuery) -> list[JobRow]:
         """The jobs that fit, by name; tags are not looked at."""
@@ -250,53 +275,131 @@ class Store:
 
     def due_jobs(self, now: datetime, limit: int) -> list[JobRow]:
         """Active jobs whose next run is due, the earliest first."""
-        sql = f"SELECT {_JOB} FROM jobs j WHERE j.next_run <= ? ORDER BY j.next_run, j.name LIMIT ?"
+        sql = f"SELECT {_JOB} FROM jobs j WHERE j.next_run <= ? ORDER BY j.next_run, j.id LIMIT ?"
         return [_job_row(row) for row in self._rows(sql, (_micros(now), limit))]
 
     # -- runs --------------------------------------------------------------------------------------
 
-    def record(self, row: JobRow, plan: Plan, now: datetime) -> None:
-        """Records the runs of a plan and moves the job on, in one transaction."""
-        at = _micros(now)
+    def record(self, row: JobRow, plan: Plan, now: datetime) -> list[Run]:
+        """Records the runs of a plan and moves the job on, in one transaction.
+
+        Returns:
+            The runs that were new.
+        """
         with self.transaction("record runs"):
-            self._db.executemany(
-                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
-                " ended_at) VALUES (?, ?, ?, 'schedule', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [
-                    (
-                        row.id,
-                        row.name,
-                        _micros(due.scheduled_for),
-                        due.status.value,
-                        at,
-                        _micros(due.start_after),
-                        at if due.status is RunStatus.MISSED else None,
-                    )
-                    for due in plan.runs
-                ],
-            )
-            self._db.execute(
-                "UPDATE jobs SET next_run = ? WHERE id = ?", (_micros_or_none(plan.next_run), row.id)
-            )
+            runs = [
+                self._insert_run(row, due.scheduled_for, Trigger.SCHEDULE, due.status, due.start_after, now)
+                for due in plan.runs
+            ]
+            following = _micros_or_none(plan.next_run)
+            self._db.execute("UPDATE jobs SET next_run = ? WHERE id = ?", (following, row.id))
+            return [run for run in runs if run is not None]
 
     def record_manual(self, row: JobRow, now: datetime) -> Run:
         """Records a run beside the schedule."""
         with self.transaction("record run"):
+            run = self._insert_run(row, now, Trigger.MANUAL, RunStatus.PENDING, now, now)
+            assert run is not None  # only scheduled instants are unique
+            return run
+
+    def record_backfill(self, row: JobRow, instants: Iterable[datetime], now: datetime) -> list[Run]:
+        """Records runs of instants that have passed; one that has a run already gets none."""
+        runs = []
+        with self.transaction("record runs"):
+            for instant in instants:
+                known = self._rows(
+                    "SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND scheduled_for = ?"
+                    " AND trigger <> 'manual' LIMIT 1",
+                    (row.name, row.id, _micros(instant)),
+                )
+                if not known:
+                    run = self._insert_run(row, instant, Trigger.BACKFILL, RunStatus.PENDING, now, now)
+                    assert run is not None
+                    runs.append(run)
+        return runs
+
+    def _insert_run(
+        self,
+        row: JobRow,
+        scheduled_for: datetime,
+        trigger: Trigger,
+        status: RunStatus,
+        start_after: datetime,
+        now: datetime,
+    ) -> Run | None:
+        """Records a run; None when its scheduled instant has one already."""
+        ended_at = now if status is RunStatus.MISSED else None
+        done = self._db.execute(
+            "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
+            " ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                row.id,
+                row.name,
+                _micros(scheduled_for),
+                trigger.value,
+                status.value,
+                _micros(now),
+                _micros(start_after),
+                _micros_or_none(ended_at),
+            ),
+        )
+        if done.rowcount != 1 or done.lastrowid is None:
+            return None
+        return Run(
+            id=done.lastrowid,
+            job=row.name,
+            scheduled_for=scheduled_for.astimezone(timezone.utc),
+            status=status,
+            trigger=trigger,
+            ended_at=ended_at,
+        )
+
+    def redrive(self, run_id: int, now: datetime) -> Run | None:
+        """Makes a run that failed for good wait again, with all its attempts; None when it has not failed
+        or its job is gone."""
+        with self.transaction("redrive run"):
             done = self._db.execute(
-                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after)"
-                " VALUES (?, ?, ?, 'manual', 'pending', ?, ?)",
-                (row.id, row.name, *[_micros(now)] * 3),
+                "UPDATE runs SET status = 'pending', attempt = 0, ended_at = NULL, recorded_at = ?,"
+                " start_after = ? WHERE id = ? AND status = 'failed' AND job_id IN (SELECT id FROM jobs)",
+                (_micros(now), _micros(now), run_id),
             )
-            (run,) = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (done.lastrowid,))
+            if done.rowcount != 1:
+                return None
+            (run,) = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (run_id,))
+            self._db.execute(
+                "UPDATE jobs SET status = 'active' WHERE status = 'ended'"
+                " AND id = (SELECT job_id FROM runs WHERE id = ?)",
+                (run_id,),
+            )
             return _run(run)
 
-    def claim(self, worker: str, now: datetime, limit: int) -> list[Claim]:
+    def forget(self, before: datetime, keep: int, most: int) -> int:
+        """Deletes runs that ended before an instant, and the oldest of more than ``keep``; at most ``most``
+        at once, so that the lock is held briefly.
+
+        Returns:
+            How many were deleted.
+        """
+        with self.transaction("forget runs"):
+            old = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?"
+            gone = self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (_micros(before), most)).rowcount
+            ((ended,),) = self._rows("SELECT count(*) FROM runs WHERE ended_at IS NOT NULL")
+            if ended > keep:
+                old = "SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT ?"
+                done = self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (min(ended - keep, most),))
+                gone += done.rowcount
+            return gone
+
+    def claim(self, worker: str, now: datetime, limit: int) -> tuple[list[Claim], list[Run]]:
         """Takes up to ``limit`` runs that may start, the earliest first, and marks them running.
 
         ``Overlap`` decides here: a queued run waits for all earlier ones of its job, and one that
         must not overlap is closed as skipped.
+
+        Returns:
+            The runs that this worker holds now, and those that were closed.
         """
-        at, claims = _micros(now), list[Claim]()
+        at, claims, skipped = _micros(now), list[Claim](), list[Run]()
         with self.transaction("claim runs"):
             waiting = self._rows(
                 f"SELECT {_RUN}, r.recorded_at, j.overlap, {_JOB} FROM runs r JOIN jobs j ON j.id = r.job_id"
@@ -306,22 +409,24 @@ class Store:
                 (at, limit),
             )
             for columns in waiting:
-                run, recorded_at, overlap, row = columns[:11], columns[11], columns[12], columns[13:]
+                run, recorded_at, overlap, row = list(columns[:11]), columns[11], columns[12], columns[13:]
                 if overlap == "skip" and not run[5] and self._is_overlapping(row[0], run[0]):
+                    reason = "an earlier run of the job still ran"
                     self._db.execute(
-                        "UPDATE runs SET status = 'skipped', ended_at = ?,"
-                        " error = 'an earlier run of the job still ran' WHERE id = ?",
-                        (at, run[0]),
+                        "UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE id = ?",
+                        (at, reason, run[0]),
                     )
+                    run[3], run[7], run[9] = "skipped", at, reason
+                    skipped.append(_run(run))
                     continue
                 self._db.execute(
                     "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?"
                     " WHERE id = ?",
                     (at, worker, run[0]),
                 )
-                started = _run(run).replace(status=RunStatus.RUNNING, attempt=run[5] + 1, started_at=now)
-                claims.append(Claim(started, _job_row(row), _instant(recorded_at)))
-        return claims
+                run[3], run[5], run[6] = "running", run[5] + 1, at
+                claims.append(Claim(_run(run), _job_row(row), _instant(recorded_at)))
+        return claims, skipped
 
     def _is_overlapping(self, job_id: int, run_id: int) -> bool:
         rows = self._rows(
@@ -356,10 +461,27 @@ class Store:
             )
             return done.rowcount == 1
 
-    def is_open(self, row: JobRow) -> bool:
-        """Whether a run of the job is waiting or running."""
-        sql = "SELECT 1 FROM runs WHERE job_id = ? AND status IN ('pending', 'running') LIMIT 1"
-        return bool(self._rows(sql, (row.id,)))
+    def release(self, claim: Claim, worker: str) -> None:
+        """Gives back a run that was claimed and not begun, as if it had not been."""
+        with self.transaction("release run"):
+            self._db.execute(
+                "UPDATE runs SET status = 'pending', attempt = attempt - 1, worker = NULL"
+                " WHERE id = ? AND worker = ? AND status = 'running'",
+                (claim.run.id, worker),
+            )
+
+    def has_run_out(self, job_id: int) -> bool:
+        """Whether a job is active, with no instant to come and no run waiting or running."""
+        sql = (
+            "SELECT 1 FROM jobs WHERE id = ? AND status = 'active' AND next_run IS NULL AND NOT EXISTS ("
+            "SELECT 1 FROM runs WHERE job_id = jobs.id AND status IN ('pending', 'running'))"
+        )
+        return bool(self._rows(sql, (job_id,)))
+
+    def has_failed(self, job_id: int, name: str) -> bool:
+        """Whether a run of the job failed for good."""
+        sql = "SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status = 'failed' LIMIT 1"
+        return bool(self._rows(sql, (name, job_id)))
 
     def last_run(self, row: JobRow) -> Run | None:
         """The run of the job that started latest."""
@@ -388,11 +510,12 @@ class Store:
 
     # -- workers -----------------------------------------------------------------------------------
 
-    def stay_alive(self, worker: str, until: datetime, now: datetime) -> int:
-        """Extends this worker's lease, and frees the runs of workers that are dead or silent.
+    def stay_alive(self, worker: str, until: datetime, now: datetime) -> list[Run]:
+        """Extends this worker's lease, and frees the runs of workers that are dead or, where nobody can
+        tell, have been silent beyond their lease.
 
         Returns:
-            How many runs were freed: each will be started again and says so.
+            The runs that were freed: each will be started again and says so.
         """
         with self.transaction("renew lease"):
             self._db.execute(
@@ -400,13 +523,15 @@ class Store:
                 " ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until",
                 (worker, _micros(until)),
             )
-            self._db.execute("DELETE FROM workers WHERE alive_until < ?", (_micros(now),))
-            for (other,) in self._rows("SELECT id FROM workers"):
-                if has_died(other):
+            for other, alive_until in self._rows(
+                "SELECT id, alive_until FROM workers WHERE id <> ?", (worker,)
+            ):
+                alive = is_alive(other)
+                if alive is False or (alive is None and alive_until < _micros(now)):
                     self._db.execute("DELETE FROM workers WHERE id = ?", (other,))
             return self._free_runs(now)
 
-    def leave(self, worker: str, now: datetime) -> int:
+    def leave(self, worker: str, now: datetime) -> list[Run]:
         """Ends this worker's lease, and frees what it still holds.
 
         Returns:
@@ -416,13 +541,19 @@ class Store:
             self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
             return self._free_runs(now)
 
-    def _free_runs(self, now: datetime) -> int:
-        freed = self._db.execute(
-            "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
-            " WHERE status = 'running' AND worker NOT IN (SELECT id FROM workers)",
-            (_micros(now),),
+    def _free_runs(self, now: datetime) -> list[Run]:
+        sql = (
+            f"SELECT {_RUN} FROM runs r WHERE r.status = 'running'"
+            " AND r.worker NOT IN (SELECT id FROM workers) ORDER BY r.id"
         )
-        return freed.rowcount
+        freed = [_run(columns) for columns in self._rows(sql)]
+        for run in freed:
+            self._db.execute(
+                "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
+                " WHERE id = ?",
+                (_micros(now), run.id),
+            )
+        return [run.replace(status=RunStatus.PENDING, restarted=True) for run in freed]
 
     def next_event(self, now: datetime) -> datetime | None:
         """When something is to be done next: a job comes due, or a waiting run may start."""
@@ -458,7 +589,7 @@ def _run(columns: Sequence[Any]) -> Run:
     key, job, scheduled_for, status, trigger, attempt, started_at, ended_at, restarted, error, output = (
         columns
     )
-    return Run(
+    return Run.model_construct(  # what the store holds was validated when it came in
         id=key,
         job=job,
         scheduled_for=_instant(scheduled_for),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from stepsched.backends.local.process import has_died, worker_name
+from stepsched.backends.local.process import is_alive, worker_name
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
@@ -18,7 +18,7 @@ def test_names_differ() -> None:
 
 
 def test_this_process_lives() -> None:
-    assert not has_died(worker_name())
+    assert is_alive(worker_name()) is not False
 
 
 @linux
@@ -29,11 +29,11 @@ def test_an_ended_process_has_died_and_a_running_one_has_not() -> None:
     )
     assert child.stdout is not None
     name = child.stdout.readline().strip()
-    assert not has_died(name)
+    assert is_alive(name)
     child.kill()
     child.wait()
     child.communicate()
-    assert has_died(name)
+    assert is_alive(name) is False
 
 
 @linux
@@ -44,16 +44,16 @@ def test_a_zombie_has_died() -> None:
     name = child.stdout.read().strip()
     pid = int(name.split("/")[1])
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has collected it
-    assert has_died(name)
+    assert is_alive(name) is False
     child.communicate()
 
 
 @linux
 def test_a_later_process_of_the_same_number_is_another_one() -> None:
     home, pid, start, rest = worker_name().split("/")
-    assert has_died(f"{home}/{pid}/{int(start) - 1}/{rest}")
+    assert is_alive(f"{home}/{pid}/{int(start) - 1}/{rest}") is False
 
 
 @pytest.mark.parametrize("name", ["-/1/-/x", "another-boot.1/999999/5/x"], ids=["elsewhere", "other machine"])
 def test_nobody_can_tell_across_machines(name: str) -> None:
-    assert not has_died(name)
+    assert is_alive(name) is None
