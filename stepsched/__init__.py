@@ -31,17 +31,21 @@ if TYPE_CHECKING:
     from stepsched.errors import StepschedError as StepschedError
     from stepsched.errors import ThrottledError as ThrottledError
     from stepsched.errors import UnsupportedError as UnsupportedError
+    from stepsched.events import Event as Event
+    from stepsched.events import EventKind as EventKind
     from stepsched.jobfiles import load_jobs as load_jobs
     from stepsched.jobs import CatchUp as CatchUp
     from stepsched.jobs import Completion as Completion
     from stepsched.jobs import Job as Job
     from stepsched.jobs import JobRecord as JobRecord
     from stepsched.jobs import JobStatus as JobStatus
+    from stepsched.jobs import JobVersion as JobVersion
     from stepsched.jobs import Overlap as Overlap
     from stepsched.jobs import Retry as Retry
     from stepsched.jobs import Run as Run
     from stepsched.jobs import RunStatus as RunStatus
     from stepsched.jobs import Trigger as Trigger
+    from stepsched.plans import Plan as Plan
     from stepsched.schedules import Schedule as Schedule
     from stepsched.schedules.cron import Cron as Cron
     from stepsched.schedules.expressions import parse_schedule as parse_schedule
@@ -85,6 +89,7 @@ _HOMES = {
         "ThrottledError",
         "UnsupportedError",
     ),
+    "stepsched.events": ("Event", "EventKind"),
     "stepsched.jobfiles": ("load_jobs",),
     "stepsched.jobs": (
         "CatchUp",
@@ -92,12 +97,14 @@ _HOMES = {
         "Job",
         "JobRecord",
         "JobStatus",
+        "JobVersion",
         "Overlap",
         "Retry",
         "Run",
         "RunStatus",
         "Trigger",
     ),
+    "stepsched.plans": ("Plan",),
     "stepsched.schedules": ("Cron", "Frequency", "OneTime", "Rate", "Schedule", "Windowed"),
     "stepsched.schedules.expressions": ("parse_schedule",),
     "stepsched.schedules.timeline": ("Occurrence", "timeline"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 
@@ -11,7 +11,11 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.errors import InvalidScheduleError, JobExistsError
-from stepsched.jobs import Job, JobRecord, JobStatus, Run, RunStatus
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus
+from stepsched.plans import Plan, make_plan
+
+_PORTION = 1_000
+"""Jobs that one call of ``create_many`` hands to the backend at once."""
 
 
 class SchedulerClient:
@@ -54,10 +58,39 @@ class SchedulerClient:
         try:
             return self.backend.create(job)
         except JobExistsError:
-            present = self.backend.get(job.name)
-            if present.job == job:
-                return present
-            raise
+            return self._equal(job)
+
+    def create_many(
+        self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
+    ) -> builtins.list[JobRecord]:
+        """Stores many jobs. All are checked before the first is stored; equal ones change nothing, so
+        that a call which was cut off can be repeated.
+
+        Args:
+            jobs: Jobs of different names.
+            progress: Called now and then with how many are done, and of how many.
+
+        Returns:
+            The records, in order.
+
+        Raises:
+            ValueError: A name stands twice.
+            InvalidScheduleError: A job would never run.
+            UnsupportedError: The backend cannot run one exactly as written.
+            JobExistsError: Another job has a name. Jobs before it may have been stored.
+        """
+        wanted = list(jobs)
+        make_plan(wanted, {}, prune=False)
+        for job in wanted:
+            self._check(job)
+        records = list[JobRecord]()
+        for first in range(0, len(wanted), _PORTION):
+            portion = wanted[first : first + _PORTION]
+            for job, record in zip(portion, self.backend.create_many(portion), strict=True):
+                records.append(record or self._equal(job))
+            if progress is not None:
+                progress(len(records), len(wanted))
+        return records
 
     def get(self, name: str) -> JobRecord:
         """The job of that name.
@@ -117,6 +150,68 @@ class SchedulerClient:
             return present
         return self.backend.update(job, expected_version=version)
 
+    def versions(self, name: str) -> builtins.list[JobVersion]:
+        """The job's earlier definitions, oldest first.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+        """
+        return self.backend.versions(name)
+
+    def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
+        """What ``apply`` would do so that exactly these jobs are stored. Nothing is changed.
+
+        Args:
+            jobs: Jobs of different names.
+            prune: Whether jobs that are stored and not among them are cancelled. Only the groups of
+                the given jobs are looked at.
+
+        Raises:
+            ValueError: A name stands twice.
+        """
+        stored = {record.name: record for record in self.backend.list(JobQuery())}
+        return make_plan(jobs, stored, prune=prune)
+
+    def apply(
+        self,
+        plan_or_jobs: Plan | Iterable[Job],
+        *,
+        prune: bool = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Plan:
+        """Performs a plan: creates, then updates, then cancels. All jobs are checked before the first verb.
+
+        Args:
+            plan_or_jobs: A plan, or the jobs to make one of.
+            prune: As for :meth:`plan`; only with jobs.
+            progress: Called now and then with how many changes are done, and of how many.
+
+        Returns:
+            What was done.
+
+        Raises:
+            ConflictError: A job has changed since the plan was made.
+            Exception: As ``create_many``, ``update`` and ``cancel``.
+        """
+        plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
+        total = len(plan.create) + len(plan.update) + len(plan.cancel)
+        for change in plan.update:
+            self._check(change.after)
+
+        def tell(done: int, _of: int = 0) -> None:
+            if progress is not None:
+                progress(done, total)
+
+        self.create_many(plan.create, progress=tell)
+        done = len(plan.create)
+        for change in plan.update:
+            self.backend.update(change.after, expected_version=change.version)
+            tell(done := done + 1)
+        for name in plan.cancel:
+            self.backend.cancel(name)
+            tell(done := done + 1)
+        return plan
+
     def pause(self, name: str) -> JobRecord:
         """Stops the job from coming due until ``resume``. To pause a paused job is no error.
 
@@ -159,6 +254,50 @@ class SchedulerClient:
         """
         return self.backend.run_now(name)
 
+    def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
+        """Runs the job for scheduled instants that have passed, such as those before it was created.
+
+        An instant that has a run already gets none, so that the call can be repeated.
+
+        Args:
+            name: The job's.
+            since: Aware; inclusive.
+            until: Aware; inclusive; instants that are still to come are left to the schedule.
+
+        Returns:
+            The new runs as recorded, oldest first.
+
+        Raises:
+            JobNotFoundError: There is no such job.
+            ValueError: An instant is naive, or ``until`` lies before ``since``.
+        """
+        _refuse_naive(since=since, until=until)
+        if until < since:
+            raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
+        return self.backend.backfill(name, since=since, until=until)
+
+    def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
+        """The runs that failed for good, oldest first.
+
+        Args:
+            name: The job's. None: of all jobs.
+        """
+        return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
+
+    def redrive(self, run: Run) -> Run:
+        """Tries a run that failed for good again, with all its attempts.
+
+        Args:
+            run: One of ``dead_letters()``.
+
+        Returns:
+            The run as it waits.
+
+        Raises:
+            InvalidTransitionError: It has not failed, or its job is gone.
+        """
+        return self.backend.redrive(run)
+
     def runs(
         self,
         name: str | None = None,
@@ -181,9 +320,7 @@ class SchedulerClient:
             JobNotFoundError: No such job, and no run of one.
             ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
         """
-        for word, moment in (("since", since), ("until", until)):
-            if moment is not None and moment.utcoffset() is None:
-                raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+        _refuse_naive(since=since, until=until)
         if limit is not None and limit < 0:
             raise ValueError(f"limit must be at least 0, not {limit}")
         query = RunQuery(
@@ -197,6 +334,13 @@ class SchedulerClient:
         if not found and name is not None and not any(self.backend.runs(RunQuery(job=name, limit=1))):
             self.backend.get(name)
         return found
+
+    def _equal(self, job: Job) -> JobRecord:
+        """The stored job of that name, which must be equal."""
+        present = self.backend.get(job.name)
+        if present.job != job:
+            raise JobExistsError(job.name)
+        return present
 
     def _check(self, job: Job) -> None:
         reason = job.never_runs(self.backend.now())
@@ -217,3 +361,9 @@ class SchedulerClient:
         trace: TracebackType | None,
     ) -> None:
         self.backend.stop()
+
+
+def _refuse_naive(**moments: datetime | None) -> None:
+    for word, moment in moments.items():
+        if moment is not None and moment.utcoffset() is None:
+            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")

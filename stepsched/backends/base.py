@@ -71,7 +71,8 @@ class Backend(ABC):
 
     @abstractmethod
     def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
-        """Stores new jobs as :meth:`create` does one; all are checked before the first is stored.
+        """Stores up to a thousand new jobs as :meth:`create` does one; all are checked before the first
+        is stored.
 
         Returns:
             The records, in order; None where the name is taken.

@@ -22,9 +22,6 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_af
 from stepsched.schedules import Rate
 from stepsched.targets import AwsTarget, HandlerTarget
 
-_STORED_AT_ONCE = 1_000
-"""Jobs that ``create_many`` stores in one transaction."""
-
 
 class LocalBackend(Backend):
     """Jobs embedded in this process: in memory, or durable in an SQLite file.
@@ -138,13 +135,12 @@ class LocalBackend(Backend):
         for job in jobs:
             self.check(job)
         now = self.now()
-        records = list[JobRecord | None]()
-        for first in range(0, len(jobs), _STORED_AT_ONCE):
-            with self._store.transaction("create"):
-                records += [self._create(job, now) for job in jobs[first : first + _STORED_AT_ONCE]]
-        created = [record for record in records if record is not None]
+        with self._store.transaction("create"):
+            records = [self._create(job, now) for job in jobs]
         self._engine.wake()
-        self._engine.tell(Event(EventKind.CREATED, now, record.name) for record in created)
+        self._engine.tell(
+            Event(EventKind.CREATED, now, record.name) for record in records if record is not None
+        )
         return records
 
     def _create(self, job: Job, now: datetime) -> JobRecord | None:
