@@ -60,11 +60,16 @@ class Invoker:
             case CommandTarget():
                 pass
             case target:
-                if self._registered(target) is None:
-                    name = type(target).__name__
-                    reason = f"no handler stands for its {name} in this process"
-                    mend = (f"backend.register({name}, function)", "EventBridgeBackend")
-                    raise UnsupportedError(job.name, "local", reason, mend)
+                self._check_registered(job, target)
+        if job.dead_letter is not None:
+            self._check_registered(job, job.dead_letter)
+
+    def _check_registered(self, job: Job, target: AwsTarget) -> None:
+        if self._registered(target) is None:
+            name = type(target).__name__
+            reason = f"no handler stands for its {name} in this process"
+            mend = (f"backend.register({name}, function)", "EventBridgeBackend")
+            raise UnsupportedError(job.name, "local", reason, mend)
 
     def call(self, job: Job, run: Run) -> str | None:
         """Runs the target to its end; whatever it raises goes to the caller.

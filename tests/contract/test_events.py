@@ -1,0 +1,113 @@
+"""What listeners are told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+import stepsched as ss
+from tests.contract.conftest import MONDAY, MakeJob
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+NINE = MONDAY + 9 * HOUR
+Calls = list[tuple[str, datetime]]
+
+
+def kinds(events: list[ss.Event]) -> list[str]:
+    return [event.kind.value for event in events]
+
+
+@pytest.fixture
+def events(backend: ss.LocalBackend) -> list[ss.Event]:
+    told = list[ss.Event]()
+    backend.listen(told.append)
+    return told
+
+
+def test_the_life_of_a_job_and_its_runs(
+    client: ss.SchedulerClient,
+    backend: ss.LocalBackend,
+    job: MakeJob,
+    events: list[ss.Event],
+    calls: Calls,
+) -> None:
+    client.create(job(schedule=ss.Cron("0 9 * * ? *", end=MONDAY + DAY)))
+    backend.run_until(NINE)
+    client.update(client.get("job").job.replace(input=1, schedule=ss.Cron("0 9 * * ? *")))
+    client.pause("job")
+    client.resume("job")
+    client.run_now("job")
+    client.cancel("job")
+    assert kinds(events) == [
+        *("created", "due", "started", "succeeded", "ended"),
+        *("updated", "paused", "resumed", "due", "cancelled"),
+    ]
+    assert {event.job for event in events} == {"job"}
+    (succeeded,) = (event for event in events if event.kind is ss.EventKind.SUCCEEDED)
+    assert succeeded.run == client.runs("job")[0]
+
+
+def test_failure_retry_and_dead_letter(
+    client: ss.SchedulerClient,
+    backend: ss.LocalBackend,
+    job: MakeJob,
+    events: list[ss.Event],
+    calls: Calls,
+) -> None:
+    backend.register(ss.QueueTarget, lambda: None)
+    client.create(
+        job(
+            target=ss.HandlerTarget("tests.contract.handlers:fail"),
+            retry=ss.Retry(max_attempts=1),
+            dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead"),
+        )
+    )
+    backend.run_until(NINE + HOUR)
+    assert kinds(events)[1:] == ["due", "started", "retried", "started", "failed", "dead_lettered"]
+    retried = events[3].run
+    assert retried is not None
+    assert (retried.status, retried.error) == (ss.RunStatus.PENDING, "RuntimeError: no luck")
+
+
+def test_a_listener_hears_only_what_it_asks_for(
+    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, calls: Calls
+) -> None:
+    told = list[ss.Event]()
+    backend.listen(told.append, ["succeeded", ss.EventKind.FAILED])
+    client.create(job())
+    backend.run_until(NINE)
+    assert kinds(told) == ["succeeded"]
+    with pytest.raises(ValueError, match="exploded"):
+        backend.listen(told.append, ["exploded"])
+
+
+def test_a_listener_that_fails_stops_nothing(
+    client: ss.SchedulerClient,
+    backend: ss.LocalBackend,
+    job: MakeJob,
+    calls: Calls,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(event: ss.Event) -> None:
+        raise RuntimeError(event.kind.value)
+
+    backend.listen(broken, ["started"])
+    client.create(job())
+    backend.run_until(NINE)
+    assert [run.status.value for run in client.runs()] == ["succeeded"]
+    assert "a listener failed on started of job job" in caplog.text
+
+
+def test_what_was_recorded_can_be_read_when_it_is_told(
+    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, calls: Calls
+) -> None:
+    statuses = list[tuple[str, str]]()
+    backend.listen(
+        lambda event: statuses.append((event.kind.value, client.runs("job")[-1].status.value)),
+        ["started", "succeeded"],
+    )
+    client.create(job())
+    backend.run_until(NINE)
+    assert statuses == [("started", "running"), ("succeeded", "succeeded")]
