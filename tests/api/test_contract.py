@@ -1,0 +1,233 @@
+"""The public surface: names, keywords, words and kinds stay as they are written.
+
+A parameter may be added where it has a default; nothing here may be renamed, dropped, made
+positional or made to be asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, get_args
+
+import pytest
+
+import stepsched as ss
+
+# "name" is wanted, "name=" has a default; what stands after "*" is given by keyword only.
+CALLS: dict[str, str] = {
+    # when
+    "OneTime": "at, *, timezone=",
+    "Rate": "every, *, start=, end=",
+    "Rate.from_expression": "expression, *, start=, end=",
+    "Cron": "expression=, *, timezone=, start=, end=, crontab=",
+    "Cron.from_crontab": "crontab, *, timezone=, start=, end=",
+    "Cron.skipped": "self, after=, until=",
+    "Windowed": "start, *, every, end=, timezone=",
+    "Windowed.from_document": "document",
+    "Frequency": "*, years=, quarters=, months=, weeks=, days=, hours=, minutes=",
+    "Frequency.from_document": "document",
+    "parse_schedule": "expression, *, timezone=, start=, end=",
+    "timeline": "schedules, *, after=, until=",
+    # what
+    "LambdaTarget": "function_arn",
+    "StateMachineTarget": "state_machine_arn",
+    "QueueTarget": "queue_arn, *, message_group_id=",
+    "TopicTarget": "topic_arn",
+    "EventBusTarget": "bus_arn, *, detail_type=, source=",
+    "BatchTarget": "job_definition, *, job_queue, job_name=, parameters=, container_overrides=",
+    "ApiTarget": "service, action, request",
+    "HandlerTarget": "handler",
+    "CommandTarget": "command",
+    "Job": "*, name, schedule, target, input=, description=, group=, tags=, retry=, dead_letter=,"
+    " overlap=, catch_up=, jitter=, completion=",
+    "Job.replace": "self, **changes",
+    "Retry": "*, max_attempts=, max_age=, interval=, backoff_rate=, max_delay=",
+    "load_jobs": "source",
+    # where
+    "SchedulerClient": "backend=",
+    "SchedulerClient.create": "self, job",
+    "SchedulerClient.get": "self, name",
+    "SchedulerClient.list": "self, *, status=, name_prefix=, group=, tags=",
+    "SchedulerClient.update": "self, job, *, expected_version=",
+    "SchedulerClient.pause": "self, name",
+    "SchedulerClient.resume": "self, name",
+    "SchedulerClient.cancel": "self, name",
+    "SchedulerClient.run_now": "self, name",
+    "SchedulerClient.runs": "self, name=, *, status=, since=, until=, limit=",
+    "SchedulerClient.backfill": "self, name, *, since, until",
+    "SchedulerClient.create_many": "self, jobs",
+    "SchedulerClient.plan": "self, jobs, *, prune=",
+    "SchedulerClient.apply": "self, plan_or_jobs",
+    "LocalBackend": "path=, *, clock=, workers=, handlers=",
+    "LocalBackend.register": "self, target, handler",
+    "LocalBackend.run_until": "self, until",
+    "LocalBackend.start": "self",
+    "LocalBackend.stop": "self",
+    "LocalBackend.close": "self",
+    "testing.FakeClock": "start",
+    "testing.FakeClock.advance": "self, step",
+    "testing.FakeClock.move_to": "self, instant",
+    "testing.FakeClock.now": "self",
+    # what goes wrong
+    "InvalidScheduleError": "expression, field, reason",
+    "RenderError": "job, reason",
+    "UnsupportedError": "job, backend, reason, alternatives=",
+    "JobNotFoundError": "name",
+    "JobExistsError": "name",
+    "InvalidTransitionError": "name, status, action",
+    "ConflictError": "name, expected_version",
+    "JobFileError": "source, reason",
+    "HandlerError": "job, scheduled_for",
+    "BackendError": "service, operation, code, request_id=, retryable=, detail=",
+    "ThrottledError": "service, operation, code, request_id=, retryable=, detail=, retry_after=",
+}
+for _schedule in ("OneTime", "Rate", "Cron", "Windowed"):
+    CALLS[f"{_schedule}.next_run"] = "self, after="
+    CALLS[f"{_schedule}.previous_run"] = "self, before="
+    CALLS[f"{_schedule}.runs"] = "self, after=, until="
+    CALLS[f"{_schedule}.upcoming"] = "self, count, after="
+    CALLS[f"{_schedule}.describe"] = "self"
+
+FIELDS: dict[str, str] = {
+    "OneTime": "kind at timezone",
+    "Rate": "kind every start end",
+    "Cron": "kind expression timezone crontab start end",
+    "Windowed": "kind start end every timezone",
+    "Frequency": "years quarters months weeks days hours minutes",
+    "Run": "id job scheduled_for status trigger attempt started_at ended_at restarted error output",
+    "JobRecord": "job status version created_at updated_at next_run last_run",
+}
+
+WORDS: dict[str, str] = {
+    "Overlap": "allow skip queue",
+    "CatchUp": "all one skip",
+    "Completion": "delete keep",
+    "JobStatus": "active paused ended cancelled",
+    "RunStatus": "pending running succeeded failed skipped missed",
+    "Trigger": "schedule manual",
+}
+
+KINDS: dict[str, str] = {
+    "OneTime": "one_time",
+    "Rate": "rate",
+    "Cron": "cron",
+    "Windowed": "windowed",
+    "LambdaTarget": "lambda",
+    "StateMachineTarget": "state_machine",
+    "QueueTarget": "queue",
+    "TopicTarget": "topic",
+    "EventBusTarget": "event_bus",
+    "BatchTarget": "batch",
+    "ApiTarget": "api",
+    "HandlerTarget": "handler",
+    "CommandTarget": "command",
+}
+
+
+def find(path: str) -> Any:
+    """What a dotted path under the package leads to."""
+    found: Any = ss
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def parameters(function: Callable[..., object]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+@pytest.mark.parametrize(("path", "written"), CALLS.items(), ids=CALLS)
+def test_a_call_takes_what_is_written(path: str, written: str) -> None:
+    present = parameters(find(path))
+    names = [parameter.name for parameter in present]
+    keyword_only = False
+    position = 0
+    seen = set()
+    for token in written.split(", "):
+        if token == "*":
+            keyword_only = True
+            continue
+        if token.startswith("**"):
+            assert present[-1].kind is inspect.Parameter.VAR_KEYWORD
+            seen.add(token[2:])
+            continue
+        name, optional = token.removesuffix("="), token.endswith("=")
+        assert name in names, f"{path} has no parameter {name}"
+        parameter = present[names.index(name)]
+        assert (parameter.default is not parameter.empty) is optional, name
+        if keyword_only:
+            assert parameter.kind is parameter.KEYWORD_ONLY, name
+        else:
+            assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, name
+            assert names[position] == name
+            position += 1
+        seen.add(name)
+    for parameter in present:
+        if parameter.name not in seen:
+            assert parameter.default is not parameter.empty, f"{path} now asks for {parameter.name}"
+
+
+@pytest.mark.parametrize("path", [path for path in CALLS if "Error" not in path])
+def test_no_flag_is_given_by_position(path: str) -> None:
+    for parameter in parameters(find(path)):
+        if isinstance(parameter.default, bool):
+            assert parameter.kind is parameter.KEYWORD_ONLY
+
+
+@pytest.mark.parametrize(("name", "fields"), FIELDS.items(), ids=FIELDS)
+def test_a_value_has_the_written_fields(name: str, fields: str) -> None:
+    assert set(fields.split()) <= set(find(name).model_fields)
+
+
+@pytest.mark.parametrize(("name", "words"), WORDS.items(), ids=WORDS)
+def test_a_word_stays_what_it_is_on_the_wire(name: str, words: str) -> None:
+    enum: type[Enum] = find(name)
+    for word in words.split():
+        assert enum(word) is enum[word.upper()]
+        assert isinstance(enum(word), str)
+        assert enum(word).value == word
+
+
+@pytest.mark.parametrize(("name", "kind"), KINDS.items(), ids=KINDS)
+def test_a_kind_stays_what_it_is_on_the_wire(name: str, kind: str) -> None:
+    assert find(name).model_fields["kind"].default == kind
+
+
+def test_schedule_and_target_are_the_unions_of_their_kinds() -> None:
+    members = {member.__name__ for member in (*get_args(ss.Schedule), *get_args(ss.Target))}
+    assert members >= set(KINDS)
+
+
+def test_an_occurrence_is_a_tuple_of_these() -> None:
+    assert ss.Occurrence._fields == ("scheduled_for", "schedule", "position")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "now",
+        "check",
+        "create",
+        "get",
+        "list",
+        "update",
+        "pause",
+        "resume",
+        "cancel",
+        "run_now",
+        "runs",
+        "start",
+        "stop",
+    ],
+)
+def test_a_backend_answers_the_same_questions_as_the_port(method: str) -> None:
+    port, local = parameters(getattr(ss.Backend, method)), parameters(getattr(ss.LocalBackend, method))
+    assert [(each.name, each.kind) for each in local] == [(each.name, each.kind) for each in port]
+
+
+def test_client_and_backend_are_context_managers() -> None:
+    for name in ("SchedulerClient", "LocalBackend"):
+        assert hasattr(find(name), "__enter__")
+        assert hasattr(find(name), "__exit__")

@@ -1,0 +1,139 @@
+"""A calendar step: its units, its reading from documents, its words."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import stepsched as ss
+
+
+def test_units_add_up_to_months_days_and_minutes() -> None:
+    step = ss.Frequency(years=1, quarters=2, months=3, weeks=4, days=5, hours=6, minutes=7)
+    assert (step.total_months, step.total_days, step.total_minutes) == (21, 33, 367)
+
+
+@pytest.mark.parametrize(
+    ("counts", "field"),
+    [
+        pytest.param({}, "every", id="nothing"),
+        pytest.param({"days": 0}, "every", id="nought"),
+        pytest.param({"days": -1}, "days", id="negative"),
+        pytest.param({"days": 1, "hours": -1}, "hours", id="one negative"),
+        pytest.param({"days": 1.5}, "days", id="fraction"),
+        pytest.param({"days": 1.0}, "days", id="float"),
+        pytest.param({"days": "1"}, "days", id="text"),
+        pytest.param({"days": True}, "days", id="truth"),
+        pytest.param({"days": None}, "days", id="None"),
+    ],
+)
+def test_a_step_is_made_of_whole_numbers_and_moves_forward(counts: dict[str, Any], field: str) -> None:
+    with pytest.raises(ss.InvalidScheduleError) as caught:
+        ss.Frequency(**counts)
+    assert caught.value.field == field
+    assert caught.value.expression.startswith("Frequency(")
+
+
+def test_an_empty_step_is_told_which_units_there_are() -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="years, quarters, months, weeks, days, hours, minutes"):
+        ss.Frequency()
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param({"minutes": 5}, ss.Frequency(minutes=5), id="plural"),
+        pytest.param({"minute": 5}, ss.Frequency(minutes=5), id="singular"),
+        pytest.param({"Month": 1, "HOURS": 2}, ss.Frequency(months=1, hours=2), id="any case"),
+        pytest.param({"days": "3"}, ss.Frequency(days=3), id="text"),
+        pytest.param({"days": " 3 "}, ss.Frequency(days=3), id="text with blanks"),
+        pytest.param({"days": 3.0}, ss.Frequency(days=3), id="whole float"),
+        pytest.param({"hours": 1.5}, ss.Frequency(minutes=90), id="hours and a half"),
+        pytest.param({"hours": 0.1}, ss.Frequency(minutes=6), id="a decimal that binary cannot hold"),
+        pytest.param({"days": 0.5, "minutes": 1}, ss.Frequency(minutes=721), id="half a day and a minute"),
+        pytest.param({"weeks": 1.5, "hours": 2}, ss.Frequency(hours=2, minutes=15120), id="weeks and a half"),
+        pytest.param({"hours": 0.25, "minutes": 0.0}, ss.Frequency(minutes=15), id="fraction and nought"),
+        pytest.param({"hours": 0.05, "days": 0.5}, ss.Frequency(minutes=723), id="two fractions"),
+        pytest.param({"years": 1, "quarter": 1}, ss.Frequency(years=1, quarters=1), id="calendar units"),
+    ],
+)
+def test_documents_may_use_singular_plural_text_and_fractions(
+    document: dict[str, Any], expected: ss.Frequency
+) -> None:
+    assert ss.Frequency.from_document(document) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        pytest.param({"fortnights": 1}, "unknown unit 'fortnights'", id="unknown unit"),
+        pytest.param({"seconds": 30}, "unknown unit 'seconds'", id="seconds"),
+        pytest.param({"": 1}, "unknown unit ''", id="no unit"),
+        pytest.param({5: 1}, "unknown unit 5", id="number for a unit"),
+        pytest.param({"day": 1, "days": 2}, "'days' is given twice", id="twice"),
+        pytest.param({"days": "many"}, "days: 'many' is not a positive number", id="word"),
+        pytest.param({"days": -1}, "days: -1 is not a positive number", id="negative"),
+        pytest.param({"days": True}, "days: True is not a positive number", id="truth"),
+        pytest.param({"days": None}, "days: None is not a positive number", id="None"),
+        pytest.param({"days": [1]}, "is not a positive number", id="list"),
+        pytest.param({"days": float("inf")}, "days: inf is not a positive number", id="infinity"),
+        pytest.param({"days": "1/0"}, "is not a positive number", id="divided by nought"),
+        pytest.param({"months": 1.5}, "part of a month has no fixed length", id="part of a month"),
+        pytest.param({"years": 0.5}, "part of a year has no fixed length", id="part of a year"),
+        pytest.param({"minutes": 0.5}, "do not come to whole minutes", id="part of a minute"),
+        pytest.param({"hours": 0.01}, "do not come to whole minutes", id="36 seconds"),
+        pytest.param([5], "a mapping such as", id="list"),
+        pytest.param("minutes", "a mapping such as", id="text"),
+    ],
+)
+def test_a_document_that_is_no_step_is_refused(document: Any, words: str) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match=words) as caught:
+        ss.Frequency.from_document(document)
+    assert caught.value.field == "frequency"
+
+
+@pytest.mark.parametrize("document", [{}, {"days": 0}])
+def test_an_empty_document_never_moves(document: dict[str, Any]) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="an empty step never moves"):
+        ss.Frequency.from_document(document)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        pytest.param(ss.Frequency(months=1), "1 month", id="one"),
+        pytest.param(ss.Frequency(months=2), "2 months", id="two"),
+        pytest.param(ss.Frequency(weeks=2, days=1), "2 weeks and 1 day", id="two units"),
+        pytest.param(
+            ss.Frequency(years=1, quarters=1, months=1, weeks=1, days=1, hours=1, minutes=1),
+            "1 year, 1 quarter, 1 month, 1 week, 1 day, 1 hour and 1 minute",
+            id="all units",
+        ),
+    ],
+)
+def test_it_reads_as_words(step: ss.Frequency, words: str) -> None:
+    assert str(step) == words
+
+
+def test_json_holds_the_units_that_count_and_comes_back() -> None:
+    step = ss.Frequency(months=1, hours=12)
+    assert json.loads(step.model_dump_json()) == {"months": 1, "hours": 12}
+    assert ss.Frequency.model_validate_json(step.model_dump_json()) == step
+    assert ss.Frequency.model_validate(step.model_dump()) == step
+
+
+def test_it_is_a_value() -> None:
+    step = ss.Frequency(weeks=1)
+    assert step == ss.Frequency(weeks=1)
+    assert step != ss.Frequency(days=7)
+    assert hash(step) == hash(ss.Frequency(weeks=1))
+    assert pickle.loads(pickle.dumps(step)) == step
+    assert step.replace(days=1) == ss.Frequency(weeks=1, days=1)
+    with pytest.raises(ValidationError, match="frozen"):
+        step.days = 2  # type: ignore[misc]
+    with pytest.raises(ValueError, match=r"unknown.* fortnights"):
+        ss.Frequency.model_validate({"fortnights": 1})

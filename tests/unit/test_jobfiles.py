@@ -1,0 +1,340 @@
+"""Jobs from files: everything or nothing, and every mistake with its place."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+
+HEAD = """
+from __future__ import annotations
+from datetime import timedelta
+import stepsched as ss
+
+def work() -> None: ...
+
+def job(name: str) -> ss.Job:
+    return ss.Job(name=name, schedule=ss.Rate(timedelta(hours=1)), target=ss.HandlerTarget(work))
+
+"""
+YAML = """
+- name: {name}
+  schedule: {{kind: rate, every: PT1H}}
+  target: {{kind: command, command: [echo, hi]}}
+"""
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a file of that name and tells its path."""
+
+    def write_file(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def modules() -> Iterator[None]:
+    """Forgets the modules that a test has loaded."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def document(name: str = "tidy", **changes: Any) -> dict[str, Any]:
+    """A job as it stands in a file."""
+    return {
+        "name": name,
+        "schedule": {"kind": "rate", "every": "PT1H"},
+        "target": {"kind": "command", "command": ["echo", "hi"]},
+        **changes,
+    }
+
+
+def job(name: str = "tidy") -> ss.Job:
+    """What ``document`` says."""
+    return ss.Job(name=name, schedule=ss.Rate(timedelta(hours=1)), target=ss.CommandTarget(["echo", "hi"]))
+
+
+def refusal(source: str | Path) -> str:
+    """Why a file of jobs is refused."""
+    with pytest.raises(ss.JobFileError) as refused:
+        ss.load_jobs(source)
+    assert refused.value.source == str(source)
+    assert str(refused.value) == f"cannot load jobs from {source}: {refused.value.reason}"
+    return refused.value.reason
+
+
+# -- documents ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("jobs.json", json.dumps([document("b"), document("a")]), id="json list"),
+        pytest.param("jobs.json", json.dumps({"jobs": [document("b"), document("a")]}), id="json mapping"),
+        pytest.param("JOBS.JSON", json.dumps([document("b"), document("a")]), id="json in capitals"),
+        pytest.param("jobs.yaml", YAML.format(name="b") + YAML.format(name="a"), id="yaml list"),
+        pytest.param("jobs.yml", YAML.format(name="b") + YAML.format(name="a"), id="yml"),
+        pytest.param(
+            "jobs.yaml", "jobs:\n" + YAML.format(name="b") + YAML.format(name="a"), id="yaml mapping"
+        ),
+        pytest.param("jobs.yaml", json.dumps([document("b"), document("a")]), id="json as yaml"),
+    ],
+)
+def test_the_jobs_of_a_document_come_in_their_order(write: Write, name: str, content: str) -> None:
+    path = write(name, content)
+    assert ss.load_jobs(path) == [job("b"), job("a")]
+    assert ss.load_jobs(str(path)) == [job("b"), job("a")]
+
+
+def test_what_a_job_dumps_is_what_a_file_holds(write: Write) -> None:
+    jobs = [job("a"), job("b").replace(input={"é": [1, None]}, retry=ss.Retry(max_attempts=0))]
+    path = write("jobs.json", f"[{','.join(each.model_dump_json() for each in jobs)}]")
+    assert ss.load_jobs(path) == jobs
+
+
+def test_yaml_s_own_times_are_read(write: Write) -> None:
+    content = YAML.format(name="launch").replace(
+        "{kind: rate, every: PT1H}", "{kind: one_time, at: 2030-01-01T09:00:00, timezone: Asia/Tokyo}"
+    )
+    (loaded,) = ss.load_jobs(write("jobs.yaml", content))
+    assert loaded.schedule == ss.OneTime("2030-01-01T09:00", timezone="Asia/Tokyo")
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param("[]", "it holds no job", id="empty list"),
+        pytest.param('{"jobs": []}', "it holds no job", id="empty mapping"),
+        pytest.param(
+            "{}", "a list of jobs is wanted, or a mapping with that list under 'jobs'", id="nothing"
+        ),
+        pytest.param("null", "a list of jobs is wanted", id="null"),
+        pytest.param("5", "a list of jobs is wanted", id="number"),
+        pytest.param('"jobs"', "a list of jobs is wanted", id="text"),
+        pytest.param('{"jobs": null}', "a list of jobs is wanted", id="no list"),
+        pytest.param('{"jobs": [], "version": 1}', "a list of jobs is wanted", id="another key"),
+        pytest.param(json.dumps(document()), "a list of jobs is wanted", id="one job alone"),
+        pytest.param("[1]", "job 1: Input should be a valid dictionary", id="number as a job"),
+        pytest.param(
+            json.dumps([document("a"), document("b"), document("a")]),
+            "the name 'a' stands twice",
+            id="name twice",
+        ),
+        pytest.param(
+            json.dumps([document("a"), document("b c")]),
+            "job 2 ('b c'): name: 'b c' is not a name: 1 to 64",
+            id="name",
+        ),
+        pytest.param(
+            json.dumps([document(schedule={"kind": "cron", "expression": "61 * * * ? *"})]),
+            "job 1 ('tidy'): schedule.cron: invalid schedule '61 * * * ? *': minutes: '61'",
+            id="schedule",
+        ),
+        pytest.param(
+            json.dumps([document(schedule={"kind": "rate", "every": "PT1H", "evry": 1})]),
+            "job 1 ('tidy'): schedule.rate: unknown evry; Rate has the fields",
+            id="unknown field of a schedule",
+        ),
+        pytest.param(
+            json.dumps([document(target={"kind": "lambda", "function_arn": "report"})]),
+            "job 1 ('tidy'): target.lambda.function_arn: 'report' is not an ARN; the form is arn:aws:lambda:",
+            id="target",
+        ),
+        pytest.param(
+            json.dumps([document(target={"kind": "queue"})]),
+            "job 1 ('tidy'): target.queue: missing queue_arn; QueueTarget has the fields",
+            id="missing field of a target",
+        ),
+        pytest.param(
+            json.dumps([document(tags={"team": 5})]),
+            "job 1 ('tidy'): tags.team: Input should be a valid string",
+            id="tag",
+        ),
+        pytest.param(json.dumps([document(colour="red")]), "job 1 ('tidy'): colour: ", id="unknown field"),
+        pytest.param('[{"name": "a"}]', "job 1 ('a'): schedule: ", id="missing fields"),
+        pytest.param('[{"retry": 3}]', "job 1: ", id="job without a name"),
+    ],
+)
+def test_a_mistake_in_a_document_is_told_with_its_place(
+    write: Write, suffix: str, content: str, reason: str
+) -> None:
+    assert refusal(write(f"jobs.{suffix}", content)).startswith(reason)
+
+
+def test_all_mistakes_of_a_job_are_told_at_once(write: Write) -> None:
+    content = json.dumps([document("a b", overlap="never", jitter="-PT1S")])
+    reason = refusal(write("jobs.json", content))
+    assert reason.startswith("job 1 ('a b'): name: 'a b' is not a name")
+    assert "; overlap: Input should be 'allow', 'skip' or 'queue'; jitter: " in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        pytest.param("jobs.json", "", "it is not JSON: Expecting value: line 1 column 1", id="empty json"),
+        pytest.param("jobs.json", "[}", "it is not JSON: Expecting value: line 1 column 2", id="json"),
+        pytest.param("jobs.json", "[] []", "it is not JSON: Extra data", id="two documents in json"),
+        pytest.param(
+            "jobs.json",
+            '[{"name": "a", "name": "b"}]',
+            "it is not JSON: the key 'name' stands twice in one object",
+            id="key twice",
+        ),
+        pytest.param(
+            "jobs.json",
+            '[{"name": "a", "input": {"deep": [{"x": 1, "x": 1}]}}]',
+            "the key 'x' stands twice in one object",
+            id="key twice, deep inside",
+        ),
+        pytest.param("jobs.json", b'["\xe9"]', "it is not UTF-8", id="latin-1 json"),
+        pytest.param("jobs.json", "[]".encode("utf-16"), "it is not UTF-8", id="utf-16 json"),
+        pytest.param("jobs.yaml", b"- \xe9\n", "it is not UTF-8", id="latin-1 yaml"),
+        pytest.param("jobs.yaml", "", "a list of jobs is wanted", id="empty yaml"),
+        pytest.param("jobs.yaml", "[a: b: c", "it is not YAML", id="yaml"),
+        pytest.param("jobs.yaml", "\t- a", "it is not YAML", id="tab in yaml"),
+        pytest.param("jobs.yaml", "--- a\n--- b\n", "it is not YAML", id="two documents in yaml"),
+        pytest.param(
+            "jobs.yaml", "- !!python/object/apply:os.system [exit]\n", "it is not YAML", id="python in yaml"
+        ),
+        pytest.param("jobs.yaml", "- &a [*a]\n", "job 1: Input should be a valid dictionary", id="ring"),
+        pytest.param(
+            "jobs.yaml",
+            YAML.format(name="a") + "  input: {when: 2030-01-01}\n",
+            "job 1 ('a'): input: input.when is a date, which is no JSON",
+            id="date as input",
+        ),
+        pytest.param(
+            "jobs.yaml", YAML.format(name="on"), "job 1 (True): name: True is not a name", id="yaml's true"
+        ),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_refused(
+    write: Write, name: str, content: str | bytes, problem: str
+) -> None:
+    assert problem in refusal(write(name, content))
+
+
+@pytest.mark.parametrize("name", ["jobs.json", "jobs.yaml", "jobs.yml", "jobs.py"])
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path, name: str) -> None:
+    assert "no such file" in refusal(tmp_path / name).lower()
+
+
+@pytest.mark.parametrize("name", ["jobs.json", "jobs.yaml", "jobs.py"])
+def test_a_folder_is_no_file_of_jobs(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert refusal(tmp_path / name)
+
+
+def test_yaml_names_the_extra_it_needs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)  # as on a machine without it
+    path = write("jobs.yaml", YAML.format(name="a"))
+    assert refusal(path) == "YAML needs the extra: pip install 'stepsched[yaml]'"
+
+
+# -- modules -----------------------------------------------------------------------------------------
+
+
+def test_a_python_file_gives_the_jobs_and_lists_of_jobs_at_its_top(write: Write, modules: None) -> None:
+    path = write(
+        "jobs_at_top.py",
+        HEAD + "first = job('a')\n"
+        "more = [job('b'), 'no job', job('c')]\n"
+        "both = (first, job('d'))\n"
+        "number = 5\n"
+        "text = 'job'\n"
+        "hidden = {'e': job('e')}\n",
+    )
+    assert [each.name for each in ss.load_jobs(path)] == ["a", "b", "c", "d"]
+
+
+def test_the_functions_of_a_python_file_are_found_again_by_name(write: Write, modules: None) -> None:
+    path = write("jobs_with_functions.py", HEAD + "first = job('a')\n")
+    (loaded,) = ss.load_jobs(path)
+    assert loaded.target == ss.HandlerTarget("jobs_with_functions:work")
+    assert ss.load_jobs(str(path)) == [loaded]
+
+
+def test_a_python_file_is_run_once(write: Write, modules: None) -> None:
+    once = "from pathlib import Path\nPath(__file__).with_suffix('.ran').touch(exist_ok=False)\n"
+    path = write("jobs_run_once.py", HEAD + once + "first = job('a')\n")
+    assert ss.load_jobs(path) == ss.load_jobs(path)
+
+
+def test_a_python_file_in_the_place_of_a_loaded_module_is_refused(write: Write, modules: None) -> None:
+    assert refusal(write("json.py", HEAD + "first = job('a')\n")) == (
+        "a module named 'json' is loaded already; rename the file"
+    )
+    ss.load_jobs(write("one/jobs_twin.py", HEAD + "first = job('a')\n"))
+    other = write("two/jobs_twin.py", HEAD + "first = job('b')\n")
+    assert refusal(other) == "a module named 'jobs_twin' is loaded already; rename the file"
+
+
+def test_what_a_python_file_raises_comes_through_and_nothing_is_left_of_it(
+    write: Write, modules: None
+) -> None:
+    path = write("jobs_broken.py", HEAD + "first = job('a')\nraise RuntimeError('no luck')\n")
+    with pytest.raises(RuntimeError, match="no luck"):
+        ss.load_jobs(path)
+    assert "jobs_broken" not in sys.modules
+    path.write_text(HEAD + "first = job('a')\n")
+    assert [each.name for each in ss.load_jobs(path)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "tail", "reason"),
+    [
+        pytest.param("jobs_none.py", "number = 5\n", "it holds no job", id="no job"),
+        pytest.param("jobs_hidden.py", "jobs = {'a': job('a')}\n", "it holds no job", id="in a mapping"),
+        pytest.param(
+            "jobs_double.py", "a = job('a')\nb = job('a')\n", "the name 'a' stands twice", id="name twice"
+        ),
+    ],
+)
+def test_a_python_file_must_hold_jobs_with_names_of_their_own(
+    write: Write, modules: None, name: str, tail: str, reason: str
+) -> None:
+    assert refusal(write(name, HEAD + tail)) == reason
+
+
+def test_one_job_under_two_names_is_one_job(write: Write, modules: None) -> None:
+    path = write("jobs_aliased.py", HEAD + "a = job('a')\nb = a\nboth = [a, b]\n")
+    assert [each.name for each in ss.load_jobs(path)] == ["a"]
+
+
+def test_a_module_is_loaded_by_its_dotted_name(
+    write: Write, modules: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write("jobs_package/__init__.py", "")
+    write("jobs_package/nightly.py", HEAD + "jobs = [job('a'), job('b')]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    loaded = ss.load_jobs("jobs_package.nightly")
+    assert [each.name for each in loaded] == ["a", "b"]
+    assert loaded[0].target == ss.HandlerTarget("jobs_package.nightly:work")
+
+
+@pytest.mark.parametrize("name", ["no_such_module", "no.such.module", "jobs.toml", "a b", "é"])
+def test_a_name_that_is_neither_file_nor_module_is_answered_with_the_forms(name: str) -> None:
+    reason = refusal(name)
+    assert "No module named" in reason
+    assert reason.endswith("; give a dotted module name or a path ending in .json, .yaml, .yml or .py")
+
+
+def test_a_module_without_jobs_is_refused() -> None:
+    assert refusal("json") == "it holds no job"

@@ -1,0 +1,457 @@
+"""A job and its policies."""
+
+from __future__ import annotations
+
+import pickle
+from copy import deepcopy
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import stepsched as ss
+from stepsched.jobs import status_after
+
+UTC = timezone.utc
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failed"
+
+
+def job(**fields: Any) -> ss.Job:
+    """A job of which only the given fields matter."""
+    return ss.Job(
+        **{
+            "name": "nightly",
+            "schedule": ss.Cron("0 9 * * ? *"),
+            "target": ss.CommandTarget(["true"]),
+            **fields,
+        }
+    )
+
+
+FULL = job(
+    name="Nightly_report-1.2",
+    schedule=ss.Windowed(
+        "2030-01-31T09:00", end="2031-01-31T09:00", every=ss.Frequency(months=1), timezone="Europe/Paris"
+    ),
+    target=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders.fifo", message_group_id="g"),
+    input={"format": "pdf", "pages": [1, 2.5, None, True], "title": "Zürich \N{GRINNING FACE}"},
+    description="Sends the report",
+    group="reports",
+    tags={"team": "finance", "cost:center": "42"},
+    retry=ss.Retry(
+        max_attempts=5, max_age=2 * HOUR, interval=10 * SECOND, backoff_rate=1.5, max_delay=MINUTE
+    ),
+    dead_letter=ss.QueueTarget(QUEUE),
+    overlap=ss.Overlap.QUEUE,
+    catch_up=ss.CatchUp.ONE,
+    jitter=30 * SECOND,
+    max_run_time=HOUR,
+    completion=ss.Completion.KEEP,
+)
+
+
+# -- the whole ---------------------------------------------------------------------------------------
+
+
+def test_json_is_an_exact_mirror_of_a_job_with_every_field_set() -> None:
+    defaults = job()
+    for name in ss.Job.model_fields:
+        assert getattr(FULL, name) != getattr(defaults, name), f"{name} is not set above"
+    assert ss.Job.model_validate_json(FULL.model_dump_json()) == FULL
+    assert ss.Job.model_validate_json(FULL.model_dump_json()).model_dump_json() == FULL.model_dump_json()
+
+
+def test_pickle_and_deepcopy_are_exact_mirrors() -> None:
+    assert pickle.loads(pickle.dumps(FULL)) == FULL
+    assert deepcopy(FULL) == FULL
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        pytest.param(ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"), id="one_time"),
+        pytest.param(
+            ss.OneTime("2030-11-03T06:30Z", timezone="America/New_York"), id="one_time, second pass"
+        ),
+        pytest.param(ss.Rate(MINUTE, start="2030-01-01T00:00Z", end="2031-01-01T00:00Z"), id="rate"),
+        pytest.param(ss.Cron("0 9 ? * MON-FRI *", timezone="Asia/Tokyo"), id="cron"),
+        pytest.param(ss.Cron.from_crontab("0 0 13 * 5"), id="crontab that AWS cannot say"),
+        pytest.param(ss.Windowed("2030-01-31T09:00", every=ss.Frequency(quarters=1)), id="windowed"),
+    ],
+)
+def test_every_kind_of_schedule_survives_the_job_s_json(schedule: ss.Schedule) -> None:
+    again = ss.Job.model_validate_json(job(schedule=schedule).model_dump_json())
+    assert again.schedule == schedule
+    assert type(again.schedule) is type(schedule)
+
+
+def test_the_defaults_are_these() -> None:
+    plain = job()
+    expected: dict[str, object] = {
+        "input": {},
+        "description": "",
+        "group": "default",
+        "tags": {},
+        "dead_letter": None,
+        "overlap": ss.Overlap.ALLOW,
+        "catch_up": ss.CatchUp.ALL,
+        "jitter": timedelta(0),
+        "max_run_time": None,
+        "completion": ss.Completion.DELETE,
+    }
+    assert plain.model_dump(include=set(expected)) == expected
+    assert (plain.retry.max_attempts, plain.retry.max_age) == (3, HOUR)
+
+
+def test_no_two_jobs_share_a_default() -> None:
+    one, other = job(), job()
+    one.tags["a"] = "b"
+    assert isinstance(one.input, dict)
+    one.input["a"] = "b"
+    assert (other.tags, other.input) == ({}, {})
+
+
+def test_tags_are_copied_in() -> None:
+    tags = {"team": "a"}
+    made = job(tags=tags)
+    tags["team"] = "b"
+    assert made.tags == {"team": "a"}
+
+
+def test_replace_gives_a_changed_copy() -> None:
+    changed = FULL.replace(name="other", overlap="skip")
+    assert (changed.name, changed.overlap) == ("other", ss.Overlap.SKIP)
+    assert changed.replace(name=FULL.name, overlap=FULL.overlap) == FULL
+    assert FULL.overlap is ss.Overlap.QUEUE
+
+
+def test_a_job_needs_name_schedule_and_target() -> None:
+    with pytest.raises(ValidationError) as refused:
+        ss.Job()  # type: ignore[call-arg]
+    assert [error["loc"] for error in refused.value.errors()] == [("name",), ("schedule",), ("target",)]
+
+
+def test_a_job_takes_no_other_field() -> None:
+    with pytest.raises(ValidationError, match=r"colour\n.*not permitted"):
+        job(colour="red")
+
+
+def test_every_mistake_is_told_at_once_with_its_place() -> None:
+    with pytest.raises(ValidationError) as refused:
+        job(name="a b", overlap="never", jitter=-SECOND, tags={"a": 1}, target={"kind": "lambda"})
+    places = {".".join(map(str, error["loc"])) for error in refused.value.errors()}
+    assert places == {"name", "overlap", "jitter", "tags.a", "target.lambda"}
+
+
+# -- names, words and sizes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a", "A-b_c.1", "...", "-", "_", ".a", "0", "n" * 64], ids=str)
+@pytest.mark.parametrize("field", ["name", "group"])
+def test_a_name_is_1_to_64_of_the_characters_that_aws_takes(field: str, name: str) -> None:
+    assert getattr(job(**{field: name}), field) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "n" * 65, "a b", "a/b", "é", "٣", "a\n", "a\0", "\ud800", None, 1, True, b"a", ["a"]],
+    ids=ascii,
+)
+@pytest.mark.parametrize("field", ["name", "group"])
+def test_another_name_is_refused_with_the_rule(field: str, name: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        job(**{field: name})
+    (error,) = refused.value.errors()
+    assert error["loc"] == (field,)
+    assert error["msg"] == (
+        f"Value error, {name!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
+        "(and neither '.' nor '..')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        pytest.param("description", "d" * 512, id="description of 512 characters"),
+        pytest.param("tags", {"k" * 128: "v" * 256}, id="longest tag"),
+        pytest.param("tags", {str(number): "v" for number in range(200)}, id="200 tags"),
+        pytest.param("jitter", DAY, id="jitter of a day"),
+        pytest.param("max_run_time", SECOND, id="run time of a second"),
+        pytest.param("max_run_time", 365 * DAY, id="run time of a year"),
+        pytest.param("overlap", "queue", id="overlap as its word"),
+        pytest.param("catch_up", "one", id="catch_up as its word"),
+        pytest.param("completion", "keep", id="completion as its word"),
+        pytest.param("input", None, id="null as input"),
+    ],
+)
+def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
+    assert getattr(job(**{field: value}), field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        pytest.param("description", "d" * 513, "at most 512 characters", id="long description"),
+        pytest.param("description", 5, "valid string", id="number as description"),
+        pytest.param("description", "\ud800", "valid string", id="surrogate in the description"),
+        pytest.param("tags", {"": "v"}, "at least 1 character", id="empty key"),
+        pytest.param("tags", {"k": ""}, "at least 1 character", id="empty value of a tag"),
+        pytest.param("tags", {"k" * 129: "v"}, "at most 128 characters", id="long key"),
+        pytest.param("tags", {"k": "v" * 257}, "at most 256 characters", id="long value of a tag"),
+        pytest.param("tags", {str(n): "v" for n in range(201)}, "at most 200 items", id="201 tags"),
+        pytest.param("tags", {"k": 1}, "valid string", id="number as the value of a tag"),
+        pytest.param("tags", {1: "v"}, "valid string", id="number as a key"),
+        pytest.param("tags", [("k", "v")], "valid dictionary", id="pairs as tags"),
+        pytest.param("tags", None, "valid dictionary", id="no tags"),
+        pytest.param("overlap", "SKIP", "'allow', 'skip' or 'queue'", id="overlap in capitals"),
+        pytest.param("overlap", None, "'allow', 'skip' or 'queue'", id="no overlap"),
+        pytest.param("catch_up", "none", "'all', 'one' or 'skip'", id="unknown catch_up"),
+        pytest.param("completion", "ended", "'delete' or 'keep'", id="unknown completion"),
+        pytest.param("jitter", -SECOND, "greater than or equal to 0", id="negative jitter"),
+        pytest.param("jitter", DAY + timedelta(microseconds=1), "less than or equal", id="long jitter"),
+        pytest.param("jitter", None, "valid timedelta", id="no jitter"),
+        pytest.param("max_run_time", timedelta(0), "greater than or equal to 1 second", id="no run time"),
+        pytest.param("max_run_time", 366 * DAY, "less than or equal", id="long run time"),
+        pytest.param("retry", 3, "Retry", id="number as retry"),
+        pytest.param("retry", None, "Retry", id="no retry"),
+        pytest.param("dead_letter", QUEUE, "QueueTarget", id="ARN as dead letter queue"),
+        pytest.param("schedule", None, "schedule", id="no schedule"),
+        pytest.param("schedule", ss.Frequency(days=1), "'kind'", id="frequency as schedule"),
+        pytest.param("schedule", {"expression": "0 9 * * ? *"}, "'kind'", id="schedule without kind"),
+        pytest.param("schedule", {"kind": "yearly"}, "'one_time', 'rate', 'cron'", id="unknown schedule"),
+        pytest.param("target", {}, "'kind'", id="target without kind"),
+        pytest.param("input", object(), "which is no JSON", id="object as input"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_its_name(field: str, value: object, problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem) as refused:
+        job(**{field: value})
+    assert {error["loc"][0] for error in refused.value.errors()} == {field}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "place", "problem"),
+    [
+        pytest.param({"kind": "cron", "expression": "61 * * * ? *"}, "cron", "minutes: '61'", id="cron"),
+        pytest.param({"kind": "rate", "every": "PT90S"}, "rate", "whole minutes", id="rate"),
+        pytest.param({"kind": "one_time", "at": "2030-02-30T09:00"}, "one_time", "day is out", id="one_time"),
+        pytest.param(
+            {"kind": "windowed", "start": "2030-01-01T00:00", "every": {}},
+            "windowed",
+            "empty step",
+            id="step",
+        ),
+        pytest.param(
+            {"kind": "cron", "expression": "0 9 * * ? *", "timezone": "Paris"},
+            "cron",
+            "not an IANA",
+            id="zone",
+        ),
+    ],
+)
+def test_a_wrong_schedule_in_a_document_keeps_its_own_words(
+    schedule: dict[str, object], place: str, problem: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        job(schedule=schedule)
+    (error,) = refused.value.errors()
+    assert error["loc"][:2] == ("schedule", place)
+    assert problem in error["msg"]
+
+
+def test_dead_letters_need_a_standard_queue() -> None:
+    assert job(dead_letter=ss.QueueTarget(QUEUE)).dead_letter == ss.QueueTarget(QUEUE)
+    with pytest.raises(ValidationError, match=r"failed\.fifo' is a FIFO queue; dead letters need a standard"):
+        job(dead_letter=ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g"))
+    with pytest.raises(ValidationError, match="dead_letter"):
+        job(dead_letter=ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:failed"))
+
+
+# -- retries -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high", "step"),
+    [
+        pytest.param("max_attempts", 0, 185, 1, id="max_attempts"),
+        pytest.param("max_age", MINUTE, DAY, timedelta(microseconds=1), id="max_age"),
+        pytest.param("interval", timedelta(0), DAY, timedelta(microseconds=1), id="interval"),
+        pytest.param("backoff_rate", 1.0, 10.0, 0.001, id="backoff_rate"),
+    ],
+)
+def test_a_retry_policy_stays_inside_the_limits_of_aws(field: str, low: Any, high: Any, step: Any) -> None:
+    assert getattr(ss.Retry(**{field: low}), field) == low
+    assert getattr(ss.Retry(**{field: high}), field) == high
+    for wrong, words in ((low - step, "greater than or equal"), (high + step, "less than or equal")):
+        with pytest.raises(ValidationError, match=f"{field}\n.*{words}"):
+            ss.Retry(**{field: wrong})
+
+
+def test_the_longest_pause_is_bounded() -> None:
+    assert ss.Retry(interval=timedelta(0), max_delay=timedelta(0)).max_delay == timedelta(0)
+    assert ss.Retry(max_delay=DAY).max_delay == DAY
+    assert ss.Retry(interval=MINUTE, max_delay=MINUTE).max_delay == MINUTE
+    with pytest.raises(ValidationError, match=r"max_delay 0:00:59 is shorter than the first pause, 0:01:00"):
+        ss.Retry(interval=MINUTE, max_delay=59 * SECOND)
+    with pytest.raises(ValidationError, match=r"max_delay\n.*less than or equal"):
+        ss.Retry(max_delay=DAY + SECOND)
+    with pytest.raises(ValidationError, match=r"max_delay\n.*greater than or equal"):
+        ss.Retry(max_delay=-SECOND)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        pytest.param("max_attempts", 2.5, "fractional", id="half an attempt"),
+        pytest.param("max_attempts", None, "valid integer", id="no number of attempts"),
+        pytest.param("max_attempts", "many", "valid integer", id="attempts in words"),
+        pytest.param("backoff_rate", float("nan"), "finite", id="nan as rate"),
+        pytest.param("backoff_rate", float("inf"), "finite", id="infinite rate"),
+        pytest.param("max_age", "1h", "valid timedelta", id="age in other letters"),
+        pytest.param("attempts", 3, "not permitted", id="unknown field"),
+    ],
+)
+def test_a_wrong_retry_policy_is_refused_by_the_field(field: str, value: Any, problem: str) -> None:
+    with pytest.raises(ValidationError, match=f"{field}\n.*{problem}"):
+        ss.Retry(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("retry", "delays"),
+    [
+        pytest.param(
+            ss.Retry(interval=SECOND, backoff_rate=2, max_delay=5 * SECOND), [1, 2, 4, 5, 5], id="doubled"
+        ),
+        pytest.param(ss.Retry(interval=2 * SECOND, backoff_rate=1), [2, 2, 2, 2, 2], id="constant"),
+        pytest.param(ss.Retry(interval=timedelta(0)), [0, 0, 0, 0, 0], id="none"),
+        pytest.param(
+            ss.Retry(interval=2 * SECOND, backoff_rate=1.5, max_delay=MINUTE),
+            [2, 3, 4.5, 6.75, 10.125],
+            id="slow",
+        ),
+    ],
+)
+def test_the_pause_grows_by_the_rate_up_to_its_bound(retry: ss.Retry, delays: list[float]) -> None:
+    assert [retry.delay(attempt).total_seconds() for attempt in range(1, 6)] == delays
+
+
+@pytest.mark.parametrize("interval", [timedelta(0), SECOND, DAY], ids=str)
+@pytest.mark.parametrize("rate", [1.0, 1.01, 2.0, 10.0], ids=str)
+@pytest.mark.parametrize("bound", [None, DAY], ids=str)
+def test_no_pause_overflows_or_shrinks(interval: timedelta, rate: float, bound: timedelta | None) -> None:
+    retry = ss.Retry(max_attempts=185, max_age=DAY, interval=interval, backoff_rate=rate, max_delay=bound)
+    pauses = [retry.delay(attempt) for attempt in range(1, 187)]
+    assert pauses == sorted(pauses)
+    assert interval == pauses[0]
+    assert pauses[-1] <= DAY
+
+
+# -- what a job knows --------------------------------------------------------------------------------
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "why"),
+    [
+        pytest.param(ss.Cron("0 9 * * ? *"), None, id="cron"),
+        pytest.param(ss.Rate(HOUR), None, id="rate without start"),
+        pytest.param(ss.OneTime("2030-01-01T00:00:01"), None, id="a second from now"),
+        pytest.param(ss.OneTime(NOW), "its last run was due at 2030-01-01T00:00:00+00:00", id="just now"),
+        pytest.param(ss.OneTime("2029-01-01T00:00"), "was due at 2029-01-01T00:00:00+00:00", id="past"),
+        pytest.param(ss.Cron("0 0 30 2 ? *"), "no date fits the schedule", id="30 February"),
+        pytest.param(ss.Cron("0 0 1 1 ? 2029"), "was due at 2029-01-01", id="past year"),
+        pytest.param(
+            ss.Windowed("2029-01-01T00:00", end="2029-06-01T00:00", every=ss.Frequency(months=1)),
+            "was due at 2029-06-01",
+            id="past window",
+        ),
+    ],
+)
+def test_a_job_says_why_it_would_never_run(schedule: ss.Schedule, why: str | None) -> None:
+    answer = job(schedule=schedule).never_runs(NOW)
+    if why is None:
+        assert answer is None
+    else:
+        assert answer is not None
+        assert why in answer
+
+
+def test_a_rate_without_start_is_laid_at_the_creation() -> None:
+    created = NOW + timedelta(seconds=30)
+    assert job(schedule=ss.Rate(HOUR)).anchored(created) == ss.Rate(HOUR, start=created)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        pytest.param(ss.Rate(HOUR, start=NOW), id="rate with start"),
+        pytest.param(ss.Cron("0 9 * * ? *"), id="cron"),
+        pytest.param(ss.OneTime(NOW), id="one_time"),
+        pytest.param(ss.Windowed(NOW, every=ss.Frequency(days=1)), id="windowed"),
+    ],
+)
+def test_other_schedules_keep_their_own_grid(schedule: ss.Schedule) -> None:
+    assert job(schedule=schedule).anchored(NOW + HOUR) is schedule
+
+
+def test_only_a_one_time_schedule_makes_a_one_time_job() -> None:
+    assert job(schedule=ss.OneTime(NOW)).is_one_time
+    assert not job().is_one_time
+    assert not job(schedule=ss.Rate(HOUR, start=NOW, end=NOW + MINUTE)).is_one_time
+
+
+# -- records -----------------------------------------------------------------------------------------
+
+
+def test_a_record_mirrors_in_json_and_bears_its_job_s_name() -> None:
+    run = ss.Run(
+        id=7,
+        job=FULL.name,
+        scheduled_for=NOW,
+        status=ss.RunStatus.FAILED,
+        trigger=ss.Trigger.MANUAL,
+        attempt=2,
+        started_at=NOW + SECOND,
+        ended_at=NOW + MINUTE,
+        restarted=True,
+        error="ValueError: no",
+        output="half",
+    )
+    record = ss.JobRecord(
+        job=FULL,
+        status=ss.JobStatus.PAUSED,
+        version=3,
+        created_at=NOW,
+        updated_at=NOW + DAY,
+        next_run=None,
+        last_run=run,
+    )
+    assert record.name == FULL.name
+    assert ss.JobRecord.model_validate_json(record.model_dump_json()) == record
+    assert record.replace(version=4).job is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "after"),
+    [
+        pytest.param("active", "pause", "paused", id="pause an active job"),
+        pytest.param("paused", "pause", "paused", id="pause a paused job"),
+        pytest.param("paused", "resume", "active", id="resume a paused job"),
+        pytest.param("active", "resume", "active", id="resume an active job"),
+    ],
+)
+def test_pause_and_resume_lead_to_their_status_from_either(status: str, action: str, after: str) -> None:
+    assert status_after("j", ss.JobStatus(status), action) is ss.JobStatus(after)
+
+
+@pytest.mark.parametrize("status", [ss.JobStatus.ENDED, ss.JobStatus.CANCELLED], ids=str)
+@pytest.mark.parametrize("action", ["pause", "resume"])
+def test_a_job_that_is_over_is_neither_paused_nor_resumed(status: ss.JobStatus, action: str) -> None:
+    with pytest.raises(ss.InvalidTransitionError, match=f"cannot {action} job 'j': it is {status.value}$"):
+        status_after("j", status, action)

@@ -1,0 +1,202 @@
+"""The base of every public value."""
+
+from __future__ import annotations
+
+import pickle
+from copy import copy, deepcopy
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+import stepsched as ss
+from stepsched.values import Value
+
+BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+VALUES = [
+    pytest.param(ss.Rate(timedelta(minutes=5)), id="rate"),
+    pytest.param(ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"), id="one_time"),
+    pytest.param(ss.Cron("0 9 ? * MON-FRI *", end="2031-01-01T00:00Z"), id="cron"),
+    pytest.param(ss.Windowed("2030-01-31T09:00", every=ss.Frequency(months=1)), id="windowed"),
+    pytest.param(ss.Frequency(weeks=2, hours=1), id="frequency"),
+    pytest.param(ss.CommandTarget(["true"]), id="command"),
+    pytest.param(ss.ApiTarget("ecs", "runTask", {"cluster": "c", "count": 1}), id="api"),
+    pytest.param(ss.Retry(max_attempts=5), id="retry"),
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_field_cannot_be_set_deleted_or_added(value: Value) -> None:
+    name = next(iter(type(value).model_fields))
+    before = value.model_dump()
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(value, name, None)
+    with pytest.raises(ValidationError, match="frozen"):
+        delattr(value, name)
+    with pytest.raises(ValidationError, match="frozen"):
+        value.nickname = 1  # type: ignore[attr-defined]
+    assert value.model_dump() == before
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_equals_its_copies_and_what_its_json_and_pickle_give_back(value: Value) -> None:
+    assert copy(value) == value
+    assert deepcopy(value) == value
+    assert pickle.loads(pickle.dumps(value)) == value
+    assert type(value).model_validate_json(value.model_dump_json()) == value
+    assert type(value).model_validate(value.model_dump()) == value
+    assert type(value).model_validate(value.model_dump(mode="json")) == value
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_replace_without_changes_gives_an_equal_value(value: Value) -> None:
+    again = value.replace()
+    assert again == value
+    assert type(again) is type(value)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_replace_names_an_unknown_field_and_those_that_exist(value: Value) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^{type(value).__name__} has no field color, nickname; it has "
+    ) as e:
+        value.replace(nickname=1, color=2)
+    assert all(name in str(e.value) for name in type(value).model_fields)
+
+
+def test_replace_changes_only_what_is_named_and_leaves_the_original() -> None:
+    target = ss.BatchTarget("report", job_queue="slow", parameters={"format": "pdf"})
+    changed = target.replace(job_queue="fast")
+    assert changed == ss.BatchTarget("report", job_queue="fast", parameters={"format": "pdf"})
+    assert target == ss.BatchTarget("report", job_queue="slow", parameters={"format": "pdf"})
+
+
+def test_replace_validates_in_the_words_of_the_constructor() -> None:
+    """``model_copy(update=)`` would not validate."""
+    with pytest.raises(ValidationError, match=r"'aws\.mine'") as replaced:
+        ss.EventBusTarget(BUS).replace(source="aws.mine")
+    with pytest.raises(ValidationError) as made:
+        ss.EventBusTarget(BUS, source="aws.mine")
+    assert str(replaced.value) == str(made.value)
+    with pytest.raises(ValidationError, match=r"max_attempts\n.*greater than or equal to 0"):
+        ss.Retry().replace(max_attempts=-1)
+    with pytest.raises(ss.InvalidScheduleError, match="timezone: 'Paris' is not an IANA time zone"):
+        ss.Cron("0 9 * * ? *").replace(timezone="Paris")
+
+
+def test_replace_shares_no_mapping_with_the_original() -> None:
+    target = ss.BatchTarget("report", job_queue="slow", parameters={"format": "pdf"})
+    target.replace(job_queue="fast").parameters["format"] = "csv"
+    assert target.parameters == {"format": "pdf"}
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        pytest.param({"bus_arn": BUS, "size": 3}, "unknown size", id="unknown"),
+        pytest.param({"source": "a"}, "missing bus_arn", id="missing"),
+        pytest.param({"bus": BUS}, "unknown bus; missing bus_arn", id="both"),
+        pytest.param({"bus_arn": BUS, "b": 1, "a": 2}, "unknown a, b", id="in order"),
+        pytest.param({}, "missing bus_arn", id="empty"),
+        pytest.param({"bus_arn": BUS, 3: 4}, "unknown 3", id="key that is no text"),
+    ],
+)
+def test_a_document_with_other_keys_is_refused_with_its_location(
+    document: dict[str, object], problem: str
+) -> None:
+    """A constructor with named arguments would answer ``TypeError``, and nowhere."""
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(list[ss.EventBusTarget]).validate_python([{"bus_arn": BUS}, document])
+    (error,) = refused.value.errors()
+    assert error["loc"] == (1,)
+    assert error["msg"] == (
+        f"Value error, {problem}; EventBusTarget has the fields kind, bus_arn, detail_type, source"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "location", "problem"),
+    [
+        pytest.param({"id": 1, "job": "j", "status": "failed"}, "scheduled_for", "required", id="missing"),
+        pytest.param(
+            {
+                "id": 1,
+                "job": "j",
+                "status": "failed",
+                "scheduled_for": "2030-01-01T00:00Z",
+                "colour": "red",
+            },
+            "colour",
+            "not permitted",
+            id="unknown",
+        ),
+    ],
+)
+def test_a_value_without_a_constructor_of_its_own_names_unknown_and_missing_fields(
+    fields: dict[str, Any], location: str, problem: str
+) -> None:
+    with pytest.raises(ValidationError, match=problem) as refused:
+        ss.Run(**fields)
+    assert [error["loc"] for error in refused.value.errors()] == [(location,)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(None, id="none"),
+        pytest.param(1, id="number"),
+        pytest.param("0 9 * * ? *", id="text"),
+        pytest.param(["0 9 * * ? *"], id="list"),
+    ],
+)
+def test_what_is_no_mapping_is_no_value(document: object) -> None:
+    with pytest.raises(ValidationError, match="dictionary or instance of Cron"):
+        ss.Cron.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param(ss.Retry(), "Retry()", id="all defaults"),
+        pytest.param(ss.Retry(max_attempts=5), "Retry(max_attempts=5)", id="one differs"),
+        pytest.param(ss.Retry(max_attempts=ss.Retry().max_attempts), "Retry()", id="given as its default"),
+        pytest.param(ss.CommandTarget(["true"]), "CommandTarget(command=('true',))", id="kind is left out"),
+        pytest.param(ss.Cron("0 9 * * ? *"), "Cron(expression='cron(0 9 * * ? *)')", id="cron"),
+    ],
+)
+def test_a_value_shows_only_what_differs_from_its_defaults(value: Value, shown: str) -> None:
+    assert repr(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(
+            ss.Cron("0 9 ? * mon-fri"), ss.Cron("cron(0 9 ? * MON-FRI *)"), id="cron in other letters"
+        ),
+        pytest.param(ss.Rate("PT60M"), ss.Rate(timedelta(hours=1)), id="rate in other units"),
+        pytest.param(
+            ss.OneTime("2030-01-01T09:00+01:00", timezone="Europe/Paris"),
+            ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"),
+            id="one instant",
+        ),
+        pytest.param(
+            ss.Windowed("2030-01-01T00:00", every=ss.Frequency(days=1)),
+            ss.Windowed("2030-01-01T00:00Z", every=ss.Frequency(days=1)),
+            id="windowed",
+        ),
+    ],
+)
+def test_equal_schedules_hash_alike(one: Value, other: Value) -> None:
+    assert one == other
+    assert hash(one) == hash(other)
+    assert len({one, other}) == 1
+
+
+def test_values_of_different_kinds_are_never_equal() -> None:
+    cron: ss.Schedule = ss.Cron("0 0 * * ? *")
+    daily: ss.Schedule = ss.Rate(timedelta(days=1))
+    assert daily != cron
+    others: list[object] = [{"max_attempts": 3}, ss.Frequency(days=3), None]
+    assert ss.Retry(max_attempts=3) not in others
