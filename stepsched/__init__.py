@@ -125,14 +125,16 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME_OF, "__version__", "testing"])  # noqa: PLE0605 -- the map is the list
 
 
-def __getattr__(name: str) -> object:
-    if name == "testing":
-        return import_module("stepsched.testing")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'stepsched' has no attribute {name!r}")
-    value = getattr(import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # type checkers see the imports above, and so a wrong name
+
+    def __getattr__(name: str) -> object:
+        if name == "testing":
+            return import_module("stepsched.testing")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module 'stepsched' has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

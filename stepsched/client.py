@@ -10,8 +10,8 @@ from types import TracebackType
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
-from stepsched.errors import InvalidScheduleError, JobExistsError
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus
+from stepsched.errors import InvalidScheduleError, JobExistsError, JobNotFoundError
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, is_name
 from stepsched.plans import Plan, make_plan
 
 _PORTION = 1_000
@@ -43,6 +43,8 @@ class SchedulerClient:
             from stepsched.backends.local import LocalBackend
 
             backend = LocalBackend()
+        if not isinstance(backend, Backend):
+            raise TypeError(f"a backend is wanted, such as LocalBackend({backend!r}), not {backend!r}")
         self.backend = backend
 
     def create(self, job: Job) -> JobRecord:
@@ -80,9 +82,9 @@ class SchedulerClient:
             JobExistsError: Another job has a name. Jobs before it may have been stored.
         """
         wanted = list(jobs)
-        make_plan(wanted, {}, prune=False)
         for job in wanted:
             self._check(job)
+        make_plan(wanted, {}, prune=False)
         records = list[JobRecord]()
         for first in range(0, len(wanted), _PORTION):
             portion = wanted[first : first + _PORTION]
@@ -98,7 +100,7 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is none.
         """
-        return self.backend.get(name)
+        return self.backend.get(_known_name(name))
 
     def list(
         self,
@@ -143,8 +145,8 @@ class SchedulerClient:
             InvalidScheduleError: The job would never run.
             UnsupportedError: The backend cannot run it exactly as written.
         """
-        present = self.backend.get(job.name)
         self._check(job)
+        present = self.backend.get(job.name)
         version = present.version if expected_version is None else expected_version
         if present.job == job and present.version == version:
             return present
@@ -156,7 +158,7 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.versions(name)
+        return self.backend.versions(_known_name(name))
 
     def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
         """What ``apply`` would do so that exactly these jobs are stored. Nothing is changed.
@@ -168,7 +170,12 @@ class SchedulerClient:
 
         Raises:
             ValueError: A name stands twice.
+            InvalidScheduleError: A job would never run.
+            UnsupportedError: The backend cannot run one exactly as written.
         """
+        jobs = list(jobs)
+        for job in jobs:
+            self._check(job)
         stored = {record.name: record for record in self.backend.list(JobQuery())}
         return make_plan(jobs, stored, prune=prune)
 
@@ -193,10 +200,12 @@ class SchedulerClient:
             ConflictError: A job has changed since the plan was made.
             Exception: As ``create_many``, ``update`` and ``cancel``.
         """
+        if isinstance(plan_or_jobs, Plan) and prune:
+            raise ValueError("a plan knows already what it prunes; give prune where it is made")
         plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
         total = len(plan.create) + len(plan.update) + len(plan.cancel)
-        for change in plan.update:
-            self._check(change.after)
+        for job in (*plan.create, *(change.after for change in plan.update)):
+            self._check(job)
 
         def tell(done: int, _of: int = 0) -> None:
             if progress is not None:
@@ -219,7 +228,7 @@ class SchedulerClient:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
         """
-        return self.backend.pause(name)
+        return self.backend.pause(_known_name(name))
 
     def resume(self, name: str) -> JobRecord:
         """Lets the job come due again, from now on. To resume an active job is no error.
@@ -230,7 +239,7 @@ class SchedulerClient:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
         """
-        return self.backend.resume(name)
+        return self.backend.resume(_known_name(name))
 
     def cancel(self, name: str) -> JobRecord:
         """Deletes the job and its runs that have not started. Its history stays.
@@ -241,7 +250,7 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.cancel(name)
+        return self.backend.cancel(_known_name(name))
 
     def run_now(self, name: str) -> Run:
         """Runs the job once, beside its schedule and whatever its status.
@@ -252,7 +261,7 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.run_now(name)
+        return self.backend.run_now(_known_name(name))
 
     def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
@@ -269,12 +278,13 @@ class SchedulerClient:
 
         Raises:
             JobNotFoundError: There is no such job.
-            ValueError: An instant is naive, or ``until`` lies before ``since``.
+            ValueError: An instant is naive, ``until`` lies before ``since``, or the stretch holds more
+                than 10,000 runs.
         """
         _refuse_naive(since=since, until=until)
         if until < since:
             raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
-        return self.backend.backfill(name, since=since, until=until)
+        return self.backend.backfill(_known_name(name), since=since, until=until)
 
     def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
         """The runs that failed for good, oldest first.
@@ -296,6 +306,8 @@ class SchedulerClient:
         Raises:
             InvalidTransitionError: It has not failed, or its job is gone.
         """
+        if not isinstance(run, Run):
+            raise TypeError(f"a Run is wanted, such as one of dead_letters(), not {type(run).__name__}")
         return self.backend.redrive(run)
 
     def runs(
@@ -321,8 +333,10 @@ class SchedulerClient:
             ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
         """
         _refuse_naive(since=since, until=until)
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit must be at least 0, not {limit}")
+        if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
+            raise ValueError(f"limit must be a whole number of at least 0, not {limit!r}")
+        if name is not None:
+            _known_name(name)
         query = RunQuery(
             job=name,
             status=None if status is None else RunStatus(status),
@@ -343,6 +357,8 @@ class SchedulerClient:
         return present
 
     def _check(self, job: Job) -> None:
+        if type(job) is not Job:  # a subclass would not come back as itself
+            raise TypeError(f"a Job is wanted, not {type(job).__name__}")
         reason = job.never_runs(self.backend.now())
         if reason is not None:
             raise InvalidScheduleError(
@@ -365,5 +381,21 @@ class SchedulerClient:
 
 def _refuse_naive(**moments: datetime | None) -> None:
     for word, moment in moments.items():
+        if moment is not None and not isinstance(moment, datetime):
+            raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
         if moment is not None and moment.utcoffset() is None:
             raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+
+
+def _known_name(name: str) -> str:
+    """The name itself, which must be one that a job can have.
+
+    Raises:
+        TypeError: It is no text.
+        JobNotFoundError: No job can have it.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a job is wanted, not {name!r}")
+    if not is_name(name):
+        raise JobNotFoundError(name)
+    return name

@@ -49,7 +49,12 @@ class InvalidScheduleError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"invalid schedule {self.expression!r}: {self.field}: {self.reason}"
+        return f"invalid schedule {_short(self.expression)}: {self.field}: {self.reason}"
+
+
+def _short(text: str) -> str:
+    """The text quoted, its middle left out where it is long."""
+    return repr(text) if len(text) <= 300 else repr(f"{text[:200]} … {text[-50:]}")
 
 
 class RenderError(StepschedError, ValueError):

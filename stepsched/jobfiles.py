@@ -6,9 +6,10 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -29,6 +30,8 @@ def load_jobs(source: str | Path) -> list[Job]:
         JobFileError: The file cannot be read, holds no job, a job is refused, or a name stands twice.
             Nothing is loaded then.
     """
+    if not isinstance(source, (str, Path)) or not str(source).strip("."):
+        raise JobFileError(str(source), "the path of a file or the dotted name of a module is wanted")
     path = Path(source)
     match path.suffix.lower():
         case ".json":
@@ -84,9 +87,10 @@ def _text(path: Path) -> str:
 
 
 def _read_json(path: Path) -> object:
+    text = _text(path)
     try:
-        return json.loads(_text(path), object_pairs_hook=_without_repeats)
-    except ValueError as error:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
         raise JobFileError(str(path), f"it is not JSON: {error}") from error
 
 
@@ -104,18 +108,31 @@ def _read_yaml(path: Path) -> object:
         import yaml
     except ImportError as error:
         raise JobFileError(str(path), "YAML needs the extra: pip install 'stepsched[yaml]'") from error
+
+    class Loader(yaml.SafeLoader):
+        """Refuses keys that stand twice, of which YAML's own loader keeps the last."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- as its base
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if len(set(keys)) < len(keys):
+                raise ValueError(f"a key stands twice near line {node.start_mark.line + 1}")
+            return super().construct_mapping(node, deep=deep)
+
+    text = _text(path)
     try:
-        return yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
+        return yaml.load(text, Loader)  # noqa: S506 -- a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise JobFileError(str(path), f"it is not YAML: {error}") from error
 
 
 def _import_name(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         reason = f"{error}; give a dotted module name or a path ending in .json, .yaml, .yml or .py"
         raise JobFileError(name, reason) from error
+    except Exception as error:
+        raise JobFileError(name, f"it fails on import: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -133,9 +150,9 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
+    except Exception as error:
         del sys.modules[name]
-        raise
+        raise JobFileError(str(path), f"it fails on import: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -144,7 +161,7 @@ def _from_module(module: ModuleType) -> list[Job]:
     for value in vars(module).values():
         if isinstance(value, Job):
             jobs.append(value)
-        elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        elif isinstance(value, (list, tuple)):
             jobs.extend(item for item in value if isinstance(item, Job))
     # One job may be both a name of its own and an item of a list.
     return list({id(job): job for job in jobs}.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta
 from enum import Enum
@@ -11,10 +12,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from stepsched.errors import InvalidTransitionError
-from stepsched.payloads import Payload
+from stepsched.payloads import Payload, Text
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.targets import AnyTarget, QueueTarget
-from stepsched.values import Value
+from stepsched.values import Duration, Value
 
 
 class Overlap(str, Enum):
@@ -54,15 +55,15 @@ class Retry(Value, frozen=True):
     The limits are EventBridge Scheduler's. Its defaults of 185 attempts over 24 hours are not ours.
     """
 
-    max_attempts: int = Field(3, ge=0, le=185)
+    max_attempts: int = Field(default=3, ge=0, le=185, strict=True)
     """Attempts after the first one."""
-    max_age: timedelta = Field(timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
+    max_age: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
     """No attempt starts later than this after the scheduled instant; inclusive."""
-    interval: timedelta = Field(timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
+    interval: Duration = Field(default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
     """The pause before the second attempt. On EventBridge Scheduler the service chooses."""
-    backoff_rate: float = Field(2.0, ge=1, le=10, allow_inf_nan=False)
+    backoff_rate: float = Field(default=2.0, ge=1, le=10, allow_inf_nan=False)
     """What each further pause is multiplied by."""
-    max_delay: timedelta | None = Field(None, ge=timedelta(0), le=timedelta(hours=24))
+    max_delay: Duration | None = Field(default=None, ge=timedelta(0), le=timedelta(hours=24))
     """No pause is longer. None: nothing but ``max_age`` bounds it."""
 
     @model_validator(mode="after")
@@ -75,11 +76,18 @@ class Retry(Value, frozen=True):
         """The pause after the failed attempt of that number; the first is 1."""
         bound = self.max_age if self.max_delay is None else self.max_delay
         factor = self.backoff_rate ** min(attempt - 1, 184)
-        return self.interval * factor if self.interval <= bound / factor else bound
+        if self.interval and factor > bound / self.interval:
+            return bound
+        return min(self.interval * factor, bound) if self.interval else timedelta(0)
+
+
+def is_name(text: str) -> bool:
+    """Whether a job or group can have this name."""
+    return re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", text) is not None and text not in (".", "..")
 
 
 def _read_name(value: Any) -> Any:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", value) or value in (".", ".."):
+    if not isinstance(value, str) or not is_name(value):
         raise ValueError(
             f"{value!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . (and neither '.' nor '..')"
         )
@@ -87,6 +95,27 @@ def _read_name(value: Any) -> Any:
 
 
 Name = Annotated[str, BeforeValidator(_read_name)]
+
+
+def _read_schedule(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"text is no schedule; parse_schedule({value!r}) gives one")  # noqa: TRY004 -- pydantic collects ValueError
+    return value
+
+
+def _read_target(value: Any) -> Any:
+    if callable(value):
+        name = getattr(value, "__name__", "function")
+        raise ValueError(f"a function is no target; HandlerTarget({name}) gives one")  # noqa: TRY004 -- as above
+    if isinstance(value, str):
+        raise ValueError(f"text is no target; give one such as LambdaTarget({value!r})")  # noqa: TRY004 -- as above
+    return value
+
+
+def _read_queue(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"text is no target; QueueTarget({value!r}) gives one")  # noqa: TRY004 -- as above
+    return value
 
 
 class Job(Value, frozen=True):
@@ -97,24 +126,24 @@ class Job(Value, frozen=True):
 
     name: Name
     """1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend."""
-    schedule: AnySchedule
-    target: AnyTarget
+    schedule: Annotated[AnySchedule, BeforeValidator(_read_schedule)]
+    target: Annotated[AnyTarget, BeforeValidator(_read_target)]
     input: Payload = Field(default_factory=dict)
     """Any JSON value up to 256 KiB; handed to the target at every run. Copied in."""
-    description: str = Field("", max_length=512)
+    description: Text = Field(default="", max_length=512)
     group: Name = "default"
     tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128)],
-        Annotated[str, Field(min_length=1, max_length=256)],
+        Annotated[str, Field(min_length=1, max_length=128, strict=True)],
+        Annotated[str, Field(min_length=1, max_length=256, strict=True)],
     ] = Field(default_factory=dict, max_length=200)
     retry: Retry = Retry()
-    dead_letter: QueueTarget | None = None
+    dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None
     """The standard queue for runs that failed for good. None: the run's record alone tells."""
     overlap: Overlap = Overlap.ALLOW
     catch_up: CatchUp = CatchUp.ALL
-    jitter: timedelta = Field(timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
+    jitter: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
     """A run starts at a moment within this after its scheduled instant."""
-    max_run_time: timedelta | None = Field(None, ge=timedelta(seconds=1), le=timedelta(days=365))
+    max_run_time: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
     """An attempt that takes longer has failed: a command is killed, a coroutine cancelled; a function
     cannot be stopped, so its answer is no longer awaited. None: as long as it takes."""
     completion: Completion = Completion.DELETE
@@ -126,6 +155,17 @@ class Job(Value, frozen=True):
         if queue is not None and queue.queue_arn.endswith(".fifo"):
             raise ValueError(f"{queue.queue_arn!r} is a FIFO queue; dead letters need a standard one")
         return queue
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other job says the same, to the letter of its JSON: ``1`` is not ``true``."""
+        if not isinstance(other, Job):
+            return NotImplemented
+        return super().__eq__(other) and self._canonical() == other._canonical()
+
+    __hash__ = None  # type: ignore[assignment]  # payloads do not hash
+
+    def _canonical(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     @property
     def is_one_time(self) -> bool:

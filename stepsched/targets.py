@@ -6,15 +6,16 @@ parameters: the EventBridge Scheduler API (2021-06-30).
 
 from __future__ import annotations
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, PrivateAttr, field_validator
 
-from stepsched.payloads import JsonObject
+from stepsched.payloads import JsonObject, Text
 from stepsched.values import PositionalValue
 
 # The account may have any number of digits: documents in the wild hold shortened ones.
@@ -51,6 +52,8 @@ _READ_ONLY = frozenset(
         "validate",
     }
 )
+# Step Functions: no blanks, brackets, wildcards, control or special characters in a name.
+_MACHINE = r"stateMachine:[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -83,7 +86,7 @@ class StateMachineTarget(PositionalValue, frozen=True):
     @field_validator("state_machine_arn")
     @classmethod
     def _is_machine(cls, arn: str) -> str:
-        return _arn(arn, "states", r"stateMachine:[^\s:]{1,80}(:[\w-]+)?", "stateMachine:<name>")
+        return _arn(arn, "states", _MACHINE, "stateMachine:<name>")
 
 
 class QueueTarget(PositionalValue, frozen=True):
@@ -92,7 +95,7 @@ class QueueTarget(PositionalValue, frozen=True):
     kind: Literal["queue"] = "queue"
     queue_arn: str
     """``arn:aws:sqs:<region>:<account>:<name>``; a FIFO queue's name ends in ``.fifo``."""
-    message_group_id: str | None = Field(None, min_length=1, max_length=128)
+    message_group_id: str | None = Field(default=None, min_length=1, max_length=128)
     """The message group: needed for a FIFO queue, refused for a standard one."""
 
     def __init__(
@@ -137,8 +140,8 @@ class EventBusTarget(PositionalValue, frozen=True):
     kind: Literal["event_bus"] = "event_bus"
     bus_arn: str
     """``arn:aws:events:<region>:<account>:event-bus/<name>``."""
-    detail_type: str = Field("Scheduled Job", min_length=1, max_length=128)
-    source: str = Field("stepsched", min_length=1, max_length=256)
+    detail_type: str = Field(default="Scheduled Job", min_length=1, max_length=128)
+    source: str = Field(default="stepsched", min_length=1, max_length=256)
     """Not beginning with ``aws.``, which AWS keeps for itself."""
 
     def __init__(
@@ -172,9 +175,9 @@ class BatchTarget(PositionalValue, frozen=True):
     """A name, ``name:revision`` or ARN."""
     job_queue: str = Field(min_length=1, max_length=1600)
     """A name or ARN."""
-    job_name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
+    job_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
     """None: the name of the stepsched job."""
-    parameters: dict[str, str] = Field(default_factory=dict)
+    parameters: dict[Text, Text] = Field(default_factory=dict)
     container_overrides: JsonObject = Field(default_factory=dict)
 
     def __init__(
@@ -191,8 +194,8 @@ class BatchTarget(PositionalValue, frozen=True):
             job_definition=job_definition,
             job_queue=job_queue,
             job_name=job_name,
-            parameters=dict(parameters or {}),
-            container_overrides=dict(container_overrides or {}),
+            parameters={} if parameters is None else parameters,
+            container_overrides={} if container_overrides is None else container_overrides,
             kind=kind,
         )
 
@@ -228,7 +231,9 @@ class ApiTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_action(cls, action: str) -> str:
         if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
-            camel = action[:1].lower() + action[1:]
+            words = [word for word in re.split(r"[^A-Za-z0-9]+", action) if word]
+            camel = "".join(word[:1].upper() + word[1:] for word in words)
+            camel = camel[:1].lower() + camel[1:] if camel[:1].isalpha() else "runTask"
             raise ValueError(f"{action!r}: write the action in lower camel case, such as {camel!r}")
         for word in _READ_ONLY:
             if action == word or re.match(rf"{word}[A-Z]", action):
@@ -266,10 +271,10 @@ class HandlerTarget(PositionalValue, frozen=True):
             return
         if not callable(handler):
             raise ValueError(f"{handler!r} is neither 'package.module:function' nor callable")  # noqa: TRY004 -- pydantic collects ValueError
-        module = getattr(handler, "__module__", None) or type(handler).__module__
+        module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
-        if not _PATH.fullmatch(self.handler) or _find(module, name) is not handler:
+        if not _PATH.fullmatch(self.handler) or _find(handler, name) != handler:
             self._function = handler
 
     @property
@@ -286,9 +291,9 @@ class CommandTarget(PositionalValue, frozen=True):
     """The program and its arguments."""
 
     def __init__(self, command: Sequence[str], *, kind: Literal["command"] = "command") -> None:
-        if isinstance(command, str):
+        if not isinstance(command, (list, tuple)):
             raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
-                f"{command!r} is one text; give the program and its arguments as a list, such as "
+                f"{command!r} is no list; give the program and its arguments in order, such as "
                 "['python', 'report.py'] (no shell reads it)"
             )
         self._assign(command=command, kind=kind)
@@ -318,13 +323,38 @@ def _arn(arn: str, service: str, resource: str, form: str) -> str:
         raise ValueError(f"{arn!r} is not an ARN; the form is {wanted}")
     if match["service"] != service:
         raise ValueError(f"{arn!r} is of service {match['service']!r}; the form is {wanted}")
-    if not match["region"] or not match["account"] or not re.fullmatch(resource, match["rest"]):
+    if not match["region"] or not match["account"] or not re.fullmatch(resource, match["rest"], re.ASCII):
         raise ValueError(f"{arn!r} is incomplete or malformed; the form is {wanted}")
     return arn
 
 
-def _find(module: str, name: str) -> object:
+def _module_name(handler: object) -> str:
+    """The name by which another process finds the handler's module, where there is one."""
+    module = getattr(handler, "__module__", None) or type(handler).__module__
+    return main_module_name() or module if module == "__main__" else module
+
+
+def main_module_name() -> str | None:
+    """The name by which the program that runs can be imported; None in a notebook or a shell."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:  # python -m package.module
+        return str(spec.name)
+    file = getattr(main, "__file__", None)
+    if not file:
+        return None
+    name = Path(file).stem
+    try:
+        found = find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        return None
+    origin = found.origin if found is not None else None
+    return name if origin is not None and Path(origin).resolve() == Path(file).resolve() else None
+
+
+def _find(handler: object, name: str) -> object:
+    module = getattr(handler, "__module__", None) or type(handler).__module__
     found: Any = sys.modules.get(module)
     for part in name.split("."):
-        found = inspect.getattr_static(found, part, None)
+        found = getattr(found, part, None)
     return found

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ModelWrapValidatorHandler, model_validator
+from pydantic import BaseModel, BeforeValidator, ModelWrapValidatorHandler, PlainSerializer, model_validator
 from typing_extensions import Self
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
+        return value
+    raise ValueError(
+        f"a timedelta is wanted, such as timedelta(minutes=5) (or ISO 8601 text without months and years, "
+        f"such as 'PT5M'), not {value!r}"
+    )
+
+
+def _write_duration(value: timedelta) -> str:
+    """ISO 8601 in days, hours, minutes and seconds: pydantic's own text takes 365 days for a year."""
+    hours, rest = divmod(value.seconds, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    whole = f"{seconds}.{value.microseconds:06d}".rstrip("0") if value.microseconds else str(seconds)
+    parts = ((hours, f"{hours}H"), (minutes, f"{minutes}M"), (whole != "0", f"{whole}S"))
+    time = "".join(text for present, text in parts if present)
+    days = f"{value.days}D" if value.days else ""
+    return f"P{days}{'T' if time else ''}{time}" if days or time else "PT0S"
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
+]
+"""A length of time; bare numbers are refused, since they do not tell their unit."""
 
 
 class Value(BaseModel, frozen=True, extra="forbid"):

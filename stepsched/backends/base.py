@@ -154,6 +154,7 @@ class Backend(ABC):
 
         Raises:
             JobNotFoundError: There is no such job.
+            ValueError: The stretch holds more runs than the backend records at once.
         """
 
     @abstractmethod

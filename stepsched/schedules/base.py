@@ -88,7 +88,7 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: ``after`` is naive.
         """
-        return self._next(utc_now() if after is None else _aware(after, "after"))
+        return self._next(utc_now() if after is None else aware(after, "after"))
 
     def previous_run(self, before: datetime | None = None) -> datetime | None:
         """The last run before an instant: the mirror of :meth:`next_run`.
@@ -102,7 +102,7 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: ``before`` is naive.
         """
-        return self._previous(utc_now() if before is None else _aware(before, "before"))
+        return self._previous(utc_now() if before is None else aware(before, "before"))
 
     def runs(self, after: datetime | None = None, until: datetime | None = None) -> Iterator[datetime]:
         """The runs between two instants, lazily, strictly increasing.
@@ -114,8 +114,8 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: An instant is naive.
         """
-        start = utc_now() if after is None else _aware(after, "after")
-        return self._runs(start, None if until is None else _aware(until, "until"))
+        start = utc_now() if after is None else aware(after, "after")
+        return self._runs(start, None if until is None else aware(until, "until"))
 
     def upcoming(self, count: int, after: datetime | None = None) -> list[datetime]:
         """The next ``count`` runs; fewer when the schedule ends before.
@@ -127,6 +127,8 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: ``after`` is naive, or ``count`` is negative.
         """
+        if not isinstance(count, int) or count < 0:
+            raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
         return list(islice(self.runs(after=after), count))
 
     def __str__(self) -> str:
@@ -134,7 +136,8 @@ class ScheduleBase(ScheduleValue):
         return self.expression or self.describe()
 
 
-def _aware(moment: datetime, name: str) -> datetime:
+def aware(moment: datetime, name: str) -> datetime:
+    """The moment itself, which must name an instant; the very ends of time are read as UTC's."""
     if not isinstance(moment, datetime):
         raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:
@@ -142,25 +145,35 @@ def _aware(moment: datetime, name: str) -> datetime:
             f"{name} is naive ({moment.isoformat()}), so it names no instant; "
             "add a zone, such as tzinfo=timezone.utc or ZoneInfo('Europe/Paris')"
         )
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        return end[moment.year != 1]
     return moment
 
 
 def read_moment(value: object) -> datetime:
     """A datetime, naive or aware, from a datetime or ISO 8601 text with date and time."""
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str):
+    moment = _read_text(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime):
         raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
             "a datetime or ISO 8601 text is wanted, such as '2030-01-01T09:00'"
         )
+    if moment.tzinfo is not None and moment.utcoffset() is None:
+        raise ValueError(f"{moment!r} carries a tzinfo that gives no offset")
+    return moment
+
+
+def _read_text(text: str) -> datetime:
     from dateutil.parser import isoparse
 
-    if not _DATE_AND_TIME.match(value):
-        raise ValueError(f"{value!r} is not a date and a time, such as '2030-01-01T09:00'")
+    if not _DATE_AND_TIME.match(text) or not text.isascii():
+        raise ValueError(f"{text!r} is not a date and a time, such as '2030-01-01T09:00'")
     try:
-        return isoparse(value)
+        return isoparse(text)
     except ValueError as error:
-        raise ValueError(f"{value!r} is not ISO 8601: {error}") from error
+        raise ValueError(f"{text!r} is not ISO 8601: {error}") from error
 
 
 def read_instant(value: object) -> datetime | None:
@@ -172,7 +185,10 @@ def read_instant(value: object) -> datetime | None:
         raise ValueError(
             f"{moment.isoformat()} is naive, so it names no instant; add an offset such as 'Z' or a tzinfo"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC") from error
 
 
 Moment = Annotated[datetime, BeforeValidator(read_moment)]

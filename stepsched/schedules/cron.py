@@ -10,7 +10,7 @@ from typing import Literal
 from typing_extensions import Self
 
 from stepsched.errors import InvalidScheduleError
-from stepsched.schedules.base import BoundedSchedule
+from stepsched.schedules.base import BoundedSchedule, aware
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
 from stepsched.schedules.zones import load_zone
@@ -67,6 +67,9 @@ class Cron(BoundedSchedule, frozen=True):
         if expression is not None and not isinstance(expression, str):
             reason = f"text is wanted, not {type(expression).__name__}"
             raise InvalidScheduleError(str(expression), "expression", reason)
+        if crontab is not None and not isinstance(crontab, str):
+            reason = f"text is wanted, not {type(crontab).__name__}"
+            raise InvalidScheduleError(str(crontab), "crontab", reason)
         load_zone(timezone)
         text = parse_cron(expression).text if expression is not None else ""
         if crontab is not None:
@@ -124,8 +127,9 @@ class Cron(BoundedSchedule, frozen=True):
         from stepsched.clock import utc_now
 
         zone, runs = load_zone(self.timezone), self._compiled()
-        first = runs.position_after(zone, self._after(after or utc_now()))
-        last = self._last(runs, until)
+        begin = utc_now() if after is None else aware(after, "after")
+        first = runs.position_after(zone, self._after(begin))
+        last = self._last(runs, None if until is None else aware(until, "until"))
         return runs.skipped(zone, first, last)
 
     def _fields(self) -> CronFields:

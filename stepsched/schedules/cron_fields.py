@@ -117,6 +117,8 @@ class _Reader:
             hint = f"Cron.from_crontab({text!r}) reads crontab shortcuts"
             raise self.fail("expression", f"{text!r} is not of the AWS dialect; {hint}")
         parts = text.split(" ")
+        if any(not part.isprintable() for part in text.split()):
+            raise self.fail("expression", f"{text!r} holds characters that no field knows")
         if "" in parts or not text.isprintable():
             raise self.fail("expression", self.blanks(text))
         if len(parts) == 5:
@@ -287,6 +289,8 @@ class _Reader:
 
     def number(self, field: Field, token: str, text: str) -> int:
         """The value of a number or a name."""
+        if not token.isascii():  # some letters beyond ASCII become ASCII in upper case
+            raise self.fail(field.name, self.not_a_value(field, token, text))
         known = _VALUES[field.name].get(token)
         if known is not None:
             return known

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.cron import Cron
 from stepsched.schedules.onetime import OneTime
 from stepsched.schedules.rate import Rate
+from stepsched.schedules.zones import load_zone
 
 _FORMS = "the forms are at(yyyy-mm-ddThh:mm:ss), rate(5 minutes) and cron(0 9 ? * MON-FRI *)"
 
@@ -38,13 +39,15 @@ def parse_schedule(
     if len(expression) > 256:
         reason = f"it has {len(expression)} characters; AWS takes at most 256"
         raise InvalidScheduleError(expression, "expression", reason)
-    match = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression, re.IGNORECASE)
+    match = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression, re.IGNORECASE | re.ASCII)
     if match is None or match[2] != match[2].strip():
         raise InvalidScheduleError(expression, "expression", _why_not(expression))
     match match[1].lower():
         case "at":
+            Rate(timedelta(minutes=1), start=start, end=end)  # without meaning, and yet no nonsense
             return OneTime.from_expression(expression, timezone=timezone)
         case "rate":
+            load_zone(timezone)
             return Rate.from_expression(expression, start=start, end=end)
         case _:
             return Cron(expression, timezone=timezone, start=start, end=end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from stepsched.schedules.base import ScheduleValue
 
 UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes")
 _MINUTES = {"weeks": 7 * 24 * 60, "days": 24 * 60, "hours": 60, "minutes": 1}
+_LONGEST = 3_652_500
+"""Days: the years that a datetime can hold."""
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -55,6 +58,9 @@ class Frequency(ScheduleValue, frozen=True):
         if not any(counts):
             reason = f"an empty step never moves; give one of {', '.join(UNITS)}"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
+        if 31 * self.total_months + self.total_days + self.total_minutes / 1440 > _LONGEST:
+            reason = "the step is longer than 10,000 years"
+            raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
 
     @model_serializer(mode="wrap")
     def _without_zeros(self, handler: SerializerFunctionWrapHandler) -> dict[str, int]:
@@ -76,7 +82,8 @@ class Frequency(ScheduleValue, frozen=True):
         minutes = Fraction(0)
         seen: set[str] = set()
         for key, value in document.items():
-            unit = str(key).lower().rstrip("s") + "s"
+            word = str(key).lower()
+            unit = word if word.endswith("s") else f"{word}s"
             if unit not in UNITS:
                 reason = f"unknown unit {key!r}; the units are {', '.join(UNITS)}"
                 raise InvalidScheduleError(str(dict(document)), "frequency", reason)
@@ -127,10 +134,7 @@ def _number(document: Mapping[str, Any], key: object, value: object) -> Fraction
     reason = f"{key}: {value!r} is not a positive number"
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-    try:
-        number = Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError) as error:
-        raise InvalidScheduleError(str(dict(document)), "frequency", reason) from error
-    if number < 0:
+    text = str(value).strip()
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text):
         raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-    return number
+    return Fraction(text)

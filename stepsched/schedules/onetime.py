@@ -12,9 +12,9 @@ from typing_extensions import Self
 
 from stepsched.errors import InvalidScheduleError, ScheduleWarning
 from stepsched.schedules.base import Moment, ScheduleBase, read_moment
-from stepsched.schedules.zones import load_zone
+from stepsched.schedules.zones import UTC, load_zone
 
-_AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?")
+_AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 
 
 class OneTime(ScheduleBase, frozen=True):
@@ -62,10 +62,13 @@ class OneTime(ScheduleBase, frozen=True):
             timezone = keyed or "UTC"
         zone = load_zone(timezone)
         try:
+            if moment.tzinfo is not None and moment.astimezone(UTC).microsecond:
+                moment = moment.astimezone(UTC)
             if moment.microsecond:
                 moment = moment.replace(microsecond=0) + timedelta(seconds=1)
             settled = zone.settle(moment)
             run = zone.moment(settled)
+            run.astimezone(UTC)
         except OverflowError as error:
             raise InvalidScheduleError(str(at), "at", "it lies outside the years 1 to 9999") from error
         if settled.tzinfo is None and run.replace(tzinfo=None) != settled:

@@ -12,6 +12,7 @@ from typing_extensions import Self
 from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.base import BoundedSchedule
 from stepsched.schedules.zones import UTC
+from stepsched.values import Duration
 
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
 
@@ -29,7 +30,7 @@ class Rate(BoundedSchedule, frozen=True):
     """
 
     kind: Literal["rate"] = "rate"
-    every: timedelta
+    every: Duration
     """Whole minutes, at least one."""
 
     def __init__(
@@ -51,9 +52,6 @@ class Rate(BoundedSchedule, frozen=True):
             InvalidScheduleError: The interval is not of whole minutes, an instant is naive, or
                 the window is empty.
         """
-        if not isinstance(every, (timedelta, str)):
-            reason = f"a timedelta is wanted, such as timedelta(minutes=5), not {every!r}"
-            raise InvalidScheduleError(str(every), "every", reason)
         self._fill(every, every=every, start=start, end=end, kind=kind)
         minute = timedelta(minutes=1)
         if self.every < minute or self.every % minute:
@@ -78,7 +76,7 @@ class Rate(BoundedSchedule, frozen=True):
             InvalidScheduleError: It is not of that form.
         """
         text = expression[5:-1]
-        match = re.fullmatch(r"([0-9]+) (minute|hour|day)s?", text, re.IGNORECASE)
+        match = re.fullmatch(r"([0-9]+) (minute|hour|day)s?", text, re.IGNORECASE | re.ASCII)
         if match is None:
             raise InvalidScheduleError(expression, "rate", _why_not(text))
         value, unit = int(match[1]), match[2].lower()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from stepsched.clock import utc_now
 from stepsched.schedules import Schedule
+from stepsched.schedules.base import ScheduleBase
 from stepsched.schedules.zones import UTC
 
 
@@ -41,6 +42,10 @@ def timeline(
         ValueError: An instant is naive.
     """
     after = utc_now() if after is None else after
+    schedules = list(schedules)
+    for schedule in schedules:
+        if not isinstance(schedule, ScheduleBase):
+            raise TypeError(f"a schedule is wanted, not {schedule!r}; of a job give job.schedule")
     streams = [(schedule, schedule.runs(after=after, until=until)) for schedule in schedules]
     return _merge(streams)
 

@@ -80,7 +80,8 @@ class Windowed(ScheduleBase, frozen=True):
         try:
             first = zone.settle(first)
             last = zone.settle(last) if last is not None else None
-            if last is not None and zone.moment(last) < zone.moment(first):
+            zone.moment(first).astimezone(UTC)
+            if last is not None and zone.moment(last).astimezone(UTC) < zone.moment(first):
                 reason = f"end {last.isoformat()} lies before start {first.isoformat()}"
                 raise InvalidScheduleError(given, "end", reason)
         except OverflowError as error:
@@ -98,6 +99,8 @@ class Windowed(ScheduleBase, frozen=True):
         Raises:
             InvalidScheduleError: A key is missing or its value is refused.
         """
+        if not isinstance(document, Mapping):
+            raise InvalidScheduleError(str(document), "document", "a mapping is wanted")
         missing = [key for key in ("startDateTime", "endDateTime", "frequency") if key not in document]
         if missing:
             reason = f"the document lacks {', '.join(missing)}"
@@ -232,7 +235,7 @@ class _Grid:
             step += 1
         while step >= 0 and not self._is_up_to(step, moment):
             step -= 1
-        if strictly and step >= 0 and self._bounded(step) == moment:
+        while strictly and step >= 0 and self._bounded(step) == moment:  # two may fall on one instant
             step -= 1
         return step
 

@@ -197,7 +197,6 @@ class Zone:
         return timezone(offset)
 
 
-@lru_cache(maxsize=128)
 def load_zone(key: str) -> Zone:
     """The zone of that IANA name.
 
@@ -205,6 +204,15 @@ def load_zone(key: str) -> Zone:
         InvalidScheduleError: No such zone in this machine's database or in ``tzdata``, or the
             name is longer than the 50 characters that EventBridge Scheduler takes (P-19).
     """
+    if not isinstance(key, str):
+        name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
+        reason = f"the name of a zone is wanted, such as {name!r}, not {key!r}"
+        raise InvalidScheduleError(str(key), "timezone", reason)
+    return _load(key)
+
+
+@lru_cache(maxsize=128)
+def _load(key: str) -> Zone:
     if len(key) > 50:
         raise InvalidScheduleError(key, "timezone", "a zone name has at most 50 characters")
     if not key or key.startswith(_NOT_ZONES):
@@ -213,15 +221,6 @@ def load_zone(key: str) -> Zone:
         return Zone(key, ZoneInfo(key))
     except (LookupError, ValueError, OSError) as error:
         raise _unknown_zone(key) from error
-
-
-def is_known_zone(key: str) -> bool:
-    """Whether :func:`load_zone` would take the name."""
-    try:
-        load_zone(key)
-    except InvalidScheduleError:
-        return False
-    return True
 
 
 def _unknown_zone(key: str) -> InvalidScheduleError:

@@ -75,26 +75,22 @@ def _field(
     return st.one_of(stars, value, lists)
 
 
-def _special_day_fields() -> SearchStrategy[tuple[str, str]]:
-    weekday = _value(1, 7, WEEKDAYS)
-    days = st.one_of(
-        st.integers(1, 31).map(lambda day: f"{day}W"),
-        st.integers(1, 30).map(lambda back: f"L-{back}"),
-        st.sampled_from(["L", "LW", "lw"]),
-    )
-    weekdays = st.one_of(
-        st.tuples(weekday, st.integers(1, 5)).map(lambda pair: f"{pair[0]}#{pair[1]}"),
-        weekday.map(lambda day: f"{day}L"),
-        st.just("L"),
-    )
-    return st.one_of(st.tuples(days, st.just("?")), st.tuples(st.just("?"), weekdays))
+_EVERY_WEEKDAY = [*map(str, range(1, 8)), *WEEKDAYS]
+SPECIAL_DAYS = [
+    *("L ?", "LW ?", "lw ?", "? L"),
+    *(f"{day}W ?" for day in range(1, 32)),
+    *(f"L-{back} ?" for back in range(1, 31)),
+    *(f"? {day}L" for day in _EVERY_WEEKDAY),
+    *(f"? {day}#{nth}" for day in _EVERY_WEEKDAY for nth in range(1, 6)),
+]
+"""Day-of-month and day-of-week, in every special form there is."""
 
 
 def _day_fields() -> SearchStrategy[tuple[str, str]]:
     return st.one_of(
         st.tuples(st.one_of(_field(1, 31, step=31), st.just("*")), st.just("?")),
         st.tuples(st.just("?"), st.one_of(_field(1, 7, names=WEEKDAYS), st.sampled_from(["*", "MON-FRI"]))),
-        _special_day_fields(),
+        st.sampled_from(SPECIAL_DAYS).map(lambda days: (days.split(" ")[0], days.split(" ")[1])),
     )
 
 
@@ -123,10 +119,6 @@ _DENSE = st.tuples(
 ).map(_join)
 CRONS = st.one_of(_DENSE, _cron(st.sampled_from(["*", None])), _DENSE)
 """Five or six fields of the AWS dialect, in every year; most of them meet every gap and overlap."""
-MONTHLY_CRONS = st.tuples(
-    st.just("0"), st.just("12"), _special_day_fields(), st.just("*"), st.sampled_from(["*", None])
-).map(_join)
-"""``L``, ``LW``, ``L-n``, ``nW``, ``nL`` and ``n#k``."""
 CRONS_WITH_YEARS = _cron(_field(1970, 2199, step=229, wraps=False))
 
 

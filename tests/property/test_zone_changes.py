@@ -7,7 +7,8 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from stepsched.schedules.zones import Zone, is_known_zone, load_zone
+from stepsched.schedules.zones import Zone, load_zone
+from tests.unit.schedules.times import is_known_zone
 
 from .oracle import Transition, transitions
 

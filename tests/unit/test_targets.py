@@ -547,8 +547,8 @@ def test_a_command_is_copied_in() -> None:
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        pytest.param("ls -l", r"'ls -l' is one text; give .* as a list.*no shell reads it", id="one text"),
-        pytest.param("", "'' is one text", id="empty text"),
+        pytest.param("ls -l", r"'ls -l' is no list; give .* in order.*no shell reads it", id="one text"),
+        pytest.param("", "'' is no list", id="empty text"),
         pytest.param([], "at least 1 item", id="empty list"),
         pytest.param([""], "at least 1 character", id="empty program"),
         pytest.param(["ls", ""], "at least 1 character", id="empty argument"),
@@ -556,10 +556,10 @@ def test_a_command_is_copied_in() -> None:
         pytest.param(["ls", None], "valid string", id="none"),
         pytest.param(["ls", "a\0b"], "NUL character, which no program can be given", id="NUL"),
         pytest.param(["ls", "\ud800"], "valid string", id="surrogate"),
-        pytest.param({"ls": "-l"}, "valid tuple", id="mapping"),
-        pytest.param(1, "valid tuple", id="a number alone"),
-        pytest.param(None, "valid tuple", id="none alone"),
-        pytest.param(b"ls", "valid tuple", id="bytes"),
+        pytest.param({"ls": "-l"}, "is no list", id="mapping"),
+        pytest.param(1, "is no list", id="a number alone"),
+        pytest.param(None, "is no list", id="none alone"),
+        pytest.param(b"ls", "is no list", id="bytes"),
     ],
 )
 def test_a_wrong_command_is_refused(command: Any, problem: str) -> None:

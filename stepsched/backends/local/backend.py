@@ -6,8 +6,10 @@ import builtins
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
@@ -21,6 +23,9 @@ from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
 from stepsched.schedules import Rate
 from stepsched.targets import AwsTarget, HandlerTarget
+
+_BACKFILLED_AT_ONCE = 10_000
+"""Runs that one call of ``backfill`` records."""
 
 
 class LocalBackend(Backend):
@@ -63,10 +68,12 @@ class LocalBackend(Backend):
 
         Raises:
             BackendError: The file cannot be opened or is another program's.
-            ValueError: ``workers`` is below 1, or the history's bounds are negative.
+            ValueError: ``workers`` is below 1, the history's bounds are negative, or the path names no file.
         """
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, not {workers}")
+        if type(workers) is not int or workers < 1:
+            raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}")
+        if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
+            raise ValueError(f"path {path!r} names no file; leave it out to keep jobs in memory")
         if history < timedelta(0) or history_limit < 0:
             raise ValueError(f"history {history} and history_limit {history_limit} must not be negative")
         self._clock: Clock = SystemClock() if clock is None else clock
@@ -159,7 +166,7 @@ class LocalBackend(Backend):
     def versions(self, name: str) -> builtins.list[JobVersion]:
         row = self._row(name)
         return [
-            JobVersion(version=version, job=_decode(document), replaced_at=at)
+            JobVersion(version=version, job=_read(document), replaced_at=at)
             for version, document, at in self._store.versions(row)
         ]
 
@@ -257,7 +264,13 @@ class LocalBackend(Backend):
             row = self._row(name)
             schedule = self._decode(row).anchored(row.anchor)
             instants = schedule.runs(after=since - timedelta(microseconds=1), until=min(until, now))
-            runs = self._store.record_backfill(row, instants, now)
+            wanted = list(islice(instants, _BACKFILLED_AT_ONCE + 1))
+            if len(wanted) > _BACKFILLED_AT_ONCE:
+                raise ValueError(
+                    f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
+                    f"{until.isoformat()}; backfill a shorter stretch"
+                )
+            runs = self._store.record_backfill(row, wanted, now)
         self._engine.wake()
         self._engine.tell(Event(EventKind.DUE, now, name, run) for run in runs)
         return runs
@@ -267,7 +280,7 @@ class LocalBackend(Backend):
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
-        again = self._store.redrive(run.id, now)
+        again = self._store.redrive(run.job, run.id, now)
         if again is None:
             raise InvalidTransitionError(run.job, self._run_status(run), "redrive a run of")
         self._engine.wake()
@@ -329,6 +342,8 @@ class LocalBackend(Backend):
         clock = self._clock
         if not isinstance(clock, PlayableClock):
             raise TypeError("only a clock that can be set is played: LocalBackend(clock=FakeClock(...))")
+        if not isinstance(until, datetime):
+            raise TypeError(f"until must be an aware datetime, not {type(until).__name__}")
         if until.utcoffset() is None:
             raise ValueError(f"until is naive ({until.isoformat()}); add a zone to name an instant")
         if until < clock.now():
@@ -354,8 +369,9 @@ class LocalBackend(Backend):
         return row
 
     def _record(self, row: JobRow) -> JobRecord:
+        live = self._live.get(row.id)
         return JobRecord(
-            job=self._decode(row),
+            job=_read(row.document) if live is None else _copy(live),  # what a caller does to it stays his
             status=row.status,
             version=row.version,
             created_at=row.created_at,
@@ -367,7 +383,7 @@ class LocalBackend(Backend):
     def _keep_alive(self, key: int, job: Job) -> None:
         """Holds the job itself where its function has no name to find it by."""
         if isinstance(job.target, HandlerTarget) and job.target.function is not None:
-            self._live[key] = job
+            self._live[key] = _copy(job)
         else:
             self._live.pop(key, None)
 
@@ -384,6 +400,13 @@ def _encode(job: Job) -> str:
     return job.model_dump_json(exclude_unset=True)
 
 
-@lru_cache(maxsize=1024)
-def _decode(document: str) -> Job:
+def _read(document: str) -> Job:
     return Job.model_validate_json(document)
+
+
+_decode = lru_cache(maxsize=1024)(_read)
+"""The same for the engine's own use: it hands payloads out as copies."""
+
+
+def _copy(job: Job) -> Job:
+    return job.model_copy(update={"input": deepcopy(job.input), "tags": dict(job.tags)})

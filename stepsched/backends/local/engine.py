@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from stepsched.backends.local import policy
-from stepsched.backends.local.invoke import Invoker
+from stepsched.backends.local.invoke import Invoker, storable
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.process import worker_name
 from stepsched.backends.local.store import Claim, JobRow, Store
@@ -274,7 +274,7 @@ class Engine:
             return
         key, began = item.claim.run.id, self._clock.monotonic()
         self._running[key] = (item, threading.current_thread())
-        outcome = self._call(item)
+        outcome = self._call(item, BaseException)  # nobody else could act on it in this thread
         if self._running.pop(key, None) is None:  # given up
             return
         took = self._clock.monotonic() - began
@@ -313,7 +313,7 @@ class Engine:
         while True:
             attempts, more = self._turn(clock.now(), 1)
             for attempt in attempts:
-                outcome = self._call(attempt)
+                outcome = self._call(attempt, (Exception, SystemExit))
                 if attempt.due_by is not None and outcome.ended_at > attempt.due_by and outcome.error is None:
                     outcome = outcome._replace(output=None, error=_too_long(attempt.job))
                 self._outcomes.append(outcome)
@@ -387,11 +387,14 @@ class Engine:
             events.append(Event(EventKind.STARTED, now, claim.run.job, claim.run))
         return attempts
 
-    def _call(self, attempt: Attempt) -> Outcome:
-        output, failure = None, None
+    def _call(
+        self, attempt: Attempt, caught: type[BaseException] | tuple[type[BaseException], ...]
+    ) -> Outcome:
+        output: str | None = None
+        failure: BaseException | None = None
         try:
             output = self._invoker.call(attempt.job, attempt.claim.run)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever user code raises is the outcome
+        except caught as error:  # whatever user code raises is the outcome
             failure = error
         return Outcome(attempt, self._clock.now(), output, failure)
 
@@ -481,7 +484,11 @@ def _fields(event: Event) -> dict[str, object]:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".encode(errors="replace").decode()[:4_096]
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 -- user code
+        words = "(its text cannot be read)"
+    return storable(f"{type(error).__name__}: {words}")
 
 
 def _too_long(job: Job) -> TimeoutError:

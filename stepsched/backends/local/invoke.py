@@ -7,7 +7,7 @@ import importlib
 import inspect
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import get_args
@@ -15,7 +15,7 @@ from typing import get_args
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import Job, Run
 from stepsched.payloads import to_json
-from stepsched.targets import AwsTarget, CommandTarget, HandlerTarget
+from stepsched.targets import AwsTarget, CommandTarget, HandlerTarget, main_module_name
 
 OUTPUT_LIMIT = 4_096
 """Characters kept of an answer."""
@@ -49,11 +49,14 @@ class Invoker:
         """
         match job.target:
             case HandlerTarget() as target:
-                if shared and target.function is not None:
+                if shared and (target.function is not None or target.handler.startswith("__main__:")):
                     reason = f"{target.handler} has no importable name, so a stored job would lose it"
                     mend = ("define the function at the top of a module", "LocalBackend() in memory")
                     raise UnsupportedError(job.name, "local", reason, mend)
                 function = self._import(job, target)
+                if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+                    reason = f"{target.handler} is a generator function: calling it runs nothing"
+                    raise UnsupportedError(job.name, "local", reason)
                 if _arguments(function, 2) is None:
                     reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
                     raise UnsupportedError(job.name, "local", reason)
@@ -93,12 +96,14 @@ class Invoker:
         if target.function is not None:
             return target.function
         module, _, path = target.handler.partition(":")
+        if module == main_module_name():  # the program itself, which must not be imported a second time
+            module = "__main__"
         try:
             found: object = importlib.import_module(module)
             for part in path.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            reason = f"{target.handler} cannot be imported: {error}"
+        except (Exception, SystemExit) as error:
+            reason = f"{target.handler} cannot be imported: {type(error).__name__}: {error}"
             raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
         if not callable(found):
             raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
@@ -147,17 +152,28 @@ def _arguments(function: Handler, most: int) -> int | None:
 def _answer(function: Handler, *arguments: object) -> str | None:
     count = _arguments(function, len(arguments)) or 0
     result = function(*arguments[:count])
-    if inspect.iscoroutine(result):
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError("the handler is a generator function: calling it runs nothing")
+    if inspect.isawaitable(result):
         # In a thread of its own: the caller's may run an event loop already, as in a notebook.
         with ThreadPoolExecutor(1) as thread:
-            result = thread.submit(asyncio.run, result).result()
+            result = thread.submit(asyncio.run, _await(result)).result()
     if result is None:
         return None
     try:
         text = json.dumps(result, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(result)
-    return text[:OUTPUT_LIMIT]
+    return storable(text)
+
+
+async def _await(result: Awaitable[object]) -> object:
+    return await result
+
+
+def storable(text: str) -> str:
+    """The text cut to what is kept of it, without the halves of characters that no file can hold."""
+    return text[:OUTPUT_LIMIT].encode(errors="replace").decode()
 
 
 def _command(command: list[str], payload: str) -> str:

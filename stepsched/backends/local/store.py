@@ -354,14 +354,15 @@ class Store:
             ended_at=ended_at,
         )
 
-    def redrive(self, run_id: int, now: datetime) -> Run | None:
+    def redrive(self, job: str, run_id: int, now: datetime) -> Run | None:
         """Makes a run that failed for good wait again, with all its attempts; None when it has not failed
         or its job is gone."""
         with self.transaction("redrive run"):
             done = self._db.execute(
                 "UPDATE runs SET status = 'pending', attempt = 0, ended_at = NULL, recorded_at = ?,"
-                " start_after = ? WHERE id = ? AND status = 'failed' AND job_id IN (SELECT id FROM jobs)",
-                (_micros(now), _micros(now), run_id),
+                " start_after = ? WHERE id = ? AND job = ? AND status = 'failed'"
+                " AND job_id IN (SELECT id FROM jobs)",
+                (_micros(now), _micros(now), run_id, job),
             )
             if done.rowcount != 1:
                 return None

@@ -97,7 +97,7 @@ def test_a_refused_expression_says_how_to_write_it(text: str, hint: str) -> None
         pytest.param({"every": -HOUR}, "every", "positive", id="negative"),
         pytest.param({"every": 5}, "every", "a timedelta is wanted", id="number"),
         pytest.param({"every": None}, "every", "a timedelta is wanted", id="nothing"),
-        pytest.param({"every": "5 minutes"}, "every", "valid timedelta", id="words"),
+        pytest.param({"every": "5 minutes"}, "every", "a timedelta is wanted", id="words"),
         pytest.param({"every": HOUR, "kind": "cron"}, "kind", "rate", id="another kind"),
     ],
 )

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import stepsched as ss
-from stepsched.schedules.zones import Change, Zone, is_known_zone, load_zone
+from stepsched.schedules.zones import Change, Zone, load_zone
+from tests.unit.schedules.times import is_known_zone
 
 from .times import UTC, show, utc
 

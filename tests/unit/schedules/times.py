@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timezone
 
+import stepsched as ss
+from stepsched.schedules.zones import load_zone
+
 UTC = timezone.utc
 FIRST = datetime.min.replace(tzinfo=UTC)
 LAST = datetime.max.replace(tzinfo=UTC)
@@ -27,3 +30,12 @@ def show(run: datetime | None) -> str | None:
         return None
     precise = "minutes" if not (run.second or run.microsecond) else "auto"
     return run.isoformat(" ", precise)
+
+
+def is_known_zone(key: str) -> bool:
+    """Whether the engine takes the name."""
+    try:
+        load_zone(key)
+    except ss.InvalidScheduleError:
+        return False
+    return True
