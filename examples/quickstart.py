@@ -28,11 +28,13 @@ def say_when() -> None:
     ]
     print(f"1. When? (asked on {FRIDAY:%A %d %B %Y})\n")
     for schedule in schedules:
-        print(f"  {schedule.describe()}")
-        print(f"    on AWS     {schedule.expression or 'no expression: Step Functions computes it'}")
-        for number, run in enumerate(schedule.upcoming(3, after=FRIDAY)):
-            print(f"    {'next runs ' if number == 0 else ' ' * 10} {run:%a %d %b %Y %H:%M %z}")
-        print()
+        print(f"    {type(schedule).__name__:<10}{schedule.describe()}")
+    print(f"\n    {'':<10}{'on AWS':<27}{'next':<24}{'then':<24}then")
+    for schedule in schedules:
+        runs = [f"{run:%a %d %b %H:%M %z}" for run in schedule.upcoming(3, after=FRIDAY)]
+        columns = "".join(f"{run:<24}" for run in runs)
+        print(f"    {type(schedule).__name__:<10}{schedule.expression or '-':<27}{columns}".rstrip())
+    print()
 
 
 def fire() -> None:

@@ -20,10 +20,9 @@ PROGRAMS = sorted(
 )
 LINES: dict[str, list[str]] = {
     "quickstart.py": [
-        r"  At 09:00, Monday to Friday, Europe/Paris",
-        r"    on AWS     cron\(0 9 \? \* MON-FRI \*\)",
-        r"    next runs  Fri 25 Jan 2030 09:00 \+0100",
-        r"    on AWS     no expression: .*",
+        r"    Cron      At 09:00, Monday to Friday, Europe/Paris",
+        r"    Cron      cron\(0 9 \? \* MON-FRI \*\) +Fri 25 Jan 09:00 \+0100 .*",
+        r"    Windowed  -  .*Thu 31 Jan 18:00.*",
         r"    remind-me: the kettle boils .*",
         r"    paused:    paused",
         r"    resumed:   active",
