@@ -15,7 +15,7 @@ from pathlib import Path
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
 from stepsched.backends.local.engine import Engine, Retention
-from stepsched.backends.local.invoke import Handler, Handlers, Invoker
+from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.store import JobRow, Store
 from stepsched.clock import Clock, PlayableClock, SystemClock
 from stepsched.errors import ConflictError, InvalidTransitionError, JobExistsError, JobNotFoundError
@@ -118,6 +118,15 @@ class LocalBackend(Backend):
             ValueError: A kind is unknown.
         """
         self._engine.listen(listener, None if kinds is None else [EventKind(kind) for kind in kinds])
+
+    def wrap_calls(self, wrapper: Wrapper) -> None:
+        """Puts a function around every call of a target, in the thread of the call.
+
+        Args:
+            wrapper: Called with the job, the run and a function that makes the call; it must return
+                what that returns, and let through what it raises.
+        """
+        self._invoker.wrap(wrapper)
 
     def close(self) -> None:
         """Stops and closes the file. The object is of no use afterwards."""

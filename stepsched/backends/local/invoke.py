@@ -21,6 +21,8 @@ OUTPUT_LIMIT = 4_096
 """Characters kept of an answer."""
 
 Handler = Callable[..., object]
+Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
+"""Called with the job, the run and what makes the call; answers what that answers."""
 Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 
 
@@ -28,6 +30,7 @@ class Invoker:
     """Finds and calls the function, command or registered handler of a job."""
 
     def __init__(self, handlers: Handlers) -> None:
+        self._around: Wrapper = lambda _job, _run, call: call()
         self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
         for target, handler in self._handlers:
             check_register(target, handler)
@@ -74,12 +77,20 @@ class Invoker:
             mend = (f"backend.register({name}, function)", "EventBridgeBackend")
             raise UnsupportedError(job.name, "local", reason, mend)
 
+    def wrap(self, wrapper: Wrapper) -> None:
+        """Puts a function around every call from now on, inside those that are there already."""
+        inner = self._around
+        self._around = lambda job, run, call: inner(job, run, lambda: wrapper(job, run, call))
+
     def call(self, job: Job, run: Run) -> str | None:
         """Runs the target to its end; whatever it raises goes to the caller.
 
         Returns:
             The answer as bounded text; None when there was none.
         """
+        return self._around(job, run, lambda: self._call(job, run))
+
+    def _call(self, job: Job, run: Run) -> str | None:
         payload = deepcopy(job.input)
         match job.target:
             case HandlerTarget() as target:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 import stepsched as ss
-from tests.contract.conftest import MONDAY, MakeJob
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
-Calls = list[tuple[str, datetime]]
 
 
 def kinds(events: list[ss.Event]) -> list[str]:
@@ -59,7 +58,7 @@ def test_failure_retry_and_dead_letter(
     backend.register(ss.QueueTarget, lambda: None)
     client.create(
         job(
-            target=ss.HandlerTarget("tests.contract.handlers:fail"),
+            target=ss.HandlerTarget("stepsched.testing.contract.handlers:fail"),
             retry=ss.Retry(max_attempts=1),
             dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead"),
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import stepsched as ss
-from tests.contract.conftest import MONDAY, MakeJob
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob
 
 DAY = timedelta(days=1)
 NINE = MONDAY + timedelta(hours=9)
@@ -159,7 +159,7 @@ class TestUpdate:
         client: ss.SchedulerClient,
         backend: ss.LocalBackend,
         job: MakeJob,
-        calls: list[tuple[str, datetime]],
+        calls: Calls,
     ) -> None:
         client.create(job())
         backend.run_until(NINE)
@@ -174,7 +174,7 @@ class TestPauseAndResume:
         client: ss.SchedulerClient,
         backend: ss.LocalBackend,
         job: MakeJob,
-        calls: list[tuple[str, datetime]],
+        calls: Calls,
     ) -> None:
         client.create(job())
         paused = client.pause("job")

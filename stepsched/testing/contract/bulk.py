@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 import stepsched as ss
-from tests.contract.conftest import MONDAY, MakeJob
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
-Calls = list[tuple[str, datetime]]
-FAIL = ss.HandlerTarget("tests.contract.handlers:fail")
+FAIL = ss.HandlerTarget("stepsched.testing.contract.handlers:fail")
 
 
 class TestCreateMany:
@@ -149,7 +148,9 @@ class TestDeadLetters:
         backend.run_until(NINE + HOUR)
         (letter,) = client.dead_letters()
         assert (letter.job, letter.attempt, letter.error) == ("bad", 2, "RuntimeError: no luck")
-        client.update(client.get("bad").job.replace(target=ss.HandlerTarget("tests.contract.handlers:note")))
+        client.update(
+            client.get("bad").job.replace(target=ss.HandlerTarget("stepsched.testing.contract.handlers:note"))
+        )
         again = client.redrive(letter)
         assert (again.id, again.status, again.attempt) == (letter.id, ss.RunStatus.PENDING, 0)
         backend.run_until(NINE + HOUR)

@@ -1,4 +1,4 @@
-"""For tests, ours and yours: time that stands still until it is moved."""
+"""Time that stands still until it is moved."""
 
 from __future__ import annotations
 
