@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from stepsched.backends.local import policy
-from stepsched.backends.local.invoke import Invoker, storable
+from stepsched.backends.local.invoke import Invoker, storable, too_long
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.process import worker_name
 from stepsched.backends.local.store import Claim, JobRow, Store
@@ -35,6 +35,8 @@ _LOOK = timedelta(seconds=1)
 """How often the clock and a shared file are looked at for what nobody announces."""
 _JUMP = timedelta(seconds=30)
 """A clock that gains more than this on the monotonic one was set, or the machine has slept."""
+_GRACE = timedelta(seconds=1)
+"""What a command or a coroutine has to end by itself, once it has taken too long."""
 _PORTION = 100
 """Jobs whose due runs are recorded in one turn."""
 _QUICK = 0.002
@@ -253,12 +255,12 @@ class Engine:
     def _give_up_late_ones(self, now: datetime) -> None:
         """Attempts beyond ``max_run_time``: their answer is no longer awaited."""
         for attempt, thread in list(self._running.values()):
-            if attempt.due_by is not None and now > attempt.due_by:
+            if attempt.due_by is not None and now > attempt.due_by + _GRACE:
                 if self._running.pop(attempt.claim.run.id, None) is None:
                     continue  # it has ended this moment
                 self._pool.give_up(thread)
                 self._count(-1)
-                self._outcomes.append(Outcome(attempt, now, None, _too_long(attempt.job)))
+                self._outcomes.append(Outcome(attempt, now, None, too_long(attempt.job.max_run_time)))
 
     def _next_event(self) -> datetime | None:
         moments = [
@@ -315,7 +317,7 @@ class Engine:
             for attempt in attempts:
                 outcome = self._call(attempt, (Exception, SystemExit))
                 if attempt.due_by is not None and outcome.ended_at > attempt.due_by and outcome.error is None:
-                    outcome = outcome._replace(output=None, error=_too_long(attempt.job))
+                    outcome = outcome._replace(output=None, error=too_long(attempt.job.max_run_time))
                 self._outcomes.append(outcome)
                 count += 1
             while self._letters:
@@ -489,7 +491,3 @@ def _words(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 -- user code
         words = "(its text cannot be read)"
     return storable(f"{type(error).__name__}: {words}")
-
-
-def _too_long(job: Job) -> TimeoutError:
-    return TimeoutError(f"it took longer than max_run_time, {job.max_run_time}")

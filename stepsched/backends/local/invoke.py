@@ -6,10 +6,14 @@ import asyncio
 import importlib
 import inspect
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from datetime import timedelta
+from tempfile import TemporaryFile
 from typing import get_args
 
 from stepsched.errors import UnsupportedError
@@ -94,14 +98,14 @@ class Invoker:
         payload = deepcopy(job.input)
         match job.target:
             case HandlerTarget() as target:
-                return _answer(self._import(job, target), payload, run)
+                return _answer(job.max_run_time, self._import(job, target), payload, run)
             case CommandTarget(command=command):
-                return _command(list(command), to_json(payload))
+                return _command(list(command), to_json(payload), job.max_run_time)
             case target:
                 handler = self._registered(target)
                 if handler is None:
                     raise LookupError(f"no handler stands for {target!r} in this process")
-                return _answer(handler, target, payload, run)
+                return _answer(job.max_run_time, handler, target, payload, run)
 
     def _import(self, job: Job, target: HandlerTarget) -> Handler:
         if target.function is not None:
@@ -160,7 +164,7 @@ def _arguments(function: Handler, most: int) -> int | None:
     return min(len(positional), most)
 
 
-def _answer(function: Handler, *arguments: object) -> str | None:
+def _answer(limit: timedelta | None, function: Handler, *arguments: object) -> str | None:
     count = _arguments(function, len(arguments)) or 0
     result = function(*arguments[:count])
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
@@ -168,7 +172,7 @@ def _answer(function: Handler, *arguments: object) -> str | None:
     if inspect.isawaitable(result):
         # In a thread of its own: the caller's may run an event loop already, as in a notebook.
         with ThreadPoolExecutor(1) as thread:
-            result = thread.submit(asyncio.run, _await(result)).result()
+            result = thread.submit(asyncio.run, _await(result, limit)).result()
     if result is None:
         return None
     try:
@@ -178,8 +182,13 @@ def _answer(function: Handler, *arguments: object) -> str | None:
     return storable(text)
 
 
-async def _await(result: Awaitable[object]) -> object:
-    return await result
+async def _await(result: Awaitable[object], limit: timedelta | None) -> object:
+    if limit is None:
+        return await result
+    try:
+        return await asyncio.wait_for(result, limit.total_seconds())
+    except asyncio.TimeoutError as error:
+        raise too_long(limit) from error
 
 
 def storable(text: str) -> str:
@@ -187,14 +196,41 @@ def storable(text: str) -> str:
     return text[:OUTPUT_LIMIT].encode(errors="replace").decode()
 
 
-def _command(command: list[str], payload: str) -> str:
-    done = subprocess.run(  # noqa: S603 -- an argument list, no shell
-        command, input=payload.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    output = done.stdout.decode(errors="replace")[-OUTPUT_LIMIT:]
-    if done.returncode:
-        raise CommandFailedError(done.returncode, output)
-    return output
+def _command(command: list[str], payload: str, limit: timedelta | None) -> str:
+    with TemporaryFile() as output:  # not memory: a command may say more than fits
+        process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that it ends with all that it has started
+        )
+        try:
+            process.communicate(payload.encode(), timeout=None if limit is None else limit.total_seconds())
+        except subprocess.TimeoutExpired as error:
+            raise too_long(limit) from error
+        finally:
+            if process.poll() is None:
+                _kill(process)
+        size = output.seek(0, os.SEEK_END)
+        output.seek(max(size - 4 * OUTPUT_LIMIT, 0))
+        text = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
+    if process.returncode:
+        raise CommandFailedError(process.returncode, text)
+    return text
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def too_long(limit: timedelta | None) -> TimeoutError:
+    """What an attempt beyond ``max_run_time`` fails with."""
+    return TimeoutError(f"it took longer than max_run_time, {limit}")
 
 
 class CommandFailedError(Exception):
