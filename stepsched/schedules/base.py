@@ -137,7 +137,11 @@ class ScheduleBase(ScheduleValue):
 
 
 def aware(moment: datetime, name: str) -> datetime:
-    """The moment itself, which must name an instant; the very ends of time are read as UTC's."""
+    """The moment in UTC; the very ends of time are drawn in to fit.
+
+    Raises:
+        ValueError: It is naive, so that it names no instant.
+    """
     if not isinstance(moment, datetime):
         raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:
@@ -146,11 +150,11 @@ def aware(moment: datetime, name: str) -> datetime:
             "add a zone, such as tzinfo=timezone.utc or ZoneInfo('Europe/Paris')"
         )
     try:
-        moment.astimezone(UTC)
+        # Not only for the type: a wall time that does not exist is read here, and nowhere differently.
+        return moment.astimezone(UTC)
     except OverflowError:
-        end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-        return end[moment.year != 1]
-    return moment
+        ends = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+        return ends[moment.year != 1]
 
 
 def read_moment(value: object) -> datetime:
@@ -197,6 +201,14 @@ Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
 """An aware instant, kept in UTC, or None."""
 
 
+def _moved(moment: datetime, step: timedelta) -> datetime:
+    """The moment moved by a tick, but for the first and the last one of all."""
+    try:
+        return moment + step
+    except OverflowError:
+        return moment
+
+
 class BoundedSchedule(ScheduleBase):
     """A schedule with an optional window, both ends inclusive (P-14)."""
 
@@ -218,9 +230,9 @@ class BoundedSchedule(ScheduleBase):
 
     def _after(self, after: datetime) -> datetime:
         """The exclusive bound once the window's start is taken in."""
-        if self.start is None or self.start <= after or self.start.year == 1:
+        if self.start is None or self.start <= after:
             return after
-        return self.start - _TICK
+        return _moved(self.start, -_TICK)
 
     def _until(self, until: datetime | None) -> datetime | None:
         """The inclusive bound once the window's end is taken in."""
@@ -230,9 +242,9 @@ class BoundedSchedule(ScheduleBase):
 
     def _before(self, before: datetime) -> datetime:
         """The exclusive upper bound once the window's end is taken in."""
-        if self.end is None or self.end >= before or self.end.year == 9999:
+        if self.end is None or self.end >= before:
             return before
-        return self.end + _TICK
+        return _moved(self.end, _TICK)
 
     def _inside(self, run: datetime | None) -> datetime | None:
         if run is None or (self.start and run < self.start) or (self.end and run > self.end):

@@ -13,9 +13,10 @@ from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.base import BoundedSchedule, aware
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
-from stepsched.schedules.zones import load_zone
+from stepsched.schedules.zones import UTC, load_zone
 
 _TICK = timedelta(microseconds=1)
+_END = datetime.max.replace(tzinfo=UTC)
 
 
 class Cron(BoundedSchedule, frozen=True):
@@ -126,11 +127,9 @@ class Cron(BoundedSchedule, frozen=True):
         """
         from stepsched.clock import utc_now
 
-        zone, runs = load_zone(self.timezone), self._compiled()
         begin = utc_now() if after is None else aware(after, "after")
-        first = runs.position_after(zone, self._after(begin))
-        last = self._last(runs, None if until is None else aware(until, "until"))
-        return runs.skipped(zone, first, last)
+        end = self._until(None if until is None else aware(until, "until")) or _END
+        return self._compiled().skipped(load_zone(self.timezone), self._after(begin), end)
 
     def _fields(self) -> CronFields:
         if self.expression is not None:

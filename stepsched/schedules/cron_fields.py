@@ -125,6 +125,10 @@ class _Reader:
             parts.append("*")
         if len(parts) != 6:
             raise self.fail("expression", self.count(parts))
+        if not text.isascii():  # some letters beyond ASCII become ASCII in upper case
+            for field, part in zip(_FIELDS, parts, strict=True):
+                if not part.isascii():
+                    raise self.fail(field.name, self.not_a_value(field, part, part))
         return parts
 
     def blanks(self, text: str) -> str:
@@ -289,16 +293,12 @@ class _Reader:
 
     def number(self, field: Field, token: str, text: str) -> int:
         """The value of a number or a name."""
-        if not token.isascii():  # some letters beyond ASCII become ASCII in upper case
-            raise self.fail(field.name, self.not_a_value(field, token, text))
         known = _VALUES[field.name].get(token)
         if known is not None:
             return known
         width = 4 if field is YEAR else 2
         if _is_number(token, width):
             value = int(token)
-            if field.low <= value <= field.high:
-                return value
             reason = f"{text!r}: {value} is not between {field.low} and {field.high}"
             if field is DAY_OF_WEEK and value == 0:
                 reason += "; Sunday is 1 or SUN on AWS (Monday 2, Saturday 7)"
@@ -314,8 +314,6 @@ class _Reader:
             return f"{text!r}: write {int(token)} without the leading zeros"
         if token in ("?", "*") or any(mark in token.upper() for mark in "?LW#"):
             return self.misused_mark(field, text)
-        if token.startswith("-"):
-            return f"{token!r} is negative; values are {field.low} to {field.high}"
         if field.names:
             return (
                 f"{text!r}: {token!r} is neither a number from {field.low} to {field.high} "
@@ -334,6 +332,7 @@ class _Reader:
         return f"{text!r} cannot be read; the special forms here are {forms}, each on its own"
 
 
+_FIELDS = (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)
 # The texts that need no reading: numbers with and without a leading zero, and names.
 _VALUES = {
     field.name: {
@@ -342,7 +341,7 @@ _VALUES = {
         },
         **{name: field.low + index for index, name in enumerate(field.names)},
     }
-    for field in (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)
+    for field in _FIELDS
 }
 
 

@@ -239,19 +239,21 @@ class CronRuns:
                     yield midnight + time
         yield from _day(zone, last_year, last_day, minutes[:high])
 
-    def skipped(self, zone: Zone, first: Position | None, last: Position | None) -> Iterator[datetime]:
-        """The wall times between two positions that the clocks never show, oldest first."""
-        if first is None or last is None:
-            return
-        for year in range(first[0], last[0] + 1):
+    def skipped(self, zone: Zone, after: datetime, until: datetime) -> Iterator[datetime]:
+        """The wall times that the clocks leave out after one instant and up to another, oldest first."""
+        first = _clamp(after).astimezone(zone.info).year
+        last = _clamp(until).astimezone(zone.info).year
+        for year in range(first, last + 1):
             for change in zone.year(year).changes:
-                place = max(_place(change.wall_before, round_up=True), first)
-                while (position := self.at_or_after(*place)) is not None and position <= last:
-                    wall = _wall(position)
-                    if not change.wall_before <= wall < change.wall_after:
-                        break
-                    yield wall
-                    place = (position[0], position[1], position[2] + 1)
+                at = change.wall_before.replace(tzinfo=change.before)
+                if change.wall_before.year == year and after < at <= until:
+                    yield from self._within(change.wall_before, change.wall_after)
+
+    def _within(self, low: datetime, high: datetime) -> Iterator[datetime]:
+        place = _place(low, round_up=True)
+        while (position := self.at_or_after(*place)) is not None and _wall(position) < high:
+            yield _wall(position)
+            place = (position[0], position[1], position[2] + 1)
 
 
 def _day(zone: Zone, year: int, day: int, minutes: tuple[int, ...]) -> Iterator[datetime]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stepsched.clock import utc_now
 from stepsched.schedules import Schedule
-from stepsched.schedules.base import ScheduleBase
+from stepsched.schedules.base import ScheduleBase, aware
 from stepsched.schedules.zones import UTC
 
 
@@ -41,7 +41,7 @@ def timeline(
     Raises:
         ValueError: An instant is naive.
     """
-    after = utc_now() if after is None else after
+    after = utc_now() if after is None else aware(after, "after")
     schedules = list(schedules)
     for schedule in schedules:
         if not isinstance(schedule, ScheduleBase):

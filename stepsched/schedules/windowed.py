@@ -173,7 +173,8 @@ class _Grid:
     def __init__(self, zone: Zone, start: datetime, end: datetime | None, every: Frequency) -> None:
         self.zone = zone
         self.origin = zone.moment(start)
-        self.wall = self.origin.replace(tzinfo=None)
+        # A start that does not exist moves (P-03), and the later runs stay on the wall time that was meant.
+        self.wall = start if start.tzinfo is None else self.origin.replace(tzinfo=None)
         self.end = end
         self.months = every.total_months
         self.days = every.total_days

@@ -132,8 +132,9 @@ class Zone:
         """
         if moment.tzinfo is None:
             return moment.replace(fold=0)
-        wall = self.to_wall(moment).replace(fold=0)
-        return wall if self.to_instant(wall) == moment.astimezone(UTC) else moment.astimezone(UTC)
+        instant = moment.astimezone(UTC)
+        wall = self.to_wall(instant).replace(fold=0)
+        return wall if self.to_instant(wall) == instant else instant
 
     def moment(self, settled: datetime) -> datetime:
         """The instant that :meth:`settle` kept, at the zone's offset."""
@@ -145,7 +146,7 @@ class Zone:
         changes = tuple(self._changes(number))
         spans: list[Span] = []
         if not changes:
-            offset = self._offset(new_year.replace(tzinfo=UTC))
+            offset = self._offset(max(new_year.replace(tzinfo=UTC), _EARLIEST))
             return Year((Span(length, new_year.replace(tzinfo=offset)),), (), offset)
         offset = changes[0].before
         for change in changes:
@@ -168,8 +169,9 @@ class Zone:
             return
         # Two days more on either side: a wall time lies at most a day from its instant. The UTC clock is
         # carried by datetimes labelled with the zone, as ``fromutc`` wants them.
-        low = max(_EARLIEST, datetime(max(number - 1, 1), 12, 30, tzinfo=UTC)).replace(tzinfo=self.info)
-        stop = min(_LATEST, datetime(min(number + 1, 9999), 1, 3, tzinfo=UTC)).replace(tzinfo=self.info)
+        low = _EARLIEST if number == 1 else datetime(number - 1, 12, 30, tzinfo=UTC)
+        stop = _LATEST if number == 9999 else datetime(number + 1, 1, 3, tzinfo=UTC)
+        low, stop = low.replace(tzinfo=self.info), stop.replace(tzinfo=self.info)
         before = self._offset_at(low)
         while low < stop:
             high = low + _PROBE

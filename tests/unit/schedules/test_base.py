@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from itertools import islice, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -268,8 +268,24 @@ def test_the_ends_of_time_have_an_answer(schedule: Schedule) -> None:
 def test_upcoming_gives_as_many_as_asked_and_none_for_nought(schedule: Schedule) -> None:
     assert schedule.upcoming(0, after=NEW_YEAR) == []
     assert 1 <= len(schedule.upcoming(4, after=NEW_YEAR)) <= 4
-    with pytest.raises(ValueError):
-        schedule.upcoming(-1, after=NEW_YEAR)
+    for nonsense in (-1, 1.5, "3"):
+        with pytest.raises(ValueError, match="count must be a whole number of at least 0"):
+            schedule.upcoming(nonsense, after=NEW_YEAR)  # type: ignore[arg-type]
+
+
+@every_kind
+@pytest.mark.parametrize("hours", [-14, -2, 2, 14])
+def test_the_ends_of_time_have_an_answer_in_every_offset(schedule: Schedule, hours: int) -> None:
+    offset = timezone(timedelta(hours=hours))
+    first, last = datetime.min.replace(tzinfo=offset), datetime.max.replace(tzinfo=offset)
+    assert schedule.previous_run(first) is None
+    assert schedule.next_run(first) is not None
+    assert list(schedule.runs(after=first, until=first)) == []
+    assert list(schedule.runs(after=last, until=last)) == []
+    after = schedule.next_run(last)
+    assert after is None or after > last
+    if not isinstance(schedule, ss.Rate) or schedule.start is not None:
+        assert schedule.previous_run(last) is not None
 
 
 def test_upcoming_gives_fewer_when_the_schedule_ends_before() -> None:
@@ -304,10 +320,26 @@ def test_a_date_is_no_instant(schedule: Schedule) -> None:
         schedule.next_run(after=date(2030, 1, 1))  # type: ignore[arg-type]
 
 
+class NoOffset(tzinfo):
+    """A tzinfo that knows nothing."""
+
+    def utcoffset(self, moment: datetime | None, /) -> None:
+        return None
+
+    def dst(self, moment: datetime | None, /) -> None:
+        return None
+
+    def tzname(self, moment: datetime | None, /) -> None:
+        return None
+
+
 @pytest.mark.parametrize("name", ["start", "end"])
 @pytest.mark.parametrize(
     ("value", "words"),
     [
+        pytest.param(datetime(2030, 1, 1, tzinfo=NoOffset()), "gives no offset", id="tzinfo without offset"),
+        pytest.param(datetime(1, 1, 1, tzinfo=PARIS), "outside the years 1 to 9999", id="before time"),
+        pytest.param("9999-12-31T23:00-02:00", "outside the years 1 to 9999", id="after time"),
         pytest.param(datetime(2030, 1, 1), "naive", id="naive"),
         pytest.param("2030-01-01T00:00", "naive", id="naive text"),
         pytest.param("2030-01-01", "not a date and a time", id="date"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -37,7 +38,15 @@ def test_every_spelling_gives_one_value(expression: str) -> None:
         pytest.param({"expression": "0 9 * * ? *", "kind": "rate"}, "kind", "cron", id="another kind"),
         pytest.param({"expression": "0 9 * * ? *", "timezone": "Paris"}, "timezone", "IANA", id="zone"),
         pytest.param({"expression": "0 9 * * ? *", "timezone": ""}, "timezone", "IANA", id="empty zone"),
+        pytest.param({"expression": "0 9 * * ? *", "timezone": None}, "timezone", "the name", id="no zone"),
+        pytest.param(
+            {"expression": "0 9 * * ? *", "timezone": ZoneInfo("Asia/Tokyo")},
+            "timezone",
+            "such as 'Asia/Tokyo'",
+            id="a zone for its name",
+        ),
         pytest.param({"crontab": "0 9 * *"}, "crontab", "4 fields", id="crontab"),
+        pytest.param({"crontab": 5}, "crontab", "text is wanted, not int", id="crontab number"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], field: str, words: str) -> None:
@@ -150,6 +159,13 @@ def test_skipped_keeps_to_the_window_and_to_until() -> None:
     assert list(cron.skipped(after=YEAR_2025, until=gap - second)) == []
     late = cron.replace(start=utc("2025-06-01"), end=utc("2026-06-01"))
     assert list(late.skipped(after=YEAR_2025)) == [datetime(2026, 3, 29, 2, 30)]
+
+
+@pytest.mark.parametrize("name", ["after", "until"])
+def test_skipped_refuses_a_naive_instant(name: str) -> None:
+    instants = {"after": YEAR_2025, "until": utc("2026-01-01"), name: datetime(2025, 1, 1)}
+    with pytest.raises(ValueError, match=f"{name} is naive"):
+        ss.Cron("30 2 * * ? *", timezone="Europe/Paris").skipped(**instants)
 
 
 def test_skipped_begins_now_unless_told() -> None:

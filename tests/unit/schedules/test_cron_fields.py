@@ -264,6 +264,8 @@ def test_no_refused_case_is_lost() -> None:
         pytest.param("0 0 1 1 ? 2030-2026", "year", "runs backwards", id="years never wrap (P-05)"),
         pytest.param("1-2-3 12 * * ? *", "minutes", "a range is written 0-59", id="range of three"),
         pytest.param("L 12 * * ? *", "minutes", "has no meaning in this field", id="L for minutes"),
+        pytest.param("0 12\0 * * ? *", "expression", "characters that no field knows", id="nought"),
+        pytest.param("0 0 ? * \u017fun *", "day-of-week", "nor one of SUN", id="a letter that looks like S"),
         pytest.param("0 0 1 DEZ ? *", "month", "nor one of JAN, FEB", id="unknown month"),
         pytest.param("0 0 1 1 ? MMXXV", "year", "whole number from 1970 to 2199", id="word for a year"),
     ],

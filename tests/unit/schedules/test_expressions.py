@@ -81,6 +81,15 @@ def test_rate_takes_the_window_and_ignores_the_zone() -> None:
     assert rate == ss.Rate(timedelta(days=1), start=utc("2030-01-01"), end=utc("2030-02-01"))
 
 
+def test_what_has_no_meaning_may_still_not_be_nonsense() -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="naive") as caught:
+        ss.parse_schedule("at(2030-01-01T09:00:00)", start="2031-01-01T00:00")
+    assert caught.value.field == "start"
+    with pytest.raises(ss.InvalidScheduleError, match="IANA") as caught:
+        ss.parse_schedule("rate(5 minutes)", timezone="Mars/Base")
+    assert caught.value.field == "timezone"
+
+
 def test_cron_takes_zone_and_window() -> None:
     cron = ss.parse_schedule(
         "cron(0 9 * * ? *)", timezone="Europe/Paris", start="2030-01-01T00:00Z", end=utc("2030-02-01")
@@ -112,6 +121,7 @@ def test_at_in_a_gap_warns_as_the_value_does() -> None:
         pytest.param("rate(5 minutes);", "the forms are at(", id="trailing text"),
         pytest.param("rate 5 minutes", "the forms are at(", id="no parentheses"),
         pytest.param("rate(5 minutes", "the forms are at(", id="one parenthesis"),
+        pytest.param("\u017fchedule(5 minutes)", "the forms are at(", id="letters beyond ASCII"),
         pytest.param("rate(5\nminutes)", "the forms are at(", id="two lines"),
     ],
 )

@@ -38,6 +38,14 @@ def test_a_step_is_made_of_whole_numbers_and_moves_forward(counts: dict[str, Any
     assert caught.value.expression.startswith("Frequency(")
 
 
+@pytest.mark.parametrize(
+    "counts", [{"years": 10**8}, {"minutes": 10**16}, {"weeks": 521_786}, {"months": 117_823}], ids=str
+)
+def test_a_step_longer_than_time_is_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="longer than 10,000 years"):
+        ss.Frequency(**counts)
+
+
 def test_an_empty_step_is_told_which_units_there_are() -> None:
     with pytest.raises(ss.InvalidScheduleError, match="years, quarters, months, weeks, days, hours, minutes"):
         ss.Frequency()
@@ -72,6 +80,10 @@ def test_documents_may_use_singular_plural_text_and_fractions(
     [
         pytest.param({"fortnights": 1}, "unknown unit 'fortnights'", id="unknown unit"),
         pytest.param({"seconds": 30}, "unknown unit 'seconds'", id="seconds"),
+        pytest.param({"weekss": 1}, "unknown unit 'weekss'", id="one s too many"),
+        pytest.param({"days": "1e3"}, "days: '1e3' is not a positive number", id="exponent"),
+        pytest.param({"days": "1e999999999"}, "is not a positive number", id="endless number"),
+        pytest.param({"days": "9" * 13}, "is not a positive number", id="thirteen digits"),
         pytest.param({"": 1}, "unknown unit ''", id="no unit"),
         pytest.param({5: 1}, "unknown unit 5", id="number for a unit"),
         pytest.param({"day": 1, "days": 2}, "'days' is given twice", id="twice"),

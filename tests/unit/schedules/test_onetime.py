@@ -184,6 +184,28 @@ def test_microseconds_are_rounded_up(at: datetime | str, kept: str) -> None:
     assert show(ss.OneTime(at).at) == kept
 
 
+@pytest.mark.parametrize(
+    ("at", "instant"),
+    [
+        pytest.param(
+            datetime(2025, 10, 26, 2, 30, 0, 1, fold=1, tzinfo=PARIS),
+            "2025-10-26 02:30:01+01:00",
+            id="in the second pass",
+        ),
+        pytest.param(
+            datetime(2025, 10, 26, 2, 59, 59, 500_000, tzinfo=PARIS),
+            "2025-10-26 02:00+01:00",
+            id="from the first pass into the second",
+        ),
+        pytest.param(
+            datetime(2025, 3, 30, 1, 59, 59, 500_000, tzinfo=PARIS), "2025-03-30 03:00+02:00", id="over a gap"
+        ),
+    ],
+)
+def test_rounding_up_an_instant_keeps_its_pass(at: datetime, instant: str) -> None:
+    assert show(ss.OneTime(at).instant) == instant
+
+
 # -- refusals --------------------------------------------------------------------------------------
 
 
@@ -196,6 +218,8 @@ def test_microseconds_are_rounded_up(at: datetime | str, kept: str) -> None:
         pytest.param(date(2030, 1, 1), {}, "at", "a datetime or ISO 8601 text", id="date value"),
         pytest.param(None, {}, "at", "a datetime or ISO 8601 text", id="nothing"),
         pytest.param("2030-01-01T09:00", {"timezone": "Mars/Base"}, "timezone", "IANA", id="zone"),
+        pytest.param("2030-01-01T09:00", {"timezone": 5}, "timezone", "the name of a zone", id="zone number"),
+        pytest.param("2030-01-01T09:0\u0660", {}, "at", "not a date and a time", id="other digits"),
         pytest.param("2030-01-01T09:00", {"kind": "rate"}, "kind", "one_time", id="another kind"),
         pytest.param(
             datetime(9999, 12, 31, 23, 59, 59, 1), {}, "at", "years 1 to 9999", id="rounded out of time"

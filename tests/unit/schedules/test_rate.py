@@ -30,6 +30,7 @@ START = utc("2025-01-01 00:00:30")
         pytest.param(7 * DAY, "rate(7 days)", id="days"),
         pytest.param("PT5M", "rate(5 minutes)", id="text of JSON"),
         pytest.param("P1DT2H", "rate(26 hours)", id="longer text of JSON"),
+        pytest.param("P365D", "rate(365 days)", id="a common year of days"),
     ],
 )
 def test_it_is_written_in_the_largest_unit_that_divides(every: timedelta | str, expression: str) -> None:
@@ -72,6 +73,7 @@ def test_the_service_checks_neither_number_nor_case_and_nor_do_we(text: str, eve
         pytest.param("rate(3 months)", "use Windowed with Frequency(months", id="months"),
         pytest.param("rate(1 year)", "use Windowed with Frequency(year", id="years"),
         pytest.param("rate(5 minutes and 3 seconds)", "is unknown", id="more words"),
+        pytest.param("rate(5 minute\u017f)", "is unknown", id="a letter that looks like s"),
         pytest.param("rate(٥ minutes)", "is not a whole number", id="other digits"),
         pytest.param("rate(999999999999 days)", "longer than a timedelta", id="beyond all time"),
     ],
@@ -98,6 +100,9 @@ def test_a_refused_expression_says_how_to_write_it(text: str, hint: str) -> None
         pytest.param({"every": 5}, "every", "a timedelta is wanted", id="number"),
         pytest.param({"every": None}, "every", "a timedelta is wanted", id="nothing"),
         pytest.param({"every": "5 minutes"}, "every", "a timedelta is wanted", id="words"),
+        pytest.param({"every": "P1M"}, "every", "without months and years", id="a month is no length"),
+        pytest.param({"every": "P1Y"}, "every", "without months and years", id="a year is no length"),
+        pytest.param({"every": "00:05:00"}, "every", "a timedelta is wanted", id="clock"),
         pytest.param({"every": HOUR, "kind": "cron"}, "kind", "rate", id="another kind"),
     ],
 )
@@ -108,6 +113,12 @@ def test_an_interval_is_a_positive_number_of_whole_minutes(
         ss.Rate(**arguments)
     assert caught.value.field == field
     assert words in caught.value.reason
+
+
+@pytest.mark.parametrize("days", [30, 365, 366, 3650])
+def test_days_that_come_to_months_or_years_survive_json(days: int) -> None:
+    rate = ss.Rate(days * DAY)
+    assert ss.Rate.model_validate_json(rate.model_dump_json()) == rate
 
 
 # -- the grid --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
 from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,12 @@ def test_a_naive_instant_is_refused_when_it_is_given(name: str) -> None:
     instants = {"after": NEW_YEAR, "until": NEW_YEAR, name: datetime(2025, 1, 1)}
     with pytest.raises(ValueError, match=f"{name} is naive"):
         ss.timeline([ss.Cron("0 * * * ? *")], **instants)
+
+
+@pytest.mark.parametrize("nonsense", ["rate(5 minutes)", None, ss.Frequency(days=1)])
+def test_what_is_no_schedule_is_refused_when_it_is_given(nonsense: Any) -> None:
+    with pytest.raises(TypeError, match="a schedule is wanted"):
+        ss.timeline([ss.Cron("0 * * * ? *"), nonsense], after=NEW_YEAR)
 
 
 def test_it_takes_any_iterable_and_reads_it_once() -> None:

@@ -318,6 +318,12 @@ def test_a_bad_value_in_a_document_is_refused(change: dict[str, Any], field: str
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize("document", ["x", [1], None])
+def test_a_document_is_a_mapping(document: Any) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="a mapping is wanted"):
+        ss.Windowed.from_document(document)
+
+
 @pytest.mark.parametrize("key", ["startDateTime", "endDateTime", "frequency"])
 def test_a_document_that_lacks_a_key_is_refused_by_its_name(key: str) -> None:
     document = {name: value for name, value in DOCUMENT.items() if name != key}

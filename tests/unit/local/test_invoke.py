@@ -1,0 +1,407 @@
+"""Finding and calling what a target names, inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.local.invoke import OUTPUT_LIMIT, CommandFailedError, Invoker
+
+T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
+RUN = ss.Run(id=7, job="job", scheduled_for=T0, status=ss.RunStatus.RUNNING, attempt=1)
+PAYLOAD = {"n": 1}
+LAMBDA = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:report")
+OTHER = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:other")
+QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
+
+
+def job(target: ss.Target | Callable[..., object], **changes: object) -> ss.Job:
+    if callable(target):
+        target = ss.HandlerTarget(target)
+    return ss.Job(name="job", schedule=ss.Cron("0 9 * * ? *"), target=target, input=PAYLOAD).replace(
+        **changes
+    )
+
+
+def call(target: ss.Target | Callable[..., object], **changes: object) -> str | None:
+    return Invoker({}).call(job(target, **changes), RUN)
+
+
+def refusal(invoker: Invoker, job: ss.Job, *, shared: bool = False) -> ss.UnsupportedError:
+    with pytest.raises(ss.UnsupportedError) as caught:
+        invoker.check(job, shared=shared)
+    assert (caught.value.job, caught.value.backend) == (job.name, "local")
+    return caught.value
+
+
+class Callables:
+    """The shapes in which functions come; each says with what it was called."""
+
+    def method(self, payload: object) -> list[object]:
+        return [payload]
+
+    def __call__(self, payload: object, run: ss.Run) -> list[object]:
+        return [payload, run.id]
+
+    @staticmethod
+    def static() -> list[object]:
+        return []
+
+    @classmethod
+    def of_class(cls, payload: object) -> list[object]:
+        return [payload]
+
+
+def three(target: object, payload: object, run: object) -> list[object]:
+    return [payload]
+
+
+def keyword_only(payload: object, *, needed: int) -> None: ...
+
+
+def keyword_optional(payload: object, *, extra: int = 0) -> list[object]:
+    return [payload, extra]
+
+
+def with_keywords(payload: object, **_more: object) -> list[object]:
+    return [payload]
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("function", "received"),
+        [
+            pytest.param(Callables.static, [], id="none, as a static method"),
+            pytest.param(lambda a: [a], [PAYLOAD], id="the input"),
+            pytest.param(lambda a, b: [a, b.id], [PAYLOAD, 7], id="the input and the run"),
+            pytest.param(lambda a, b=None: [a, b.id], [PAYLOAD, 7], id="one with a default"),
+            pytest.param(lambda a, b, c=3: [a, b.id, c], [PAYLOAD, 7, 3], id="a third with a default"),
+            pytest.param(lambda *a: list(a), [PAYLOAD], id="any number"),
+            pytest.param(lambda a, /: [a], [PAYLOAD], id="positional only"),
+            pytest.param(lambda a, *more: [a, *more], [PAYLOAD], id="one and more"),
+            pytest.param(keyword_optional, [PAYLOAD, 0], id="keyword with a default"),
+            pytest.param(with_keywords, [PAYLOAD], id="any keywords"),
+            pytest.param(Callables().method, [PAYLOAD], id="method"),
+            pytest.param(Callables.of_class, [PAYLOAD], id="class method"),
+            pytest.param(Callables(), [PAYLOAD, 7], id="callable object"),
+            pytest.param(partial(three, None, PAYLOAD), [PAYLOAD], id="partial"),
+            pytest.param(partial(keyword_only, needed=1), None, id="partial that gives the keyword"),
+        ],
+    )
+    def test_a_function_gets_as_many_as_it_takes(
+        self, function: Callable[..., object], received: list[object] | None
+    ) -> None:
+        Invoker({}).check(job(function), shared=False)
+        answer = call(function)
+        assert (
+            (answer is None) if received is None else (answer is not None and json.loads(answer) == received)
+        )
+
+    @pytest.mark.parametrize("function", [len, dict], ids=["with a signature", "without a signature"])
+    def test_a_builtin_gets_the_input(self, function: Callable[..., object]) -> None:
+        Invoker({}).check(job(function), shared=False)
+        answer = call(function)
+        assert answer is not None
+        assert json.loads(answer) in (1, PAYLOAD)
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            pytest.param(three, id="three needed"),
+            pytest.param(keyword_only, id="a keyword needed"),
+            pytest.param(partial(three, payload=1), id="a partial that leaves a keyword to give"),
+        ],
+    )
+    def test_a_function_that_cannot_be_called_so_is_refused(self, function: Callable[..., object]) -> None:
+        error = refusal(Invoker({}), job(function))
+        assert "takes other arguments than (), (input) or (input, run)" in error.reason
+
+    def test_a_function_may_do_to_its_input_what_it_likes(self) -> None:
+        mine = job(lambda payload: payload.clear(), input={"deep": [1]})
+        Invoker({}).call(mine, RUN)
+        assert mine.input == {"deep": [1]}
+
+
+class Later:
+    """Something that can be awaited and is no coroutine."""
+
+    def __await__(self) -> Generator[None, None, str]:
+        yield
+        return "later"
+
+
+class TestCoroutines:
+    def test_a_coroutine_function_is_run_to_its_end(self) -> None:
+        async def handler(payload: dict[str, int]) -> int:
+            await asyncio.sleep(0)
+            return payload["n"] + 1
+
+        assert call(handler) == "2"
+
+    def test_it_runs_beside_an_event_loop_of_the_caller(self) -> None:
+        async def handler() -> str:
+            await asyncio.sleep(0)
+            return "done"
+
+        async def caller() -> str | None:
+            return call(handler)
+
+        assert asyncio.run(caller()) == '"done"'
+
+    def test_whatever_can_be_awaited_is_awaited(self) -> None:
+        def handler() -> Awaitable[str]:
+            return Later()
+
+        assert call(handler) == '"later"'
+
+    def test_what_it_raises_is_raised(self) -> None:
+        async def handler() -> None:
+            raise LookupError("not here")
+
+        with pytest.raises(LookupError, match="not here"):
+            call(handler)
+
+
+class TestTimeOut:
+    def test_a_coroutine_that_takes_too_long_is_cancelled(self) -> None:
+        told = list[str]()
+
+        async def handler() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append("cancelled")
+                raise
+
+        with pytest.raises(TimeoutError, match="longer than max_run_time, 0:00:01"):
+            call(handler, max_run_time=timedelta(seconds=1))
+        assert told == ["cancelled"]
+
+    def test_a_command_that_takes_too_long_is_killed(self, tmp_path: Path) -> None:
+        pid = tmp_path / "pid"
+        program = (
+            f"import os, threading; open({str(pid)!r}, 'w').write(str(os.getpid())); threading.Event().wait()"
+        )
+        with pytest.raises(TimeoutError, match="longer than max_run_time, 0:00:01"):
+            call(python(program), max_run_time=timedelta(seconds=1))
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
+
+
+def generator() -> Iterator[int]:
+    yield 1
+
+
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+class TestGenerators:
+    @pytest.mark.parametrize("function", [generator, async_generator])
+    def test_a_generator_function_is_refused(self, function: Callable[..., object]) -> None:
+        assert "generator function: calling it runs nothing" in refusal(Invoker({}), job(function)).reason
+
+    @pytest.mark.parametrize("function", [generator, async_generator])
+    def test_a_generator_as_answer_has_run_nothing_and_fails(self, function: Callable[..., object]) -> None:
+        with pytest.raises(TypeError, match="calling it runs nothing"):
+            call(lambda: function())
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "<odd>"
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        ("answer", "kept"),
+        [
+            pytest.param(None, None, id="none"),
+            pytest.param({"é": [1, True]}, '{"é": [1, true]}', id="json"),
+            pytest.param("", '""', id="empty text"),
+            pytest.param(0, "0", id="zero"),
+            pytest.param(Odd(), "<odd>", id="no json"),
+            pytest.param({"a": Odd()}, "{'a': <odd>}", id="no json inside"),
+            pytest.param("\ud800", '"?"', id="half of a surrogate pair"),
+            pytest.param("😀", '"😀"', id="beyond the basic plane"),
+        ],
+    )
+    def test_is_kept_as_text(self, answer: object, kept: str | None) -> None:
+        assert call(lambda: answer) == kept
+
+    def test_that_holds_itself_is_kept_as_python_shows_it(self) -> None:
+        circle: list[object] = []
+        circle.append(circle)
+        assert call(lambda: circle) == "[[...]]"
+
+    def test_is_cut_to_a_bounded_length(self) -> None:
+        answer = call(lambda: "x" * 100_000)
+        assert answer == '"' + "x" * (OUTPUT_LIMIT - 1)
+
+
+def python(program: str) -> ss.CommandTarget:
+    return ss.CommandTarget([sys.executable, "-c", program])
+
+
+class TestCommand:
+    def test_gets_its_arguments_as_they_are_and_the_input_as_json(self) -> None:
+        program = "import sys; print(sys.argv[1:], sys.stdin.buffer.read().decode())"
+        target = ss.CommandTarget([sys.executable, "-X", "utf8", "-c", program, "a b", "$HOME; ls", "*"])
+        Invoker({}).check(job(target), shared=True)
+        assert call(target, input={"é": [1]}) == "['a b', '$HOME; ls', '*'] {\"é\":[1]}\n"
+
+    def test_output_and_errors_are_kept_in_one_text(self) -> None:
+        program = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
+        assert call(python(program)) == "out\nerr\n"
+
+    def test_the_end_of_a_long_output_is_kept(self) -> None:
+        answer = call(python("print('x' * 100_000 + 'end')"))
+        assert answer is not None
+        assert len(answer) == OUTPUT_LIMIT
+        assert answer.endswith("xend\n")
+
+    def test_output_that_is_no_text_is_kept_as_far_as_it_is(self) -> None:
+        assert call(python("import sys; sys.stdout.buffer.write(b'a\\xffb')")) == "a\ufffdb"
+
+    def test_another_exit_code_than_0_is_a_failure_with_its_output(self) -> None:
+        with pytest.raises(CommandFailedError) as caught:
+            call(python("import sys; print('no luck'); sys.exit(3)"))
+        assert (caught.value.code, caught.value.output) == (3, "no luck\n")
+        assert str(caught.value) == "exit code 3: no luck"
+
+    def test_a_failure_without_output_says_the_code(self) -> None:
+        with pytest.raises(CommandFailedError, match=r"^exit code 4$"):
+            call(python("import sys; sys.exit(4)"))
+
+    def test_a_missing_program_is_a_failure_that_names_it(self) -> None:
+        with pytest.raises(FileNotFoundError, match="no-such-program"):
+            call(ss.CommandTarget(["no-such-program"]))
+
+    def test_one_that_does_not_read_its_input_is_no_failure(self) -> None:
+        assert call(python("print('done')"), input="x" * 200_000) == "done\n"
+
+
+class TestRegistered:
+    def test_a_handler_gets_the_target_the_input_and_the_run(self) -> None:
+        invoker = Invoker({ss.LambdaTarget: lambda target, payload, run: [target.kind, payload, run.id]})
+        invoker.check(job(LAMBDA), shared=True)
+        assert invoker.call(job(LAMBDA), RUN) == '["lambda", {"n": 1}, 7]'
+
+    def test_a_handler_of_exactly_this_target_goes_before_one_of_its_class(self) -> None:
+        invoker = Invoker({LAMBDA: lambda: "this"})
+        invoker.register(ss.LambdaTarget, lambda: "class")
+        assert invoker.call(job(LAMBDA), RUN) == '"this"'
+        assert invoker.call(job(OTHER), RUN) == '"class"'
+
+    @pytest.mark.parametrize("target", [LAMBDA, ss.LambdaTarget], ids=["value", "class"])
+    def test_the_latest_wins(self, target: ss.LambdaTarget | type[ss.LambdaTarget]) -> None:
+        invoker = Invoker({target: lambda: "first"})
+        invoker.register(target, lambda: "second")
+        assert invoker.call(job(LAMBDA), RUN) == '"second"'
+
+    def test_a_target_that_nobody_stands_for_is_refused_and_the_cure_named(self) -> None:
+        invoker = Invoker({OTHER: lambda: None, ss.QueueTarget: lambda: None})
+        error = refusal(invoker, job(LAMBDA))
+        assert error.reason == "no handler stands for its LambdaTarget in this process"
+        assert error.alternatives[0] == "backend.register(LambdaTarget, function)"
+        with pytest.raises(LookupError, match="no handler stands for LambdaTarget"):
+            invoker.call(job(LAMBDA), RUN)
+
+    def test_a_dead_letter_queue_that_nobody_stands_for_is_refused(self) -> None:
+        invoker = Invoker({ss.LambdaTarget: lambda: None})
+        letter = job(LAMBDA, dead_letter=QUEUE)
+        assert "QueueTarget" in refusal(invoker, letter).reason
+        invoker.register(QUEUE, lambda: None)
+        invoker.check(letter, shared=True)
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(ss.HandlerTarget("m:f"), id="handler target"),
+            pytest.param(ss.CommandTarget, id="command target's class"),
+            pytest.param("arn:aws:lambda:eu-west-1:123456789012:function:report", id="text"),
+            pytest.param(None, id="none"),
+            pytest.param(int, id="another class"),
+        ],
+    )
+    def test_only_aws_targets_can_be_stood_for(self, target: ss.LambdaTarget) -> None:
+        with pytest.raises(TypeError, match=r"is neither one of LambdaTarget, .* nor a value of one"):
+            Invoker({}).register(target, lambda: None)
+
+    @pytest.mark.parametrize(
+        "handler", [lambda a, b, c, d: None, keyword_only], ids=["four needed", "a keyword needed"]
+    )
+    def test_a_function_of_other_arguments_cannot_stand_for_a_target(
+        self, handler: Callable[..., object]
+    ) -> None:
+        with pytest.raises(ValueError, match=r"takes other arguments than up to \(target, input, run\)"):
+            Invoker({}).register(ss.LambdaTarget, handler)
+        with pytest.raises(ValueError, match="takes other arguments"):
+            Invoker({ss.LambdaTarget: handler})
+
+
+class TestNames:
+    @pytest.fixture(autouse=True)
+    def modules(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        before = set(sys.modules)
+        (tmp_path / "stepsched_raises.py").write_text("raise RuntimeError('half a module')")
+        (tmp_path / "stepsched_exits.py").write_text("raise SystemExit(5)")
+        (tmp_path / "stepsched_fine.py").write_text(
+            "class Deep:\n    @staticmethod\n    def f(payload):\n        return payload\nvalue = 5\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        yield
+        for name in set(sys.modules) - before:
+            if name.startswith("stepsched_"):
+                del sys.modules[name]
+
+    def test_a_function_is_found_by_its_name(self) -> None:
+        target = ss.HandlerTarget("stepsched_fine:Deep.f")
+        Invoker({}).check(job(target), shared=True)
+        assert call(target) == '{"n": 1}'
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            pytest.param(
+                "stepsched_raises:f", "cannot be imported: RuntimeError: half a module", id="raises"
+            ),
+            pytest.param("stepsched_exits:f", "cannot be imported: SystemExit: 5", id="exits"),
+            pytest.param("stepsched_nowhere:f", "No module named 'stepsched_nowhere'", id="no module"),
+            pytest.param("stepsched_fine:g", "cannot be imported: AttributeError", id="no function"),
+            pytest.param("stepsched_fine:value", "stepsched_fine:value is not callable", id="not callable"),
+        ],
+    )
+    def test_a_name_that_leads_nowhere_is_refused_with_the_reason(self, name: str, reason: str) -> None:
+        assert reason in refusal(Invoker({}), job(ss.HandlerTarget(name))).reason
+        with pytest.raises(ss.UnsupportedError):
+            call(ss.HandlerTarget(name))
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(ss.HandlerTarget(lambda: None), id="lambda"),
+            pytest.param(ss.HandlerTarget("__main__:handler"), id="of the program itself"),
+        ],
+    )
+    def test_a_file_takes_only_functions_that_another_process_can_find(
+        self, target: ss.HandlerTarget
+    ) -> None:
+        error = refusal(Invoker({}), job(target), shared=True)
+        assert "has no importable name, so a stored job would lose it" in error.reason
+        assert error.alternatives == (
+            "define the function at the top of a module",
+            "LocalBackend() in memory",
+        )
+
+    def test_memory_takes_a_lambda(self) -> None:
+        Invoker({}).check(job(lambda: None), shared=False)
