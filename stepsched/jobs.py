@@ -118,7 +118,8 @@ def _read_queue(value: Any) -> Any:
     return value
 
 
-class Job(Value, frozen=True):
+# A payload may hold one part a billion times, and its text would never end.
+class Job(Value, frozen=True, hide_input_in_errors=True):
     """*When* and *what*, with the policies for everything that can come between.
 
     Jobs compare; ``replace()`` gives a changed copy; the JSON form is an exact mirror.

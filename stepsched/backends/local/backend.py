@@ -12,13 +12,21 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
 from stepsched.backends.local.engine import Engine, Retention
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.store import JobRow, Store
 from stepsched.clock import Clock, PlayableClock, SystemClock
-from stepsched.errors import ConflictError, InvalidTransitionError, JobExistsError, JobNotFoundError
+from stepsched.errors import (
+    BackendError,
+    ConflictError,
+    InvalidTransitionError,
+    JobExistsError,
+    JobNotFoundError,
+)
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
 from stepsched.schedules import Rate
@@ -175,7 +183,7 @@ class LocalBackend(Backend):
     def versions(self, name: str) -> builtins.list[JobVersion]:
         row = self._row(name)
         return [
-            JobVersion(version=version, job=_read(document), replaced_at=at)
+            JobVersion(version=version, job=_readable(name, document), replaced_at=at)
             for version, document, at in self._store.versions(row)
         ]
 
@@ -193,7 +201,7 @@ class LocalBackend(Backend):
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
             self._record_due(row, now, events)
-            if _has_anchor(job) and _has_anchor(self._decode(row)):  # the grid stays (P-13)
+            if _has_anchor(job) and _has_anchor(self._record(row).job):  # the grid stays (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
             else:
@@ -236,7 +244,7 @@ class LocalBackend(Backend):
             row = self._row(name)
             status = status_after(name, row.status, "resume")
             if row.status is not status:
-                following = self._decode(row).anchored(row.anchor).next_run(after=now)
+                following = self._record(row).job.anchored(row.anchor).next_run(after=now)
                 self._store.set_status(row, status, following, now)
                 events.append(Event(EventKind.RESUMED, now, name))
                 if following is None and self._store.has_run_out(row.id):
@@ -251,11 +259,13 @@ class LocalBackend(Backend):
         now = self.now()
         with self._store.transaction("cancel"):
             row = self._row(name)
-            record = self._record(row)
+            last = self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
-            self._live.pop(row.id, None)
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
-        return record.replace(status=JobStatus.CANCELLED, next_run=None)
+        gone = row._replace(status=JobStatus.CANCELLED, next_run=None)
+        record = self._record(gone, last)  # an unreadable job is gone all the same
+        self._live.pop(row.id, None)
+        return record
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -271,7 +281,7 @@ class LocalBackend(Backend):
         now = self.now()
         with self._store.transaction("backfill"):
             row = self._row(name)
-            schedule = self._decode(row).anchored(row.anchor)
+            schedule = self._record(row).job.anchored(row.anchor)
             instants = schedule.runs(after=since - timedelta(microseconds=1), until=min(until, now))
             wanted = list(islice(instants, _BACKFILLED_AT_ONCE + 1))
             if len(wanted) > _BACKFILLED_AT_ONCE:
@@ -377,16 +387,17 @@ class LocalBackend(Backend):
             raise JobNotFoundError(name)
         return row
 
-    def _record(self, row: JobRow) -> JobRecord:
+    def _record(self, row: JobRow, last_run: Run | None = None) -> JobRecord:
         live = self._live.get(row.id)
         return JobRecord(
-            job=_read(row.document) if live is None else _copy(live),  # what a caller does to it stays his
+            # What a caller does to it stays his.
+            job=_readable(row.name, row.document) if live is None else _copy(live),
             status=row.status,
             version=row.version,
             created_at=row.created_at,
             updated_at=row.updated_at,
             next_run=row.next_run,
-            last_run=self._store.last_run(row),
+            last_run=last_run or self._store.last_run(row),
         )
 
     def _keep_alive(self, key: int, job: Job) -> None:
@@ -411,6 +422,14 @@ def _encode(job: Job) -> str:
 
 def _read(document: str) -> Job:
     return Job.model_validate_json(document)
+
+
+def _readable(name: str, document: str) -> Job:
+    try:
+        return _read(document)
+    except ValidationError as error:
+        detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
+        raise BackendError("sqlite", "read job", "UNREADABLE", detail=detail) from error
 
 
 _decode = lru_cache(maxsize=1024)(_read)

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -37,6 +37,7 @@ _JUMP = timedelta(seconds=30)
 """A clock that gains more than this on the monotonic one was set, or the machine has slept."""
 _GRACE = timedelta(seconds=1)
 """What a command or a coroutine has to end by itself, once it has taken too long."""
+_SOON = timedelta(milliseconds=1)
 _PORTION = 100
 """Jobs whose due runs are recorded in one turn."""
 _QUICK = 0.002
@@ -66,6 +67,10 @@ class Attempt(NamedTuple):
     due_by: datetime | None
     """When it has taken too long; None: never."""
 
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.claim.run.id, self.claim.run.attempt
+
 
 class Letter(NamedTuple):
     """A run that failed for good, on its way to its job's dead-letter queue."""
@@ -81,6 +86,9 @@ class Outcome(NamedTuple):
     ended_at: datetime
     output: str | None
     error: BaseException | None
+
+
+Pause = TypeVar("Pause")
 
 
 class Engine:
@@ -110,7 +118,8 @@ class Engine:
         self._stopping = False
         self._outcomes: deque[Outcome] = deque()
         self._letters: deque[Letter] = deque()
-        self._running: dict[int, tuple[Attempt, threading.Thread]] = {}
+        self._running: dict[tuple[int, int], tuple[Attempt, threading.Thread]] = {}
+        """By run and attempt: a run that was given up may be running again."""
         self._in_flight = 0
         """Runs that are claimed here and have no outcome yet."""
         self._mean_time = 0.0
@@ -171,11 +180,18 @@ class Engine:
             if self._in_flight > self._pool.size and not self._stopping:
                 # Every thread has work and more waits: outcomes are gathered for one transaction.
                 self._never.wait(_GATHER.total_seconds())
-        self._hand_back(timedelta(0))
-        self._pool.close()
+        self._guarded(lambda: self._hand_back(timedelta(0)))
+        self._pool.close(meanwhile=lambda: self._guarded(self._wind_down))
         self._guarded(self._leave)
 
-    def _guarded(self, step: Callable[[], timedelta | None]) -> timedelta | None:
+    def _wind_down(self) -> None:
+        """While runs in flight are awaited: the lease is kept, outcomes are recorded, time is watched."""
+        now = self._clock.now()
+        self._keep_house(now)
+        self._give_up_late_ones(now)
+        self._turn(now, 0)
+
+    def _guarded(self, step: Callable[[], Pause]) -> Pause | None:
         """A step of the dispatcher, which must outlive every failure; None when it failed."""
         try:
             return step()
@@ -207,11 +223,19 @@ class Engine:
         """Lets other processes have claimed runs that no thread here has begun for so long."""
         now = self._clock.now()
         items = self._pool.take_back() if self._in_flight > self._pool.size else []
-        for item in items:
-            if isinstance(item, Attempt) and now - item.claimed_at >= waited:
-                self._count(-1)
-                self._store.release(item.claim, self._worker)
-            else:
+        kept = list[Attempt | Letter]()
+        try:
+            while items:
+                item = items[0]
+                if isinstance(item, Attempt) and now - item.claimed_at >= waited:
+                    self._store.release(item.claim, self._worker)
+                    self._count(-1)
+                    self._mean_time = 1.0  # calls are not quick: claim no more than there are threads
+                else:
+                    kept.append(item)
+                del items[0]
+        finally:
+            for item in (*kept, *items):
                 self._pool.submit(item)
 
     def _look_at_clocks(self) -> datetime:
@@ -243,29 +267,27 @@ class Engine:
         gone = self._store.forget(now - self._retention.age, self._retention.most, _FORGOTTEN)
         return gone >= _FORGOTTEN
 
-    def _leave(self) -> timedelta:
+    def _leave(self) -> None:
         now = self._clock.now()
         self._turn(now, 0)
         while self._letters:
             self._deliver(self._letters.popleft())
         freed = self._store.leave(self._worker, now)
         self.tell(Event(EventKind.RESTARTED, now, run.job, run) for run in freed)
-        return timedelta(0)
 
     def _give_up_late_ones(self, now: datetime) -> None:
         """Attempts beyond ``max_run_time``: their answer is no longer awaited."""
         for attempt, thread in list(self._running.values()):
             if attempt.due_by is not None and now > attempt.due_by + _GRACE:
-                if self._running.pop(attempt.claim.run.id, None) is None:
+                if self._running.pop(attempt.key, None) is None:
                     continue  # it has ended this moment
                 self._pool.give_up(thread)
                 self._count(-1)
                 self._outcomes.append(Outcome(attempt, now, None, too_long(attempt.job.max_run_time)))
 
     def _next_event(self) -> datetime | None:
-        moments = [
-            attempt.due_by for attempt, _ in list(self._running.values()) if attempt.due_by is not None
-        ]
+        limits = [attempt.due_by for attempt, _ in list(self._running.values()) if attempt.due_by is not None]
+        moments = [limit + _GRACE + _SOON for limit in limits]
         event = self._store.next_event(self._clock.now())
         return min([*moments, event] if event is not None else moments, default=None)
 
@@ -274,7 +296,7 @@ class Engine:
         if isinstance(item, Letter):
             self._deliver(item)
             return
-        key, began = item.claim.run.id, self._clock.monotonic()
+        key, began = item.key, self._clock.monotonic()
         self._running[key] = (item, threading.current_thread())
         outcome = self._call(item, BaseException)  # nobody else could act on it in this thread
         if self._running.pop(key, None) is None:  # given up
@@ -334,14 +356,16 @@ class Engine:
             What to call, and whether more is due than one turn takes.
         """
         outcomes, events, attempts = list(self._outcomes), list[Event](), list[Attempt]()
+        letters = list[Letter]()
         with self._store.transaction("turn"):
             for outcome in outcomes:
-                self._settle(outcome, events)
+                self._settle(outcome, events, letters)
             more = self._record_portion(now, events)
             if places > 0:
                 attempts = self._claim(now, places, events)
         for _ in outcomes:
             self._outcomes.popleft()
+        self._letters.extend(letters)
         self.tell(events)
         return attempts, more
 
@@ -400,7 +424,7 @@ class Engine:
             failure = error
         return Outcome(attempt, self._clock.now(), output, failure)
 
-    def _settle(self, outcome: Outcome, events: list[Event]) -> None:
+    def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
         """Records how an attempt went, and what follows from it."""
         (claim, job, _, _), at, output, error = outcome
         ended = claim.run.model_copy(
@@ -426,7 +450,7 @@ class Engine:
             failure.__cause__ = error
             _log.debug("%s", failure, exc_info=failure)
         if kind is EventKind.FAILED and job.dead_letter is not None:
-            self._letters.append(Letter(job, ended))
+            letters.append(Letter(job, ended))
         if again is None:
             self.end_if_run_out(claim.row, at, events, job)
 

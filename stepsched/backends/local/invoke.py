@@ -185,10 +185,12 @@ def _answer(limit: timedelta | None, function: Handler, *arguments: object) -> s
 async def _await(result: Awaitable[object], limit: timedelta | None) -> object:
     if limit is None:
         return await result
-    try:
-        return await asyncio.wait_for(result, limit.total_seconds())
-    except asyncio.TimeoutError as error:
-        raise too_long(limit) from error
+    task = asyncio.ensure_future(result)
+    _, late = await asyncio.wait({task}, timeout=limit.total_seconds())
+    if late:
+        task.cancel()
+        raise too_long(limit)
+    return task.result()
 
 
 def storable(text: str) -> str:

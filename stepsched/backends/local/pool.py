@@ -19,6 +19,7 @@ class Pool(Generic[Item]):
         self._name = name
         self._items: SimpleQueue[Item | None] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
+        self._closing = False
 
     def submit(self, item: Item) -> None:
         """Works on an item as soon as a thread is free; threads begin with the first items."""
@@ -39,15 +40,26 @@ class Pool(Generic[Item]):
     def give_up(self, thread: threading.Thread) -> None:
         """Counts a thread no longer: its item goes on alone, and another thread takes its place."""
         self._threads.discard(thread)
-        self._add()
+        if not self._closing:
+            self._add()
 
-    def close(self) -> None:
-        """Ends the threads after their items, and awaits those that have not been given up."""
+    def close(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Ends the threads after their items, and awaits those that have not been given up.
+
+        Args:
+            meanwhile: Called twice a second as long as there are any.
+        """
+        self._closing = True
         for _ in self._threads:
             self._items.put(None)
-        for thread in list(self._threads):
-            thread.join()
-        self._threads.clear()
+        while self._threads:
+            for thread in list(self._threads):
+                thread.join(timeout=0.5 / max(len(self._threads), 1))
+                if not thread.is_alive():
+                    self._threads.discard(thread)
+            if self._threads:
+                meanwhile()
+        self._closing = False
 
     def _add(self) -> None:
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)

@@ -170,11 +170,11 @@ class Store:
             self._depth += 1
             try:
                 yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            else:
                 self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite ends some failures itself, such as a full disk
+                    self._db.execute("ROLLBACK")
+                raise
             finally:
                 self._depth -= 1
 
@@ -457,8 +457,18 @@ class Store:
         with self.transaction("finish run"):
             done = self._db.execute(
                 "UPDATE runs SET status = ?, ended_at = ?, error = ?, output = ?, worker = NULL,"
-                " start_after = coalesce(?, start_after) WHERE id = ? AND worker = ? AND status = 'running'",
-                (status.value, ended, error, output, _micros_or_none(again_at), claim.run.id, worker),
+                " start_after = coalesce(?, start_after)"
+                " WHERE id = ? AND worker = ? AND attempt = ? AND status = 'running'",
+                (
+                    status.value,
+                    ended,
+                    error,
+                    output,
+                    _micros_or_none(again_at),
+                    claim.run.id,
+                    worker,
+                    claim.run.attempt,
+                ),
             )
             return done.rowcount == 1
 

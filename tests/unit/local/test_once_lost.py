@@ -1,0 +1,112 @@
+"""What the embedded backend once lost, doubled or hid."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.local.store import Store
+from tests.unit.local.test_engine import HOUR, NEVER, PATIENCE, SECOND, T0, Firing, HandClock, job
+
+
+def test_a_late_answer_does_not_pass_for_that_of_the_next_attempt() -> None:
+    clock = HandClock()
+    firing = Firing(clock)
+    gates, entered = [threading.Event(), threading.Event()], [threading.Event(), threading.Event()]
+    threads = list[threading.Thread]()
+
+    def handler(_input: object, run: ss.Run) -> str:
+        threads.append(threading.current_thread())
+        entered[run.attempt - 1].set()
+        gates[run.attempt - 1].wait(PATIENCE)
+        return ["late", "good"][run.attempt - 1]
+
+    retry = ss.Retry(max_attempts=1, interval=timedelta(0))
+    firing.client.create(job(handler, schedule=NEVER, max_run_time=SECOND, retry=retry))
+    firing.client.run_now("job")
+    assert entered[0].wait(PATIENCE)
+    clock.pass_by(10 * SECOND)
+    firing.wait_for(entered[1].is_set)
+    gates[0].set()
+    threads[0].join(PATIENCE)
+    firing.let_turns_pass()
+    assert firing.client.runs("job")[0].status is ss.RunStatus.RUNNING
+    gates[1].set()
+    (run,) = firing.wait_for_ended(1)
+    firing.backend.close()
+    assert run.output == '"good"'
+
+
+def test_a_store_works_again_after_a_commit_that_failed() -> None:
+    store = Store(None)
+    store._db.execute("PRAGMA foreign_keys = ON")
+    store._db.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    store._db.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(ss.BackendError), store.transaction("break"):
+        store._db.execute("INSERT INTO child VALUES (1)")
+    assert store.stay_alive("-/1/-/x", T0, T0) == []
+    store.close()
+
+
+def test_a_full_disk_says_so_and_keeps_what_was_recorded(tmp_path: Path) -> None:
+    store = Store(tmp_path / "jobs.db")
+    small = job(print, "small", target=ss.HandlerTarget("builtins:print"))
+    assert store.insert_job(small, small.model_dump_json(), T0, T0) is not None
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    large = small.replace(name="large", input="x" * 100_000)
+    with pytest.raises(ss.BackendUnavailableError, match="the disk is full"):
+        store.insert_job(large, large.model_dump_json(), T0, T0)
+    assert store.job("small") is not None
+    assert store.job("large") is None
+    store.close()
+
+
+def test_a_job_that_cannot_be_read_says_so_and_can_be_cancelled(tmp_path: Path) -> None:
+    backend = ss.LocalBackend(tmp_path / "jobs.db")
+    client = ss.SchedulerClient(backend)
+    client.create(job(print, "strange", target=ss.HandlerTarget("builtins:print")))
+    backend._store._db.execute("UPDATE jobs SET document = '{}'")
+    with pytest.raises(ss.BackendError, match=r"'strange' cannot be read .* cancel\('strange'\) removes it"):
+        client.list()
+    with pytest.raises(ss.BackendError, match="cannot be read"):
+        client.cancel("strange")
+    assert client.list() == []
+    backend.close()
+
+
+def test_a_coroutines_own_timeout_is_its_own() -> None:
+    async def handler() -> None:
+        await asyncio.sleep(0)
+        raise TimeoutError("the peer is silent")
+
+    with ss.testing.TimeTravel() as travel:
+        slow = job(handler, schedule=ss.Rate(HOUR), max_run_time=HOUR, retry=ss.Retry(max_attempts=0))
+        travel.client.create(slow)
+        travel.advance(timedelta(0))
+        (run,) = travel.client.runs("job")
+    assert run.error == "TimeoutError: the peer is silent"
+
+
+def test_a_dead_letter_that_cannot_be_delivered_stays_listed(caplog: pytest.LogCaptureFixture) -> None:
+    queue = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
+
+    def broken() -> None:
+        raise RuntimeError("no queue")
+
+    def fail() -> None:
+        raise RuntimeError("no luck")
+
+    with ss.testing.TimeTravel() as travel:
+        travel.backend.register(ss.QueueTarget, broken)
+        travel.client.create(
+            job(fail, schedule=ss.Rate(HOUR), dead_letter=queue, retry=ss.Retry(max_attempts=0))
+        )
+        travel.advance(timedelta(0))
+        assert [letter.error for letter in travel.client.dead_letters()] == ["RuntimeError: no luck"]
+    assert "could not be delivered" in caplog.text
