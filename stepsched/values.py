@@ -77,7 +77,7 @@ class PositionalValue(Value, frozen=True):
     def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Refuses a document's unknown and missing keys before the constructor sees them: there they would
         be a ``TypeError`` without a location."""
-        if isinstance(data, Mapping):
+        if type(data) is dict or isinstance(data, Mapping):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:
                 unknown = ", ".join(sorted(map(str, data.keys() - known)))

@@ -75,15 +75,12 @@ class Cron(BoundedSchedule, frozen=True):
         text = parse_cron(expression).text if expression is not None else ""
         if crontab is not None:
             text = _read_crontab(crontab).text
-        self._fill(
-            expression or crontab,
-            expression=f"cron({text})" if text else None,
-            timezone=timezone,
-            start=start,
-            end=end,
-            crontab=None if text else crontab,
-            kind=kind,
-        )
+        fields: dict[str, object] = {"kind": kind, "timezone": timezone}
+        given = {"start": start, "end": end, "crontab": None if text else crontab}
+        fields |= {name: value for name, value in given.items() if value is not None}
+        if text:
+            fields["expression"] = f"cron({text})"
+        self._fill(expression or crontab, **fields)
 
     @classmethod
     def from_crontab(
