@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,11 +137,13 @@ class ScheduleBase(ScheduleValue):
 
 
 def aware(moment: datetime, name: str) -> datetime:
-    """The moment in UTC; the very ends of time are drawn in to fit.
+    """The moment as an instant; the very ends of time are drawn in to fit.
 
     Raises:
         ValueError: It is naive, so that it names no instant.
     """
+    if type(moment) is datetime and type(moment.tzinfo) is timezone and 1 < moment.year < 9999:
+        return moment  # a fixed offset leaves nothing to ask
     if not isinstance(moment, datetime):
         raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
     if moment.utcoffset() is None:

@@ -13,7 +13,7 @@ from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.base import BoundedSchedule, aware
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
-from stepsched.schedules.zones import UTC, load_zone
+from stepsched.schedules.zones import UTC, known_zone, load_zone
 
 _TICK = timedelta(microseconds=1)
 _END = datetime.max.replace(tzinfo=UTC)
@@ -141,18 +141,18 @@ class Cron(BoundedSchedule, frozen=True):
         until = self._until(until)
         if until is None or until.year > LAST_YEAR + 1:
             return runs.before(LAST_YEAR + 1, 0, 0)
-        return runs.position_before(load_zone(self.timezone), until + _TICK)
+        return runs.position_before(known_zone(self.timezone), until + _TICK)
 
     def _next(self, after: datetime) -> datetime | None:
-        run = self._compiled().next_run(load_zone(self.timezone), self._after(after))
+        run = self._compiled().next_run(known_zone(self.timezone), self._after(after))
         return run if self.end is None or run is None or run <= self.end else None
 
     def _previous(self, before: datetime) -> datetime | None:
-        run = self._compiled().previous_run(load_zone(self.timezone), self._before(before))
+        run = self._compiled().previous_run(known_zone(self.timezone), self._before(before))
         return run if self.start is None or run is None or run >= self.start else None
 
     def _runs(self, after: datetime, until: datetime | None) -> Iterator[datetime]:
-        zone, runs = load_zone(self.timezone), self._compiled()
+        zone, runs = known_zone(self.timezone), self._compiled()
         first = runs.position_after(zone, self._after(after))
         return runs.between(zone, first, self._last(runs, until))
 

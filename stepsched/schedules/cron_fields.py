@@ -237,6 +237,9 @@ class _Reader:
         value = _VALUES[field.name].get(text)
         if value is not None:
             return 1 << (value - field.low), text if text in field.names else str(value)
+        known = _LISTS.get((field.name, text))
+        if known is not None:
+            return known
         bits, texts = 0, []
         for item in text.split(","):
             if not item:
@@ -244,6 +247,9 @@ class _Reader:
             item_bits, item_text = self.item(field, item, text)
             bits |= item_bits
             texts.append(item_text)
+        if len(_LISTS) >= _MOST_LISTS:
+            _LISTS.clear()
+        _LISTS[field.name, text] = bits, ",".join(texts)
         return bits, ",".join(texts)
 
     def item(self, field: Field, item: str, text: str) -> tuple[int, str]:
@@ -343,6 +349,11 @@ _VALUES = {
     }
     for field in _FIELDS
 }
+
+
+# Lists, ranges and steps that were read before: crons share few of them. Bounded by clearing.
+_LISTS: dict[tuple[str, str], tuple[int, str]] = {}
+_MOST_LISTS = 4_096
 
 
 def _every(first: int, last: int, step: int) -> int:

@@ -168,7 +168,7 @@ class CronRuns:
             if run is not None:
                 return run
             gap = zone.change_at(_wall(position))
-            position = self.at_or_after(*_place(gap.wall_after, round_up=True))
+            position = self.at_or_after(*_place(gap.wall_after))
         return None
 
     def previous_run(self, zone: Zone, before: datetime) -> datetime | None:
@@ -179,7 +179,7 @@ class CronRuns:
             if run is not None:
                 return run
             gap = zone.change_at(_wall(position))
-            position = self.before(*_place(gap.wall_before, round_up=True))
+            position = self.before(*_place(gap.wall_before))
         return None
 
     def position_after(self, zone: Zone, after: datetime) -> Position | None:
@@ -189,9 +189,12 @@ class CronRuns:
         local = after.astimezone(zone.info)
         if local.fold:  # everything up to the end of the repeated stretch has had its only pass
             change = zone.change_at(local.replace(tzinfo=None))
-            return self.at_or_after(*_place(change.wall_before, round_up=True))
-        year, day, minute = _place(local, round_up=False)
-        return self.at_or_after(year, day, minute + 1)
+            return self.at_or_after(*_place(change.wall_before))
+        year = local.year
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            return self.at_or_after(year, 0, 0)
+        day = local.toordinal() - _NEW_YEAR[year - FIRST_YEAR]
+        return self.at_or_after(year, day, local.hour * 60 + local.minute + 1)
 
     def position_before(self, zone: Zone, before: datetime) -> Position | None:
         """The last position, in a gap or not, whose first pass comes before the instant."""
@@ -200,7 +203,7 @@ class CronRuns:
         local = before.astimezone(zone.info)
         if local.fold:
             local = zone.change_at(local.replace(tzinfo=None)).wall_before
-        return self.before(*_place(local, round_up=True))
+        return self.before(*_place(local))
 
     def between(self, zone: Zone, first: Position | None, last: Position | None) -> Iterator[datetime]:
         """The runs from one position to another, both included, oldest first."""
@@ -250,7 +253,7 @@ class CronRuns:
                     yield from self._within(change.wall_before, change.wall_after)
 
     def _within(self, low: datetime, high: datetime) -> Iterator[datetime]:
-        place = _place(low, round_up=True)
+        place = _place(low)
         while (position := self.at_or_after(*place)) is not None and _wall(position) < high:
             yield _wall(position)
             place = (position[0], position[1], position[2] + 1)
@@ -277,11 +280,11 @@ def _wall(position: Position) -> datetime:
     return datetime.fromordinal(_NEW_YEAR[year - FIRST_YEAR] + day) + _MINUTES[minute]
 
 
-def _place(wall: datetime, *, round_up: bool) -> Position:
-    """The position of a wall time, cut or raised to the minute; beyond the years it is any."""
+def _place(wall: datetime) -> Position:
+    """The position of a wall time, raised to the minute; beyond the years it is any."""
     year = wall.year
     minute = wall.hour * 60 + wall.minute
-    if round_up and (wall.second or wall.microsecond):
+    if wall.second or wall.microsecond:
         minute += 1
     if not FIRST_YEAR <= year <= LAST_YEAR:
         return year, 0, 0

@@ -210,11 +210,12 @@ def load_zone(key: str) -> Zone:
         name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
         reason = f"the name of a zone is wanted, such as {name!r}, not {key!r}"
         raise InvalidScheduleError(str(key), "timezone", reason)
-    return _load(key)
+    return known_zone(key)
 
 
 @lru_cache(maxsize=128)
-def _load(key: str) -> Zone:
+def known_zone(key: str) -> Zone:
+    """The same for a name that has been read before, as that of a value."""
     if len(key) > 50:
         raise InvalidScheduleError(key, "timezone", "a zone name has at most 50 characters")
     if not key or key.startswith(_NOT_ZONES):
