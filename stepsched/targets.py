@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -341,8 +342,11 @@ def main_module_name() -> str | None:
     if spec is not None and spec.name:  # python -m package.module
         return str(spec.name)
     file = getattr(main, "__file__", None)
-    if not file:
-        return None
+    return _script_name(file) if file else None
+
+
+@lru_cache(maxsize=8)
+def _script_name(file: str) -> str | None:
     name = Path(file).stem
     try:
         found = find_spec(name) if name.isidentifier() else None

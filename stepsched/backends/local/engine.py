@@ -38,8 +38,8 @@ _JUMP = timedelta(seconds=30)
 _GRACE = timedelta(seconds=1)
 """What a command or a coroutine has to end by itself, once it has taken too long."""
 _SOON = timedelta(milliseconds=1)
-_PORTION = 100
-"""Jobs whose due runs are recorded in one turn."""
+_PORTION = 64
+"""Jobs whose due runs are recorded in one turn: no more than are claimed, so that none is read twice."""
 _QUICK = 0.002
 """Seconds: where calls are quicker than this on average, more runs are claimed than there are threads."""
 _BACKLOG = 64

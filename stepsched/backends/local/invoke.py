@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from datetime import timedelta
+from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import get_args
 
@@ -151,6 +152,13 @@ def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> Non
 def _arguments(function: Handler, most: int) -> int | None:
     """How many positional arguments a function gets; None when it cannot be called so."""
     try:
+        return _counted(function, most)
+    except TypeError:  # a callable that does not hash
+        return _count(function, most)
+
+
+def _count(function: Handler, most: int) -> int | None:
+    try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # a builtin without a signature
         return 1
@@ -162,6 +170,9 @@ def _arguments(function: Handler, most: int) -> int | None:
     if not positional and any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return 1
     return min(len(positional), most)
+
+
+_counted = lru_cache(maxsize=1024)(_count)
 
 
 def _answer(limit: timedelta | None, function: Handler, *arguments: object) -> str | None:

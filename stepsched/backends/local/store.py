@@ -72,6 +72,7 @@ CREATE UNIQUE INDEX runs_once ON runs (job_id, scheduled_for) WHERE trigger = 's
 CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending';
 CREATE INDEX runs_open ON runs (job_id, id) WHERE status IN ('pending', 'running');
 CREATE INDEX runs_by_job ON runs (job, id);
+CREATE INDEX runs_failed ON runs (job, id) WHERE status = 'failed';
 CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_running ON runs (worker) WHERE status = 'running';
 -- A worker is one process with the file open for firing; it holds its runs while it is alive.
@@ -239,7 +240,8 @@ class Store:
             self._db.execute("DELETE FROM job_versions WHERE job_id = ?", (row.id,))
             self._db.execute(
                 "UPDATE runs SET status = CASE attempt WHEN 0 THEN 'skipped' ELSE 'failed' END, ended_at = ?,"
-                " error = coalesce(error, ?) WHERE job_id = ? AND status = 'pending'",
+                " error = coalesce(error, ?) WHERE job_id = ? AND status = 'pending'"
+                " AND status IN ('pending', 'running')",  # the words of the index runs_open
                 (_micros(now), reason, row.id),
             )
 
@@ -431,8 +433,8 @@ class Store:
 
     def _is_overlapping(self, job_id: int, run_id: int) -> bool:
         rows = self._rows(
-            "SELECT 1 FROM runs WHERE job_id = ? AND id <> ?"
-            " AND (status = 'running' OR (status = 'pending' AND attempt > 0)) LIMIT 1",
+            "SELECT 1 FROM runs WHERE job_id = ? AND id <> ? AND status IN ('pending', 'running')"
+            " AND (status = 'running' OR attempt > 0) LIMIT 1",
             (job_id, run_id),
         )
         return bool(rows)
@@ -554,7 +556,7 @@ class Store:
 
     def _free_runs(self, now: datetime) -> list[Run]:
         sql = (
-            f"SELECT {_RUN} FROM runs r WHERE r.status = 'running'"
+            f"SELECT {_RUN} FROM runs r INDEXED BY runs_running WHERE r.status = 'running'"
             " AND r.worker NOT IN (SELECT id FROM workers) ORDER BY r.id"
         )
         freed = [_run(columns) for columns in self._rows(sql)]
