@@ -1,6 +1,6 @@
 """What the embedded backend costs, beside the peers, in one run.
 
-    pip install '.[bench]' sqlalchemy && python benchmarks/embedded.py
+    pip install '.[bench]' && python benchmarks/embedded.py
 
 APScheduler 4 (alpha) cannot share an environment with APScheduler 3, and Huey is no dependency of ours:
 ``--apscheduler4 PYTHON`` and ``--huey PYTHON`` name interpreters that have them. Every answer is given by a
