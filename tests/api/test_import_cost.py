@@ -73,3 +73,9 @@ def test_using_the_core_loads_no_boto3_and_only_what_it_needs(
     program: str, unwanted: tuple[str, ...]
 ) -> None:
     assert loaded(f"import stepsched as ss\n{program}").isdisjoint((*AWS, *unwanted))
+
+
+def test_the_pytest_plugin_costs_other_peoples_tests_nothing() -> None:
+    program = "import sys, stepsched.pytest_plugin; print({'pydantic', 'sqlite3'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
