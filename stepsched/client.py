@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from enum import Enum
 from types import TracebackType
+from typing import TypeVar
 
 from typing_extensions import Self
 
@@ -122,7 +124,7 @@ class SchedulerClient:
             ValueError: ``status`` is no such word.
         """
         query = JobQuery(
-            status=None if status is None else JobStatus(status),
+            status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
             group=group,
             tags=dict(tags or {}),
@@ -339,7 +341,7 @@ class SchedulerClient:
             _known_name(name)
         query = RunQuery(
             job=name,
-            status=None if status is None else RunStatus(status),
+            status=None if status is None else _word(RunStatus, status),
             since=since,
             until=until,
             limit=limit,
@@ -399,3 +401,14 @@ def _known_name(name: str) -> str:
     if not is_name(name):
         raise JobNotFoundError(name)
     return name
+
+
+Word = TypeVar("Word", bound=Enum)
+
+
+def _word(kind: type[Word], value: object) -> Word:
+    try:
+        return kind(value)
+    except ValueError as error:
+        words = ", ".join(word.value for word in kind)
+        raise ValueError(f"{value!r} is not among the words {words}") from error
