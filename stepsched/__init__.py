@@ -12,13 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepsched import context as context
+    from stepsched import iam as iam
     from stepsched import testing as testing
     from stepsched.backends.base import Backend as Backend
+    from stepsched.backends.eventbridge import DeadLetter as DeadLetter
+    from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
     from stepsched.backends.local import LocalBackend as LocalBackend
     from stepsched.client import SchedulerClient as SchedulerClient
     from stepsched.errors import AccessDeniedError as AccessDeniedError
     from stepsched.errors import BackendError as BackendError
     from stepsched.errors import BackendUnavailableError as BackendUnavailableError
+    from stepsched.errors import BulkError as BulkError
     from stepsched.errors import ConflictError as ConflictError
     from stepsched.errors import HandlerError as HandlerError
     from stepsched.errors import InvalidScheduleError as InvalidScheduleError
@@ -31,6 +36,10 @@ if TYPE_CHECKING:
     from stepsched.errors import StepschedError as StepschedError
     from stepsched.errors import ThrottledError as ThrottledError
     from stepsched.errors import UnsupportedError as UnsupportedError
+    from stepsched.estimates import Estimate as Estimate
+    from stepsched.estimates import Prices as Prices
+    from stepsched.estimates import Quotas as Quotas
+    from stepsched.estimates import estimate as estimate
     from stepsched.events import Event as Event
     from stepsched.events import EventKind as EventKind
     from stepsched.jobfiles import load_jobs as load_jobs
@@ -57,25 +66,36 @@ if TYPE_CHECKING:
     from stepsched.schedules.windowed import Windowed as Windowed
     from stepsched.targets import ApiTarget as ApiTarget
     from stepsched.targets import BatchTarget as BatchTarget
+    from stepsched.targets import CodeBuildTarget as CodeBuildTarget
+    from stepsched.targets import CodePipelineTarget as CodePipelineTarget
     from stepsched.targets import CommandTarget as CommandTarget
+    from stepsched.targets import EcsTaskTarget as EcsTaskTarget
     from stepsched.targets import EventBusTarget as EventBusTarget
+    from stepsched.targets import FirehoseTarget as FirehoseTarget
     from stepsched.targets import HandlerTarget as HandlerTarget
+    from stepsched.targets import KinesisTarget as KinesisTarget
     from stepsched.targets import LambdaTarget as LambdaTarget
     from stepsched.targets import QueueTarget as QueueTarget
+    from stepsched.targets import SageMakerPipelineTarget as SageMakerPipelineTarget
     from stepsched.targets import StateMachineTarget as StateMachineTarget
     from stepsched.targets import Target as Target
+    from stepsched.targets import TemplateTarget as TemplateTarget
     from stepsched.targets import TopicTarget as TopicTarget
+    from stepsched.targets.containers import CapacityProvider as CapacityProvider
+    from stepsched.targets.containers import Placement as Placement
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
+    "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend"),
     "stepsched.client": ("SchedulerClient",),
     "stepsched.errors": (
         "AccessDeniedError",
         "BackendError",
         "BackendUnavailableError",
+        "BulkError",
         "ConflictError",
         "HandlerError",
         "InvalidScheduleError",
@@ -89,6 +109,7 @@ _HOMES = {
         "ThrottledError",
         "UnsupportedError",
     ),
+    "stepsched.estimates": ("Estimate", "Prices", "Quotas", "estimate"),
     "stepsched.events": ("Event", "EventKind"),
     "stepsched.jobfiles": ("load_jobs",),
     "stepsched.jobs": (
@@ -111,25 +132,34 @@ _HOMES = {
     "stepsched.targets": (
         "ApiTarget",
         "BatchTarget",
+        "CodeBuildTarget",
+        "CodePipelineTarget",
         "CommandTarget",
+        "EcsTaskTarget",
         "EventBusTarget",
+        "FirehoseTarget",
         "HandlerTarget",
+        "KinesisTarget",
         "LambdaTarget",
         "QueueTarget",
+        "SageMakerPipelineTarget",
         "StateMachineTarget",
         "Target",
+        "TemplateTarget",
         "TopicTarget",
     ),
+    "stepsched.targets.containers": ("CapacityProvider", "Placement"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted([*_HOME_OF, "__version__", "testing"])  # noqa: PLE0605 -- the map is the list
+_MODULES = ("context", "iam", "testing")
+__all__ = sorted([*_HOME_OF, *_MODULES, "__version__"])  # noqa: PLE0605 -- the map is the list
 
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and so a wrong name
 
     def __getattr__(name: str) -> object:
-        if name == "testing":
-            return import_module("stepsched.testing")
+        if name in _MODULES:
+            return import_module(f"stepsched.{name}")
         if name not in _HOME_OF:
             raise AttributeError(f"module 'stepsched' has no attribute {name!r}")
         value = getattr(import_module(_HOME_OF[name]), name)

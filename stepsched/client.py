@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
-from stepsched.errors import InvalidScheduleError, JobExistsError, JobNotFoundError
+from stepsched.errors import (
+    BulkError,
+    InvalidScheduleError,
+    JobExistsError,
+    JobNotFoundError,
+    StepschedError,
+)
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, is_name
-from stepsched.plans import Plan, make_plan
+from stepsched.plans import Change, Plan, make_plan, refuse_repeats
+from stepsched.progress import told
 
 _PORTION = 1_000
 """Jobs that one call of ``create_many`` hands to the backend at once."""
@@ -62,7 +69,10 @@ class SchedulerClient:
         try:
             return self.backend.create(job)
         except JobExistsError:
-            return self._equal(job)
+            (present,) = self.backend.find([job])
+            if present is None or present.job != job:
+                raise
+            return present
 
     def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
@@ -72,7 +82,8 @@ class SchedulerClient:
 
         Args:
             jobs: Jobs of different names.
-            progress: Called now and then with how many are done, and of how many.
+            progress: Called now and then with how many are done, and of how many. None: a bar, where a
+                terminal or a notebook shows one and it takes longer than a moment.
 
         Returns:
             The records, in order.
@@ -81,28 +92,50 @@ class SchedulerClient:
             ValueError: A name stands twice.
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run one exactly as written.
-            JobExistsError: Another job has a name. Jobs before it may have been stored.
+            BulkError: Some could not be stored, such as one whose name another job has; it says which
+                and why. All others are stored.
         """
         wanted = list(jobs)
         for job in wanted:
             self._check(job)
-        make_plan(wanted, {}, prune=False)
-        records = list[JobRecord]()
-        for first in range(0, len(wanted), _PORTION):
-            portion = wanted[first : first + _PORTION]
-            for job, record in zip(portion, self.backend.create_many(portion), strict=True):
-                records.append(record or self._equal(job))
-            if progress is not None:
-                progress(len(records), len(wanted))
+        refuse_repeats(wanted)
+        failures, records = dict[str, StepschedError](), list[JobRecord]()
+        with told(progress, len(wanted)) as tell:
+            for first in range(0, len(wanted), _PORTION):
+                portion = wanted[first : first + _PORTION]
+                answers = self.backend.create_many(portion)
+                for job, answer in zip(portion, self._settle(portion, answers), strict=True):
+                    if isinstance(answer, StepschedError):
+                        failures[job.name] = answer
+                    else:
+                        records.append(answer)
+                tell(len(records) + len(failures))
+        if failures:
+            raise BulkError(failures, len(records))
         return records
 
-    def get(self, name: str) -> JobRecord:
+    def _settle(
+        self, jobs: Sequence[Job], answers: Sequence[JobRecord | StepschedError]
+    ) -> Iterator[JobRecord | StepschedError]:
+        """The answers, with the stored job where an equal one has taken the name."""
+        taken = [job for job, answer in zip(jobs, answers, strict=True) if isinstance(answer, JobExistsError)]
+        stored = {job.name: record for job, record in zip(taken, self.backend.find(taken), strict=True)}
+        for job, answer in zip(jobs, answers, strict=True):
+            present = stored.get(job.name)
+            yield present if present is not None and present.job == job else answer
+
+    def get(self, name: str, *, group: str | None = None) -> JobRecord:
         """The job of that name.
+
+        Args:
+            name: The job's.
+            group: Only a job of this group, as for every verb. None: of any; where names are unique only
+                within a group, several jobs of the name are an error.
 
         Raises:
             JobNotFoundError: There is none.
         """
-        return self.backend.get(_known_name(name))
+        return self.backend.get(_known_name(name), group=group)
 
     def list(
         self,
@@ -123,13 +156,30 @@ class SchedulerClient:
         Raises:
             ValueError: ``status`` is no such word.
         """
+        found = self.iterate(status=status, name_prefix=name_prefix, group=group, tags=tags)
+        return sorted(found, key=lambda record: (record.name, record.job.group))
+
+    def iterate(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Iterator[JobRecord]:
+        """The same as :meth:`list`, one after another as they are read, in an order of the backend's own: for
+        more jobs than memory should hold.
+
+        Raises:
+            ValueError: ``status`` is no such word.
+        """
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
             group=group,
             tags=dict(tags or {}),
         )
-        return list(self.backend.list(query))
+        return self.backend.list(query)
 
     def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
         """Replaces the definition of the job of that name; a paused job stays paused.
@@ -148,19 +198,19 @@ class SchedulerClient:
             UnsupportedError: The backend cannot run it exactly as written.
         """
         self._check(job)
-        present = self.backend.get(job.name)
+        present = self.backend.find([job])[0] or self.backend.get(job.name)
         version = present.version if expected_version is None else expected_version
-        if present.job == job and present.version == version:
+        if present.job == job and present.version == version and present.current:
             return present
         return self.backend.update(job, expected_version=version)
 
-    def versions(self, name: str) -> builtins.list[JobVersion]:
+    def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         """The job's earlier definitions, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.versions(_known_name(name))
+        return self.backend.versions(_known_name(name), group=group)
 
     def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
         """What ``apply`` would do so that exactly these jobs are stored. Nothing is changed.
@@ -168,18 +218,20 @@ class SchedulerClient:
         Args:
             jobs: Jobs of different names.
             prune: Whether jobs that are stored and not among them are cancelled. Only the groups of
-                the given jobs are looked at.
+                the given jobs are looked at, and only what stepsched made is cancelled.
 
         Raises:
             ValueError: A name stands twice.
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run one exactly as written.
         """
-        jobs = list(jobs)
-        for job in jobs:
+        wanted = list(jobs)
+        for job in wanted:
             self._check(job)
-        stored = {record.name: record for record in self.backend.list(JobQuery())}
-        return make_plan(jobs, stored, prune=prune)
+        refuse_repeats(wanted)
+        groups = {job.group for job in wanted} if prune else set()
+        others = [record for group in sorted(groups) for record in self.backend.list(JobQuery(group=group))]
+        return make_plan(wanted, self.backend.find(wanted), prune=sorted(others, key=lambda each: each.name))
 
     def apply(
         self,
@@ -199,8 +251,9 @@ class SchedulerClient:
             What was done.
 
         Raises:
-            ConflictError: A job has changed since the plan was made.
-            Exception: As ``create_many``, ``update`` and ``cancel``.
+            BulkError: Some changes failed, such as that of a job which another writer has changed since the
+                plan was made; it says which and why. All others are done.
+            Exception: As ``plan``, before the first verb.
         """
         if isinstance(plan_or_jobs, Plan) and prune:
             raise ValueError("a plan knows already what it prunes; give prune where it is made")
@@ -209,30 +262,44 @@ class SchedulerClient:
         for job in (*plan.create, *(change.after for change in plan.update)):
             self._check(job)
 
-        def tell(done: int, _of: int = 0) -> None:
-            if progress is not None:
-                progress(done, total)
-
-        self.create_many(plan.create, progress=tell)
-        done = len(plan.create)
-        for change in plan.update:
-            self.backend.update(change.after, expected_version=change.version)
-            tell(done := done + 1)
-        for name in plan.cancel:
-            self.backend.cancel(name)
-            tell(done := done + 1)
+        failures = dict[str, StepschedError]()
+        with told(progress, total) as tell:
+            try:
+                self.create_many(plan.create, progress=lambda done, _of: tell(done))
+            except BulkError as error:
+                failures |= error.failures
+            done = len(plan.create)
+            steps: list[tuple[Callable[[Any], JobRecord], Sequence[Any]]] = [
+                (self._change, plan.update),
+                (self._remove, plan.cancel),
+            ]
+            for verb, items in steps:
+                for first in range(0, len(items), _PORTION):
+                    portion = items[first : first + _PORTION]
+                    for item, answer in zip(portion, self.backend.each(verb, portion), strict=True):
+                        if isinstance(answer, StepschedError):
+                            failures[item.name] = answer
+                    tell(done := done + len(portion))
+        if failures:
+            raise BulkError(failures, total - len(failures))
         return plan
 
-    def pause(self, name: str) -> JobRecord:
+    def _change(self, change: Change) -> JobRecord:
+        return self.backend.update(change.after, expected_version=change.version)
+
+    def _remove(self, record: JobRecord) -> JobRecord:
+        return self.backend.cancel(record.name, group=record.job.group)
+
+    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
         """Stops the job from coming due until ``resume``. To pause a paused job is no error.
 
         Raises:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
         """
-        return self.backend.pause(_known_name(name))
+        return self.backend.pause(_known_name(name), group=group)
 
-    def resume(self, name: str) -> JobRecord:
+    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         """Lets the job come due again, from now on. To resume an active job is no error.
 
         What would have run while it was paused is not made up; a job with no run left ends.
@@ -241,9 +308,9 @@ class SchedulerClient:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
         """
-        return self.backend.resume(_known_name(name))
+        return self.backend.resume(_known_name(name), group=group)
 
-    def cancel(self, name: str) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
         """Deletes the job and its runs that have not started. Its history stays.
 
         Returns:
@@ -252,9 +319,9 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.cancel(_known_name(name))
+        return self.backend.cancel(_known_name(name), group=group)
 
-    def run_now(self, name: str) -> Run:
+    def run_now(self, name: str, *, group: str | None = None) -> Run:
         """Runs the job once, beside its schedule and whatever its status.
 
         Returns:
@@ -263,9 +330,11 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
         """
-        return self.backend.run_now(_known_name(name))
+        return self.backend.run_now(_known_name(name), group=group)
 
-    def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
+    def backfill(
+        self, name: str, *, since: datetime, until: datetime, group: str | None = None
+    ) -> builtins.list[Run]:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
         An instant that has a run already gets none, so that the call can be repeated.
@@ -286,7 +355,7 @@ class SchedulerClient:
         _refuse_naive(since=since, until=until)
         if until < since:
             raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
-        return self.backend.backfill(_known_name(name), since=since, until=until)
+        return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
 
     def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
         """The runs that failed for good, oldest first.
@@ -350,13 +419,6 @@ class SchedulerClient:
         if not found and name is not None and not any(self.backend.runs(RunQuery(job=name, limit=1))):
             self.backend.get(name)
         return found
-
-    def _equal(self, job: Job) -> JobRecord:
-        """The stored job of that name, which must be equal."""
-        present = self.backend.get(job.name)
-        if present.job != job:
-            raise JobExistsError(job.name)
-        return present
 
     def _check(self, job: Job) -> None:
         if type(job) is not Job:  # a subclass would not come back as itself

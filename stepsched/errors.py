@@ -10,6 +10,7 @@ StepschedError
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
 ├─ JobFileError (ValueError)            source, reason
+├─ BulkError                            failures, done
 ├─ HandlerError                         job, scheduled_for
 └─ BackendError                         service, operation, code, request_id, retryable
    ├─ AccessDeniedError
@@ -22,6 +23,7 @@ An error's arguments are data and its class writes the sentence, so every error 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 
@@ -154,6 +156,27 @@ class JobFileError(StepschedError, ValueError):
 
     def __str__(self) -> str:
         return f"cannot load jobs from {self.source}: {self.reason}"
+
+
+class BulkError(StepschedError):
+    """Some of many jobs failed; the others are done. To repeat the call takes up what is missing.
+
+    Attributes:
+        failures: What failed, by the job's name.
+        done: How many are done.
+    """
+
+    def __init__(self, failures: Mapping[str, StepschedError], done: int) -> None:
+        super().__init__(failures, done)
+        self.failures = dict(failures)
+        self.done = done
+
+    def __str__(self) -> str:
+        lines = [f"  {name}: {error}" for name, error in list(self.failures.items())[:10]]
+        if len(self.failures) > 10:
+            lines.append(f"  and {len(self.failures) - 10} more, in .failures")
+        head = f"{len(self.failures)} of {len(self.failures) + self.done} failed:"
+        return "\n".join([head, *lines])
 
 
 class HandlerError(StepschedError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stepsched.context import revive
 from stepsched.errors import JobFileError
 from stepsched.jobs import Job
 
@@ -62,15 +63,21 @@ def _from_documents(source: str, document: object) -> list[Job]:
 
 def _job(source: str, number: int, document: object) -> Job:
     try:
-        return Job.model_validate(document)
-    except ValidationError as error:
+        return Job.model_validate(revive(document))
+    except ValueError as error:
         name = document.get("name") if isinstance(document, dict) else None
-        problems = "; ".join(
-            ": ".join(filter(None, (".".join(map(str, problem["loc"])), _words(problem["msg"]))))
-            for problem in error.errors()
-        )
+        problems = _problems(error)
         what = f"job {number} ({name!r})" if name else f"job {number}"
         raise JobFileError(source, f"{what}: {problems}") from error
+
+
+def _problems(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        ": ".join(filter(None, (".".join(map(str, problem["loc"])), _words(problem["msg"]))))
+        for problem in error.errors()
+    )
 
 
 def _words(message: str) -> str:

@@ -273,7 +273,12 @@ class JobRecord(Value, frozen=True):
     next_run: datetime | None
     """The next scheduled instant. None while paused or when none is left."""
     last_run: Run | None = None
-    """The run that started latest. None: none has."""
+    """The run that started latest. None: none has, or the backend keeps no runs."""
+    owned: bool = True
+    """Whether stepsched made it. What others have made is listed, and never pruned."""
+    current: bool = True
+    """Whether it is stored with the backend's own settings, such as its role; else ``update`` and
+    ``apply`` write it anew."""
 
     @property
     def name(self) -> str:

@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue, PlainSerializer, PlainValidator, ValidationInfo
+
+from stepsched.context import JSON_KEY, revive, write
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 """What EventBridge Scheduler takes as input, as compact JSON in UTF-8."""
@@ -19,7 +21,7 @@ def to_json(value: JsonValue) -> str:
 
 
 def read_payload(value: Any) -> JsonValue:
-    """A deep copy of a JSON value.
+    """A deep copy of a JSON value; its context attributes stay what they are.
 
     Raises:
         ValueError: A part is no JSON, or the whole is larger than ``MAX_PAYLOAD_BYTES``.
@@ -61,6 +63,11 @@ class _Copier:
                 return value
             case list() | tuple():
                 return [self.copy(item, f"{place}[{n}]", depth + 1) for n, item in enumerate(value)]
+            case Mapping() if value.keys() == {JSON_KEY}:  # data from elsewhere must not become one
+                raise ValueError(
+                    f"{place} has the one key {JSON_KEY!r}, which stands for a context attribute in JSON; "
+                    "in Python use the constants of stepsched.context"
+                )
             case Mapping():
                 return {
                     _key(key, place): self.copy(item, f"{place}.{key}", depth + 1)
@@ -84,16 +91,25 @@ def _text(text: str, place: str) -> str:
     return text
 
 
-def _read_object(value: Any) -> dict[str, JsonValue]:
-    copy = read_payload(value)
+def _read(value: Any, info: ValidationInfo) -> JsonValue:
+    return read_payload(revive(value) if info.mode == "json" else value)
+
+
+def _read_object(value: Any, info: ValidationInfo) -> dict[str, JsonValue]:
+    copy = _read(value, info)
     if not isinstance(copy, dict):
         raise ValueError(f"a mapping is wanted, not {type(value).__name__}")  # noqa: TRY004 -- pydantic collects ValueError
     return copy
 
 
-Payload = Annotated[JsonValue, BeforeValidator(read_payload)]
+_writer = PlainSerializer(write, when_used="json")
+Payload = Annotated[JsonValue, PlainValidator(_read, json_schema_input_type=JsonValue), _writer]
 """Any JSON value up to 256 KiB, copied."""
-JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(_read_object)]
+JsonObject = Annotated[
+    dict[str, JsonValue],
+    PlainValidator(_read_object, json_schema_input_type=dict[str, JsonValue]),
+    _writer,
+]
 """A JSON object up to 256 KiB, copied."""
 Text = Annotated[str, Field(strict=True), AfterValidator(lambda text: _text(text, "the text"))]
 """Text that UTF-8 can carry."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from stepsched.jobs import Job, JobRecord
 from stepsched.values import Value
@@ -16,10 +17,18 @@ class Change(Value, frozen=True):
     version: int
     """The stored version that the change was made from."""
 
+    @property
+    def name(self) -> str:
+        """The job's name."""
+        return self.after.name
+
     def fields(self) -> tuple[str, ...]:
         """The names of the fields that differ."""
         names = type(self.after).model_fields
         return tuple(name for name in names if getattr(self.before, name) != getattr(self.after, name))
+
+    def __str__(self) -> str:
+        return ", ".join(self.fields()) or "the backend's settings"
 
 
 class Plan(Value, frozen=True):
@@ -27,8 +36,8 @@ class Plan(Value, frozen=True):
 
     create: tuple[Job, ...] = ()
     update: tuple[Change, ...] = ()
-    cancel: tuple[str, ...] = ()
-    """Names of stored jobs that are not wanted; only with ``prune``."""
+    cancel: tuple[JobRecord, ...] = ()
+    """Stored jobs that are not wanted; only with ``prune``, and only what stepsched made."""
     unchanged: tuple[str, ...] = ()
 
     @property
@@ -39,8 +48,8 @@ class Plan(Value, frozen=True):
     def __str__(self) -> str:
         """A line a job, such as ``+ nightly-report  At 02:00, UTC``."""
         lines = [f"+ {job.name}  {job.schedule.describe()}" for job in self.create]
-        lines += [f"~ {change.after.name}  {', '.join(change.fields())}" for change in self.update]
-        lines += [f"- {name}" for name in self.cancel]
+        lines += [f"~ {change.after.name}  {change}" for change in self.update]
+        lines += [f"- {record.name}" for record in self.cancel]
         lines.append(
             f"{len(self.create)} to create, {len(self.update)} to update, {len(self.cancel)} to cancel, "
             f"{len(self.unchanged)} unchanged"
@@ -48,34 +57,40 @@ class Plan(Value, frozen=True):
         return "\n".join(lines)
 
 
-def make_plan(wanted: Iterable[Job], stored: Mapping[str, JobRecord], *, prune: bool) -> Plan:
+def make_plan(
+    wanted: Sequence[Job], stored: Sequence[JobRecord | None], *, prune: Iterable[JobRecord] = ()
+) -> Plan:
     """Compares jobs with what is stored.
 
     Args:
         wanted: Jobs of different names.
-        stored: What the backend holds, by name.
-        prune: Whether stored jobs that are not wanted are cancelled, in the groups of the wanted ones.
-
-    Raises:
-        ValueError: A name stands twice.
+        stored: What is stored in the place of each.
+        prune: Other stored jobs, of which those that stepsched made and nobody wants are cancelled.
     """
-    jobs = list(wanted)
-    names = {job.name for job in jobs}
-    if len(names) < len(jobs):
-        twice = sorted(name for name in names if sum(job.name == name for job in jobs) > 1)
-        raise ValueError(f"these names stand twice: {', '.join(twice)}")
-    groups = {job.group for job in jobs}
+    refuse_repeats(wanted)
+    pairs = [(job, record) for job, record in zip(wanted, stored, strict=True) if record is not None]
+    places = {(record.job.group, record.name) for _, record in pairs}
     return Plan(
-        create=tuple(job for job in jobs if job.name not in stored),
+        create=tuple(job for job, record in zip(wanted, stored, strict=True) if record is None),
         update=tuple(
-            Change(before=stored[job.name].job, after=job, version=stored[job.name].version)
-            for job in jobs
-            if job.name in stored and stored[job.name].job != job
+            Change(before=record.job, after=job, version=record.version)
+            for job, record in pairs
+            if record.job != job or not record.current
         ),
         cancel=tuple(
-            name
-            for name, record in stored.items()
-            if prune and name not in names and record.job.group in groups
+            record for record in prune if record.owned and (record.job.group, record.name) not in places
         ),
-        unchanged=tuple(job.name for job in jobs if job.name in stored and stored[job.name].job == job),
+        unchanged=tuple(job.name for job, record in pairs if record.job == job and record.current),
     )
+
+
+def refuse_repeats(jobs: Sequence[Job]) -> None:
+    """Refuses jobs of which two have the same name.
+
+    Raises:
+        ValueError: With the names.
+    """
+    counts = Counter(job.name for job in jobs)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(f"these names stand twice: {', '.join(twice)}")

@@ -8,8 +8,17 @@ from datetime import timedelta
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ModelWrapValidatorHandler, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    ValidationInfo,
+    model_validator,
+)
 from typing_extensions import Self
+
+from stepsched.context import revive
 
 
 def _read_duration(value: Any) -> Any:
@@ -74,9 +83,11 @@ class PositionalValue(Value, frozen=True):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         """Refuses a document's unknown and missing keys before the constructor sees them: there they would
-        be a ``TypeError`` without a location."""
+        be a ``TypeError`` without a location. Nor would it know that the document is JSON."""
+        if info.mode == "json":
+            data = revive(data)
         if type(data) is dict or isinstance(data, Mapping):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:

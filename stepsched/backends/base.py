@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
+from typing import TypeVar
 
 from typing_extensions import Self
 
+from stepsched.errors import JobNotFoundError, StepschedError
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,25 +73,57 @@ class Backend(ABC):
             JobExistsError: The name is taken, even by an equal job.
         """
 
-    @abstractmethod
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
-        """Stores up to a thousand new jobs as :meth:`create` does one; all are checked before the first
-        is stored.
+    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
+        """Stores new jobs as :meth:`create` does one; all are checked before the first is stored.
 
         Returns:
-            The records, in order; None where the name is taken.
+            In order, the records, or what kept a job from being stored.
         """
+        for job in jobs:
+            self.check(job)
+        return self.each(self.create, jobs)
+
+    def each(
+        self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
+    ) -> builtins.list[JobRecord | StepschedError]:
+        """Performs a verb of this backend for each item, as many at once as it bears.
+
+        Returns:
+            In order, the records, or what the verb raised.
+        """
+        answers = list[JobRecord | StepschedError]()
+        for item in items:
+            try:
+                answers.append(verb(item))
+            except StepschedError as error:  # noqa: PERF203 -- each item may fail for itself
+                answers.append(error)
+        return answers
 
     @abstractmethod
-    def get(self, name: str) -> JobRecord:
+    def get(self, name: str, *, group: str | None = None) -> JobRecord:
         """The job of that name.
+
+        Args:
+            name: The job's.
+            group: Only a job of this group; so for every verb. None: of any.
 
         Raises:
             JobNotFoundError: There is none.
         """
 
+    def find(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
+        """What is stored in the places of these jobs: in order, None where a place is free."""
+
+        def look(job: Job) -> JobRecord | None:
+            try:
+                return self.get(job.name)
+            except JobNotFoundError:
+                return None
+
+        return [look(job) for job in jobs]
+
     @abstractmethod
-    def versions(self, name: str) -> builtins.list[JobVersion]:
+    def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         """The job's earlier definitions, oldest first; empty when it was never changed.
 
         Raises:
@@ -96,7 +132,7 @@ class Backend(ABC):
 
     @abstractmethod
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
-        """The jobs that fit, by name."""
+        """The jobs that fit, lazily, in an order of the backend's own."""
 
     @abstractmethod
     def update(self, job: Job, *, expected_version: int) -> JobRecord:
@@ -108,7 +144,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def pause(self, name: str) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
         """Stops a job from coming due. Runs that are recorded already still run.
 
         Raises:
@@ -117,7 +153,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def resume(self, name: str) -> JobRecord:
+    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         """Lets a job come due again, from now on: what passed meanwhile is not made up (P-27).
 
         Raises:
@@ -126,7 +162,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def cancel(self, name: str) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
         """Deletes a job and its runs that have not started; its history stays.
 
         Returns:
@@ -137,7 +173,7 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def run_now(self, name: str) -> Run:
+    def run_now(self, name: str, *, group: str | None = None) -> Run:
         """Records one run at once, whatever the job's status, beside its schedule.
 
         Raises:
@@ -145,7 +181,9 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
+    def backfill(
+        self, name: str, *, since: datetime, until: datetime, group: str | None = None
+    ) -> builtins.list[Run]:
         """Records runs for the scheduled instants of a stretch of the past, both ends inclusive; an
         instant that has a run already gets none, and one that is still to come neither.
 

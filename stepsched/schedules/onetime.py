@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +18,17 @@ from stepsched.schedules.base import Moment, ScheduleBase, read_moment
 from stepsched.schedules.zones import UTC, load_zone
 
 _AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
+_STORED: ContextVar[bool] = ContextVar("stored", default=False)
+
+
+@contextmanager
+def reading_stored() -> Iterator[None]:
+    """Within it no warning is issued: whoever wrote the job has had it."""
+    token = _STORED.set(True)
+    try:
+        yield
+    finally:
+        _STORED.reset(token)
 
 
 class OneTime(ScheduleBase, frozen=True):
@@ -71,7 +85,7 @@ class OneTime(ScheduleBase, frozen=True):
             run.astimezone(UTC)
         except OverflowError as error:
             raise InvalidScheduleError(str(at), "at", "it lies outside the years 1 to 9999") from error
-        if settled.tzinfo is None and run.replace(tzinfo=None) != settled:
+        if settled.tzinfo is None and run.replace(tzinfo=None) != settled and not _STORED.get():
             warnings.warn(
                 f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
                 f"the run moves to {run.isoformat()}",

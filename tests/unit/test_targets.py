@@ -20,6 +20,14 @@ MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:close"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:news"
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"
+FIREHOSE = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/clicks"
+CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/main"
+TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/report:3"
+BUILD = "arn:aws:codebuild:eu-west-1:123456789012:project/site"
+PIPELINE = "arn:aws:codepipeline:eu-west-1:123456789012:release"
+TRAINING = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/train"
+INSPECTOR = "arn:aws:inspector:eu-west-1:123456789012:target/0-a/template/0-b"
 
 TARGETS = [
     pytest.param(ss.LambdaTarget(LAMBDA), "lambda", id="lambda"),
@@ -39,6 +47,28 @@ TARGETS = [
         "batch",
         id="batch",
     ),
+    pytest.param(ss.KinesisTarget(STREAM, partition_key="k"), "kinesis", id="kinesis"),
+    pytest.param(ss.FirehoseTarget(FIREHOSE), "firehose", id="firehose"),
+    pytest.param(
+        ss.EcsTaskTarget(
+            CLUSTER,
+            task_definition_arn=TASK,
+            launch_type="FARGATE",
+            subnets=["subnet-1"],
+            placement=[ss.Placement(type="spread", value="host")],
+            tags={"team": "a"},
+        ),
+        "ecs_task",
+        id="ecs_task",
+    ),
+    pytest.param(ss.CodeBuildTarget(BUILD), "code_build", id="code_build"),
+    pytest.param(ss.CodePipelineTarget(PIPELINE), "code_pipeline", id="code_pipeline"),
+    pytest.param(
+        ss.SageMakerPipelineTarget(TRAINING, parameters={"Epochs": "3"}),
+        "sagemaker_pipeline",
+        id="sagemaker_pipeline",
+    ),
+    pytest.param(ss.TemplateTarget(INSPECTOR, parameters={"Future": {"A": 1}}), "template", id="template"),
     pytest.param(ss.ApiTarget("ecs", "runTask", {"cluster": "c", "count": 2}), "api", id="api"),
     pytest.param(ss.HandlerTarget("package.module:Class.method"), "handler", id="handler"),
     pytest.param(ss.CommandTarget(["python", "report.py", "--all"]), "command", id="command"),

@@ -26,10 +26,12 @@ from stepsched.errors import (
     InvalidTransitionError,
     JobExistsError,
     JobNotFoundError,
+    StepschedError,
 )
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
 from stepsched.schedules import Rate
+from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget
 
 _BACKFILLED_AT_ONCE = 10_000
@@ -150,38 +152,38 @@ class LocalBackend(Backend):
         self._invoker.check(job, shared=self._shared)
 
     def create(self, job: Job) -> JobRecord:
-        (record,) = self.create_many([job])
-        if record is None:
-            raise JobExistsError(job.name)
-        return record
+        (answer,) = self.create_many([job])
+        if isinstance(answer, StepschedError):
+            raise answer
+        return answer
 
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
+    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
         for job in jobs:
             self.check(job)
         now = self.now()
         with self._store.transaction("create"):
-            records = [self._create(job, now) for job in jobs]
+            answers = [self._create(job, now) for job in jobs]
         self._engine.wake()
         self._engine.tell(
-            Event(EventKind.CREATED, now, record.name) for record in records if record is not None
+            Event(EventKind.CREATED, now, answer.name) for answer in answers if isinstance(answer, JobRecord)
         )
-        return records
+        return answers
 
-    def _create(self, job: Job, now: datetime) -> JobRecord | None:
+    def _create(self, job: Job, now: datetime) -> JobRecord | StepschedError:
         following = policy.first_run(job, now)
         key = self._store.insert_job(job, _encode(job), now, following)
         if key is None:
-            return None
+            return JobExistsError(job.name)
         self._keep_alive(key, job)
         return JobRecord(
             job=job, status=JobStatus.ACTIVE, version=1, created_at=now, updated_at=now, next_run=following
         )
 
-    def get(self, name: str) -> JobRecord:
-        return self._record(self._row(name))
+    def get(self, name: str, *, group: str | None = None) -> JobRecord:
+        return self._record(self._row(name, group))
 
-    def versions(self, name: str) -> builtins.list[JobVersion]:
-        row = self._row(name)
+    def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
+        row = self._row(name, group)
         return [
             JobVersion(version=version, job=_readable(name, document), replaced_at=at)
             for version, document, at in self._store.versions(row)
@@ -224,24 +226,24 @@ class LocalBackend(Backend):
         self._engine.tell(events)
         return record
 
-    def pause(self, name: str) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
         now, events = self.now(), list[Event]()
         with self._store.transaction("pause"):
-            row = self._row(name)
+            row = self._row(name, group)
             status = status_after(name, row.status, "pause")
             if row.status is not status:
                 self._record_due(row, now, events)
                 self._store.set_status(row, status, None, now)
                 events.append(Event(EventKind.PAUSED, now, name))
-            record = self._record(self._row(name))
+            record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
         return record
 
-    def resume(self, name: str) -> JobRecord:
+    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         now, events = self.now(), list[Event]()
         with self._store.transaction("resume"):
-            row = self._row(name)
+            row = self._row(name, group)
             status = status_after(name, row.status, "resume")
             if row.status is not status:
                 following = self._record(row).job.anchored(row.anchor).next_run(after=now)
@@ -250,15 +252,15 @@ class LocalBackend(Backend):
                 if following is None and self._store.has_run_out(row.id):
                     self._store.set_status(row, JobStatus.ENDED, None, now)
                     events.append(Event(EventKind.ENDED, now, name))
-            record = self._record(self._row(name))
+            record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
         return record
 
-    def cancel(self, name: str) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
         now = self.now()
         with self._store.transaction("cancel"):
-            row = self._row(name)
+            row = self._row(name, group)
             last = self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
@@ -269,18 +271,20 @@ class LocalBackend(Backend):
 
     # -- runs --------------------------------------------------------------------------------------
 
-    def run_now(self, name: str) -> Run:
+    def run_now(self, name: str, *, group: str | None = None) -> Run:
         now = self.now()
         with self._store.transaction("run now"):
-            run = self._store.record_manual(self._row(name), now)
+            run = self._store.record_manual(self._row(name, group), now)
         self._engine.wake()
         self._engine.tell([Event(EventKind.DUE, now, name, run)])
         return run
 
-    def backfill(self, name: str, *, since: datetime, until: datetime) -> builtins.list[Run]:
+    def backfill(
+        self, name: str, *, since: datetime, until: datetime, group: str | None = None
+    ) -> builtins.list[Run]:
         now = self.now()
         with self._store.transaction("backfill"):
-            row = self._row(name)
+            row = self._row(name, group)
             schedule = self._record(row).job.anchored(row.anchor)
             instants = schedule.runs(after=since - timedelta(microseconds=1), until=min(until, now))
             wanted = list(islice(instants, _BACKFILLED_AT_ONCE + 1))
@@ -381,9 +385,9 @@ class LocalBackend(Backend):
         while present is not None and self._engine.record_due(present, now, events):
             present = self._store.job_by_id(row.id)
 
-    def _row(self, name: str) -> JobRow:
+    def _row(self, name: str, group: str | None = None) -> JobRow:
         row = self._store.job(name)
-        if row is None:
+        if row is None or (group is not None and group != _readable(name, row.document).group):
             raise JobNotFoundError(name)
         return row
 
@@ -421,7 +425,8 @@ def _encode(job: Job) -> str:
 
 
 def _read(document: str) -> Job:
-    return Job.model_validate_json(document)
+    with reading_stored():
+        return Job.model_validate_json(document)
 
 
 def _readable(name: str, document: str) -> Job:

@@ -17,10 +17,19 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import get_args
 
+from stepsched.context import (
+    ATTEMPT_NUMBER,
+    EXECUTION_ID,
+    SCHEDULE_ARN,
+    SCHEDULED_TIME,
+    ContextText,
+    fill,
+)
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import Job, Run
 from stepsched.payloads import to_json
-from stepsched.targets import AwsTarget, CommandTarget, HandlerTarget, main_module_name
+from stepsched.targets import ApiTarget, AwsTarget, CommandTarget, HandlerTarget
+from stepsched.targets.local import main_module_name
 
 OUTPUT_LIMIT = 4_096
 """Characters kept of an answer."""
@@ -96,7 +105,8 @@ class Invoker:
         return self._around(job, run, lambda: self._call(job, run))
 
     def _call(self, job: Job, run: Run) -> str | None:
-        payload = deepcopy(job.input)
+        attributes = _attributes(job, run)
+        payload = fill(deepcopy(job.input), attributes)
         match job.target:
             case HandlerTarget() as target:
                 return _answer(job.max_run_time, self._import(job, target), payload, run)
@@ -106,6 +116,8 @@ class Invoker:
                 handler = self._registered(target)
                 if handler is None:
                     raise LookupError(f"no handler stands for {target!r} in this process")
+                if isinstance(target, ApiTarget):
+                    target = target.replace(request=fill(target.request, attributes))
                 return _answer(job.max_run_time, handler, target, payload, run)
 
     def _import(self, job: Job, target: HandlerTarget) -> Handler:
@@ -132,6 +144,16 @@ class Invoker:
                 if known == wanted:
                     return handler
         return None
+
+
+def _attributes(job: Job, run: Run) -> dict[ContextText, str]:
+    """What stands for the context attributes of EventBridge Scheduler in this process."""
+    return {
+        SCHEDULE_ARN: f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}",
+        SCHEDULED_TIME: f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
+        EXECUTION_ID: str(run.id),
+        ATTEMPT_NUMBER: str(run.attempt),
+    }
 
 
 def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:

@@ -41,8 +41,10 @@ class TestCreateMany:
 
     def test_does_not_take_a_name_from_another_job(self, client: ss.SchedulerClient, job: MakeJob) -> None:
         client.create(job("b", input=1))
-        with pytest.raises(ss.JobExistsError, match="'b'"):
-            client.create_many([job("a"), job("b")])
+        with pytest.raises(ss.BulkError, match="1 of 3 failed") as caught:
+            client.create_many([job("a"), job("b"), job("c")])
+        assert [type(error) for error in caught.value.failures.values()] == [ss.JobExistsError]
+        assert [record.name for record in client.list()] == ["a", "b", "c"]
         assert client.get("b").job.input == 1
 
 
@@ -55,7 +57,8 @@ class TestPlanAndApply:
         plan = client.plan([job("same"), job("changed", input=1), job("new")], prune=True)
         assert [each.name for each in plan.create] == ["new"]
         assert [(change.after.name, change.fields()) for change in plan.update] == [("changed", ("input",))]
-        assert (plan.cancel, plan.unchanged) == (("gone",), ("same",))
+        assert [each.name for each in plan.cancel] == ["gone"]
+        assert plan.unchanged == ("same",)
         assert str(plan).splitlines() == [
             "+ new  At 09:00, UTC",
             "~ changed  input",
@@ -87,8 +90,9 @@ class TestPlanAndApply:
         client.create(job())
         plan = client.plan([job(input=1)])
         client.update(job(input=2))
-        with pytest.raises(ss.ConflictError):
+        with pytest.raises(ss.BulkError) as caught:
             client.apply(plan)
+        assert isinstance(caught.value.failures["job"], ss.ConflictError)
         assert client.get("job").job.input == 2
 
     def test_a_refused_update_stops_everything_before_it_starts(

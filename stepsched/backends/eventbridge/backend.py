@@ -1,0 +1,587 @@
+"""EventBridge Scheduler: the port's verbs over the service, which is the store."""
+
+from __future__ import annotations
+
+import builtins
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
+from stepsched.backends.eventbridge.dead_letters import DeadLetter, read_dead_letter
+from stepsched.backends.eventbridge.documents import (
+    RUN_PREFIX,
+    Settings,
+    Stored,
+    merge,
+    place_of,
+    read_document,
+    record_of,
+    resend,
+    write_job,
+    write_run,
+)
+from stepsched.backends.eventbridge.errors import mapped
+from stepsched.backends.eventbridge.service import Service
+from stepsched.clock import Clock, SystemClock
+from stepsched.context import LOOK_ALIKE
+from stepsched.errors import (
+    BackendError,
+    ConflictError,
+    InvalidTransitionError,
+    JobExistsError,
+    JobNotFoundError,
+    ScheduleWarning,
+    StepschedError,
+    UnsupportedError,
+)
+from stepsched.jobs import (
+    Job,
+    JobRecord,
+    JobStatus,
+    JobVersion,
+    Run,
+    RunStatus,
+    Trigger,
+    is_name,
+    status_after,
+)
+from stepsched.payloads import to_json
+from stepsched.schedules import Rate
+
+Item = TypeVar("Item")
+_NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
+
+
+class EventBridgeBackend(Backend):
+    """Jobs as schedules of EventBridge Scheduler, one schedule a job.
+
+    Nothing runs in this process: the service fires, also when this process is gone. It keeps no record of
+    runs, so ``runs`` and ``backfill`` are refused; what could not be delivered is in the dead-letter queue.
+    Where the account, the Region, credentials and the endpoint come from is as in boto3: ``AWS_PROFILE``,
+    ``AWS_REGION``, ``AWS_ENDPOINT_URL`` and the rest, or a session of yours.
+    """
+
+    name = "eventbridge"
+
+    def __init__(
+        self,
+        role_arn: str | None = None,
+        *,
+        group: str | None = None,
+        dead_letter_arn: str | None = None,
+        kms_key_arn: str | None = None,
+        session: Any = None,
+        endpoint_url: str | None = None,
+        clock: Clock | None = None,
+        workers: int = 32,
+        rates: Mapping[str, float] | None = None,
+        role_wait: timedelta = timedelta(minutes=2),
+    ) -> None:
+        """A backend in one account and Region. boto3 loads here; no call is made.
+
+        Args:
+            role_arn: The role with which the service invokes the targets. None: jobs can be listed,
+                paused and cancelled, not created.
+            group: The schedule group of all jobs, made on use; names are then unique in it, and a verb
+                needs no search. None: every group, by each job's own ``group``.
+            dead_letter_arn: A standard queue for jobs without ``dead_letter`` of their own.
+            kms_key_arn: A key of yours that encrypts the inputs.
+            session: A ``boto3.Session``. None: boto3's default.
+            endpoint_url: Another place for every service that is called. None: as boto3 finds it.
+            clock: Whose present decides what lies in the past. None: the machine's.
+            workers: How many calls go on at once in bulk verbs; at least 1.
+            rates: Requests a second by operation, such as ``{"CreateSchedule": 500}``, where the
+                account's quotas are not the documented ones.
+            role_wait: How long a role that the service may not assume yet is waited for; zero: not.
+
+        Raises:
+            ValueError: An argument is malformed.
+            BackendError: boto3 finds no Region or profile.
+        """
+        if type(workers) is not int or not 1 <= workers <= 1_000:
+            raise ValueError(f"workers must be a whole number from 1 to 1000, not {workers!r}")
+        if group is not None and not (isinstance(group, str) and is_name(group)):
+            raise ValueError(f"group {group!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
+        if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
+            raise ValueError(f"role_wait must be a timedelta of at least zero, not {role_wait!r}")
+        self._settings = Settings(
+            role_arn=check_role(role_arn),
+            group=group,
+            dead_letter_arn=check_queue(dead_letter_arn),
+            kms_key_arn=check_key(kms_key_arn),
+        )
+        self._clock: Clock = SystemClock() if clock is None else clock
+        self._service = Service(
+            session, endpoint_url=endpoint_url, workers=workers, rates=rates, role_wait=role_wait
+        )
+        self._groups: tuple[str, ...] | None = None
+        self._queues: Any = None
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._service.close()
+
+    def stop(self) -> None:
+        """Nothing fires in this process, so nothing has to end."""
+
+    # -- jobs --------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def check(self, job: Job) -> None:
+        if self._settings.role_arn is None:
+            raise UnsupportedError(
+                job.name, self.name, "no role is given to invoke targets with", (_NEEDS_ROLE,)
+            )
+        check_job(job, region=self._service.region, group=self._settings.group)
+
+    def create(self, job: Job) -> JobRecord:
+        self.check(job)
+        now = self.now()
+        anchor = _whole_second(now)
+        request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
+        self._create(job.name, request, now)
+        document = request | {"CreationDate": now, "LastModificationDate": now}
+        return record_of(Stored(document, job, 1, True, True, anchor), self._settings, now)  # noqa: FBT003
+
+    def _create(self, name: str, request: dict[str, Any], now: datetime) -> None:
+        """Creates a schedule, and its group where that is missing."""
+        request = request | {"ClientToken": _token("create", request, now)}
+        try:
+            try:
+                self._service.call("CreateSchedule", **request)
+            except BackendError as error:
+                if error.code != "ResourceNotFoundException" or request["GroupName"] == "default":
+                    raise
+                self.ensure_group(request["GroupName"])
+                self._service.call("CreateSchedule", **request)
+        except BackendError as error:
+            if error.code == "ConflictException":
+                raise JobExistsError(name) from error
+            raise
+
+    def each(
+        self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
+    ) -> builtins.list[JobRecord | StepschedError]:
+        def attempt(item: Item) -> JobRecord | StepschedError:
+            try:
+                return verb(item)
+            except StepschedError as error:
+                return error
+
+        return list(self._service.each(attempt, items))
+
+    def get(self, name: str, *, group: str | None = None) -> JobRecord:
+        return self._record(self._stored(name, group))
+
+    def find(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
+        def look(job: Job) -> JobRecord | None:
+            document = self._document(job.name, place_of(job, self._settings))
+            return None if document is None else self._record(self._read(document))
+
+        return list(self._service.each(look, jobs))
+
+    def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
+        self._stored(name, group)
+        reason = "the service keeps no earlier definitions"
+        raise UnsupportedError(name, self.name, reason, ("LocalBackend keeps them",))
+
+    def list(self, query: JobQuery) -> Iterator[JobRecord]:
+        """The jobs that fit, lazily, in the service's order; those that are deleted meanwhile are left out.
+
+        A schedule with an expression that this version cannot read is left out with a
+        :class:`ScheduleWarning`.
+        """
+        if self._settings.group is not None and query.group not in (None, "default", self._settings.group):
+            return
+        group = self._settings.group or query.group
+        states = {JobStatus.PAUSED: "DISABLED", JobStatus.ACTIVE: "ENABLED", JobStatus.ENDED: "ENABLED"}
+        parameters = {
+            "GroupName": group,
+            "NamePrefix": query.name_prefix or None,
+            "State": None if query.status is None else states.get(query.status),
+            "MaxResults": 100,
+        }
+        if query.status is JobStatus.CANCELLED or (query.name_prefix and not is_name(query.name_prefix)):
+            return
+        given = {key: value for key, value in parameters.items() if value is not None}
+        for record in self._service.each(self._listed, self._entries(given)):
+            if (
+                record is not None
+                and query.status in (None, record.status)
+                and query.tags.items() <= record.job.tags.items()
+            ):
+                yield record
+
+    def _entries(self, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        try:
+            for page in self._service.pages("ListSchedules", **parameters):
+                for entry in page["Schedules"]:
+                    if not entry["Name"].startswith(RUN_PREFIX):
+                        yield entry
+        except BackendError as error:
+            if error.code != "ResourceNotFoundException":  # a group that does not exist holds no job
+                raise
+
+    def _listed(self, entry: dict[str, Any]) -> JobRecord | None:
+        document = self._document(entry["Name"], entry.get("GroupName") or "default")
+        if document is None:
+            return None
+        try:
+            return self._record(self._read(document))
+        except BackendError as error:
+            warnings.warn(f"left out of the list: {error}", ScheduleWarning, stacklevel=2)
+            return None
+
+    def update(self, job: Job, *, expected_version: int) -> JobRecord:
+        self.check(job)
+        stored = self._stored_at(job)
+        if stored.version != expected_version:
+            raise ConflictError(job.name, expected_version)
+        now = self.now()
+        self._warn_of_lost_grid(stored, now)
+        request = merge(stored, job, self._settings, now=now)
+        self._write(request, now)
+        return self._after(request, stored, now)
+
+    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
+        return self._switch(name, group, "pause", enabled=False)
+
+    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
+        return self._switch(name, group, "resume", enabled=True)
+
+    def _switch(self, name: str, group: str | None, verb: str, *, enabled: bool) -> JobRecord:
+        stored = self._stored(name, group)
+        record = self._record(stored)
+        status = status_after(name, record.status, verb)
+        if record.status is status:
+            return record
+        now = self.now()
+        if enabled and stored.job.is_one_time and stored.job.schedule.next_run(after=now) is None:
+            status_words = (
+                "paused, and its only run has passed: the service might start it at once (run_now does)"
+            )
+            raise InvalidTransitionError(name, status_words, verb)
+        self._warn_of_lost_grid(stored, now)
+        request = resend(stored, now=now, enabled=enabled)
+        self._write(request, now)
+        return self._after(request, stored, now)
+
+    def _write(self, request: dict[str, Any], now: datetime) -> None:
+        token = _token("update", request, now)
+        try:
+            self._service.call("UpdateSchedule", **request, ClientToken=token)
+        except BackendError as error:
+            if error.code == "ResourceNotFoundException":
+                raise JobNotFoundError(request["Name"]) from error
+            raise
+
+    def _after(self, request: dict[str, Any], stored: Stored, now: datetime) -> JobRecord:
+        """The record of what has just been written."""
+        dates = {"CreationDate": stored.document.get("CreationDate") or now, "LastModificationDate": now}
+        return self._record(self._read(request | dates))
+
+    def _warn_of_lost_grid(self, stored: Stored, now: datetime) -> None:
+        if isinstance(stored.job.schedule, Rate) and stored.anchor is None:
+            warnings.warn(
+                f"the rate of {stored.job.name!r} has no StartDate, so its grid is unknown: the service lays "
+                f"it anew at {now.isoformat(timespec='seconds')}",
+                ScheduleWarning,
+                stacklevel=4,
+            )
+
+    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+        place, document = self._located(name, group)
+        now = self.now()
+        parameters = {"Name": name, "GroupName": place}
+        try:
+            token = _token("delete", document, now)
+            self._service.call("DeleteSchedule", **parameters, ClientToken=token)
+        except BackendError as error:
+            if error.code != "ResourceNotFoundException":  # it was there: somebody was faster
+                raise
+        record = self._record(self._read(document))  # an unreadable schedule is gone all the same
+        return record.replace(status=JobStatus.CANCELLED, next_run=None)
+
+    # -- groups ------------------------------------------------------------------------------------
+
+    def groups(self) -> builtins.list[str]:
+        """The names of the account's schedule groups, as the service lists them."""
+        pages = self._service.pages("ListScheduleGroups", MaxResults=100)
+        return [group["Name"] for page in pages for group in page["ScheduleGroups"]]
+
+    def ensure_group(self, name: str | None = None, *, tags: Mapping[str, str] | None = None) -> str:
+        """Makes a schedule group where it does not exist; to ask twice is no error.
+
+        Args:
+            name: The group's. None: the backend's own.
+            tags: Only for a group that is made now.
+
+        Returns:
+            Its name.
+        """
+        name = name or self._settings.group or "default"
+        if not is_name(name):
+            raise ValueError(f"{name!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
+        if name == "default":
+            return name
+        try:
+            self._service.call("GetScheduleGroup", Name=name)
+        except BackendError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+            self._make_group(name, tags or {})
+        self._groups = None
+        return name
+
+    def _make_group(self, name: str, tags: Mapping[str, str]) -> None:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        more = {"Tags": pairs} if pairs else {}
+        try:
+            self._service.call("CreateScheduleGroup", Name=name, ClientToken=uuid4().hex, **more)
+        except BackendError as error:
+            if error.code != "ConflictException":  # another made it meanwhile
+                raise
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def run_now(self, name: str, *, group: str | None = None) -> Run:
+        """Runs the job once through a schedule of its own that deletes itself, with the same target, role,
+        retries and dead letters. It starts within the minute after the next full one."""
+        stored = self._stored(name, group)
+        now = self.now()
+        run = Run(
+            id=int(now.timestamp() * 1_000_000),
+            job=name,
+            scheduled_for=now,
+            status=RunStatus.PENDING,
+            trigger=Trigger.MANUAL,
+        )
+        request = write_run(stored, uuid4().hex, scheduled_for=now, now=now)
+        self._create(request["Name"], request, now)
+        return run
+
+    def backfill(
+        self, name: str, *, since: datetime, until: datetime, group: str | None = None
+    ) -> builtins.list[Run]:
+        """Refused."""
+        self._stored(name, group)
+        reason = "the service keeps no record of runs, so a repeated backfill would run twice"
+        raise UnsupportedError(name, self.name, reason, ("run_now", "LocalBackend"))
+
+    def runs(self, query: RunQuery) -> Iterator[Run]:
+        """The runs that failed, from the dead-letter queue: see :meth:`dead_letters`.
+
+        Raises:
+            UnsupportedError: Other runs are asked for; the service keeps no record of them.
+        """
+        if query.status is not RunStatus.FAILED:
+            reason = "the service keeps no record of runs"
+            raise UnsupportedError(
+                query.job or "*",
+                self.name,
+                reason,
+                ("runs(status='failed') reads the dead letters", "its metrics", "LocalBackend"),
+            )
+        found = [
+            letter
+            for letter in self.dead_letters()
+            if query.job in (None, letter.job)
+            and (query.since is None or letter.scheduled_for >= query.since)
+            and (query.until is None or letter.scheduled_for <= query.until)
+        ]
+        return iter(found if query.limit is None else found[len(found) - min(query.limit, len(found)) :])
+
+    def dead_letters(self, queue_arn: str | None = None, *, limit: int = 1_000) -> builtins.list[DeadLetter]:
+        """What could not be delivered, oldest first. Nothing is deleted: :meth:`redrive` or
+        :meth:`discard` does that.
+
+        While it reads, the messages are hidden from other readers, for at most two minutes. Messages that
+        are not the service's are left alone.
+
+        Args:
+            queue_arn: The queue. None: the backend's ``dead_letter_arn``.
+            limit: At most so many.
+
+        Raises:
+            ValueError: No queue is known.
+            BackendError: It cannot be read.
+        """
+        arn = check_queue(queue_arn) or self._settings.dead_letter_arn
+        if arn is None:
+            raise ValueError("no queue is known: give queue_arn, or EventBridgeBackend(dead_letter_arn=...)")
+        letters: dict[str, DeadLetter] = {}
+        handles: dict[str, str] = {}
+        url = self._queue_url(arn)
+        with mapped("sqs", "ReceiveMessage"):
+            while len(letters) < limit:
+                answer = self._sqs.receive_message(
+                    QueueUrl=url,
+                    MaxNumberOfMessages=10,
+                    VisibilityTimeout=120,
+                    WaitTimeSeconds=1,
+                    MessageAttributeNames=["All"],
+                    AttributeNames=["SentTimestamp"],
+                )
+                messages = [each for each in answer.get("Messages", ()) if each["MessageId"] not in handles]
+                if not messages:
+                    break
+                for message in messages:
+                    handles[message["MessageId"]] = message["ReceiptHandle"]
+                    letter = read_dead_letter(message, arn)
+                    if letter is not None:
+                        letters[letter.message_id] = letter
+        with mapped("sqs", "ChangeMessageVisibility"):
+            for handle in handles.values():
+                self._sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return sorted(letters.values(), key=lambda letter: letter.id)[:limit]
+
+    def redrive(self, run: Run) -> Run:
+        """Runs a dead letter again, with its own payload and the job's present target, as :meth:`run_now`
+        does; then the message is deleted. Cut off in between, it may run twice, and is never lost.
+
+        Raises:
+            InvalidTransitionError: It is no dead letter, its payload was cut, or its job is gone.
+        """
+        if not isinstance(run, DeadLetter):
+            raise InvalidTransitionError(run.job, "not among dead_letters()", "redrive a run of")
+        if run.truncated:
+            raise InvalidTransitionError(run.job, "a dead letter whose payload was cut", "redrive a run of")
+        if LOOK_ALIKE.search(run.payload):
+            raise InvalidTransitionError(
+                run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
+            )
+        try:
+            stored = self._stored(run.job, run.group)
+        except JobNotFoundError as error:
+            raise InvalidTransitionError(run.job, "gone", "redrive a run of") from error
+        target = {**stored.document["Target"], "Input": run.payload}
+        once = stored._replace(document={**stored.document, "Target": target})
+        now = self.now()
+        request = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=now)
+        with suppress(JobExistsError):  # an earlier attempt got as far as this
+            self._create(request["Name"], request, now)
+        self.discard(run)
+        return Run(
+            id=run.id,
+            job=run.job,
+            scheduled_for=run.scheduled_for,
+            status=RunStatus.PENDING,
+            trigger=run.trigger,
+        )
+
+    def discard(self, letter: DeadLetter) -> None:
+        """Deletes a dead letter from its queue; once deleted is no error."""
+        url = self._queue_url(letter.queue_arn)
+        with mapped("sqs", "DeleteMessage"):
+            self._sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
+
+    @property
+    def _sqs(self) -> Any:
+        if self._queues is None:
+            self._queues = self._service.client("sqs")
+        return self._queues
+
+    def _queue_url(self, arn: str) -> str:
+        account, name = arn.split(":")[4:6]
+        with mapped("sqs", "GetQueueUrl"):
+            answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        return str(answer["QueueUrl"])
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def _record(self, stored: Stored) -> JobRecord:
+        return record_of(stored, self._settings, self.now())
+
+    def _read(self, document: dict[str, Any]) -> Stored:
+        try:
+            return read_document(document, self._settings)
+        except (StepschedError, ValueError, KeyError, TypeError) as error:
+            name, place = document.get("Name"), document.get("GroupName")
+            words = f"schedule {name!r} in group {place!r} cannot be read by this version: {error}"
+            raise BackendError("scheduler", "read schedule", "UNREADABLE", detail=words) from error
+
+    def _stored(self, name: str, group: str | None) -> Stored:
+        return self._read(self._located(name, group)[1])
+
+    def _stored_at(self, job: Job) -> Stored:
+        """What is stored of a job, in its own group."""
+        try:
+            return self._stored(job.name, job.group)
+        except JobNotFoundError as error:
+            place, _ = self._located(job.name, None)
+            reason = f"a schedule cannot move from group {place!r} to {place_of(job, self._settings)!r}"
+            instead = ("create it in the new group and cancel it in the old one",)
+            raise UnsupportedError(job.name, self.name, reason, instead) from error
+
+    def _located(self, name: str, group: str | None) -> tuple[str, dict[str, Any]]:
+        """The group and the document of a job.
+
+        Raises:
+            JobNotFoundError: No group has it.
+            BackendError: Several have.
+        """
+        if self._settings.group is not None:
+            if group not in (None, "default", self._settings.group):
+                raise JobNotFoundError(name)
+            places: tuple[str, ...] = (self._settings.group,)
+        elif group is not None:
+            places = (group,)
+        else:
+            places = self._known_groups()
+        found = self._look_in(name, places)
+        if not found and group is None and self._settings.group is None:
+            self._groups = None  # one may have come since
+            fresh = tuple(place for place in self._known_groups() if place not in places)
+            found = self._look_in(name, fresh)
+        if not found:
+            raise JobNotFoundError(name)
+        if len(found) > 1:
+            words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; give group="
+            raise BackendError("scheduler", "GetSchedule", "AMBIGUOUS", detail=words)
+        return next(iter(found.items()))
+
+    def _known_groups(self) -> tuple[str, ...]:
+        if self._groups is None:
+            self._groups = tuple(self.groups())
+        return self._groups
+
+    def _look_in(self, name: str, places: Sequence[str]) -> dict[str, dict[str, Any]]:
+        if len(places) == 1:
+            documents: Sequence[dict[str, Any] | None] = [self._document(name, places[0])]
+        else:
+            documents = list(self._service.each(lambda place: self._document(name, place), places))
+        pairs = zip(places, documents, strict=True)
+        return {place: document for place, document in pairs if document is not None}
+
+    def _document(self, name: str, group: str) -> dict[str, Any] | None:
+        try:
+            return self._service.call("GetSchedule", Name=name, GroupName=group)
+        except BackendError as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            raise
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """The next whole second: the service takes no fractions, and a start that has passed might be skipped."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _token(operation: str, request: Mapping[str, Any], now: datetime) -> str:
+    """The client token: of the request's content and its second (P-21).
+
+    The SDK's retries carry the same token. An application's own retry finds the name taken, and an equal
+    job is success. Without the second, a job that is created, deleted and created again would carry a
+    token that the service may still remember, and be lost silently.
+    """
+    second = now.replace(microsecond=0).isoformat()
+    content = to_json([operation, second, {key: str(value) for key, value in request.items()}])
+    return sha256(content.encode()).hexdigest()

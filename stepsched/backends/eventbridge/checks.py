@@ -1,0 +1,311 @@
+"""What is refused before a call is made, by the service's limits and in the words of our own fields.
+
+Limits: the service's model, scheduler 2021-06-30; templated targets and unsupported actions: AWS, "Managing
+targets"; every message names the job, the field, the value and a cure.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from stepsched.backends.eventbridge.documents import RUN_PREFIX, kept_of
+from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
+from stepsched.backends.eventbridge.targets import (
+    BLOCKS,
+    UNIVERSAL,
+    aws_target,
+    universal_parts,
+    write_target,
+)
+from stepsched.backends.eventbridge.timing import check_timing
+from stepsched.context import find_look_alike
+from stepsched.errors import UnsupportedError
+from stepsched.jobs import CatchUp, Job, Overlap, Retry
+from stepsched.payloads import MAX_PAYLOAD_BYTES
+from stepsched.targets import AwsTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
+from stepsched.targets.arns import ARN
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]*")
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+")
+_OVERRIDES = (
+    *("containerOverrides", "cpu", "ephemeralStorage", "executionRoleArn"),
+    *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
+)
+"""The members of an ECS TaskOverride."""
+_BOTOCORE_NAMES = {
+    "cloudwatchlogs": "logs",
+    "cognitoidentityprovider": "cognito-idp",
+    "costexplorer": "ce",
+    "databasemigration": "dms",
+    "elasticloadbalancing": "elb",
+    "elasticloadbalancingv2": "elbv2",
+    "eventbridge": "events",
+    "sfn": "stepfunctions",
+}
+"""SDK identifiers of services that botocore calls otherwise."""
+
+
+def check_role(role_arn: str | None) -> str | None:
+    """The role itself.
+
+    Raises:
+        ValueError: It is no ARN of a role.
+    """
+    return _matching(role_arn, _ROLE, 1600, "role_arn", "arn:aws:iam::<account>:role/<name>")
+
+
+def check_key(kms_key_arn: str | None) -> str | None:
+    """The key itself.
+
+    Raises:
+        ValueError: It is no ARN of a key.
+    """
+    form = "arn:aws:kms:<region>:<account>:key/<id>"
+    return _matching(kms_key_arn, _KEY, 2048, "kms_key_arn", form)
+
+
+def check_queue(arn: str | None) -> str | None:
+    """The ARN of a dead-letter queue itself.
+
+    Raises:
+        ValueError: It is no ARN of a standard queue.
+    """
+    if isinstance(arn, str) and arn.endswith(".fifo"):
+        raise ValueError(f"dead_letter_arn {arn!r} is a FIFO queue; dead letters need a standard one")
+    return _matching(arn, _QUEUE, 1600, "dead_letter_arn", "arn:aws:sqs:<region>:<account>:<queue>")
+
+
+def _matching(arn: str | None, form: re.Pattern[str], length: int, word: str, shown: str) -> str | None:
+    if arn is not None and (not isinstance(arn, str) or len(arn) > length or not form.fullmatch(arn)):
+        raise ValueError(f"{word} {arn!r} is not of the form {shown}")
+    return arn
+
+
+def check_job(job: Job, *, region: str, group: str | None) -> None:
+    """Refuses a job that the service cannot run exactly as it stands.
+
+    Args:
+        job: The job.
+        region: The backend's.
+        group: The one group of a backend that has only one.
+
+    Raises:
+        UnsupportedError: With the reason and what would work.
+    """
+    target = aws_target(job.name, job.target)
+    _check_place(job, group)
+    _check_policies(job)
+    check_timing(job.name, job.schedule)
+    _check_target(job, target, region)
+    _check_input(job, target)
+    _check_description(job)
+    if job.dead_letter is not None and not _QUEUE.fullmatch(job.dead_letter.queue_arn):
+        reason = f"dead_letter {job.dead_letter.queue_arn!r} is not of the form "
+        raise _refusal(job, reason + "arn:aws:sqs:<region>:<12 digits>:<queue>", "correct the ARN")
+
+
+def _refusal(job: Job, reason: str, *alternatives: str) -> UnsupportedError:
+    return UnsupportedError(job.name, "eventbridge", reason, alternatives)
+
+
+def _check_place(job: Job, group: str | None) -> None:
+    if job.name.startswith(RUN_PREFIX):
+        reason = f"names that begin with {RUN_PREFIX!r} are kept for single runs"
+        raise _refusal(job, reason, "choose another name")
+    if group is not None and job.group != "default":
+        reason = f"the backend keeps all its jobs in group {group!r}, and the job asks for {job.group!r}"
+        raise _refusal(job, reason, "leave the job's group out", "EventBridgeBackend without group=")
+
+
+def _check_policies(job: Job) -> None:
+    local = "LocalBackend does that"
+    if job.overlap is not Overlap.ALLOW:
+        reason = f"overlap {job.overlap.value!r}: the service starts runs whether or not earlier ones go on"
+        raise _refusal(job, reason, "Overlap.ALLOW", local)
+    if job.catch_up is not CatchUp.ALL:
+        reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
+        raise _refusal(job, reason, "CatchUp.ALL with a short Retry(max_age=)", local)
+    if job.max_run_time is not None:
+        reason = f"max_run_time {job.max_run_time}: the service does not watch what it has started"
+        raise _refusal(job, reason, "a timeout of the target's own", local)
+    plain = Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age)
+    if job.retry != plain:
+        reason = "the pauses between attempts (interval, backoff_rate, max_delay) are the service's own"
+        raise _refusal(job, reason, "Retry with max_attempts and max_age alone", local)
+    if job.retry.max_age % timedelta(seconds=1):
+        raise _refusal(job, f"max_age {job.retry.max_age} is not of whole seconds", "round it")
+    if job.jitter % timedelta(minutes=1):
+        reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
+        raise _refusal(job, reason, f"jitter of {-(-job.jitter // timedelta(minutes=1))} minutes")
+
+
+def _check_target(job: Job, target: AwsTarget, region: str) -> None:
+    arn = write_target(target, {}, job.name).arn
+    match = ARN.fullmatch(arn)
+    if match is None or len(arn) > 1600:
+        raise _refusal(job, f"target {arn!r} is no ARN of at most 1,600 characters", "correct the ARN")
+    if isinstance(target, TemplateTarget):
+        _check_template(job, target, match["service"])
+    elif not arn.startswith(UNIVERSAL) and match["region"] != region:
+        reason = f"the target lies in {match['region']} and the backend in {region}: {arn}"
+        raise _refusal(job, reason, f"a backend in {match['region']}", "a target in the same Region")
+
+
+def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
+    if target.target_arn.startswith("arn:aws") and ":aws-sdk:" in target.target_arn:
+        reason = f"{target.target_arn!r} is a call of an API"
+        raise _refusal(job, reason, "ApiTarget(service, action, request)")
+    if service not in BLOCKS:
+        reason = f"{service!r} is not a supported service for a target; they are {', '.join(BLOCKS)}"
+        raise _refusal(job, reason, "ApiTarget(service, action, request) calls any API")
+    for block in target.parameters:
+        if block not in BLOCKS[service]:
+            fits = ", ".join(BLOCKS[service]) or "none"
+            raise _refusal(job, f"parameters {block!r} do not belong to {service} ({fits})", "leave it out")
+    ecs = target.parameters.get("EcsParameters")
+    if isinstance(ecs, dict) and ecs.get("LaunchType") == "FARGATE" and "NetworkConfiguration" not in ecs:
+        raise _refusal(job, "launch type FARGATE needs NetworkConfiguration", "EcsTaskTarget with subnets")
+    if service == "sqs" and target.target_arn.endswith(".fifo") != ("SqsParameters" in target.parameters):
+        reason = "a FIFO queue needs SqsParameters with its message group, and a standard one takes none"
+        raise _refusal(job, reason, "QueueTarget(queue_arn, message_group_id=)")
+
+
+def _check_input(job: Job, target: AwsTarget) -> None:
+    call = universal_parts(target, job.name)
+    unused = call is not None or isinstance(target, SageMakerPipelineTarget)
+    if unused and job.input != {}:
+        where = "parameters" if not isinstance(target, TemplateTarget) and call is None else "the request"
+        reason = f"the input of a {type(target).__name__} is not sent, so {job.input!r:.60} would be lost"
+        raise _refusal(job, reason, f"put it into {where} of the target")
+    place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
+    if place is not None:
+        reason = f"{place} holds text that the service would replace, for it looks like a context attribute"
+        raise _refusal(job, reason, "the constants of stepsched.context where one is meant", "other text")
+    wire = write_target(target, job.input, job.name)
+    size = len(wire.input.encode())
+    if not wire.input:
+        raise _refusal(job, "input is empty text, and the service takes at least one character", "a blank")
+    if size > MAX_PAYLOAD_BYTES:
+        reason = f"the input takes {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed"
+        raise _refusal(job, reason, "keep large data elsewhere and pass where it is")
+    if call is not None:
+        _check_request(job, *call)
+    if isinstance(target, EcsTaskTarget):
+        _check_overrides(job)
+
+
+def _check_overrides(job: Job) -> None:
+    if not isinstance(job.input, dict):
+        raise _refusal(job, "the input of an EcsTaskTarget holds overrides, as an object", "an object")
+    unknown = [key for key in job.input if key not in _OVERRIDES]
+    if unknown:
+        reason = f"input has {unknown[0]!r}, which RunTask does not override; it does {', '.join(_OVERRIDES)}"
+        raise _refusal(job, reason, "pass data as containerOverrides: environment or command")
+
+
+def _check_description(job: Job) -> None:
+    if read_description(job.description)[1] is not None:
+        raise _refusal(job, f"description {job.description!r} ends like stepsched's own mark", "other words")
+    mark = Mark(version=999_999, digest="0" * 8, kept=kept_of(job, None))
+    length = len(write_description(job.description, mark))
+    if length > LIMIT:
+        reason = (
+            f"description and tags take {length} characters beside what stepsched keeps with them; the "
+            f"service has room for {LIMIT}"
+        )
+        raise _refusal(job, reason, "a shorter description", "fewer tags", "tags of the schedule group")
+
+
+def _check_request(job: Job, service: str, action: str, request: dict[str, Any]) -> None:
+    """Compares a request with botocore's model of the call: the service finds mistakes only at the run."""
+    operations = _operations(service)
+    if operations is None:  # newer than this botocore
+        return
+    operation = operations.get(action.lower())
+    if operation is None:
+        near = get_close_matches(action.lower(), operations, n=1)
+        hint = (
+            f"ApiTarget({service!r}, {_lower_camel(operations[near[0]].name)!r}, ...)" if near else "another"
+        )
+        raise _refusal(job, f"{service!r} has no action {action!r}", hint)
+    if operation.input_shape is not None:
+        _check_shape(job, operation.input_shape, request, "request")
+
+
+def _lower_camel(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+@lru_cache(maxsize=64)
+def _operations(service: str) -> dict[str, Any] | None:
+    """A service's operations by lower-case name; None where botocore does not know it."""
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    name = _BOTOCORE_NAMES.get(service, service)
+    try:
+        model = botocore.session.get_session().get_service_model(name)
+    except BotoCoreError:
+        return None
+    return {each.lower(): model.operation_model(each) for each in model.operation_names}
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "character": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "bigdecimal": (int, float),
+    "boolean": (bool,),
+    "blob": (str,),
+    "timestamp": (str, int, float),
+    "list": (list,),
+    "map": (dict,),
+    "structure": (dict,),
+}
+
+
+def _check_shape(job: Job, shape: Any, given: Any, place: str) -> None:
+    kinds = _KINDS[shape.type_name]
+    if not isinstance(given, kinds) or (isinstance(given, bool) and bool not in kinds):
+        reason = f"{place} is {given!r:.60}, where the call takes a {shape.type_name}"
+        raise _refusal(job, reason, "correct the target's request")
+    value: Any = given
+    match shape.type_name:
+        case "list":
+            for number, item in enumerate(value):
+                _check_shape(job, shape.member, item, f"{place}[{number}]")
+        case "map":
+            for key, item in value.items():
+                _check_shape(job, shape.value, item, f"{place}.{key}")
+        case "structure" if not getattr(shape, "is_document_type", False):
+            _check_members(job, shape, value, place)
+
+
+def _check_members(job: Job, shape: Any, value: dict[str, Any], place: str) -> None:
+    members = {name.lower(): name for name in shape.members}
+    for key, item in value.items():
+        name = members.get(key.lower())
+        if name is None:
+            near = get_close_matches(key.lower(), members, n=1, cutoff=0.0)
+            hint = f"{_upper_camel(members[near[0]])!r}" if near else "an empty one"
+            raise _refusal(job, f"{place} has {key!r}, which the call does not take", hint)
+        if key[:1].islower():
+            reason = f"{place} has {key!r}; the service takes the names of a request in PascalCase"
+            raise _refusal(job, reason, repr(_upper_camel(key)))
+        _check_shape(job, shape.members[name], item, f"{place}.{key}")
+    given = {key.lower() for key in value}
+    missing = [_upper_camel(name) for name in shape.required_members if name.lower() not in given]
+    if missing:
+        raise _refusal(job, f"{place} lacks {', '.join(missing)}", "add it to the target's request")
+
+
+def _upper_camel(name: str) -> str:
+    return name[:1].upper() + name[1:]

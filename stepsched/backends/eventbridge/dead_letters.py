@@ -1,0 +1,89 @@
+"""Messages of a dead-letter queue as values.
+
+The message's body is the payload, its attributes tell what failed: "Configuring a dead-letter queue",
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+from zlib import crc32
+
+from stepsched.backends.eventbridge.documents import read_run_name
+from stepsched.jobs import Run, RunStatus, Trigger
+
+
+class DeadLetter(Run, frozen=True):
+    """A run that EventBridge Scheduler could not deliver, as its dead-letter queue tells it."""
+
+    schedule_arn: str
+    group: str
+    """Of the schedule."""
+    target_arn: str
+    """Always of the universal form, ``arn:aws:scheduler:::aws-sdk:<service>:<action>``."""
+    error_code: str
+    """The target's; ``AWS.Scheduler.InternalServerError`` where the service itself failed."""
+    error_message: str
+    execution_id: str
+    exhausted: str | None
+    """``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``; None for an error that no retry mends."""
+    payload: str
+    """What the target was to be sent."""
+    truncated: bool
+    """Whether the payload was too long for the queue, so that it cannot be sent again."""
+    queue_arn: str
+    message_id: str
+    receipt_handle: str
+    """What deletes the message."""
+
+
+def read_dead_letter(message: dict[str, Any], queue_arn: str) -> DeadLetter | None:
+    """The message as a dead letter; None where it is not one of the service's."""
+    attributes = {
+        key: str(value.get("StringValue", "")) for key, value in message.get("MessageAttributes", {}).items()
+    }
+    arn = attributes.get("SCHEDULE_ARN", "")
+    group, _, name = arn.partition(":schedule/")[2].partition("/")
+    moment = _moment(attributes.get("SCHEDULED_TIME", ""))
+    if not name or moment is None:
+        return None
+    run_of = read_run_name(name)
+    sent = int(message.get("Attributes", {}).get("SentTimestamp", 0))
+    code, words = attributes.get("ERROR_CODE", ""), attributes.get("ERROR_MESSAGE", "")
+    return DeadLetter(
+        id=sent * 1_000_000 + crc32(message["MessageId"].encode()) % 1_000_000,
+        job=name if run_of is None else run_of,
+        scheduled_for=moment,
+        status=RunStatus.FAILED,
+        trigger=Trigger.SCHEDULE if run_of is None else Trigger.MANUAL,
+        attempt=_number(attributes.get("RETRY_ATTEMPTS", "")) + 1,
+        ended_at=datetime.fromtimestamp(sent / 1000, timezone.utc) if sent else None,
+        error=f"{code}: {words}",
+        schedule_arn=arn,
+        group=group,
+        target_arn=attributes.get("TARGET_ARN", ""),
+        error_code=code,
+        error_message=words,
+        execution_id=attributes.get("EXECUTION_ID", ""),
+        exhausted=attributes.get("EXHAUSTED_RETRY_CONDITION"),
+        payload=message.get("Body", ""),
+        truncated=attributes.get("IS_PAYLOAD_TRUNCATED", "").lower() == "true",
+        queue_arn=queue_arn,
+        message_id=message["MessageId"],
+        receipt_handle=message["ReceiptHandle"],
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _moment(text: str) -> datetime | None:
+    from dateutil.parser import isoparse
+
+    try:
+        moment = isoparse(text)
+    except ValueError:
+        return None
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

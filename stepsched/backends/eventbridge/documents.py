@@ -1,0 +1,346 @@
+"""A job as the service keeps it: one request, and one stored document back to a record. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
+from stepsched.backends.eventbridge.targets import (
+    aws_target,
+    kept_of_target,
+    read_target,
+    write_target,
+)
+from stepsched.backends.eventbridge.timing import kept_schedule, read_timing, write_timing
+from stepsched.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
+from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
+from stepsched.schedules import AnySchedule, OneTime, Rate
+from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.zones import UTC
+from stepsched.targets import QueueTarget
+
+_SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
+RUN_PREFIX = "stepsched-run-"
+"""How the names of single runs begin: those of ``run_now`` and ``redrive``."""
+_OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
+
+
+class Settings(NamedTuple):
+    """What the backend adds to every job."""
+
+    role_arn: str | None
+    group: str | None = None
+    """The one group of a backend that has only one."""
+    dead_letter_arn: str | None = None
+    kms_key_arn: str | None = None
+
+
+class Stored(NamedTuple):
+    """A schedule as it was read."""
+
+    document: dict[str, Any]
+    job: Job
+    version: int
+    owned: bool
+    """Whether stepsched made it."""
+    enabled: bool
+    anchor: datetime | None
+    """Where the grid of its rate hangs; None: unknown, or no rate."""
+
+
+def place_of(job: Job, settings: Settings) -> str:
+    """The schedule group of a job."""
+    return settings.group or job.group
+
+
+def kept_of(job: Job, now: datetime | None) -> dict[str, Any]:
+    """What the service has no field for.
+
+    Args:
+        job: The job.
+        now: The present. None: the most that it can be at any time.
+    """
+    kept = kept_of_target(aws_target(job.name, job.target), job.input, job.name)
+    if job.tags:
+        kept["tags"] = job.tags
+    if not job.is_one_time and job.completion is Completion.KEEP:
+        kept["completion"] = "keep"
+    late = datetime(9999, 12, 29, tzinfo=UTC)
+    timing = write_timing(job.schedule, now=now or late, anchor=now)
+    schedule = kept_schedule(job.schedule, timing)
+    if schedule is not None:
+        kept["schedule"] = schedule.model_dump(mode="json", exclude_defaults=True) | {"kind": schedule.kind}
+    return kept
+
+
+def write_job(
+    job: Job,
+    settings: Settings,
+    *,
+    version: int,
+    now: datetime,
+    anchor: datetime | None,
+    enabled: bool = True,
+) -> dict[str, Any]:
+    """The request that creates or replaces the job's schedule, but for its client token.
+
+    Args:
+        job: One that has been checked.
+        settings: The backend's.
+        version: To be written into the mark.
+        now: The present.
+        anchor: Where the grid of a rate without start hangs. None: unknown.
+        enabled: Whether it fires.
+    """
+    target = aws_target(job.name, job.target)
+    timing = write_timing(job.schedule, now=now, anchor=anchor)
+    wire = write_target(target, job.input, job.name)
+    mark = Mark(version=version, digest=digest(job), kept=kept_of(job, now))
+    minutes = job.jitter // timedelta(minutes=1)
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
+    delete = job.is_one_time and job.completion is Completion.DELETE
+    request: dict[str, Any] = {
+        "Name": job.name,
+        "GroupName": place_of(job, settings),
+        "Description": write_description(job.description, mark),
+        "ScheduleExpression": timing.expression,
+        "ScheduleExpressionTimezone": timing.timezone,
+        "FlexibleTimeWindow": window,
+        "State": "ENABLED" if enabled else "DISABLED",
+        "ActionAfterCompletion": "DELETE" if delete else "NONE",
+        "Target": {
+            "Arn": wire.arn,
+            **wire.blocks,
+            "RoleArn": settings.role_arn,
+            "Input": wire.input,
+            "RetryPolicy": {
+                "MaximumRetryAttempts": job.retry.max_attempts,
+                "MaximumEventAgeInSeconds": job.retry.max_age // timedelta(seconds=1),
+            },
+        },
+    }
+    queue = job.dead_letter.queue_arn if job.dead_letter is not None else settings.dead_letter_arn
+    if queue is not None:
+        request["Target"]["DeadLetterConfig"] = {"Arn": queue}
+    if settings.kms_key_arn is not None:
+        request["KmsKeyArn"] = settings.kms_key_arn
+    dates = {"StartDate": timing.start, "EndDate": timing.end}
+    return request | {key: value for key, value in dates.items() if value is not None}
+
+
+def read_document(document: dict[str, Any], settings: Settings) -> Stored:
+    """A stored schedule as a job, whoever made it.
+
+    Raises:
+        InvalidScheduleError: Its expression is not one that this version reads.
+        ValueError: Another part is not.
+    """
+    text, mark = read_description(document.get("Description") or "")
+    kept = {} if mark is None else dict(mark.kept)
+    name, target = document["Name"], document["Target"]
+    what, payload = read_target(target, kept, name)
+    with reading_stored():
+        schedule = read_timing(document, _kept_schedule(kept))
+    group = document.get("GroupName") or "default"
+    job = Job.model_construct(
+        name=name,
+        schedule=schedule,
+        target=what,
+        input=payload,
+        description=text,
+        group="default" if group == settings.group else group,
+        tags=kept.get("tags", {}),
+        retry=_read_retry(target.get("RetryPolicy") or {}),
+        dead_letter=_read_queue(target, settings),
+        jitter=timedelta(minutes=document["FlexibleTimeWindow"].get("MaximumWindowInMinutes") or 0),
+        completion=_read_completion(document, schedule, kept),
+    )
+    same = mark is not None and mark.digest == digest(job)
+    return Stored(
+        document=document,
+        job=job,
+        version=1 if mark is None else mark.version + (not same),
+        owned=mark is not None,
+        enabled=document.get("State") != "DISABLED",
+        anchor=document.get("StartDate") if isinstance(schedule, Rate) else None,
+    )
+
+
+def _kept_schedule(kept: dict[str, Any]) -> AnySchedule | None:
+    if "schedule" not in kept:
+        return None
+    try:
+        return _SCHEDULES.validate_python(kept["schedule"])
+    except ValidationError:
+        return None
+
+
+def _read_retry(policy: dict[str, Any]) -> Retry:
+    return Retry(
+        max_attempts=policy.get("MaximumRetryAttempts", 185),
+        max_age=timedelta(seconds=policy.get("MaximumEventAgeInSeconds", 86_400)),
+    )
+
+
+def _read_queue(target: dict[str, Any], settings: Settings) -> QueueTarget | None:
+    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    return None if arn in (None, settings.dead_letter_arn) else QueueTarget(arn)
+
+
+def _read_completion(document: dict[str, Any], schedule: AnySchedule, kept: dict[str, Any]) -> Completion:
+    if not isinstance(schedule, OneTime):
+        return Completion(kept.get("completion", "delete"))
+    return Completion.DELETE if document.get("ActionAfterCompletion") == "DELETE" else Completion.KEEP
+
+
+def record_of(stored: Stored, settings: Settings, now: datetime) -> JobRecord:
+    """The record, with a status that tells the truth: a window that is over has ended, whatever the
+    service's ``State`` says."""
+    document, job = stored.document, stored.job
+    changed = document.get("LastModificationDate") or document.get("CreationDate") or now
+    # Without a start the grid hangs on the last change, as users report.
+    following = job.anchored(stored.anchor or changed).next_run(after=now)
+    status = JobStatus.ACTIVE if following is not None else JobStatus.ENDED
+    if not stored.enabled:
+        status, following = JobStatus.PAUSED, None
+    return JobRecord(
+        job=job,
+        status=status,
+        version=stored.version,
+        created_at=(document.get("CreationDate") or now).astimezone(UTC),
+        updated_at=changed.astimezone(UTC),
+        next_run=following,
+        owned=stored.owned,
+        current=not stored.owned or _has_settings(document, job, settings),
+    )
+
+
+def _has_settings(document: dict[str, Any], job: Job, settings: Settings) -> bool:
+    target = document["Target"]
+    return (
+        (settings.role_arn is None or target.get("RoleArn") == settings.role_arn)
+        and document.get("KmsKeyArn") == settings.kms_key_arn
+        and (job.dead_letter is not None or _read_queue(target, settings) is None)
+    )
+
+
+def merge(stored: Stored, job: Job, settings: Settings, *, now: datetime) -> dict[str, Any]:
+    """The request that turns a stored schedule into ``job``: what the change does not speak of stays as
+    the document has it, letter by letter, for the service forgets what is not sent."""
+    fresh = write_job(
+        job,
+        settings,
+        version=stored.version + 1,
+        now=now,
+        anchor=_anchor_after(stored, job, now),
+        enabled=stored.enabled,
+    )
+    request = resend(stored, now=now)
+    if stored.owned:
+        for key in ("StartDate", "EndDate", "KmsKeyArn"):
+            request.pop(key, None)
+        return request | fresh
+    return _merge_foreign(stored.job, job, request, fresh)
+
+
+def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """What the change touches from the fresh request, all else from the old one: its role, its key, and
+    whatever this version does not know of."""
+    old, new = request["Target"], fresh["Target"]
+    target = dict(old)
+    if job.target != before.target:
+        target = {key: old[key] for key in ("RetryPolicy", "DeadLetterConfig") if key in old}
+        target |= {key: new[key] for key in new if key not in target}
+    if job.input != before.input:
+        target["Input"] = new["Input"]
+    if job.retry != before.retry:
+        target["RetryPolicy"] = new["RetryPolicy"]
+    if job.dead_letter != before.dead_letter:
+        target.pop("DeadLetterConfig", None)
+        target |= {key: new[key] for key in ("DeadLetterConfig",) if key in new}
+    merged = request | {"Target": target, "Description": fresh["Description"]}
+    if job.schedule != before.schedule:
+        for key in ("ScheduleExpression", "ScheduleExpressionTimezone", "StartDate", "EndDate"):
+            merged.pop(key, None)
+            if key in fresh:
+                merged[key] = fresh[key]
+    if job.is_one_time != before.is_one_time or job.completion is not before.completion:
+        merged["ActionAfterCompletion"] = fresh["ActionAfterCompletion"]
+    if job.jitter != before.jitter:
+        merged["FlexibleTimeWindow"] = fresh["FlexibleTimeWindow"]
+    return merged
+
+
+def resend(stored: Stored, *, now: datetime, enabled: bool | None = None) -> dict[str, Any]:
+    """The stored document as a request that changes nothing, or only whether it fires.
+
+    A start that has passed cannot be sent again: a rate gets the next instant of its grid (P-13), and to
+    a cron it says nothing any more.
+    """
+    request = {key: value for key, value in stored.document.items() if key not in _OF_THE_ANSWER}
+    request["Target"] = dict(request["Target"])
+    if enabled is not None:
+        request["State"] = "ENABLED" if enabled else "DISABLED"
+    start = request.pop("StartDate", None)
+    if start is not None and start > now:
+        request["StartDate"] = start
+    elif start is not None and isinstance(stored.job.schedule, Rate) and stored.anchor is not None:
+        following = stored.job.schedule.replace(start=stored.anchor, end=None).next_run(after=now)
+        end = request.get("EndDate")
+        if following is not None and (end is None or following <= end):
+            request["StartDate"] = following
+            if following == end:
+                request["EndDate"] = end + timedelta(seconds=1)
+    return request
+
+
+def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
+    """Where the grid of the new definition hangs: a rate without start keeps its old grid."""
+    return stored.anchor if _is_loose(job) and _is_loose(stored.job) else now
+
+
+def _is_loose(job: Job) -> bool:
+    """Whether its grid hangs on its creation."""
+    return isinstance(job.schedule, Rate) and job.schedule.start is None
+
+
+def run_name(name: str, key: str) -> str:
+    """The name of a single run of a job, by a key of its own; a long name is cut at 41 characters."""
+    return f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:8]}-{name}"[:64]
+
+
+def read_run_name(name: str) -> str | None:
+    """The job whose single run has this name; None where it is no single run."""
+    return name[len(RUN_PREFIX) + 9 :] if name.startswith(RUN_PREFIX) else None
+
+
+def write_run(stored: Stored, key: str, *, scheduled_for: datetime, now: datetime) -> dict[str, Any]:
+    """The request for a single run of a job beside its schedule: a schedule of its own with the same
+    target, role, retries and dead letters, which deletes itself.
+
+    The service's precision is the minute, so it starts within the minute after the next full one; a
+    moment that has passed when the request arrives might never come.
+    """
+    at = (now + timedelta(seconds=65)).replace(second=0, microsecond=0, tzinfo=None)
+    request = {
+        key: value for key, value in stored.document.items() if key in ("GroupName", "Target", "KmsKeyArn")
+    }
+    attributes = {
+        SCHEDULE_ARN: stored.document.get("Arn", ""),
+        SCHEDULED_TIME: f"{scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    text = request["Target"].get("Input", "{}")
+    return request | {
+        "Name": run_name(stored.job.name, key),
+        "Description": f"a single run of {stored.job.name}, by stepsched",
+        "ScheduleExpression": f"at({at.isoformat(timespec='seconds')})",
+        "ScheduleExpressionTimezone": "UTC",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": "ENABLED",
+        "ActionAfterCompletion": "DELETE",
+        "Target": {**request["Target"], "Input": ContextText(text).filled(attributes)},
+    }

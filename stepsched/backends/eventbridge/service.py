@@ -1,0 +1,142 @@
+"""The thin shell around the SDK: paced, retried, concurrent calls whose errors are ours."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from stepsched.backends.eventbridge.errors import mapped
+from stepsched.backends.eventbridge.quotas import Bucket, request_rates
+from stepsched.clock import Clock, SystemClock
+from stepsched.errors import BackendError
+
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 8
+"""Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
+_ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
+"""What the service says of a role that it may not assume, or not yet."""
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Service:
+    """EventBridge Scheduler's operations. One object serves many threads."""
+
+    def __init__(
+        self,
+        session: Any,
+        *,
+        endpoint_url: str | None,
+        workers: int,
+        rates: Mapping[str, float] | None,
+        role_wait: timedelta,
+    ) -> None:
+        from boto3 import Session
+        from botocore.config import Config
+
+        self._clock: Clock = SystemClock()
+        self._workers = workers
+        self._role_wait = role_wait.total_seconds()
+        self._role_refused_at: float | None = None
+        self._pause = threading.Event()
+        config = Config(
+            retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
+            max_pool_connections=workers,
+            connect_timeout=10,
+            read_timeout=30,
+        )
+        with mapped("scheduler", "connect"):
+            self.session: Any = Session() if session is None else session
+            self._endpoint_url = endpoint_url
+            self._client = self.session.client("scheduler", endpoint_url=endpoint_url, config=config)
+        self.region: str = self._client.meta.region_name
+        self.partition: str = self._client.meta.partition
+        self._methods = {
+            operation: getattr(self._client, method)
+            for method, operation in self._client.meta.method_to_api_mapping.items()
+        }
+        self._buckets = {name: Bucket(rate) for name, rate in request_rates(self.region, rates).items()}
+        self._lock = threading.Lock()
+
+    def client(self, name: str) -> Any:
+        """A client of another service, at the same place."""
+        with mapped(name, "connect"):
+            return self.session.client(name, endpoint_url=self._endpoint_url)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """One request, at the pace of its quota. A role that is too new is waited for.
+
+        Raises:
+            BackendError: As the table in ``errors`` says.
+            InvalidScheduleError: The service refuses the expression.
+        """
+        pause = 1.0
+        while True:
+            try:
+                answer = self._once(operation, parameters)
+            except BackendError as error:  # noqa: PERF203 -- each turn is a request
+                if _ROLE_IS_NEW not in error.detail or not self._may_wait(error):
+                    raise
+                self._pause.wait(pause)
+                pause = min(2 * pause, 10.0)
+            else:
+                if operation in ("CreateSchedule", "UpdateSchedule"):
+                    self._role_refused_at = None
+                return answer
+
+    def _once(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            wait = self._buckets[operation].take(self._clock.monotonic())
+        if wait:
+            self._pause.wait(wait)
+        with mapped("scheduler", operation):
+            answer: dict[str, Any] = self._methods[operation](**parameters)
+        return answer
+
+    def _may_wait(self, error: BackendError) -> bool:
+        """Whether the role may still be on its way: so long after its first refusal, for all threads."""
+        now = self._clock.monotonic()
+        if self._role_refused_at is None:
+            self._role_refused_at = now
+            if self._role_wait:
+                _LOG.warning("%s; a new role takes a while, trying for %g s", error.detail, self._role_wait)
+        return now - self._role_refused_at < self._role_wait
+
+    def pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        """The pages of a list, one after another."""
+        token: str | None = None
+        while True:
+            more = {} if token is None else {"NextToken": token}
+            page = self.call(operation, **parameters, **more)
+            yield page
+            token = page.get("NextToken")
+            if not token:
+                return
+
+    def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """What a function answers for each item, in order, many at once; lazily, so that never more than
+        a few times the threads are held.
+
+        What the function raises comes out at its place; what has begun by then is awaited.
+        """
+        pending: deque[Future[Answer]] = deque()
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="stepsched-aws") as pool:
+            try:
+                for item in items:
+                    pending.append(pool.submit(function, item))
+                    if len(pending) >= 4 * self._workers:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()

@@ -1,0 +1,314 @@
+"""*What* is invoked, as EventBridge Scheduler writes it: a target to ARN, blocks and input, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+from typing_extensions import assert_never
+
+from stepsched.context import ContextText, recognise
+from stepsched.errors import UnsupportedError
+from stepsched.payloads import to_json
+from stepsched.targets import (
+    ApiTarget,
+    AwsTarget,
+    BatchTarget,
+    CodeBuildTarget,
+    CodePipelineTarget,
+    CommandTarget,
+    EcsTaskTarget,
+    EventBusTarget,
+    FirehoseTarget,
+    HandlerTarget,
+    KinesisTarget,
+    LambdaTarget,
+    QueueTarget,
+    SageMakerPipelineTarget,
+    StateMachineTarget,
+    Target,
+    TemplateTarget,
+    TopicTarget,
+)
+from stepsched.targets.arns import ARN
+from stepsched.targets.containers import CapacityProvider, Placement
+
+UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
+_TEXT_SERVICES = ("sqs", "sns", "kinesis", "firehose")
+"""Their messages are any text; those of the others are JSON."""
+BLOCKS = {
+    "codebuild": (),
+    "codepipeline": (),
+    "ecs": ("EcsParameters",),
+    "events": (
+        "EventBridgeParameters",
+        "EventBridgePutEventsV2Parameters",
+        "EventBridgePutRawEventsParameters",
+    ),
+    "firehose": (),
+    "inspector": (),
+    "kinesis": ("KinesisParameters",),
+    "lambda": (),
+    "sagemaker": ("SageMakerPipelineParameters",),
+    "sns": (),
+    "sqs": ("SqsParameters",),
+    "states": (),
+}
+"""The templated targets and their parameter blocks."""
+_KNOWN = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}
+
+
+class Wire(NamedTuple):
+    """The target's part of a request."""
+
+    arn: str
+    blocks: dict[str, Any]
+    input: str
+
+
+def is_text(target: Target) -> bool:
+    """Whether the target takes any text as its message, and not only JSON."""
+    return isinstance(target, (QueueTarget, TopicTarget, KinesisTarget, FirehoseTarget))
+
+
+def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
+    """ARN, parameter blocks and input.
+
+    Text goes to a queue, topic or stream as it stands; everything else travels as JSON. Where there is
+    no input, ``{}`` is sent rather than the service's own notification (P-22).
+    """
+    text = payload if is_text(target) and isinstance(payload, str) else to_json(payload)
+    match target:
+        case LambdaTarget(function_arn=arn) | StateMachineTarget(state_machine_arn=arn):
+            return Wire(arn, {}, text)
+        case TopicTarget(topic_arn=arn) | FirehoseTarget(delivery_stream_arn=arn):
+            return Wire(arn, {}, text)
+        case CodeBuildTarget(project_arn=arn) | CodePipelineTarget(pipeline_arn=arn):
+            return Wire(arn, {}, text)
+        case QueueTarget(queue_arn=arn, message_group_id=group):
+            return Wire(arn, {} if group is None else {"SqsParameters": {"MessageGroupId": group}}, text)
+        case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
+            return Wire(arn, {"EventBridgeParameters": {"DetailType": kind, "Source": source}}, text)
+        case KinesisTarget(stream_arn=arn, partition_key=key):
+            return Wire(arn, {"KinesisParameters": {"PartitionKey": key}}, text)
+        case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
+            pairs = [{"Name": key, "Value": value} for key, value in parameters.items()]
+            blocks = {"SageMakerPipelineParameters": {"PipelineParameterList": pairs}}
+            return Wire(arn, blocks if pairs else {}, text)
+        case EcsTaskTarget(cluster_arn=arn):
+            return Wire(arn, {"EcsParameters": _write_task(target)}, text)
+        case BatchTarget():
+            return Wire(f"{UNIVERSAL}batch:submitJob", {}, to_json(batch_request(target, name)))
+        case ApiTarget(service=service, action=action, request=request):
+            return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
+        case TemplateTarget(target_arn=arn, parameters=blocks):
+            return Wire(arn, blocks, text)
+        case other:
+            assert_never(other)
+
+
+def batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
+    """The SubmitJob call."""
+    request: dict[str, Any] = {
+        "JobName": target.job_name or name,
+        "JobQueue": target.job_queue,
+        "JobDefinition": target.job_definition,
+    }
+    if target.parameters:
+        request["Parameters"] = target.parameters
+    if target.container_overrides:
+        request["ContainerOverrides"] = target.container_overrides
+    return request
+
+
+def read_target(document: dict[str, Any], kept: dict[str, Any], name: str) -> tuple[AwsTarget, Any]:
+    """Target and input of a stored ``Target``.
+
+    Args:
+        document: The ``Target`` of GetSchedule.
+        kept: What the mark says: ``target`` and ``text``.
+        name: The job's name.
+    """
+    arn, text = document["Arn"], document.get("Input")
+    blocks = {key: value for key, value in document.items() if key not in _KNOWN}
+    try:
+        if arn.startswith(UNIVERSAL):
+            return _read_universal(arn, text, kept, name)
+        target = _read_templated(arn, blocks)
+    except (ValidationError, ValueError, KeyError):
+        target = TemplateTarget(arn, parameters=blocks)
+    return target, _read_input(arn, text, is_string=kept.get("text") is True)
+
+
+def _read_input(arn: str, text: str | None, *, is_string: bool) -> Any:
+    if text is None:
+        return {}
+    if is_string:
+        return recognise(text)
+    match = ARN.fullmatch(arn)
+    takes_text = match is not None and match["service"] in _TEXT_SERVICES
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return recognise(text)
+    return recognise(text) if takes_text and isinstance(value, str) else recognise(value)
+
+
+def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str) -> tuple[AwsTarget, Any]:
+    service, _, action = arn.removeprefix(UNIVERSAL).partition(":")
+    request = recognise(json.loads(text or "{}"))
+    if kept.get("target") == "batch" and service == "batch":
+        named = request["JobName"]
+        return BatchTarget(
+            request["JobDefinition"],
+            job_queue=request["JobQueue"],
+            job_name=None if named == name and not kept.get("named") else named,
+            parameters=request.get("Parameters"),
+            container_overrides=request.get("ContainerOverrides"),
+        ), {}
+    try:
+        return ApiTarget(service, action, request), {}
+    except ValueError:
+        return TemplateTarget(arn), request
+
+
+def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
+    match = ARN.fullmatch(arn)
+    if match is None:
+        raise ValueError(arn)
+    match match["service"], blocks:
+        case "lambda", {**rest} if not rest:
+            return LambdaTarget(arn)
+        case "states", {**rest} if not rest:
+            return StateMachineTarget(arn)
+        case "sns", {**rest} if not rest:
+            return TopicTarget(arn)
+        case "firehose", {**rest} if not rest:
+            return FirehoseTarget(arn)
+        case "codebuild", {**rest} if not rest:
+            return CodeBuildTarget(arn)
+        case "codepipeline", {**rest} if not rest:
+            return CodePipelineTarget(arn)
+        case "sqs", {**rest} if not rest:
+            return QueueTarget(arn)
+        case "sqs", {"SqsParameters": {"MessageGroupId": group, **more}, **rest} if not rest and not more:
+            return QueueTarget(arn, message_group_id=group)
+        case "events", {"EventBridgeParameters": {"DetailType": kind, "Source": source}, **rest} if not rest:
+            return EventBusTarget(arn, detail_type=kind, source=source)
+        case "kinesis", {"KinesisParameters": {"PartitionKey": key}, **rest} if not rest:
+            return KinesisTarget(arn, partition_key=key)
+        case "sagemaker", {**rest} if not rest:
+            return SageMakerPipelineTarget(arn)
+        case "sagemaker", {"SageMakerPipelineParameters": {"PipelineParameterList": pairs}}:
+            return SageMakerPipelineTarget(arn, parameters={pair["Name"]: pair["Value"] for pair in pairs})
+        case "ecs", {"EcsParameters": parameters, **rest} if not rest:
+            return _read_task(arn, parameters)
+    return TemplateTarget(arn, parameters=blocks)
+
+
+def _write_task(target: EcsTaskTarget) -> dict[str, Any]:
+    block: dict[str, Any] = {"TaskDefinitionArn": target.task_definition_arn, "TaskCount": target.task_count}
+    if target.launch_type is not None:
+        block["LaunchType"] = target.launch_type
+    if target.subnets:
+        network: dict[str, Any] = {"Subnets": list(target.subnets)}
+        if target.security_groups:
+            network["SecurityGroups"] = list(target.security_groups)
+        network["AssignPublicIp"] = "ENABLED" if target.assign_public_ip else "DISABLED"
+        block["NetworkConfiguration"] = {"awsvpcConfiguration": network}
+    if target.capacity_providers:
+        block["CapacityProviderStrategy"] = [
+            {"capacityProvider": provider.name, "base": provider.base, "weight": provider.weight}
+            for provider in target.capacity_providers
+        ]
+    constraints = [rule for rule in target.placement if rule.is_constraint]
+    strategies = [rule for rule in target.placement if not rule.is_constraint]
+    if constraints:
+        block["PlacementConstraints"] = [_rule(rule, "expression") for rule in constraints]
+    if strategies:
+        block["PlacementStrategy"] = [_rule(rule, "field") for rule in strategies]
+    plain = {
+        "PlatformVersion": target.platform_version,
+        "Group": target.group,
+        "ReferenceId": target.reference_id,
+        "PropagateTags": "TASK_DEFINITION" if target.propagate_tags else None,
+        "Tags": [{"key": key, "value": value} for key, value in target.tags.items()] or None,
+        "EnableECSManagedTags": target.ecs_managed_tags or None,
+        "EnableExecuteCommand": target.execute_command or None,
+    }
+    return block | {key: value for key, value in plain.items() if value is not None}
+
+
+def _rule(rule: Placement, word: str) -> dict[str, str]:
+    return {"type": rule.type, word: rule.value} if rule.value else {"type": rule.type}
+
+
+def _read_task(arn: str, block: dict[str, Any]) -> AwsTarget:
+    network = block.get("NetworkConfiguration", {}).get("awsvpcConfiguration", {})
+    placement = [
+        Placement(type=rule["type"], value=rule.get(word, ""))
+        for key, word in (("PlacementConstraints", "expression"), ("PlacementStrategy", "field"))
+        for rule in block.get(key, ())
+    ]
+    target = EcsTaskTarget(
+        arn,
+        task_definition_arn=block["TaskDefinitionArn"],
+        task_count=block.get("TaskCount", 1),
+        launch_type=block.get("LaunchType"),
+        subnets=network.get("Subnets", ()),
+        security_groups=network.get("SecurityGroups", ()),
+        assign_public_ip=network.get("AssignPublicIp") == "ENABLED",
+        platform_version=block.get("PlatformVersion"),
+        capacity_providers=[
+            CapacityProvider(
+                name=each["capacityProvider"], base=each.get("base", 0), weight=each.get("weight", 0)
+            )
+            for each in block.get("CapacityProviderStrategy", ())
+        ],
+        placement=placement,
+        group=block.get("Group"),
+        reference_id=block.get("ReferenceId"),
+        propagate_tags=block.get("PropagateTags") == "TASK_DEFINITION",
+        tags={tag["key"]: tag["value"] for tag in block.get("Tags", ())},
+        ecs_managed_tags=block.get("EnableECSManagedTags", False),
+        execute_command=block.get("EnableExecuteCommand", False),
+    )
+    known = _write_task(target)
+    unknown = block.keys() - known.keys() - {"EnableECSManagedTags", "EnableExecuteCommand"}
+    return TemplateTarget(arn, parameters={"EcsParameters": block}) if unknown else target
+
+
+def aws_target(name: str, target: Target) -> AwsTarget:
+    """The target itself, which must be one that AWS invokes.
+
+    Raises:
+        UnsupportedError: It lives in a process.
+    """
+    if isinstance(target, (HandlerTarget, CommandTarget)):
+        what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
+        instead = ("a LambdaTarget or another target in AWS", "LocalBackend runs it in this process")
+        raise UnsupportedError(name, "eventbridge", f"AWS cannot invoke {what} of this process", instead)
+    return target
+
+
+def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, Any]] | None:
+    """Service, action and request where the target is a call of an API; None for the others."""
+    match target:
+        case ApiTarget(service=service, action=action, request=request):
+            return service, action, request
+        case BatchTarget():
+            return "batch", "submitJob", batch_request(target, name)
+    return None
+
+
+def kept_of_target(target: AwsTarget, payload: Any, name: str) -> dict[str, Any]:
+    """What the mark has to say so that the target and its input read back as they are."""
+    kept: dict[str, Any] = {}
+    if isinstance(target, BatchTarget):
+        kept["target"] = "batch"
+        if target.job_name == name:
+            kept["named"] = True
+    if is_text(target) and isinstance(payload, (str, ContextText)):
+        kept["text"] = True
+    return kept

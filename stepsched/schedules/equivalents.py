@@ -1,0 +1,116 @@
+"""Which calendar windows AWS can say exactly, as a cron or a rate."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from stepsched.schedules.cron import Cron
+from stepsched.schedules.cron_fields import LAST_YEAR
+from stepsched.schedules.rate import Rate
+from stepsched.schedules.windowed import Windowed
+from stepsched.schedules.zones import UTC, Zone, load_zone
+
+_HORIZON = datetime(LAST_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The end of the dialect's years: an endless window is compared until then."""
+_WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_FEBRUARY = 2
+
+
+class NoEquivalentError(ValueError):
+    """AWS has no single expression with the same runs; the message says why."""
+
+
+@lru_cache(maxsize=1024)
+def aws_equivalent(schedule: Windowed) -> Cron | Rate:
+    """The cron or rate with exactly the runs of a calendar window, up to the year 2199.
+
+    A policy of ours: only what has the very same runs is given; what would differ on a single one is
+    refused.
+
+    Raises:
+        NoEquivalentError: There is none.
+    """
+    zone = load_zone(schedule.timezone)
+    start = zone.moment(schedule.start).astimezone(UTC)
+    end = None if schedule.end is None else zone.moment(schedule.end).astimezone(UTC)
+    if end is not None and end <= start:
+        raise NoEquivalentError("it has a single run; use OneTime")
+    every = schedule.every
+    parts = [part for part in (every.total_months, every.total_days, every.total_minutes) if part]
+    if len(parts) > 1:
+        raise NoEquivalentError(f"AWS has no step of {every}")
+    if every.total_minutes:
+        return Rate(timedelta(minutes=every.total_minutes), start=start, end=end)
+    if every.total_days not in (0, 1, 7) and _is_steady(zone, start, end or _HORIZON):
+        return Rate(timedelta(days=every.total_days), start=start, end=end)
+    return _cron(schedule, start, end)
+
+
+def _cron(schedule: Windowed, start: datetime, end: datetime | None) -> Cron:
+    first = schedule.start
+    if first.tzinfo is not None:
+        raise NoEquivalentError("its start is the second pass of a repeated hour, which a cron cannot name")
+    if first.second or first.microsecond:
+        raise NoEquivalentError(f"its start has seconds ({first.time().isoformat()}), and a cron has none")
+    if first.year > LAST_YEAR:
+        raise NoEquivalentError(f"it starts after {LAST_YEAR}, the last year of a cron")
+    days = _days(schedule)
+    cron = Cron(f"{first.minute} {first.hour} {days}", timezone=schedule.timezone, start=start, end=end)
+    skipped = next(cron.skipped(after=start, until=min(end or _HORIZON, _HORIZON)), None)
+    if skipped is not None:
+        raise NoEquivalentError(
+            f"{skipped.isoformat()} does not exist in {schedule.timezone}: there a cron skips its run, "
+            "and a calendar window moves it"
+        )
+    return cron
+
+
+def _days(schedule: Windowed) -> str:
+    """Day-of-month, month, day-of-week and year."""
+    first, every = schedule.start, schedule.every
+    match every.total_days:
+        case 1:
+            return "* * ? *"
+        case 7:
+            return f"? * {_WEEKDAYS[first.weekday()]} *"
+        case 0:
+            pass
+        case days:
+            raise NoEquivalentError(f"AWS has no step of {days} days where the clocks change")
+    step = every.total_months
+    if step > 12 and step % 12:
+        raise NoEquivalentError(f"AWS has no step of {step} months")
+    if step <= 12 and 12 % step:
+        raise NoEquivalentError(f"AWS has no step of {step} months, which does not divide a year")
+    months = sorted({(first.month - 1 + k * step) % 12 + 1 for k in range(12)})
+    names = "*" if len(months) == 12 else ",".join(_MONTHS[month - 1] for month in months)
+    years = "*" if step <= 12 else f"{first.year}/{step // 12}"
+    return f"{_day_of_month(first.day, months)} {names} ? {years}"
+
+
+def _day_of_month(day: int, months: list[int]) -> str:
+    """The day in those months, where shorter months take their last one."""
+    longest_is_last = day == 31 or (day == 29 and months == [_FEBRUARY])
+    if longest_is_last:
+        return "L"
+    if day > 28 and _FEBRUARY in months:
+        raise NoEquivalentError(f"AWS has no word for the {day}th or, in February, its last day")
+    return str(day)
+
+
+def _is_steady(zone: Zone, start: datetime, end: datetime) -> bool:
+    """Whether the zone keeps one offset over the whole window."""
+    years = range(start.year - 1, end.year + 2)
+    if zone.info.key == "UTC":
+        return True
+    changes = [change for year in years for change in zone.year(year).changes]
+    offsets = {zone.localise(start).utcoffset()}
+    instants = [change.wall_before.replace(tzinfo=change.before) for change in changes]
+    offsets |= {
+        change.after.utcoffset(None)
+        for change, at in zip(changes, instants, strict=True)
+        if start < at <= end
+    }
+    return len(offsets) == 1

@@ -1,0 +1,70 @@
+"""*What* a job invokes. Pure values: nothing here calls anything.
+
+Limits of the parameters: the EventBridge Scheduler API (2021-06-30).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
+
+from stepsched.targets.aws import (
+    CodeBuildTarget,
+    CodePipelineTarget,
+    EventBusTarget,
+    FirehoseTarget,
+    KinesisTarget,
+    LambdaTarget,
+    QueueTarget,
+    SageMakerPipelineTarget,
+    StateMachineTarget,
+    TopicTarget,
+)
+from stepsched.targets.containers import BatchTarget, EcsTaskTarget
+from stepsched.targets.local import CommandTarget, HandlerTarget
+from stepsched.targets.universal import ApiTarget, TemplateTarget
+
+AwsTarget: TypeAlias = (
+    LambdaTarget
+    | StateMachineTarget
+    | QueueTarget
+    | TopicTarget
+    | EventBusTarget
+    | KinesisTarget
+    | FirehoseTarget
+    | EcsTaskTarget
+    | CodeBuildTarget
+    | CodePipelineTarget
+    | SageMakerPipelineTarget
+    | BatchTarget
+    | ApiTarget
+    | TemplateTarget
+)
+"""The targets that AWS invokes; the embedded backend needs a registered handler for them."""
+Target: TypeAlias = AwsTarget | HandlerTarget | CommandTarget
+"""Any target; told apart by ``kind``."""
+AnyTarget = Annotated[Target, Field(discriminator="kind")]
+"""The same as a field of a model."""
+
+__all__ = [
+    "AnyTarget",
+    "ApiTarget",
+    "AwsTarget",
+    "BatchTarget",
+    "CodeBuildTarget",
+    "CodePipelineTarget",
+    "CommandTarget",
+    "EcsTaskTarget",
+    "EventBusTarget",
+    "FirehoseTarget",
+    "HandlerTarget",
+    "KinesisTarget",
+    "LambdaTarget",
+    "QueueTarget",
+    "SageMakerPipelineTarget",
+    "StateMachineTarget",
+    "Target",
+    "TemplateTarget",
+    "TopicTarget",
+]

@@ -1,0 +1,115 @@
+"""Any call of any AWS service, as EventBridge Scheduler's universal target makes it.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from stepsched.payloads import JsonObject
+from stepsched.targets.arns import ARN
+from stepsched.values import PositionalValue
+
+# Actions that only read; EventBridge Scheduler refuses them (AWS: "Using universal targets").
+_READ_ONLY = frozenset(
+    {
+        "adminGet",
+        "adminList",
+        "batchDescribe",
+        "batchGet",
+        "batchRead",
+        "describe",
+        "discover",
+        "get",
+        "invokeModel",
+        "isAuthorized",
+        "list",
+        "lookup",
+        "poll",
+        "query",
+        "read",
+        "receive",
+        "retrieve",
+        "scan",
+        "search",
+        "select",
+        "testConnection",
+        "testMigration",
+        "transactGet",
+        "translateDocument",
+        "validate",
+    }
+)
+
+
+class ApiTarget(PositionalValue, frozen=True):
+    """Calls any AWS API. The request is the call's parameters; the job's input is not used."""
+
+    kind: Literal["api"] = "api"
+    service: str
+    """The SDK's service identifier, lower-case: ``ecs``, ``sfn``, ``cognitoidentityprovider``."""
+    action: str
+    """In lower camel case: ``runTask``. Actions that only read are refused, as by AWS."""
+    request: JsonObject
+
+    def __init__(
+        self,
+        service: str,
+        action: str,
+        request: Mapping[str, JsonValue],
+        *,
+        kind: Literal["api"] = "api",
+    ) -> None:
+        self._assign(service=service, action=action, request=request, kind=kind)
+
+    @field_validator("service")
+    @classmethod
+    def _is_service(cls, service: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", service):
+            raise ValueError(f"{service!r}: write the SDK's service name in lower case, such as 'ecs'")
+        return service
+
+    @field_validator("action")
+    @classmethod
+    def _is_action(cls, action: str) -> str:
+        if not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
+            words = [word for word in re.split(r"[^A-Za-z0-9]+", action) if word]
+            camel = "".join(word[:1].upper() + word[1:] for word in words)
+            camel = camel[:1].lower() + camel[1:] if camel[:1].isalpha() else "runTask"
+            raise ValueError(f"{action!r}: write the action in lower camel case, such as {camel!r}")
+        for word in _READ_ONLY:
+            if action == word or re.match(rf"{word}[A-Z]", action):
+                raise ValueError(f"{action!r} only reads; EventBridge Scheduler does not call it")
+        return action
+
+
+class TemplateTarget(PositionalValue, frozen=True):
+    """A target of EventBridge Scheduler that has no class of its own here, as the service writes it."""
+
+    kind: Literal["template"] = "template"
+    target_arn: str = Field(max_length=1600)
+    parameters: JsonObject = Field(default_factory=dict)
+    """Parameter blocks, such as ``{"SqsParameters": {...}}``."""
+
+    def __init__(
+        self,
+        target_arn: str,
+        *,
+        parameters: Mapping[str, JsonValue] | None = None,
+        kind: Literal["template"] = "template",
+    ) -> None:
+        self._assign(target_arn=target_arn, parameters={} if parameters is None else parameters, kind=kind)
+
+    @field_validator("target_arn")
+    @classmethod
+    def _is_arn(cls, arn: str) -> str:
+        if not ARN.fullmatch(arn):
+            raise ValueError(
+                f"{arn!r} is not an ARN; the form is arn:aws:<service>:<region>:<account>:<resource>"
+            )
+        return arn

@@ -1,0 +1,518 @@
+"""What jobs would cost, counted a second time by walking every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal, localcontext
+from html.parser import HTMLParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+
+import stepsched as ss
+from stepsched.estimates import PRICES, QUOTAS, BusyMinute, Estimate, Prices, Quotas, estimate
+
+UTC = timezone.utc
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
+PARIS = "Europe/Paris"
+
+
+def job(name: str, schedule: ss.Schedule, **fields: Any) -> ss.Job:
+    return ss.Job(name=name, schedule=schedule, target=ss.CommandTarget(["true"]), **fields)
+
+
+def one_time(name: str, at: datetime) -> ss.Job:
+    return job(name, ss.OneTime(at))
+
+
+def every(minutes: int, *, start: datetime | None = None, end: datetime | None = None) -> ss.Rate:
+    return ss.Rate(minutes * MINUTE, start=start, end=end)
+
+
+def walked(jobs: Iterable[ss.Job], since: datetime, until: datetime) -> dict[str, list[datetime]]:
+    """The oracle: the instants of every job in UTC, one run after the other."""
+    found = {}
+    for each in jobs:
+        rate = each.schedule if isinstance(each.schedule, ss.Rate) else None
+        ended = rate is not None and rate.end is not None and rate.end < since
+        runs = iter(()) if ended else each.anchored(since).runs(after=since - TICK, until=until)
+        found[each.name] = [run.astimezone(UTC) for run in runs]
+    return found
+
+
+def assert_as_walked(jobs: list[ss.Job], since: datetime, until: datetime) -> Estimate:
+    """Compares every counted figure with the oracle's."""
+    found = estimate(jobs, since, until, busiest=25, names=1_000)
+    runs = walked(jobs, since, until)
+    assert found.by_job == {name: len(instants) for name, instants in runs.items()}
+    assert list(found.by_job) == [job.name for job in jobs]
+    minutes: dict[datetime, list[str]] = {}
+    months: Counter[date] = Counter()
+    for name, instants in runs.items():
+        for instant in instants:
+            minutes.setdefault(instant.replace(second=0, microsecond=0), []).append(name)
+            months[date(instant.year, instant.month, 1)] += 1
+    assert found.invocations == sum(months.values())
+    assert {month.month: month.invocations for month in found.months if month.invocations} == months
+    order = sorted(minutes, key=lambda minute: (-len(minutes[minute]), minute))
+    colliding = [minute for minute in order if len(minutes[minute]) > 1]
+    assert found.colliding_minutes == len(colliding)
+    assert found.collisions == tuple(
+        BusyMinute(minute=minute, invocations=len(minutes[minute]), jobs=tuple(minutes[minute]))
+        for minute in colliding[:25]
+    )
+    if order:
+        assert found.peak is not None
+        assert (found.peak.minute, found.peak.invocations) == (order[0], len(minutes[order[0]]))
+    else:
+        assert found.peak is None
+    return found
+
+
+SCHEDULES: dict[str, ss.Schedule] = {
+    "cron-paris": ss.Cron("0/7 * * * ? *", timezone=PARIS),
+    "cron-night-paris": ss.Cron("30 2 * * ? *", timezone=PARIS),
+    "cron-new-york": ss.Cron("*/20 8-17 ? * MON-FRI *", timezone="America/New_York"),
+    "cron-lord-howe": ss.Cron("15 * * * ? *", timezone="Australia/Lord_Howe"),
+    "cron-kathmandu": ss.Cron("0 0 * * ? *", timezone="Asia/Kathmandu"),
+    "cron-window": ss.Cron("0 * * * ? *", start=NEW_YEAR + 80 * DAY, end=NEW_YEAR + 90 * DAY),
+    "cron-never-here": ss.Cron("0 0 1 1 ? 2040"),
+    "crontab": ss.Cron.from_crontab("0 9 13 * 5", timezone=PARIS),
+    "rate-bare": every(11),
+    "rate-bare-end": every(13, end=NEW_YEAR + 85 * DAY),
+    "rate-ended": every(13, end=NEW_YEAR - DAY),
+    "rate-seconds": every(7, start=NEW_YEAR - 100 * DAY + 59 * SECOND + 999_999 * TICK),
+    "rate-begins": every(1440, start=NEW_YEAR + 80 * DAY + 17 * SECOND),
+    "rate-ends": every(1, start=NEW_YEAR, end=NEW_YEAR + 79 * DAY + 4 * HOUR),
+    "rate-too-late": every(1, start=NEW_YEAR + 900 * DAY),
+    "rate-long": every(600 * 1440, start=NEW_YEAR - 520 * DAY),
+    "once": ss.OneTime("2030-03-31T03:30", timezone=PARIS),
+    "once-same": ss.OneTime("2030-03-31T01:30"),
+    "once-before": ss.OneTime("2029-12-31T23:59:59"),
+    "windowed-days": ss.Windowed("2030-01-31T02:30", every=ss.Frequency(days=1), timezone=PARIS),
+    "windowed-months": ss.Windowed(
+        "2030-01-31T09:00", end="2030-06-30T09:00", every=ss.Frequency(months=1), timezone=PARIS
+    ),
+    "windowed-hours": ss.Windowed("2030-01-01T00:10:30", every=ss.Frequency(hours=5), timezone=PARIS),
+    "windowed-ends": ss.Windowed(
+        "2030-03-20T00:00", end="2030-03-31T03:00", every=ss.Frequency(minutes=9), timezone=PARIS
+    ),
+    "windowed-mixed": ss.Windowed("2030-03-01T23:45", every=ss.Frequency(days=2, minutes=7), timezone=PARIS),
+    "windowed-over": ss.Windowed("2029-01-01T00:00", end="2029-02-01T00:00", every=ss.Frequency(hours=1)),
+}
+SPANS = {
+    "spring-forward": (datetime(2030, 3, 29, tzinfo=UTC), datetime(2030, 4, 2, tzinfo=UTC)),
+    "fall-back": (datetime(2030, 10, 26, tzinfo=UTC), datetime(2030, 10, 29, tzinfo=UTC)),
+    "off-the-minute": (NEW_YEAR + 79 * DAY + 31 * SECOND + TICK, NEW_YEAR + 81 * DAY + 29 * SECOND),
+    "over-the-year": (datetime(2029, 12, 30, 12, 34, 56, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)),
+    "own-zone": (
+        datetime(2030, 3, 30, tzinfo=ZoneInfo(PARIS)),
+        datetime(2030, 4, 1, tzinfo=ZoneInfo("Asia/Kathmandu")),
+    ),
+    "one-instant": (NEW_YEAR + 30 * DAY, NEW_YEAR + 30 * DAY),
+    "inside-a-minute": (NEW_YEAR + 10 * SECOND, NEW_YEAR + 50 * SECOND),
+}
+
+
+class TestCounts:
+    @pytest.mark.parametrize("span", SPANS)
+    @pytest.mark.parametrize("name", SCHEDULES)
+    def test_of_one_job_are_its_runs(self, name: str, span: str) -> None:
+        assert_as_walked([job(name, SCHEDULES[name])], *SPANS[span])
+
+    @pytest.mark.parametrize("span", SPANS)
+    def test_of_many_jobs_are_theirs(self, span: str) -> None:
+        jobs = [job(f"{name}.{copy}", schedule) for copy in range(3) for name, schedule in SCHEDULES.items()]
+        assert_as_walked(jobs, *SPANS[span])
+
+    def test_of_rates_of_one_step_and_many_phases(self) -> None:
+        jobs = [
+            job(
+                f"rate-{index}",
+                every(
+                    1 + index % 6,
+                    start=NEW_YEAR + index * 97 * SECOND,
+                    end=NEW_YEAR + 3 * DAY + index * 61 * MINUTE,
+                ),
+            )
+            for index in range(60)
+        ]
+        assert_as_walked(jobs, NEW_YEAR + HOUR, NEW_YEAR + 5 * DAY)
+
+    def test_of_a_year_of_many_jobs(self) -> None:
+        jobs = [job(f"rate-{index}", every(index % 90 + 1)) for index in range(150)]
+        jobs += [
+            job(f"cron-{index}", ss.Cron(f"{index} {index % 24} * * ? *", timezone=PARIS))
+            for index in range(50)
+        ]
+        until = NEW_YEAR + 365 * DAY - SECOND
+        found = estimate(jobs, NEW_YEAR, until)
+        minutes = 365 * 24 * 60
+        for index in range(150):
+            assert found.by_job[f"rate-{index}"] == -(-minutes // (index % 90 + 1))
+        nights = [found.by_job[f"cron-{index}"] for index in range(50)]
+        assert nights[0] == 365
+        assert nights[2] == 364  # 02:02 does not exist on 31 March
+        assert sum(month.invocations for month in found.months) == found.invocations
+        assert len(found.months) == 12
+        assert found.peak is not None
+        assert found.peak.minute == NEW_YEAR
+        assert found.peak.invocations == 150
+
+    def test_take_both_ends_in(self) -> None:
+        rate = job("rate", every(60, start=NEW_YEAR + 30 * SECOND))
+        first, last = NEW_YEAR + 30 * SECOND, NEW_YEAR + 5 * HOUR + 30 * SECOND
+        assert estimate([rate], first, last).invocations == 6
+        assert estimate([rate], first + TICK, last).invocations == 5
+        assert estimate([rate], first, last - TICK).invocations == 5
+        cron = job("cron", ss.Cron("0 * * * ? *"))
+        assert estimate([cron], NEW_YEAR, NEW_YEAR + HOUR).invocations == 2
+        assert estimate([cron], NEW_YEAR + TICK, NEW_YEAR + HOUR - TICK).invocations == 0
+        once = one_time("once", NEW_YEAR)
+        assert estimate([once], NEW_YEAR, NEW_YEAR).by_job == {"once": 1}
+
+    def test_lay_a_rate_without_start_at_since(self) -> None:
+        found = estimate([job("rate", every(60))], NEW_YEAR + 20 * SECOND, NEW_YEAR + 2 * HOUR)
+        assert found.by_job == {"rate": 2}
+
+    @pytest.mark.parametrize("end", [NEW_YEAR - DAY, NEW_YEAR])
+    def test_are_none_for_a_rate_that_has_ended(self, end: datetime) -> None:
+        found = estimate([job("rate", every(5, end=end))], NEW_YEAR, NEW_YEAR + DAY)
+        assert found.by_job == {"rate": 0}
+        assert found.peak is None
+
+    def test_do_not_ask_for_target_or_policies(self) -> None:
+        jobs = [
+            job("plain", every(5)),
+            job("jitter", every(5), jitter=15 * MINUTE, overlap=ss.Overlap.SKIP, catch_up=ss.CatchUp.SKIP),
+            ss.Job(
+                name="cloud",
+                schedule=every(5),
+                target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
+            ),
+        ]
+        found = estimate(jobs, NEW_YEAR, NEW_YEAR + HOUR)
+        assert found.by_job == {"plain": 13, "jitter": 13, "cloud": 13}
+
+    def test_are_possible_at_the_ends_of_time(self) -> None:
+        last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
+        first = datetime.min.replace(tzinfo=UTC)
+        jobs = [job("rate", every(1, start=last - HOUR)), job("bare", every(20))]
+        found = estimate(jobs, last - HOUR, last)
+        assert found.by_job == {"rate": 61, "bare": 4}
+        assert [month.month for month in found.months] == [date(9999, 12, 1)]
+        assert estimate([job("bare", every(20))], first, first + HOUR).invocations >= 3
+        end = datetime.max.replace(tzinfo=UTC)
+        assert estimate([job("rate", every(1, start=last))], last, end).by_job == {"rate": 1}
+
+    def test_of_no_jobs_are_nothing(self) -> None:
+        found = estimate([], NEW_YEAR, NEW_YEAR + DAY)
+        assert (found.jobs, found.invocations, found.cost) == (0, 0, Decimal(0))
+        assert found.peak is None
+        assert found.quota_share == 0
+        assert found.collisions == ()
+
+
+class TestMonths:
+    def test_end_at_midnight_utc(self) -> None:
+        end_of_month = datetime(2030, 2, 1, tzinfo=UTC)
+        jobs = [
+            one_time("january", end_of_month - SECOND),
+            one_time("february", end_of_month),
+            job("paris", ss.OneTime("2030-02-01T00:30", timezone=PARIS)),
+        ]
+        found = estimate(jobs, datetime(2029, 12, 15, 7, 3, tzinfo=UTC), datetime(2030, 4, 1, tzinfo=UTC))
+        counts = [(month.month.isoformat(), month.invocations) for month in found.months]
+        assert counts == [
+            ("2029-12-01", 0),
+            ("2030-01-01", 2),
+            ("2030-02-01", 1),
+            ("2030-03-01", 0),
+            ("2030-04-01", 0),
+        ]
+
+    def test_leave_out_the_one_that_is_not_touched(self) -> None:
+        found = estimate([], NEW_YEAR, datetime(2030, 2, 1, tzinfo=UTC) - TICK)
+        assert [month.month for month in found.months] == [date(2030, 1, 1)]
+
+    def test_of_ten_years_are_all_there(self) -> None:
+        jobs = [job("minute", every(1)), job("monthly", ss.Cron("0 0 L * ? *"))]
+        found = estimate(jobs, NEW_YEAR, datetime(2040, 1, 1, tzinfo=UTC) - SECOND)
+        assert len(found.months) == 120
+        assert found.by_job == {"minute": 3_652 * 1_440, "monthly": 120}
+        assert found.months[25].invocations == 29 * 1_440 + 1
+
+    def test_have_30_44_days_on_the_mean(self) -> None:
+        found = estimate([job("hourly", every(60))], NEW_YEAR + TICK, NEW_YEAR + 100 * DAY)
+        assert found.invocations == 2_400
+        assert found.invocations_per_month == pytest.approx(730.56)
+
+    def test_have_no_mean_without_length(self) -> None:
+        found = estimate([job("hourly", every(60))], NEW_YEAR, NEW_YEAR)
+        assert found.invocations_per_month is None
+        assert found.cost_per_month is None
+        assert "a month" not in str(found)
+
+
+class TestPrices:
+    @pytest.mark.parametrize(
+        ("invocations", "cost"),
+        [
+            (0, "0"),
+            (14_000_000, "0"),
+            (14_000_001, "0.000001"),
+            (14_500_000, "0.5"),
+            (15_000_000, "1"),
+            (100_000_000, "86"),
+        ],
+    )
+    def test_begin_beyond_the_free_ones(self, invocations: int, cost: str) -> None:
+        assert PRICES.cost(invocations) == Decimal(cost)
+
+    def test_are_applied_month_by_month(self) -> None:
+        prices = Prices(free_invocations_per_month=41_000, per_million=Decimal("2.50"), currency="EUR")
+        found = estimate([job("minute", every(1))], NEW_YEAR, datetime(2030, 3, 1, tzinfo=UTC), prices=prices)
+        january, february, march = found.months
+        assert (january.invocations, january.cost) == (44_640, Decimal("0.0091"))
+        assert (february.invocations, february.cost) == (40_320, Decimal(0))
+        assert (march.invocations, march.cost) == (1, Decimal(0))
+        assert found.cost == Decimal("0.0091")
+        assert found.cost_per_month == Decimal("0.007085")  # of (44,640 + 40,320 + 1) / 59 x 30.44 = 43,834
+        assert "Cost: under 0.01 EUR; under 0.01 EUR a month" in str(found)
+
+    def test_do_not_depend_on_the_context_of_the_caller(self) -> None:
+        with localcontext() as context:
+            context.prec = 2
+            assert PRICES.cost(14_123_456) == Decimal("0.123456")
+            found = estimate(
+                [job("minute", every(1))],
+                NEW_YEAR,
+                datetime(2030, 3, 1, tzinfo=UTC) - SECOND,
+                prices=Prices(free_invocations_per_month=0),
+            )
+        assert found.cost == Decimal("0.08496")
+
+    def test_carry_their_date_and_source(self) -> None:
+        assert PRICES.as_of <= QUOTAS.as_of
+        assert PRICES.source.startswith("https://aws.amazon.com/")
+        assert QUOTAS.source.startswith("https://docs.aws.amazon.com/")
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"per_million": "-1"},
+            {"per_million": "NaN"},
+            {"per_million": "Infinity"},
+            {"free_invocations_per_month": -1},
+            {"free_invocations_per_month": 1.5},
+            {"unknown": 1},
+        ],
+    )
+    def test_are_refused_where_senseless(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ValidationError):
+            Prices(**wrong)
+
+
+class TestQuotas:
+    def test_depend_on_the_region(self) -> None:
+        assert Quotas.of_region("eu-west-1") == QUOTAS
+        assert Quotas.of_region("eu-north-1").invocations_per_second < QUOTAS.invocations_per_second
+
+    def test_are_compared_with_the_peak_minute(self) -> None:
+        jobs = [job(f"job-{index}", ss.Cron("0 9 * * ? *")) for index in range(90)]
+        for limit, share, exceeded in ((1, 1.5, ("invocations_per_second",)), (3, 0.5, ())):
+            found = estimate(jobs, NEW_YEAR, NEW_YEAR + DAY, quotas=Quotas(invocations_per_second=limit))
+            assert found.peak is not None
+            assert found.peak.minute == NEW_YEAR + 9 * HOUR
+            assert found.quota_share == share
+            assert found.exceeded == exceeded
+            assert ("delayed" in str(found)) == bool(exceeded)
+
+    def test_that_are_just_met_are_not_exceeded(self) -> None:
+        jobs = [one_time(f"job-{index}", NEW_YEAR).replace(group=f"group-{index}") for index in range(60)]
+        met = Quotas(invocations_per_second=1, schedules=60, groups=60)
+        assert estimate(jobs, NEW_YEAR, NEW_YEAR, quotas=met).exceeded == ()
+        found = estimate(jobs, NEW_YEAR, NEW_YEAR, quotas=met.replace(schedules=59, groups=59))
+        assert found.exceeded == ("schedules", "groups")
+        assert "Schedules: 60 of 59, too many" in str(found)
+        assert "Groups: 60 of 59, too many" in str(found)
+
+    @pytest.mark.parametrize("field", ["invocations_per_second", "schedules", "groups"])
+    def test_are_at_least_one(self, field: str) -> None:
+        with pytest.raises(ValidationError):
+            Quotas(**{field: 0})
+
+
+class TestCollisions:
+    JOBS = (
+        one_time("late", NEW_YEAR + HOUR),
+        one_time("a", NEW_YEAR + 5 * SECOND),
+        one_time("alone", NEW_YEAR + 2 * HOUR),
+        one_time("b", NEW_YEAR + 59 * SECOND),
+        one_time("next", NEW_YEAR + MINUTE),
+        one_time("later", NEW_YEAR + HOUR + SECOND),
+        job("rate", every(60, start=NEW_YEAR - 30 * SECOND)),
+        one_time("c", NEW_YEAR),
+    )
+
+    def test_are_minutes_of_the_clock_in_order(self) -> None:
+        found = estimate(self.JOBS, NEW_YEAR, NEW_YEAR + DAY)
+        assert found.collisions == (
+            BusyMinute(minute=NEW_YEAR, invocations=3, jobs=("a", "b", "c")),
+            BusyMinute(minute=NEW_YEAR + HOUR, invocations=2, jobs=("late", "later")),
+        )
+        assert found.peak == found.collisions[0]
+        assert found.colliding_minutes == 2
+
+    def test_are_bounded(self) -> None:
+        found = estimate(self.JOBS, NEW_YEAR, NEW_YEAR + DAY, busiest=1, names=2)
+        assert found.collisions == (BusyMinute(minute=NEW_YEAR, invocations=3, jobs=("a", "b")),)
+        assert str(found.collisions[0]) == "2030-01-01 00:00  3  a, b and 1 more"
+        assert found.colliding_minutes == 2
+
+    def test_are_left_out_where_none_is_asked_for(self) -> None:
+        found = estimate(self.JOBS, NEW_YEAR, NEW_YEAR + DAY, busiest=0, names=0)
+        assert found.collisions == ()
+        assert found.peak == BusyMinute(minute=NEW_YEAR, invocations=3, jobs=())
+        assert str(found.peak) == "2030-01-01 00:00  3"
+
+    @pytest.mark.parametrize("busiest", [3, 4, 50])
+    def test_are_all_there_when_more_is_asked_for_than_there_are(self, busiest: int) -> None:
+        jobs = [job("a", every(1)), job("b", every(1))]
+        found = estimate(jobs, NEW_YEAR, NEW_YEAR + 2 * MINUTE, busiest=busiest)
+        assert [busy.invocations for busy in found.collisions] == [2, 2, 2]
+
+    def test_need_two_invocations(self) -> None:
+        found = estimate([job("a", every(1))], NEW_YEAR, NEW_YEAR + DAY)
+        assert found.collisions == ()
+        assert found.colliding_minutes == 0
+        assert found.peak == BusyMinute(minute=NEW_YEAR, invocations=1, jobs=("a",))
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("since", "until", "message"),
+        [
+            (NEW_YEAR.replace(tzinfo=None), NEW_YEAR, "since is naive"),
+            (NEW_YEAR, NEW_YEAR.replace(tzinfo=None), "until is naive"),
+            (NEW_YEAR, NEW_YEAR - TICK, "lies before since"),
+            (NEW_YEAR, NEW_YEAR + 3_653 * DAY + TICK, "at most ten years"),
+            (
+                datetime.min.replace(tzinfo=timezone(HOUR)),
+                datetime.min.replace(tzinfo=UTC),
+                "years 1 to 9999",
+            ),
+        ],
+    )
+    def test_name_what_is_wrong_with_the_span(self, since: datetime, until: datetime, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            estimate([], since, until)
+
+    def test_name_what_is_no_datetime(self) -> None:
+        with pytest.raises(TypeError, match="until must be an aware datetime, not str"):
+            estimate([], NEW_YEAR, "2031-01-01")  # type: ignore[arg-type]
+
+    def test_name_what_is_no_job(self) -> None:
+        with pytest.raises(TypeError, match="a job is wanted, not Rate"):
+            estimate([every(5)], NEW_YEAR, NEW_YEAR)  # type: ignore[list-item]
+
+    def test_name_what_stands_twice(self) -> None:
+        jobs = [job(name, every(5)) for name in ("b", "a", "b", "c", "a", "a")]
+        with pytest.raises(ValueError, match=r"these names stand twice: a, b$"):
+            estimate(jobs, NEW_YEAR, NEW_YEAR)
+
+    @pytest.mark.parametrize("wrong", [{"busiest": -1}, {"names": -1}, {"busiest": 1.5}, {"names": None}])
+    def test_name_a_bound_that_is_none(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number of at least 0"):
+            estimate([], NEW_YEAR, NEW_YEAR, **wrong)
+
+
+class TestProgress:
+    def test_grows_to_the_number_of_jobs(self) -> None:
+        told: list[tuple[int, int]] = []
+        jobs = [one_time(f"job-{index}", NEW_YEAR + index * MINUTE) for index in range(1_000)]
+        estimate(iter(jobs), NEW_YEAR, NEW_YEAR, progress=lambda done, total: told.append((done, total)))
+        assert told[-1] == (1_000, 1_000)
+        assert told == sorted(set(told))
+        assert 10 <= len(told) <= 110
+
+    def test_is_silent_without_jobs(self) -> None:
+        estimate([], NEW_YEAR, NEW_YEAR, progress=lambda done, total: pytest.fail("nothing to tell"))
+
+
+class _Cells(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+class TestReport:
+    FOUND = estimate(
+        [job(f"job-{index}", ss.Cron("0 9 * * ? *")) for index in range(1_200)],
+        NEW_YEAR,
+        NEW_YEAR + 30 * DAY - SECOND,
+        names=2,
+        busiest=2,
+    )
+
+    def test_says_what_a_person_wants_to_know(self) -> None:
+        assert str(self.FOUND) == (
+            "Span: 2030-01-01 00:00 to 2030-01-30 23:59 UTC\n"
+            "Schedules: 1,200 of 10,000,000\n"
+            "Invocations: 36,000; 36,528 a month\n"
+            f"Cost: 0.00 USD; 0.00 USD a month (prices as of {PRICES.as_of}, without retries)\n"
+            "Peak: 1,200 in the minute 2030-01-01 09:00 UTC, 2.00% of the quota\n"
+            "Minutes with two or more: 30\n"
+            "  2030-01-01 09:00  1,200  job-0, job-1 and 1,198 more\n"
+            "  2030-01-02 09:00  1,200  job-0, job-1 and 1,198 more"
+        )
+
+    def test_keeps_small_numbers_readable(self) -> None:
+        found = estimate([one_time("once", NEW_YEAR)], NEW_YEAR, NEW_YEAR + 365 * DAY)
+        assert "Invocations: 1; 0.0834 a month" in str(found)
+
+    def test_is_a_table_in_a_notebook(self) -> None:
+        page = _Cells()
+        page.feed(self.FOUND._repr_html_())
+        assert page.tags == {"table", "tbody", "tr", "th", "td"}
+        for text in ("36,000; 36,528 a month", "1,200", "job-0, job-1 and 1,198 more"):
+            assert text in page.text
+
+    def test_escapes_every_text(self) -> None:
+        evil = "<script>alert('&')</script>"
+        found = self.FOUND.replace(
+            prices=PRICES.replace(currency=evil),
+            collisions=[BusyMinute(minute=NEW_YEAR, invocations=3, jobs=(evil, '"x"'))],
+        )
+        text = found._repr_html_()
+        assert "<script" not in text
+        page = _Cells()
+        page.feed(text)
+        assert page.tags == {"table", "tbody", "tr", "th", "td"}
+        assert f'{evil}, "x" and 1 more' in page.text
+
+    def test_mirrors_in_json(self) -> None:
+        found = estimate(TestCollisions.JOBS, NEW_YEAR, NEW_YEAR + DAY)
+        assert Estimate.model_validate_json(found.model_dump_json()) == found
+
+    def test_is_frozen(self) -> None:
+        with pytest.raises(ValidationError):
+            self.FOUND.invocations = 0  # type: ignore[misc]
