@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stepsched.backends.base import Backend as Backend
     from stepsched.backends.eventbridge import DeadLetter as DeadLetter
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
+    from stepsched.backends.eventbridge import Metric as Metric
     from stepsched.backends.local import LocalBackend as LocalBackend
     from stepsched.client import SchedulerClient as SchedulerClient
     from stepsched.errors import AccessDeniedError as AccessDeniedError
@@ -89,7 +90,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
-    "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend"),
+    "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend", "Metric"),
     "stepsched.client": ("SchedulerClient",),
     "stepsched.errors": (
         "AccessDeniedError",

@@ -16,6 +16,7 @@ from moto import mock_aws
 
 import stepsched as ss
 from stepsched import iam
+from stepsched.iam import actions, roles
 from stepsched.targets import AwsTarget
 
 ACCOUNT = "123456789012"
@@ -309,7 +310,7 @@ def test_the_prefixes_are_those_that_requests_are_signed_with_but_for_a_few() ->
     session = get_session()
     models = [session.get_service_model(name) for name in session.get_available_services()]
     signed = {str(m.service_id).lower().replace(" ", "").replace("-", ""): m.signing_name for m in models}
-    known = {service: prefix for service, prefix in iam._PREFIXES.items() if service in signed}
+    known = {service: prefix for service, prefix in actions.PREFIXES.items() if service in signed}
     assert len(known) > 150
     assert {service: signed[service] for service in known if known[service] != signed[service]} == differing
 
@@ -712,7 +713,7 @@ def test_the_longest_policy_that_iam_takes_is_written(aws: Any) -> None:
         return [job(ss.LambdaTarget(arn)) for arn in [*names, f"{LAMBDA}-{'x' * padding}"]]
 
     base = len(json.dumps(iam.policy_for(jobs(1)), separators=(",", ":")))
-    padding = iam.MAX_INLINE_CHARACTERS - base + 1
+    padding = roles.MAX_INLINE_CHARACTERS - base + 1
     assert 1 <= padding < 130
     iam.ensure_role("runner", jobs=jobs(padding))
     with pytest.raises(ValueError, match="takes 10,241 characters"):
@@ -778,7 +779,7 @@ def test_a_role_that_somebody_else_makes_meanwhile_is_taken(aws: Any) -> None:
     assert stored(aws, "runner") == (trust()(), iam.policy_for(jobs))
 
 
-def test_no_connection_and_no_credentials_come_as_unavailable(
+def test_no_connection_and_no_credentials_are_told_apart(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
@@ -789,9 +790,9 @@ def test_no_connection_and_no_credentials_come_as_unavailable(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     jobs = [job(ss.TopicTarget(TOPIC))]
     nowhere = "http://127.0.0.1:9"
-    with pytest.raises(ss.BackendUnavailableError) as caught:
+    with pytest.raises(ss.AccessDeniedError, match="AWS_PROFILE") as denied:
         iam.ensure_role("runner", jobs=jobs, session=boto3.Session(region_name=REGION), endpoint_url=nowhere)
-    assert (caught.value.code, caught.value.retryable) == ("NoCredentialsError", False)
+    assert (denied.value.code, denied.value.retryable) == ("NoCredentialsError", False)
     session = boto3.Session("testing", "testing", region_name=REGION)
     with pytest.raises(ss.BackendUnavailableError) as caught:
         iam.ensure_role("runner", jobs=jobs, session=session, endpoint_url=nowhere)

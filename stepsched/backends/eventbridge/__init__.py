@@ -2,3 +2,4 @@
 
 from stepsched.backends.eventbridge.backend import EventBridgeBackend as EventBridgeBackend
 from stepsched.backends.eventbridge.dead_letters import DeadLetter as DeadLetter
+from stepsched.backends.eventbridge.metrics import Metric as Metric

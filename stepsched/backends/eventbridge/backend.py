@@ -26,7 +26,6 @@ from stepsched.backends.eventbridge.documents import (
     write_job,
     write_run,
 )
-from stepsched.backends.eventbridge.errors import mapped
 from stepsched.backends.eventbridge.service import Service
 from stepsched.clock import Clock, SystemClock
 from stepsched.context import LOOK_ALIKE
@@ -53,6 +52,7 @@ from stepsched.jobs import (
 )
 from stepsched.payloads import to_json
 from stepsched.schedules import Rate
+from stepsched.sdk import mapped
 
 Item = TypeVar("Item")
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"

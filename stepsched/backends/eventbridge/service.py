@@ -10,10 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from stepsched.backends.eventbridge.errors import mapped
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.clock import Clock, SystemClock
 from stepsched.errors import BackendError
+from stepsched.sdk import mapped
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8

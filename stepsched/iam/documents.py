@@ -1,23 +1,14 @@
-"""IAM policy documents for jobs on EventBridge Scheduler.
-
-Three functions are pure and return documents to hand to any tool that makes roles:
-:func:`trust_policy` says who may take the execution role, :func:`policy_for` what that role may do,
-and :func:`caller_policy` what whoever uses the client may do. :func:`ensure_role` alone calls AWS.
-
-Actions and resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
-"""
+"""Who may take a role, what it may do, and what its user may do. Pure."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
-from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError, ThrottledError
+from stepsched.iam.actions import BY_PATH, TARGET_ACTIONS, iam_actions
 from stepsched.jobs import Job, is_name
 from stepsched.targets import (
     ApiTarget,
@@ -39,172 +30,8 @@ from stepsched.targets import (
 )
 from stepsched.targets.arns import ARN, checked_arn
 
-if TYPE_CHECKING:
-    from boto3.session import Session
-
-__all__ = ["caller_policy", "ensure_role", "policy_for", "trust_policy"]
-
-MAX_INLINE_CHARACTERS = 10_240
-"""What IAM takes as the inline policies of one role together, white space not counted."""
-_SERVICE = "scheduler.amazonaws.com"
-_POLICY_NAME = "stepsched"
+SERVICE = "scheduler.amazonaws.com"
 _WIDENING = re.compile(r"[*?]|\$\{")  # what IAM reads as a pattern or a variable
-
-# -- The names that IAM has for what an SDK calls -----------------------------------------------------
-
-# What a service's target is asked to do, by the service that its ARN names.
-_TARGET_ACTIONS = {
-    "codebuild": "codebuild:StartBuild",
-    "codepipeline": "codepipeline:StartPipelineExecution",
-    "events": "events:PutEvents",
-    "firehose": "firehose:PutRecord",
-    "inspector": "inspector:StartAssessmentRun",
-    "kinesis": "kinesis:PutRecord",
-    "lambda": "lambda:InvokeFunction",
-    "sagemaker": "sagemaker:StartPipelineExecution",
-    "sns": "sns:Publish",
-    "sqs": "sqs:SendMessage",
-    "states": "states:StartExecution",
-}
-
-# IAM's prefix is the SDK's identifier of the service, but for these: with hyphens …
-_HYPHENATED = """
-    access-analyzer acm-pca app-integrations application-autoscaling application-cost-profiler
-    application-signals arc-region-switch arc-zonal-shift autoscaling-plans backup-gateway backup-search
-    bcm-data-exports bcm-pricing-calculator cleanrooms-ml cloudfront-keyvaluestore cloudtrail-data
-    codeguru-profiler codeguru-reviewer codeguru-security codestar-connections codestar-notifications
-    cognito-identity cognito-sync compute-optimizer connect-campaigns cost-optimization-hub devops-guru
-    docdb-elastic ec2-instance-connect ecr-public eks-auth emr-containers emr-serverless geo-maps geo-places
-    geo-routes inspector-scan kendra-ranking license-manager license-manager-linux-subscriptions
-    license-manager-user-subscriptions managedblockchain-query mediapackage-vod medical-imaging
-    migrationhub-orchestrator migrationhub-strategy neptune-graph network-firewall notifications-contacts
-    payment-cryptography pca-connector-ad pca-connector-scep rds-data redshift-data redshift-serverless
-    resource-explorer-2 resource-groups route53-recovery-cluster route53-recovery-control-config
-    route53-recovery-readiness s3-outposts sagemaker-geospatial security-ir snow-device-management
-    social-messaging ssm-contacts ssm-guiconnect ssm-incidents ssm-quicksetup ssm-sap timestream-influxdb
-    vpc-lattice waf-regional workspaces-web
-"""
-# … and by another name: IAM's prefix, and the identifiers that go by it.
-_RENAMED = {
-    "airflow": "mwaa",
-    "aoss": "opensearchserverless",
-    "appconfig": "appconfigdata",
-    "aps": "amp",
-    "bedrock": "bedrockagent bedrockagentruntime bedrockdataautomation bedrockdataautomationruntime"
-    " bedrockruntime",
-    "bedrock-agentcore": "bedrockagentcore bedrockagentcorecontrol",
-    "cases": "connectcases",
-    "cassandra": "keyspaces",
-    "ce": "costexplorer",
-    "chime": "chimesdkidentity chimesdkmediapipelines chimesdkmeetings chimesdkmessaging chimesdkvoice",
-    "cloudformation": "cloudcontrol",
-    "cloudhsm": "cloudhsmv2",
-    "cognito-idp": "cognitoidentityprovider",
-    "config": "configservice",
-    "connect-campaigns": "connectcampaignsv2",
-    "cur": "costandusagereportservice",
-    "discovery": "applicationdiscoveryservice",
-    "dms": "databasemigrationservice",
-    "ds": "directoryservice",
-    "ds-data": "directoryservicedata",
-    "elasticfilesystem": "efs",
-    "elasticloadbalancing": "elasticloadbalancingv2",
-    "elasticmapreduce": "emr",
-    "es": "elasticsearchservice opensearch",
-    "events": "eventbridge cloudwatchevents",
-    "forecast": "forecastquery",
-    "geo": "location",
-    "greengrass": "greengrassv2",
-    "iot": "iotdataplane iotsecuretunneling",
-    "iotjobsdata": "iotjobsdataplane",
-    "ivs": "ivsrealtime",
-    "kinesisanalytics": "kinesisanalyticsv2",
-    "kinesisvideo": "kinesisvideosignaling kinesisvideowebrtcstorage",
-    "lex": "lexmodelbuildingservice lexmodelsv2 lexruntimeservice lexruntimev2",
-    "logs": "cloudwatchlogs",
-    "mechanicalturk": "mturk",
-    "mediastore": "mediastoredata",
-    "mgh": "migrationhub migrationhubconfig",
-    "mobiletargeting": "pinpoint",
-    "neptune-db": "neptunedata",
-    "payment-cryptography": "paymentcryptographydata",
-    "personalize": "personalizeevents",
-    "profile": "customerprofiles",
-    "rds": "docdb neptune",
-    "refactor-spaces": "migrationhubrefactorspaces",
-    "s3": "s3control",
-    "sagemaker": "sagemakera2iruntime sagemakeredge sagemakerfeaturestoreruntime sagemakermetrics"
-    " sagemakerruntime",
-    "scn": "supplychain",
-    "sdb": "simpledb",
-    "serverlessrepo": "serverlessapplicationrepository",
-    "servicecatalog": "servicecatalogappregistry",
-    "ses": "pinpointemail sesv2",
-    "sms-voice": "pinpointsmsvoice pinpointsmsvoicev2",
-    "sso": "ssoadmin",
-    "states": "sfn",
-    "tag": "resourcegroupstaggingapi",
-    "tax": "taxsettings",
-    "thinclient": "workspacesthinclient",
-    "timestream": "timestreamquery timestreamwrite",
-    "wisdom": "qconnect",
-}
-_PREFIXES = {prefix.replace("-", ""): prefix for prefix in _HYPHENATED.split()} | {
-    service: prefix for prefix, services in _RENAMED.items() for service in services.split()
-}
-
-_PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
-# The action is the call's own name, but for these calls: each with the actions that IAM asks for.
-_IRREGULAR_CALLS = {
-    "apigatewaymanagementapi:deleteConnection": "execute-api:ManageConnections",
-    "apigatewaymanagementapi:postToConnection": "execute-api:ManageConnections",
-    "bedrockruntime:converse": "bedrock:InvokeModel",
-    "bedrockruntime:startAsyncInvoke": "bedrock:InvokeModel",
-    "dynamodb:batchExecuteStatement": _PARTIQL,
-    "dynamodb:executeStatement": _PARTIQL,
-    "dynamodb:executeTransaction": _PARTIQL,
-    "dynamodb:transactWriteItems": "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem"
-    " dynamodb:UpdateItem",
-    "lambda:invoke": "lambda:InvokeFunction",
-    "s3:completeMultipartUpload": "s3:PutObject",
-    "s3:copyObject": "s3:GetObject s3:PutObject",
-    "s3:createMultipartUpload": "s3:PutObject",
-    "s3:deleteBucketCors": "s3:PutBucketCORS",
-    "s3:deleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:deleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:deleteBucketReplication": "s3:PutReplicationConfiguration",
-    "s3:deleteBucketTagging": "s3:PutBucketTagging",
-    "s3:deleteObjects": "s3:DeleteObject",
-    "s3:deletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:headBucket": "s3:ListBucket",
-    "s3:headObject": "s3:GetObject",
-    "s3:putBucketCors": "s3:PutBucketCORS",
-    "s3:putBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:putBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:putBucketNotificationConfiguration": "s3:PutBucketNotification",
-    "s3:putBucketReplication": "s3:PutReplicationConfiguration",
-    "s3:putPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:uploadPart": "s3:PutObject",
-    "s3:uploadPartCopy": "s3:GetObject s3:PutObject",
-    "sesv2:sendEmail": "ses:SendEmail ses:SendRawEmail",
-    "sns:publishBatch": "sns:Publish",
-    "sqs:changeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
-    "sqs:deleteMessageBatch": "sqs:DeleteMessage",
-    "sqs:sendMessageBatch": "sqs:SendMessage",
-}
-# These are authorised by HTTP verb and path, which a call's name does not tell.
-_BY_PATH = ("apigateway", "apigatewayv2")
-
-
-def _iam_actions(service: str, action: str) -> list[str]:
-    """What IAM calls the SDK's call."""
-    irregular = _IRREGULAR_CALLS.get(f"{service}:{action}")
-    if irregular is not None:
-        return irregular.split()
-    return [f"{_PREFIXES.get(service.replace('-', ''), service)}:{action[:1].upper()}{action[1:]}"]
-
-
-# -- The documents ------------------------------------------------------------------------------------
 
 
 def trust_policy(*, account: str, region: str, group: str = "*", partition: str = "aws") -> dict[str, Any]:
@@ -224,13 +51,13 @@ def trust_policy(*, account: str, region: str, group: str = "*", partition: str 
         ValueError: An argument is not of its form.
     """
     _check_place(account, region, partition)
-    source = f"arn:{partition}:scheduler:{region}:{account}:schedule-group/{_checked_group(group)}"
+    source = f"arn:{partition}:scheduler:{region}:{account}:schedule-group/{checked_group(group)}"
     condition: dict[str, dict[str, str]] = {"StringEquals": {"aws:SourceAccount": account}}
     condition.setdefault("ArnLike" if "*" in group else "StringEquals", {})["aws:SourceArn"] = source
     statement = {
         "Sid": "SchedulerAssumesRole",
         "Effect": "Allow",
-        "Principal": {"Service": _SERVICE},
+        "Principal": {"Service": SERVICE},
         "Action": ["sts:AssumeRole"],
         "Condition": condition,
     }
@@ -290,7 +117,7 @@ def policy_for(
     >>> policy_for([job])["Statement"][0]["Action"]
     ['lambda:InvokeFunction']
     """
-    listed = _checked_jobs(jobs)
+    listed = checked_jobs(jobs)
     place = _Place(account, region, partition)
     place.check()
     named = _checked_resources(resources or {}, listed)
@@ -343,7 +170,7 @@ def caller_policy(
     roles = _checked_roles("role_arns", role_arns)
     if not groups or not roles:
         raise ValueError(f"{'role_arns' if groups else 'groups'} is empty; give at least one")
-    names = sorted({_checked_group(group) for group in groups})
+    names = sorted({checked_group(group) for group in groups})
     root = f"arn:{partition}:scheduler:{region}:{account}"
     verbs = ("Create", "Delete", "Get", "Update")
     group_actions = [f"scheduler:{verb}ScheduleGroup" for verb in ("Create", "Delete", "Get")]
@@ -358,7 +185,7 @@ def caller_policy(
         ),
         # ListSchedules is authorised on every schedule even where a group is asked for.
         _allow("ListSchedules", ["scheduler:ListScheduleGroups", "scheduler:ListSchedules"], ["*"]),
-        _allow("PassRole", ["iam:PassRole"], roles, ("StringEquals", "iam:PassedToService", _SERVICE)),
+        _allow("PassRole", ["iam:PassRole"], roles, ("StringEquals", "iam:PassedToService", SERVICE)),
     ]
     if dead_letter_arn is not None:
         actions = [
@@ -451,7 +278,7 @@ def _arn_grant(arn: str) -> _Grant:
         arn = "*"
     elif service == "states":  # Step Functions authorises on the machine, whatever the qualifier.
         arn = ":".join(arn.split(":")[:7])
-    return _Grant(_TARGET_ACTIONS[service], arn)
+    return _Grant(TARGET_ACTIONS[service], arn)
 
 
 def _task_grants(target: EcsTaskTarget) -> list[_Grant]:
@@ -485,14 +312,14 @@ def _batch_arn(job: Job, resource: str, text: str, form: str, place: _Place) -> 
 
 
 def _call_grants(job: Job, service: str, action: str, named: Mapping[str, list[str]]) -> list[_Grant]:
-    if service in _BY_PATH:
+    if service in BY_PATH:
         raise _refusal(
             job,
             f"what IAM asks for {service}:{action} hangs on a path that the call does not tell; "
             "leave the job out and write its statement by hand",
         )
     arns = named.get(f"{service}:{action}", ["*"])
-    return [_Grant(name, arn) for name in _iam_actions(service, action) for arn in arns]
+    return [_Grant(name, arn) for name in iam_actions(service, action) for arn in arns]
 
 
 def _template_grants(job: Job, target: TemplateTarget, named: Mapping[str, list[str]]) -> list[_Grant]:
@@ -502,7 +329,7 @@ def _template_grants(job: Job, target: TemplateTarget, named: Mapping[str, list[
         return _call_grants(job, *call, named)
     match = ARN.fullmatch(arn)
     assert match is not None
-    if match["service"] not in _TARGET_ACTIONS:
+    if match["service"] not in TARGET_ACTIONS:
         raise _refusal(
             job,
             f"the permissions of {arn!r} cannot be told from its ARN; use the target's own class where there "
@@ -565,7 +392,7 @@ def _check_place(account: str | None, region: str | None, partition: str) -> Non
         raise ValueError(f"partition {partition!r} is none; write it such as 'aws', 'aws-cn' or 'aws-us-gov'")
 
 
-def _checked_group(group: str) -> str:
+def checked_group(group: str) -> str:
     if not is_name(group) and not ("*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)):
         raise ValueError(
             f"group {group!r} is not a schedule group: give its name, 1 to 64 of the characters "
@@ -602,7 +429,7 @@ def _checked_roles(argument: str, arns: Sequence[str]) -> list[str]:
     return sorted(set(arns))
 
 
-def _checked_jobs(jobs: Iterable[Job]) -> list[Job]:
+def checked_jobs(jobs: Iterable[Job]) -> list[Job]:
     if isinstance(jobs, Job):
         raise TypeError("jobs is one job; give a list, such as [job]")
     listed = list(jobs)
@@ -639,165 +466,3 @@ def _call_name(job: Job) -> str | None:
             return None if call is None else ":".join(call)
         case _:
             return None
-
-
-# -- The one function that calls AWS ------------------------------------------------------------------
-
-
-def ensure_role(
-    name: str,
-    *,
-    jobs: Iterable[Job],
-    group: str = "*",
-    session: Session | None = None,
-    endpoint_url: str | None = None,
-    dead_letter_arn: str | None = None,
-    kms_key_arn: str | None = None,
-    pass_roles: Sequence[str] = (),
-    resources: Mapping[str, Sequence[str]] | None = None,
-) -> str:
-    """Makes the execution role of these jobs, or brings it up to date. It calls AWS.
-
-    The role is created where it does not exist. Its trust policy and its inline policy ``stepsched``
-    are then set to :func:`trust_policy` and :func:`policy_for`; its other policies stay. Repeating
-    the call changes nothing. AWS may refuse a new role for some seconds until it is known everywhere.
-
-    Needs sts:GetCallerIdentity, iam:GetRole, iam:CreateRole, iam:UpdateAssumeRolePolicy and
-    iam:PutRolePolicy.
-
-    Args:
-        name: 1 to 64 of ``A-Z a-z 0-9 _ + = , . @ -``.
-        jobs: All the jobs that will use the role: what an earlier call allowed for others is lost.
-        group: The schedule group whose jobs may use the role; ``*`` stands for any characters.
-        session: Tells credentials and Region. None: those of the environment.
-        endpoint_url: Where IAM and STS are, if not at AWS.
-        dead_letter_arn: As in :func:`policy_for`.
-        kms_key_arn: As in :func:`policy_for`.
-        pass_roles: As in :func:`policy_for`.
-        resources: As in :func:`policy_for`.
-
-    Returns:
-        The role's ARN.
-
-    Raises:
-        TypeError: As in :func:`policy_for`.
-        ValueError: An argument is not of its form, the session has no Region, the policy is longer
-            than IAM takes, or a role of that name is trusted by others, who would be locked out.
-            Nothing has been changed.
-        AccessDeniedError: The caller may not do this.
-        ThrottledError: Too many requests.
-        BackendUnavailableError: AWS cannot be reached, or no credentials were found.
-        BackendError: Anything else that AWS answers.
-    """
-    if not re.fullmatch(r"[\w+=,.@-]{1,64}", name, re.ASCII):
-        raise ValueError(
-            f"{name!r} is not a role's name: 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ - "
-            "(no path and no ARN)"
-        )
-    _checked_group(group)
-    listed = _checked_jobs(jobs)
-    import boto3
-
-    with _translated("sts", "GetCallerIdentity"):
-        session = boto3.session.Session() if session is None else session
-        region = session.region_name
-        if region is None:
-            raise ValueError("the session has no Region; give session=boto3.Session(region_name=...)")
-        partition = session.get_partition_for_region(region)
-        account = str(session.client("sts", endpoint_url=endpoint_url).get_caller_identity()["Account"])
-    trust = _compact(trust_policy(account=account, region=region, group=group, partition=partition))
-    policy = _compact(
-        policy_for(
-            listed,
-            dead_letter_arn=dead_letter_arn,
-            kms_key_arn=kms_key_arn,
-            pass_roles=pass_roles,
-            resources=resources,
-            account=account,
-            region=region,
-            partition=partition,
-        )
-    )
-    if len(policy) > MAX_INLINE_CHARACTERS:
-        raise ValueError(
-            f"the policy of role {name!r} takes {len(policy):,} characters, and IAM takes "
-            f"{MAX_INLINE_CHARACTERS:,}: give the jobs of each group a role of their own"
-        )
-    with _translated("iam", "GetRole"):
-        iam = session.client("iam", endpoint_url=endpoint_url)
-        arn = _role_with_trust(iam, name, trust)
-        iam.put_role_policy(RoleName=name, PolicyName=_POLICY_NAME, PolicyDocument=policy)
-    return arn
-
-
-def _role_with_trust(iam: Any, name: str, trust: str) -> str:
-    try:
-        role = iam.get_role(RoleName=name)["Role"]
-    except iam.exceptions.NoSuchEntityException:
-        try:
-            created = iam.create_role(
-                RoleName=name,
-                AssumeRolePolicyDocument=trust,
-                Description="Lets EventBridge Scheduler run the jobs of stepsched",
-            )
-            return str(created["Role"]["Arn"])
-        except iam.exceptions.EntityAlreadyExistsException:  # Somebody else was faster.
-            role = iam.get_role(RoleName=name)["Role"]
-    if not _trusts_scheduler_alone(role["AssumeRolePolicyDocument"]):
-        raise ValueError(
-            f"a role {name!r} exists and is trusted by others than {_SERVICE}, who would be locked out; "
-            "choose another name"
-        )
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
-    return str(role["Arn"])
-
-
-def _trusts_scheduler_alone(document: Mapping[str, Any]) -> bool:
-    statements = document.get("Statement", [])
-    listed = statements if isinstance(statements, list) else [statements]
-    return all(entry.get("Principal") in ({"Service": _SERVICE}, {"Service": [_SERVICE]}) for entry in listed)
-
-
-def _compact(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
-
-
-# fmt: off
-_DENIED = (
-    "AccessDenied", "AccessDeniedException", "ExpiredToken", "InvalidClientTokenId",
-    "SignatureDoesNotMatch", "UnauthorizedOperation", "UnrecognizedClientException",
-)
-_THROTTLED = (
-    "RequestLimitExceeded", "Throttling", "ThrottledException", "ThrottlingException",
-    "TooManyRequestsException",
-)
-# fmt: on
-
-
-@contextmanager
-def _translated(service: str, operation: str) -> Iterator[None]:
-    """Gives botocore's errors as ours. The operation is what is asked where botocore does not say."""
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
-
-    try:
-        yield
-    except ClientError as error:
-        words = error.response.get("Error", {})
-        answer = error.response.get("ResponseMetadata", {})
-        code = words.get("Code", "Unknown")
-        status = answer.get("HTTPStatusCode", 400)
-        kind, retryable = BackendError, code == "ConcurrentModification"
-        if code in _DENIED:
-            kind = AccessDeniedError
-        elif code in _THROTTLED:
-            kind, retryable = ThrottledError, True
-        elif status >= 500:
-            kind, retryable = BackendUnavailableError, True
-        raise kind(
-            service, error.operation_name, code, answer.get("RequestId"), retryable, words.get("Message", "")
-        ) from error
-    except BotoCoreError as error:
-        retryable = isinstance(error, (ConnectionError, HTTPClientError))
-        raise BackendUnavailableError(
-            service, operation, type(error).__name__, None, retryable, str(error)
-        ) from error

@@ -1,0 +1,95 @@
+"""The SDK's errors as ours: one table (P-20), through which nothing of botocore leaves the package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from stepsched.errors import (
+    AccessDeniedError,
+    BackendError,
+    BackendUnavailableError,
+    InvalidScheduleError,
+    ThrottledError,
+)
+
+_DENIED = """
+    AccessDenied AccessDeniedException AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature
+    InvalidClientTokenId InvalidSignatureException KMSAccessDeniedException MissingAuthenticationToken
+    NotAuthorized OptInRequired RequestExpired SignatureDoesNotMatch UnauthorizedOperation
+    UnrecognizedClientException
+"""
+_THROTTLED = """
+    RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown Throttling ThrottledException
+    ThrottlingException TooManyRequestsException
+"""
+_UNAVAILABLE = "InternalError InternalFailure InternalServerException ServiceUnavailable"
+_CLASSES: dict[str, type[BackendError]] = {
+    **dict.fromkeys(_DENIED.split(), AccessDeniedError),
+    **dict.fromkeys(_THROTTLED.split(), ThrottledError),
+    **dict.fromkeys(_UNAVAILABLE.split(), BackendUnavailableError),
+}
+_PASSING = ("ConcurrentModification",)
+"""What the same call may get past later, though nothing is out of order."""
+_UNREACHABLE = {"ConnectionError", "HTTPClientError", "MetadataRetrievalError", "ResponseParserError"}
+"""Classes of the SDK, with all below them: nobody has answered, or nothing that can be read."""
+_NO_ACCESS = {
+    *("CredentialRetrievalError", "NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"),
+    *("RefreshWithMFAUnsupportedError", "SSOError", "TokenRetrievalError"),
+}
+_CURES = {
+    "NoCredentialsError": "set AWS_PROFILE or credentials, or pass session=boto3.Session(...)",
+    "NoRegionError": "set AWS_REGION, or pass session=boto3.Session(region_name=...)",
+    "ProfileNotFound": "correct AWS_PROFILE or ~/.aws/config",
+}
+
+
+@contextmanager
+def mapped(service: str, operation: str) -> Iterator[None]:
+    """Lets no error of the SDK through.
+
+    Args:
+        service: Who is asked.
+        operation: What is asked, where the SDK's error does not say.
+    """
+    from botocore import exceptions as sdk
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except sdk.ClientError as error:
+        raise _of_answer(service, error.operation_name or operation, error.response) from error
+    except (sdk.BotoCoreError, ResponseParserError) as error:
+        raise _of_sdk(service, operation, error) from error
+
+
+def _of_answer(service: str, operation: str, response: Any) -> Exception:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, words = str(error.get("Code") or "Unknown"), str(error.get("Message") or "")
+    status, request = meta.get("HTTPStatusCode", 0), meta.get("RequestId")
+    expression = re.search(r"Invalid Schedule Expression (.*?)\.?$", words, re.DOTALL)
+    if code == "ValidationException" and expression is not None:
+        return InvalidScheduleError(expression[1], "expression", f"EventBridge Scheduler refuses it: {words}")
+    kind = _CLASSES.get(code)
+    if kind is None and status >= 500:
+        kind = BackendUnavailableError
+    if kind is ThrottledError or status == 429:
+        wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
+        after = timedelta(seconds=int(wait)) if wait.isdigit() else None
+        return ThrottledError(service, operation, code, request, detail=words, retry_after=after)
+    retryable = kind is BackendUnavailableError or code in _PASSING
+    return (kind or BackendError)(service, operation, code, request, retryable=retryable, detail=words)
+
+
+def _of_sdk(service: str, operation: str, error: Exception) -> BackendError:
+    code = type(error).__name__
+    classes = {each.__name__ for each in type(error).__mro__}
+    words = f"{error}; {_CURES[code]}" if code in _CURES else str(error)
+    if classes & _NO_ACCESS:
+        return AccessDeniedError(service, operation, code, detail=words)
+    if classes & _UNREACHABLE:
+        return BackendUnavailableError(service, operation, code, retryable=True, detail=words)
+    return BackendError(service, operation, code, detail=words)
