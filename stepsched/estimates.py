@@ -6,7 +6,6 @@ and all grids of one step and phase are laid out together; the other schedules a
 
 from __future__ import annotations
 
-import html
 from array import array
 from calendar import monthrange
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from typing_extensions import Self
 
 from stepsched.jobs import Job
+from stepsched.notebook import table
 from stepsched.schedules import Rate, Schedule, Windowed
 from stepsched.schedules.zones import UTC
 from stepsched.values import Value
@@ -196,17 +196,11 @@ class Estimate(Value, frozen=True):
 
     def _repr_html_(self) -> str:
         """The report as a table, for notebooks."""
-        rows = [
-            f'<tr><th style="text-align:left">{html.escape(label)}</th>'
-            f'<td style="text-align:left" colspan="2">{html.escape(text)}</td></tr>'
-            for label, text in self._summary()
-        ]
-        rows += [
-            f"<tr><td>{busy.minute:%Y-%m-%d %H:%M}</td><td>{busy.invocations:,}</td>"
-            f'<td style="text-align:left">{html.escape(busy.names())}</td></tr>'
+        busiest = [
+            (f"{busy.minute:%Y-%m-%d %H:%M}", f"{busy.invocations:,}", busy.names())
             for busy in self.collisions
         ]
-        return f"<table><tbody>{''.join(rows)}</tbody></table>"
+        return table([*self._summary(), *busiest])
 
     def _summary(self) -> Iterator[tuple[str, str]]:
         """The lines of the report: a label and what it says."""

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from stepsched.errors import InvalidTransitionError
+from stepsched.notebook import table
 from stepsched.payloads import Payload, Text
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.targets import AnyTarget, QueueTarget
@@ -284,6 +285,20 @@ class JobRecord(Value, frozen=True):
     def name(self) -> str:
         """The job's name."""
         return self.job.name
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        rows = [
+            ("job", self.name),
+            ("status", self.status.value),
+            ("schedule", self.job.schedule.describe()),
+            ("next run", "none" if self.next_run is None else self.next_run.isoformat(" ", "seconds")),
+            ("target", repr(self.job.target)),
+            ("group", self.job.group),
+            ("version", self.version),
+            ("updated", self.updated_at.isoformat(" ", "seconds")),
+        ]
+        return table(rows)
 
 
 _LEGAL = {

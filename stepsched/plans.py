@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from stepsched.jobs import Job, JobRecord
+from stepsched.notebook import table
 from stepsched.values import Value
 
 
@@ -55,6 +56,14 @@ class Plan(Value, frozen=True):
             f"{len(self.unchanged)} unchanged"
         )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The same as a table, for notebooks."""
+        rows: list[tuple[str, ...]] = [("create", job.name, job.schedule.describe()) for job in self.create]
+        rows += [("update", change.name, str(change)) for change in self.update]
+        rows += [("cancel", record.name, record.job.schedule.describe()) for record in self.cancel]
+        rows.append((str(self).splitlines()[-1],))
+        return table(rows, head=("", "job", "what"))
 
 
 def make_plan(

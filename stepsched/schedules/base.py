@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from stepsched.clock import utc_now
 from stepsched.errors import InvalidScheduleError
+from stepsched.notebook import table
 from stepsched.schedules.zones import UTC
 from stepsched.values import PositionalValue
 
@@ -134,6 +135,14 @@ class ScheduleBase(ScheduleValue):
     def __str__(self) -> str:
         """The AWS expression, or the description where AWS has no expression."""
         return self.expression or self.describe()
+
+    def _repr_html_(self) -> str:
+        """The next five runs in the schedule's own zone and in UTC, for notebooks."""
+        runs = self.upcoming(5)
+        rows = [
+            (f"{run:%a %Y-%m-%d %H:%M:%S %z}", f"{run.astimezone(UTC):%Y-%m-%d %H:%M:%S}") for run in runs
+        ]
+        return table(rows or [("no run is left",)], head=("next runs", "UTC"), caption=self.describe())
 
 
 def aware(moment: datetime, name: str) -> datetime:

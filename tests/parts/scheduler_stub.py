@@ -12,7 +12,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, NamedTuple, final
@@ -182,18 +182,18 @@ class SchedulerStub:
                 self._busy += 1
                 self.busiest = max(self.busiest, self._busy)
                 try:
-                    answer = await self._answer(request)
+                    answer, goes_on = await self._answer(request)
                 finally:
                     self._busy -= 1
-                if answer is None:
-                    break
                 writer.write(answer)
                 await writer.drain()
+                if not goes_on:
+                    break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
-            writer.transport.abort()
+            writer.close()
 
     async def _read(self, reader: asyncio.StreamReader) -> Request | None:
         try:
@@ -211,7 +211,8 @@ class SchedulerStub:
             operation = {"schedules": "ListSchedules", "schedule-groups": "ListScheduleGroups"}[kind]
         return Request(operation, unquote(name), query, json.loads(body) if body else {})
 
-    async def _answer(self, request: Request) -> bytes | None:
+    async def _answer(self, request: Request) -> tuple[bytes, bool]:
+        """What is sent, and whether the connection stays open."""
         self.log.append(request)
         self._seen[request.operation] += 1
         fault = self._orders.pop((request.operation, self._seen[request.operation]), None)
@@ -219,52 +220,54 @@ class SchedulerStub:
             fault = self.inject(request)
         if self.latency:
             await asyncio.sleep(self.latency)
+        kind = "" if fault is None else fault.kind
         status, code, answer = 200, "", dict[str, Any]()
-        if fault is None or fault.after or fault.kind in ("truncated", *PAGE_KINDS):
+        if fault is None or fault.after or kind in PAGE_KINDS:
             status, code, answer = self._act(request)
-        if fault is None:
-            return _message(status, code, json.dumps(answer).encode())
-        if fault.kind in ERRORS:
-            status, code, words = ERRORS[fault.kind]
-            return _message(status, code, json.dumps({"Message": words}).encode())
-        if fault.kind in BODIES:
-            return _message(200, "", BODIES[fault.kind])
-        if fault.kind == "hang":
+        if kind == "hang":
             await asyncio.sleep(self.patience)
-        if fault.kind in ("hang", "reset"):
-            return None
-        if fault.kind in PAGE_KINDS and status == 200:
-            self._spoil_page(fault.kind, answer)
+        if kind in ("hang", "reset"):
+            return b"", False
+        if kind in BODIES:
+            return _message(200, "", BODIES[kind]), True
+        if kind in ERRORS:
+            status, code, words = ERRORS[kind]
+            answer = {"Message": words}
+        if kind in PAGE_KINDS and status == 200:
+            answer = self._spoiled(kind, answer)
         whole = _message(status, code, json.dumps(answer).encode())
-        return whole[:-1] + b"\r\n" * 0 if fault.kind == "truncated" else whole
+        return (whole[:-1], False) if kind == "truncated" else (whole, True)
 
-    def _spoil_page(self, kind: str, answer: dict[str, Any]) -> None:
+    def _spoiled(self, kind: str, answer: dict[str, Any]) -> dict[str, Any]:
         entries = answer["Schedules"]
         if kind == "empty-page":
-            answer |= {"Schedules": [], "NextToken": json.dumps([entries[0]["GroupName"], ""])}
-        elif kind == "duplicates":
-            answer["Schedules"] = [entry for entry in entries for _ in range(2)]
-        else:
-            del self.schedules[entries[-1]["GroupName"], entries[-1]["Name"]]
+            return {"Schedules": [], "NextToken": json.dumps(["", ""])}
+        if kind == "duplicates":
+            return answer | {"Schedules": [entry for entry in entries for _ in range(2)]}
+        del self.schedules[entries[-1]["GroupName"], entries[-1]["Name"]]
+        return answer
 
     # -- the service -------------------------------------------------------------------------------
 
     def _act(self, request: Request) -> tuple[int, str, dict[str, Any]]:
-        token = request.body.get("ClientToken") or request.query.get("clientToken")
-        content = json.dumps([request.name, request.query, request.body], sort_keys=True)
-        known = self._tokens.get((request.operation, token)) if token else None
         try:
-            if known is not None:
-                if known[0] != content:
-                    raise _RefusedError(409, "ConflictException", "The client token was used differently.")
-                return 200, "", known[1]
-            answer: dict[str, Any] = getattr(self, f"_do_{request.operation}")(request)
+            return 200, "", self._remembered(request)
         except _RefusedError as refused:
             status, code, words = refused.args
             return status, code, {"Message": words}
+
+    def _remembered(self, request: Request) -> dict[str, Any]:
+        """The first answer to the same token and content; another content under a token is refused."""
+        token = request.body.get("ClientToken") or request.query.get("clientToken") or ""
+        content = json.dumps([request.name, request.query, request.body], sort_keys=True)
+        known = self._tokens.get((request.operation, token))
+        if known is not None and known[0] != content:
+            raise _RefusedError(409, "ConflictException", "The client token was used differently.")
+        answer: dict[str, Any]
+        answer = known[1] if known else getattr(self, f"_do_{request.operation}")(request)
         if token:
             self._tokens[request.operation, token] = (content, answer)
-        return 200, "", answer
+        return answer
 
     def _do_CreateSchedule(self, request: Request) -> dict[str, Any]:  # noqa: N802
         self._check(request)
@@ -401,5 +404,7 @@ class SchedulerStub:
 
 def _message(status: int, code: str, body: bytes) -> bytes:
     kind = f"x-amzn-ErrorType: {code}\r\n" if code else ""
-    head = f"HTTP/1.1 {status} X\r\n{kind}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status} X\r\n{kind}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body

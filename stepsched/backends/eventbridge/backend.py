@@ -144,6 +144,14 @@ class EventBridgeBackend(Backend):
 
     def create(self, job: Job) -> JobRecord:
         self.check(job)
+        return self._store(job)
+
+    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
+        for job in jobs:
+            self.check(job)
+        return self.each(self._store, jobs)
+
+    def _store(self, job: Job) -> JobRecord:
         now = self.now()
         anchor = _whole_second(now)
         request = write_job(job, self._settings, version=1, now=now, anchor=anchor)

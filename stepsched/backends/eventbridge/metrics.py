@@ -31,5 +31,5 @@ class Metric(str, Enum):
     DEAD_LETTERS_TRUNCATED = "InvocationsSentToDeadLetterCount_Truncated_MessageSizeExceeded"
     """Those of which the payload was cut."""
     DEAD_LETTERS_FAILED = "InvocationsFailedToBeSentToDeadLetterCount"
-    """Runs that the queue did not take; further metrics end in ``_`` and the queue's error code. Rising errors
-    beside an empty queue mean that the queue itself cannot be written."""
+    """Runs that the queue did not take; further metrics end in ``_`` and the queue's error code. Rising
+    errors beside an empty queue mean that the queue itself cannot be written."""
