@@ -88,7 +88,7 @@ class Invoker:
         if self._registered(target) is None:
             name = type(target).__name__
             reason = f"no handler stands for its {name} in this process"
-            mend = (f"backend.register({name}, function)",)
+            mend = (f"backend.register({name}, function)", "EventBridgeBackend invokes it in AWS")
             raise UnsupportedError(job.name, "local", reason, mend)
 
     def wrap(self, wrapper: Wrapper) -> None:

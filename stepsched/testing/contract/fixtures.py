@@ -1,21 +1,66 @@
-"""What the suite's tests are handed."""
+"""What the suite's tests are handed, and what a test module may put in its place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TypeAlias
 
 import pytest
 
 import stepsched as ss
+from stepsched.backends.base import Backend
 from stepsched.testing.clock import FakeClock
 from stepsched.testing.contract import handlers
 
 MONDAY = datetime(2030, 1, 7, tzinfo=timezone.utc)
+GROUPS = ("g", "other", "x", "y")
+"""The groups of the suite's jobs, for a backend where they have to be made beforehand."""
 MakeJob: TypeAlias = Callable[..., ss.Job]
+MakeForeign: TypeAlias = Callable[[str], object]
+Play: TypeAlias = Callable[[datetime], object]
 Calls: TypeAlias = list[tuple[str, datetime]]
 """The job and the scheduled instant of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """What a backend can do. What it cannot, it must refuse by name, with what would work instead."""
+
+    functions: bool = True
+    """Calls functions and commands of this process."""
+    keeps_runs: bool = True
+    """Records runs, so that they can be listed, and backfilled without running twice."""
+    keeps_versions: bool = True
+    """Keeps earlier definitions."""
+    calendar: bool = True
+    """Runs calendar steps that no cron expression says."""
+    crontab: bool = True
+    """Runs crontab lines whose two day fields mean either."""
+    fractions: bool = True
+    """Lays a grid at fractions of a second, and jitter that is not of whole minutes."""
+    overlap: bool = True
+    """Holds a run back while an earlier one goes on."""
+    catch_up: bool = True
+    """Leaves out what came due while nobody was there to start it."""
+    run_time: bool = True
+    """Watches how long a run takes."""
+    pauses: bool = True
+    """Keeps to given pauses between attempts."""
+    moves_groups: bool = True
+    """Moves a job to another group."""
+    names_by_group: bool = False
+    """Names are unique within a group only."""
+    run_now_within: timedelta = timedelta(0)
+    """How long ``run_now`` takes to start."""
+
+
+@pytest.fixture
+def abilities() -> Abilities:
+    """What the backend under test can do."""
+    return Abilities()
 
 
 @pytest.fixture
@@ -25,30 +70,74 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def client(backend: ss.LocalBackend) -> ss.SchedulerClient:
+def client(backend: Backend) -> ss.SchedulerClient:
     """A client of the backend under test."""
     return ss.SchedulerClient(backend)
 
 
 @pytest.fixture
+def tolerance() -> timedelta:
+    """How far the dates of creation and change may lie from the clock, where a service writes them."""
+    return timedelta(0)
+
+
+@pytest.fixture
+def play(backend: ss.LocalBackend) -> Play:
+    """Plays time up to an instant; where nothing fires, it moves the clock alone."""
+    return backend.run_until
+
+
+@pytest.fixture
+def many() -> int:
+    """How many jobs are created at once."""
+    return 2_500
+
+
+@pytest.fixture
 def calls() -> Iterator[Calls]:
-    """What the suite's handlers have been called with."""
+    """What has been called so far."""
     handlers.CALLS.clear()
     yield handlers.CALLS
     handlers.CALLS.clear()
 
 
 @pytest.fixture
-def job() -> MakeJob:
+def target() -> ss.Target:
+    """What the suite's jobs invoke, where a test has no target of its own. It must end up in ``calls``, under
+    the name that stands as ``job`` in the input."""
+    return ss.HandlerTarget("stepsched.testing.contract.handlers:note")
+
+
+@pytest.fixture
+def job(target: ss.Target) -> MakeJob:
     """Makes a job that runs daily at nine and fails without another attempt; any field can be changed."""
 
     def make(name: str = "job", **changes: object) -> ss.Job:
         job = ss.Job(
             name=name,
             schedule=ss.Cron("0 9 * * ? *"),
-            target=ss.HandlerTarget("stepsched.testing.contract.handlers:note"),
+            target=target,
+            input={"job": name},
             retry=ss.Retry(max_attempts=0),
         )
         return job.replace(**changes)
 
     return make
+
+
+def same(one: ss.JobRecord, other: ss.JobRecord, tolerance: timedelta) -> bool:
+    """Whether two records say the same, but for dates that a service writes."""
+    near = max(abs(one.created_at - other.created_at), abs(one.updated_at - other.updated_at)) <= tolerance
+    return near and one.replace(created_at=other.created_at, updated_at=other.updated_at) == other
+
+
+@contextmanager
+def refused(backend: Backend, job: str) -> Iterator[None]:
+    """Expects that a backend refuses, and says who, why and what instead."""
+    with pytest.raises(ss.UnsupportedError) as caught:
+        yield
+    error = caught.value
+    assert (error.job, error.backend) == (job, backend.name)
+    assert error.reason
+    assert error.alternatives
+    assert all(words in str(error) for words in (backend.name, job, *error.alternatives))
