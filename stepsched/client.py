@@ -14,6 +14,7 @@ from typing_extensions import Self
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.errors import (
     BulkError,
+    ConflictError,
     InvalidScheduleError,
     JobExistsError,
     JobNotFoundError,
@@ -69,10 +70,7 @@ class SchedulerClient:
         try:
             return self.backend.create(job)
         except JobExistsError:
-            (present,) = self.backend.find([job])
-            if present is None or present.job != job:
-                raise
-            return present
+            return self._equal(job)
 
     def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
@@ -119,10 +117,18 @@ class SchedulerClient:
     ) -> Iterator[JobRecord | StepschedError]:
         """The answers, with the stored job where an equal one has taken the name."""
         taken = [job for job, answer in zip(jobs, answers, strict=True) if isinstance(answer, JobExistsError)]
-        stored = {job.name: record for job, record in zip(taken, self.backend.find(taken), strict=True)}
+        settled = {
+            job.name: answer for job, answer in zip(taken, self.backend.each(self._equal, taken), strict=True)
+        }
         for job, answer in zip(jobs, answers, strict=True):
-            present = stored.get(job.name)
-            yield present if present is not None and present.job == job else answer
+            yield settled.get(job.name, answer)
+
+    def _equal(self, job: Job) -> JobRecord:
+        """The stored job of that name, which must be equal."""
+        (present,) = self.backend.find([job])
+        if present is None or present.job != job:
+            raise JobExistsError(job.name)
+        return present
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
         """The job of that name.
@@ -202,7 +208,18 @@ class SchedulerClient:
         version = present.version if expected_version is None else expected_version
         if present.job == job and present.version == version and present.current:
             return present
-        return self.backend.update(job, expected_version=version)
+        return self._replace(job, version)
+
+    def _replace(self, job: Job, version: int) -> JobRecord:
+        """The update; a conflict with a writer who wanted the very same is none, as where the answer to
+        an earlier call was lost."""
+        try:
+            return self.backend.update(job, expected_version=version)
+        except ConflictError:
+            (present,) = self.backend.find([job])
+            if present is None or present.job != job or not present.current:
+                raise
+            return present
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         """The job's earlier definitions, oldest first.
@@ -285,7 +302,7 @@ class SchedulerClient:
         return plan
 
     def _change(self, change: Change) -> JobRecord:
-        return self.backend.update(change.after, expected_version=change.version)
+        return self._replace(change.after, change.version)
 
     def _remove(self, record: JobRecord) -> JobRecord:
         return self.backend.cancel(record.name, group=record.job.group)

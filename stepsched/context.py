@@ -26,10 +26,10 @@ class ContextText(str):
     __slots__ = ()
 
     def __add__(self, other: str) -> ContextText:
-        return ContextText(str(self) + _plain(other))
+        return _joined(self, other)
 
     def __radd__(self, other: str) -> ContextText:
-        return ContextText(_plain(other) + str(self))
+        return _joined(other, self)
 
     def filled(self, values: Mapping[ContextText, str]) -> str:
         """The text with the attributes' values in their places.
@@ -142,7 +142,11 @@ def find_look_alike(value: Any, place: str = "input") -> str | None:
     return None
 
 
-def _plain(text: str) -> str:
-    if not isinstance(text, ContextText) and LOOK_ALIKE.search(text):
-        raise ValueError(f"{text!r} looks like a context attribute; join the constants of stepsched.context")
-    return str(text)
+def _joined(left: str, right: str) -> ContextText:
+    """Both texts, of which no plain part may look like an attribute, nor grow into one where they meet."""
+    text = str(left) + str(right)
+    wanted = sum(len(LOOK_ALIKE.findall(part)) for part in (left, right) if isinstance(part, ContextText))
+    if len(LOOK_ALIKE.findall(text)) != wanted:
+        plain = right if isinstance(left, ContextText) else left
+        raise ValueError(f"{plain!r} makes what looks like a context attribute; join the constants")
+    return ContextText(text)

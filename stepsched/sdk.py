@@ -76,12 +76,21 @@ def _of_answer(service: str, operation: str, response: Any) -> Exception:
     kind = _CLASSES.get(code)
     if kind is None and status >= 500:
         kind = BackendUnavailableError
+    if kind is None and status in (401, 403):
+        kind = AccessDeniedError
     if kind is ThrottledError or status == 429:
-        wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
-        after = timedelta(seconds=int(wait)) if wait.isdigit() else None
+        after = _retry_after(meta.get("HTTPHeaders", {}))
         return ThrottledError(service, operation, code, request, detail=words, retry_after=after)
     retryable = kind is BackendUnavailableError or code in _PASSING
     return (kind or BackendError)(service, operation, code, request, retryable=retryable, detail=words)
+
+
+def _retry_after(headers: Any) -> timedelta | None:
+    for name, unit in (("x-amz-retry-after", "milliseconds"), ("retry-after", "seconds")):
+        wait = str(headers.get(name, ""))
+        if wait.isascii() and wait.isdigit():
+            return timedelta(**{unit: int(wait)})
+    return None
 
 
 def _of_sdk(service: str, operation: str, error: Exception) -> BackendError:

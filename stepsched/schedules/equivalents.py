@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from stepsched.schedules.cron import Cron
-from stepsched.schedules.cron_fields import LAST_YEAR
+from stepsched.schedules.cron_fields import FIRST_YEAR, LAST_YEAR
 from stepsched.schedules.rate import Rate
 from stepsched.schedules.windowed import Windowed
 from stepsched.schedules.zones import UTC, Zone, load_zone
@@ -43,6 +43,9 @@ def aws_equivalent(schedule: Windowed) -> Cron | Rate:
         raise NoEquivalentError(f"AWS has no step of {every}")
     if every.total_minutes:
         return Rate(timedelta(minutes=every.total_minutes), start=start, end=end)
+    first = schedule.start
+    if first.tzinfo is None and zone.to_wall(start).replace(fold=0) != first:
+        raise NoEquivalentError(f"its start {first.isoformat()} does not exist in {schedule.timezone}")
     if every.total_days not in (0, 1, 7) and _is_steady(zone, start, end or _HORIZON):
         return Rate(timedelta(days=every.total_days), start=start, end=end)
     return _cron(schedule, start, end)
@@ -54,8 +57,9 @@ def _cron(schedule: Windowed, start: datetime, end: datetime | None) -> Cron:
         raise NoEquivalentError("its start is the second pass of a repeated hour, which a cron cannot name")
     if first.second or first.microsecond:
         raise NoEquivalentError(f"its start has seconds ({first.time().isoformat()}), and a cron has none")
-    if first.year > LAST_YEAR:
-        raise NoEquivalentError(f"it starts after {LAST_YEAR}, the last year of a cron")
+    if not FIRST_YEAR <= first.year <= LAST_YEAR:
+        word = f"before {FIRST_YEAR}" if first.year < FIRST_YEAR else f"after {LAST_YEAR}"
+        raise NoEquivalentError(f"it starts {word}, outside the years of a cron")
     days = _days(schedule)
     cron = Cron(f"{first.minute} {first.hour} {days}", timezone=schedule.timezone, start=start, end=end)
     skipped = next(cron.skipped(after=start, until=min(end or _HORIZON, _HORIZON)), None)
@@ -86,6 +90,8 @@ def _days(schedule: Windowed) -> str:
         raise NoEquivalentError(f"AWS has no step of {step} months, which does not divide a year")
     months = sorted({(first.month - 1 + k * step) % 12 + 1 for k in range(12)})
     names = "*" if len(months) == 12 else ",".join(_MONTHS[month - 1] for month in months)
+    if step // 12 > LAST_YEAR - FIRST_YEAR:
+        raise NoEquivalentError(f"AWS has no step of {step // 12} years")
     years = "*" if step <= 12 else f"{first.year}/{step // 12}"
     return f"{_day_of_month(first.day, months)} {names} ? {years}"
 
@@ -102,7 +108,7 @@ def _day_of_month(day: int, months: list[int]) -> str:
 
 def _is_steady(zone: Zone, start: datetime, end: datetime) -> bool:
     """Whether the zone keeps one offset over the whole window."""
-    years = range(start.year - 1, end.year + 2)
+    years = range(max(start.year - 1, 2), min(end.year + 2, 9999))
     if zone.info.key == "UTC":
         return True
     changes = [change for year in years for change in zone.year(year).changes]

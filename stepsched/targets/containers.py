@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
 
-from stepsched.payloads import JsonObject, Text
+from stepsched.payloads import JsonObject
 from stepsched.targets.arns import checked_arn
 from stepsched.values import PositionalValue, Value
 
@@ -38,6 +38,12 @@ class Placement(Value, frozen=True):
         """Whether it forbids, rather than prefers."""
         return self.type in ("distinctInstance", "memberOf")
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not self.is_constraint and len(self.value) > 255:
+            raise ValueError(f"the field of a strategy has at most 255 characters, not {len(self.value)}")
+        return self
+
 
 class EcsTaskTarget(PositionalValue, frozen=True):
     """Runs tasks on an ECS cluster; the job's input holds what it overrides of the task definition, in
@@ -61,13 +67,16 @@ class EcsTaskTarget(PositionalValue, frozen=True):
     """Of Fargate. None: the latest."""
     capacity_providers: tuple[CapacityProvider, ...] = Field(default=(), max_length=6)
     placement: tuple[Placement, ...] = Field(default=(), max_length=15)
-    """At most 10 constraints and 5 strategies."""
+    """At most 10 constraints and 5 strategies; the constraints stand first."""
     group: str | None = Field(default=None, min_length=1, max_length=255)
     """The tasks' group. None: the family's."""
     reference_id: str | None = Field(default=None, max_length=1024)
     propagate_tags: bool = Field(default=False, strict=True)
     """Whether tasks take over the task definition's tags."""
-    tags: dict[str, str] = Field(default_factory=dict, max_length=50)
+    tags: dict[
+        Annotated[str, Field(min_length=1, max_length=128)],
+        Annotated[str, Field(min_length=1, max_length=256)],
+    ] = Field(default_factory=dict, max_length=50)
     """Of the tasks."""
     ecs_managed_tags: bool = Field(default=False, strict=True)
     execute_command: bool = Field(default=False, strict=True)
@@ -103,7 +112,7 @@ class EcsTaskTarget(PositionalValue, frozen=True):
             assign_public_ip=assign_public_ip,
             platform_version=platform_version,
             capacity_providers=capacity_providers,
-            placement=placement,
+            placement=sorted(placement, key=lambda rule: not getattr(rule, "is_constraint", True)),
             group=group,
             reference_id=reference_id,
             propagate_tags=propagate_tags,
@@ -147,7 +156,8 @@ class BatchTarget(PositionalValue, frozen=True):
     """A name or ARN."""
     job_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
     """None: the name of the stepsched job."""
-    parameters: dict[Text, Text] = Field(default_factory=dict)
+    parameters: JsonObject = Field(default_factory=dict)
+    """Text by name, for the placeholders of the job definition."""
     container_overrides: JsonObject = Field(default_factory=dict)
 
     def __init__(
@@ -168,3 +178,11 @@ class BatchTarget(PositionalValue, frozen=True):
             container_overrides={} if container_overrides is None else container_overrides,
             kind=kind,
         )
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_text(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for key, value in parameters.items():
+            if not isinstance(value, str):
+                raise ValueError(f"parameter {key!r} is {value!r}; no valid string; Batch takes text")  # noqa: TRY004 -- pydantic collects ValueError
+        return parameters

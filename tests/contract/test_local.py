@@ -26,6 +26,34 @@ def backend(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path) ->
     backend.close()
 
 
+def test_a_function_that_no_name_leads_to_is_refused(client: ss.SchedulerClient, job: MakeJob) -> None:
+    with pytest.raises(ss.UnsupportedError, match="nowhere"):
+        client.create_many([job("a"), job("b", target=ss.HandlerTarget("nowhere:f"))])
+    assert client.list() == []
+
+
+def test_runs_of_an_unknown_name_are_none(client: ss.SchedulerClient) -> None:
+    with pytest.raises(ss.JobNotFoundError, match="'nobody'"):
+        client.runs("nobody")
+
+
+def test_a_one_time_job_that_passed_while_paused_ends_on_resume(
+    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, calls: Calls
+) -> None:
+    client.create(job(schedule=ss.OneTime(NINE)))
+    client.pause("job")
+    backend.run_until(MONDAY + DAY)
+    record = client.resume("job")
+    assert (record.status, record.next_run) == (ss.JobStatus.ENDED, None)
+    assert calls == []
+
+
+def test_a_verb_that_changes_nothing_gives_the_very_record(client: ss.SchedulerClient, job: MakeJob) -> None:
+    first = client.create(job())
+    assert client.get("job") == first == client.create(job()) == client.update(job()) == client.resume("job")
+    assert client.create_many([job(), job("b")])[0] == first
+
+
 def test_two_plays_are_alike(tmp_path: Path, job: MakeJob, calls: Calls) -> None:
     histories = []
     for _ in range(2):

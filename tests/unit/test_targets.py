@@ -287,7 +287,7 @@ def test_an_event_says_that_it_comes_from_here_by_default() -> None:
         pytest.param("job_name", "report\n", "should match pattern", id="name with a line break"),
         pytest.param("job_name", "r" * 129, "should match pattern", id="long name"),
         pytest.param("parameters", {"a": 1}, "valid string", id="number as a parameter"),
-        pytest.param("parameters", {1: "a"}, "valid string", id="number as a key"),
+        pytest.param("parameters", {1: "a"}, "keys of JSON are text", id="number as a key"),
         pytest.param("container_overrides", {"a": object()}, r"input\.a is a object", id="no JSON"),
         pytest.param("container_overrides", {"a": "x" * 262_144}, "at most 262,144", id="large"),
     ],

@@ -7,25 +7,27 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, TypeVar
 from uuid import uuid4
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
-from stepsched.backends.eventbridge.dead_letters import DeadLetter, read_dead_letter
+from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
     RUN_PREFIX,
     Settings,
     Stored,
+    as_rate,
     merge,
     place_of,
     read_document,
     record_of,
-    resend,
+    switch,
+    whole_second,
     write_job,
     write_run,
 )
+from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.clock import Clock, SystemClock
 from stepsched.context import LOOK_ALIKE
@@ -50,9 +52,6 @@ from stepsched.jobs import (
     is_name,
     status_after,
 )
-from stepsched.payloads import to_json
-from stepsched.schedules import Rate
-from stepsched.sdk import mapped
 
 Item = TypeVar("Item")
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
@@ -120,8 +119,8 @@ class EventBridgeBackend(Backend):
         self._service = Service(
             session, endpoint_url=endpoint_url, workers=workers, rates=rates, role_wait=role_wait
         )
-        self._groups: tuple[str, ...] | None = None
-        self._queues: Any = None
+        self._groups = Groups(self._service, SystemClock())
+        self._letters = DeadLetterQueue(self._service)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -140,7 +139,7 @@ class EventBridgeBackend(Backend):
             raise UnsupportedError(
                 job.name, self.name, "no role is given to invoke targets with", (_NEEDS_ROLE,)
             )
-        check_job(job, region=self._service.region, group=self._settings.group)
+        check_job(job, self._settings, region=self._service.region, partition=self._service.partition)
 
     def create(self, job: Job) -> JobRecord:
         self.check(job)
@@ -153,15 +152,21 @@ class EventBridgeBackend(Backend):
 
     def _store(self, job: Job) -> JobRecord:
         now = self.now()
-        anchor = _whole_second(now)
+        anchor = whole_second(now)
         request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
-        self._create(job.name, request, now)
+        self._create(job.name, request)
         document = request | {"CreationDate": now, "LastModificationDate": now}
         return record_of(Stored(document, job, 1, True, True, anchor), self._settings, now)  # noqa: FBT003
 
-    def _create(self, name: str, request: dict[str, Any], now: datetime) -> None:
-        """Creates a schedule, and its group where that is missing."""
-        request = request | {"ClientToken": _token("create", request, now)}
+    def _create(self, name: str, request: dict[str, Any]) -> None:
+        """Creates a schedule, and its group where that is missing.
+
+        Each call has a client token of its own, and the SDK's retries of it the same one (P-21). A token of
+        the content alone would be lethal: a job that is deleted and created again would carry a token that
+        the service may still remember, and be lost without a word. An application's own retry finds the
+        name taken by an equal job, which is success.
+        """
+        request = request | {"ClientToken": uuid4().hex}
         try:
             try:
                 self._service.call("CreateSchedule", **request)
@@ -174,6 +179,7 @@ class EventBridgeBackend(Backend):
             if error.code == "ConflictException":
                 raise JobExistsError(name) from error
             raise
+        self._groups.learn(request["GroupName"])
 
     def each(
         self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
@@ -191,10 +197,10 @@ class EventBridgeBackend(Backend):
 
     def find(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
         def look(job: Job) -> JobRecord | None:
-            document = self._document(job.name, place_of(job, self._settings))
+            document = self._groups.document(job.name, place_of(job, self._settings))
             return None if document is None else self._record(self._read(document))
 
-        return list(self._service.each(look, jobs))
+        return [look(jobs[0])] if len(jobs) == 1 else list(self._service.each(look, jobs))
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         self._stored(name, group)
@@ -210,7 +216,7 @@ class EventBridgeBackend(Backend):
         if self._settings.group is not None and query.group not in (None, "default", self._settings.group):
             return
         group = self._settings.group or query.group
-        states = {JobStatus.PAUSED: "DISABLED", JobStatus.ACTIVE: "ENABLED", JobStatus.ENDED: "ENABLED"}
+        states = {JobStatus.PAUSED: "DISABLED", JobStatus.ACTIVE: "ENABLED"}
         parameters = {
             "GroupName": group,
             "NamePrefix": query.name_prefix or None,
@@ -229,17 +235,20 @@ class EventBridgeBackend(Backend):
                 yield record
 
     def _entries(self, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        before: set[tuple[str, str]] = set()
         try:
             for page in self._service.pages("ListSchedules", **parameters):
-                for entry in page["Schedules"]:
-                    if not entry["Name"].startswith(RUN_PREFIX):
+                entries = {(each["GroupName"], each["Name"]): each for each in page["Schedules"]}
+                for place, entry in entries.items():
+                    if place not in before and not entry["Name"].startswith(RUN_PREFIX):
                         yield entry
+                before = set(entries)  # what changes meanwhile may stand on two pages
         except BackendError as error:
             if error.code != "ResourceNotFoundException":  # a group that does not exist holds no job
                 raise
 
     def _listed(self, entry: dict[str, Any]) -> JobRecord | None:
-        document = self._document(entry["Name"], entry.get("GroupName") or "default")
+        document = self._groups.document(entry["Name"], entry.get("GroupName") or "default")
         if document is None:
             return None
         try:
@@ -256,7 +265,7 @@ class EventBridgeBackend(Backend):
         now = self.now()
         self._warn_of_lost_grid(stored, now)
         request = merge(stored, job, self._settings, now=now)
-        self._write(request, now)
+        self._write(request, expected_version)
         return self._after(request, stored, now)
 
     def pause(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -268,27 +277,25 @@ class EventBridgeBackend(Backend):
     def _switch(self, name: str, group: str | None, verb: str, *, enabled: bool) -> JobRecord:
         stored = self._stored(name, group)
         record = self._record(stored)
+        if enabled and not stored.enabled and record.status is JobStatus.ENDED:
+            return record  # nothing is left to fire, and a one-time job might be fired at once (P-16)
         status = status_after(name, record.status, verb)
         if record.status is status:
             return record
         now = self.now()
-        if enabled and stored.job.is_one_time and stored.job.schedule.next_run(after=now) is None:
-            status_words = (
-                "paused, and its only run has passed: the service might start it at once (run_now does)"
-            )
-            raise InvalidTransitionError(name, status_words, verb)
         self._warn_of_lost_grid(stored, now)
-        request = resend(stored, now=now, enabled=enabled)
-        self._write(request, now)
+        request = switch(stored, self._settings, now=now, enabled=enabled)
+        self._write(request, stored.version)
         return self._after(request, stored, now)
 
-    def _write(self, request: dict[str, Any], now: datetime) -> None:
-        token = _token("update", request, now)
+    def _write(self, request: dict[str, Any], version: int) -> None:
         try:
-            self._service.call("UpdateSchedule", **request, ClientToken=token)
+            self._service.call("UpdateSchedule", **request, ClientToken=uuid4().hex)
         except BackendError as error:
             if error.code == "ResourceNotFoundException":
                 raise JobNotFoundError(request["Name"]) from error
+            if error.code == "ConflictException":
+                raise ConflictError(request["Name"], version) from error
             raise
 
     def _after(self, request: dict[str, Any], stored: Stored, now: datetime) -> JobRecord:
@@ -297,7 +304,7 @@ class EventBridgeBackend(Backend):
         return self._record(self._read(request | dates))
 
     def _warn_of_lost_grid(self, stored: Stored, now: datetime) -> None:
-        if isinstance(stored.job.schedule, Rate) and stored.anchor is None:
+        if as_rate(stored.job.schedule) is not None and stored.anchor is None:
             warnings.warn(
                 f"the rate of {stored.job.name!r} has no StartDate, so its grid is unknown: the service lays "
                 f"it anew at {now.isoformat(timespec='seconds')}",
@@ -307,12 +314,12 @@ class EventBridgeBackend(Backend):
 
     def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
         place, document = self._located(name, group)
-        now = self.now()
         parameters = {"Name": name, "GroupName": place}
         try:
-            token = _token("delete", document, now)
-            self._service.call("DeleteSchedule", **parameters, ClientToken=token)
+            self._service.call("DeleteSchedule", **parameters, ClientToken=uuid4().hex)
         except BackendError as error:
+            if error.code == "ConflictException":
+                raise ConflictError(name, self._read(document).version) from error
             if error.code != "ResourceNotFoundException":  # it was there: somebody was faster
                 raise
         record = self._record(self._read(document))  # an unreadable schedule is gone all the same
@@ -322,8 +329,7 @@ class EventBridgeBackend(Backend):
 
     def groups(self) -> builtins.list[str]:
         """The names of the account's schedule groups, as the service lists them."""
-        pages = self._service.pages("ListScheduleGroups", MaxResults=100)
-        return [group["Name"] for page in pages for group in page["ScheduleGroups"]]
+        return self._groups.names()
 
     def ensure_group(self, name: str | None = None, *, tags: Mapping[str, str] | None = None) -> str:
         """Makes a schedule group where it does not exist; to ask twice is no error.
@@ -334,29 +340,15 @@ class EventBridgeBackend(Backend):
 
         Returns:
             Its name.
+
+        Raises:
+            ValueError: It is no name.
         """
         name = name or self._settings.group or "default"
         if not is_name(name):
             raise ValueError(f"{name!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
-        if name == "default":
-            return name
-        try:
-            self._service.call("GetScheduleGroup", Name=name)
-        except BackendError as error:
-            if error.code != "ResourceNotFoundException":
-                raise
-            self._make_group(name, tags or {})
-        self._groups = None
+        self._groups.ensure(name, tags or {})
         return name
-
-    def _make_group(self, name: str, tags: Mapping[str, str]) -> None:
-        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
-        more = {"Tags": pairs} if pairs else {}
-        try:
-            self._service.call("CreateScheduleGroup", Name=name, ClientToken=uuid4().hex, **more)
-        except BackendError as error:
-            if error.code != "ConflictException":  # another made it meanwhile
-                raise
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -373,7 +365,7 @@ class EventBridgeBackend(Backend):
             trigger=Trigger.MANUAL,
         )
         request = write_run(stored, uuid4().hex, scheduled_for=now, now=now)
-        self._create(request["Name"], request, now)
+        self._create(request["Name"], request)
         return run
 
     def backfill(
@@ -425,31 +417,7 @@ class EventBridgeBackend(Backend):
         arn = check_queue(queue_arn) or self._settings.dead_letter_arn
         if arn is None:
             raise ValueError("no queue is known: give queue_arn, or EventBridgeBackend(dead_letter_arn=...)")
-        letters: dict[str, DeadLetter] = {}
-        handles: dict[str, str] = {}
-        url = self._queue_url(arn)
-        with mapped("sqs", "ReceiveMessage"):
-            while len(letters) < limit:
-                answer = self._sqs.receive_message(
-                    QueueUrl=url,
-                    MaxNumberOfMessages=10,
-                    VisibilityTimeout=120,
-                    WaitTimeSeconds=1,
-                    MessageAttributeNames=["All"],
-                    AttributeNames=["SentTimestamp"],
-                )
-                messages = [each for each in answer.get("Messages", ()) if each["MessageId"] not in handles]
-                if not messages:
-                    break
-                for message in messages:
-                    handles[message["MessageId"]] = message["ReceiptHandle"]
-                    letter = read_dead_letter(message, arn)
-                    if letter is not None:
-                        letters[letter.message_id] = letter
-        with mapped("sqs", "ChangeMessageVisibility"):
-            for handle in handles.values():
-                self._sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
-        return sorted(letters.values(), key=lambda letter: letter.id)[:limit]
+        return self._letters.read(arn, limit)
 
     def redrive(self, run: Run) -> Run:
         """Runs a dead letter again, with its own payload and the job's present target, as :meth:`run_now`
@@ -475,7 +443,7 @@ class EventBridgeBackend(Backend):
         now = self.now()
         request = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=now)
         with suppress(JobExistsError):  # an earlier attempt got as far as this
-            self._create(request["Name"], request, now)
+            self._create(request["Name"], request)
         self.discard(run)
         return Run(
             id=run.id,
@@ -487,21 +455,7 @@ class EventBridgeBackend(Backend):
 
     def discard(self, letter: DeadLetter) -> None:
         """Deletes a dead letter from its queue; once deleted is no error."""
-        url = self._queue_url(letter.queue_arn)
-        with mapped("sqs", "DeleteMessage"):
-            self._sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
-
-    @property
-    def _sqs(self) -> Any:
-        if self._queues is None:
-            self._queues = self._service.client("sqs")
-        return self._queues
-
-    def _queue_url(self, arn: str) -> str:
-        account, name = arn.split(":")[4:6]
-        with mapped("sqs", "GetQueueUrl"):
-            answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-        return str(answer["QueueUrl"])
+        self._letters.delete(letter)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -536,60 +490,13 @@ class EventBridgeBackend(Backend):
             JobNotFoundError: No group has it.
             BackendError: Several have.
         """
-        if self._settings.group is not None:
-            if group not in (None, "default", self._settings.group):
-                raise JobNotFoundError(name)
-            places: tuple[str, ...] = (self._settings.group,)
-        elif group is not None:
-            places = (group,)
-        else:
-            places = self._known_groups()
-        found = self._look_in(name, places)
-        if not found and group is None and self._settings.group is None:
-            self._groups = None  # one may have come since
-            fresh = tuple(place for place in self._known_groups() if place not in places)
-            found = self._look_in(name, fresh)
+        own = self._settings.group
+        if own is not None and group not in (None, "default", own):
+            raise JobNotFoundError(name)
+        found = self._groups.find(name, own or group)
         if not found:
             raise JobNotFoundError(name)
         if len(found) > 1:
             words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; give group="
             raise BackendError("scheduler", "GetSchedule", "AMBIGUOUS", detail=words)
         return next(iter(found.items()))
-
-    def _known_groups(self) -> tuple[str, ...]:
-        if self._groups is None:
-            self._groups = tuple(self.groups())
-        return self._groups
-
-    def _look_in(self, name: str, places: Sequence[str]) -> dict[str, dict[str, Any]]:
-        if len(places) == 1:
-            documents: Sequence[dict[str, Any] | None] = [self._document(name, places[0])]
-        else:
-            documents = list(self._service.each(lambda place: self._document(name, place), places))
-        pairs = zip(places, documents, strict=True)
-        return {place: document for place, document in pairs if document is not None}
-
-    def _document(self, name: str, group: str) -> dict[str, Any] | None:
-        try:
-            return self._service.call("GetSchedule", Name=name, GroupName=group)
-        except BackendError as error:
-            if error.code == "ResourceNotFoundException":
-                return None
-            raise
-
-
-def _whole_second(moment: datetime) -> datetime:
-    """The next whole second: the service takes no fractions, and a start that has passed might be skipped."""
-    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
-
-
-def _token(operation: str, request: Mapping[str, Any], now: datetime) -> str:
-    """The client token: of the request's content and its second (P-21).
-
-    The SDK's retries carry the same token. An application's own retry finds the name taken, and an equal
-    job is success. Without the second, a job that is created, deleted and created again would carry a
-    token that the service may still remember, and be lost silently.
-    """
-    second = now.replace(microsecond=0).isoformat()
-    content = to_json([operation, second, {key: str(value) for key, value in request.items()}])
-    return sha256(content.encode()).hexdigest()

@@ -12,12 +12,13 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from stepsched.backends.eventbridge.documents import RUN_PREFIX, kept_of
+from stepsched.backends.eventbridge.documents import RUN_PREFIX, Settings, kept_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.targets import (
     BLOCKS,
     UNIVERSAL,
     aws_target,
+    read_target,
     universal_parts,
     write_target,
 )
@@ -26,12 +27,13 @@ from stepsched.context import find_look_alike
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import CatchUp, Job, Overlap, Retry
 from stepsched.payloads import MAX_PAYLOAD_BYTES
-from stepsched.targets import AwsTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
+from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
 from stepsched.targets.arns import ARN
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
-_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]*")
-_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+")
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]*", re.ASCII)
+_QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+", re.ASCII)
+_BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _OVERRIDES = (
     *("containerOverrides", "cpu", "ephemeralStorage", "executionRoleArn"),
     *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
@@ -86,24 +88,25 @@ def _matching(arn: str | None, form: re.Pattern[str], length: int, word: str, sh
     return arn
 
 
-def check_job(job: Job, *, region: str, group: str | None) -> None:
+def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> None:
     """Refuses a job that the service cannot run exactly as it stands.
 
     Args:
         job: The job.
+        settings: The backend's.
         region: The backend's.
-        group: The one group of a backend that has only one.
+        partition: The Region's, such as ``aws-cn``.
 
     Raises:
         UnsupportedError: With the reason and what would work.
     """
     target = aws_target(job.name, job.target)
-    _check_place(job, group)
+    _check_place(job, settings.group)
     _check_policies(job)
     check_timing(job.name, job.schedule)
-    _check_target(job, target, region)
+    _check_target(job, target, region, partition)
     _check_input(job, target)
-    _check_description(job)
+    _check_description(job, settings)
     if job.dead_letter is not None and not _QUEUE.fullmatch(job.dead_letter.queue_arn):
         reason = f"dead_letter {job.dead_letter.queue_arn!r} is not of the form "
         raise _refusal(job, reason + "arn:aws:sqs:<region>:<12 digits>:<queue>", "correct the ARN")
@@ -144,14 +147,17 @@ def _check_policies(job: Job) -> None:
         raise _refusal(job, reason, f"jitter of {-(-job.jitter // timedelta(minutes=1))} minutes")
 
 
-def _check_target(job: Job, target: AwsTarget, region: str) -> None:
+def _check_target(job: Job, target: AwsTarget, region: str, partition: str) -> None:
     arn = write_target(target, {}, job.name).arn
     match = ARN.fullmatch(arn)
     if match is None or len(arn) > 1600:
         raise _refusal(job, f"target {arn!r} is no ARN of at most 1,600 characters", "correct the ARN")
     if isinstance(target, TemplateTarget):
         _check_template(job, target, match["service"])
-    elif not arn.startswith(UNIVERSAL) and match["region"] != region:
+    if not arn.startswith(UNIVERSAL) and match["partition"] != partition:
+        reason = f"the target lies in partition {match['partition']} and the backend in {partition}: {arn}"
+        raise _refusal(job, reason, "correct the ARN", "a backend in a Region of that partition")
+    if not arn.startswith(UNIVERSAL) and match["region"] != region:
         reason = f"the target lies in {match['region']} and the backend in {region}: {arn}"
         raise _refusal(job, reason, f"a backend in {match['region']}", "a target in the same Region")
 
@@ -167,6 +173,9 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
         if block not in BLOCKS[service]:
             fits = ", ".join(BLOCKS[service]) or "none"
             raise _refusal(job, f"parameters {block!r} do not belong to {service} ({fits})", "leave it out")
+    typed = read_target({"Arn": target.target_arn, **target.parameters}, {}, job.name)[0]
+    if not isinstance(typed, TemplateTarget):
+        raise _refusal(job, f"{target.target_arn!r} has a class of its own", repr(typed))
     ecs = target.parameters.get("EcsParameters")
     if isinstance(ecs, dict) and ecs.get("LaunchType") == "FARGATE" and "NetworkConfiguration" not in ecs:
         raise _refusal(job, "launch type FARGATE needs NetworkConfiguration", "EcsTaskTarget with subnets")
@@ -194,6 +203,9 @@ def _check_input(job: Job, target: AwsTarget) -> None:
         reason = f"the input takes {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed"
         raise _refusal(job, reason, "keep large data elsewhere and pass where it is")
     if call is not None:
+        if isinstance(target, BatchTarget) and not _BATCH_NAME.fullmatch(call[2]["JobName"]):
+            reason = f"{job.name!r} cannot be the name of a Batch job, which begins with a letter or digit"
+            raise _refusal(job, reason + " and has A-Z a-z 0-9 _ -", "BatchTarget(job_name=...)")
         _check_request(job, *call)
     if isinstance(target, EcsTaskTarget):
         _check_overrides(job)
@@ -208,11 +220,15 @@ def _check_overrides(job: Job) -> None:
         raise _refusal(job, reason, "pass data as containerOverrides: environment or command")
 
 
-def _check_description(job: Job) -> None:
+def _check_description(job: Job, settings: Settings) -> None:
     if read_description(job.description)[1] is not None:
         raise _refusal(job, f"description {job.description!r} ends like stepsched's own mark", "other words")
-    mark = Mark(version=999_999, digest="0" * 8, kept=kept_of(job, None))
-    length = len(write_description(job.description, mark))
+    mark = Mark(version=999_999, digest="0" * 8, kept=kept_of(job, settings, None))
+    whole = write_description(job.description, mark)
+    if read_description(whole) != (job.description, mark):
+        reason = f"description {job.description!r} cannot be told from the mark that stepsched puts behind it"
+        raise _refusal(job, reason, "other words at its end, and no blank")
+    length = len(whole)
     if length > LIMIT:
         reason = (
             f"description and tags take {length} characters beside what stepsched keeps with them; the "

@@ -11,7 +11,9 @@ from typing import Any
 from zlib import crc32
 
 from stepsched.backends.eventbridge.documents import read_run_name
+from stepsched.backends.eventbridge.service import Service
 from stepsched.jobs import Run, RunStatus, Trigger
+from stepsched.sdk import mapped
 
 
 class DeadLetter(Run, frozen=True):
@@ -76,7 +78,7 @@ def read_dead_letter(message: dict[str, Any], queue_arn: str) -> DeadLetter | No
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _moment(text: str) -> datetime | None:
@@ -84,6 +86,65 @@ def _moment(text: str) -> datetime | None:
 
     try:
         moment = isoparse(text)
-    except ValueError:
+        return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+class DeadLetterQueue:
+    """Reads and deletes dead letters."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._client: Any = None
+
+    def read(self, arn: str, limit: int) -> list[DeadLetter]:
+        """The queue's dead letters, oldest first; all messages are shown again to others at the end.
+
+        Raises:
+            BackendError: The queue cannot be read.
+        """
+        url = self._url(arn)
+        letters: list[DeadLetter] = []
+        handles: dict[str, str] = {}
+        with mapped("sqs", "ReceiveMessage"):
+            while len(letters) < limit:
+                fresh = [each for each in self._receive(url) if each["MessageId"] not in handles]
+                if not fresh:
+                    break
+                handles |= {message["MessageId"]: message["ReceiptHandle"] for message in fresh}
+                read = (read_dead_letter(message, arn) for message in fresh)
+                letters += [letter for letter in read if letter is not None]
+        with mapped("sqs", "ChangeMessageVisibility"):
+            for handle in handles.values():
+                self._sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return sorted(letters, key=lambda letter: letter.id)[:limit]
+
+    def _receive(self, url: str) -> list[dict[str, Any]]:
+        answer = self._sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=120,
+            WaitTimeSeconds=1,
+            MessageAttributeNames=["All"],
+            AttributeNames=["SentTimestamp"],
+        )
+        return list(answer.get("Messages", ()))
+
+    def delete(self, letter: DeadLetter) -> None:
+        """Deletes the message; once deleted is no error."""
+        url = self._url(letter.queue_arn)
+        with mapped("sqs", "DeleteMessage"):
+            self._sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
+
+    @property
+    def _sqs(self) -> Any:
+        if self._client is None:
+            self._client = self._service.client("sqs")
+        return self._client
+
+    def _url(self, arn: str) -> str:
+        account, name = arn.split(":")[4:6]
+        with mapped("sqs", "GetQueueUrl"):
+            answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        return str(answer["QueueUrl"])

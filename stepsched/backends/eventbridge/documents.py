@@ -15,10 +15,11 @@ from stepsched.backends.eventbridge.targets import (
     read_target,
     write_target,
 )
-from stepsched.backends.eventbridge.timing import kept_schedule, read_timing, write_timing
+from stepsched.backends.eventbridge.timing import read_timing, reads_back, translate, write_timing
 from stepsched.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
 from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
 from stepsched.schedules import AnySchedule, OneTime, Rate
+from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.schedules.onetime import reading_stored
 from stepsched.schedules.zones import UTC
 from stepsched.targets import QueueTarget
@@ -26,6 +27,8 @@ from stepsched.targets import QueueTarget
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 RUN_PREFIX = "stepsched-run-"
 """How the names of single runs begin: those of ``run_now`` and ``redrive``."""
+_LATE = datetime(9999, 12, 29, tzinfo=UTC)
+"""When every start has passed."""
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
 
 
@@ -57,11 +60,12 @@ def place_of(job: Job, settings: Settings) -> str:
     return settings.group or job.group
 
 
-def kept_of(job: Job, now: datetime | None) -> dict[str, Any]:
+def kept_of(job: Job, settings: Settings, now: datetime | None) -> dict[str, Any]:
     """What the service has no field for.
 
     Args:
         job: The job.
+        settings: The backend's.
         now: The present. None: the most that it can be at any time.
     """
     kept = kept_of_target(aws_target(job.name, job.target), job.input, job.name)
@@ -69,10 +73,10 @@ def kept_of(job: Job, now: datetime | None) -> dict[str, Any]:
         kept["tags"] = job.tags
     if not job.is_one_time and job.completion is Completion.KEEP:
         kept["completion"] = "keep"
-    late = datetime(9999, 12, 29, tzinfo=UTC)
-    timing = write_timing(job.schedule, now=now or late, anchor=now)
-    schedule = kept_schedule(job.schedule, timing)
-    if schedule is not None:
+    if job.dead_letter is None and settings.dead_letter_arn is not None:
+        kept["queue"] = "default"
+    schedule, moment = job.schedule, now or _LATE
+    if not reads_back(schedule, write_timing(schedule, now=moment, anchor=moment)):
         kept["schedule"] = schedule.model_dump(mode="json", exclude_defaults=True) | {"kind": schedule.kind}
     return kept
 
@@ -99,7 +103,7 @@ def write_job(
     target = aws_target(job.name, job.target)
     timing = write_timing(job.schedule, now=now, anchor=anchor)
     wire = write_target(target, job.input, job.name)
-    mark = Mark(version=version, digest=digest(job), kept=kept_of(job, now))
+    mark = Mark(version=version, digest=digest(job), kept=kept_of(job, settings, now))
     minutes = job.jitter // timedelta(minutes=1)
     window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
     delete = job.is_one_time and job.completion is Completion.DELETE
@@ -153,9 +157,9 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         input=payload,
         description=text,
         group="default" if group == settings.group else group,
-        tags=kept.get("tags", {}),
+        tags=_read_tags(kept),
         retry=_read_retry(target.get("RetryPolicy") or {}),
-        dead_letter=_read_queue(target, settings),
+        dead_letter=_read_queue(target, kept),
         jitter=timedelta(minutes=document["FlexibleTimeWindow"].get("MaximumWindowInMinutes") or 0),
         completion=_read_completion(document, schedule, kept),
     )
@@ -166,7 +170,7 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         version=1 if mark is None else mark.version + (not same),
         owned=mark is not None,
         enabled=document.get("State") != "DISABLED",
-        anchor=document.get("StartDate") if isinstance(schedule, Rate) else None,
+        anchor=document.get("StartDate") if as_rate(schedule) is not None else None,
     )
 
 
@@ -179,6 +183,13 @@ def _kept_schedule(kept: dict[str, Any]) -> AnySchedule | None:
         return None
 
 
+def _read_tags(kept: dict[str, Any]) -> dict[str, str]:
+    """The tags of a mark; none where somebody has made something else of them."""
+    tags = kept.get("tags")
+    is_sound = isinstance(tags, dict) and all(isinstance(value, str) for value in tags.values())
+    return tags if is_sound and isinstance(tags, dict) else {}
+
+
 def _read_retry(policy: dict[str, Any]) -> Retry:
     return Retry(
         max_attempts=policy.get("MaximumRetryAttempts", 185),
@@ -186,34 +197,40 @@ def _read_retry(policy: dict[str, Any]) -> Retry:
     )
 
 
-def _read_queue(target: dict[str, Any], settings: Settings) -> QueueTarget | None:
-    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    return None if arn in (None, settings.dead_letter_arn) else QueueTarget(arn)
+def _queue_of(target: dict[str, Any]) -> str | None:
+    arn: str | None = (target.get("DeadLetterConfig") or {}).get("Arn")
+    return arn
+
+
+def _read_queue(target: dict[str, Any], kept: dict[str, Any]) -> QueueTarget | None:
+    """The job's own queue; None where it has the backend's or none."""
+    arn = _queue_of(target)
+    return None if arn is None or kept.get("queue") == "default" else QueueTarget(arn)
 
 
 def _read_completion(document: dict[str, Any], schedule: AnySchedule, kept: dict[str, Any]) -> Completion:
     if not isinstance(schedule, OneTime):
-        return Completion(kept.get("completion", "delete"))
+        return Completion.KEEP if kept.get("completion") == "keep" else Completion.DELETE
     return Completion.DELETE if document.get("ActionAfterCompletion") == "DELETE" else Completion.KEEP
 
 
 def record_of(stored: Stored, settings: Settings, now: datetime) -> JobRecord:
-    """The record, with a status that tells the truth: a window that is over has ended, whatever the
+    """The record, with a status that tells the truth: what has no run left has ended, whatever the
     service's ``State`` says."""
     document, job = stored.document, stored.job
     changed = document.get("LastModificationDate") or document.get("CreationDate") or now
     # Without a start the grid hangs on the last change, as users report.
-    following = job.anchored(stored.anchor or changed).next_run(after=now)
-    status = JobStatus.ACTIVE if following is not None else JobStatus.ENDED
-    if not stored.enabled:
-        status, following = JobStatus.PAUSED, None
+    following = _next_run(job.schedule, stored.anchor or changed, now)
+    status = JobStatus.ACTIVE if stored.enabled else JobStatus.PAUSED
+    if following is None:
+        status = JobStatus.ENDED
     return JobRecord(
         job=job,
         status=status,
         version=stored.version,
         created_at=(document.get("CreationDate") or now).astimezone(UTC),
         updated_at=changed.astimezone(UTC),
-        next_run=following,
+        next_run=following if status is JobStatus.ACTIVE else None,
         owned=stored.owned,
         current=not stored.owned or _has_settings(document, job, settings),
     )
@@ -224,8 +241,16 @@ def _has_settings(document: dict[str, Any], job: Job, settings: Settings) -> boo
     return (
         (settings.role_arn is None or target.get("RoleArn") == settings.role_arn)
         and document.get("KmsKeyArn") == settings.kms_key_arn
-        and (job.dead_letter is not None or _read_queue(target, settings) is None)
+        and (job.dead_letter is not None or _queue_of(target) == settings.dead_letter_arn)
     )
+
+
+def _next_run(schedule: AnySchedule, anchor: datetime, now: datetime) -> datetime | None:
+    """The next run, of a rate without start on the grid that hangs on ``anchor``."""
+    if isinstance(schedule, Rate) and schedule.start is None:
+        run = schedule.replace(start=anchor, end=None).next_run(after=now)
+        return None if run is None or (schedule.end is not None and run > schedule.end) else run
+    return schedule.next_run(after=now)
 
 
 def merge(stored: Stored, job: Job, settings: Settings, *, now: datetime) -> dict[str, Any]:
@@ -275,32 +300,63 @@ def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[s
     return merged
 
 
-def resend(stored: Stored, *, now: datetime, enabled: bool | None = None) -> dict[str, Any]:
-    """The stored document as a request that changes nothing, or only whether it fires.
+def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) -> dict[str, Any]:
+    """The request that changes only whether the schedule fires.
+
+    Where a start has passed and cannot be sent again, the mark keeps it; the version stays.
+    """
+    again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
+    request = resend(again, now=now)
+    if stored.owned:
+        kept = kept_of(stored.job, settings, now)
+        if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
+            kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
+        mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)
+        request["Description"] = write_description(stored.job.description, mark)
+    return request
+
+
+def resend(stored: Stored, *, now: datetime) -> dict[str, Any]:
+    """The stored document as a request that changes nothing.
 
     A start that has passed cannot be sent again: a rate gets the next instant of its grid (P-13), and to
     a cron it says nothing any more.
     """
     request = {key: value for key, value in stored.document.items() if key not in _OF_THE_ANSWER}
     request["Target"] = dict(request["Target"])
-    if enabled is not None:
-        request["State"] = "ENABLED" if enabled else "DISABLED"
     start = request.pop("StartDate", None)
     if start is not None and start > now:
         request["StartDate"] = start
-    elif start is not None and isinstance(stored.job.schedule, Rate) and stored.anchor is not None:
-        following = stored.job.schedule.replace(start=stored.anchor, end=None).next_run(after=now)
-        end = request.get("EndDate")
-        if following is not None and (end is None or following <= end):
-            request["StartDate"] = following
-            if following == end:
-                request["EndDate"] = end + timedelta(seconds=1)
-    return request
+        return request
+    rate = as_rate(stored.job.schedule)
+    if start is None or rate is None:
+        return request
+    following, end = rate.replace(start=start, end=None).next_run(after=now), request.get("EndDate")
+    if following is None or (end is not None and following > end):
+        return request | {"State": "DISABLED"}  # without a start the service would run it at once
+    if following == end:
+        request["EndDate"] = end + timedelta(seconds=1)
+    return request | {"StartDate": following}
+
+
+def as_rate(schedule: AnySchedule) -> Rate | None:
+    """The rate by which the service runs a schedule; None where it is no rate."""
+    try:
+        wire = translate(schedule)
+    except NoEquivalentError:
+        return None
+    return wire if isinstance(wire, Rate) else None
 
 
 def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
     """Where the grid of the new definition hangs: a rate without start keeps its old grid."""
-    return stored.anchor if _is_loose(job) and _is_loose(stored.job) else now
+    return stored.anchor if _is_loose(job) and _is_loose(stored.job) else whole_second(now)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """The moment or the next whole second: the service takes no fractions, and a start that has passed might
+    be skipped."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _is_loose(job: Job) -> bool:

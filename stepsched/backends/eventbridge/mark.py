@@ -53,6 +53,6 @@ def read_description(description: str) -> tuple[str, Mark | None]:
         return description, None
     try:
         kept = json.loads(match[3]) if match[3] else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return description, None
     return description[: match.start()], Mark(version=int(match[1]), digest=match[2], kept=kept)

@@ -47,7 +47,7 @@ class Bucket:
 
     def __init__(self, rate: float) -> None:
         self._step = 1 / rate
-        self._full = -1.0 if rate <= 1 else -(rate - 1) / rate
+        self._full = -max(rate - 1, 0.0) / rate
         self._next = float("-inf")
 
     def take(self, now: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.clock import Clock, SystemClock
-from stepsched.errors import BackendError
+from stepsched.errors import BackendError, BackendUnavailableError
 from stepsched.sdk import mapped
 
 _LOG = logging.getLogger(__name__)
@@ -20,8 +20,25 @@ _ATTEMPTS = 8
 """Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
 _ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
 """What the service says of a role that it may not assume, or not yet."""
+_MEMBERS = {
+    "CreateSchedule": "ScheduleArn",
+    "UpdateSchedule": "ScheduleArn",
+    "GetSchedule": "Name",
+    "ListSchedules": "Schedules",
+    "CreateScheduleGroup": "ScheduleGroupArn",
+    "GetScheduleGroup": "Name",
+    "ListScheduleGroups": "ScheduleGroups",
+}
+"""What each answer must have: a proxy's page with status 200 is none."""
+_NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError)
+"""What the SDK's reader raises of answers that are none; what is sent has been checked."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+
+def _unreadable(operation: str, why: str) -> BackendUnavailableError:
+    words = f"the answer cannot be read: {why}"
+    return BackendUnavailableError("scheduler", operation, "UNREADABLE", retryable=True, detail=words)
 
 
 class Service:
@@ -62,6 +79,7 @@ class Service:
         }
         self._buckets = {name: Bucket(rate) for name, rate in request_rates(self.region, rates).items()}
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(workers)
 
     def client(self, name: str) -> Any:
         """A client of another service, at the same place."""
@@ -84,9 +102,10 @@ class Service:
             try:
                 answer = self._once(operation, parameters)
             except BackendError as error:  # noqa: PERF203 -- each turn is a request
-                if _ROLE_IS_NEW not in error.detail or not self._may_wait(error):
+                left = self._patience(error) if _ROLE_IS_NEW in error.detail else 0.0
+                if left <= 0:
                     raise
-                self._pause.wait(pause)
+                self._pause.wait(min(pause, left))
                 pause = min(2 * pause, 10.0)
             else:
                 if operation in ("CreateSchedule", "UpdateSchedule"):
@@ -98,18 +117,26 @@ class Service:
             wait = self._buckets[operation].take(self._clock.monotonic())
         if wait:
             self._pause.wait(wait)
-        with mapped("scheduler", operation):
-            answer: dict[str, Any] = self._methods[operation](**parameters)
+        with self._places, mapped("scheduler", operation):
+            try:
+                answer: dict[str, Any] = self._methods[operation](**parameters)
+            except _NO_ANSWER as error:
+                raise _unreadable(operation, repr(error)) from error
+        wanted = _MEMBERS.get(operation)
+        if wanted is not None and wanted not in answer:
+            raise _unreadable(operation, f"it has no {wanted}")
         return answer
 
-    def _may_wait(self, error: BackendError) -> bool:
-        """Whether the role may still be on its way: so long after its first refusal, for all threads."""
+    def _patience(self, error: BackendError) -> float:
+        """Seconds for which the role may still be on its way, since its first refusal and for all threads.
+        When that is over, calls fail at once; after as long again a refusal is taken for a new role's."""
         now = self._clock.monotonic()
-        if self._role_refused_at is None:
-            self._role_refused_at = now
-            if self._role_wait:
+        with self._lock:
+            first = self._role_refused_at
+            if first is None or now - first >= 2 * self._role_wait:
+                first = self._role_refused_at = now
                 _LOG.warning("%s; a new role takes a while, trying for %g s", error.detail, self._role_wait)
-        return now - self._role_refused_at < self._role_wait
+        return first + self._role_wait - now
 
     def pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """The pages of a list, one after another."""

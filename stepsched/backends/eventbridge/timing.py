@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
-from stepsched.errors import UnsupportedError
+from stepsched.errors import InvalidScheduleError, UnsupportedError
 from stepsched.schedules import AnySchedule, Cron, OneTime, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
 from stepsched.schedules.expressions import parse_schedule
@@ -35,14 +35,18 @@ def translate(schedule: AnySchedule) -> OneTime | Rate | Cron:
     """
     match schedule:
         case Windowed():
-            return aws_equivalent(schedule)
+            return _whole(aws_equivalent(schedule))
         case Cron(expression=None):
             raise NoEquivalentError(
                 f"no single AWS expression means the crontab line {schedule.crontab!r}, whose two day "
                 "fields mean either"
             )
-        case Rate(start=datetime(microsecond=microsecond)) if microsecond:
-            raise NoEquivalentError("its start has a fraction of a second, and the service takes whole ones")
+    return _whole(schedule)
+
+
+def _whole(schedule: OneTime | Rate | Cron) -> OneTime | Rate | Cron:
+    if isinstance(schedule, Rate) and schedule.start is not None and schedule.start.microsecond:
+        raise NoEquivalentError("its start has a fraction of a second, and the service takes whole ones")
     return schedule
 
 
@@ -122,10 +126,13 @@ def read_timing(document: dict[str, Any], kept: AnySchedule | None) -> AnySchedu
     return kept if kept is not None and _says_the_same(kept, plain) else plain
 
 
-def kept_schedule(schedule: AnySchedule, timing: Timing) -> AnySchedule | None:
-    """The schedule itself where the request's parts do not read back as it; None where they do."""
-    read = parse_schedule(timing.expression, timezone=timing.timezone, start=timing.start, end=timing.end)
-    return None if read == schedule else schedule
+def reads_back(schedule: AnySchedule, timing: Timing) -> bool:
+    """Whether the request's parts are read as that very schedule."""
+    try:
+        read = parse_schedule(timing.expression, timezone=timing.timezone, start=timing.start, end=timing.end)
+    except InvalidScheduleError:  # a start that has been moved beyond the end
+        return False
+    return read == schedule
 
 
 def _says_the_same(kept: AnySchedule, plain: AnySchedule) -> bool:

@@ -1,4 +1,4 @@
-"""What listeners are told."""
+"""What listeners are told, on a backend that has ``listen``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -19,7 +19,7 @@ def kinds(events: list[ss.Event]) -> list[str]:
 
 
 @pytest.fixture
-def events(backend: ss.LocalBackend) -> list[ss.Event]:
+def told(backend: ss.LocalBackend) -> list[ss.Event]:
     told = list[ss.Event]()
     backend.listen(told.append)
     return told
@@ -29,22 +29,23 @@ def test_the_life_of_a_job_and_its_runs(
     client: ss.SchedulerClient,
     backend: ss.LocalBackend,
     job: MakeJob,
-    events: list[ss.Event],
+    play: Play,
+    told: list[ss.Event],
     calls: Calls,
 ) -> None:
     client.create(job(schedule=ss.Cron("0 9 * * ? *", end=MONDAY + DAY)))
-    backend.run_until(NINE)
+    play(NINE)
     client.update(client.get("job").job.replace(input=1, schedule=ss.Cron("0 9 * * ? *")))
     client.pause("job")
     client.resume("job")
     client.run_now("job")
     client.cancel("job")
-    assert kinds(events) == [
+    assert kinds(told) == [
         *("created", "due", "started", "succeeded", "ended"),
         *("updated", "paused", "resumed", "due", "cancelled"),
     ]
-    assert {event.job for event in events} == {"job"}
-    (succeeded,) = (event for event in events if event.kind is ss.EventKind.SUCCEEDED)
+    assert {event.job for event in told} == {"job"}
+    (succeeded,) = (event for event in told if event.kind is ss.EventKind.SUCCEEDED)
     assert succeeded.run == client.runs("job")[0]
 
 
@@ -52,7 +53,8 @@ def test_failure_retry_and_dead_letter(
     client: ss.SchedulerClient,
     backend: ss.LocalBackend,
     job: MakeJob,
-    events: list[ss.Event],
+    play: Play,
+    told: list[ss.Event],
     calls: Calls,
 ) -> None:
     backend.register(ss.QueueTarget, lambda: None)
@@ -63,20 +65,20 @@ def test_failure_retry_and_dead_letter(
             dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead"),
         )
     )
-    backend.run_until(NINE + HOUR)
-    assert kinds(events)[1:] == ["due", "started", "retried", "started", "failed", "dead_lettered"]
-    retried = events[3].run
+    play(NINE + HOUR)
+    assert kinds(told)[1:] == ["due", "started", "retried", "started", "failed", "dead_lettered"]
+    retried = told[3].run
     assert retried is not None
     assert (retried.status, retried.error) == (ss.RunStatus.PENDING, "RuntimeError: no luck")
 
 
 def test_a_listener_hears_only_what_it_asks_for(
-    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, calls: Calls
+    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
 ) -> None:
     told = list[ss.Event]()
     backend.listen(told.append, ["succeeded", ss.EventKind.FAILED])
     client.create(job())
-    backend.run_until(NINE)
+    play(NINE)
     assert kinds(told) == ["succeeded"]
     with pytest.raises(ValueError, match="exploded"):
         backend.listen(told.append, ["exploded"])
@@ -86,6 +88,7 @@ def test_a_listener_that_fails_stops_nothing(
     client: ss.SchedulerClient,
     backend: ss.LocalBackend,
     job: MakeJob,
+    play: Play,
     calls: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -94,13 +97,13 @@ def test_a_listener_that_fails_stops_nothing(
 
     backend.listen(broken, ["started"])
     client.create(job())
-    backend.run_until(NINE)
+    play(NINE)
     assert [run.status.value for run in client.runs()] == ["succeeded"]
     assert "a listener failed on started of job job" in caplog.text
 
 
 def test_what_was_recorded_can_be_read_when_it_is_told(
-    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, calls: Calls
+    client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
 ) -> None:
     statuses = list[tuple[str, str]]()
     backend.listen(
@@ -108,5 +111,5 @@ def test_what_was_recorded_can_be_read_when_it_is_told(
         ["started", "succeeded"],
     )
     client.create(job())
-    backend.run_until(NINE)
+    play(NINE)
     assert statuses == [("started", "running"), ("succeeded", "succeeded")]

@@ -1,4 +1,4 @@
-"""What the suite's tests are handed, and what a test module may put in its place."""
+"""What the suite's tests are handed on every backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pytest
 import stepsched as ss
 from stepsched.backends.base import Backend
 from stepsched.testing.clock import FakeClock
-from stepsched.testing.contract import handlers
 
 MONDAY = datetime(2030, 1, 7, tzinfo=timezone.utc)
 GROUPS = ("g", "other", "x", "y")
@@ -58,12 +57,6 @@ class Abilities:
 
 
 @pytest.fixture
-def abilities() -> Abilities:
-    """What the backend under test can do."""
-    return Abilities()
-
-
-@pytest.fixture
 def clock() -> FakeClock:
     """The clock that the backend under test is on."""
     return FakeClock(MONDAY)
@@ -73,39 +66,6 @@ def clock() -> FakeClock:
 def client(backend: Backend) -> ss.SchedulerClient:
     """A client of the backend under test."""
     return ss.SchedulerClient(backend)
-
-
-@pytest.fixture
-def tolerance() -> timedelta:
-    """How far the dates of creation and change may lie from the clock, where a service writes them."""
-    return timedelta(0)
-
-
-@pytest.fixture
-def play(backend: ss.LocalBackend) -> Play:
-    """Plays time up to an instant; where nothing fires, it moves the clock alone."""
-    return backend.run_until
-
-
-@pytest.fixture
-def many() -> int:
-    """How many jobs are created at once."""
-    return 2_500
-
-
-@pytest.fixture
-def calls() -> Iterator[Calls]:
-    """What has been called so far."""
-    handlers.CALLS.clear()
-    yield handlers.CALLS
-    handlers.CALLS.clear()
-
-
-@pytest.fixture
-def target() -> ss.Target:
-    """What the suite's jobs invoke, where a test has no target of its own. It must end up in ``calls``, under
-    the name that stands as ``job`` in the input."""
-    return ss.HandlerTarget("stepsched.testing.contract.handlers:note")
 
 
 @pytest.fixture

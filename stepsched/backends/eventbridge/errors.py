@@ -1,4 +1,0 @@
-"""Moved."""
-
-from stepsched.sdk import *  # noqa: F403
-from stepsched.sdk import mapped as mapped

@@ -1,0 +1,68 @@
+"""Jobs that somebody else has made in the same place: seen, never pruned, changed only where it is asked.
+
+Needs a fixture ``foreign`` that makes one by name, as somebody would who knows nothing of stepsched: daily at
+nine, into the fixture ``target``.
+"""
+
+from __future__ import annotations
+
+import stepsched as ss
+from stepsched.testing.contract.fixtures import MONDAY, MakeForeign, MakeJob
+
+
+def test_a_foreign_job_is_seen_for_what_it_is(
+    client: ss.SchedulerClient, job: MakeJob, foreign: MakeForeign, target: ss.Target
+) -> None:
+    foreign("theirs")
+    client.create(job("mine"))
+    mine, theirs = client.list()
+    assert (mine.owned, theirs.owned) == (True, False)
+    assert (theirs.version, theirs.status, theirs.job.target) == (1, ss.JobStatus.ACTIVE, target)
+    assert theirs.next_run == mine.next_run
+    assert client.get("theirs") == theirs
+
+
+def test_pruning_leaves_foreign_jobs_alone(
+    client: ss.SchedulerClient, job: MakeJob, foreign: MakeForeign
+) -> None:
+    foreign("theirs")
+    client.create_many([job("mine"), job("gone")])
+    plan = client.plan([job("mine")], prune=True)
+    assert [record.name for record in plan.cancel] == ["gone"]
+    client.apply(plan)
+    assert [record.name for record in client.list()] == ["mine", "theirs"]
+    assert client.apply([job("mine")], prune=True).is_empty
+
+
+def test_pruning_leaves_single_runs_alone(client: ss.SchedulerClient, job: MakeJob) -> None:
+    client.create(job())
+    client.run_now("job")
+    assert [record.name for record in client.list()] == ["job"]
+    assert client.plan([job()], prune=True).is_empty
+
+
+def test_a_foreign_job_is_paused_resumed_and_cancelled_like_any(
+    client: ss.SchedulerClient, foreign: MakeForeign
+) -> None:
+    foreign("theirs")
+    before = client.get("theirs")
+    assert client.pause("theirs").status is ss.JobStatus.PAUSED
+    assert client.resume("theirs").status is ss.JobStatus.ACTIVE
+    after = client.get("theirs")
+    assert (after.job, after.owned, after.version) == (before.job, False, 1)
+    assert client.cancel("theirs").status is ss.JobStatus.CANCELLED
+    assert client.list() == []
+
+
+def test_a_foreign_job_that_is_updated_is_ours_from_then_on(
+    client: ss.SchedulerClient, foreign: MakeForeign
+) -> None:
+    foreign("theirs")
+    before = client.get("theirs")
+    record = client.update(before.job.replace(input={"n": 1}))
+    assert (record.owned, record.version) == (True, 2)
+    after = client.get("theirs")
+    assert after.job == before.job.replace(input={"n": 1})
+    assert (after.owned, after.next_run) == (True, before.next_run)
+    assert before.next_run is not None
+    assert before.next_run > MONDAY

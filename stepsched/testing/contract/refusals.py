@@ -1,0 +1,166 @@
+"""Either a backend can do it, or it refuses by name and says what would work: ``abilities`` decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.base import Backend
+from stepsched.testing.contract.fixtures import MONDAY, Abilities, MakeJob, refused
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+NINE = MONDAY + 9 * HOUR
+NOTE = "stepsched.testing.contract.handlers:note"
+
+
+@pytest.mark.parametrize(
+    ("ability", "changes"),
+    [
+        pytest.param("functions", {"target": ss.HandlerTarget(NOTE)}, id="function"),
+        pytest.param("functions", {"target": ss.CommandTarget(["true"])}, id="command"),
+        pytest.param(
+            "calendar",
+            {"schedule": ss.Windowed("2031-01-31T09:00", every=ss.Frequency(months=5))},
+            id="five months",
+        ),
+        pytest.param(
+            "calendar",
+            {
+                "schedule": ss.Windowed(
+                    "2031-01-01T09:00", every=ss.Frequency(days=2), timezone="Europe/Paris"
+                )
+            },
+            id="two days where the clocks change",
+        ),
+        pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
+        pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
+        pytest.param("fractions", {"jitter": timedelta(seconds=90)}, id="jitter"),
+        pytest.param("overlap", {"overlap": ss.Overlap.SKIP}, id="overlap skip"),
+        pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
+        pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
+        pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
+        pytest.param("run_time", {"max_run_time": HOUR}, id="run time"),
+        pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
+        pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
+        pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
+    ],
+)
+def test_a_job_is_stored_as_it_stands_or_refused(
+    client: ss.SchedulerClient,
+    backend: Backend,
+    job: MakeJob,
+    abilities: Abilities,
+    ability: str,
+    changes: dict[str, Any],
+) -> None:
+    wanted = job(**({"input": {}} | changes))
+    if getattr(abilities, ability):
+        assert client.create(wanted).job == wanted
+        assert client.get("job").job == wanted
+        return
+    with refused(backend, "job"):
+        client.create(wanted)
+    with refused(backend, "job"):
+        client.create_many([job("other"), wanted])
+    with refused(backend, "job"):
+        client.plan([wanted])
+    assert client.list() == []
+    client.create(job())
+    with refused(backend, "job"):
+        client.update(wanted)
+    assert client.get("job").job == job()
+
+
+def test_runs_are_recorded_or_refused(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+) -> None:
+    client.create(job())
+    run = client.run_now("job")
+    if abilities.keeps_runs:
+        assert client.runs("job") == client.runs() == [run]
+        return
+    for name in ("job", None):
+        for status in (None, *(status for status in ss.RunStatus if status is not ss.RunStatus.FAILED)):
+            with refused(backend, name or "*"):
+                client.runs(name, status=status)
+
+
+def test_backfill_is_recorded_or_refused(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+) -> None:
+    client.create(job())
+    if abilities.keeps_runs:
+        (run,) = client.backfill("job", since=MONDAY - DAY, until=MONDAY)
+        assert (run.scheduled_for, run.trigger) == (NINE - DAY, ss.Trigger.BACKFILL)
+        return
+    with refused(backend, "job"):
+        client.backfill("job", since=MONDAY - DAY, until=MONDAY)
+
+
+def test_naive_instants_and_turned_stretches_are_refused(client: ss.SchedulerClient, job: MakeJob) -> None:
+    client.create(job())
+    naive = MONDAY.replace(tzinfo=None)
+    with pytest.raises(ValueError, match="since is naive"):
+        client.runs("job", since=naive)
+    with pytest.raises(ValueError, match="limit"):
+        client.runs("job", limit=-1)
+    with pytest.raises(ValueError, match="since is naive"):
+        client.backfill("job", since=naive, until=NINE)
+    with pytest.raises(ValueError, match="lies before"):
+        client.backfill("job", since=NINE, until=NINE - DAY)
+
+
+def test_a_run_that_did_not_fail_is_not_redriven(client: ss.SchedulerClient, job: MakeJob) -> None:
+    client.create(job())
+    with pytest.raises(ss.InvalidTransitionError, match="'job'"):
+        client.redrive(client.run_now("job"))
+
+
+def test_earlier_definitions_are_kept_or_refused(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+) -> None:
+    client.create(job())
+    client.update(job(input=1))
+    if abilities.keeps_versions:
+        assert [old.job for old in client.versions("job")] == [job()]
+        return
+    with refused(backend, "job"):
+        client.versions("job")
+
+
+def test_a_job_moves_to_another_group_or_is_refused(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+) -> None:
+    client.create(job(group="x"))
+    if abilities.moves_groups:
+        assert client.update(job(group="y")).version == 2
+        assert client.get("job").job.group == "y"
+        return
+    with refused(backend, "job"):
+        client.update(job(group="y"))
+    assert client.get("job").job == job(group="x")
+
+
+def test_names_are_unique_everywhere_or_within_a_group(
+    client: ss.SchedulerClient, job: MakeJob, abilities: Abilities
+) -> None:
+    client.create(job(group="x"))
+    if not abilities.names_by_group:
+        with pytest.raises(ss.JobExistsError):
+            client.create(job(group="y"))
+        return
+    client.create(job(group="y", input=1))
+    assert [record.job.group for record in client.list(name_prefix="job")] == ["x", "y"]
+    for verb in (client.get, client.pause, client.resume, client.run_now, client.cancel):
+        with pytest.raises(ss.BackendError, match="several groups have a job named 'job': x, y; give group="):
+            verb("job")
+    assert client.update(job(group="y", input=2)).version == 2
+    assert client.pause("job", group="x").status is ss.JobStatus.PAUSED
+    assert client.get("job", group="y").status is ss.JobStatus.ACTIVE
+    assert client.apply([job(group="y", input=3)], prune=True).cancel == ()
+    assert client.cancel("job", group="x").job == job(group="x")
+    assert client.get("job").job.input == 3

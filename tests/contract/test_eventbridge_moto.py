@@ -1,0 +1,171 @@
+"""EventBridge Scheduler keeps the contract, as far as moto can show: it stores, and nothing ever fires.
+
+Not imported, for moto cannot show it:
+
+- ``firing`` and ``exact``: nothing fires, and a one-time job is not deleted after its time.
+- ``history`` and ``events``: they need a backend that keeps runs; that this one refuses is in ``refusals``.
+
+moto checks hardly anything of a request, so the documented bounds of dates and lengths are checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import stepsched as ss
+from stepsched.testing import FakeClock
+from stepsched.testing.contract.bulk import *  # noqa: F403
+from stepsched.testing.contract.fixtures import *  # noqa: F403
+from stepsched.testing.contract.fixtures import GROUPS, MONDAY, Abilities, MakeForeign, MakeJob, Play
+from stepsched.testing.contract.foreign import *  # noqa: F403
+from stepsched.testing.contract.refusals import *  # noqa: F403
+from stepsched.testing.contract.verbs import *  # noqa: F403
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+REGION = "eu-west-1"
+ROLE = "arn:aws:iam::123456789012:role/scheduler"
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:inbox"
+
+
+class Bounds:
+    """What AWS documents of a schedule's dates and lengths, for every request that is sent."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+
+    def __call__(self, params: dict[str, Any], **_: object) -> None:
+        start, end = params.get("StartDate"), params.get("EndDate")
+        if start is not None:
+            assert start >= self._clock.now() - timedelta(minutes=5), "StartDate lies in the past"
+            assert not start.microsecond
+            assert end is None or start < end, "StartDate does not lie before EndDate"
+        assert end is None or not end.microsecond
+        assert len(params["Description"]) <= 512
+        assert len(params["ScheduleExpression"]) <= 256
+        assert 1 <= len(params.get("ClientToken", "the SDK makes one")) <= 64
+        assert 1 <= len(params["Target"]["Input"].encode()) <= 262_144
+        assert params["FlexibleTimeWindow"].get("MaximumWindowInMinutes", 1) in range(1, 1_441)
+
+
+@pytest.fixture
+def session(clock: FakeClock) -> Iterator[boto3.Session]:
+    """A session of an empty account that has the suite's groups: moto answers a missing one with a failure of
+    its own, which looks like an outage of the service."""
+    with mock_aws():
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        for operation in ("CreateSchedule", "UpdateSchedule"):
+            session.events.register(f"provide-client-params.scheduler.{operation}", Bounds(clock))
+        scheduler = session.client("scheduler")
+        for group in GROUPS:
+            scheduler.create_schedule_group(Name=group)
+        yield session
+
+
+@pytest.fixture
+def backend(session: boto3.Session, clock: FakeClock) -> Iterator[ss.EventBridgeBackend]:
+    backend = ss.EventBridgeBackend(ROLE, session=session, clock=clock, workers=4)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def abilities() -> Abilities:
+    return Abilities(
+        functions=False,
+        keeps_runs=False,
+        keeps_versions=False,
+        calendar=False,
+        crontab=False,
+        fractions=False,
+        overlap=False,
+        catch_up=False,
+        run_time=False,
+        pauses=False,
+        moves_groups=False,
+        names_by_group=True,
+        run_now_within=timedelta(minutes=2),
+    )
+
+
+@pytest.fixture
+def target() -> ss.Target:
+    return ss.QueueTarget(QUEUE)
+
+
+@pytest.fixture
+def play(clock: FakeClock) -> Play:
+    """Nothing fires: time alone passes."""
+    return clock.move_to
+
+
+@pytest.fixture
+def tolerance() -> timedelta:
+    """moto dates by the machine's clock, which is years behind the suite's."""
+    return timedelta(days=365 * 20)
+
+
+@pytest.fixture
+def many() -> int:
+    """More than a page of the service's list."""
+    return 120
+
+
+@pytest.fixture
+def foreign(session: boto3.Session) -> MakeForeign:
+    scheduler = session.client("scheduler")
+
+    def make(name: str) -> None:
+        scheduler.create_schedule(
+            Name=name,
+            Description="Somebody's own",
+            ScheduleExpression="cron(0 9 * * ? *)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            Target={"Arn": QUEUE, "RoleArn": "arn:aws:iam::123456789012:role/theirs", "Input": "{}"},
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        ss.Cron("0 9 * * ? *", start=MONDAY + HOUR),
+        ss.Cron("0 9 * * ? *", start=MONDAY - HOUR, end=MONDAY + 9 * DAY),
+        ss.Rate(HOUR),
+        ss.Rate(HOUR, end=MONDAY + 9 * DAY),
+        ss.Rate(HOUR, start=MONDAY - 9 * DAY - HOUR / 2, end=MONDAY + 9 * DAY),
+        ss.OneTime("2030-07-01T09:00+05:30"),
+        ss.Windowed(MONDAY - DAY, every=ss.Frequency(days=2), end=MONDAY + 9 * DAY),
+    ],
+    ids=str,
+)
+def test_the_longest_description_that_is_not_refused_has_room_at_all_times(
+    client: ss.SchedulerClient, job: MakeJob, play: Play, schedule: ss.Schedule
+) -> None:
+    """With Bounds in the way: a job of any age is created, paused, resumed and changed."""
+
+    def accepted(length: int) -> bool:
+        try:
+            client.backend.check(job(schedule=schedule, description="d" * length))
+        except ss.UnsupportedError:
+            return False
+        return True
+
+    longest = next(length for length in range(512, 0, -1) if accepted(length))
+    whole = job(schedule=schedule, description="d" * longest)
+    client.create(whole)
+    for day in range(3):
+        play(MONDAY + day * DAY + HOUR / 4)
+        client.pause("job")
+        client.resume("job")
+        assert client.get("job").job == whole
+        client.update(whole.replace(input=day))
+        assert client.get("job").job == whole.replace(input=day)
+        client.update(whole)
