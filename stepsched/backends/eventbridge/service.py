@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from stepsched.backends.eventbridge.direct import Direct
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.clock import Clock, SystemClock
 from stepsched.errors import BackendError, BackendUnavailableError
@@ -18,6 +19,8 @@ from stepsched.sdk import mapped
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
 """Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
+_DETOUR = 5.0
+"""Seconds for which the SDK's adaptive retries have the word after a call that needed them."""
 _ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
 """What the service says of a role that it may not assume, or not yet."""
 _MEMBERS = {
@@ -77,6 +80,8 @@ class Service:
             operation: getattr(self._client, method)
             for method, operation in self._client.meta.method_to_api_mapping.items()
         }
+        self._direct = Direct(self._client)
+        self._detour: dict[str, float] = {}
         self._buckets = {name: Bucket(rate) for name, rate in request_rates(self.region, rates).items()}
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(workers)
@@ -119,13 +124,24 @@ class Service:
             self._pause.wait(wait)
         with self._places, mapped("scheduler", operation):
             try:
-                answer: dict[str, Any] = self._methods[operation](**parameters)
+                answer = self._send(operation, parameters)
             except _NO_ANSWER as error:
                 raise _unreadable(operation, repr(error)) from error
         wanted = _MEMBERS.get(operation)
         if wanted is not None and wanted not in answer:
             raise _unreadable(operation, f"it has no {wanted}")
         return answer
+
+    def _send(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """The short way where it leads there; else, and for a while after, the SDK's with its retries."""
+        now = self._clock.monotonic()
+        if now >= self._detour.get(operation, now):
+            answer = self._direct.call(operation, parameters)
+            if answer is not None:
+                return answer
+            self._detour[operation] = now + _DETOUR
+        found: dict[str, Any] = self._methods[operation](**parameters)
+        return found
 
     def _patience(self, error: BackendError) -> float:
         """Seconds for which the role may still be on its way, since its first refusal and for all threads.

@@ -350,7 +350,7 @@ class TestPages:
     ) -> None:
         for number in range(150):
             stub.put(f"job-{number:03}")
-        stub.order("ListSchedules", "internal", at=2)
+        stub.order("ListSchedules", "internal", at=2, times=2)
         with pytest.raises(ss.BackendUnavailableError):
             client.list()
         assert len(client.list()) == 150
@@ -824,7 +824,7 @@ class TestAnswers:
     def test_each_refusal_has_its_error(
         self, stub: SchedulerStub, client: ss.SchedulerClient, kind: str, error: Any, retryable: bool
     ) -> None:
-        stub.order("CreateSchedule", kind)
+        stub.order("CreateSchedule", kind, times=2)  # the short way, and the SDK's
         with pytest.raises(ss.BackendError) as caught:
             client.create(job())
         assert type(caught.value) is error
@@ -834,7 +834,7 @@ class TestAnswers:
             assert (caught.value.code, caught.value.detail) == ERRORS[kind][1:]
 
     def test_an_answer_that_does_not_come(self, stub: SchedulerStub, make: MakeBackend) -> None:
-        stub.order("GetSchedule", "hang")
+        stub.order("GetSchedule", "hang", times=2)
         with pytest.raises(ss.BackendUnavailableError) as caught:
             ss.SchedulerClient(make(session=session(kind=Hasty))).get("job", group="default")
         assert (caught.value.code, caught.value.retryable) == ("ReadTimeoutError", True)
@@ -844,7 +844,7 @@ class TestAnswers:
         self, stub: SchedulerStub, client: ss.SchedulerClient, body: str
     ) -> None:
         """Such as of a proxy on the way: status 200, and nothing is stored."""
-        stub.order("CreateSchedule", body)
+        stub.order("CreateSchedule", body, times=2)
         with pytest.raises(ss.BackendError):
             client.create(job())
         assert not stub.schedules

@@ -215,7 +215,13 @@ class TestBulk:
     def test_a_look_that_failed_is_one_failure_of_many(self, place: Place) -> None:
         place.client.create_many(self.JOBS[:5])
         place.clock.advance(timedelta(seconds=3))
-        place.stub.order("GetSchedule", "internal")
+        broken = self.JOBS[0].name
+
+        def inject(request: Request) -> Fault | None:
+            is_looked_for = (request.operation, request.name) == ("GetSchedule", broken)
+            return Fault("internal") if is_looked_for else None
+
+        place.stub.inject = inject
         with pytest.raises(ss.BulkError) as caught:
             place.client.create_many(self.JOBS[:9])
         assert (len(caught.value.failures), caught.value.done) == (1, 8)
