@@ -36,7 +36,7 @@ _DISTANCE = 0.03
 _REGION = "us-east-1"
 _ROLE = "arn:aws:iam::123456789012:role/scheduler"
 _FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:work"
-_WORKERS = 32
+_WORKERS = 64
 """Threads of stepsched, its default, and of the bare pool."""
 _CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",

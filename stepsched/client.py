@@ -93,7 +93,7 @@ class SchedulerClient:
             BulkError: Some could not be stored, such as one whose name another job has; it says which
                 and why. All others are stored.
         """
-        wanted = list(jobs)
+        wanted = _listed(jobs)
         for job in wanted:
             self._check(job)
         refuse_repeats(wanted)
@@ -179,6 +179,9 @@ class SchedulerClient:
         Raises:
             ValueError: ``status`` is no such word.
         """
+        for word, text in (("name_prefix", name_prefix), ("group", group)):
+            if text is not None and not isinstance(text, str):
+                raise TypeError(f"{word} must be text, not {text!r}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
@@ -242,7 +245,7 @@ class SchedulerClient:
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run one exactly as written.
         """
-        wanted = list(jobs)
+        wanted = _listed(jobs)
         for job in wanted:
             self._check(job)
         refuse_repeats(wanted)
@@ -305,6 +308,10 @@ class SchedulerClient:
         return self._replace(change.after, change.version)
 
     def _remove(self, record: JobRecord) -> JobRecord:
+        """Cancels what is still what the plan saw: by its name alone it might be somebody else's."""
+        present = self.backend.get(record.name, group=record.job.group)
+        if not present.owned or present.version != record.version or present.job != record.job:
+            raise ConflictError(record.name, record.version)
         return self.backend.cancel(record.name, group=record.job.group)
 
     def pause(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -466,6 +473,12 @@ def _refuse_naive(**moments: datetime | None) -> None:
             raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
         if moment is not None and moment.utcoffset() is None:
             raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+
+
+def _listed(jobs: Iterable[Job]) -> list[Job]:
+    if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
+        raise TypeError(f"jobs must be a list of jobs, not {type(jobs).__name__}")
+    return list(jobs)
 
 
 def _known_name(name: str) -> str:

@@ -26,10 +26,10 @@ class ContextText(str):
     __slots__ = ()
 
     def __add__(self, other: str) -> ContextText:
-        return _joined(self, other)
+        return _joined(self, other) if isinstance(other, str) else NotImplemented
 
     def __radd__(self, other: str) -> ContextText:
-        return _joined(other, self)
+        return _joined(other, self) if isinstance(other, str) else NotImplemented
 
     def filled(self, values: Mapping[ContextText, str]) -> str:
         """The text with the attributes' values in their places.

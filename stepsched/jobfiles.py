@@ -63,12 +63,19 @@ def _from_documents(source: str, document: object) -> list[Job]:
 
 def _job(source: str, number: int, document: object) -> Job:
     try:
-        return Job.model_validate(revive(document))
+        return Job.model_validate(_revived(document))
     except ValueError as error:
         name = document.get("name") if isinstance(document, dict) else None
         problems = _problems(error)
         what = f"job {number} ({name!r})" if name else f"job {number}"
         raise JobFileError(source, f"{what}: {problems}") from error
+
+
+def _revived(document: object) -> object:
+    """The document with the context attributes of its payloads: elsewhere they mean nothing."""
+    if not isinstance(document, dict):
+        return document
+    return document | {key: revive(document[key]) for key in ("input", "target") if key in document}
 
 
 def _problems(error: ValueError) -> str:

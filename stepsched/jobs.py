@@ -45,7 +45,8 @@ class Completion(str, Enum):
     """What happens to a one-time job when its run has ended. Its history stays."""
 
     DELETE = "delete"
-    """It is deleted once its run has succeeded; one that failed stays, so that it can be redriven."""
+    """It is deleted once its run has succeeded; one that failed stays, so that it can be redriven. On
+    EventBridge Scheduler it is deleted after its last attempt, however that went."""
     KEEP = "keep"
     """It stays listed, with status ended."""
 

@@ -50,6 +50,7 @@ def trust_policy(*, account: str, region: str, group: str = "*", partition: str 
     Raises:
         ValueError: An argument is not of its form.
     """
+    _check_given(account=account, region=region)
     _check_place(account, region, partition)
     source = f"arn:{partition}:scheduler:{region}:{account}:schedule-group/{checked_group(group)}"
     condition: dict[str, dict[str, str]] = {"StringEquals": {"aws:SourceAccount": account}}
@@ -165,6 +166,7 @@ def caller_policy(
         TypeError: A list is text.
         ValueError: An argument is not of its form, or a list is empty.
     """
+    _check_given(account=account, region=region)
     _check_place(account, region, partition)
     _check_list("groups", groups)
     roles = _checked_roles("role_arns", role_arns)
@@ -383,10 +385,17 @@ def _allow(
 # -- What is given ------------------------------------------------------------------------------------
 
 
+def _check_given(**arguments: object) -> None:
+    for word, value in arguments.items():
+        if value is None:
+            raise ValueError(f"{word} is None; the policy has to name it")
+
+
 def _check_place(account: str | None, region: str | None, partition: str) -> None:
-    if account is not None and not re.fullmatch(r"[0-9]{12}", account):
+    if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
         raise ValueError(f"account {account!r} is not an account's number; it has 12 digits")
-    if region is not None and not re.fullmatch(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", region):
+    form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+    if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
         raise ValueError(f"region {region!r} is not a Region's name; write it such as 'eu-west-1'")
     if not re.fullmatch(r"aws[a-z-]*", partition):
         raise ValueError(f"partition {partition!r} is none; write it such as 'aws', 'aws-cn' or 'aws-us-gov'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,13 +15,15 @@ from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
-    RUN_PREFIX,
     Settings,
     Stored,
     as_rate,
+    is_run_of,
+    is_single_run,
     merge,
     place_of,
     read_document,
+    read_run_name,
     record_of,
     switch,
     whole_second,
@@ -54,6 +57,7 @@ from stepsched.jobs import (
 )
 
 Item = TypeVar("Item")
+_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
 
@@ -78,7 +82,7 @@ class EventBridgeBackend(Backend):
         session: Any = None,
         endpoint_url: str | None = None,
         clock: Clock | None = None,
-        workers: int = 32,
+        workers: int = 64,
         rates: Mapping[str, float] | None = None,
         role_wait: timedelta = timedelta(minutes=2),
     ) -> None:
@@ -105,6 +109,12 @@ class EventBridgeBackend(Backend):
         """
         if type(workers) is not int or not 1 <= workers <= 1_000:
             raise ValueError(f"workers must be a whole number from 1 to 1000, not {workers!r}")
+        if session is not None and not callable(getattr(session, "client", None)):
+            raise TypeError(f"session must be a boto3.Session, not {session!r}")
+        if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
+            raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
+        if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
+            raise TypeError(f"clock must be a clock, such as FakeClock(...), not {clock!r}")
         if group is not None and not (isinstance(group, str) and is_name(group)):
             raise ValueError(f"group {group!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
@@ -119,6 +129,12 @@ class EventBridgeBackend(Backend):
         self._service = Service(
             session, endpoint_url=endpoint_url, workers=workers, rates=rates, role_wait=role_wait
         )
+        for arn in (role_arn, dead_letter_arn, kms_key_arn):
+            if arn is not None and arn.split(":")[1] != self._service.partition:
+                words = (
+                    f"{arn!r} is not in the partition of {self._service.region}, {self._service.partition}"
+                )
+                raise ValueError(words)
         self._groups = Groups(self._service, SystemClock())
         self._letters = DeadLetterQueue(self._service)
 
@@ -156,7 +172,7 @@ class EventBridgeBackend(Backend):
         request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)
         document = request | {"CreationDate": now, "LastModificationDate": now}
-        return record_of(Stored(document, job, 1, True, True, anchor), self._settings, now)  # noqa: FBT003
+        return record_of(Stored(document, job, 1, True, True, True, anchor), self._settings, now)  # noqa: FBT003
 
     def _create(self, name: str, request: dict[str, Any]) -> None:
         """Creates a schedule, and its group where that is missing.
@@ -240,7 +256,7 @@ class EventBridgeBackend(Backend):
             for page in self._service.pages("ListSchedules", **parameters):
                 entries = {(each["GroupName"], each["Name"]): each for each in page["Schedules"]}
                 for place, entry in entries.items():
-                    if place not in before and not entry["Name"].startswith(RUN_PREFIX):
+                    if place not in before:
                         yield entry
                 before = set(entries)  # what changes meanwhile may stand on two pages
         except BackendError as error:
@@ -249,7 +265,7 @@ class EventBridgeBackend(Backend):
 
     def _listed(self, entry: dict[str, Any]) -> JobRecord | None:
         document = self._groups.document(entry["Name"], entry.get("GroupName") or "default")
-        if document is None:
+        if document is None or is_single_run(document):
             return None
         try:
             return self._record(self._read(document))
@@ -345,7 +361,10 @@ class EventBridgeBackend(Backend):
             ValueError: It is no name.
         """
         name = name or self._settings.group or "default"
-        if not is_name(name):
+        for key, value in (tags or {}).items():
+            if not isinstance(key, str) or not isinstance(value, str) or not key or not value:
+                raise ValueError(f"the tag {key!r}: {value!r} is no text of at least one character")
+        if not isinstance(name, str) or not is_name(name):
             raise ValueError(f"{name!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
         self._groups.ensure(name, tags or {})
         return name
@@ -393,7 +412,7 @@ class EventBridgeBackend(Backend):
         found = [
             letter
             for letter in self.dead_letters()
-            if query.job in (None, letter.job)
+            if (query.job is None or is_run_of(letter.job, query.job))
             and (query.since is None or letter.scheduled_for >= query.since)
             and (query.until is None or letter.scheduled_for <= query.until)
         ]
@@ -435,7 +454,7 @@ class EventBridgeBackend(Backend):
                 run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
             )
         try:
-            stored = self._stored(run.job, run.group)
+            stored = self._stored(self._job_of(run), run.group)
         except JobNotFoundError as error:
             raise InvalidTransitionError(run.job, "gone", "redrive a run of") from error
         target = {**stored.document["Target"], "Input": run.payload}
@@ -453,6 +472,16 @@ class EventBridgeBackend(Backend):
             trigger=run.trigger,
         )
 
+    def _job_of(self, letter: DeadLetter) -> str:
+        """The name of the job; a single run of one with a long name is known by a digest."""
+        if read_run_name(letter.job) is None:
+            return letter.job
+        for page in self._service.pages("ListSchedules", GroupName=letter.group, MaxResults=100):
+            for entry in page["Schedules"]:
+                if is_run_of(letter.job, entry["Name"]):
+                    return str(entry["Name"])
+        raise JobNotFoundError(letter.job)
+
     def discard(self, letter: DeadLetter) -> None:
         """Deletes a dead letter from its queue; once deleted is no error."""
         self._letters.delete(letter)
@@ -463,12 +492,15 @@ class EventBridgeBackend(Backend):
         return record_of(stored, self._settings, self.now())
 
     def _read(self, document: dict[str, Any]) -> Stored:
+        """The document as a job, of which a record can be made."""
         try:
-            return read_document(document, self._settings)
-        except (StepschedError, ValueError, KeyError, TypeError) as error:
+            stored = read_document(document, self._settings)
+            self._record(stored)
+        except (StepschedError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             name, place = document.get("Name"), document.get("GroupName")
             words = f"schedule {name!r} in group {place!r} cannot be read by this version: {error}"
             raise BackendError("scheduler", "read schedule", "UNREADABLE", detail=words) from error
+        return stored
 
     def _stored(self, name: str, group: str | None) -> Stored:
         return self._read(self._located(name, group)[1])

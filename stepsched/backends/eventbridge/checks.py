@@ -31,7 +31,7 @@ from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPi
 from stepsched.targets.arns import ARN
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
-_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]*", re.ASCII)
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+", re.ASCII)
 _BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _OVERRIDES = (
@@ -40,16 +40,34 @@ _OVERRIDES = (
 )
 """The members of an ECS TaskOverride."""
 _BOTOCORE_NAMES = {
+    "applicationdiscoveryservice": "discovery",
     "cloudwatchlogs": "logs",
     "cognitoidentityprovider": "cognito-idp",
+    "configservice": "config",
+    "costandusagereportservice": "cur",
     "costexplorer": "ce",
-    "databasemigration": "dms",
+    "databasemigrationservice": "dms",
+    "directoryservice": "ds",
+    "directoryservicedata": "ds-data",
     "elasticloadbalancing": "elb",
     "elasticloadbalancingv2": "elbv2",
+    "elasticsearchservice": "es",
     "eventbridge": "events",
+    "iotdataplane": "iot-data",
+    "iotjobsdataplane": "iot-jobs-data",
+    "lexmodelbuildingservice": "lex-models",
+    "lexmodelsv2": "lexv2-models",
+    "lexruntimeservice": "lex-runtime",
+    "lexruntimev2": "lexv2-runtime",
+    "marketplaceentitlementservice": "marketplace-entitlement",
+    "marketplacemetering": "meteringmarketplace",
+    "migrationhub": "mgh",
+    "pinpointsmsvoice": "sms-voice",
+    "serverlessapplicationrepository": "serverlessrepo",
     "sfn": "stepfunctions",
+    "simpledb": "sdb",
 }
-"""SDK identifiers of services that botocore calls otherwise."""
+"""The SDK identifiers that are not botocore's name without its hyphens."""
 
 
 def check_role(role_arn: str | None) -> str | None:
@@ -107,6 +125,9 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> N
     _check_target(job, target, region, partition)
     _check_input(job, target)
     _check_description(job, settings)
+    if job.dead_letter is not None and job.dead_letter.queue_arn.split(":")[1] != partition:
+        reason = f"dead_letter {job.dead_letter.queue_arn!r} is not in partition {partition}"
+        raise _refusal(job, reason, "correct the ARN")
     if job.dead_letter is not None and not _QUEUE.fullmatch(job.dead_letter.queue_arn):
         reason = f"dead_letter {job.dead_letter.queue_arn!r} is not of the form "
         raise _refusal(job, reason + "arn:aws:sqs:<region>:<12 digits>:<queue>", "correct the ARN")
@@ -176,6 +197,16 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
     typed = read_target({"Arn": target.target_arn, **target.parameters}, {}, job.name)[0]
     if not isinstance(typed, TemplateTarget):
         raise _refusal(job, f"{target.target_arn!r} has a class of its own", repr(typed))
+    problems = _model_problems({"Arn": target.target_arn, "RoleArn": "x", **target.parameters})
+    if problems:
+        raise _refusal(job, f"the parameters of {target.target_arn!r} do not fit: {problems}", "correct them")
+    needed = {"kinesis": "KinesisParameters", "ecs": "EcsParameters", "events": "EventBridgeParameters"}
+    if service in needed and not target.parameters:
+        raise _refusal(job, f"a target of {service} needs {needed[service]}", "give parameters=")
+    source = target.parameters.get("EventBridgeParameters")
+    if isinstance(source, dict) and str(source.get("Source", "")).startswith(("aws.", "$")):
+        reason = f"Source {source['Source']!r} begins like one of AWS's own, or like a path"
+        raise _refusal(job, reason, "a source of your own")
     ecs = target.parameters.get("EcsParameters")
     if isinstance(ecs, dict) and ecs.get("LaunchType") == "FARGATE" and "NetworkConfiguration" not in ecs:
         raise _refusal(job, "launch type FARGATE needs NetworkConfiguration", "EcsTaskTarget with subnets")
@@ -239,10 +270,17 @@ def _check_description(job: Job, settings: Settings) -> None:
 
 def _check_request(job: Job, service: str, action: str, request: dict[str, Any]) -> None:
     """Compares a request with botocore's model of the call: the service finds mistakes only at the run."""
-    operations = _operations(service)
-    if operations is None:  # newer than this botocore
+    known = _services()
+    if service not in known and service in known.values():
+        mend = next(identifier for identifier, name in known.items() if name == service)
+        raise _refusal(job, f"{service!r} is botocore's name of the service", f"the identifier {mend!r}")
+    if service not in known:  # newer than this botocore; one that does not exist is refused at creation
         return
+    operations = _operations(known[service])
     operation = operations.get(action.lower())
+    right = "" if operation is None else _lower_camel(operation.name)
+    if right and action.islower() and action != right:
+        raise _refusal(job, f"{action!r} is not in lower camel case", repr(right))
     if operation is None:
         near = get_close_matches(action.lower(), operations, n=1)
         hint = (
@@ -257,17 +295,34 @@ def _lower_camel(name: str) -> str:
     return name[:1].lower() + name[1:]
 
 
-@lru_cache(maxsize=64)
-def _operations(service: str) -> dict[str, Any] | None:
-    """A service's operations by lower-case name; None where botocore does not know it."""
+@lru_cache(maxsize=1)
+def _services() -> dict[str, str]:
+    """Botocore's names of the services it knows, by SDK identifier."""
     import botocore.session
-    from botocore.exceptions import BotoCoreError
 
-    name = _BOTOCORE_NAMES.get(service, service)
-    try:
-        model = botocore.session.get_session().get_service_model(name)
-    except BotoCoreError:
-        return None
+    names = botocore.session.get_session().get_available_services()
+    irregular = set(_BOTOCORE_NAMES.values())
+    return _BOTOCORE_NAMES | {name.replace("-", ""): name for name in names if name not in irregular}
+
+
+def _model_problems(target: dict[str, Any]) -> str:
+    """What botocore's model has against a target; empty where nothing."""
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    model = botocore.session.get_session().get_service_model("scheduler")
+    shape = model.operation_model("CreateSchedule").input_shape
+    assert shape is not None
+    report = ParamValidator().validate(target, shape.members["Target"])
+    return str(report.generate_report()) if report.has_errors() else ""
+
+
+@lru_cache(maxsize=64)
+def _operations(name: str) -> dict[str, Any]:
+    """A service's operations by lower-case name."""
+    import botocore.session
+
+    model = botocore.session.get_session().get_service_model(name)
     return {each.lower(): model.operation_model(each) for each in model.operation_names}
 
 
@@ -318,7 +373,14 @@ def _check_members(job: Job, shape: Any, value: dict[str, Any], place: str) -> N
             raise _refusal(job, reason, repr(_upper_camel(key)))
         _check_shape(job, shape.members[name], item, f"{place}.{key}")
     given = {key.lower() for key in value}
-    missing = [_upper_camel(name) for name in shape.required_members if name.lower() not in given]
+    if getattr(shape, "is_tagged_union", False) and len(value) != 1:
+        reason = f"{place} must have exactly one of {', '.join(map(_upper_camel, shape.members))}"
+        raise _refusal(job, reason, "correct the target's request")
+    missing = [
+        _upper_camel(name)
+        for name in shape.required_members
+        if name.lower() not in given and not shape.members[name].metadata.get("idempotencyToken")
+    ]
     if missing:
         raise _refusal(job, f"{place} lacks {', '.join(missing)}", "add it to the target's request")
 

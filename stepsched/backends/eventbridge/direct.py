@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -127,5 +128,7 @@ def _read(answer: dict[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in answer.items() if value is not None}
     for key in _DATES:
         if isinstance(found.get(key), (int, float)):
-            found[key] = datetime.fromtimestamp(found[key], timezone.utc)
+            # Beyond the year 9999 it stays a number, and whoever reads it says so.
+            with suppress(OverflowError, ValueError, OSError):
+                found[key] = datetime.fromtimestamp(found[key], timezone.utc)
     return found

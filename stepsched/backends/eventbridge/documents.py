@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -15,7 +16,13 @@ from stepsched.backends.eventbridge.targets import (
     read_target,
     write_target,
 )
-from stepsched.backends.eventbridge.timing import read_timing, reads_back, translate, write_timing
+from stepsched.backends.eventbridge.timing import (
+    read_timing,
+    reads_back,
+    second_after,
+    translate,
+    write_timing,
+)
 from stepsched.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
 from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
 from stepsched.schedules import AnySchedule, OneTime, Rate
@@ -27,6 +34,8 @@ from stepsched.targets import QueueTarget
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 RUN_PREFIX = "stepsched-run-"
 """How the names of single runs begin: those of ``run_now`` and ``redrive``."""
+_RUN_WORDS = "a single run of "
+_KEYED = len(RUN_PREFIX) + 8
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
 """When every start has passed."""
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
@@ -50,6 +59,8 @@ class Stored(NamedTuple):
     version: int
     owned: bool
     """Whether stepsched made it."""
+    marked: bool
+    """Whether it carries a mark: as stepsched's own, or because it has been changed through stepsched."""
     enabled: bool
     anchor: datetime | None
     """Where the grid of its rate hangs; None: unknown, or no rate."""
@@ -89,6 +100,7 @@ def write_job(
     now: datetime,
     anchor: datetime | None,
     enabled: bool = True,
+    theirs: bool = False,
 ) -> dict[str, Any]:
     """The request that creates or replaces the job's schedule, but for its client token.
 
@@ -99,11 +111,13 @@ def write_job(
         now: The present.
         anchor: Where the grid of a rate without start hangs. None: unknown.
         enabled: Whether it fires.
+        theirs: Whether somebody else has made it.
     """
     target = aws_target(job.name, job.target)
     timing = write_timing(job.schedule, now=now, anchor=anchor)
     wire = write_target(target, job.input, job.name)
-    mark = Mark(version=version, digest=digest(job), kept=kept_of(job, settings, now))
+    kept = kept_of(job, settings, now) | ({"theirs": True} if theirs else {})
+    mark = Mark(version=version, digest=digest(job), kept=kept)
     minutes = job.jitter // timedelta(minutes=1)
     window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
     delete = job.is_one_time and job.completion is Completion.DELETE
@@ -168,7 +182,8 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         document=document,
         job=job,
         version=1 if mark is None else mark.version + (not same),
-        owned=mark is not None,
+        owned=mark is not None and not kept.get("theirs"),
+        marked=mark is not None,
         enabled=document.get("State") != "DISABLED",
         anchor=document.get("StartDate") if as_rate(schedule) is not None else None,
     )
@@ -263,6 +278,7 @@ def merge(stored: Stored, job: Job, settings: Settings, *, now: datetime) -> dic
         now=now,
         anchor=_anchor_after(stored, job, now),
         enabled=stored.enabled,
+        theirs=not stored.owned,
     )
     request = resend(stored, now=now)
     if stored.owned:
@@ -307,8 +323,8 @@ def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) 
     """
     again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
     request = resend(again, now=now)
-    if stored.owned:
-        kept = kept_of(stored.job, settings, now)
+    if stored.marked:
+        kept = kept_of(stored.job, settings, now) | ({} if stored.owned else {"theirs": True})
         if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
         mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)
@@ -335,7 +351,7 @@ def resend(stored: Stored, *, now: datetime) -> dict[str, Any]:
     if following is None or (end is not None and following > end):
         return request | {"State": "DISABLED"}  # without a start the service would run it at once
     if following == end:
-        request["EndDate"] = end + timedelta(seconds=1)
+        request["EndDate"] = second_after(end)
     return request | {"StartDate": following}
 
 
@@ -365,13 +381,33 @@ def _is_loose(job: Job) -> bool:
 
 
 def run_name(name: str, key: str) -> str:
-    """The name of a single run of a job, by a key of its own; a long name is cut at 41 characters."""
-    return f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:8]}-{name}"[:64]
+    """The name of a single run of a job, by a key of its own. A job's name that is too long to stand in it
+    is there as a digest."""
+    whole = f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:8]}-{name}"
+    return whole if len(whole) <= 64 else f"{whole[:_KEYED]}.{_name_digest(name)}"
 
 
-def read_run_name(name: str) -> str | None:
-    """The job whose single run has this name; None where it is no single run."""
-    return name[len(RUN_PREFIX) + 9 :] if name.startswith(RUN_PREFIX) else None
+def read_run_name(run: str) -> str | None:
+    """The job whose single run has this name; the run's own name where only a digest tells it; None where
+    it is no single run."""
+    if re.fullmatch(rf"{RUN_PREFIX}[0-9a-f]{{8}}[-.].+", run) is None:
+        return None
+    return run[_KEYED + 1 :] if run[_KEYED] == "-" else run
+
+
+def is_run_of(run: str, name: str) -> bool:
+    """Whether a single run, by what :func:`read_run_name` tells, is of the job of that name."""
+    return run == name or run[_KEYED:] == f".{_name_digest(name)}"
+
+
+def _name_digest(name: str) -> str:
+    return sha256(name.encode()).hexdigest()[:32]
+
+
+def is_single_run(document: dict[str, Any]) -> bool:
+    """Whether a stored schedule is a single run that stepsched has made."""
+    is_named = read_run_name(document["Name"]) is not None
+    return is_named and str(document.get("Description", "")).startswith(_RUN_WORDS)
 
 
 def write_run(stored: Stored, key: str, *, scheduled_for: datetime, now: datetime) -> dict[str, Any]:
@@ -392,7 +428,7 @@ def write_run(stored: Stored, key: str, *, scheduled_for: datetime, now: datetim
     text = request["Target"].get("Input", "{}")
     return request | {
         "Name": run_name(stored.job.name, key),
-        "Description": f"a single run of {stored.job.name}, by stepsched",
+        "Description": f"{_RUN_WORDS}{stored.job.name}, by stepsched",
         "ScheduleExpression": f"at({at.isoformat(timespec='seconds')})",
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},

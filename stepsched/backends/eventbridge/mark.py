@@ -20,7 +20,7 @@ from stepsched.jobs import Job
 
 LIMIT = 512
 """Characters of a description."""
-_MARK = re.compile(r"(?:^|(?<=[^ ]) )\[stepsched (\d{1,9}) ([0-9a-f]{8})(?: (\{.*\}))?\]$", re.DOTALL)
+_MARK = re.compile(r"(?:^|(?<=[^ ]) )\[stepsched (\d{1,15}) ([0-9a-f]{8})(?: (\{.*\}))?\]$", re.DOTALL)
 
 
 class Mark(NamedTuple):

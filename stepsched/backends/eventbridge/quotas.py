@@ -32,10 +32,12 @@ def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> 
         **dict.fromkeys(("ListScheduleGroups", "CreateScheduleGroup", "GetScheduleGroup"), 10.0),
         **dict.fromkeys(("DeleteScheduleGroup", "TagResource", "ListTagsForResource"), 10.0),
     }
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise TypeError(f"rates must be a mapping such as {{'CreateSchedule': 500}}, not {overrides!r}")
     for operation, rate in (overrides or {}).items():
         if operation not in rates:
             raise ValueError(f"rates names {operation!r}; the operations are {', '.join(rates)}")
-        if not rate > 0:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < 1e9:
             raise ValueError(
                 f"rates gives {operation} {rate!r} requests a second; a positive number is wanted"
             )

@@ -33,7 +33,7 @@ _MEMBERS = {
     "ListScheduleGroups": "ScheduleGroups",
 }
 """What each answer must have: a proxy's page with status 200 is none."""
-_NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError)
+_NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What the SDK's reader raises of answers that are none; what is sent has been checked."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -56,7 +56,8 @@ class Service:
         rates: Mapping[str, float] | None,
         role_wait: timedelta,
     ) -> None:
-        from boto3 import Session
+        import boto3
+        import botocore
         from botocore.config import Config
 
         self._clock: Clock = SystemClock()
@@ -69,9 +70,11 @@ class Service:
             max_pool_connections=workers,
             connect_timeout=10,
             read_timeout=30,
+            # A fixed one: the SDK's own is put together anew for each request.
+            user_agent=f"stepsched Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
         )
         with mapped("scheduler", "connect"):
-            self.session: Any = Session() if session is None else session
+            self.session: Any = boto3.Session() if session is None else session
             self._endpoint_url = endpoint_url
             self._client = self.session.client("scheduler", endpoint_url=endpoint_url, config=config)
         self.region: str = self._client.meta.region_name

@@ -136,7 +136,7 @@ def read_target(document: dict[str, Any], kept: dict[str, Any], name: str) -> tu
         if arn.startswith(UNIVERSAL):
             return _read_universal(arn, text, kept, name)
         target = _read_templated(arn, blocks)
-    except (ValidationError, ValueError, KeyError):
+    except (ValidationError, ValueError, KeyError, RecursionError):
         target = TemplateTarget(arn, parameters=blocks)
     return target, _read_input(arn, text, is_string=kept.get("text") is True)
 
@@ -150,7 +150,8 @@ def _read_input(arn: str, text: str | None, *, is_string: bool) -> Any:
     takes_text = match is not None and match["service"] in _TEXT_SERVICES
     try:
         value = json.loads(text)
-    except ValueError:
+        to_json(value)
+    except (ValueError, RecursionError):
         return recognise(text)
     return recognise(text) if takes_text and isinstance(value, str) else recognise(value)
 

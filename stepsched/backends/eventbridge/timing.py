@@ -138,7 +138,7 @@ def reads_back(schedule: AnySchedule, timing: Timing) -> bool:
 def _says_the_same(kept: AnySchedule, plain: AnySchedule) -> bool:
     """Whether nobody has changed the document since: all but a start that was moved or left out."""
     wire = write_timing(kept, now=datetime.min.replace(tzinfo=UTC), anchor=None)
-    end = {wire.end, None if wire.end is None else wire.end + _SECOND}
+    end = {wire.end, None if wire.end is None else second_after(wire.end)}
     match plain:
         case OneTime():
             return isinstance(kept, OneTime) and kept.instant == plain.instant
@@ -170,8 +170,16 @@ def _ordered(timing: Timing) -> Timing:
     """The service wants the start before the end; one second later no further run fits in."""
     end = None if timing.end is None else timing.end.replace(microsecond=0)
     if end is not None and timing.start is not None and timing.start == end:
-        end += _SECOND
+        end = second_after(end)
     return timing._replace(end=end)
+
+
+def second_after(moment: datetime) -> datetime:
+    """A second later, but for the end of time."""
+    try:
+        return moment + _SECOND
+    except OverflowError:
+        return moment
 
 
 def _ceiling(moment: datetime) -> datetime:

@@ -54,15 +54,16 @@ def test_a_foreign_job_is_paused_resumed_and_cancelled_like_any(
     assert client.list() == []
 
 
-def test_a_foreign_job_that_is_updated_is_ours_from_then_on(
+def test_a_foreign_job_that_is_updated_has_versions_and_stays_foreign(
     client: ss.SchedulerClient, foreign: MakeForeign
 ) -> None:
     foreign("theirs")
     before = client.get("theirs")
     record = client.update(before.job.replace(input={"n": 1}))
-    assert (record.owned, record.version) == (True, 2)
+    assert (record.owned, record.version) == (False, 2)
     after = client.get("theirs")
     assert after.job == before.job.replace(input={"n": 1})
-    assert (after.owned, after.next_run) == (True, before.next_run)
+    assert (after.owned, after.version, after.next_run) == (False, 2, before.next_run)
+    assert client.plan([after.job]).is_empty
     assert before.next_run is not None
     assert before.next_run > MONDAY

@@ -478,8 +478,16 @@ class TestForeign:
         after = stub.schedules["default", "job"]
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
         assert changed == {"ScheduleExpression", "Description", "LastModificationDate"}
-        assert (record.owned, record.version) == (True, 2)
+        assert (record.owned, record.current, record.version) == (False, True, 2)
         assert after["Description"].startswith("theirs [stepsched 2 ")
+        later(clock)
+        assert client.plan([record.job]).is_empty
+        client.update(record.job.replace(description="still theirs"))
+        again = stub.schedules["default", "job"]
+        assert {key: again[key] for key in ("Target", "KmsKeyArn")} == {
+            key: before[key] for key in ("Target", "KmsKeyArn")
+        }
+        assert client.get("job").version == 3
 
     @pytest.mark.parametrize(
         ("target", "payload"),

@@ -20,9 +20,9 @@ from botocore.validate import ParamValidator
 import stepsched as ss
 from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import (
-    RUN_PREFIX,
     Settings,
     Stored,
+    is_run_of,
     merge,
     read_document,
     read_run_name,
@@ -1186,7 +1186,17 @@ def test_the_name_of_a_single_run_tells_its_job() -> None:
     assert read_run_name(run_name("job", "key")) == "job"
     assert run_name("job", "key") != run_name("job", "other")
     assert read_run_name("job") is None
-    long = run_name("n" * 64, "key")
-    assert len(long) == 64
-    assert long.startswith(RUN_PREFIX)
-    assert read_run_name(long) == "n" * 41
+    assert read_run_name(run_name("n" * 41, "key")) == "n" * 41
+
+
+def test_a_single_run_of_a_job_with_a_long_name_is_of_no_other_job() -> None:
+    long = "n" * 41 + "-prod"
+    run = run_name(long, "key")
+    assert len(run) <= 64
+    told = read_run_name(run)
+    assert told == run  # the name itself is not in it
+    assert is_run_of(told, long)
+    assert not is_run_of(told, "n" * 41)
+    assert not is_run_of(told, "n" * 41 + "-test")
+    assert is_run_of("job", "job")
+    assert not is_run_of("job", "other")
