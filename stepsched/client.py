@@ -54,7 +54,8 @@ class SchedulerClient:
 
             backend = LocalBackend()
         if not isinstance(backend, Backend):
-            raise TypeError(f"a backend is wanted, such as LocalBackend({backend!r}), not {backend!r}")
+            name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
+            raise TypeError(f"a backend is wanted, such as {name}({backend!r}), not {backend!r}")
         self.backend = backend
 
     def create(self, job: Job) -> JobRecord:
@@ -179,6 +180,8 @@ class SchedulerClient:
         Raises:
             ValueError: ``status`` is no such word.
         """
+        if tags is not None and not isinstance(tags, Mapping):
+            raise TypeError(f"tags must be a mapping such as {{'team': 'a'}}, not {tags!r}")
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
                 raise TypeError(f"{word} must be text, not {text!r}")
@@ -309,7 +312,10 @@ class SchedulerClient:
 
     def _remove(self, record: JobRecord) -> JobRecord:
         """Cancels what is still what the plan saw: by its name alone it might be somebody else's."""
-        present = self.backend.get(record.name, group=record.job.group)
+        try:
+            present = self.backend.get(record.name, group=record.job.group)
+        except JobNotFoundError:  # an earlier turn of the same plan has done it
+            return record
         if not present.owned or present.version != record.version or present.job != record.job:
             raise ConflictError(record.name, record.version)
         return self.backend.cancel(record.name, group=record.job.group)
@@ -454,6 +460,9 @@ class SchedulerClient:
             )
         self.backend.check(job)
 
+    def __repr__(self) -> str:
+        return f"SchedulerClient({self.backend!r})"
+
     def __enter__(self) -> Self:
         self.backend.start()
         return self
@@ -488,6 +497,8 @@ def _known_name(name: str) -> str:
         TypeError: It is no text.
         JobNotFoundError: No job can have it.
     """
+    if isinstance(name, (Job, JobRecord)):
+        raise TypeError(f"the name of a job is wanted: give {name.name!r}, its .name")
     if not isinstance(name, str):
         raise TypeError(f"the name of a job is wanted, not {name!r}")
     if not is_name(name):

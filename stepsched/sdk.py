@@ -42,7 +42,7 @@ _NO_ACCESS = {
 }
 _CURES = {
     "NoCredentialsError": "set AWS_PROFILE or credentials, or pass session=boto3.Session(...)",
-    "NoRegionError": "set AWS_REGION, or pass session=boto3.Session(region_name=...)",
+    "NoRegionError": "set AWS_DEFAULT_REGION, or pass session=boto3.Session(region_name=...)",
     "ProfileNotFound": "correct AWS_PROFILE or ~/.aws/config",
 }
 
@@ -96,7 +96,7 @@ def _retry_after(headers: Any) -> timedelta | None:
 def _of_sdk(service: str, operation: str, error: Exception) -> BackendError:
     code = type(error).__name__
     classes = {each.__name__ for each in type(error).__mro__}
-    words = f"{error}; {_CURES[code]}" if code in _CURES else str(error)
+    words = f"{str(error).rstrip('.')}; {_CURES[code]}" if code in _CURES else str(error)
     if classes & _NO_ACCESS:
         return AccessDeniedError(service, operation, code, detail=words)
     if classes & _UNREACHABLE:

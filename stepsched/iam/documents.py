@@ -393,7 +393,7 @@ def _check_given(**arguments: object) -> None:
 
 def _check_place(account: str | None, region: str | None, partition: str) -> None:
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        raise ValueError(f"account {account!r} is not an account's number; it has 12 digits")
+        raise ValueError(f"account {account!r} is not an account's number: text of 12 digits")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
     if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
         raise ValueError(f"region {region!r} is not a Region's name; write it such as 'eu-west-1'")

@@ -67,7 +67,7 @@ class EventBridgeBackend(Backend):
     Nothing runs in this process: the service fires, also when this process is gone. It keeps no record of
     runs, so ``runs`` and ``backfill`` are refused; what could not be delivered is in the dead-letter queue.
     Where the account, the Region, credentials and the endpoint come from is as in boto3: ``AWS_PROFILE``,
-    ``AWS_REGION``, ``AWS_ENDPOINT_URL`` and the rest, or a session of yours.
+    ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL`` and the rest, or a session of yours.
     """
 
     name = "eventbridge"
@@ -138,9 +138,14 @@ class EventBridgeBackend(Backend):
         self._groups = Groups(self._service, SystemClock())
         self._letters = DeadLetterQueue(self._service)
 
+    def __repr__(self) -> str:
+        group = "" if self._settings.group is None else f", group={self._settings.group!r}"
+        return f"EventBridgeBackend({self._settings.role_arn!r}{group}) in {self._service.region}"
+
     def close(self) -> None:
         """Closes the connections."""
         self._service.close()
+        self._letters.close()
 
     def stop(self) -> None:
         """Nothing fires in this process, so nothing has to end."""

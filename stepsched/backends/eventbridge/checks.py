@@ -7,6 +7,7 @@ targets"; every message names the job, the field, the value and a cure.
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -24,7 +25,7 @@ from stepsched.backends.eventbridge.targets import (
 )
 from stepsched.backends.eventbridge.timing import check_timing
 from stepsched.context import find_look_alike
-from stepsched.errors import UnsupportedError
+from stepsched.errors import ScheduleWarning, UnsupportedError
 from stepsched.jobs import CatchUp, Job, Overlap, Retry
 from stepsched.payloads import MAX_PAYLOAD_BYTES
 from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
@@ -141,7 +142,7 @@ def _check_place(job: Job, group: str | None) -> None:
     if job.name.startswith(RUN_PREFIX):
         reason = f"names that begin with {RUN_PREFIX!r} are kept for single runs"
         raise _refusal(job, reason, "choose another name")
-    if group is not None and job.group != "default":
+    if group is not None and job.group not in ("default", group):
         reason = f"the backend keeps all its jobs in group {group!r}, and the job asks for {job.group!r}"
         raise _refusal(job, reason, "leave the job's group out", "EventBridgeBackend without group=")
 
@@ -178,6 +179,8 @@ def _check_target(job: Job, target: AwsTarget, region: str, partition: str) -> N
     if not arn.startswith(UNIVERSAL) and match["partition"] != partition:
         reason = f"the target lies in partition {match['partition']} and the backend in {partition}: {arn}"
         raise _refusal(job, reason, "correct the ARN", "a backend in a Region of that partition")
+    if not arn.startswith(UNIVERSAL) and not re.fullmatch(r"[0-9]{12}", match["account"]):
+        raise _refusal(job, f"the account of {arn!r} has not 12 digits", "correct the ARN")
     if not arn.startswith(UNIVERSAL) and match["region"] != region:
         reason = f"the target lies in {match['region']} and the backend in {region}: {arn}"
         raise _refusal(job, reason, f"a backend in {match['region']}", "a target in the same Region")
@@ -220,8 +223,8 @@ def _check_input(job: Job, target: AwsTarget) -> None:
     unused = call is not None or isinstance(target, SageMakerPipelineTarget)
     if unused and job.input != {}:
         where = "parameters" if not isinstance(target, TemplateTarget) and call is None else "the request"
-        reason = f"the input of a {type(target).__name__} is not sent, so {job.input!r:.60} would be lost"
-        raise _refusal(job, reason, f"put it into {where} of the target")
+        reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
+        raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
     if place is not None:
         reason = f"{place} holds text that the service would replace, for it looks like a context attribute"
@@ -274,7 +277,14 @@ def _check_request(job: Job, service: str, action: str, request: dict[str, Any])
     if service not in known and service in known.values():
         mend = next(identifier for identifier, name in known.items() if name == service)
         raise _refusal(job, f"{service!r} is botocore's name of the service", f"the identifier {mend!r}")
-    if service not in known:  # newer than this botocore; one that does not exist is refused at creation
+    if service not in known:  # newer than this botocore, or none: the service says so at creation
+        near = get_close_matches(service, known, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        warnings.warn(
+            f"job {job.name!r}: this botocore knows no service {service!r}{hint}; its request is not checked",
+            ScheduleWarning,
+            stacklevel=6,
+        )
         return
     operations = _operations(known[service])
     operation = operations.get(action.lower())

@@ -12,6 +12,7 @@ from zlib import crc32
 
 from stepsched.backends.eventbridge.documents import read_run_name
 from stepsched.backends.eventbridge.service import Service
+from stepsched.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
 from stepsched.sdk import mapped
 
@@ -98,6 +99,11 @@ class DeadLetterQueue:
         self._service = service
         self._client: Any = None
 
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            self._client.close()
+
     def read(self, arn: str, limit: int) -> list[DeadLetter]:
         """The queue's dead letters, oldest first; all messages are shown again to others at the end.
 
@@ -145,6 +151,12 @@ class DeadLetterQueue:
 
     def _url(self, arn: str) -> str:
         account, name = arn.split(":")[4:6]
-        with mapped("sqs", "GetQueueUrl"):
-            answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        try:
+            with mapped("sqs", "GetQueueUrl"):
+                answer = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+        except BackendError as error:
+            if "NonExistentQueue" not in error.code and error.code != "QueueDoesNotExist":
+                raise
+            words = f"there is no queue {arn}; create it, or correct dead_letter_arn"
+            raise BackendError("sqs", "GetQueueUrl", error.code, error.request_id, detail=words) from error
         return str(answer["QueueUrl"])

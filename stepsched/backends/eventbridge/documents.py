@@ -84,6 +84,8 @@ def kept_of(job: Job, settings: Settings, now: datetime | None) -> dict[str, Any
         kept["tags"] = job.tags
     if not job.is_one_time and job.completion is Completion.KEEP:
         kept["completion"] = "keep"
+    if settings.group is not None and job.group == settings.group != "default":
+        kept["group"] = "named"
     if job.dead_letter is None and settings.dead_letter_arn is not None:
         kept["queue"] = "default"
     schedule, moment = job.schedule, now or _LATE
@@ -170,7 +172,7 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         target=what,
         input=payload,
         description=text,
-        group="default" if group == settings.group else group,
+        group="default" if group == settings.group and kept.get("group") != "named" else group,
         tags=_read_tags(kept),
         retry=_read_retry(target.get("RetryPolicy") or {}),
         dead_letter=_read_queue(target, kept),

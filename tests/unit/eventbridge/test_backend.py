@@ -869,7 +869,7 @@ class TestPlaces:
     """Where the account, the Region and the endpoint come from is as in boto3."""
 
     def test_no_region(self) -> None:
-        with pytest.raises(ss.BackendError, match="AWS_REGION"):
+        with pytest.raises(ss.BackendError, match="AWS_DEFAULT_REGION"):
             EventBridgeBackend(ROLE)
 
     def test_no_such_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -473,9 +473,9 @@ def test_a_description_that_ends_like_a_mark_is_refused() -> None:
 )
 def test_an_input_that_would_not_be_sent_is_refused_with_its_place(target: ss.Target, where: str) -> None:
     error = refusal(job(target=target, input={"a": 1}))
-    assert "is not sent, so {'a': 1} would be lost" in error.reason
+    assert "takes no input of the job, so {'a': 1} would be lost" in error.reason
     assert error.alternatives[0].startswith("put it into ")
-    assert error.alternatives[0].endswith(" of the target")
+    assert error.alternatives[0].startswith("put it into ")
 
 
 @pytest.mark.parametrize(
@@ -571,7 +571,6 @@ RUN = {"Cluster": "c", "TaskDefinition": "t"}
         pytest.param(
             api("rds", "stopDBCluster", {"DbClusterIdentifier": "a"}), id="other case of an acronym"
         ),
-        pytest.param(api("newerthanbotocore", "doIt", {"anything": 1}), id="unknown service"),
         pytest.param(api("sns", "publish", {"Message": "m", "TopicArn": "t"}), id="topic"),
     ],
 )
@@ -729,3 +728,26 @@ def test_an_arn_of_another_kind_is_refused_with_the_form(
 def test_dead_letters_of_a_job_need_a_whole_arn() -> None:
     error = refusal(job(dead_letter=ss.QueueTarget(QUEUE.replace("123456789012", "123"))))
     assert error.reason.startswith("dead_letter 'arn:aws:sqs:eu-west-1:123:orders' is not of the form")
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        pytest.param("newerthanbotocore", "knows no service 'newerthanbotocore'; its request", id="new"),
+        pytest.param("sqss", "(did you mean 'sqs'?)", id="near"),
+    ],
+)
+def test_a_service_that_botocore_does_not_know_is_taken_with_a_warning(service: str, words: str) -> None:
+    with pytest.warns(ss.ScheduleWarning) as caught:
+        check(job(target=ss.ApiTarget(service, "doIt", {"a": 1})))
+    assert words in str(caught[0].message)
+
+
+def test_a_job_may_name_the_group_of_its_backend() -> None:
+    check(job(group="reports"), group="reports")
+    assert "asks for 'other'" in str(refusal(job(group="other"), group="reports"))
+
+
+def test_an_account_has_twelve_digits() -> None:
+    short = ss.LambdaTarget("arn:aws:lambda:eu-west-1:1234:function:f")
+    assert "has not 12 digits" in str(refusal(job(target=short)))

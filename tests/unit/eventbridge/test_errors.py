@@ -167,7 +167,7 @@ def test_an_error_before_any_answer_leaves_as_the_table_says(
     ("kind", "cure"),
     [
         pytest.param(sdk.NoCredentialsError, "set AWS_PROFILE or credentials", id="credentials"),
-        pytest.param(sdk.NoRegionError, "set AWS_REGION", id="Region"),
+        pytest.param(sdk.NoRegionError, "set AWS_DEFAULT_REGION", id="Region"),
         pytest.param(sdk.ProfileNotFound, "correct AWS_PROFILE", id="profile"),
     ],
 )

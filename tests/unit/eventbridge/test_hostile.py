@@ -92,6 +92,13 @@ class TestPrune:
             ss.SchedulerClient(open_backend()).apply(plan)
         assert {("default", "b"), ("g1", "b")} <= stub.schedules.keys()
 
+    def test_a_plan_can_be_applied_twice(self, client: ss.SchedulerClient) -> None:
+        client.create_many([job("a"), job("b"), job("c", description="old")])
+        plan = client.plan([job("a"), job("c")], prune=True)
+        client.apply(plan)
+        client.apply(plan)
+        assert [record.name for record in client.list()] == ["a", "c"]
+
 
 class TestPoison:
     """One odd schedule stops no list and no other verb."""
@@ -261,7 +268,6 @@ class TestTargets:
             pytest.param(
                 ss.ApiTarget("dynamodb", "putItem", {"TableName": "t", "Item": {"k": {"S": "a"}}}), id="union"
             ),
-            pytest.param(ss.ApiTarget("brandnew", "doIt", {"A": 1}), id="newer than the SDK"),
         ],
     )
     def test_right(self, client: ss.SchedulerClient, target: Any) -> None:
@@ -273,6 +279,18 @@ class TestTargets:
     def test_an_arn_of_odd_characters(self, arn: str) -> None:
         with pytest.raises(ValueError):
             ss.LambdaTarget(arn)
+
+
+def test_a_job_that_names_its_backend_s_group_comes_back_as_it_is(
+    open_backend: Callable[..., ss.EventBridgeBackend],
+) -> None:
+    scoped = ss.SchedulerClient(open_backend(group="team"))
+    wanted = [job("named", group="team"), job("plain")]
+    scoped.create_many(wanted)
+    assert [record.job for record in scoped.list()] == wanted
+    assert scoped.plan(wanted, prune=True).is_empty
+    whole = ss.SchedulerClient(open_backend())
+    assert [record.job.group for record in whole.list(group="team")] == ["team", "team"]
 
 
 @pytest.mark.parametrize(
