@@ -19,6 +19,7 @@ from stepsched.errors import (
     JobExistsError,
     JobNotFoundError,
     StepschedError,
+    UnsupportedError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, is_name
 from stepsched.plans import Change, Plan, make_plan, refuse_repeats
@@ -232,6 +233,7 @@ class SchedulerClient:
 
         Raises:
             JobNotFoundError: There is no such job.
+            UnsupportedError: The backend keeps none.
         """
         return self.backend.versions(_known_name(name), group=group)
 
@@ -355,7 +357,7 @@ class SchedulerClient:
         """Runs the job once, beside its schedule and whatever its status.
 
         Returns:
-            The run as recorded; ``runs(name)`` tells how it went.
+            The run as recorded; ``runs(name)`` tells how it went, where the backend keeps runs.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -379,6 +381,7 @@ class SchedulerClient:
 
         Raises:
             JobNotFoundError: There is no such job.
+            UnsupportedError: The backend keeps no record of runs.
             ValueError: An instant is naive, ``until`` lies before ``since``, or the stretch holds more
                 than 10,000 runs.
         """
@@ -431,6 +434,7 @@ class SchedulerClient:
 
         Raises:
             JobNotFoundError: No such job, and no run of one.
+            UnsupportedError: The backend keeps no record of such runs.
             ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
         """
         _refuse_naive(since=since, until=until)
@@ -446,9 +450,21 @@ class SchedulerClient:
             limit=limit,
         )
         found = list(self.backend.runs(query))
-        if not found and name is not None and not any(self.backend.runs(RunQuery(job=name, limit=1))):
-            self.backend.get(name)
+        if not found and name is not None:
+            self._must_be_known(name)
         return found
+
+    def _must_be_known(self, name: str) -> None:
+        """Refuses a name that neither a job nor a run has."""
+        try:
+            self.backend.get(name)
+        except JobNotFoundError as missing:
+            try:
+                has_run = any(self.backend.runs(RunQuery(job=name, limit=1)))
+            except UnsupportedError:
+                raise missing from None
+            if not has_run:
+                raise
 
     def _check(self, job: Job) -> None:
         if type(job) is not Job:  # a subclass would not come back as itself

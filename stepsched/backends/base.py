@@ -128,6 +128,7 @@ class Backend(ABC):
 
         Raises:
             JobNotFoundError: There is no such job.
+            UnsupportedError: The backend keeps none.
         """
 
     @abstractmethod
@@ -163,7 +164,7 @@ class Backend(ABC):
 
     @abstractmethod
     def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
-        """Deletes a job and its runs that have not started; its history stays.
+        """Deletes a job and, where they are records, its runs that have not started; its history stays.
 
         Returns:
             The job as it last was, with status cancelled.
@@ -192,6 +193,7 @@ class Backend(ABC):
 
         Raises:
             JobNotFoundError: There is no such job.
+            UnsupportedError: The backend keeps no record of runs.
             ValueError: The stretch holds more runs than the backend records at once.
         """
 
@@ -205,7 +207,11 @@ class Backend(ABC):
 
     @abstractmethod
     def runs(self, query: RunQuery) -> Iterator[Run]:
-        """The runs that fit, in the order they were recorded."""
+        """The runs that fit, in the order they were recorded.
+
+        Raises:
+            UnsupportedError: The backend keeps no record of such runs.
+        """
 
     def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
         """Begins to fire what is due, where the backend fires in this process. Harmless twice."""

@@ -234,7 +234,7 @@ def test_the_embedded_backend_fills_them() -> None:
     backend.run_until(T0)
     (run,) = client.runs("job")
     backend.close()
-    assert seen == [{"at": "2030-01-07T12:00:00Z", "of": [ARN], "try": "1", "id": str(run.id), "n": 1}]
+    assert seen == [{"at": "2030-01-07T12:00:00Z", "of": [ARN], "try": "1", "id": f"{run.id}-1", "n": 1}]
 
 
 def test_the_embedded_backend_fills_the_request_of_a_call_and_keeps_the_job() -> None:

@@ -6,7 +6,6 @@ import builtins
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -177,7 +176,10 @@ class EventBridgeBackend(Backend):
         request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)
         document = request | {"CreationDate": now, "LastModificationDate": now}
-        return record_of(Stored(document, job, 1, True, True, True, anchor), self._settings, now)  # noqa: FBT003
+        stored = Stored(
+            document=document, job=job, version=1, owned=True, marked=True, enabled=True, anchor=anchor
+        )
+        return record_of(stored, self._settings, now)
 
     def _create(self, name: str, request: dict[str, Any]) -> None:
         """Creates a schedule, and its group where that is missing.
@@ -214,7 +216,7 @@ class EventBridgeBackend(Backend):
         return list(self._service.each(attempt, items))
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
-        return self._record(self._stored(name, group))
+        return self._record(self._stored(name, group, anew=False))
 
     def find(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
         def look(job: Job) -> JobRecord | None:
@@ -334,6 +336,8 @@ class EventBridgeBackend(Backend):
             )
 
     def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+        """Deletes the schedule. A single run of ``run_now`` that has not started goes on: it is a schedule of
+        its own."""
         place, document = self._located(name, group)
         parameters = {"Name": name, "GroupName": place}
         try:
@@ -343,7 +347,11 @@ class EventBridgeBackend(Backend):
                 raise ConflictError(name, self._read(document).version) from error
             if error.code != "ResourceNotFoundException":  # it was there: somebody was faster
                 raise
-        record = self._record(self._read(document))  # an unreadable schedule is gone all the same
+        try:
+            record = self._record(self._read(document))
+        except BackendError as error:
+            words = f"{error.detail}; it has been deleted"
+            raise BackendError(error.service, error.operation, error.code, detail=words) from error
         return record.replace(status=JobStatus.CANCELLED, next_run=None)
 
     # -- groups ------------------------------------------------------------------------------------
@@ -418,12 +426,15 @@ class EventBridgeBackend(Backend):
             letter
             for letter in self.dead_letters()
             if (query.job is None or is_run_of(letter.job, query.job))
+            and self._settings.group in (None, letter.group)
             and (query.since is None or letter.scheduled_for >= query.since)
             and (query.until is None or letter.scheduled_for <= query.until)
         ]
         return iter(found if query.limit is None else found[len(found) - min(query.limit, len(found)) :])
 
-    def dead_letters(self, queue_arn: str | None = None, *, limit: int = 1_000) -> builtins.list[DeadLetter]:
+    def dead_letters(
+        self, queue_arn: str | None = None, *, limit: int | None = None
+    ) -> builtins.list[DeadLetter]:
         """What could not be delivered, oldest first. Nothing is deleted: :meth:`redrive` or
         :meth:`discard` does that.
 
@@ -432,7 +443,7 @@ class EventBridgeBackend(Backend):
 
         Args:
             queue_arn: The queue. None: the backend's ``dead_letter_arn``.
-            limit: At most so many.
+            limit: At most so many, of those that the queue gives first. None: all.
 
         Raises:
             ValueError: No queue is known.
@@ -458,6 +469,10 @@ class EventBridgeBackend(Backend):
             raise InvalidTransitionError(
                 run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
             )
+        own = self._settings.group
+        if own is not None and run.group != own:
+            words = f"a dead letter of group {run.group!r}, and this backend keeps {own!r}"
+            raise InvalidTransitionError(run.job, words, "redrive a run of")
         try:
             stored = self._stored(self._job_of(run), run.group)
         except JobNotFoundError as error:
@@ -466,8 +481,12 @@ class EventBridgeBackend(Backend):
         once = stored._replace(document={**stored.document, "Target": target})
         now = self.now()
         request = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=now)
-        with suppress(JobExistsError):  # an earlier attempt got as far as this
+        try:
             self._create(request["Name"], request)
+        except JobExistsError:  # an earlier attempt got as far as this
+            there = self._groups.document(request["Name"], request["GroupName"])
+            if there is not None and there["Target"].get("Input") != request["Target"]["Input"]:
+                raise
         self.discard(run)
         return Run(
             id=run.id,
@@ -507,8 +526,8 @@ class EventBridgeBackend(Backend):
             raise BackendError("scheduler", "read schedule", "UNREADABLE", detail=words) from error
         return stored
 
-    def _stored(self, name: str, group: str | None) -> Stored:
-        return self._read(self._located(name, group)[1])
+    def _stored(self, name: str, group: str | None, *, anew: bool = True) -> Stored:
+        return self._read(self._located(name, group, anew=anew)[1])
 
     def _stored_at(self, job: Job) -> Stored:
         """What is stored of a job, in its own group."""
@@ -520,7 +539,7 @@ class EventBridgeBackend(Backend):
             instead = ("create it in the new group and cancel it in the old one",)
             raise UnsupportedError(job.name, self.name, reason, instead) from error
 
-    def _located(self, name: str, group: str | None) -> tuple[str, dict[str, Any]]:
+    def _located(self, name: str, group: str | None, *, anew: bool = True) -> tuple[str, dict[str, Any]]:
         """The group and the document of a job.
 
         Raises:
@@ -530,7 +549,7 @@ class EventBridgeBackend(Backend):
         own = self._settings.group
         if own is not None and group not in (None, "default", own):
             raise JobNotFoundError(name)
-        found = self._groups.find(name, own or group)
+        found = self._groups.find(name, own or group, anew=anew)
         if not found:
             raise JobNotFoundError(name)
         if len(found) > 1:

@@ -222,7 +222,7 @@ def _check_input(job: Job, target: AwsTarget) -> None:
     call = universal_parts(target, job.name)
     unused = call is not None or isinstance(target, SageMakerPipelineTarget)
     if unused and job.input != {}:
-        where = "parameters" if not isinstance(target, TemplateTarget) and call is None else "the request"
+        where = "parameters" if isinstance(target, (BatchTarget, SageMakerPipelineTarget)) else "the request"
         reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
@@ -257,7 +257,8 @@ def _check_overrides(job: Job) -> None:
 def _check_description(job: Job, settings: Settings) -> None:
     if read_description(job.description)[1] is not None:
         raise _refusal(job, f"description {job.description!r} ends like stepsched's own mark", "other words")
-    mark = Mark(version=999_999, digest="0" * 8, kept=kept_of(job, settings, None))
+    most = kept_of(job, settings, None) | {"queue": "default", "theirs": True}
+    mark = Mark(version=999_999, digest="0" * 8, kept=most)
     whole = write_description(job.description, mark)
     if read_description(whole) != (job.description, mark):
         reason = f"description {job.description!r} cannot be told from the mark that stepsched puts behind it"
@@ -317,13 +318,10 @@ def _services() -> dict[str, str]:
 
 def _model_problems(target: dict[str, Any]) -> str:
     """What botocore's model has against a target; empty where nothing."""
-    import botocore.session
     from botocore.validate import ParamValidator
 
-    model = botocore.session.get_session().get_service_model("scheduler")
-    shape = model.operation_model("CreateSchedule").input_shape
-    assert shape is not None
-    report = ParamValidator().validate(target, shape.members["Target"])
+    shape = _operations("scheduler")["createschedule"].input_shape.members["Target"]
+    report = ParamValidator().validate(target, shape)
     return str(report.generate_report()) if report.has_errors() else ""
 
 

@@ -6,7 +6,9 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
+from threading import Lock
 from typing import Any
 from zlib import crc32
 
@@ -15,6 +17,8 @@ from stepsched.backends.eventbridge.service import Service
 from stepsched.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
 from stepsched.sdk import mapped
+
+_LOG = logging.getLogger(__name__)
 
 
 class DeadLetter(Run, frozen=True):
@@ -98,13 +102,14 @@ class DeadLetterQueue:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._client: Any = None
+        self._lock = Lock()
 
     def close(self) -> None:
         """Closes the connections."""
         if self._client is not None:
             self._client.close()
 
-    def read(self, arn: str, limit: int) -> list[DeadLetter]:
+    def read(self, arn: str, limit: int | None) -> list[DeadLetter]:
         """The queue's dead letters, oldest first; all messages are shown again to others at the end.
 
         Raises:
@@ -113,18 +118,31 @@ class DeadLetterQueue:
         url = self._url(arn)
         letters: list[DeadLetter] = []
         handles: dict[str, str] = {}
-        with mapped("sqs", "ReceiveMessage"):
-            while len(letters) < limit:
-                fresh = [each for each in self._receive(url) if each["MessageId"] not in handles]
-                if not fresh:
-                    break
-                handles |= {message["MessageId"]: message["ReceiptHandle"] for message in fresh}
-                read = (read_dead_letter(message, arn) for message in fresh)
-                letters += [letter for letter in read if letter is not None]
-        with mapped("sqs", "ChangeMessageVisibility"):
-            for handle in handles.values():
-                self._sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        try:
+            with mapped("sqs", "ReceiveMessage"):
+                while limit is None or len(letters) < limit:
+                    fresh = [each for each in self._receive(url) if each["MessageId"] not in handles]
+                    if not fresh:
+                        break
+                    handles |= {message["MessageId"]: message["ReceiptHandle"] for message in fresh}
+                    read = (read_dead_letter(message, arn) for message in fresh)
+                    letters += [letter for letter in read if letter is not None]
+        finally:
+            self._show(url, list(handles.values()))
         return sorted(letters, key=lambda letter: letter.id)[:limit]
+
+    def _show(self, url: str, handles: list[str]) -> None:
+        """Shows messages to others again; what fails comes back by itself."""
+        for first in range(0, len(handles), 10):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                for number, handle in enumerate(handles[first : first + 10])
+            ]
+            try:
+                with mapped("sqs", "ChangeMessageVisibility"):
+                    self._sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            except BackendError as error:
+                _LOG.warning("messages of %s stay hidden for up to two minutes: %s", url, error)
 
     def _receive(self, url: str) -> list[dict[str, Any]]:
         answer = self._sqs.receive_message(
@@ -145,9 +163,10 @@ class DeadLetterQueue:
 
     @property
     def _sqs(self) -> Any:
-        if self._client is None:
-            self._client = self._service.client("sqs")
-        return self._client
+        with self._lock:  # a session is not for many threads at once
+            if self._client is None:
+                self._client = self._service.client("sqs")
+            return self._client
 
     def _url(self, arn: str) -> str:
         account, name = arn.split(":")[4:6]

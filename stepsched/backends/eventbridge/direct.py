@@ -59,6 +59,8 @@ class Direct:
         self._url = client.meta.endpoint_url.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
         # Not public; where a version of the SDK has it elsewhere, everything goes the long way.
+        self.is_open = True
+        """False after the first throttle: the SDK's adaptive mode learns its pace only from its own calls."""
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -72,7 +74,7 @@ class Direct:
             ClientError: The service refuses, for good.
         """
         route = _ROUTES.get(operation)
-        if route is None or self._session is None:
+        if route is None or self._session is None or not self.is_open:
             return None
         request = self._request(*self._address(route, parameters))
         names = {"operation_name": operation}
@@ -107,6 +109,8 @@ class Direct:
     def _raise_for_good(self, operation: str, response: Any, answer: dict[str, Any]) -> None:
         """Raises what no repetition would change."""
         code = str(response.headers.get(_TYPE, "")).partition(":")[0]
+        if response.status_code == 429:
+            self.is_open = False
         if response.status_code == 429 or response.status_code >= 500 or not code:
             return
         words = answer.get("Message") or answer.get("message") or ""

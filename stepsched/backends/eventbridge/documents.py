@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
+from stepsched.backends.eventbridge.mark import LIMIT, Mark, digest, read_description, write_description
 from stepsched.backends.eventbridge.targets import (
     aws_target,
     kept_of_target,
@@ -35,7 +35,8 @@ _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 RUN_PREFIX = "stepsched-run-"
 """How the names of single runs begin: those of ``run_now`` and ``redrive``."""
 _RUN_WORDS = "a single run of "
-_KEYED = len(RUN_PREFIX) + 8
+_KEY = 16
+_KEYED = len(RUN_PREFIX) + _KEY
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
 """When every start has passed."""
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
@@ -311,6 +312,7 @@ def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[s
             merged.pop(key, None)
             if key in fresh:
                 merged[key] = fresh[key]
+        merged["State"] = fresh["State"]
     if job.is_one_time != before.is_one_time or job.completion is not before.completion:
         merged["ActionAfterCompletion"] = fresh["ActionAfterCompletion"]
     if job.jitter != before.jitter:
@@ -330,7 +332,9 @@ def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) 
         if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
         mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)
-        request["Description"] = write_description(stored.job.description, mark)
+        description = write_description(stored.job.description, mark)
+        if len(description) <= LIMIT:  # others may have filled it
+            request["Description"] = description
     return request
 
 
@@ -385,14 +389,14 @@ def _is_loose(job: Job) -> bool:
 def run_name(name: str, key: str) -> str:
     """The name of a single run of a job, by a key of its own. A job's name that is too long to stand in it
     is there as a digest."""
-    whole = f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:8]}-{name}"
+    whole = f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:_KEY]}-{name}"
     return whole if len(whole) <= 64 else f"{whole[:_KEYED]}.{_name_digest(name)}"
 
 
 def read_run_name(run: str) -> str | None:
     """The job whose single run has this name; the run's own name where only a digest tells it; None where
     it is no single run."""
-    if re.fullmatch(rf"{RUN_PREFIX}[0-9a-f]{{8}}[-.].+", run) is None:
+    if re.fullmatch(rf"{RUN_PREFIX}[0-9a-f]{{{_KEY}}}[-.].+", run) is None:
         return None
     return run[_KEYED + 1 :] if run[_KEYED] == "-" else run
 

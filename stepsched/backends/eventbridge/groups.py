@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -24,19 +25,22 @@ class Groups:
         self._clock = clock
         self._known: tuple[str, ...] = ()
         self._until = float("-inf")
+        self._lock = Lock()
 
     def names(self) -> list[str]:
         """All groups, as the service lists them now."""
         pages = self._service.pages("ListScheduleGroups", MaxResults=100)
         names = [group["Name"] for page in pages for group in page["ScheduleGroups"]]
-        self._known = tuple(names)
-        self._until = self._clock.monotonic() + _MEMORY
+        with self._lock:
+            self._known = tuple(names)
+            self._until = self._clock.monotonic() + _MEMORY
         return names
 
     def learn(self, name: str) -> None:
         """Forgets what is known where it does not hold a group that there is."""
-        if name not in self._known:
-            self._until = float("-inf")
+        with self._lock:
+            if name not in self._known:
+                self._until = float("-inf")
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> None:
         """Makes a group where it does not exist."""
@@ -59,16 +63,17 @@ class Groups:
             if error.code != "ConflictException":  # another made it meanwhile
                 raise
 
-    def find(self, name: str, group: str | None) -> dict[str, dict[str, Any]]:
+    def find(self, name: str, group: str | None, *, anew: bool) -> dict[str, dict[str, Any]]:
         """The documents of all schedules of that name, by group.
 
         Args:
             name: The schedule's.
             group: Only this one. None: every group there is.
+            anew: Whether the groups are listed anew: for what must not mistake one for the only one.
         """
         if group is not None:
             return self._look(name, (group,))
-        is_fresh = self._clock.monotonic() < self._until
+        is_fresh = not anew and self._clock.monotonic() < self._until
         places = self._known if is_fresh else tuple(self.names())
         found = self._look(name, places)
         if not found and is_fresh:  # a group may have come since
@@ -76,8 +81,8 @@ class Groups:
         return found
 
     def _look(self, name: str, places: Sequence[str]) -> dict[str, dict[str, Any]]:
-        if len(places) == 1:
-            documents: Sequence[dict[str, Any] | None] = [self.document(name, places[0])]
+        if len(places) == 1 or self._service.is_inside:
+            documents: Sequence[dict[str, Any] | None] = [self.document(name, place) for place in places]
         else:
             documents = list(self._service.each(lambda place: self.document(name, place), places))
         pairs = zip(places, documents, strict=True)

@@ -37,8 +37,9 @@ class Mark(NamedTuple):
 
 
 def digest(job: Job) -> str:
-    """Changes with the job. Defaults are left out, so that fields which come later do not change it."""
-    return sha256(job.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:8]
+    """Changes with the job. Defaults are left out, so that fields which come later do not change it; so is
+    the group, which cannot change and whose name depends on the backend that reads."""
+    return sha256(job.model_dump_json(exclude_defaults=True, exclude={"group"}).encode()).hexdigest()[:8]
 
 
 def write_description(text: str, mark: Mark) -> str:

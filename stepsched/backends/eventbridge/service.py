@@ -19,8 +19,7 @@ from stepsched.sdk import mapped
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
 """Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
-_DETOUR = 5.0
-"""Seconds for which the SDK's adaptive retries have the word after a call that needed them."""
+_THREADS = "stepsched-aws"
 _ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
 """What the service says of a role that it may not assume, or not yet."""
 _MEMBERS = {
@@ -63,7 +62,8 @@ class Service:
         self._clock: Clock = SystemClock()
         self._workers = workers
         self._role_wait = role_wait.total_seconds()
-        self._role_refused_at: float | None = None
+        self._refused_at: dict[str, float] = {}
+        """When each role was first refused."""
         self._pause = threading.Event()
         config = Config(
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
@@ -84,7 +84,6 @@ class Service:
             for method, operation in self._client.meta.method_to_api_mapping.items()
         }
         self._direct = Direct(self._client)
-        self._detour: dict[str, float] = {}
         self._buckets = {name: Bucket(rate) for name, rate in request_rates(self.region, rates).items()}
         self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(workers)
@@ -95,7 +94,8 @@ class Service:
             return self.session.client(name, endpoint_url=self._endpoint_url)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; whoever waits goes on at once."""
+        self._pause.set()
         self._client.close()
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -106,18 +106,19 @@ class Service:
             InvalidScheduleError: The service refuses the expression.
         """
         pause = 1.0
+        role = str(parameters.get("Target", {}).get("RoleArn"))
         while True:
             try:
                 answer = self._once(operation, parameters)
             except BackendError as error:  # noqa: PERF203 -- each turn is a request
-                left = self._patience(error) if _ROLE_IS_NEW in error.detail else 0.0
+                left = self._patience(role, error) if _ROLE_IS_NEW in error.detail else 0.0
                 if left <= 0:
                     raise
                 self._pause.wait(min(pause, left))
                 pause = min(2 * pause, 10.0)
             else:
-                if operation in ("CreateSchedule", "UpdateSchedule"):
-                    self._role_refused_at = None
+                with self._lock:
+                    self._refused_at.pop(role, None)
                 return answer
 
     def _once(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -126,34 +127,33 @@ class Service:
         if wait:
             self._pause.wait(wait)
         with self._places, mapped("scheduler", operation):
-            try:
-                answer = self._send(operation, parameters)
-            except _NO_ANSWER as error:
-                raise _unreadable(operation, repr(error)) from error
+            answer = self._send(operation, parameters)
         wanted = _MEMBERS.get(operation)
         if wanted is not None and wanted not in answer:
             raise _unreadable(operation, f"it has no {wanted}")
         return answer
 
     def _send(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The short way where it leads there; else, and for a while after, the SDK's with its retries."""
-        now = self._clock.monotonic()
-        if now >= self._detour.get(operation, now):
-            answer = self._direct.call(operation, parameters)
-            if answer is not None:
-                return answer
-            self._detour[operation] = now + _DETOUR
-        found: dict[str, Any] = self._methods[operation](**parameters)
+        """The short way where it leads there; else the SDK's, with its retries."""
+        answer = self._direct.call(operation, parameters)
+        if answer is not None:
+            return answer
+        try:
+            found: dict[str, Any] = self._methods[operation](**parameters)
+        except _NO_ANSWER as error:
+            raise _unreadable(operation, repr(error)) from error
         return found
 
-    def _patience(self, error: BackendError) -> float:
+    def _patience(self, role: str, error: BackendError) -> float:
         """Seconds for which the role may still be on its way, since its first refusal and for all threads.
         When that is over, calls fail at once; after as long again a refusal is taken for a new role's."""
+        if not self._role_wait:
+            return 0.0
         now = self._clock.monotonic()
         with self._lock:
-            first = self._role_refused_at
+            first = self._refused_at.get(role)
             if first is None or now - first >= 2 * self._role_wait:
-                first = self._role_refused_at = now
+                first = self._refused_at[role] = now
                 _LOG.warning("%s; a new role takes a while, trying for %g s", error.detail, self._role_wait)
         return first + self._role_wait - now
 
@@ -168,6 +168,11 @@ class Service:
             if not token:
                 return
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether this is one of the threads of :meth:`each`."""
+        return threading.current_thread().name.startswith(_THREADS)
+
     def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
         """What a function answers for each item, in order, many at once; lazily, so that never more than
         a few times the threads are held.
@@ -175,7 +180,7 @@ class Service:
         What the function raises comes out at its place; what has begun by then is awaited.
         """
         pending: deque[Future[Answer]] = deque()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="stepsched-aws") as pool:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix=_THREADS) as pool:
             try:
                 for item in items:
                     pending.append(pool.submit(function, item))

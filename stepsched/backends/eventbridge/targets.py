@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from typing_extensions import assert_never
 
-from stepsched.context import ContextText, recognise
+from stepsched.context import JSON_KEY, ContextText, recognise
 from stepsched.errors import UnsupportedError
 from stepsched.payloads import to_json
 from stepsched.targets import (
@@ -144,7 +144,7 @@ def read_target(document: dict[str, Any], kept: dict[str, Any], name: str) -> tu
 def _read_input(arn: str, text: str | None, *, is_string: bool) -> Any:
     if text is None:
         return {}
-    if is_string:
+    if is_string or JSON_KEY in text:  # such an object would be read as an attribute
         return recognise(text)
     match = ARN.fullmatch(arn)
     takes_text = match is not None and match["service"] in _TEXT_SERVICES

@@ -137,7 +137,10 @@ def reads_back(schedule: AnySchedule, timing: Timing) -> bool:
 
 def _says_the_same(kept: AnySchedule, plain: AnySchedule) -> bool:
     """Whether nobody has changed the document since: all but a start that was moved or left out."""
-    wire = write_timing(kept, now=datetime.min.replace(tzinfo=UTC), anchor=None)
+    try:
+        wire = write_timing(kept, now=datetime.min.replace(tzinfo=UTC), anchor=None)
+    except NoEquivalentError:
+        return False
     end = {wire.end, None if wire.end is None else second_after(wire.end)}
     match plain:
         case OneTime():

@@ -28,7 +28,7 @@ from stepsched.context import (
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import Job, Run
 from stepsched.payloads import to_json
-from stepsched.targets import ApiTarget, AwsTarget, CommandTarget, HandlerTarget
+from stepsched.targets import ApiTarget, AwsTarget, BatchTarget, CommandTarget, HandlerTarget
 from stepsched.targets.local import main_module_name
 
 OUTPUT_LIMIT = 4_096
@@ -116,9 +116,7 @@ class Invoker:
                 handler = self._registered(target)
                 if handler is None:
                     raise LookupError(f"no handler stands for {target!r} in this process")
-                if isinstance(target, ApiTarget):
-                    target = target.replace(request=fill(target.request, attributes))
-                return _answer(job.max_run_time, handler, target, payload, run)
+                return _answer(job.max_run_time, handler, _filled(target, attributes), payload, run)
 
     def _import(self, job: Job, target: HandlerTarget) -> Handler:
         if target.function is not None:
@@ -151,9 +149,20 @@ def _attributes(job: Job, run: Run) -> dict[ContextText, str]:
     return {
         SCHEDULE_ARN: f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}",
         SCHEDULED_TIME: f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
-        EXECUTION_ID: str(run.id),
+        EXECUTION_ID: f"{run.id}-{run.attempt}",
         ATTEMPT_NUMBER: str(run.attempt),
     }
+
+
+def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:
+    """The target with the attributes' values in its own JSON."""
+    match target:
+        case ApiTarget(request=request):
+            return target.replace(request=fill(request, attributes))
+        case BatchTarget(parameters=parameters, container_overrides=overrides):
+            filled = {"parameters": parameters, "container_overrides": overrides}
+            return target.replace(**{key: fill(value, attributes) for key, value in filled.items()})
+    return target
 
 
 def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:

@@ -322,7 +322,7 @@ def overrides(size: int) -> dict[str, Any]:
     [
         pytest.param(lambda n: job(name="n" * n), 64, "name", id="name"),
         pytest.param(lambda n: job(group="g" * n), 64, "group", id="group"),
-        pytest.param(lambda n: job(description="d" * n), 484, "description", id="description"),
+        pytest.param(lambda n: job(description="d" * n), 450, "description", id="description"),
         pytest.param(lambda n: job(tags={"k": "v" * n}), 256, "tags", id="tag value"),
         pytest.param(lambda n: job(tags={"k" * n: "v"}), 128, "tags", id="tag key"),
         pytest.param(lambda n: job(retry=ss.Retry(max_attempts=n)), 185, "max_attempts", id="attempts"),
@@ -475,7 +475,7 @@ def test_an_input_that_would_not_be_sent_is_refused_with_its_place(target: ss.Ta
     error = refusal(job(target=target, input={"a": 1}))
     assert "takes no input of the job, so {'a': 1} would be lost" in error.reason
     assert error.alternatives[0].startswith("put it into ")
-    assert error.alternatives[0].startswith("put it into ")
+    assert where in error.alternatives[0]
 
 
 @pytest.mark.parametrize(

@@ -199,9 +199,7 @@ def test_what_nobody_knows_yet_survives_every_verb(stub: SchedulerStub, client: 
     assert after["StartDate"] == before["StartDate"]
 
 
-def test_after_a_throttle_the_sdk_has_the_word_for_a_while(
-    stub: SchedulerStub, client: ss.SchedulerClient
-) -> None:
+def test_after_a_throttle_the_sdk_has_the_word(stub: SchedulerStub, client: ss.SchedulerClient) -> None:
     short = list[bool]()
     service = client.backend._service  # type: ignore[attr-defined]
     service._client.meta.events.register(

@@ -327,3 +327,108 @@ def test_tags_are_no_payload(client: ss.SchedulerClient) -> None:
     tagged = job(tags={"$context": str(ss.context.EXECUTION_ID)})
     assert ss.Job.model_validate_json(tagged.model_dump_json()) == tagged
     assert client.create(tagged).job == client.get("job").job == tagged
+
+
+def letter_of(client: ss.SchedulerClient, name: str, group: str) -> ss.DeadLetter:
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}"
+    attributes = {"SCHEDULE_ARN": arn, "SCHEDULED_TIME": "2030-01-07T09:00:00Z"}
+    message = {
+        "MessageId": "m",
+        "ReceiptHandle": "r",
+        "Body": "{}",
+        "MessageAttributes": {key: {"StringValue": value} for key, value in attributes.items()},
+    }
+    letter = read_dead_letter(message, QUEUE)
+    assert letter is not None
+    return letter
+
+
+def test_a_letter_of_another_group_is_not_redriven_on_a_job_of_this_one(
+    stub: SchedulerStub, open_backend: Callable[..., ss.EventBridgeBackend]
+) -> None:
+    client = ss.SchedulerClient(open_backend(group="reports"))
+    client.create(job())
+    with pytest.raises(ss.InvalidTransitionError, match="group 'default'"):
+        client.redrive(letter_of(client, "job", "default"))
+    assert len(stub.schedules) == 1
+
+
+def test_a_single_run_that_is_somebody_else_s_keeps_the_letter(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    client.create(job())
+    stub.put(run_name("job", "m"), Target={"Arn": FUNCTION, "RoleArn": ROLE, "Input": "other"})
+    with pytest.raises(ss.JobExistsError):
+        client.redrive(letter_of(client, "job", "default"))
+
+
+def test_an_ended_rate_of_others_that_gets_another_schedule_fires_again(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    past: dict[str, Any] = {"StartDate": T0.timestamp() - 86_400 * 9, "EndDate": T0.timestamp() - 86_400}
+    stub.put("job", ScheduleExpression="rate(1 day)", **past)
+    record = client.get("job")
+    assert record.status is ss.JobStatus.ENDED
+    again = client.update(record.job.replace(schedule=ss.Cron("0 9 * * ? *")))
+    assert (again.status, stub.schedules["default", "job"]["State"]) == (ss.JobStatus.ACTIVE, "ENABLED")
+
+
+def test_one_schedule_has_one_version_whoever_reads_it(
+    open_backend: Callable[..., ss.EventBridgeBackend],
+) -> None:
+    scoped, whole = ss.SchedulerClient(open_backend(group="g")), ss.SchedulerClient(open_backend())
+    scoped.create(job())
+    assert scoped.get("job").version == whole.get("job").version == 1
+    whole.pause("job")
+    scoped.resume("job")
+    assert scoped.get("job").version == whole.get("job").version == 1
+
+
+def test_a_name_that_has_come_to_a_second_group_is_not_cancelled_in_the_first(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    client.create(job())
+    client.get("job")
+    stub.groups.add("fresh")
+    stub.put("job", group="fresh")
+    with pytest.raises(ss.BackendError, match="several groups"):
+        client.cancel("job")
+    assert len(stub.schedules) == 2
+
+
+def test_an_input_of_others_that_reads_like_an_attribute_stays_text(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    stub.put("job", Target={"Arn": FUNCTION, "RoleArn": ROLE, "Input": '{"$context": "hi"}'})
+    found = client.get("job").job
+    assert found.input == '{"$context": "hi"}'
+    assert ss.Job.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_mark_with_a_schedule_that_aws_cannot_say_is_passed_over(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    window = ss.Windowed("2030-01-30T09:00", every=ss.Frequency(days=3), timezone="Europe/Paris")
+    stub.put("job", Description=f'[stepsched 1 aaaaaaaa {{"schedule":{window.model_dump_json()}}}]')
+    assert isinstance(client.get("job").job.schedule, ss.Cron | ss.Rate)
+
+
+def test_failed_runs_of_a_job_that_has_none_are_no_error(
+    client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.create(job())
+    monkeypatch.setattr(client.backend, "dead_letters", list)
+    assert client.runs("job", status="failed") == []
+    with pytest.raises(ss.JobNotFoundError):
+        client.runs("nobody", status="failed")
+    with pytest.raises(ss.UnsupportedError):
+        client.runs("job")
+
+
+def test_an_unreadable_schedule_is_cancelled_and_says_so(
+    stub: SchedulerStub, client: ss.SchedulerClient
+) -> None:
+    stub.put("odd", ScheduleExpression="moon(full)")
+    with pytest.raises(ss.BackendError, match="it has been deleted"):
+        client.cancel("odd")
+    assert not stub.schedules
