@@ -184,5 +184,5 @@ class BatchTarget(PositionalValue, frozen=True):
     def _is_text(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key, value in parameters.items():
             if not isinstance(value, str):
-                raise ValueError(f"parameter {key!r} is {value!r}; no valid string; Batch takes text")  # noqa: TRY004 -- pydantic collects ValueError
+                raise ValueError(f"parameter {key!r} is {value!r}, no valid string; Batch takes text")  # noqa: TRY004 -- pydantic collects ValueError
         return parameters

@@ -28,6 +28,7 @@ from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeFo
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from tests.contract.eventbridge import ABILITIES
 from tests.parts.ministack import REGION, Ministack
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -131,21 +132,7 @@ def backend(ministack: Ministack, account: str, clock: FakeClock) -> Iterator[ss
 
 @pytest.fixture
 def abilities() -> Abilities:
-    return Abilities(
-        functions=False,
-        keeps_runs=False,
-        keeps_versions=False,
-        calendar=False,
-        crontab=False,
-        fractions=False,
-        overlap=False,
-        catch_up=False,
-        run_time=False,
-        pauses=False,
-        moves_groups=False,
-        names_by_group=True,
-        run_now_within=timedelta(minutes=2),
-    )
+    return ABILITIES
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from stepsched.testing.contract.fixtures import GROUPS, MONDAY, Abilities, MakeF
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from tests.contract.eventbridge import ABILITIES
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -77,21 +78,7 @@ def backend(session: boto3.Session, clock: FakeClock) -> Iterator[ss.EventBridge
 
 @pytest.fixture
 def abilities() -> Abilities:
-    return Abilities(
-        functions=False,
-        keeps_runs=False,
-        keeps_versions=False,
-        calendar=False,
-        crontab=False,
-        fractions=False,
-        overlap=False,
-        catch_up=False,
-        run_time=False,
-        pauses=False,
-        moves_groups=False,
-        names_by_group=True,
-        run_now_within=timedelta(minutes=2),
-    )
+    return ABILITIES
 
 
 @pytest.fixture

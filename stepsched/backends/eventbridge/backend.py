@@ -17,20 +17,17 @@ from stepsched.backends.eventbridge.documents import (
     Settings,
     Stored,
     as_rate,
-    is_run_of,
-    is_single_run,
     merge,
     place_of,
     read_document,
-    read_run_name,
     record_of,
     switch,
     whole_second,
     write_job,
-    write_run,
 )
 from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
+from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
 from stepsched.clock import Clock, SystemClock
 from stepsched.context import LOOK_ALIKE
 from stepsched.errors import (

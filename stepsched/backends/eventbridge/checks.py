@@ -13,8 +13,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from stepsched.backends.eventbridge.documents import RUN_PREFIX, Settings, kept_of
+from stepsched.backends.eventbridge.documents import Settings, kept_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
+from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
 from stepsched.backends.eventbridge.targets import (
     BLOCKS,
     UNIVERSAL,

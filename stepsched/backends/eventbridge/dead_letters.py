@@ -12,8 +12,8 @@ from threading import Lock
 from typing import Any
 from zlib import crc32
 
-from stepsched.backends.eventbridge.documents import read_run_name
 from stepsched.backends.eventbridge.service import Service
+from stepsched.backends.eventbridge.single_runs import read_run_name
 from stepsched.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
 from stepsched.sdk import mapped

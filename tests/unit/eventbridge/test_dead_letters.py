@@ -9,7 +9,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.eventbridge.dead_letters import read_dead_letter
-from stepsched.backends.eventbridge.documents import run_name
+from stepsched.backends.eventbridge.single_runs import run_name
 
 UTC = timezone.utc
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:dead"

@@ -22,18 +22,15 @@ from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import (
     Settings,
     Stored,
-    is_run_of,
     merge,
     read_document,
-    read_run_name,
     record_of,
     resend,
-    run_name,
     switch,
     write_job,
-    write_run,
 )
 from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
+from stepsched.backends.eventbridge.single_runs import is_run_of, read_run_name, run_name, write_run
 from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.targets import AwsTarget
 

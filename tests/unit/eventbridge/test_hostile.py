@@ -12,7 +12,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.eventbridge.dead_letters import read_dead_letter
-from stepsched.backends.eventbridge.documents import run_name
+from stepsched.backends.eventbridge.single_runs import run_name
 from stepsched.testing import FakeClock
 from tests.parts.scheduler_stub import ACCOUNT, SchedulerStub
 

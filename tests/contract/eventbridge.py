@@ -1,0 +1,23 @@
+"""What EventBridge Scheduler can do, for every module that plays the contract on it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from stepsched.testing.contract.fixtures import Abilities
+
+ABILITIES = Abilities(
+    functions=False,
+    keeps_runs=False,
+    keeps_versions=False,
+    calendar=False,
+    crontab=False,
+    fractions=False,
+    overlap=False,
+    catch_up=False,
+    run_time=False,
+    pauses=False,
+    moves_groups=False,
+    names_by_group=True,
+    run_now_within=timedelta(minutes=2),
+)
