@@ -1,0 +1,1 @@
+"""Amazon States Language. So far: the reader of its expressions."""
