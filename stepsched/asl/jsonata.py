@@ -1,8 +1,8 @@
 """Reads JSONata 2.0.6, the language of expressions in Amazon States Language: syntax only, nothing is run.
 
 The grammar is that of the reference implementation at the version which AWS documents (``?:`` and ``??``
-came later and are refused). Errors carry the reference's codes. Not checked here: whether a ``%`` has a parent, and
-what stands inside a pattern. https://docs.jsonata.org/
+came later and are refused). Errors carry the reference's codes. Not checked here: whether a ``%`` has a
+parent, and what stands inside a pattern. https://docs.jsonata.org/
 """
 
 from __future__ import annotations
