@@ -88,10 +88,10 @@ class Quotas(Value, frozen=True):
         Args:
             region: Such as ``eu-west-1``. A Region that is not listed counts as one of the small.
         """
-        return cls() if region in _LARGE_REGIONS else cls(invocations_per_second=250)
+        return cls() if region in LARGE_REGIONS else cls(invocations_per_second=250)
 
 
-_LARGE_REGIONS = {
+LARGE_REGIONS = {
     "us-east-1",
     "us-east-2",
     "us-west-2",

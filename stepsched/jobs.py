@@ -88,7 +88,12 @@ def is_name(text: str) -> bool:
     return re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", text) is not None and text not in (".", "..")
 
 
-def _read_name(value: Any) -> Any:
+def checked_name(value: Any) -> str:
+    """The name of a job or group itself.
+
+    Raises:
+        ValueError: It can be none.
+    """
     if not isinstance(value, str) or not is_name(value):
         raise ValueError(
             f"{value!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . (and neither '.' nor '..')"
@@ -96,7 +101,7 @@ def _read_name(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_read_name)]
+Name = Annotated[str, BeforeValidator(checked_name)]
 
 
 def _read_schedule(value: Any) -> Any:
@@ -175,6 +180,11 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
         """Whether the schedule names a single run."""
         return isinstance(self.schedule, OneTime)
 
+    @property
+    def hangs_on_creation(self) -> bool:
+        """Whether the schedule is a rate without start, whose grid is laid at the job's creation (P-12)."""
+        return isinstance(self.schedule, Rate) and self.schedule.start is None
+
     def never_runs(self, now: datetime) -> str | None:
         """Why the job would never run from now on; None when it will (P-16, P-17)."""
         if self.schedule.next_run(after=now) is not None:
@@ -188,7 +198,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
 
     def anchored(self, created_at: datetime) -> AnySchedule:
         """The schedule with a rate's grid laid at the job's creation (P-12)."""
-        if isinstance(self.schedule, Rate) and self.schedule.start is None:
+        if self.hangs_on_creation:
             return self.schedule.replace(start=created_at)
         return self.schedule
 

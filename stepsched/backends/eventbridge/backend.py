@@ -48,6 +48,7 @@ from stepsched.jobs import (
     Run,
     RunStatus,
     Trigger,
+    checked_name,
     is_name,
     status_after,
 )
@@ -100,6 +101,7 @@ class EventBridgeBackend(Backend):
             role_wait: How long a role that the service may not assume yet is waited for; zero: not.
 
         Raises:
+            TypeError: ``session`` or ``clock`` is something else.
             ValueError: An argument is malformed.
             BackendError: boto3 finds no Region or profile.
         """
@@ -111,8 +113,8 @@ class EventBridgeBackend(Backend):
             raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
         if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
             raise TypeError(f"clock must be a clock, such as FakeClock(...), not {clock!r}")
-        if group is not None and not (isinstance(group, str) and is_name(group)):
-            raise ValueError(f"group {group!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
+        if group is not None:
+            checked_name(group)
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
             raise ValueError(f"role_wait must be a timedelta of at least zero, not {role_wait!r}")
         self._settings = Settings(
@@ -374,8 +376,7 @@ class EventBridgeBackend(Backend):
         for key, value in (tags or {}).items():
             if not isinstance(key, str) or not isinstance(value, str) or not key or not value:
                 raise ValueError(f"the tag {key!r}: {value!r} is no text of at least one character")
-        if not isinstance(name, str) or not is_name(name):
-            raise ValueError(f"{name!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
+        checked_name(name)
         self._groups.ensure(name, tags or {})
         return name
 

@@ -364,15 +364,10 @@ def as_rate(schedule: AnySchedule) -> Rate | None:
 
 def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
     """Where the grid of the new definition hangs: a rate without start keeps its old grid."""
-    return stored.anchor if _is_loose(job) and _is_loose(stored.job) else whole_second(now)
+    return stored.anchor if job.hangs_on_creation and stored.job.hangs_on_creation else whole_second(now)
 
 
 def whole_second(moment: datetime) -> datetime:
     """The moment or the next whole second: the service takes no fractions, and a start that has passed might
     be skipped."""
     return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)
-
-
-def _is_loose(job: Job) -> bool:
-    """Whether its grid hangs on its creation."""
-    return isinstance(job.schedule, Rate) and job.schedule.start is None

@@ -9,12 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-LARGE_REGIONS = frozenset(
-    {
-        *("us-east-1", "us-east-2", "us-west-2", "sa-east-1", "eu-central-1", "eu-west-1", "eu-west-2"),
-        *("ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2"),
-    }
-)
+from stepsched.estimates import LARGE_REGIONS
 
 
 def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> dict[str, float]:

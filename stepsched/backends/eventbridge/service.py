@@ -94,7 +94,7 @@ class Service:
             return self.session.client(name, endpoint_url=self._endpoint_url)
 
     def close(self) -> None:
-        """Closes the connections; whoever waits goes on at once."""
+        """Closes the connections; whoever waits for a role gives up."""
         self._pause.set()
         self._client.close()
 
@@ -102,7 +102,7 @@ class Service:
         """One request, at the pace of its quota. A role that is too new is waited for.
 
         Raises:
-            BackendError: As the table in ``errors`` says.
+            BackendError: As the table in ``sdk`` says.
             InvalidScheduleError: The service refuses the expression.
         """
         pause = 1.0
@@ -114,7 +114,8 @@ class Service:
                 left = self._patience(role, error) if _ROLE_IS_NEW in error.detail else 0.0
                 if left <= 0:
                     raise
-                self._pause.wait(min(pause, left))
+                if self._pause.wait(min(pause, left)):  # closed meanwhile
+                    raise
                 pause = min(2 * pause, 10.0)
             else:
                 with self._lock:

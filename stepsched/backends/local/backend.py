@@ -30,7 +30,6 @@ from stepsched.errors import (
 )
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
-from stepsched.schedules import Rate
 from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget
 
@@ -203,7 +202,7 @@ class LocalBackend(Backend):
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
             self._record_due(row, now, events)
-            if _has_anchor(job) and _has_anchor(self._record(row).job):  # the grid stays (P-13)
+            if job.hangs_on_creation and self._record(row).job.hangs_on_creation:  # the grid stays (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
             else:
@@ -413,11 +412,6 @@ class LocalBackend(Backend):
 
     def _decode(self, row: JobRow) -> Job:
         return self._live.get(row.id) or _decode(row.document)
-
-
-def _has_anchor(job: Job) -> bool:
-    """Whether the job's grid hangs on its creation."""
-    return isinstance(job.schedule, Rate) and job.schedule.start is None
 
 
 def _encode(job: Job) -> str:

@@ -810,6 +810,14 @@ class TestRole:
         assert stub.count("CreateSchedule") == 1
         client.create(job())
 
+    def test_not_any_longer_once_the_backend_is_closed(self, stub: SchedulerStub, make: MakeBackend) -> None:
+        backend = make(role_wait=HOUR)
+        stub.order("CreateSchedule", "role", times=1_000)
+        backend.close()
+        with pytest.raises(ss.BackendError, match="assume the role"):
+            backend.create(job())
+        assert stub.count("CreateSchedule") == 1
+
     def test_many_jobs_wait_together(self, stub: SchedulerStub, make: MakeBackend) -> None:
         client = ss.SchedulerClient(make(role_wait=20 * SECOND, workers=8))
         stub.order("CreateSchedule", "role", times=8)

@@ -143,7 +143,7 @@ def test_a_verb_that_failed_is_repeated(
     assert place.states() == case.wanted
     assert turns <= 2
     writes = len(place.stub.log)
-    assert case.verb(place.client) or name == "cancel"
+    case.verb(place.client)
     assert place.states() == case.wanted
     assert not [each for each in place.stub.log[writes:] if each.operation == "UpdateSchedule"]
     assert {record.version for record in place.client.list() if record.job.description == "old"} <= {1}
@@ -337,7 +337,7 @@ class TestThroughTheSdk:
             for operation in case.operations:
                 broken[:] = [operation]
                 turns = place.insist(case.verb)
-                assert turns == 1 or not shipped
+                assert turns == 1 if shipped else turns <= 2
                 assert place.states() == case.wanted
 
 
