@@ -12,9 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepsched import asl as asl
     from stepsched import context as context
     from stepsched import iam as iam
     from stepsched import testing as testing
+    from stepsched.asl.render import render_asl as render_asl
     from stepsched.backends.base import Backend as Backend
     from stepsched.backends.eventbridge import DeadLetter as DeadLetter
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from stepsched.errors import BackendUnavailableError as BackendUnavailableError
     from stepsched.errors import BulkError as BulkError
     from stepsched.errors import ConflictError as ConflictError
+    from stepsched.errors import DefinitionError as DefinitionError
     from stepsched.errors import HandlerError as HandlerError
     from stepsched.errors import InvalidScheduleError as InvalidScheduleError
     from stepsched.errors import InvalidTransitionError as InvalidTransitionError
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from stepsched.jobs import JobRecord as JobRecord
     from stepsched.jobs import JobStatus as JobStatus
     from stepsched.jobs import JobVersion as JobVersion
+    from stepsched.jobs import OnFailure as OnFailure
     from stepsched.jobs import Overlap as Overlap
     from stepsched.jobs import Retry as Retry
     from stepsched.jobs import Run as Run
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from stepsched.targets import HandlerTarget as HandlerTarget
     from stepsched.targets import KinesisTarget as KinesisTarget
     from stepsched.targets import LambdaTarget as LambdaTarget
+    from stepsched.targets import ParallelTarget as ParallelTarget
     from stepsched.targets import QueueTarget as QueueTarget
     from stepsched.targets import SageMakerPipelineTarget as SageMakerPipelineTarget
     from stepsched.targets import StateMachineTarget as StateMachineTarget
@@ -88,6 +93,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "stepsched.asl.render": ("render_asl",),
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
     "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend", "Metric"),
@@ -98,6 +104,7 @@ _HOMES = {
         "BackendUnavailableError",
         "BulkError",
         "ConflictError",
+        "DefinitionError",
         "HandlerError",
         "InvalidScheduleError",
         "InvalidTransitionError",
@@ -120,6 +127,7 @@ _HOMES = {
         "JobRecord",
         "JobStatus",
         "JobVersion",
+        "OnFailure",
         "Overlap",
         "Retry",
         "Run",
@@ -142,6 +150,7 @@ _HOMES = {
         "HandlerTarget",
         "KinesisTarget",
         "LambdaTarget",
+        "ParallelTarget",
         "QueueTarget",
         "SageMakerPipelineTarget",
         "StateMachineTarget",
@@ -152,7 +161,7 @@ _HOMES = {
     "stepsched.targets.containers": ("CapacityProvider", "Placement"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("context", "iam", "testing")
+_MODULES = ("asl", "context", "iam", "testing")
 __all__ = sorted([*_HOME_OF, *_MODULES, "__version__"])  # noqa: PLE0605 -- the map is the list
 
 

@@ -4,6 +4,7 @@
 StepschedError
 ├─ InvalidScheduleError (ValueError)    expression, field, reason
 ├─ RenderError (ValueError)             job, reason
+├─ DefinitionError (ValueError)         diagnostics, reason
 ├─ UnsupportedError                     job, backend, reason, alternatives
 ├─ JobNotFoundError (LookupError)       name
 ├─ JobExistsError                       name
@@ -23,8 +24,9 @@ An error's arguments are data and its class writes the sentence, so every error 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 
 class StepschedError(Exception):
@@ -69,6 +71,25 @@ class RenderError(StepschedError, ValueError):
 
     def __str__(self) -> str:
         return f"cannot render job {self.job!r}: {self.reason}"
+
+
+class DefinitionError(StepschedError, ValueError):
+    """A definition that cannot be read as Amazon States Language.
+
+    Attributes:
+        diagnostics: What :func:`stepsched.asl.check` says of it.
+        reason: What could not be read.
+    """
+
+    def __init__(self, diagnostics: Sequence[Any], reason: str) -> None:
+        super().__init__(diagnostics, reason)
+        self.diagnostics = list(diagnostics)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        first = f": {self.diagnostics[0]}" if self.diagnostics else f": {self.reason}"
+        more = f" (and {len(self.diagnostics) - 1} more)" if len(self.diagnostics) > 1 else ""
+        return f"this is no definition of a state machine{first}{more}"
 
 
 class UnsupportedError(StepschedError):

@@ -15,7 +15,7 @@ from stepsched.errors import InvalidTransitionError
 from stepsched.notebook import table
 from stepsched.payloads import Payload, Text
 from stepsched.schedules import AnySchedule, OneTime, Rate
-from stepsched.targets import AnyTarget, QueueTarget
+from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
 from stepsched.values import Duration, Value
 
 
@@ -49,6 +49,15 @@ class Completion(str, Enum):
     EventBridge Scheduler it is deleted after its last attempt, however that went."""
     KEEP = "keep"
     """It stays listed, with status ended."""
+
+
+class OnFailure(str, Enum):
+    """What becomes of a recurring job when one of its runs has failed for good."""
+
+    CONTINUE = "continue"
+    """It goes on, as on EventBridge Scheduler."""
+    STOP = "stop"
+    """It is paused: nothing more starts until someone resumes it."""
 
 
 class Retry(Value, frozen=True):
@@ -125,6 +134,12 @@ def _read_queue(value: Any) -> Any:
     return value
 
 
+def _read_topic(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(f"text is no target; TopicTarget({value!r}) gives one")  # noqa: TRY004 -- as above
+    return value
+
+
 # A payload may hold one part a billion times, and its text would never end.
 class Job(Value, frozen=True, hide_input_in_errors=True):
     """*When* and *what*, with the policies for everything that can come between.
@@ -147,6 +162,10 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     retry: Retry = Retry()
     dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None
     """The standard queue for runs that failed for good. None: the run's record alone tells."""
+    notify: Annotated[TopicTarget | None, BeforeValidator(_read_topic)] = None
+    """The topic that is told of every run that failed for good: a JSON object with ``job``,
+    ``scheduled_for``, ``attempts``, ``error`` and ``cause``. None: nobody is told."""
+    on_failure: OnFailure = OnFailure.CONTINUE
     overlap: Overlap = Overlap.ALLOW
     catch_up: CatchUp = CatchUp.ALL
     jitter: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=24))

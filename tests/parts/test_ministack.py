@@ -16,6 +16,7 @@ import pytest
 
 from tests.gate import ROOT
 from tests.parts import ministack as part
+from tests.parts.environments import PartFailedError, PartMissingError
 from tests.parts.ministack import Ministack, clients, delete_schedules, running
 
 START = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
@@ -197,7 +198,7 @@ def test_addresses_are_read(written: str, read: tuple[str, int]) -> None:
 def test_address_that_others_reach_is_refused(server: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(server, "listening", lambda: [("127.0.0.1", 4566), ("0.0.0.0", 8883)])
-    with pytest.raises(part.PartFailedError, match=r"listens on 0\.0\.0\.0"):
+    with pytest.raises(PartFailedError, match=r"listens on 0\.0\.0\.0"):
         server._listens()
 
 
@@ -218,7 +219,7 @@ def test_launcher_refuses_other_addresses(host: dict[str, str], tmp_path: Path) 
 
 def test_missing_environment_says_how_to_make_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(part, "PYTHON", tmp_path / "python")
-    with pytest.raises(part.PartMissingError, match=r"ministack==.* python3 tests/gate.py"):
+    with pytest.raises(PartMissingError, match=r"ministack==.* python3 tests/gate.py"):
         Ministack()
 
 
@@ -231,7 +232,7 @@ def test_server_that_does_not_come_up_is_reported(
     monkeypatch.setattr(part, "LAUNCHER", launcher)
     monkeypatch.setattr(part, "PATIENCE", 1)
     broken = Ministack()
-    with pytest.raises(part.PartFailedError, match="early" if "early" in program else "not ready after 1 s"):
+    with pytest.raises(PartFailedError, match="early" if "early" in program else "not ready after 1 s"):
         broken.__enter__()
     broken.stop()
 

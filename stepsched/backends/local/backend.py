@@ -31,7 +31,7 @@ from stepsched.errors import (
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
 from stepsched.schedules.onetime import reading_stored
-from stepsched.targets import AwsTarget, HandlerTarget
+from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _BACKFILLED_AT_ONCE = 10_000
 """Runs that one call of ``backfill`` records."""
@@ -87,7 +87,7 @@ class LocalBackend(Backend):
             raise ValueError(f"history {history} and history_limit {history_limit} must not be negative")
         self._clock: Clock = SystemClock() if clock is None else clock
         self._shared = path is not None
-        self._invoker = Invoker(handlers or {})
+        self._invoker = Invoker(handlers or {}, clock=self._clock)
         # Jobs whose function no name leads to, by the id of their row.
         self._live: dict[int, Job] = {}
         self._store = Store(path)
@@ -201,7 +201,7 @@ class LocalBackend(Backend):
             row = self._row(job.name)
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
-            self._record_due(row, now, events)
+            self._engine.record_all_due(row, now, events)
             if job.hangs_on_creation and self._record(row).job.hangs_on_creation:  # the grid stays (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
@@ -231,9 +231,7 @@ class LocalBackend(Backend):
             row = self._row(name, group)
             status = status_after(name, row.status, "pause")
             if row.status is not status:
-                self._record_due(row, now, events)
-                self._store.set_status(row, status, None, now)
-                events.append(Event(EventKind.PAUSED, now, name))
+                self._engine.pause(row, now, events)
             record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
@@ -378,12 +376,6 @@ class LocalBackend(Backend):
 
     # -- values --------------------------------------------------------------------------------------
 
-    def _record_due(self, row: JobRow, now: datetime, events: builtins.list[Event]) -> None:
-        """Records everything that is due, so that a verb cannot lose it."""
-        present: JobRow | None = row
-        while present is not None and self._engine.record_due(present, now, events):
-            present = self._store.job_by_id(row.id)
-
     def _row(self, name: str, group: str | None = None) -> JobRow:
         row = self._store.job(name)
         if row is None or (group is not None and group != _readable(name, row.document).group):
@@ -405,7 +397,8 @@ class LocalBackend(Backend):
 
     def _keep_alive(self, key: int, job: Job) -> None:
         """Holds the job itself where its function has no name to find it by."""
-        if isinstance(job.target, HandlerTarget) and job.target.function is not None:
+        parts = parts_of(job.target)
+        if any(isinstance(part, HandlerTarget) and part.function is not None for part in parts):
             self._live[key] = _copy(job)
         else:
             self._live.pop(key, None)
@@ -436,4 +429,13 @@ _decode = lru_cache(maxsize=1024)(_read)
 
 
 def _copy(job: Job) -> Job:
-    return job.model_copy(update={"input": deepcopy(job.input), "tags": dict(job.tags)})
+    own = {"input": deepcopy(job.input), "tags": dict(job.tags), "target": _copy_target(job.target)}
+    return job.model_copy(update=own)
+
+
+def _copy_target(target: Target) -> Target:
+    """A copy of the JSON in a target; a function stays the very one."""
+    if not isinstance(target, ParallelTarget):
+        return target
+    parts = (part if isinstance(part, HandlerTarget) else deepcopy(part) for part in target.targets)
+    return target.model_copy(update={"targets": tuple(parts)})

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from stepsched.backends.local import policy
-from stepsched.backends.local.invoke import Invoker, storable, too_long
+from stepsched.backends.local.invoke import GRACE, Invoker, storable, too_long
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.process import worker_name
 from stepsched.backends.local.store import Claim, JobRow, Store
@@ -26,6 +26,7 @@ from stepsched.clock import Clock, PlayableClock
 from stepsched.errors import BackendError, HandlerError
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Completion, Job, JobStatus, Run, RunStatus
+from stepsched.targets import ParallelTarget, QueueTarget, TopicTarget
 
 _log = logging.getLogger("stepsched.local")
 _LEASE = timedelta(seconds=20)
@@ -35,8 +36,6 @@ _LOOK = timedelta(seconds=1)
 """How often the clock and a shared file are looked at for what nobody announces."""
 _JUMP = timedelta(seconds=30)
 """A clock that gains more than this on the monotonic one was set, or the machine has slept."""
-_GRACE = timedelta(seconds=1)
-"""What a command or a coroutine has to end by itself, once it has taken too long."""
 _SOON = timedelta(milliseconds=1)
 _PORTION = 64
 """Jobs whose due runs are recorded in one turn: no more than are claimed, so that none is read twice."""
@@ -65,7 +64,7 @@ class Attempt(NamedTuple):
     job: Job
     claimed_at: datetime
     due_by: datetime | None
-    """When it has taken too long; None: never."""
+    """When it has taken too long. None: never, or its parts are watched one by one."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -73,10 +72,11 @@ class Attempt(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A run that failed for good, on its way to its job's dead-letter queue."""
+    """A run that failed for good, on its way to its job's dead-letter queue or to the topic that is told."""
 
     job: Job
     run: Run
+    to: QueueTarget | TopicTarget
 
 
 class Outcome(NamedTuple):
@@ -278,7 +278,7 @@ class Engine:
     def _give_up_late_ones(self, now: datetime) -> None:
         """Attempts beyond ``max_run_time``: their answer is no longer awaited."""
         for attempt, thread in list(self._running.values()):
-            if attempt.due_by is not None and now > attempt.due_by + _GRACE:
+            if attempt.due_by is not None and now > attempt.due_by + GRACE:
                 if self._running.pop(attempt.key, None) is None:
                     continue  # it has ended this moment
                 self._pool.give_up(thread)
@@ -287,7 +287,7 @@ class Engine:
 
     def _next_event(self) -> datetime | None:
         limits = [attempt.due_by for attempt, _ in list(self._running.values()) if attempt.due_by is not None]
-        moments = [limit + _GRACE + _SOON for limit in limits]
+        moments = [limit + GRACE + _SOON for limit in limits]
         event = self._store.next_event(self._clock.now())
         return min([*moments, event] if event is not None else moments, default=None)
 
@@ -391,11 +391,34 @@ class Engine:
             self.end_if_run_out(row, now, events, job)
         return plan.next_run is not None and plan.next_run <= now
 
+    def record_all_due(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        """Records everything of a job that is due, so that a change of its status cannot lose it."""
+        present: JobRow | None = row
+        while present is not None and self.record_due(present, now, events):
+            present = self._store.job_by_id(row.id)
+
+    def pause(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        """Lets nothing more of a job come due. What has come due is recorded, and still runs."""
+        self.record_all_due(row, now, events)
+        self._set_paused(row, now, events)
+
+    def _stop(self, key: int, now: datetime, events: list[Event]) -> None:
+        """Pauses a job of which a run has failed, where something is left to come."""
+        row = self._store.job_by_id(key)
+        if row is not None and row.status is JobStatus.ACTIVE:
+            self.record_all_due(row, now, events)
+            row = self._store.job_by_id(key)
+            if row is not None and row.next_run is not None:
+                self._set_paused(row, now, events)
+
+    def _set_paused(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        self._store.set_status(row, JobStatus.PAUSED, None, now)
+        events.append(Event(EventKind.PAUSED, now, row.name))
+
     def _set_aside(self, row: JobRow, error: Exception, now: datetime, events: list[Event]) -> None:
         """Pauses a job that cannot be read here, such as one of a later stepsched: others must go on."""
         _log.error("job %s cannot be read and is paused", row.name, exc_info=error, extra={"job": row.name})
-        self._store.set_status(row, JobStatus.PAUSED, None, now)
-        events.append(Event(EventKind.PAUSED, now, row.name))
+        self._set_paused(row, now, events)
 
     def _claim(self, now: datetime, places: int, events: list[Event]) -> list[Attempt]:
         claims, skipped = self._store.claim(self._worker, now, places)
@@ -408,7 +431,8 @@ class Engine:
                 self._store.finish(claim, self._worker, RunStatus.FAILED, now, error=_words(error))
                 self._set_aside(claim.row, error, now, events)
                 continue
-            due_by = None if job.max_run_time is None else now + job.max_run_time
+            watched = job.max_run_time is not None and not isinstance(job.target, ParallelTarget)
+            due_by = now + job.max_run_time if watched else None
             attempts.append(Attempt(claim, job, now, due_by))
             events.append(Event(EventKind.STARTED, now, claim.run.job, claim.run))
         return attempts
@@ -449,21 +473,27 @@ class Engine:
             failure = HandlerError(job.name, claim.run.scheduled_for)
             failure.__cause__ = error
             _log.debug("%s", failure, exc_info=failure)
-        if kind is EventKind.FAILED and job.dead_letter is not None:
-            letters.append(Letter(job, ended))
+        if kind is EventKind.FAILED:
+            letters.extend(Letter(job, ended, to) for to in (job.dead_letter, job.notify) if to is not None)
+            if policy.stops(job, claim.run.trigger):
+                self._stop(claim.row.id, at, events)
         if again is None:
+            self._invoker.forget(claim.run)
             self.end_if_run_out(claim.row, at, events, job)
 
     def _deliver(self, letter: Letter) -> None:
-        """Hands a dead letter to the function that stands for its queue."""
-        job, run = letter
-        assert job.dead_letter is not None
+        """Hands a letter to the function that stands for its queue or topic."""
+        job, run, to = letter
+        is_notice = isinstance(to, TopicTarget)
+        what = "notification" if is_notice else "dead letter"
+        payload = policy.notice(run) if is_notice else job.input
         try:
-            self._invoker.call(job.replace(target=job.dead_letter), run)
+            self._invoker.call(job.replace(target=to, input=payload), run)
         except Exception:  # noqa: BLE001 -- user code; the run itself stays listed as failed
-            _log.exception("the dead letter of job %s could not be delivered", job.name)
+            _log.exception("the %s of job %s could not be delivered", what, job.name)
         else:
-            self.tell([Event(EventKind.DEAD_LETTERED, self._clock.now(), job.name, run)])
+            kind = EventKind.NOTIFIED if is_notice else EventKind.DEAD_LETTERED
+            self.tell([Event(kind, self._clock.now(), job.name, run)])
 
     def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
         """Ends a job with nothing to come, once none of its runs is open."""

@@ -25,6 +25,8 @@ from stepsched.context import (
     ContextText,
     fill,
 )
+from stepsched.backends.local.parts import Parts
+from stepsched.clock import Clock, PlayableClock
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import Job, Run
 from stepsched.payloads import to_json
@@ -33,6 +35,8 @@ from stepsched.targets.local import main_module_name
 
 OUTPUT_LIMIT = 4_096
 """Characters kept of an answer."""
+GRACE = timedelta(seconds=1)
+"""What a command or a coroutine has to end by itself, once it has taken too long."""
 
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
@@ -43,7 +47,14 @@ Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 class Invoker:
     """Finds and calls the function, command or registered handler of a job."""
 
-    def __init__(self, handlers: Handlers) -> None:
+    def __init__(self, handlers: Handlers, *, clock: Clock | None = None) -> None:
+        """An invoker.
+
+        Args:
+            handlers: What stands for AWS targets.
+            clock: Whose time it is. None: the machine's. On one that is played, nothing runs side by side.
+        """
+        self._parts = Parts(clock if isinstance(clock, PlayableClock) else None)
         self._around: Wrapper = lambda _job, _run, call: call()
         self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
         for target, handler in self._handlers:
@@ -64,7 +75,14 @@ class Invoker:
         Raises:
             UnsupportedError: With the reason and what would work.
         """
-        match job.target:
+        for part in parts_of(job.target):
+            self._check_part(job, part, shared=shared)
+        for letter_box in (job.dead_letter, job.notify):
+            if letter_box is not None:
+                self._check_registered(job, letter_box)
+
+    def _check_part(self, job: Job, part: SingleTarget, *, shared: bool) -> None:
+        match part:
             case HandlerTarget() as target:
                 if shared and (target.function is not None or target.handler.startswith("__main__:")):
                     reason = f"{target.handler} has no importable name, so a stored job would lose it"
@@ -81,8 +99,6 @@ class Invoker:
                 pass
             case target:
                 self._check_registered(job, target)
-        if job.dead_letter is not None:
-            self._check_registered(job, job.dead_letter)
 
     def _check_registered(self, job: Job, target: AwsTarget) -> None:
         if self._registered(target) is None:
@@ -104,10 +120,21 @@ class Invoker:
         """
         return self._around(job, run, lambda: self._call(job, run))
 
+    def forget(self, run: Run) -> None:
+        """No attempt of the run follows: which of its parts have succeeded no longer matters."""
+        self._parts.forget(run)
+
     def _call(self, job: Job, run: Run) -> str | None:
+        target, limit = job.target, job.max_run_time
+        if not isinstance(target, ParallelTarget):
+            return self._call_part(job, run, target)
+        patience = None if limit is None else limit + GRACE
+        answers = self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
+
+    def _call_part(self, job: Job, run: Run, part: SingleTarget) -> str | None:
         attributes = _attributes(job, run)
         payload = fill(deepcopy(job.input), attributes)
-        match job.target:
+        match part:
             case HandlerTarget() as target:
                 return _answer(job.max_run_time, self._import(job, target), payload, run)
             case CommandTarget(command=command):

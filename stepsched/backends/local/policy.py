@@ -8,7 +8,9 @@ from itertools import islice
 from random import Random
 from typing import NamedTuple
 
-from stepsched.jobs import CatchUp, Job, Retry, RunStatus
+from pydantic import JsonValue
+
+from stepsched.jobs import CatchUp, Job, OnFailure, Retry, Run, RunStatus, Trigger
 from stepsched.schedules import Rate
 
 RECORDED_AT_ONCE = 1_000
@@ -92,3 +94,24 @@ def next_attempt(retry: Retry, attempt: int, recorded_at: datetime, now: datetim
         return None
     at = now + retry.delay(attempt)
     return at if at - recorded_at <= retry.max_age else None
+
+
+def stops(job: Job, trigger: Trigger) -> bool:
+    """Whether a run that failed for good stops its job: a scheduled one of a recurring job that asks for it."""
+    return job.on_failure is OnFailure.STOP and trigger is Trigger.SCHEDULE and not job.is_one_time
+
+
+def notice(run: Run) -> dict[str, JsonValue]:
+    """What a topic is told of a run that failed for good.
+
+    Args:
+        run: Its ``error`` begins with the name of the exception's class, then a colon.
+    """
+    error, _, cause = (run.error or "").partition(": ")
+    return {
+        "job": run.job,
+        "scheduled_for": f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
+        "attempts": run.attempt,
+        "error": error,
+        "cause": cause,
+    }

@@ -1,0 +1,141 @@
+"""Handlers of fields that hold plain values: texts, numbers, instants, choices of words."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from typing import Any
+
+from stepsched.asl.check.report import hint, listed, shown
+from stepsched.asl.check.shapes import Handler
+from stepsched.asl.check.templates import AT_ENTRY, check_expression, is_expression
+from stepsched.asl.check.visits import Visit
+
+_INSTANT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
+    r"(?:Z|[+-]([0-9]{2}):([0-9]{2}))"
+)
+
+
+def refuse(visit: Visit, path: str, key: str, value: Any, wanted: str) -> None:
+    visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; {wanted}")
+
+
+def anything(visit: Visit, path: str, key: str, value: Any) -> None:
+    """A field that is looked at elsewhere."""
+
+
+def text(visit: Visit, path: str, key: str, value: Any) -> None:
+    if type(value) is not str:
+        refuse(visit, path, key, value, "a text is wanted")
+
+
+def is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
+
+
+def whole(low: int, high: int, *, jsonata: bool = False) -> Handler:
+    """A whole number in a range, or an expression where the language has them."""
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is int and low <= value <= high:
+            return
+        if jsonata and type(value) is str:
+            check_expression(visit, path, key, value, AT_ENTRY, f"a whole number from {low} to {high}")
+        elif not is_whole(value) or not low <= value <= high:
+            refuse(visit, path, key, value, f"a whole number from {low} to {high} is wanted")
+
+    return handle
+
+
+def number(low: float, high: float, *, jsonata: bool = False) -> Handler:
+    """A number in a range, or an expression where the language has them."""
+    limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if jsonata and type(value) is str:
+            check_expression(visit, path, key, value, AT_ENTRY, f"a number {limits}")
+        elif type(value) not in (int, float) or not low <= value <= high:
+            refuse(visit, path, key, value, f"a number {limits} is wanted")
+
+    return handle
+
+
+def word(*words: str) -> Handler:
+    """One of a few constants."""
+    known = frozenset(words)
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is not str or value not in known:
+            names = listed(map(repr, words), "or")
+            refuse(visit, path, key, value, f"{names} is wanted{hint(value, words)}")
+
+    return handle
+
+
+def is_true(visit: Visit, path: str, key: str, value: Any) -> None:
+    if value is not True:
+        refuse(visit, path, key, value, f"{key} is true or left out")
+
+
+def version(visit: Visit, path: str, key: str, value: Any) -> None:
+    if type(value) is not str:
+        refuse(visit, path, key, value, "a text is wanted, such as '1.0'")
+    elif value != "1.0":
+        visit.report.warning(f"{path}/{key}", f"Version is {shown(value)}; the language has '1.0' only")
+
+
+def limited_text(most: int, *, jsonata: bool) -> Handler:
+    """A text with a limit that the service sets, such as Error and Cause."""
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is not str:
+            refuse(visit, path, key, value, "a text is wanted")
+        elif jsonata and ("{%" in value or "%}" in value):
+            check_expression(visit, path, key, value, AT_ENTRY, "a text")
+        elif is_expression(value):
+            visit.report.error(
+                f"{path}/{key}",
+                f"{shown(value)} is a JSONata expression, and the state's QueryLanguage is JSONPath; set "
+                f"QueryLanguage to 'JSONata', or use {key}Path",
+                "INVALID_JSONATA_EXPRESSION",
+            )
+        elif len(value) > most:
+            visit.report.error(f"{path}/{key}", f"{key} has {len(value):,} characters; at most {most:,}")
+
+    return handle
+
+
+def timestamp(*, jsonata: bool) -> Handler:
+    """An instant, or an expression where the language has them."""
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is str:
+            if jsonata and ("{%" in value or "%}" in value):
+                check_expression(visit, path, key, value, AT_ENTRY, "an instant")
+                return
+            reason = timestamp_fault(value)
+        else:
+            reason = "a text is wanted, such as '2026-03-14T01:59:00Z'"
+        if reason:
+            refuse(visit, path, key, value, reason)
+
+    return handle
+
+
+def timestamp_fault(value: str) -> str:
+    """Why a text is no instant of RFC 3339 as AWS takes it; empty where it is one."""
+    match = _INSTANT.fullmatch(value)
+    if match is None:
+        cure = "an RFC 3339 instant is wanted, with a capital T, and Z or an offset"
+        return f"{cure}, such as '2026-03-14T01:59:00Z'"
+    year, month, day, hour, minute, second, *offset = (int(part or 0) for part in match.groups())
+    if not 1 <= month <= 12:
+        return f"there is no month {month}"
+    if year < 1 or not 1 <= day <= monthrange(year, month)[1]:
+        return f"there is no day {value[:10]}"
+    if hour > 23 or minute > 59 or second > 59:
+        return f"there is no time {value[11:19]}"
+    if offset[0] > 18 or offset[1] > 59:
+        return f"there is no offset {value[-6:]}"
+    return ""

@@ -1,0 +1,191 @@
+"""What only a Map has: its processor's configuration, reader, batcher, writer and label.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from stepsched.asl.check.literals import text, whole, word
+from stepsched.asl.check.report import SCHEMA, listed, shown
+from stepsched.asl.check.shapes import Handler, Shape, check_fields
+from stepsched.asl.check.templates import AT_ENTRY, path_field, payload_template, template
+from stepsched.asl.check.visits import Visit
+
+DISTRIBUTED_ONLY = (
+    "ItemReader", "ItemBatcher", "ResultWriter", "Label", "ToleratedFailureCount",
+    "ToleratedFailureCountPath", "ToleratedFailurePercentage", "ToleratedFailurePercentagePath",
+)  # fmt: skip
+LONGEST_LABEL = 40
+_NOT_IN_LABEL = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"/\x00-\x1f\x7f-\x9f]")
+_MOST = 99_999_999
+
+
+def _resource(*actions: str) -> Handler:
+    """The Resource of a reader or writer: a few calls of S3."""
+    known = re.compile(rf"arn:aws[a-z-]*:states:[a-z0-9-]*:[0-9]*:(aws-sdk:)?s3:({'|'.join(actions)})")
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is not str:
+            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; a text is wanted")
+        elif not known.fullmatch(value):
+            names = listed((f"'arn:aws:states:::s3:{action}'" for action in actions), "or")
+            visit.report.error(
+                f"{path}/{key}", f"{key} is {shown(value)}; {names} is wanted", "INVALID_RESOURCE"
+            )
+
+    return handle
+
+
+def _texts(visit: Visit, path: str, key: str, value: Any) -> None:
+    if type(value) is not list or not value or not all(type(item) is str for item in value):
+        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; a list of texts is wanted")
+
+
+def _shape_field(shapes: dict[bool, Shape]) -> Handler:
+    """An object with fields of its own, by language."""
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is dict:
+            check_fields(visit, f"{path}/{key}", value, shapes[visit.jsonata])
+        else:
+            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; an object is wanted")
+
+    return handle
+
+
+def _both(name: str, make: Any, **rest: Any) -> dict[bool, Shape]:
+    """A shape for each language; the fields of one that the other lacks are known as such."""
+    fields: dict[bool, dict[str, Handler]] = {False: make(jsonata=False), True: make(jsonata=True)}
+    return {
+        jsonata: Shape(
+            name,
+            fields[jsonata],
+            other_language=frozenset(fields[not jsonata]) - frozenset(fields[jsonata]),
+            exclusive=() if jsonata else tuple(
+                (field, f"{field}Path") for field in fields[False] if f"{field}Path" in fields[False]
+            ),
+            **rest,
+        )
+        for jsonata in (False, True)
+    }  # fmt: skip
+
+
+def _reader_config(*, jsonata: bool) -> dict[str, Handler]:
+    fields: dict[str, Handler] = {
+        "InputType": word("CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"),
+        "CSVHeaderLocation": word("FIRST_ROW", "GIVEN"),
+        "CSVHeaders": _texts,
+        "CSVDelimiter": word("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"),
+        "MaxItems": whole(1, 100_000_000, jsonata=jsonata),
+        "ManifestType": word("S3_INVENTORY", "ATHENA_DATA"),
+        "Transformation": word("NONE", "LOAD_AND_FLATTEN"),
+        "ItemsPointer": text,
+    }
+    return fields if jsonata else fields | {"MaxItemsPath": path_field(reference=True)}
+
+
+def _writer_config(**_language: bool) -> dict[str, Handler]:
+    return {"Transformation": word("NONE", "COMPACT", "FLATTEN"), "OutputType": word("JSON", "JSONL")}
+
+
+_READER_CONFIG = _both("ReaderConfig", _reader_config, is_open=True)
+_WRITER_CONFIG = _both("WriterConfig", _writer_config, is_open=True)
+
+
+def _call_fields(*, jsonata: bool) -> dict[str, Handler]:
+    return {"Arguments": template(AT_ENTRY, dict)} if jsonata else {"Parameters": payload_template}
+
+
+def _reader(*, jsonata: bool) -> dict[str, Handler]:
+    return {
+        "Resource": _resource("getObject", "listObjectsV2"),
+        "ReaderConfig": _shape_field(_READER_CONFIG),
+        **_call_fields(jsonata=jsonata),
+    }
+
+
+def _writer(*, jsonata: bool) -> dict[str, Handler]:
+    return {
+        "Resource": _resource("putObject"),
+        "WriterConfig": _shape_field(_WRITER_CONFIG),
+        **_call_fields(jsonata=jsonata),
+    }
+
+
+def _batcher(*, jsonata: bool) -> dict[str, Handler]:
+    fields: dict[str, Handler] = {
+        "MaxItemsPerBatch": whole(1, _MOST, jsonata=jsonata),
+        "MaxInputBytesPerBatch": whole(1, 262_144, jsonata=jsonata),
+        "BatchInput": template(AT_ENTRY, dict) if jsonata else payload_template,
+    }
+    paths = {
+        name: path_field(reference=True) for name in ("MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath")
+    }
+    return fields if jsonata else fields | paths
+
+
+item_reader = _shape_field(_both("an ItemReader", _reader, required=("Resource",)))
+result_writer = _shape_field(_both("a ResultWriter", _writer))
+item_batcher = _shape_field(_both("an ItemBatcher", _batcher))
+
+
+def label(visit: Visit, path: str, key: str, value: Any) -> None:
+    where = f"{path}/{key}"
+    if type(value) is not str or not 1 <= len(value) <= LONGEST_LABEL or _NOT_IN_LABEL.search(value):
+        visit.report.error(
+            where,
+            f"{key} is {shown(value)}; 1 to {LONGEST_LABEL} characters are wanted, no space and none of "
+            '? * < > { } [ ] : ; , \\ | ^ ~ $ # % & ` " /',
+            SCHEMA if type(value) is not str else "INVALID_LABEL_NAME",
+        )
+        return
+    first = visit.walk.labels.setdefault(value, where)
+    if first != where:
+        visit.report.error(where, f"the label {value!r} is used at {first} already", "DUPLICATE_LABEL_NAME")
+
+
+_PROCESSOR_CONFIG = Shape(
+    "ProcessorConfig",
+    {"Mode": word("INLINE", "DISTRIBUTED"), "ExecutionType": word("STANDARD", "EXPRESS")},
+)
+
+
+def processor_config(visit: Visit, path: str, key: str, value: Any) -> None:
+    where = f"{path}/{key}"
+    if type(value) is not dict:
+        visit.report.error(where, f"{key} is {shown(value)}; an object with Mode is wanted")
+        return
+    check_fields(visit, where, value, _PROCESSOR_CONFIG)
+    if value.get("Mode") == "DISTRIBUTED" and "ExecutionType" not in value:
+        visit.report.error(
+            where, "a DISTRIBUTED processor needs the field 'ExecutionType', 'STANDARD' or 'EXPRESS'"
+        )
+
+
+def processor_of(body: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether a Map is distributed, and whether its children are Express executions."""
+    processor = body.get("ItemProcessor", body.get("Iterator"))
+    config = processor.get("ProcessorConfig") if type(processor) is dict else None
+    if type(config) is not dict or config.get("Mode") != "DISTRIBUTED":
+        return False, False
+    return True, config.get("ExecutionType") == "EXPRESS"
+
+
+def check_mode(visit: Visit) -> None:
+    """Fields that only a distributed Map heeds, and where one may stand."""
+    distributed, _ = processor_of(visit.body)
+    if not distributed:
+        for key in DISTRIBUTED_ONLY:
+            if key in visit.body:
+                visit.report.warning(
+                    f"{visit.path}/{key}",
+                    f"Field '{key}' is for a distributed Map, and this one is inline; set ProcessorConfig to "
+                    "{'Mode': 'DISTRIBUTED', 'ExecutionType': 'STANDARD'}, or remove the field",
+                )
+    elif visit.machine.express:
+        visit.report.error(
+            visit.path, "a distributed Map cannot run in the EXPRESS children of another; make it INLINE"
+        )

@@ -1,0 +1,106 @@
+"""Collects findings, and says values and near misses in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from stepsched.asl.diagnostics import Diagnostic, Severity
+from stepsched.asl.expressions import Finding
+
+SCHEMA = "SCHEMA_VALIDATION_FAILED"
+"""AWS's code for whatever has none of its own."""
+
+
+class TooDeepError(Exception):
+    """The walk is deeper than it follows."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class _Entry(NamedTuple):
+    path: str
+    severity: Severity
+    code: str
+    message: str
+
+
+class Report:
+    """The findings of one check, in the order in which they are met."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: list[_Entry] = []
+
+    def error(self, path: str, message: str, code: str = SCHEMA) -> None:
+        self._entries.append(_Entry(path, Severity.ERROR, code, message))
+
+    def warning(self, path: str, message: str, code: str = SCHEMA) -> None:
+        self._entries.append(_Entry(path, Severity.WARNING, code, message))
+
+    def add(self, path: str, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._entries.append(_Entry(path, *finding))
+
+    def diagnostics(self, document: Any) -> list[Diagnostic]:
+        """Every finding once, in the order of the document; one of a whole before those of its parts."""
+        entries = list(dict.fromkeys(self._entries))
+        if len(entries) > 1:
+            entries.sort(key=lambda entry: _position(document, entry.path))
+        return [
+            Diagnostic(severity=entry.severity, code=entry.code, message=entry.message, path=entry.path)
+            for entry in entries
+        ]
+
+
+def _position(document: Any, path: str) -> list[int]:
+    """Where a path stands among its siblings, level by level."""
+    position: list[int] = []
+    rest = path
+    while rest:
+        for index, (key, value) in enumerate(_children(document)):
+            # Names may hold slashes, so a path is followed key by key, never split.
+            step = f"/{key}"
+            if rest == step or rest.startswith(f"{step}/"):
+                position.append(index)
+                document, rest = value, rest[len(step) :]
+                break
+        else:
+            break
+    return position
+
+
+def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def shown(value: Any) -> str:
+    """A value as JSON, cut where it is long."""
+    if isinstance(value, dict):
+        return "an object" if value else "{}"
+    if isinstance(value, list):
+        return "a list" if value else "[]"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def hint(word: Any, known: Iterable[str]) -> str:
+    """Such as ``; did you mean 'Next'?``, or nothing."""
+    if not isinstance(word, str) or len(word) > 200:
+        return ""
+    by_case: Mapping[str, str] = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
+    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Such as ``A, B and C``."""
+    texts = list(names)
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"

@@ -1,0 +1,203 @@
+"""Workflow variables: their names, who may assign them, and which can have a value when a state is entered.
+
+The last is a may-analysis: a variable counts as assigned where *some* path from the start assigns it, so a
+finding is certain. https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from stepsched.asl.check.report import Report, hint, listed, shown
+from stepsched.asl.check.shapes import Handler
+from stepsched.asl.check.templates import check_payload, check_template
+from stepsched.asl.check.visits import Machine, Visit
+
+LONGEST_NAME = 80
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+# -- Assign -------------------------------------------------------------------------------------------
+
+
+def assign(allowed: frozenset[str] | None) -> Handler:
+    """An Assign.
+
+    Args:
+        allowed: The parts of ``$states`` that it may read; None for JSONPath.
+    """
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        where = f"{path}/{key}"
+        if type(value) is not dict:
+            visit.report.error(where, f"{key} is {shown(value)}; an object of variables is wanted")
+            return
+        if allowed is None:
+            check_payload(visit, path, key, value)
+        else:
+            for name, item in value.items():
+                check_template(visit, where, name, item, allowed)
+        names: list[tuple[str, str]] = []
+        for name in value:
+            variable = name[:-2] if allowed is None and name[-2:] == ".$" else name
+            fault = None if _PLAIN_NAME.fullmatch(variable) and len(variable) <= 20 else _name_fault(variable)
+            if variable == "states":
+                fault = "'states' is reserved"
+            if fault:
+                visit.report.error(f"{where}/{name}", fault)
+            names.append((variable, f"{where}/{name}"))
+        visit.assigned = tuple(names)
+
+    return handle
+
+
+def _name_fault(name: str) -> str | None:
+    if len(name) > LONGEST_NAME:
+        return f"a variable's name has at most {LONGEST_NAME} characters; {shown(name)} has {len(name)}"
+    if name.isidentifier():
+        return None
+    if not name:
+        return "a variable's name is empty"
+    cure = ""
+    if name.startswith("$") and name[1:].isidentifier():
+        cure = f"; write {name[1:]!r}, the '$' is for reading it"
+    elif "." in name or "[" in name:
+        cure = "; a variable is assigned as a whole, never a part of it"
+    return (
+        f"{shown(name)} is no name for a variable: letters, digits and '_', not beginning with a digit{cure}"
+    )
+
+
+# -- Scopes -------------------------------------------------------------------------------------------
+
+
+def check_variables(machine: Machine, report: Report) -> frozenset[str]:
+    """Checks a machine and all inside it; gives every name assigned anywhere."""
+    everything: set[str] = set()
+    machines = _all_machines(machine)
+    scopes = {id(each): _scope(each) for each in machines}
+    for names in scopes.values():
+        everything.update(names)
+    for each in machines:
+        _check_shadowing(each, scopes, report)
+    entry: frozenset[str] = frozenset()
+    if any(visit.reads for each in machines for visit in each.visits.values()):
+        _check_reads(machine, entry, scopes, report)
+    return frozenset(everything)
+
+
+def _all_machines(machine: Machine) -> list[Machine]:
+    machines = [machine]
+    for each in machines:
+        for visit in each.visits.values():
+            machines.extend(visit.inner)
+    return machines
+
+
+def _scope(machine: Machine) -> dict[str, str]:
+    """The variables of one scope, each with the place that assigns it first."""
+    names: dict[str, str] = {}
+    for visit in machine.visits.values():
+        for variable, where in visit.assigned:
+            names.setdefault(variable, where)
+        for _, assigned in visit.edges:
+            for variable, where in assigned:
+                names.setdefault(variable, where)
+    return names
+
+
+def _check_shadowing(machine: Machine, scopes: dict[int, dict[str, str]], report: Report) -> None:
+    """An inner scope may not assign what an outer one does; a distributed Map's children are scopes apart."""
+    outer = None if machine.distributed else machine.outer
+    while outer is not None:
+        names = scopes[id(outer)]
+        for variable, where in scopes[id(machine)].items():
+            if variable in names:
+                report.error(
+                    where,
+                    f"the variable {variable!r} belongs to the outer scope (assigned at {names[variable]}) "
+                    "and can only be read here; choose another name",
+                )
+        outer = None if outer.distributed else outer.outer
+
+
+def _check_reads(
+    machine: Machine, entry: frozenset[str], scopes: dict[int, dict[str, str]], report: Report
+) -> None:
+    todo = [(machine, entry)]
+    while todo:
+        each, entry = todo.pop()
+        known = _at_entry(each, entry)
+        for name, visit in each.visits.items():
+            given = known.get(name)
+            for variables, path, key in visit.reads:
+                if given is None or not variables <= given:
+                    _report_unassigned(visit, variables, given, f"{path}/{key}", scopes, report)
+            # What cannot be reached cannot be judged: treat everything assigned outside as given.
+            inside = _visible(each, scopes) if given is None else given
+            todo.extend((inner, frozenset() if inner.distributed else inside) for inner in visit.inner)
+
+
+def _at_entry(machine: Machine, entry: frozenset[str]) -> dict[str, frozenset[str]]:
+    """For each state that can be reached, the variables that can have a value when it is entered."""
+    if not isinstance(machine.start, str) or machine.start not in machine.visits:
+        return {}
+    known = {machine.start: entry}
+    todo = [machine.start]
+    while todo:
+        name = todo.pop()
+        here = known[name]
+        for target, assigned in machine.visits[name].edges:
+            if target not in machine.visits:
+                continue
+            there = here.union(variable for variable, _ in assigned) if assigned else here
+            before = known.get(target)
+            if before is None:
+                known[target] = there
+            elif there <= before:
+                continue
+            else:
+                known[target] = before | there
+            todo.append(target)
+    return known
+
+
+def _visible(machine: Machine, scopes: dict[int, dict[str, str]]) -> frozenset[str]:
+    """Every name that this scope or one around it assigns, whenever."""
+    names: set[str] = set()
+    scope: Machine | None = machine
+    while scope is not None:
+        names.update(scopes[id(scope)])
+        scope = None if scope.distributed else scope.outer
+    return frozenset(names)
+
+
+def _report_unassigned(
+    visit: Visit,
+    variables: frozenset[str],
+    given: frozenset[str] | None,
+    where: str,
+    scopes: dict[int, dict[str, str]],
+    report: Report,
+) -> None:
+    visible = _visible(visit.machine, scopes)
+    if given is None:
+        given = visible
+    code = "UNSUPPORTED_JSONATA_EXPRESSION" if visit.jsonata else "SCHEMA_VALIDATION_FAILED"
+    for variable in sorted(variables - given):
+        elsewhere = [names[variable] for names in scopes.values() if variable in names]
+        if variable in visible:
+            reason = (
+                f"the variable ${variable} has no value yet: no path from the start assigns it before this "
+                f"state is entered (it is assigned at {listed(elsewhere)}, and counts from the next state on)"
+            )
+        elif elsewhere:
+            reason = (
+                f"the variable ${variable} is assigned in another scope only (at {listed(elsewhere)}) and "
+                "not to be seen here; pass it on as output, or as input of the items"
+            )
+        else:
+            reason = f"the variable ${variable} is never assigned{hint(variable, sorted(visible))}"
+        report.error(where, reason, code)

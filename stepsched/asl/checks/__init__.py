@@ -1,0 +1,1 @@
+from stepsched.asl.check import check as check

@@ -1,0 +1,68 @@
+"""The base of the values that stand for a piece of a definition: snake_case here, PascalCase on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar
+
+from pydantic import model_serializer
+from pydantic.alias_generators import to_pascal
+
+from stepsched.values import Value
+
+
+class AslValue(Value, frozen=True, alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True):
+    """A piece of a definition. What is given is written, what is left out is not."""
+
+    nullable: ClassVar[frozenset[str]] = frozenset()
+    """Fields in which null says something; in the others None is as good as nothing."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The piece as plain JSON, in the words of the States Language."""
+        document: dict[str, Any] = {}
+        given = self.model_fields_set
+        for name, alias in _order(type(self)):
+            if name in given or name == "type":
+                value = getattr(self, name)
+                if value is not None or name in self.nullable:
+                    document[alias] = write(value)
+        return document
+
+    @model_serializer(mode="plain")
+    def _as_written(self) -> dict[str, Any]:
+        return self.to_dict()
+
+
+_FIRST = ("type", "comment", "query_language", "start_at", "resource", "arguments", "parameters")
+_LAST = ("assign", "output", "retry", "catch", "default", "next", "end", "states")
+
+
+@cache
+def _order(model: type[AslValue]) -> list[tuple[str, str]]:
+    """A model's fields, with the names they are written by, in the order that people read."""
+
+    def rank(name: str) -> tuple[int, int]:
+        if name in _FIRST:
+            return (0, _FIRST.index(name))
+        return (2, _LAST.index(name)) if name in _LAST else (1, 0)
+
+    fields = model.model_fields
+    return [(name, fields[name].alias or name) for name in sorted(fields, key=rank)]
+
+
+def is_written(value: Any) -> bool:
+    """Whether a document comes from a definition, rather than from a constructor's keywords."""
+    return isinstance(value, Mapping) and any(isinstance(key, str) and key[:1].isupper() for key in value)
+
+
+def write(value: Any) -> Any:
+    """A copy as plain JSON, with the values of this module written out."""
+    match value:
+        case AslValue():
+            return value.to_dict()
+        case dict():
+            return {key: write(item) for key, item in value.items()}
+        case list() | tuple():
+            return [write(item) for item in value]
+    return value

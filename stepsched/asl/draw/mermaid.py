@@ -1,0 +1,122 @@
+"""A definition as a Mermaid flowchart, which pages such as GitHub's show as a picture.
+
+A flowchart rather than a state diagram: it takes any text in quotes, and groups that stand for a node.
+https://mermaid.js.org/syntax/flowchart.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stepsched.asl.draw.palette import COLOURS
+from stepsched.asl.draw.reading import Edge, Graph, Node, graph
+from stepsched.asl.draw.text import shorten
+
+_SHAPES = {
+    "start": '(("{}"))',
+    "end": '((("{}")))',
+    "Choice": '{{{{"{}"}}}}',
+    "Wait": '(["{}"])',
+    "Pass": '("{}")',
+}
+_BOX = '["{}"]'
+_ARROWS = {"catch": "-.->"}
+_NAME = 80
+"""Characters of a name."""
+
+
+def to_mermaid(document: Mapping[str, Any]) -> str:
+    """The text of a diagram; the same document gives the same text.
+
+    Args:
+        document: A definition, valid or not.
+
+    >>> print(to_mermaid({"StartAt": "Nap", "States": {"Nap": {"Type": "Succeed"}}}))
+    flowchart TD
+        s1((" "))
+        s2["Nap"]
+        s3(((" ")))
+        s1 --> s2
+        s2 --> s3
+        classDef start fill:#334155,stroke:#334155,color:#334155
+        class s1,s3 start
+        classDef succeed fill:#f0fdf4,stroke:#15803d,color:#0f172a
+        class s2 succeed
+    <BLANKLINE>
+    """
+    drawn = graph(document)
+    lines = ["flowchart TD", *_flow(drawn, 1), *_classes(drawn)]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    """Everything but plain letters, digits and spaces as a character reference.
+
+    So no quote, tag, link, list mark, directive or keyword of Mermaid can arise, in whatever version.
+    """
+    text = text.replace(":fa-", ":\u200bfa-")  # would be taken for the name of an icon
+    harmless = "".join(c if c == " " or (c.isascii() and c.isalnum()) else f"#{ord(c)};" for c in text)
+    return harmless.replace(
+        "direction", "#100;irection"
+    )  # the one keyword that Mermaid sees inside of quotes
+
+
+def _label(node: Node) -> str:
+    parts = [_text(shorten(part, _NAME)) for part in (node.name, node.subtitle) if part]
+    return "<br/>".join(parts) or " "
+
+
+def _flow(drawn: Graph, depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    for node in drawn.nodes:
+        if any(group.nodes for group in node.groups):
+            yield from _composite(node, depth)
+        else:
+            yield f"{indent}{node.id}{_SHAPES.get(node.type, _BOX).format(_label(node))}"
+    composite = {node.id for node in drawn.nodes if any(group.nodes for group in node.groups)}
+    for edge in drawn.edges:
+        yield from (f"{indent}{line}" for line in _transition(edge, loops_on_group=edge.source in composite))
+
+
+def _composite(node: Node, depth: int) -> Iterator[str]:
+    indent = "    " * depth
+    yield f'{indent}subgraph {node.id}["{_label(node)}"]'
+    for number, group in enumerate(node.groups, 1):
+        if group.nodes:
+            name = _text(shorten(group.name, _NAME)) or " "
+            yield f'{indent}    subgraph {node.id}g{number}["{name}"]'
+            yield from _flow(group, depth + 2)
+            yield f"{indent}    end"
+    yield f"{indent}end"
+
+
+def _transition(edge: Edge, *, loops_on_group: bool) -> Iterator[str]:
+    arrow = _ARROWS.get(edge.kind, "-->")
+    label = f'|"{_text(edge.label)}"|' if edge.label else ""
+    if edge.source == edge.target and loops_on_group:
+        # Mermaid cannot lead a group to itself: the label becomes a node on the way.
+        yield f'{edge.source}{edge.kind}["{_text(edge.label or edge.kind)}"]'
+        yield f"{edge.source} {arrow} {edge.source}{edge.kind}"
+        yield f"{edge.source}{edge.kind} {arrow} {edge.target}"
+    else:
+        yield f"{edge.source} {arrow}{label} {edge.target}"
+
+
+def _classes(drawn: Graph) -> Iterator[str]:
+    members: dict[str, list[str]] = {}
+    for node in _all(drawn):
+        members.setdefault("start" if node.type in ("start", "end") else node.type, []).append(node.id)
+    for kind, ids in members.items():
+        colour, tint = COLOURS[kind]
+        fill, ink = (colour, colour) if kind == "start" else (tint, "#0f172a")
+        name = kind.lower()
+        yield f"    classDef {name} fill:{fill},stroke:{colour},color:{ink}"
+        yield f"    class {','.join(ids)} {name}"
+
+
+def _all(drawn: Graph) -> Iterator[Node]:
+    for node in drawn.nodes:
+        yield node
+        for group in node.groups:
+            yield from _all(group)

@@ -1,0 +1,60 @@
+"""Text for a picture: made harmless, measured and cut."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+_DROPPED = {"Cc", "Cs", "Cn", "Co"}
+_TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks of writing direction: they would let a text run over what stands after it."""
+_WIDTHS = {
+    **dict.fromkeys("ijl.,:;'|!I`", 0.3),
+    **dict.fromkeys('ftr()[]{}-/\\" *^', 0.42),
+    **dict.fromkeys("mwMW%@<>=+~#≤≥", 0.9),
+    **dict.fromkeys("ABCDEFGHJKLNOPQRSTUVXYZ&$", 0.7),
+}
+_BOLD = 1.1
+
+
+@lru_cache(maxsize=4096)
+def clean(text: str) -> str:
+    """One line without control characters, halves of characters and marks of direction."""
+    if not text.isprintable():
+        text = "".join(" " if char.isspace() else char for char in text)
+        text = "".join(c for c in text if c not in _TURNING and unicodedata.category(c) not in _DROPPED)
+    return " ".join(text.split())
+
+
+@lru_cache(maxsize=1024)
+def _char_width(char: str) -> float:
+    if char in _WIDTHS:
+        return _WIDTHS[char]
+    if ord(char) < 0x300:
+        return 0.6
+    if unicodedata.combining(char):
+        return 0.0
+    # Signs beyond the usual alphabets come from fonts of which nothing is known: taken as square.
+    return 0.7 if ord(char) < 0x1100 else 1.1
+
+
+def width(text: str, size: float, *, bold: bool = False) -> float:
+    """About how many pixels a sans-serif font needs; rather too many than too few."""
+    return sum(map(_char_width, text)) * size * (_BOLD if bold else 1)
+
+
+def cut(text: str, size: float, limit: float, *, bold: bool = False) -> str:
+    """The text, or as much of it as fits into ``limit`` pixels together with an ellipsis."""
+    if width(text, size, bold=bold) <= limit:
+        return text
+    room = limit / (size * (_BOLD if bold else 1)) - 1.1
+    for position, char in enumerate(text):
+        room -= _char_width(char)
+        if room < 0:
+            return text[:position].rstrip() + "…"
+    return text
+
+
+def shorten(text: str, length: int) -> str:
+    """The text, or its first characters and an ellipsis; at most ``length`` of them."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

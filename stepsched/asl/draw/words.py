@@ -1,0 +1,214 @@
+"""What a picture says about states and transitions, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stepsched.asl.draw.text import clean
+
+_SERVICES = {
+    "apigateway": "API Gateway", "athena": "Athena", "batch": "Batch", "bedrock": "Bedrock",
+    "cloudformation": "CloudFormation", "codebuild": "CodeBuild", "codepipeline": "CodePipeline",
+    "databrew": "DataBrew", "dynamodb": "DynamoDB", "ec2": "EC2", "ecs": "ECS", "eks": "EKS",
+    "elasticmapreduce": "EMR", "emr-containers": "EMR on EKS", "emr-serverless": "EMR Serverless",
+    "events": "EventBridge", "eventbridge": "EventBridge", "firehose": "Firehose", "glue": "Glue",
+    "http": "HTTP", "kinesis": "Kinesis", "lambda": "Lambda", "mediaconvert": "MediaConvert",
+    "personalize": "Personalize", "rds": "RDS", "redshiftdata": "Redshift", "s3": "S3",
+    "sagemaker": "SageMaker", "scheduler": "Scheduler", "secretsmanager": "Secrets Manager", "ses": "SES",
+    "sesv2": "SES", "sfn": "Step Functions", "sns": "SNS", "sqs": "SQS", "ssm": "Systems Manager",
+    "states": "Step Functions", "sts": "STS",
+}  # fmt: skip
+_PATTERNS = {"sync": ", waits", "waitForTaskToken": ", waits for its token"}
+
+_COMPARED = {
+    "Equals": "=", "LessThan": "<", "GreaterThan": ">", "LessThanEquals": "≤", "GreaterThanEquals": "≥",
+}  # fmt: skip
+_OPERATORS = {
+    f"{kind}{comparison}{path}": sign
+    for kind in ("String", "Numeric", "Boolean", "Timestamp")
+    for comparison, sign in _COMPARED.items()
+    for path in ("", "Path")
+} | {"StringMatches": "matches"}
+_TESTS = {
+    "IsPresent": "present", "IsNull": "null", "IsNumeric": "numeric", "IsString": "a string",
+    "IsBoolean": "boolean", "IsTimestamp": "a timestamp",
+}  # fmt: skip
+_DEEPEST = 6
+"""Levels of a condition; deeper ones become an ellipsis."""
+
+
+def say(value: object) -> str:
+    """A value in one line; the braces of an expression are left out.
+
+    >>> say("{% $count > 3 %}")
+    '$count > 3'
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        return clean(text[2:-2] if text.startswith("{%") and text.endswith("%}") and len(text) > 3 else text)
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return "…"  # Python refuses to write such a number
+    try:
+        return clean(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, RecursionError):
+        return "…"
+
+
+def comment(thing: Mapping[str, Any]) -> str:
+    """Its ``Comment``; empty when there is none."""
+    text = thing.get("Comment")
+    return clean(text) if isinstance(text, str) else ""
+
+
+def names(value: object) -> list[str]:
+    """The keys of an object or the strings of a list, each in one line."""
+    if isinstance(value, Mapping):
+        return [clean(str(key).removesuffix(".$")) for key in value]
+    return [say(item) for item in value] if isinstance(value, list) else []
+
+
+def condition(rule: Mapping[str, Any]) -> str:
+    """When a choice rule holds: the expression of JSONata, or a rule of JSONPath in operators.
+
+    >>> condition({"And": [{"Variable": "$.x", "NumericEquals": 3}, {"Variable": "$.y", "IsPresent": False}]})
+    '$.x = 3 and not $.y present'
+    """
+    return say(rule["Condition"]) if "Condition" in rule else _rule(rule, 0)
+
+
+def _rule(rule: object, depth: int) -> str:
+    if not isinstance(rule, Mapping) or depth > _DEEPEST:
+        return "…"
+    for key, joint in (("And", " and "), ("Or", " or ")):
+        if isinstance(rule.get(key), list):
+            return joint.join(_part(each, depth) for each in rule[key])
+    if "Not" in rule:
+        return f"not {_part(rule['Not'], depth)}"
+    variable = say(rule.get("Variable", "…"))
+    for key, value in rule.items():
+        if key in _OPERATORS:
+            literal = isinstance(value, str) and not key.endswith("Path")
+            said = json.dumps(clean(value), ensure_ascii=False) if literal else say(value)
+            return f"{variable} {_OPERATORS[key]} {said}"
+        if key in _TESTS:
+            verb = "" if key == "IsPresent" else "is "
+            return f"{'' if value is True else 'not '}{variable} {verb}{_TESTS[key]}"
+    return variable
+
+
+def _part(rule: object, depth: int) -> str:
+    text = _rule(rule, depth + 1)
+    several = isinstance(rule, Mapping) and any(isinstance(rule.get(key), list) for key in ("And", "Or"))
+    return f"({text})" if several else text
+
+
+def errors(catcher: Mapping[str, Any]) -> str:
+    """The names that a catcher takes.
+
+    >>> errors({"ErrorEquals": ["States.Timeout", "States.TaskFailed"]})
+    'Timeout, TaskFailed'
+    """
+    taken = names(catcher.get("ErrorEquals"))
+    return (
+        ", ".join("any error" if name == "States.ALL" else name.removeprefix("States.") for name in taken)
+        or "error"
+    )
+
+
+def resource(text: object) -> str:
+    """The service and the action of a task.
+
+    >>> resource("arn:aws:states:::states:startExecution.sync:2")
+    'Step Functions startExecution, waits'
+    >>> resource("arn:aws:lambda:eu-west-1:123456789012:function:report")
+    'Lambda report'
+    """
+    if not isinstance(text, str):
+        return ""
+    parts = clean(text).split(":")
+    if parts[0] != "arn" or len(parts) < 7:
+        return say(text)
+    if parts[2] == "lambda":
+        return f"Lambda {parts[6]}"
+    if parts[5] == "activity":
+        return f"activity {parts[6]}"
+    service, action = (
+        (parts[6], parts[7]) if parts[5] == "aws-sdk" and len(parts) > 7 else (parts[5], parts[6])
+    )
+    name, _, pattern = action.partition(".")
+    return f"{_SERVICES.get(service, service)} {name}{_PATTERNS.get(pattern, '')}"
+
+
+def _task(state: Mapping[str, Any]) -> str:
+    return resource(state.get("Resource"))
+
+
+_WAITS = {
+    "Seconds": ("", " s"), "SecondsPath": ("", " s"),
+    "Timestamp": ("until ", ""), "TimestampPath": ("until ", ""),
+}  # fmt: skip
+
+
+def _wait(state: Mapping[str, Any]) -> str:
+    for key, (before, after) in _WAITS.items():
+        if key in state:
+            return f"{before}{say(state[key])}{after}"
+    return ""
+
+
+def _pass(state: Mapping[str, Any]) -> str:
+    assigned = names(state.get("Assign"))
+    if assigned:
+        return f"assigns {', '.join(assigned)}"
+    return f"sets {say(state.get('ResultPath', '$'))}" if "Result" in state or "Parameters" in state else ""
+
+
+def _fail(state: Mapping[str, Any]) -> str:
+    for keys in (("Error", "Cause"), ("ErrorPath", "CausePath")):
+        said = [say(state[key]) for key in keys if key in state]
+        if said:
+            return ": ".join(said)
+    return ""
+
+
+def _map(state: Mapping[str, Any]) -> str:
+    items = state.get("Items", state.get("ItemsPath"))
+    said = [f"each of {say(items)}" if isinstance(items, str) else "each item"]
+    most = state.get("MaxConcurrency")
+    if isinstance(most, int) and most:
+        said.append(f"{say(most)} at once" if most > 1 else "one after another")
+    processor = state.get("ItemProcessor")
+    config = processor.get("ProcessorConfig") if isinstance(processor, Mapping) else None
+    if isinstance(config, Mapping) and config.get("Mode") == "DISTRIBUTED":
+        said.append("distributed")
+    return ", ".join(said)
+
+
+def _parallel(state: Mapping[str, Any]) -> str:
+    branches = state.get("Branches")
+    count = len(branches) if isinstance(branches, list) else 0
+    return "1 branch" if count == 1 else f"{count} branches"
+
+
+_SAYERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "Task": _task, "Wait": _wait, "Pass": _pass, "Fail": _fail, "Map": _map, "Parallel": _parallel,
+}  # fmt: skip
+
+
+def retries(state: Mapping[str, Any]) -> str:
+    """Such as ``retries 3x``: of its retriers the most patient one; empty when nothing is tried again."""
+    retriers = state.get("Retry")
+    if not isinstance(retriers, list):
+        return ""
+    attempts = [each.get("MaxAttempts", 3) for each in retriers if isinstance(each, Mapping)]
+    most = max((count for count in attempts if isinstance(count, int)), default=0)
+    return f"retries {say(most)}x" if most > 0 else ""
+
+
+def does(state: Mapping[str, Any]) -> str:
+    """What a state does, such as ``Lambda invoke · retries 3x``."""
+    kind = state.get("Type")
+    sayer = _SAYERS.get(kind) if isinstance(kind, str) else None
+    return " · ".join(part for part in (sayer(state) if sayer else "", retries(state)) if part)

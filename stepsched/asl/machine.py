@@ -1,0 +1,126 @@
+"""A whole definition."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from stepsched.asl.budget import Budget, budget_of
+from stepsched.asl.checks import check
+from stepsched.asl.diagnostics import Diagnostic
+from stepsched.asl.draw import to_dot, to_mermaid, to_svg
+from stepsched.asl.states import Flow, QueryLanguage, Seconds
+from stepsched.errors import DefinitionError
+from stepsched.payloads import to_json
+
+
+class StateMachine(Flow, frozen=True):
+    """A state machine: states by name, and where to start.
+
+    ``to_dict`` and ``to_json`` write the definition; what was read by :func:`parse` is written back
+    unchanged in meaning. In a notebook it is shown as a picture.
+    """
+
+    query_language: QueryLanguage | None = None
+    """None: JSONPath."""
+    timeout_seconds: Seconds | None = None
+    version: str | None = None
+    unknown: dict[str, JsonValue] | None = None
+    """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The definition as plain JSON."""
+        document = super().to_dict()
+        return document | document.pop("Unknown", {})
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The definition as text, as ``CreateStateMachine`` takes it.
+
+        Args:
+            indent: Blanks a level. None: all in one line.
+        """
+        document = self.to_dict()
+        return to_json(document) if indent is None else _indented(document, " " * indent, "")
+
+    def check(self) -> list[Diagnostic]:
+        """What AWS would refuse or what would fail, in order of the document; empty when nothing is found."""
+        return check(self.to_dict())
+
+    def budget(self) -> Budget:
+        """Events and transitions of a turn, and how many turns one execution holds."""
+        return budget_of(self.to_dict())
+
+    def to_mermaid(self) -> str:
+        """A diagram in Mermaid's language."""
+        return to_mermaid(self.to_dict())
+
+    def to_dot(self) -> str:
+        """A diagram in Graphviz's language."""
+        return to_dot(self.to_dict())
+
+    def to_svg(self) -> str:
+        """A picture that needs nothing but itself."""
+        return to_svg(self.to_dict())
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+
+def _indented(value: Any, step: str, margin: str) -> str:
+    """JSON over several lines, in which what is short stays on one."""
+    inside = margin + step
+    match value:
+        case dict() if value:
+            lines = [
+                f"{json.dumps(key, ensure_ascii=False)}: {_indented(item, step, inside)}"
+                for key, item in value.items()
+            ]
+            brackets = "{}"
+        case list() if value:
+            lines = [_indented(item, step, inside) for item in value]
+            brackets = "[]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+    short = ", ".join(lines)
+    if len(short) + len(margin) < _WIDTH and "\n" not in short:
+        return brackets[0] + short + brackets[1]
+    body = f",\n{inside}".join(lines)
+    return f"{brackets[0]}\n{inside}{body}\n{margin}{brackets[1]}"
+
+
+_WIDTH = 100
+_FIELDS = {"Comment", "StartAt", "States", "QueryLanguage", "TimeoutSeconds", "Version"}
+
+
+def parse(definition: str | Mapping[str, Any]) -> StateMachine:
+    """Reads a definition, valid or not.
+
+    A state that fits no type is kept as it is (:class:`OtherState`), so that ``check`` can say what is
+    wrong with it, and ``to_dict`` writes it back.
+
+    Args:
+        definition: Its text, or the JSON object.
+
+    Raises:
+        DefinitionError: It is no JSON object with an object ``States``, or what stands beside it has a
+            wrong type; with what :func:`check` says.
+    """
+    try:
+        document = json.loads(definition) if isinstance(definition, str) else definition
+        unknown = {key: value for key, value in document.items() if key not in _FIELDS}
+        known = {key: value for key, value in document.items() if key in _FIELDS}
+        return StateMachine.model_validate(
+            known | ({"Unknown": unknown} if unknown else {}), by_alias=True, by_name=False
+        )
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DefinitionError(check(definition), _first(error)) from error
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'/'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)

@@ -1,0 +1,341 @@
+"""The machine of one job: plan, sleep, run, again; and a new execution before this one grows too old.
+
+```
+Init ─► Plan ─► More? ─┬─ never ─────────────────────► Done
+          ▲            ├─ history nearly full ───────► Renew ─► Renewed
+          │            ├─ beyond this execution's age ► Rest ──► Renew
+          │            └─► Sleep ─► Run ─┐
+          ├──────────────── done ────────┤ failed
+          │                         Try again? ─► Pause ─► Run
+          └── Notify ◄─ Dead letter ◄────┘ given up      (or ─► Stopped)
+```
+
+A plan follows from the last scheduled instant and never from the clock: waits can be skipped in a test, and
+a late wake-up shifts nothing. The variables:
+
+* ``plan`` the schedule, ``after`` the last scheduled instant, ``due`` the next one;
+* ``attempt`` the failed attempts of this run, ``failure`` the last of them;
+* ``spent`` events used up, ``since`` when this execution was planned to begin (seconds since 1970);
+* ``generation`` the execution's number, ``begun`` when the first one began, ``series`` what all their names
+  begin with, ``runs`` how many runs there have been.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from stepsched.asl.budget import MAX_EVENTS
+from stepsched.asl.machine import StateMachine
+from stepsched.asl.render.attempts import Work, whole_seconds
+from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
+from stepsched.asl.render.runs import Run, Ways, parallel, single
+from stepsched.asl.render.tasks import Message, call_of
+from stepsched.asl.render.timing import timing_of
+from stepsched.asl.resources import integration
+from stepsched.asl.rules import condition
+from stepsched.asl.states import Catcher, Choice, Fail, Pass, Retrier, State, Succeed, Task, Wait
+from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
+from stepsched.errors import RenderError
+from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
+from stepsched.targets import ParallelTarget
+
+OLDEST = 300 * 86_400
+"""Seconds that an execution is planned to last at most. AWS ends it after a year, and the last run may
+begin late and take its time."""
+_START = "$states.context.Execution.StartTime"
+_TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
+_RENEWAL_RETRIES = 20
+_RENEWAL_EVENTS = 5 + 3 * _RENEWAL_RETRIES + 2 + 1
+_NOTICE_RETRIES = 6
+
+
+def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
+    """The machine of a job.
+
+    Args:
+        job: Any job that AWS can run without a process of ours.
+        max_events: How long an execution's history may grow.
+
+    Raises:
+        RenderError: The job asks for what Step Functions cannot do.
+    """
+    try:
+        return _Loop(job, max_events).machine()
+    except ValueError as error:
+        if isinstance(error, RenderError):
+            raise
+        raise RenderError(job.name, str(error)) from error
+
+
+class _Loop:
+    """One job's machine being built."""
+
+    def __init__(self, job: Job, max_events: int) -> None:
+        self.job = job
+        self.max_events = max_events
+        self.timing = timing_of(job.schedule)
+        self.once = job.is_one_time
+        self.begins_now = job.hangs_on_creation
+        # A single run overlaps nothing, so it is waited for where that is possible.
+        self.wait = job.overlap is not Overlap.ALLOW or self.once
+        self.stops = self.once or job.on_failure is OnFailure.STOP
+        self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
+        self.works = self.calls()
+
+    def machine(self) -> StateMachine:
+        ways = Ways(self.again, self.given_up, self.after(), self.spent_on_failure(), counts=not self.once)
+        run = single(self.works[0], ways) if len(self.works) == 1 else parallel(self.works, ways)
+        states: dict[str, State] = {"Init": self.init(), **self.plan(run), **run.states}
+        states |= self.failed() | self.ends()
+        described = f"{self.job.name}: {self.job.schedule.describe()}"
+        if self.job.description:
+            described += f". {self.job.description}"
+        return StateMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
+
+    # -- when -------------------------------------------------------------------------------------------
+
+    def init(self) -> Pass:
+        """Everything that the execution knows: from the definition, or from the one before it."""
+        begun = _given("begun", _START)
+        plan = dict(self.timing.plan)
+        if self.begins_now:  # the grid of a rate without start is laid here (P-12)
+            plan = {"origin": f"{{% $floor($toMillis({begun}) / 1000) %}}", **plan}
+        assign: dict[str, Any] = {"due": _text(plan["origin"])} if self.once else {"plan": plan}
+        assign |= {
+            "after": f"{{% {self.cursor()} %}}",
+            "begun": f"{{% {begun} %}}",
+            "since": f"{{% {_given('since', f'$floor($toMillis({_START}) / 1000)')} %}}",
+            "generation": f"{{% {_given('generation', '1')} %}}",
+            "series": "{% "
+            + _given(
+                "series",
+                "$substring($states.context.Execution.Name, 0, 50) & '-' & $string($toMillis("
+                + _START
+                + "))",
+            )
+            + " %}",
+            "runs": f"{{% {_given('runs', '0')} %}}",
+            "spent": 4,
+            "attempt": 0,
+        }
+        return Pass(assign=assign, output={}, next="More?" if self.once else "Plan")
+
+    def cursor(self) -> str:
+        """The instant after which runs are planned, when the execution begins."""
+        first = f"$fromMillis($toMillis({_START}) - 1000)" if self.begins_now else _START
+        if self.job.catch_up is CatchUp.SKIP:  # only an earlier execution says where it was
+            return f"$exists($states.input.generation) ? $states.input.after : {first}"
+        return _given("after", first)
+
+    def plan(self, run: Run) -> dict[str, State]:
+        """The states up to the run."""
+        text = (LATEST_RUN if self.job.catch_up is CatchUp.ONE else NEXT_RUN)[self.timing.kind]
+        reserve = run.worst_events + _RENEWAL_EVENTS + 10
+        limit = self.max_events - reserve
+        if limit < 100:
+            raise RenderError(
+                self.job.name,
+                f"a single run may write {run.worst_events:,} events, and an execution holds "
+                f"{self.max_events:,}; give fewer retries or fewer targets",
+            )
+        never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
+        rules = [
+            condition(never).then("Done"),
+            condition(f"$spent > {limit}").then("Renew"),
+            condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})").then("Rest"),
+        ]
+        if self.once:
+            del rules[1]
+        turn = 6 + run.events
+        planned = {"due": text, "attempt": 0, "spent": f"{{% $spent + {turn} %}}"}
+        states: dict[str, State] = {} if self.once else {"Plan": Pass(assign=planned, next="More?")}
+        return states | {
+            "More?": Choice(choices=tuple(rules), default="Sleep"),
+            "Sleep": Wait(timestamp=self.moment(), next="Run"),
+        }
+
+    def moment(self) -> str:
+        """When the run starts: at the scheduled instant, or within the jitter after it."""
+        jitter = whole_seconds("jitter", self.job.jitter)
+        if not jitter:
+            return "{% $due %}"
+        return f"{{% $fromMillis($toMillis($due) + 1000 * $floor($random() * {jitter + 1})) %}}"
+
+    # -- what -------------------------------------------------------------------------------------------
+
+    def calls(self) -> list[Work]:
+        """What a run attempts: one call, or as many as a parallel target has parts."""
+        target = self.job.target
+        parts = target.targets if isinstance(target, ParallelTarget) else (target,)
+        works = []
+        for number, part in enumerate(parts):
+            call = call_of(part, self.message(number if len(parts) > 1 else None), wait=self.wait)
+            if not call.is_whole:
+                self.check_started(type(part).__name__)
+            works.append(Work(call, self.job.retry, self.timeout))
+        return works
+
+    def check_started(self, name: str) -> None:
+        """Refuses what would have to know the end of something that is only started."""
+        if self.job.overlap is not Overlap.ALLOW:
+            raise RenderError(
+                self.job.name,
+                f"overlap {self.job.overlap.value!r}: Step Functions cannot wait for the end of what a {name} "
+                "starts; use Overlap.ALLOW, or a StateMachineTarget that waits for it",
+            )
+        if self.timeout is not None:
+            mend = "leave max_run_time out" if self.once else "use Overlap.SKIP or QUEUE, or leave it out"
+            raise RenderError(
+                self.job.name,
+                f"max_run_time {self.job.max_run_time}: the machine does not wait for what a {name} "
+                f"starts; {mend}",
+            )
+
+    def message(self, part: int | None) -> Message:
+        attempt = "$attempt" if part is None else "$tries"
+        number = f"$string({attempt} + 1)"
+        attributes = {
+            SCHEDULE_ARN: "$states.context.StateMachine.Id",
+            SCHEDULED_TIME: "$due",
+            EXECUTION_ID: f"$states.context.Execution.Name & '/' & $due & '/' & {number}",
+            ATTEMPT_NUMBER: number,
+        }
+        key = f"{self.job.group}/{self.job.name}/{part}"
+        return Message(self.job.input, key, self.job.name, "$due", attributes)
+
+    def after(self) -> dict[str, str]:
+        """What a finished run sets: the cursor and the count."""
+        passed = "$millis() > $toMillis($due) ? $fromMillis($millis()) : $due"
+        skips = self.job.overlap is Overlap.SKIP
+        return {"after": f"{{% {passed if skips else '$due'} %}}", "runs": "{% $runs + 1 %}"}
+
+    @property
+    def again(self) -> str:
+        """The state after a run."""
+        return "Done" if self.once else "Plan"
+
+    # -- giving up --------------------------------------------------------------------------------------
+
+    @property
+    def given_up(self) -> str:
+        """The state after a run that failed for good."""
+        if self.job.dead_letter is not None:
+            return "Dead letter"
+        return "Notify" if self.job.notify is not None else self.last
+
+    @property
+    def last(self) -> str:
+        """Where a failed run leads in the end."""
+        return "Stopped" if self.stops else self.again
+
+    def spent_on_failure(self) -> int:
+        """Events that telling of a failure takes at most."""
+        notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
+        return notices * (5 + 3 * _NOTICE_RETRIES)
+
+    def failed(self) -> dict[str, State]:
+        """The states that tell of a failure."""
+        states: dict[str, State] = {}
+        failure = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
+        if self.job.dead_letter is not None:
+            following = "Notify" if self.job.notify is not None else self.last
+            arguments = {
+                **call_of(self.job.dead_letter, self.message(None), wait=False).arguments,
+                "MessageAttributes": {
+                    "ERROR_CODE": _attribute("$failure.error"),
+                    "ERROR_MESSAGE": _attribute(_PLAIN),
+                    "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
+                    "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
+                    "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
+                    "SCHEDULED_TIME": _attribute("$due"),
+                },
+            }
+            states["Dead letter"] = _notice("sqs", "sendMessage", arguments, following)
+        if self.job.notify is not None:
+            told = {"job": self.job.name, "scheduled_for": "{% $due %}", **failure}
+            arguments = {
+                "TopicArn": self.job.notify.topic_arn,
+                "Subject": f"Job {self.job.name} failed",
+                "Message": told,
+            }
+            states["Notify"] = _notice("sns", "publish", arguments, self.last)
+        if self.stops:
+            states["Stopped"] = Fail(error=failure["error"], cause=failure["cause"])
+        return states
+
+    # -- the end of an execution ------------------------------------------------------------------------
+
+    def ends(self) -> dict[str, State]:
+        """The states after the last run, and those that hand over to the next execution."""
+        states: dict[str, State] = {
+            "Done": Succeed(output={"runs": "{% $runs %}", "after": "{% $after %}"}),
+            "Rest": Wait(
+                timestamp=f"{{% $fromMillis(1000 * ($since + {OLDEST})) %}}",
+                assign={"since": f"{{% $since + {OLDEST} %}}"},
+                next="Renew",
+            ),
+        }
+        handed = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs")}
+        handed |= {
+            "since": "{% $max([$since, $floor($toMillis($after) / 1000)]) %}",
+            "generation": "{% $generation + 1 %}",
+        }
+        taken = Retrier(error_equals=_TAKEN, max_attempts=0)
+        patient = Retrier(
+            error_equals=("States.ALL",),
+            interval_seconds=5,
+            max_attempts=_RENEWAL_RETRIES,
+            backoff_rate=2,
+            max_delay_seconds=900,
+        )
+        states["Renew"] = Task(
+            comment="The next execution goes on where this one ends; its history is empty again",
+            resource=integration("states", "startExecution", partition=self.partition()),
+            arguments={
+                "StateMachineArn": "{% $states.context.StateMachine.Id %}",
+                "Name": "{% $series & '-' & $string($generation + 1) %}",
+                "Input": handed,
+            },
+            retry=(taken, patient),
+            catch=(Catcher(error_equals=_TAKEN, next="Renewed"),),  # its answer was lost
+            output={},
+            next="Renewed",
+        )
+        states["Renewed"] = Succeed()
+        return states
+
+    def partition(self) -> str:
+        """Where the targets are, the machine is."""
+        return self.works[0].call.resource.split(":")[1]
+
+
+def _given(name: str, otherwise: str) -> str:
+    return f"$exists($states.input.{name}) ? $states.input.{name} : {otherwise}"
+
+
+def _text(seconds: int) -> str:
+    return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
+
+
+_PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
+
+
+def _attribute(expression: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}
+
+
+def _notice(service: str, action: str, arguments: dict[str, Any], following: str) -> Task:
+    """A call that must not end the schedule when it fails."""
+    patient = Retrier(
+        error_equals=("States.ALL",), interval_seconds=5, max_attempts=_NOTICE_RETRIES, backoff_rate=3
+    )
+    partition = str(arguments.get("TopicArn", "arn:aws")).split(":")[1]
+    return Task(
+        resource=integration(service, action, partition=partition),
+        arguments=arguments,
+        retry=(patient,),
+        catch=(Catcher(error_equals=("States.ALL",), next=following),),
+        output={},
+        next=following,
+    )

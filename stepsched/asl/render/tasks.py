@@ -1,0 +1,314 @@
+"""*What*, as a task: each target by the integration of Step Functions that invokes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from typing_extensions import assert_never
+
+from stepsched.asl.render.literals import literal, quoted
+from stepsched.asl.resources import Pattern, integration, sdk_integration
+from stepsched.context import ContextText
+from stepsched.payloads import to_json
+from stepsched.targets import (
+    ApiTarget,
+    BatchTarget,
+    CodeBuildTarget,
+    CodePipelineTarget,
+    CommandTarget,
+    EcsTaskTarget,
+    EventBusTarget,
+    FirehoseTarget,
+    HandlerTarget,
+    KinesisTarget,
+    LambdaTarget,
+    ParallelTarget,
+    QueueTarget,
+    SageMakerPipelineTarget,
+    StateMachineTarget,
+    Target,
+    TemplateTarget,
+    TopicTarget,
+)
+from stepsched.targets.arns import ARN
+from stepsched.targets.containers import Placement
+
+_DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
+
+
+class Call(NamedTuple):
+    """A call of a service, with its data as a piece of a definition."""
+
+    resource: str
+    arguments: dict[str, Any]
+    is_whole: bool = True
+    """Whether the run has ended when the call has: false for what is only started."""
+
+
+class Message(NamedTuple):
+    """What a run hands to its target."""
+
+    payload: Any
+    """The job's input; context attributes may stand in it."""
+    key: str
+    """Tells the job, and the part of a parallel target, from all others."""
+    name: str
+    """The job's name."""
+    due: str
+    """The expression that gives the scheduled instant."""
+    attributes: Mapping[ContextText, str]
+    """For each context attribute the expression that gives it."""
+
+    def data(self) -> Any:
+        """The payload as JSON."""
+        return literal(self.payload, self.attributes)
+
+    def text(self) -> Any:
+        """The payload as text: text as it stands, everything else as compact JSON."""
+        if isinstance(self.payload, str):
+            return literal(self.payload, self.attributes)
+        return literal(_context_text(to_json(self.payload), self.payload), self.attributes)
+
+    def once(self) -> str:
+        """The expression of a text that is another one for each run."""
+        digest = sha256(self.key.encode()).hexdigest()[:32]
+        return f"{{% {quoted(digest + '/')} & {self.due} %}}"
+
+
+def call_of(target: Target, message: Message, *, wait: bool) -> Call:
+    """The call that invokes a target.
+
+    Args:
+        target: Any that AWS invokes by itself; a parallel target is as many calls as it has parts.
+        message: What it gets.
+        wait: Whether the call ends with what it has started, where the service allows that.
+
+    Raises:
+        ValueError: There is no such call; how to mend it.
+    """
+    data, started = message.data, not wait
+    job_pattern = Pattern.RUN_JOB if wait else Pattern.REQUEST
+    match target:
+        case LambdaTarget(function_arn=arn):
+            how = {} if wait else {"InvocationType": "Event"}
+            arguments = {"FunctionName": arn, "Payload": data(), **how}
+            return Call(integration("lambda", "invoke", partition=_partition(arn)), arguments, wait)
+        case StateMachineTarget(state_machine_arn=arn):
+            pattern = Pattern.RUN_JOB_JSON if wait else Pattern.REQUEST
+            given = message.payload
+            payload = literal(to_json(given), {}) if isinstance(given, str) else data()
+            resource = integration("states", "startExecution", pattern, partition=_partition(arn))
+            return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
+        case QueueTarget():
+            return _queue_call(target, message)
+        case TopicTarget(topic_arn=arn):
+            arguments = {"TopicArn": arn, "Message": message.text()}
+            if arn.endswith(".fifo"):
+                arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.once()}
+            return Call(integration("sns", "publish", partition=_partition(arn)), arguments)
+        case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
+            if not isinstance(message.payload, dict):
+                raise ValueError(
+                    f"the detail of an event is a JSON object, and the input is {_kind(message)}"
+                )
+            entry = {"EventBusName": arn, "DetailType": literal(kind, {}), "Source": source, "Detail": data()}
+            return Call(integration("events", "putEvents", partition=_partition(arn)), {"Entries": [entry]})
+        case KinesisTarget(stream_arn=arn, partition_key=key):
+            arguments = {"StreamName": _name(arn), "PartitionKey": literal(key, {}), "Data": message.text()}
+            return Call(sdk_integration("kinesis", "putRecord", partition=_partition(arn)), arguments)
+        case FirehoseTarget(delivery_stream_arn=arn):
+            arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": message.text()}}
+            return Call(sdk_integration("firehose", "putRecord", partition=_partition(arn)), arguments)
+        case EcsTaskTarget(cluster_arn=arn):
+            return _task_call(target, _overrides(message), job_pattern)
+        case CodeBuildTarget(project_arn=arn):
+            resource = integration("codebuild", "startBuild", job_pattern, partition=_partition(arn))
+            return Call(resource, {"ProjectName": _name(arn), **_overrides(message)}, wait)
+        case CodePipelineTarget(pipeline_arn=arn):
+            resource = sdk_integration("codepipeline", "startPipelineExecution", partition=_partition(arn))
+            name = arn.split(":", 5)[5]
+            return Call(resource, {"Name": name, **_overrides(message)}, is_whole=False)
+        case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
+            resource = sdk_integration("sagemaker", "startPipelineExecution", partition=_partition(arn))
+            pairs = [{"Name": key, "Value": literal(value, {})} for key, value in parameters.items()]
+            given = {"PipelineParameters": pairs} if pairs else {}
+            return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
+        case BatchTarget(job_queue=queue):
+            partition = _partition(queue) if queue.startswith("arn:") else "aws"
+            resource = integration("batch", "submitJob", job_pattern, partition=partition)
+            return Call(resource, _batch_arguments(target, message), not started)
+        case ApiTarget(service=service, action=action, request=request):
+            return Call(sdk_integration(service, action), literal(request, message.attributes))
+        case TemplateTarget(target_arn=arn):
+            raise ValueError(
+                f"a TemplateTarget is written as EventBridge Scheduler has it ({arn}); "
+                "give the target's own class, or ApiTarget"
+            )
+        case HandlerTarget() | CommandTarget():
+            what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
+            raise ValueError(
+                f"AWS cannot invoke {what} of this process; give a LambdaTarget or another in AWS"
+            )
+        case ParallelTarget():
+            raise ValueError("a parallel target does not hold another one")
+        case other:
+            assert_never(other)
+
+
+def _queue_call(target: QueueTarget, message: Message) -> Call:
+    arn = target.queue_arn
+    arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
+    if target.message_group_id is not None:
+        arguments |= {
+            "MessageGroupId": literal(target.message_group_id, {}),
+            "MessageDeduplicationId": message.once(),
+        }
+    return Call(integration("sqs", "sendMessage", partition=_partition(arn)), arguments)
+
+
+def queue_url(arn: str) -> str:
+    """The URL of a queue, which Amazon SQS wants instead of its ARN.
+
+    Raises:
+        ValueError: Its partition has another domain than the three that are known.
+    """
+    _, partition, _, region, account, name = arn.split(":", 5)
+    if partition not in _DOMAINS:
+        raise ValueError(f"the URL of {arn!r} is not known for partition {partition!r}; use an ApiTarget")
+    return f"https://sqs.{region}.{_DOMAINS[partition]}/{account}/{name}"
+
+
+def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Pattern) -> Call:
+    """RunTask by the optimised integration, or by the plain one where it needs what the former lacks.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
+    """
+    partition = _partition(target.cluster_arn)
+    plain = {
+        "Count": target.task_count if target.task_count > 1 else None,
+        "CapacityProviderStrategy": [
+            {"CapacityProvider": each.name, "Base": each.base, "Weight": each.weight}
+            for each in target.capacity_providers
+        ],
+        "ReferenceId": target.reference_id,
+        "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
+        "EnableEcsManagedTags": target.ecs_managed_tags,
+    }
+    more = {key: literal(value, {}) for key, value in plain.items() if value}
+    arguments = _task_arguments(target) | ({"Overrides": overrides} if overrides else {})
+    if not more:
+        return Call(
+            integration("ecs", "runTask", pattern, partition=partition),
+            arguments,
+            is_whole=pattern is Pattern.RUN_JOB,
+        )
+    if pattern is Pattern.RUN_JOB:
+        words = {
+            "Count": "task_count",
+            "CapacityProviderStrategy": "capacity_providers",
+            "ReferenceId": "reference_id",
+            "Tags": "tags",
+            "EnableEcsManagedTags": "ecs_managed_tags",
+        }
+        given = ", ".join(words[key] for key in more)
+        raise ValueError(
+            f"Step Functions waits for tasks only without {given}; leave that out, or use Overlap.ALLOW"
+        )
+    return Call(sdk_integration("ecs", "runTask", partition=partition), arguments | more, is_whole=False)
+
+
+def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "Cluster": target.cluster_arn,
+        "TaskDefinition": target.task_definition_arn,
+    }
+    if target.subnets:
+        network: dict[str, Any] = {"Subnets": list(target.subnets)}
+        if target.security_groups:
+            network["SecurityGroups"] = list(target.security_groups)
+        network["AssignPublicIp"] = "ENABLED" if target.assign_public_ip else "DISABLED"
+        arguments["NetworkConfiguration"] = {"AwsvpcConfiguration": network}
+    plain = {
+        "LaunchType": target.launch_type,
+        "PlacementConstraints": [
+            _placed(rule, "Expression") for rule in target.placement if rule.is_constraint
+        ],
+        "PlacementStrategy": [_placed(rule, "Field") for rule in target.placement if not rule.is_constraint],
+        "PlatformVersion": target.platform_version,
+        "Group": target.group,
+        "PropagateTags": "TASK_DEFINITION" if target.propagate_tags else None,
+        "EnableExecuteCommand": target.execute_command,
+    }
+    return arguments | {key: literal(value, {}) for key, value in plain.items() if value}
+
+
+def _placed(rule: Placement, word: str) -> dict[str, str]:
+    return {"Type": rule.type, **({word: rule.value} if rule.value else {})}
+
+
+def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "JobName": target.job_name or message.name.replace(".", "_"),
+        "JobQueue": literal(target.job_queue, {}),
+        "JobDefinition": literal(target.job_definition, {}),
+    }
+    if target.parameters:
+        arguments["Parameters"] = literal(target.parameters, message.attributes)
+    if target.container_overrides:
+        arguments["ContainerOverrides"] = literal(_pascal(target.container_overrides), message.attributes)
+    return arguments
+
+
+def _overrides(message: Message) -> dict[str, Any]:
+    """The job's input as members of a call, which Step Functions writes in PascalCase."""
+    if not isinstance(message.payload, dict):
+        raise ValueError(  # noqa: TRY004 -- about the job
+            f"the input holds what it overrides, by name, and is {_kind(message)}"
+        )
+    written = literal(_pascal(message.payload), message.attributes)
+    assert isinstance(written, (dict, str))
+    if isinstance(written, str):
+        raise ValueError("a member of a call has a name, which does not end in '.$'")  # noqa: TRY004 -- about the value
+    return written
+
+
+def _pascal(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+        case list():
+            return [_pascal(item) for item in value]
+    return value
+
+
+def _context_text(text: str, payload: Any) -> str:
+    """JSON text in which what stands for a context attribute in the payload still does."""
+    return ContextText(text) if _has_attributes(payload) else text
+
+
+def _has_attributes(value: Any) -> bool:
+    match value:
+        case ContextText():
+            return True
+        case list():
+            return any(map(_has_attributes, value))
+        case dict():
+            return any(map(_has_attributes, value.values()))
+    return False
+
+
+def _kind(message: Message) -> str:
+    words = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return words.get(type(message.payload), "a number")
+
+
+def _partition(arn: str) -> str:
+    match = ARN.fullmatch(arn)
+    assert match is not None
+    return match["partition"]
+
+
+def _name(arn: str) -> str:
+    return arn.rpartition("/")[2]

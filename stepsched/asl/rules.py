@@ -1,0 +1,345 @@
+"""What a Choice decides by, as readable Python.
+
+    asl.variable("$.count") > 3
+    (asl.variable("$.state") == "ready") & ~asl.variable("$.error").is_present()
+    asl.condition("$count > 3")
+
+``.then("Next state")`` makes a test a rule. The first form is for JSONPath, the last for JSONata.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any, Literal, TypeAlias
+
+from pydantic import JsonValue, ModelWrapValidatorHandler, model_validator
+from typing_extensions import Self
+
+from stepsched.asl.documents import AslValue, is_written, write
+
+ValueType: TypeAlias = Literal["String", "Numeric", "Boolean", "Timestamp"]
+_COMPARISONS = {
+    "String": ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"),
+    "Numeric": ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"),
+    "Timestamp": ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals"),
+    "Boolean": ("Equals",),
+}
+_QUESTIONS = ("IsNull", "IsPresent", "IsNumeric", "IsString", "IsBoolean", "IsTimestamp")
+OPERATORS = frozenset(
+    [f"{kind}{word}{path}" for kind, words in _COMPARISONS.items() for word in words for path in ("", "Path")]
+    + ["StringMatches", *_QUESTIONS]
+)
+"""All that a JSONPath rule may compare with."""
+
+
+class _Test(AslValue, frozen=True):
+    comment: str | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_read(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Reads the wire's form too, in which an operator is a key."""
+        if not is_written(data) or cls is Condition:
+            return handler(data)
+        test = read_test(data)
+        if not isinstance(test, cls):
+            raise ValueError(f"{dict(data)!r} is no {cls.__name__}")  # noqa: TRY004 -- pydantic collects ValueError
+        return test
+
+    def __and__(self, other: Test) -> Test:
+        return _joined("and", self, other)
+
+    def __or__(self, other: Test) -> Test:
+        return _joined("or", self, other)
+
+    def __invert__(self) -> Test:
+        if isinstance(self, Condition):
+            return Condition(condition=f"{{% $not({_inner(self)}) %}}")
+        assert isinstance(self, (Comparison, And, Or, Not))
+        return Not(test=self)
+
+    def then(
+        self,
+        next: str,  # noqa: A002 -- the States Language's word
+        *,
+        assign: Mapping[str, Any] | None = None,
+        output: JsonValue = None,
+        comment: str | None = None,
+    ) -> Rule:
+        """The rule that goes to a state when the test holds.
+
+        Args:
+            next: The state's name.
+            assign: Variables that are set on the way.
+            output: The state's output on the way (JSONata). None: its input.
+            comment: For people.
+        """
+        given = {"assign": assign, "output": output, "comment": comment}
+        extra = {key: value for key, value in given.items() if value is not None}
+        assert isinstance(self, (Comparison, And, Or, Not, Condition))
+        return Rule(test=self, next=next, **extra)
+
+
+class Comparison(_Test, frozen=True):
+    """A variable beside a value, in JSONPath."""
+
+    variable: str
+    """A path, such as ``$.count``."""
+    operator: str
+    """Such as ``NumericGreaterThan``."""
+    value: JsonValue
+    """What it is compared with; a path where the operator ends in ``Path``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return _comment(self) | {"Variable": self.variable, self.operator: write(self.value)}
+
+
+class And(_Test, frozen=True):
+    """All of the tests hold."""
+
+    tests: tuple[Test, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return _comment(self) | {"And": [test.to_dict() for test in self.tests]}
+
+
+class Or(_Test, frozen=True):
+    """One of the tests holds."""
+
+    tests: tuple[Test, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return _comment(self) | {"Or": [test.to_dict() for test in self.tests]}
+
+
+class Not(_Test, frozen=True):
+    """The test does not hold."""
+
+    test: Test
+
+    def to_dict(self) -> dict[str, Any]:
+        return _comment(self) | {"Not": self.test.to_dict()}
+
+
+class Condition(_Test, frozen=True):
+    """A JSONata expression that is true."""
+
+    condition: str | bool
+    """``{% ... %}``."""
+
+
+Test: TypeAlias = Comparison | And | Or | Not | Condition
+"""What can be true or false of a state's data."""
+
+
+class Rule(AslValue, frozen=True):
+    """A test and where it leads."""
+
+    test: Test
+    next: str
+    assign: dict[str, JsonValue] | None = None
+    output: JsonValue = None
+    comment: str | None = None
+
+    nullable = frozenset({"output"})
+
+    def to_dict(self) -> dict[str, Any]:
+        document = super().to_dict()
+        del document["Test"]
+        return document | self.test.to_dict()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _from_wire(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Reads the wire's form too, in which the test's fields stand beside the rule's."""
+        if is_written(data):
+            own = {key: data[key] for key in ("Next", "Assign", "Output", "Comment") if key in data}
+            test = {key: value for key, value in data.items() if key not in own}
+            data = own | {"Test": read_test(test)}
+        return handler(data)
+
+
+def read_test(document: Any) -> Test:
+    """The test that a rule of a definition holds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(document, Mapping):
+        raise ValueError(f"{document!r} is no choice rule")  # noqa: TRY004 -- pydantic collects ValueError
+    keys = document.keys() - {"Comment"}
+    comment = {"comment": document["Comment"]} if "Comment" in document else {}
+    if keys == {"And"} or keys == {"Or"}:
+        (word,) = keys
+        if not isinstance(document[word], list):
+            raise ValueError(f"{word} takes a list of rules")
+        tests = tuple(read_test(each) for each in document[word])
+        return And(tests=tests, **comment) if word == "And" else Or(tests=tests, **comment)
+    if keys == {"Not"}:
+        return Not(test=read_test(document["Not"]), **comment)
+    if keys == {"Condition"}:
+        return Condition(condition=document["Condition"], **comment)
+    operators = keys - {"Variable"}
+    if len(operators) != 1 or "Variable" not in keys or not operators <= OPERATORS:
+        raise ValueError(f"a rule has Variable and one operator, not {', '.join(sorted(keys)) or 'nothing'}")
+    (operator,) = operators
+    return Comparison(variable=document["Variable"], operator=operator, value=document[operator], **comment)
+
+
+class Variable:
+    """A path whose value is compared; the operators of Python give tests. See :func:`variable`."""
+
+    __slots__ = ("path", "type")
+
+    def __init__(self, path: str, type: ValueType | None) -> None:  # noqa: A002 -- the plain word
+        self.path = path
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"variable({self.path!r})"
+
+    __hash__ = None  # type: ignore[assignment]  # == makes a test
+
+    def __eq__(self, other: object) -> Comparison:  # type: ignore[override]
+        return self._compare("Equals", other)
+
+    def __ne__(self, other: object) -> Not:  # type: ignore[override]
+        return Not(test=self._compare("Equals", other))
+
+    def __lt__(self, other: object) -> Comparison:
+        return self._compare("LessThan", other)
+
+    def __le__(self, other: object) -> Comparison:
+        return self._compare("LessThanEquals", other)
+
+    def __gt__(self, other: object) -> Comparison:
+        return self._compare("GreaterThan", other)
+
+    def __ge__(self, other: object) -> Comparison:
+        return self._compare("GreaterThanEquals", other)
+
+    def matches(self, pattern: str) -> Comparison:
+        """Whether it is text like the pattern, in which ``*`` stands for any characters."""
+        return Comparison(variable=self.path, operator="StringMatches", value=pattern)
+
+    def is_present(self) -> Comparison:
+        """Whether the path leads to anything, null included."""
+        return self._ask("IsPresent")
+
+    def is_null(self) -> Comparison:
+        """Whether it is null."""
+        return self._ask("IsNull")
+
+    def is_number(self) -> Comparison:
+        """Whether it is a number."""
+        return self._ask("IsNumeric")
+
+    def is_text(self) -> Comparison:
+        """Whether it is text."""
+        return self._ask("IsString")
+
+    def is_boolean(self) -> Comparison:
+        """Whether it is true or false."""
+        return self._ask("IsBoolean")
+
+    def is_timestamp(self) -> Comparison:
+        """Whether it is text of a moment, such as ``2030-01-01T09:00:00Z``."""
+        return self._ask("IsTimestamp")
+
+    def _ask(self, question: str) -> Comparison:
+        return Comparison(variable=self.path, operator=question, value=True)
+
+    def _compare(self, word: str, other: object) -> Comparison:
+        value: JsonValue
+        if isinstance(other, Variable):
+            kind = self.type or other.type
+            if kind is None:
+                raise ValueError(
+                    f"{self.path!r} and {other.path!r} may be text, numbers, booleans or moments; "
+                    f"say which, such as variable({self.path!r}, 'Numeric')"
+                )
+            operator, value = f"{kind}{word}Path", other.path
+        else:
+            kind, literal = _typed(other)
+            operator, value = f"{kind}{word}", literal
+        if operator not in OPERATORS:
+            raise ValueError(f"{self.path!r}: booleans are equal or not; {operator} does not exist")
+        return Comparison(variable=self.path, operator=operator, value=value)
+
+
+def variable(path: str, type: ValueType | None = None) -> Variable:  # noqa: A002 -- the plain word
+    """The value at a path, to be compared with Python's operators, in JSONPath.
+
+    Args:
+        path: Such as ``$.order.total`` or ``$$.State.RetryCount``.
+        type: What it is compared as; needed only beside another variable.
+
+    Example:
+        >>> (variable("$.total") >= 100).then("Big").to_dict()
+        {'Next': 'Big', 'Variable': '$.total', 'NumericGreaterThanEquals': 100}
+    """
+    return Variable(path, type)
+
+
+def condition(expression: str) -> Condition:
+    """A JSONata expression as a test.
+
+    Args:
+        expression: With or without ``{% %}`` around it.
+
+    Example:
+        >>> condition("$count($xs) > 3").then("Many").to_dict()
+        {'Next': 'Many', 'Condition': '{% $count($xs) > 3 %}'}
+    """
+    text = expression.strip()
+    if text.startswith("{%") and text.endswith("%}"):
+        text = text[2:-2].strip()
+    return Condition(condition=f"{{% {text} %}}")
+
+
+def _typed(value: object) -> tuple[ValueType, JsonValue]:
+    match value:
+        case bool():
+            return "Boolean", value
+        case int() | float():
+            return "Numeric", value
+        case str():
+            return "String", value
+        case datetime() if value.tzinfo is not None:
+            text = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+            return "Timestamp", text
+        case datetime():
+            raise ValueError(f"{value!r} is naive; give an aware datetime")
+    raise ValueError(f"{value!r}: text, numbers, booleans and datetimes can be compared")
+
+
+def _joined(word: str, left: _Test, right: _Test) -> Test:
+    if isinstance(left, Condition) and isinstance(right, Condition):
+        return Condition(condition=f"{{% ({_inner(left)}) {word} ({_inner(right)}) %}}")
+    if isinstance(left, Condition) or isinstance(right, Condition):
+        raise ValueError(  # noqa: TRY004 -- as elsewhere
+            "a JSONata condition and a JSONPath comparison cannot stand in one rule"
+        )
+    cls: type[And | Or] = And if word == "and" else Or
+    tests: list[Test] = []
+    for each in (left, right):
+        assert isinstance(each, (Comparison, And, Or, Not))
+        tests += each.tests if isinstance(each, cls) and each.comment is None else [each]
+    return cls(tests=tuple(tests))
+
+
+def _inner(test: Condition) -> str:
+    text = str(test.condition).lower() if isinstance(test.condition, bool) else test.condition
+    return text[2:-2].strip() if text.startswith("{%") else text
+
+
+def _comment(test: _Test) -> dict[str, Any]:
+    return {} if test.comment is None else {"Comment": test.comment}
+
+
+for _model in (And, Or, Not, Rule):
+    _model.model_rebuild()
+__all__ = ["And", "Comparison", "Condition", "Not", "Or", "Rule", "Test", "Variable", "condition", "variable"]

@@ -1,0 +1,238 @@
+"""Shapes of requests in the names that Step Functions gives their members, read from botocore's models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+# The SDK for Java 2 names the services. Its identifier is botocore's folder without hyphens, but for these.
+_FOLDERS = """
+    applicationdiscovery=discovery cloudwatchlogs=logs cognitoidentityprovider=cognito-idp
+    costandusagereport=cur costexplorer=ce databasemigration=dms directory=ds directoryservicedata=ds-data
+    elasticloadbalancing=elb elasticloadbalancingv2=elbv2 elasticsearch=es eventbridge=events
+    iotdataplane=iot-data iotjobsdataplane=iot-jobs-data lexmodelbuilding=lex-models
+    lexmodelsv2=lexv2-models lexruntimev2=lexv2-runtime marketplacemetering=meteringmarketplace
+    migrationhub=mgh pinpointsmsvoice=sms-voice serverlessapplicationrepository=serverlessrepo
+    sfn=stepfunctions simpledb=sdb
+"""
+FOLDERS: Mapping[str, str] = MappingProxyType(
+    {identifier: folder for identifier, _, folder in (pair.partition("=") for pair in _FOLDERS.split())}
+)
+_KINDS = {
+    "structure": "structure",
+    "list": "list",
+    "map": "map",
+    "string": "string",
+    "character": "string",
+    "integer": "number",
+    "long": "number",
+    "float": "number",
+    "double": "number",
+    "boolean": "boolean",
+}
+_RESERVED_WORDS = """
+    Abstract Assert Boolean Break Byte Case Catch Char Class Const Continue Default Do Double Else Enum
+    Equals Extends False Final Finally Float For Goto HashCode If Implements Import Instanceof Int Interface
+    Long Native New Notify NotifyAll Null Package Private Protected Public Return Short Static Strictfp Super
+    Switch Synchronized This Throw Throws ToString Transient True Try Void Volatile Wait While
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+"""What a member cannot be called in Java; the SDK appends ``Value``."""
+
+
+def identifier(service_id: str) -> str:
+    """How a Resource names the service which a model calls so, such as ``cloudwatchlogs``."""
+    name = re.sub(r"[^a-z0-9]", "", service_id.lower())
+    return re.sub(r"^(?:amazon|aws)|service$", "", name)
+
+
+class Shape:
+    """What a value must be; members are read when they are first asked for.
+
+    Attributes:
+        kind: structure, list, map, string, number, boolean or any.
+        names: Members by every name that is taken, as the model calls them.
+        required: Members that must be there, as Step Functions calls them.
+        either: Of these, at least one must be there.
+        element: What a list or a map holds.
+        enum: The values that the model knows.
+        is_open: Whether there may be members that are not listed.
+    """
+
+    __slots__ = ("_members", "_shapes", "either", "element", "enum", "is_open", "kind", "names", "required")
+
+    def __init__(self, kind: str = "any") -> None:
+        self.kind = kind
+        self.names: dict[str, str] = {}
+        self.required: tuple[str, ...] = ()
+        self.either: tuple[str, ...] = ()
+        self.element: Shape = self if kind == "any" else ANY
+        self.enum: frozenset[str] = frozenset()
+        self.is_open = False
+        self._members: dict[str, Shape | str] = {}
+        self._shapes: Shapes | None = None
+
+    def member(self, name: str) -> Shape | None:
+        """What the member must be that goes by ``name``; None where there is none."""
+        model_name = self.names.get(name)
+        if model_name is None:
+            return None
+        found = self._members[model_name]
+        if isinstance(found, str):
+            assert self._shapes is not None
+            found = self._members[model_name] = self._shapes.shape(found)
+        return found
+
+    def add(self, name: str, shape: Shape | str, names: Iterable[str]) -> None:
+        """Takes a member, which goes by any of the names that no other has."""
+        self._members[name] = shape
+        self.also_names(name, names)
+
+    def also_names(self, name: str, names: Iterable[str]) -> None:
+        """Lets a member go by more names, but for those that another has."""
+        for each in names:
+            self.names.setdefault(each, name)
+
+    def replace(self, name: str, shape: Shape) -> None:
+        """Puts another shape in a member's place."""
+        self._members[self.names[name]] = shape
+
+    def proper(self, name: str) -> str:
+        """The one of a member's names that Step Functions writes."""
+        return proper_name(self.names[name]) if self._shapes is not None else name
+
+    def bind(self, shapes: Shapes) -> None:
+        """Says where the members that are only named are found."""
+        self._shapes = shapes
+
+
+ANY = Shape()
+
+
+class Shapes:
+    """The shapes of one service's model."""
+
+    def __init__(self, model: Mapping[str, Any]) -> None:
+        self._raw: Mapping[str, Any] = model["shapes"]
+        self._read: dict[str, Shape] = {}
+
+    def shape(self, name: str) -> Shape:
+        """The shape that the model calls so."""
+        found = self._read.get(name)
+        if found is None:
+            raw = self._raw[name]
+            found = self._read[name] = Shape("any" if raw.get("document") else _KINDS.get(raw["type"], "any"))
+            self._fill(found, raw)
+        return found
+
+    def _fill(self, shape: Shape, raw: Mapping[str, Any]) -> None:
+        shape.bind(self)
+        shape.enum = frozenset(raw.get("enum", ()))
+        if shape.kind in ("list", "map"):
+            shape.element = self.shape(raw["member" if shape.kind == "list" else "value"]["shape"])
+        if shape.kind != "structure":
+            return
+        members: dict[str, Any] = raw.get("members", {})
+        for name, each in members.items():
+            shape.add(name, ANY if each.get("jsonvalue") else each["shape"], _names(name)[:2])
+        for name in members:
+            shape.also_names(name, _names(name)[2:])
+        shape.required = tuple(
+            proper_name(name)
+            for name in raw.get("required", ())
+            if name in members and not members[name].get("idempotencyToken")
+        )
+
+
+@lru_cache(maxsize=16384)
+def proper_name(name: str) -> str:
+    """The name that Step Functions writes for a member of an API, after the SDK for Java.
+
+    An acronym in front counts as one word.
+
+    >>> proper_name("DBInstanceIdentifier"), proper_name("stateMachineArn")
+    ('DbInstanceIdentifier', 'StateMachineArn')
+    """
+    acronym = re.match(r"[A-Z]{2,}(?![a-z])|[A-Z]+(?=[A-Z][a-z])", name)
+    head = name[: acronym.end()].capitalize() if acronym else name[:1].upper()
+    return head + name[len(head) :]
+
+
+@lru_cache(maxsize=16384)
+def _names(name: str) -> tuple[str, ...]:
+    proper = proper_name(name)
+    names = [proper, name[:1].upper() + name[1:]]
+    if not name.isalnum():
+        names.append("".join(word[:1].upper() + word[1:] for word in re.split(r"[^A-Za-z0-9]+", name)))
+    if proper in _RESERVED:
+        names.append(f"{proper}Value")
+    if name == "NULL":
+        names.append("Nul")
+    return tuple(names)
+
+
+# -- What botocore knows ----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def folders() -> Mapping[str, str]:
+    """Botocore's folder of each service, by the identifier in a Resource."""
+    renamed = set(FOLDERS.values())
+    plain = {each.replace("-", ""): each for each in _loader().list_available_services("service-2")}
+    known = {identifier: folder for identifier, folder in plain.items() if folder not in renamed}
+    installed = set(plain.values())
+    return known | {name: folder for name, folder in FOLDERS.items() if folder in installed}
+
+
+@lru_cache(maxsize=1)
+def botocore_version() -> str:
+    """Such as ``1.44.5``."""
+    import botocore
+
+    return str(botocore.__version__)
+
+
+@lru_cache(maxsize=256)
+def actions(folder: str) -> Mapping[str, str]:
+    """The model's operations, by their names in a Resource."""
+    return {proper_action(operation): operation for operation in _model(folder)["operations"]}
+
+
+@lru_cache(maxsize=1024)
+def request(folder: str, operation: str) -> Shape:
+    """The request of an operation; a structure without members where it takes nothing."""
+    named = _model(folder)["operations"][operation].get("input")
+    return _shapes(folder).shape(named["shape"]) if named else Shape("structure")
+
+
+def fresh_request(folder: str, operation: str) -> Shape:
+    """As :func:`request`, to be changed: shared with nobody."""
+    named = _model(folder)["operations"][operation].get("input")
+    return Shapes(_model(folder)).shape(named["shape"]) if named else Shape("structure")
+
+
+def proper_action(operation: str) -> str:
+    """The name of an operation in a Resource, such as ``describeDBInstances``."""
+    name = proper_name(operation)
+    return name[:1].lower() + name[1:]
+
+
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    from botocore.loaders import Loader
+
+    return Loader()
+
+
+@lru_cache(maxsize=32)
+def _model(folder: str) -> dict[str, Any]:
+    model: dict[str, Any] = _loader().load_service_model(folder, "service-2")
+    return model
+
+
+@lru_cache(maxsize=32)
+def _shapes(folder: str) -> Shapes:
+    return Shapes(_model(folder))

@@ -1,0 +1,453 @@
+"""Every mutant differs from a valid definition by one change, and is found out: code, place, severity."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+from stepsched.asl.check import check
+from tests.unit.asl.check.definitions import (
+    ENDS,
+    INNER,
+    PASS,
+    SEND,
+    TOKEN,
+    VALID,
+    choice,
+    distributed,
+    each,
+    invoke,
+    jsonata,
+    machine,
+    parallel,
+    rule,
+    task,
+)
+
+GONE = object()
+SCHEMA = "SCHEMA_VALIDATION_FAILED"
+TARGET = "MISSING_TRANSITION_TARGET"
+NO_END = "MISSING_END_STATE"
+EXPRESSION = "INVALID_JSONATA_EXPRESSION"
+UNSUPPORTED = "UNSUPPORTED_JSONATA_EXPRESSION"
+
+
+class Mutant(NamedTuple):
+    name: str
+    base: dict[str, Any]
+    change: str
+    """Where a value is set, its keys joined by ``/``."""
+    value: Any
+    code: str
+    path: str
+    severity: str = "ERROR"
+    word: str = ""
+    """Something that the message has to say."""
+
+    def definition(self) -> dict[str, Any]:
+        changed: dict[str, Any] = json.loads(json.dumps(self.base))
+        *parents, last = self.change.split("/")
+        holder: Any = changed
+        for key in parents:
+            holder = holder[int(key) if isinstance(holder, list) else key]
+        index = int(last) if isinstance(holder, list) else last
+        if self.value is GONE:
+            del holder[index]
+        elif isinstance(holder, list) and index == len(holder):
+            holder.append(self.value)
+        else:
+            holder[index] = self.value
+        return changed
+
+
+M = Mutant
+W = "WARNING"
+TWO = machine({"A": {"Type": "Pass", "Next": "B"}, "B": ENDS})
+THREE = machine({"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "C"}, "C": ENDS})
+INSIDE = machine({"A": parallel({"StartAt": "In", "States": {"In": {"Type": "Pass", "Next": "Out"}, "Out": ENDS}})})
+CATCH = VALID["catch"]
+CATCH_JSONATA = VALID["catch-jsonata"]
+RETRY = VALID["retry"]
+LOOP = VALID["loop"]
+PARAMETERS = VALID["pass-parameters"]
+DISTRIBUTED = VALID["map-distributed"]
+ONE_RULE = "States/Pick/Choices/0"
+AT_RULE = "/States/Pick/Choices/0"
+TEXT = rule(Variable="$.a", StringEquals="x")
+ASSIGNED = machine(
+    {"A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"}, "B": {**PASS, "Parameters": {"y.$": "$x"}}}
+)
+ASSIGNED_JSONATA = jsonata(
+    {"A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"}, "B": {**PASS, "Output": "{% $x %}"}}
+)
+OUTER = jsonata({"A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"}, "B": each(Items=[1])})
+INNER_PASS = "States/B/ItemProcessor/States/Inner"
+SUCCEED = machine({"A": {"Type": "Pass", "Next": "B"}, "B": ENDS})
+EXPRESS = machine({"A": distributed("EXPRESS", {"StartAt": "Z", "States": {"Z": task()}})})
+NESTED = machine({"A": distributed("EXPRESS", {"StartAt": "Z", "States": {"Z": each()}})})
+NESTED["States"]["A"]["ItemProcessor"]["States"]["Z"]["ItemProcessor"] = {
+    "StartAt": "Deep",
+    "States": {"Deep": PASS},
+}
+TWO_MAPS = machine(
+    {
+        "A": {**distributed(Label="one"), "Next": "B"},
+        "B": distributed(Label="two", inner={"StartAt": "Z", "States": {"Z": PASS}}),
+    }
+)
+del TWO_MAPS["States"]["A"]["End"]
+
+STRUCTURE = [
+    M("no-start", TWO, "StartAt", GONE, SCHEMA, "", word="'StartAt'"),
+    M("no-states", TWO, "States", GONE, SCHEMA, "", word="'States'"),
+    M("no-state-at-all", TWO, "States", {}, SCHEMA, "/States"),
+    M("states-list", TWO, "States", [], SCHEMA, "/States"),
+    M("start-number", TWO, "StartAt", 1, SCHEMA, "/StartAt"),
+    M("top-unknown", TWO, "Timeout", 5, SCHEMA, "/Timeout", word="'TimeoutSeconds'"),
+    M("top-case", TWO, "comment", "x", SCHEMA, "/comment", word="'Comment'"),
+    M("top-comment", TWO, "Comment", 5, SCHEMA, "/Comment"),
+    M("top-timeout", TWO, "TimeoutSeconds", 0, SCHEMA, "/TimeoutSeconds"),
+    M("top-timeout-text", TWO, "TimeoutSeconds", "60", SCHEMA, "/TimeoutSeconds"),
+    M("top-version", TWO, "Version", 1, SCHEMA, "/Version"),
+    M("top-version-new", TWO, "Version", "2.0", SCHEMA, "/Version", W),
+    M("top-language", TWO, "QueryLanguage", "Jsonata", SCHEMA, "/QueryLanguage", word="'JSONata'"),
+    M("state-text", TWO, "States/A", "Pass", SCHEMA, "/States/A"),
+    M("no-type", TWO, "States/A/Type", GONE, SCHEMA, "/States/A", word="'Type'"),
+    M("type-unknown", TWO, "States/A/Type", "Pas", SCHEMA, "/States/A/Type", word="'Pass'"),
+    M("type-number", TWO, "States/A/Type", 1, SCHEMA, "/States/A/Type"),
+    M("type-list", TWO, "States/A/Type", ["Pass"], SCHEMA, "/States/A/Type"),
+    M("name-81", machine({"n" * 80: PASS}), "States/" + "m" * 81, PASS, "INVALID_STATE_NAME", "/States/" + "m" * 81),
+    M("name-empty", TWO, "States/", PASS, "INVALID_STATE_NAME", "/States/"),
+    M("unknown-field", TWO, "States/A/Nxt", "B", SCHEMA, "/States/A/Nxt", word="'Next'"),
+    M("unknown-case", TWO, "States/A/resultPath", "$", SCHEMA, "/States/A/resultPath", word="'ResultPath'"),
+    M("misplaced-timeout", TWO, "States/A/TimeoutSeconds", 5, SCHEMA, "/States/A/TimeoutSeconds", word="Task"),
+    M("misplaced-catch", TWO, "States/A/Catch", [], SCHEMA, "/States/A/Catch", word="Field 'Catch' is not supported"),
+    M("misplaced-retry", VALID["wait-seconds"], "States/A/Retry", [], SCHEMA, "/States/A/Retry"),
+    M("misplaced-resource", TWO, "States/A/Resource", "x", SCHEMA, "/States/A/Resource", word="Task"),
+    M("map-timeout", VALID["map"], "States/A/TimeoutSeconds", 5, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("parallel-timeout", VALID["parallel"], "States/A/TimeoutSeconds", 5, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("succeed-next", SUCCEED, "States/B/Next", "A", SCHEMA, "/States/B/Next"),
+    M("succeed-end", SUCCEED, "States/B/End", True, SCHEMA, "/States/B/End"),
+    M("succeed-assign", SUCCEED, "States/B/Assign", {"a": 1}, SCHEMA, "/States/B/Assign"),
+    M("fail-end", VALID["fail"], "States/A/End", True, SCHEMA, "/States/A/End"),
+    M("fail-input", VALID["fail"], "States/A/InputPath", "$", SCHEMA, "/States/A/InputPath"),
+    M("choice-next", TEXT, "States/Pick/Next", "Done", SCHEMA, "/States/Pick/Next"),
+    M("choice-end", TEXT, "States/Pick/End", True, SCHEMA, "/States/Pick/End"),
+    M("choice-result", TEXT, "States/Pick/ResultPath", "$", SCHEMA, "/States/Pick/ResultPath"),
+    M("neither-next-nor-end", THREE, "States/A/Next", GONE, SCHEMA, "/States/A", word="none"),
+    M("both-next-and-end", TWO, "States/A/End", True, SCHEMA, "/States/A/End", word="exactly one"),
+    M("end-false", VALID["pass"], "States/A/End", False, SCHEMA, "/States/A/End"),
+    M("end-text", VALID["pass"], "States/A/End", "true", SCHEMA, "/States/A/End"),
+    M("next-number", TWO, "States/A/Next", 1, SCHEMA, "/States/A/Next"),
+    M("comment-number", TWO, "States/A/Comment", 1, SCHEMA, "/States/A/Comment"),
+    M("input-path-number", TWO, "States/A/InputPath", 1, SCHEMA, "/States/A/InputPath"),
+    M("input-path-plain", TWO, "States/A/InputPath", "a.b", SCHEMA, "/States/A/InputPath"),
+    M("input-path-open", TWO, "States/A/InputPath", "$.a[", SCHEMA, "/States/A/InputPath"),
+    M("result-path-context", TWO, "States/A/ResultPath", "$$.a", SCHEMA, "/States/A/ResultPath"),
+    M("result-path-filter", TWO, "States/A/ResultPath", "$.a[?(@.b)]", SCHEMA, "/States/A/ResultPath"),
+    M("result-path-list", TWO, "States/A/ResultPath", [], SCHEMA, "/States/A/ResultPath"),
+    M("task-no-resource", VALID["task"], "States/A/Resource", GONE, SCHEMA, "/States/A", word="'Resource'"),
+    M("task-resource-number", VALID["task"], "States/A/Resource", 5, SCHEMA, "/States/A/Resource"),
+    M("task-resource-bad", VALID["task"], "States/A/Resource", "lambda:work", "INVALID_RESOURCE", "/States/A/Resource"),
+    M("task-resource-computed", VALID["task-jsonata"], "States/A/Resource", "{% $x %}", "INVALID_RESOURCE", "/States/A/Resource"),
+    M("task-timeout-0", VALID["task"], "States/A/TimeoutSeconds", 0, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("task-timeout-large", VALID["task"], "States/A/TimeoutSeconds", 100_000_000, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("task-timeout-fraction", VALID["task"], "States/A/TimeoutSeconds", 60.5, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("task-timeout-true", VALID["task"], "States/A/TimeoutSeconds", True, SCHEMA, "/States/A/TimeoutSeconds"),
+    M("task-heartbeat", VALID["task"], "States/A/HeartbeatSeconds", 60, SCHEMA, "/States/A/HeartbeatSeconds"),
+    M("task-two-timeouts", VALID["task"], "States/A/TimeoutSecondsPath", "$.t", SCHEMA, "/States/A/TimeoutSecondsPath"),
+    M("task-two-beats", VALID["task-paths"], "States/A/HeartbeatSeconds", 5, SCHEMA, "/States/A/HeartbeatSeconds"),
+    M("task-timeout-path", VALID["task-paths"], "States/A/TimeoutSecondsPath", 5, SCHEMA, "/States/A/TimeoutSecondsPath"),
+    M("task-credentials", VALID["task-credentials"], "States/A/Credentials", "r", SCHEMA, "/States/A/Credentials"),
+    M("task-credentials-field", VALID["task-credentials"], "States/A/Credentials/Role", "r", SCHEMA, "/States/A/Credentials/Role"),
+    M("task-token-lost", VALID["task-token"], "States/A/Parameters/MessageBody", "x", SCHEMA, "/States/A/Resource", W, "token"),
+    M("task-token-lost-jsonata", VALID["task-token-jsonata"], "States/A/Arguments/MessageBody", "x", SCHEMA, "/States/A/Resource", W),
+    M("task-parameters-text", VALID["task"], "States/A/Parameters", "x", SCHEMA, "/States/A/Parameters"),
+    M("wait-none", VALID["wait-seconds"], "States/A/Seconds", GONE, SCHEMA, "/States/A", word="'Timestamp'"),
+    M("wait-two", VALID["wait-seconds"], "States/A/SecondsPath", "$.s", SCHEMA, "/States/A/SecondsPath"),
+    M("wait-negative", VALID["wait-seconds"], "States/A/Seconds", -1, SCHEMA, "/States/A/Seconds"),
+    M("wait-large", VALID["wait-seconds"], "States/A/Seconds", 100_000_000, SCHEMA, "/States/A/Seconds"),
+    M("wait-fraction", VALID["wait-seconds"], "States/A/Seconds", 1.5, SCHEMA, "/States/A/Seconds"),
+    M("wait-text", VALID["wait-seconds"], "States/A/Seconds", "5", SCHEMA, "/States/A/Seconds"),
+    M("wait-text-jsonata", VALID["wait-jsonata"], "States/A/Seconds", "5", SCHEMA, "/States/A/Seconds"),
+    M("wait-no-zone", VALID["wait-timestamp"], "States/A/Timestamp", "2028-02-29T23:59:59", SCHEMA, "/States/A/Timestamp"),
+    M("wait-small-t", VALID["wait-timestamp"], "States/A/Timestamp", "2028-02-29t23:59:59Z", SCHEMA, "/States/A/Timestamp"),
+    M("wait-blank", VALID["wait-timestamp"], "States/A/Timestamp", "2028-02-29 23:59:59Z", SCHEMA, "/States/A/Timestamp"),
+    M("wait-no-day", VALID["wait-timestamp"], "States/A/Timestamp", "2027-02-29T23:59:59Z", SCHEMA, "/States/A/Timestamp", word="no day"),
+    M("wait-month", VALID["wait-timestamp"], "States/A/Timestamp", "2027-13-01T00:00:00Z", SCHEMA, "/States/A/Timestamp", word="13"),
+    M("wait-hour", VALID["wait-timestamp"], "States/A/Timestamp", "2027-12-01T25:00:00Z", SCHEMA, "/States/A/Timestamp"),
+    M("wait-offset", VALID["wait-timestamp"], "States/A/Timestamp", "2027-12-01T23:00:00+24:00", SCHEMA, "/States/A/Timestamp"),
+    M("wait-number", VALID["wait-timestamp"], "States/A/Timestamp", 5, SCHEMA, "/States/A/Timestamp"),
+    M("wait-number-jsonata", VALID["wait-jsonata-literal"], "States/A/Timestamp", "tomorrow", SCHEMA, "/States/A/Timestamp"),
+    M("fail-two-errors", VALID["fail"], "States/A/ErrorPath", "$.e", SCHEMA, "/States/A/ErrorPath"),
+    M("fail-two-causes", VALID["fail"], "States/A/CausePath", "$.e", SCHEMA, "/States/A/CausePath"),
+    M("fail-long", VALID["fail"], "States/A/Error", "e" * 257, SCHEMA, "/States/A/Error", word="256"),
+    M("fail-number", VALID["fail"], "States/A/Error", 404, SCHEMA, "/States/A/Error"),
+    M("fail-long-cause", VALID["fail"], "States/A/Cause", "e" * 32_769, SCHEMA, "/States/A/Cause"),
+    M("parallel-none", VALID["parallel"], "States/A/Branches", GONE, SCHEMA, "/States/A", word="'Branches'"),
+    M("parallel-empty", VALID["parallel"], "States/A/Branches", [], SCHEMA, "/States/A/Branches"),
+    M("parallel-object", VALID["parallel"], "States/A/Branches", INNER, SCHEMA, "/States/A/Branches"),
+    M("branch-text", VALID["parallel"], "States/A/Branches/0", "x", SCHEMA, "/States/A/Branches/0"),
+    M("branch-no-start", VALID["parallel"], "States/A/Branches/0/StartAt", GONE, SCHEMA, "/States/A/Branches/0"),
+    M("branch-timeout", VALID["parallel"], "States/A/Branches/0/TimeoutSeconds", 5, SCHEMA, "/States/A/Branches/0/TimeoutSeconds"),
+    M("branch-language", VALID["parallel"], "States/A/Branches/0/QueryLanguage", "JSONata", SCHEMA, "/States/A/Branches/0/QueryLanguage"),
+]  # fmt: skip
+
+MAPS = [
+    M("map-no-processor", VALID["map"], "States/A/ItemProcessor", GONE, SCHEMA, "/States/A", word="'ItemProcessor'"),
+    M("map-two-processors", VALID["map"], "States/A/Iterator", INNER, SCHEMA, "/States/A/Iterator"),
+    M("map-language", VALID["map"], "States/A/ItemProcessor/QueryLanguage", "JSONata", SCHEMA, "/States/A/ItemProcessor/QueryLanguage"),
+    M("map-mode", VALID["map-inline"], "States/A/ItemProcessor/ProcessorConfig/Mode", "Inline", SCHEMA, "/States/A/ItemProcessor/ProcessorConfig/Mode"),
+    M("map-execution", DISTRIBUTED, "States/A/ItemProcessor/ProcessorConfig/ExecutionType", GONE, SCHEMA, "/States/A/ItemProcessor/ProcessorConfig"),
+    M("map-execution-word", DISTRIBUTED, "States/A/ItemProcessor/ProcessorConfig/ExecutionType", "FAST", SCHEMA, "/States/A/ItemProcessor/ProcessorConfig/ExecutionType"),
+    M("map-config", DISTRIBUTED, "States/A/ItemProcessor/ProcessorConfig", "INLINE", SCHEMA, "/States/A/ItemProcessor/ProcessorConfig"),
+    M("map-selectors", VALID["map"], "States/A/Parameters", {}, SCHEMA, "/States/A/Parameters"),
+    M("map-concurrency", VALID["map"], "States/A/MaxConcurrency", -1, SCHEMA, "/States/A/MaxConcurrency"),
+    M("map-concurrency-two", VALID["map"], "States/A/MaxConcurrencyPath", "$.n", SCHEMA, "/States/A/MaxConcurrencyPath"),
+    M("map-items-path", VALID["map"], "States/A/ItemsPath", "items", SCHEMA, "/States/A/ItemsPath"),
+    M("map-items", VALID["map-jsonata"], "States/A/Items", 5, SCHEMA, "/States/A/Items"),
+    M("map-items-text", VALID["map-jsonata"], "States/A/Items", "$states.input", SCHEMA, "/States/A/Items"),
+    M("map-reader-inline", VALID["map"], "States/A/ItemReader", DISTRIBUTED["States"]["A"]["ItemReader"], SCHEMA, "/States/A/ItemReader", W),
+    M("map-label-inline", VALID["map"], "States/A/Label", "x", SCHEMA, "/States/A/Label", W),
+    M("map-label-long", DISTRIBUTED, "States/A/Label", "l" * 41, "INVALID_LABEL_NAME", "/States/A/Label"),
+    M("map-label-empty", DISTRIBUTED, "States/A/Label", "", "INVALID_LABEL_NAME", "/States/A/Label"),
+    M("map-label-space", DISTRIBUTED, "States/A/Label", "a b", "INVALID_LABEL_NAME", "/States/A/Label"),
+    M("map-label-twice", TWO_MAPS, "States/B/Label", "one", "DUPLICATE_LABEL_NAME", "/States/B/Label"),
+    M("map-percentage", DISTRIBUTED, "States/A/ToleratedFailurePercentage", 101, SCHEMA, "/States/A/ToleratedFailurePercentage"),
+    M("map-count", DISTRIBUTED, "States/A/ToleratedFailureCount", -1, SCHEMA, "/States/A/ToleratedFailureCount"),
+    M("map-reader-resource", DISTRIBUTED, "States/A/ItemReader/Resource", GONE, SCHEMA, "/States/A/ItemReader"),
+    M("map-reader-call", DISTRIBUTED, "States/A/ItemReader/Resource", "arn:aws:states:::s3:putObject", "INVALID_RESOURCE", "/States/A/ItemReader/Resource"),
+    M("map-reader-type", DISTRIBUTED, "States/A/ItemReader/ReaderConfig/InputType", "XML", SCHEMA, "/States/A/ItemReader/ReaderConfig/InputType"),
+    M("map-reader-unknown", DISTRIBUTED, "States/A/ItemReader/ReaderConfig/Delimiter", "x", SCHEMA, "/States/A/ItemReader/ReaderConfig/Delimiter", W),
+    M("map-reader-items", DISTRIBUTED, "States/A/ItemReader/ReaderConfig/MaxItems", 0, SCHEMA, "/States/A/ItemReader/ReaderConfig/MaxItems"),
+    M("map-reader-arguments", DISTRIBUTED, "States/A/ItemReader/Arguments", {}, SCHEMA, "/States/A/ItemReader/Arguments", word="JSONata"),
+    M("map-batch-bytes", DISTRIBUTED, "States/A/ItemBatcher/MaxInputBytesPerBatch", 300_000, SCHEMA, "/States/A/ItemBatcher/MaxInputBytesPerBatch"),
+    M("map-batch-two", DISTRIBUTED, "States/A/ItemBatcher/MaxItemsPerBatchPath", "$.a", SCHEMA, "/States/A/ItemBatcher/MaxItemsPerBatchPath"),
+    M("map-batch-list", DISTRIBUTED, "States/A/ItemBatcher", [], SCHEMA, "/States/A/ItemBatcher"),
+    M("map-writer", DISTRIBUTED, "States/A/ResultWriter/Resource", "arn:aws:states:::s3:getObject", "INVALID_RESOURCE", "/States/A/ResultWriter/Resource"),
+    M("map-express-sync", EXPRESS, "States/A/ItemProcessor/States/Z/Resource", "arn:aws:states:::states:startExecution.sync:2", SCHEMA, "/States/A/ItemProcessor/States/Z/Resource", word="EXPRESS"),
+    M("map-express-nested", NESTED, "States/A/ItemProcessor/States/Z/ItemProcessor/ProcessorConfig", {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"}, SCHEMA, "/States/A/ItemProcessor/States/Z"),
+]  # fmt: skip
+
+LANGUAGES = [
+    M("output-in-jsonpath", TWO, "States/A/Output", "{% 1 %}", SCHEMA, "/States/A/Output", word="The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage"),
+    M("arguments-in-jsonpath", VALID["task"], "States/A/Arguments", {}, SCHEMA, "/States/A/Arguments", word="use Parameters"),
+    M("items-in-jsonpath", VALID["map"], "States/A/Items", [], SCHEMA, "/States/A/Items", word="use ItemsPath"),
+    M("parameters-in-jsonata", VALID["task-jsonata"], "States/A/Parameters", {}, SCHEMA, "/States/A/Parameters", word="use Arguments"),
+    M("result-in-jsonata", VALID["pass-jsonata"], "States/A/Result", 1, SCHEMA, "/States/A/Result"),
+    M("result-path-in-jsonata", VALID["task-jsonata"], "States/A/ResultPath", "$", SCHEMA, "/States/A/ResultPath"),
+    M("result-selector-in-jsonata", VALID["task-jsonata"], "States/A/ResultSelector", {}, SCHEMA, "/States/A/ResultSelector"),
+    M("input-path-in-jsonata", VALID["pass-jsonata"], "States/A/InputPath", "$", SCHEMA, "/States/A/InputPath"),
+    M("seconds-path-in-jsonata", VALID["wait-jsonata"], "States/A/SecondsPath", "$.s", SCHEMA, "/States/A/SecondsPath", word="use Seconds"),
+    M("error-path-in-jsonata", VALID["fail-jsonata"], "States/A/ErrorPath", "$.s", SCHEMA, "/States/A/ErrorPath"),
+    M("catch-output-in-jsonpath", CATCH, "States/A/Catch/0/Output", 1, SCHEMA, "/States/A/Catch/0/Output", word="JSONata"),
+    M("catch-result-path-in-jsonata", CATCH_JSONATA, "States/A/Catch/0/ResultPath", "$", SCHEMA, "/States/A/Catch/0/ResultPath"),
+    M("condition-in-jsonpath", TEXT, f"{ONE_RULE}/Condition", "{% true %}", SCHEMA, f"{AT_RULE}/Condition", word="JSONata"),
+    M("variable-in-jsonata", VALID["choice-jsonata"], f"{ONE_RULE}/Variable", "$.a", SCHEMA, f"{AT_RULE}/Variable", word="JSONPath"),
+    M("jsonpath-in-jsonata", VALID["pass-jsonata"], "States/A/QueryLanguage", "JSONPath", SCHEMA, "/States/A/QueryLanguage"),
+    M("language-of-state", TWO, "States/A/QueryLanguage", "XPath", SCHEMA, "/States/A/QueryLanguage"),
+]  # fmt: skip
+
+GRAPH = [
+    M("start-missing", TWO, "StartAt", "a", TARGET, "/StartAt", word="did you mean 'A'"),
+    M("next-missing", THREE, "States/A/Next", "BB", TARGET, "/States/A/Next", word="Missing 'Next' target: BB"),
+    M("default-missing", TEXT, "States/Pick/Default", "Gone", TARGET, "/States/Pick/Default", word="Missing 'Next' target: Gone"),
+    M("rule-missing", TEXT, f"{ONE_RULE}/Next", "Gone", TARGET, f"{AT_RULE}/Next"),
+    M("rule-missing-jsonata", VALID["choice-jsonata"], f"{ONE_RULE}/Next", "Gone", TARGET, f"{AT_RULE}/Next"),
+    M("catch-missing", CATCH, "States/A/Catch/0/Next", "Gone", TARGET, "/States/A/Catch/0/Next"),
+    M("unreachable", TWO, "States/C", PASS, TARGET, "/States/C", word='State "C" is not reachable.'),
+    M("skipped", THREE, "States/A/Next", "C", TARGET, "/States/B", word="not reachable"),
+    M("endless", TWO, "States/B", {"Type": "Pass", "Next": "A"}, NO_END, "", word="Workflow has no terminal state"),
+    M("inner-endless", INSIDE, "States/A/Branches/0/States/Out", {"Type": "Pass", "Next": "In"}, NO_END, "/States/A/Branches/0"),
+    M("inner-start", INSIDE, "States/A/Branches/0/StartAt", "Inn", TARGET, "/States/A/Branches/0/StartAt", word="'In'"),
+    M("inner-next", INSIDE, "States/A/Branches/0/States/In/Next", "Gone", TARGET, "/States/A/Branches/0/States/In/Next"),
+    M("inner-leaves", INSIDE, "States/A/Branches/0/States/In/Next", "A", TARGET, "/States/A/Branches/0/States/In/Next", word="outside this branch"),
+    M("outer-enters", TWO | {"States": {**TWO["States"], "B": parallel()}}, "States/A/Next", "Inner", TARGET, "/States/A/Next", word="inside a branch"),
+    M("inner-unreachable", INSIDE, "States/A/Branches/0/States/Lost", PASS, TARGET, "/States/A/Branches/0/States/Lost"),
+    M("same-name-inside", INSIDE, "States/A/Branches/0/States/A", PASS, "DUPLICATE_STATE_NAME", "/States/A/Branches/0/States/A"),
+    M("same-name-in-branches", VALID["parallel"], "States/A/Branches/1", INNER, "DUPLICATE_STATE_NAME", "/States/A/Branches/1/States/Inner"),
+    M("processor-unreachable", VALID["map"], "States/A/ItemProcessor/States/Lost", PASS, TARGET, "/States/A/ItemProcessor/States/Lost"),
+]  # fmt: skip
+
+CHOICES = [
+    M("no-choices", TEXT, "States/Pick/Choices", GONE, SCHEMA, "/States/Pick"),
+    M("choices-empty", TEXT, "States/Pick/Choices", [], SCHEMA, "/States/Pick/Choices"),
+    M("choices-object", TEXT, "States/Pick/Choices", {}, SCHEMA, "/States/Pick/Choices"),
+    M("rule-text", TEXT, ONE_RULE, "x", SCHEMA, AT_RULE),
+    M("no-default", TEXT, "States/Pick/Default", GONE, SCHEMA, "/States/Pick", W, "States.NoChoiceMatched"),
+    M("default-number", TEXT, "States/Pick/Default", 5, SCHEMA, "/States/Pick/Default"),
+    M("rule-no-next", TEXT, f"{ONE_RULE}/Next", GONE, SCHEMA, AT_RULE, word="'Next'"),
+    M("rule-no-variable", TEXT, f"{ONE_RULE}/Variable", GONE, SCHEMA, AT_RULE, word="'Variable'"),
+    M("rule-no-operator", TEXT, f"{ONE_RULE}/StringEquals", GONE, SCHEMA, AT_RULE, word="operator"),
+    M("rule-two-operators", TEXT, f"{ONE_RULE}/StringLessThan", "x", SCHEMA, f"{AT_RULE}/StringLessThan"),
+    M("rule-unknown-operator", TEXT, f"{ONE_RULE}/StringEqual", "x", SCHEMA, f"{AT_RULE}/StringEqual", word="'StringEquals'"),
+    M("rule-variable-plain", TEXT, f"{ONE_RULE}/Variable", "a", SCHEMA, f"{AT_RULE}/Variable"),
+    M("rule-variable-number", TEXT, f"{ONE_RULE}/Variable", 1, SCHEMA, f"{AT_RULE}/Variable"),
+    M("rule-string-number", TEXT, f"{ONE_RULE}/StringEquals", 1, SCHEMA, f"{AT_RULE}/StringEquals"),
+    M("rule-numeric-text", rule(Variable="$.a", NumericEquals=1), f"{ONE_RULE}/NumericEquals", "1", SCHEMA, f"{AT_RULE}/NumericEquals"),
+    M("rule-numeric-bool", rule(Variable="$.a", NumericEquals=1), f"{ONE_RULE}/NumericEquals", True, SCHEMA, f"{AT_RULE}/NumericEquals"),
+    M("rule-boolean-text", rule(Variable="$.a", BooleanEquals=True), f"{ONE_RULE}/BooleanEquals", "true", SCHEMA, f"{AT_RULE}/BooleanEquals"),
+    M("rule-present-text", rule(Variable="$.a", IsPresent=True), f"{ONE_RULE}/IsPresent", "true", SCHEMA, f"{AT_RULE}/IsPresent"),
+    M("rule-timestamp", rule(Variable="$.a", TimestampEquals="2026-01-01T00:00:00Z"), f"{ONE_RULE}/TimestampEquals", "2026-01-32T00:00:00Z", SCHEMA, f"{AT_RULE}/TimestampEquals"),
+    M("rule-timestamp-date", rule(Variable="$.a", TimestampEquals="2026-01-01T00:00:00Z"), f"{ONE_RULE}/TimestampEquals", "2026-01-01", SCHEMA, f"{AT_RULE}/TimestampEquals"),
+    M("rule-path-plain", rule(Variable="$.a", StringEqualsPath="$.b"), f"{ONE_RULE}/StringEqualsPath", "b", SCHEMA, f"{AT_RULE}/StringEqualsPath"),
+    M("rule-and-empty", rule(And=[{"Variable": "$.a", "IsNull": True}]), f"{ONE_RULE}/And", [], SCHEMA, f"{AT_RULE}/And"),
+    M("rule-and-object", rule(And=[{"Variable": "$.a", "IsNull": True}]), f"{ONE_RULE}/And", {}, SCHEMA, f"{AT_RULE}/And"),
+    M("rule-and-text", rule(And=[{"Variable": "$.a", "IsNull": True}]), f"{ONE_RULE}/And/0", "x", SCHEMA, f"{AT_RULE}/And/0"),
+    M("rule-and-variable", rule(And=[{"Variable": "$.a", "IsNull": True}]), f"{ONE_RULE}/Variable", "$.a", SCHEMA, f"{AT_RULE}/Variable"),
+    M("rule-not-list", rule(Not={"Variable": "$.a", "IsNull": True}), f"{ONE_RULE}/Not", [], SCHEMA, f"{AT_RULE}/Not"),
+    M("rule-nested-next", rule(Not={"Variable": "$.a", "IsNull": True}), f"{ONE_RULE}/Not/Next", "Done", SCHEMA, f"{AT_RULE}/Not/Next"),
+    M("rule-nested-assign", rule(Not={"Variable": "$.a", "IsNull": True}), f"{ONE_RULE}/Not/Assign", {}, SCHEMA, f"{AT_RULE}/Not/Assign"),
+    M("rule-nested-bare", rule(Not={"Variable": "$.a", "IsNull": True}), f"{ONE_RULE}/Not/IsNull", GONE, SCHEMA, f"{AT_RULE}/Not"),
+    M("condition-missing", VALID["choice-jsonata"], f"{ONE_RULE}/Condition", GONE, SCHEMA, AT_RULE),
+    M("condition-plain", VALID["choice-jsonata"], f"{ONE_RULE}/Condition", "$states.input.a", SCHEMA, f"{AT_RULE}/Condition"),
+    M("condition-number", VALID["choice-jsonata"], f"{ONE_RULE}/Condition", 1, SCHEMA, f"{AT_RULE}/Condition"),
+    M("condition-syntax", VALID["choice-jsonata"], f"{ONE_RULE}/Condition", "{% 1 + %}", EXPRESSION, f"{AT_RULE}/Condition"),
+    M("condition-no-next", VALID["choice-jsonata"], f"{ONE_RULE}/Next", GONE, SCHEMA, AT_RULE),
+]  # fmt: skip
+
+RETRIES = [
+    M("retry-object", RETRY, "States/A/Retry", {}, SCHEMA, "/States/A/Retry"),
+    M("retry-text", RETRY, "States/A/Retry/0", "x", SCHEMA, "/States/A/Retry/0"),
+    M("retry-no-errors", RETRY, "States/A/Retry/0/ErrorEquals", GONE, SCHEMA, "/States/A/Retry/0"),
+    M("retry-empty-errors", RETRY, "States/A/Retry/0/ErrorEquals", [], SCHEMA, "/States/A/Retry/0/ErrorEquals"),
+    M("retry-error-text", RETRY, "States/A/Retry/0/ErrorEquals", "States.ALL", SCHEMA, "/States/A/Retry/0/ErrorEquals"),
+    M("retry-error-number", RETRY, "States/A/Retry/0/ErrorEquals/0", 5, SCHEMA, "/States/A/Retry/0/ErrorEquals/0"),
+    M("retry-all-first", RETRY, "States/A/Retry/0/ErrorEquals", ["States.ALL"], SCHEMA, "/States/A/Retry/0/ErrorEquals"),
+    M("retry-all-joined", RETRY, "States/A/Retry/1/ErrorEquals/1", "Custom", SCHEMA, "/States/A/Retry/1/ErrorEquals/0"),
+    M("retry-unknown", RETRY, "States/A/Retry/0/ErrorEquals/1", "States.TimeOut", SCHEMA, "/States/A/Retry/0/ErrorEquals/1", word="'States.Timeout'"),
+    M("retry-interval", RETRY, "States/A/Retry/0/IntervalSeconds", 0, SCHEMA, "/States/A/Retry/0/IntervalSeconds"),
+    M("retry-interval-fraction", RETRY, "States/A/Retry/0/IntervalSeconds", 1.5, SCHEMA, "/States/A/Retry/0/IntervalSeconds"),
+    M("retry-attempts", RETRY, "States/A/Retry/0/MaxAttempts", -1, SCHEMA, "/States/A/Retry/0/MaxAttempts"),
+    M("retry-attempts-large", RETRY, "States/A/Retry/0/MaxAttempts", 100_000_000, SCHEMA, "/States/A/Retry/0/MaxAttempts"),
+    M("retry-rate", RETRY, "States/A/Retry/0/BackoffRate", 0.5, SCHEMA, "/States/A/Retry/0/BackoffRate"),
+    M("retry-rate-text", RETRY, "States/A/Retry/0/BackoffRate", "2", SCHEMA, "/States/A/Retry/0/BackoffRate"),
+    M("retry-delay", RETRY, "States/A/Retry/0/MaxDelaySeconds", 2, SCHEMA, "/States/A/Retry/0/MaxDelaySeconds"),
+    M("retry-delay-large", RETRY, "States/A/Retry/0/MaxDelaySeconds", 31_622_401, SCHEMA, "/States/A/Retry/0/MaxDelaySeconds"),
+    M("retry-jitter", RETRY, "States/A/Retry/0/JitterStrategy", "HALF", SCHEMA, "/States/A/Retry/0/JitterStrategy"),
+    M("retry-field", RETRY, "States/A/Retry/0/Next", "A", SCHEMA, "/States/A/Retry/0/Next"),
+    M("retry-misspelt", RETRY, "States/A/Retry/0/MaxAttempt", 1, SCHEMA, "/States/A/Retry/0/MaxAttempt", word="'MaxAttempts'"),
+    M("retry-taken", RETRY, "States/A/Retry/1/ErrorEquals", ["States.Timeout"], SCHEMA, "/States/A/Retry/1/ErrorEquals", W, "never used"),
+    M("catch-taken", CATCH, "States/A/Catch/1/ErrorEquals", ["Custom"], SCHEMA, "/States/A/Catch/1/ErrorEquals", W),
+    M("catch-no-next", CATCH, "States/A/Catch/0/Next", GONE, SCHEMA, "/States/A/Catch/0"),
+    M("catch-no-errors", CATCH, "States/A/Catch/0/ErrorEquals", GONE, SCHEMA, "/States/A/Catch/0"),
+    M("catch-all-first", CATCH, "States/A/Catch/0/ErrorEquals", ["States.ALL"], SCHEMA, "/States/A/Catch/0/ErrorEquals"),
+    M("catch-field", CATCH, "States/A/Catch/0/MaxAttempts", 1, SCHEMA, "/States/A/Catch/0/MaxAttempts"),
+    M("catch-result-path", CATCH, "States/A/Catch/0/ResultPath", "error", SCHEMA, "/States/A/Catch/0/ResultPath"),
+    M("catch-list", CATCH, "States/A/Catch", {"ErrorEquals": ["States.ALL"], "Next": "B"}, SCHEMA, "/States/A/Catch"),
+]  # fmt: skip
+
+TEMPLATES = [
+    M("expression-open", VALID["pass-jsonata"], "States/A/Output/a", "{% 1 ", EXPRESSION, "/States/A/Output/a"),
+    M("expression-closed", VALID["pass-jsonata"], "States/A/Output/a", "1 %}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-space", VALID["pass-jsonata"], "States/A/Output/a", " {% 1 %}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-spaces", VALID["pass-jsonata"], "States/A/Output/a", " {% 1 %} ", EXPRESSION, "/States/A/Output/a"),
+    M("expression-short", VALID["pass-jsonata"], "States/A/Output/a", "{%}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-inside", VALID["pass-jsonata"], "States/A/Output/a", "a {% 1 %} b", EXPRESSION, "/States/A/Output/a", W),
+    M("expression-joined", VALID["pass-jsonata"], "States/A/Output/a", "a {% 1 %}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-empty", VALID["pass-jsonata"], "States/A/Output/a", "{% %}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-syntax", VALID["pass-jsonata"], "States/A/Output/b/0", "{% (1 %}", EXPRESSION, "/States/A/Output/b/0"),
+    M("expression-bare-name", VALID["pass-jsonata"], "States/A/Output/a", "{% foo %}", UNSUPPORTED, "/States/A/Output/a"),
+    M("expression-root", VALID["pass-jsonata"], "States/A/Output/a", "{% $$ %}", EXPRESSION, "/States/A/Output/a"),
+    M("expression-eval", VALID["pass-jsonata"], "States/A/Output/a", "{% $eval('1') %}", UNSUPPORTED, "/States/A/Output/a"),
+    M("expression-function", VALID["pass-jsonata"], "States/A/Output/a", "{% $uppercas('a') %}", UNSUPPORTED, "/States/A/Output/a"),
+    M("expression-in-items", VALID["map-jsonata-literal"], "States/A/Items/1", "{% foo %}", UNSUPPORTED, "/States/A/Items/1"),
+    M("expression-in-selector", VALID["map-jsonata"], "States/A/ItemSelector/i", "{% ) %}", EXPRESSION, "/States/A/ItemSelector/i"),
+    M("expression-in-assign", VALID["task-result"], "States/A/Assign/p", "{% [ %}", EXPRESSION, "/States/A/Assign/p"),
+    M("expression-in-seconds", VALID["wait-jsonata"], "States/A/Seconds", "{% foo %}", UNSUPPORTED, "/States/A/Seconds"),
+    M("expression-in-error", VALID["fail-jsonata"], "States/A/Error", "{% foo %}", UNSUPPORTED, "/States/A/Error"),
+    M("expression-in-timeout", VALID["task-jsonata"], "States/A/TimeoutSeconds", "{% foo %}", UNSUPPORTED, "/States/A/TimeoutSeconds"),
+    M("expression-in-reader", VALID["map-distributed-jsonata"], "States/A/ItemReader/Arguments/Bucket", "{% foo %}", UNSUPPORTED, "/States/A/ItemReader/Arguments/Bucket"),
+    M("expression-in-credentials", VALID["task-credentials-jsonata"], "States/A/Credentials/RoleArn", "{% foo %}", UNSUPPORTED, "/States/A/Credentials/RoleArn"),
+    M("dollar-key-in-jsonata", VALID["pass-jsonata"], "States/A/Output/c.$", "$.c", SCHEMA, "/States/A/Output/c.$", W),
+    M("arguments-list", VALID["task-jsonata"], "States/A/Arguments", [], SCHEMA, "/States/A/Arguments"),
+    M("arguments-text", VALID["task-jsonata"], "States/A/Arguments", "x", SCHEMA, "/States/A/Arguments"),
+    M("result-in-wait", VALID["wait-jsonata"], "States/A/Output", "{% $states.result %}", UNSUPPORTED, "/States/A/Output"),
+    M("result-in-pass", VALID["pass-jsonata"], "States/A/Output/a", "{% $states.result %}", UNSUPPORTED, "/States/A/Output/a"),
+    M("result-in-choice", VALID["choice-jsonata"], f"{ONE_RULE}/Condition", "{% $states.result = 1 %}", UNSUPPORTED, f"{AT_RULE}/Condition"),
+    M("result-in-arguments", VALID["task-jsonata"], "States/A/Arguments/Payload", "{% $states.result %}", UNSUPPORTED, "/States/A/Arguments/Payload"),
+    M("result-in-succeed", VALID["succeed-output"], "States/A/Output", "{% $states.result %}", UNSUPPORTED, "/States/A/Output"),
+    M("result-in-catch", CATCH_JSONATA, "States/A/Catch/0/Output", "{% $states.result %}", UNSUPPORTED, "/States/A/Catch/0/Output"),
+    M("error-outside-catch", VALID["task-result"], "States/A/Output", "{% $states.errorOutput %}", UNSUPPORTED, "/States/A/Output"),
+    M("states-field", VALID["pass-jsonata"], "States/A/Output/a", "{% $states.inputs %}", UNSUPPORTED, "/States/A/Output/a"),
+    M("path-literal", PARAMETERS, "States/A/Parameters/a.$", 5, SCHEMA, "/States/A/Parameters/a.$", word="must be a valid JSONPath"),
+    M("path-plain", PARAMETERS, "States/A/Parameters/a.$", "b", SCHEMA, "/States/A/Parameters/a.$", word="must be a valid JSONPath"),
+    M("path-object", PARAMETERS, "States/A/Parameters/a.$", {}, SCHEMA, "/States/A/Parameters/a.$"),
+    M("path-broken", PARAMETERS, "States/A/Parameters/a.$", "$.b[", SCHEMA, "/States/A/Parameters/a.$"),
+    M("path-deep", PARAMETERS, "States/A/Parameters/list/1/x.$", "$..", SCHEMA, "/States/A/Parameters/list/1/x.$"),
+    M("intrinsic-unknown", PARAMETERS, "States/A/Parameters/a.$", "States.Formatt('{}', $.a)", SCHEMA, "/States/A/Parameters/a.$"),
+    M("intrinsic-open", PARAMETERS, "States/A/Parameters/a.$", "States.Format('{}', $.a", SCHEMA, "/States/A/Parameters/a.$"),
+    M("intrinsic-arguments", PARAMETERS, "States/A/Parameters/a.$", "States.UUID(1)", SCHEMA, "/States/A/Parameters/a.$"),
+    M("no-dollar", PARAMETERS, "States/A/Parameters/plain", "$.b", "NO_DOLLAR", "/States/A/Parameters/plain", W, '"plain.$"'),
+    M("no-dollar-context", PARAMETERS, "States/A/Parameters/plain", "$$.Execution.Id", "NO_DOLLAR", "/States/A/Parameters/plain", W),
+    M("no-dollar-intrinsic", PARAMETERS, "States/A/Parameters/plain", "States.UUID()", "NO_DOLLAR", "/States/A/Parameters/plain", W),
+    M("no-dollar-list", PARAMETERS, "States/A/Parameters/list/0", "$.b", "NO_DOLLAR", "/States/A/Parameters/list/0", W),
+    M("no-dollar-variable", ASSIGNED, "States/B/Parameters", {"y": "$x"}, "NO_DOLLAR", "/States/B/Parameters/y", W),
+    M("same-key-twice", PARAMETERS, "States/A/Parameters/a", 1, SCHEMA, "/States/A/Parameters/a.$", W),
+    M("static-result", VALID["pass-result"], "States/A/Result/a/1", "$.b", "PASS_RESULT_IS_STATIC", "/States/A/Result/a/1", W),
+    M("jsonata-in-jsonpath", PARAMETERS, "States/A/Parameters/plain", "{% 1 %}", EXPRESSION, "/States/A/Parameters/plain"),
+    M("jsonata-in-cause", VALID["fail"], "States/A/Cause", "{% 1 %}", EXPRESSION, "/States/A/Cause"),
+    M("jsonata-in-path", TWO, "States/A/InputPath", "{% 1 %}", EXPRESSION, "/States/A/InputPath"),
+    M("jsonata-in-result-path", TWO, "States/A/ResultPath", "{% 1 %}", EXPRESSION, "/States/A/ResultPath"),
+    M("selector-text", VALID["task-select"], "States/A/ResultSelector", "$.a", SCHEMA, "/States/A/ResultSelector"),
+]  # fmt: skip
+
+VARIABLES = [
+    M("never-assigned", ASSIGNED_JSONATA, "States/B/Output", "{% $y %}", UNSUPPORTED, "/States/B/Output", word="never assigned"),
+    M("never-assigned-near", jsonata({"A": {"Type": "Pass", "Assign": {"total": 1}, "Next": "B"}, "B": PASS}), "States/B/Output", "{% $totl %}", UNSUPPORTED, "/States/B/Output", word="'total'"),
+    M("never-assigned-path", ASSIGNED, "States/B/Parameters/y.$", "$z.a", SCHEMA, "/States/B/Parameters/y.$", word="never assigned"),
+    M("assigned-in-same-state", ASSIGNED_JSONATA, "States/A/Output", "{% $x %}", UNSUPPORTED, "/States/A/Output", word="no value yet"),
+    M("assigned-later", ASSIGNED, "States/A/Parameters", {"y.$": "$x"}, SCHEMA, "/States/A/Parameters/y.$"),
+    M("assign-removed", LOOP, "States/Init/Assign", GONE, UNSUPPORTED, "/States/More/Choices/0/Condition"),
+    M("assigned-on-catch-only", CATCH_JSONATA, "States/A/Output", "{% $e %}", UNSUPPORTED, "/States/A/Output"),
+    M("assigned-inside", OUTER, "States/A/Assign", {"y": "{% $inside %}"}, UNSUPPORTED, "/States/A/Assign/y"),
+    M("shadowed", OUTER, f"{INNER_PASS}/Assign", {"x": 2}, SCHEMA, f"/{INNER_PASS}/Assign/x", word="outer scope"),
+    M("distributed-sees-none", jsonata({"A": {"Type": "Pass", "Assign": {"x": 1}, "Next": "B"}, "B": distributed(Items=[1])}), f"{INNER_PASS}/Output", "{% $x %}", UNSUPPORTED, f"/{INNER_PASS}/Output", word="another scope"),
+    M("name-states", ASSIGNED_JSONATA, "States/A/Assign/states", 1, SCHEMA, "/States/A/Assign/states", word="reserved"),
+    M("name-dotted", ASSIGNED_JSONATA, "States/A/Assign/x.y", 1, SCHEMA, "/States/A/Assign/x.y", word="as a whole"),
+    M("name-dashed", ASSIGNED_JSONATA, "States/A/Assign/x-y", 1, SCHEMA, "/States/A/Assign/x-y"),
+    M("name-digit", ASSIGNED_JSONATA, "States/A/Assign/1x", 1, SCHEMA, "/States/A/Assign/1x"),
+    M("name-empty-variable", ASSIGNED_JSONATA, "States/A/Assign/", 1, SCHEMA, "/States/A/Assign/"),
+    M("name-dollar", ASSIGNED_JSONATA, "States/A/Assign/$x", 1, SCHEMA, "/States/A/Assign/$x", word="write 'x'"),
+    M("name-long", ASSIGNED, "States/A/Assign/" + "v" * 81, 1, SCHEMA, "/States/A/Assign/" + "v" * 81),
+    M("name-dashed-path", ASSIGNED, "States/A/Assign/x-y.$", "$.a", SCHEMA, "/States/A/Assign/x-y.$"),
+    M("assign-list", ASSIGNED, "States/A/Assign", [], SCHEMA, "/States/A/Assign"),
+    M("assign-text", ASSIGNED_JSONATA, "States/A/Assign", "{% {'x': 1} %}", SCHEMA, "/States/A/Assign"),
+    M("assign-path", ASSIGNED, "States/A/Assign/x.$", "a", SCHEMA, "/States/A/Assign/x.$"),
+    M("default-assign-only", VALID["choice-assign"], "States/Use/Parameters/v.$", "$w", SCHEMA, "/States/Use/Parameters/v.$"),
+]  # fmt: skip
+
+SERVICES = [
+    M("parameter-missing", VALID["task-jsonata"], "States/A/Arguments/FunctionName", GONE, SCHEMA, "/States/A/Arguments"),
+    M("parameter-unknown", VALID["task-jsonata"], "States/A/Arguments/FunctionNam", "x", SCHEMA, "/States/A/Arguments/FunctionNam"),
+    M("parameter-type", VALID["task-jsonata"], "States/A/Arguments/InvocationType", 5, SCHEMA, "/States/A/Arguments/InvocationType"),
+]  # fmt: skip
+
+MUTANTS = STRUCTURE + MAPS + LANGUAGES + GRAPH + CHOICES + RETRIES + TEMPLATES + VARIABLES + SERVICES
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_single_fault_is_found_where_it_is(mutant: Mutant) -> None:
+    assert not [found for found in check(mutant.base) if found.severity.value == "ERROR"]
+    findings = check(mutant.definition())
+    matching = [
+        found
+        for found in findings
+        if (found.code, found.path, found.severity.value) == (mutant.code, mutant.path, mutant.severity)
+    ]
+    assert matching, [str(found) for found in findings]
+    assert any(mutant.word in found.message for found in matching), matching
+
+
+def test_the_table_is_large_and_its_names_are_unique() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 120
+
+
+def test_the_parts_of_the_table_are_used() -> None:
+    """Bases that a mutant builds by hand are valid, too."""
+    assert check(machine({"Pick": choice({"Variable": "$.a", "IsNull": True, "Next": "Done"}), "Done": ENDS})) == []
+    assert check(jsonata({"A": invoke()})) == []
+    assert SEND.endswith("Token")
+    assert set(TOKEN) == {"QueueUrl"}

@@ -1,0 +1,16 @@
+"""No false alarm: valid definitions, as objects and as text."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stepsched.asl.check import check
+from tests.unit.asl.check.definitions import VALID
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_valid_definition_has_no_findings(name: str) -> None:
+    assert check(VALID[name]) == []
+    assert check(json.dumps(VALID[name], indent=2)) == []
