@@ -57,7 +57,8 @@ class OnFailure(str, Enum):
     CONTINUE = "continue"
     """It goes on, as on EventBridge Scheduler."""
     STOP = "stop"
-    """It is paused: nothing more starts until someone resumes it."""
+    """It is paused: nothing more comes due until someone resumes it. As after ``pause``, runs that have come
+    due by then still start; runs of ``run_now`` and ``backfill`` stop nothing."""
 
 
 class Retry(Value, frozen=True):

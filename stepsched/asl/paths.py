@@ -379,8 +379,8 @@ def _reference_path(scanner: _Scanner) -> None:
     while scanner.rest():
         if scanner.take(_INDEX) is not None:
             continue
-        at, is_deep = scanner.at, scanner.peek("..")
-        is_name = not is_deep and (scanner.peek(".") or scanner.peek("[")) and _step(scanner) is not None
+        at = scanner.at
+        is_name = (scanner.peek(".") or scanner.peek("[")) and _step(scanner) is not None
         if not is_name:
             part = scanner.text[at : max(scanner.at, at + 1)]
             raise scanner.fail(f"{part!r} may name several places or none; {cure}")

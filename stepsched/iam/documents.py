@@ -22,6 +22,7 @@ from stepsched.targets import (
     HandlerTarget,
     KinesisTarget,
     LambdaTarget,
+    ParallelTarget,
     QueueTarget,
     SageMakerPipelineTarget,
     StateMachineTarget,
@@ -88,6 +89,9 @@ def policy_for(
     - A task or job definition without revision stands for all of its revisions.
     - Inspector's templates cannot be named in a policy; their resource is ``*``.
 
+    - ``notify`` adds nothing: EventBridge Scheduler tells no topic. The state machine of ``render_asl``
+      does, with a role of its own.
+
     What the resource itself asks for besides, such as the key of an encrypted queue, is not known
     here and stays to be added.
 
@@ -108,8 +112,8 @@ def policy_for(
 
     Raises:
         TypeError: ``jobs`` holds something that is no job, or a list is text.
-        ValueError: No jobs; a job that AWS does not invoke, or whose permissions cannot be told from
-            its target; or an argument that is not of its form. The job is named.
+        ValueError: No jobs; a job that EventBridge Scheduler does not invoke, or whose permissions cannot be
+            told from its target; or an argument that is not of its form. The job is named.
 
     >>> from datetime import timedelta
     >>> from stepsched import Job, LambdaTarget, Rate
@@ -267,6 +271,12 @@ def _target_grants(job: Job, place: _Place, named: Mapping[str, list[str]]) -> l
                 job,
                 f"its {type(target).__name__} runs where the embedded backend runs, and nothing in AWS is "
                 "invoked; leave it out",
+            )
+        case ParallelTarget():
+            raise _refusal(
+                job,
+                "EventBridge Scheduler has no ParallelTarget; give one job for each target, or the job that "
+                "starts the state machine of render_asl(job), whose own role invokes the targets",
             )
         case _:  # pragma: no cover
             assert_never(target)

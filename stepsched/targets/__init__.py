@@ -56,7 +56,6 @@ def parts_of(target: Target) -> tuple[SingleTarget, ...]:
     return target.targets if isinstance(target, ParallelTarget) else (target,)
 
 
-
 __all__ = [
     "AnyTarget",
     "ApiTarget",

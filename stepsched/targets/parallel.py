@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,4 +56,6 @@ class ParallelTarget(PositionalValue, frozen=True):
     """Two or more, in any mixture."""
 
     def __init__(self, targets: Iterable[object], *, kind: Literal["parallel"] = "parallel") -> None:
+        if isinstance(targets, (str, Mapping)) or not isinstance(targets, Iterable):
+            raise ValueError(f"{targets!r:.60} is no list; give the targets in a list")  # noqa: TRY004 -- pydantic collects ValueError
         self._assign(targets=tuple(targets), kind=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from threading import Lock
 from types import TracebackType
 from typing import NamedTuple, get_args
 
@@ -53,14 +54,17 @@ class Recorder:
         self.calls: list[Call] = []
         self.failures = failures
         self._answer = answer
+        self._lock = Lock()
 
     def __call__(self, first: object, second: object, third: object = None) -> object:
         target, payload, run = (None, first, second) if isinstance(second, Run) else (first, second, third)
         assert isinstance(run, Run)
         call = Call(run.job, run.scheduled_for, payload, run, target)  # type: ignore[arg-type] # as the backend calls
-        self.calls.append(call)
-        if self.failures > 0:
-            self.failures -= 1
+        with self._lock:  # calls may come from several threads
+            self.calls.append(call)
+            fails = self.failures > 0
+            self.failures -= fails
+        if fails:
             raise RuntimeError("the recorder was told to fail")
         return self._answer(call) if callable(self._answer) else self._answer
 

@@ -82,9 +82,8 @@ def check_variables(machine: Machine, report: Report) -> frozenset[str]:
         everything.update(names)
     for each in machines:
         _check_shadowing(each, scopes, report)
-    entry: frozenset[str] = frozenset()
     if any(visit.reads for each in machines for visit in each.visits.values()):
-        _check_reads(machine, entry, scopes, report)
+        _check_reads(machine, scopes, report)
     return frozenset(everything)
 
 
@@ -123,25 +122,107 @@ def _check_shadowing(machine: Machine, scopes: dict[int, dict[str, str]], report
         outer = None if outer.distributed else outer.outer
 
 
-def _check_reads(
-    machine: Machine, entry: frozenset[str], scopes: dict[int, dict[str, str]], report: Report
-) -> None:
-    todo = [(machine, entry)]
+_Known = dict[str, frozenset[str]]
+_NOTHING: frozenset[str] = frozenset()
+_MAY_BE_GUARDED = re.compile(r"exists|\?|\b(?:and|or)\b|function")
+"""Signs of an expression that may take care of a variable without a value."""
+
+
+def _check_reads(machine: Machine, scopes: dict[int, dict[str, str]], report: Report) -> None:
+    todo = [(machine, _NOTHING, _NOTHING)]
     while todo:
-        each, entry = todo.pop()
-        known = _at_entry(each, entry)
+        each, possible, certain = todo.pop()
+        may, must = _at_entry(each, possible), _on_all_paths(each, certain)
         for name, visit in each.visits.items():
-            given = known.get(name)
-            for variables, path, key in visit.reads:
-                if given is None or not variables <= given:
-                    _report_unassigned(visit, variables, given, f"{path}/{key}", scopes, report)
-            # What cannot be reached cannot be judged: treat everything assigned outside as given.
-            inside = _visible(each, scopes) if given is None else given
-            todo.extend((inner, frozenset() if inner.distributed else inside) for inner in visit.inner)
+            if name not in may:
+                # What cannot be reached cannot be judged: treat everything assigned around it as given.
+                everything = _visible(each, scopes)
+                _check_visit(visit, everything, everything, each, everything, scopes, report)
+                todo.extend((inner, everything, everything) for inner in visit.inner)
+                continue
+            if visit.reads:
+                _check_visit(visit, may[name], must[name], each, possible, scopes, report)
+            for inner in visit.inner:
+                seen = (_NOTHING, _NOTHING) if inner.distributed else (may[name], must[name])
+                todo.append((inner, *seen))
 
 
-def _at_entry(machine: Machine, entry: frozenset[str]) -> dict[str, frozenset[str]]:
-    """For each state that can be reached, the variables that can have a value when it is entered."""
+def _check_visit(
+    visit: Visit,
+    may: frozenset[str],
+    must: frozenset[str],
+    machine: Machine,
+    entry: frozenset[str],
+    scopes: dict[int, dict[str, str]],
+    report: Report,
+) -> None:
+    first: _Known | None = None
+    for variables, path, key in visit.reads:
+        if variables <= must:
+            continue
+        where = f"{path}/{key}"
+        if not variables <= may:
+            _report_unassigned(visit, variables - may, where, scopes, report)
+            continue
+        text = _text_at(visit, path, key)
+        if text is None or _MAY_BE_GUARDED.search(text):
+            continue
+        # Loops may bring a value later; the first time it has to be there all the same.
+        if first is None:
+            first = _at_entry(machine, entry, without=visit.name)
+        if not variables <= first.get(visit.name, variables):
+            _report_unassigned(visit, variables - first[visit.name], where, scopes, report)
+
+
+def _text_at(visit: Visit, path: str, key: str | int) -> str | None:
+    """The text that reads; None for the operands of a choice, which may ask whether there is a value."""
+    value: Any = visit.body
+    if key == "Variable":
+        return None
+    for step in path[len(visit.path) + 1 :].split("/") if path != visit.path else ():
+        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(step)
+    if isinstance(value, dict):
+        value = value.get(str(key))
+    elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+        value = value[key]
+    return value if isinstance(value, str) else None
+
+
+def _at_entry(machine: Machine, entry: frozenset[str], *, without: str | None = None) -> _Known:
+    """For each state that can be reached, the variables that can have a value when it is entered.
+
+    Args:
+        without: A state that nothing is followed from, to tell how it is entered for the first time.
+    """
+    if not isinstance(machine.start, str) or machine.start not in machine.visits:
+        return {}
+    known = {machine.start: entry}
+    todo = [machine.start]
+    while todo:
+        name = todo.pop()
+        if name == without:
+            continue
+        here = known[name]
+        for target, assigned in machine.visits[name].edges:
+            if target not in machine.visits:
+                continue
+            there = here.union(variable for variable, _ in assigned) if assigned else here
+            before = known.get(target)
+            if before is None:
+                known[target] = there
+            elif there <= before:
+                continue
+            else:
+                known[target] = before | there
+            todo.append(target)
+    return known
+
+
+def _on_all_paths(machine: Machine, entry: frozenset[str]) -> _Known:
+    """For each state that can be reached, the variables that have a value however it is entered."""
     if not isinstance(machine.start, str) or machine.start not in machine.visits:
         return {}
     known = {machine.start: entry}
@@ -156,10 +237,10 @@ def _at_entry(machine: Machine, entry: frozenset[str]) -> dict[str, frozenset[st
             before = known.get(target)
             if before is None:
                 known[target] = there
-            elif there <= before:
+            elif before <= there:
                 continue
             else:
-                known[target] = before | there
+                known[target] = before & there
             todo.append(target)
     return known
 
@@ -177,16 +258,13 @@ def _visible(machine: Machine, scopes: dict[int, dict[str, str]]) -> frozenset[s
 def _report_unassigned(
     visit: Visit,
     variables: frozenset[str],
-    given: frozenset[str] | None,
     where: str,
     scopes: dict[int, dict[str, str]],
     report: Report,
 ) -> None:
     visible = _visible(visit.machine, scopes)
-    if given is None:
-        given = visible
     code = "UNSUPPORTED_JSONATA_EXPRESSION" if visit.jsonata else "SCHEMA_VALIDATION_FAILED"
-    for variable in sorted(variables - given):
+    for variable in sorted(variables):
         elsewhere = [names[variable] for names in scopes.values() if variable in names]
         if variable in visible:
             reason = (

@@ -71,12 +71,12 @@ def attempts(
     """
     retry, attempt = work.retry, f"${names.attempt}"
     caught = {
-        names.attempt: f"{{% {attempt} + 1 %}}",
         names.failure: {
             "error": "{% $states.errorOutput.Error %}",
             "cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
             "attempts": f"{{% {attempt} + 1 %}}",
         },
+        names.attempt: f"{{% {attempt} + 1 %}}",
         **on_failure,
     }
     delay = _delay(retry, attempt)

@@ -169,8 +169,9 @@ class _Loop:
         target = self.job.target
         parts = target.targets if isinstance(target, ParallelTarget) else (target,)
         works = []
-        for number, part in enumerate(parts):
-            call = call_of(part, self.message(number if len(parts) > 1 else None), wait=self.wait)
+        for number, part in enumerate(parts, 1):
+            message = self.message(number if len(parts) > 1 else None)
+            call = call_of(part, message, wait=self.wait)
             if not call.is_whole:
                 self.check_started(type(part).__name__)
             works.append(Work(call, self.job.retry, self.timeout))
@@ -193,7 +194,7 @@ class _Loop:
             )
 
     def message(self, part: int | None) -> Message:
-        attempt = "$attempt" if part is None else "$tries"
+        attempt = "$attempt" if part is None else f"$tries_{part}"
         number = f"$string({attempt} + 1)"
         attributes = {
             SCHEDULE_ARN: "$states.context.StateMachine.Id",

@@ -57,10 +57,9 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
     worst = 4 + sum(2 + work.worst_events + 2 for work in works) + 2
     run = Parallel(
         branches=branches,
-        output={"failures": "{% [$filter($states.result, function($r) { $exists($r.error) })] %}"},
         next="All done?",
     )
-    failures = "$states.input.failures"
+    failures = "$filter($states.input, function($r) { $exists($r.error) })"
     words = "function($f) { 'target ' & $string($f.target) & ': ' & $f.error & ': ' & $f.cause }"
     failure = {
         "error": f"{{% {failures}[0].error %}}",
@@ -78,8 +77,10 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
 
 
 def _branch(work: Work, number: int) -> Flow:
-    names = Names(f"Run {number}", f"Try again {number}?", f"Pause {number}", "tries", "fault")
-    states: dict[str, State] = {f"Start {number}": Pass(assign={"tries": 0}, output={}, next=names.run)}
+    names = Names(
+        f"Run {number}", f"Try again {number}?", f"Pause {number}", f"tries_{number}", f"fault_{number}"
+    )
+    states: dict[str, State] = {f"Start {number}": Pass(assign={names.attempt: 0}, output={}, next=names.run)}
     states |= attempts(
         work,
         names,
@@ -87,6 +88,6 @@ def _branch(work: Work, number: int) -> Flow:
         given_up={"default": f"Given up {number}"},
         on_failure={},
     )
-    told = {key: f"{{% $fault.{key} %}}" for key in ("error", "cause", "attempts")}
+    told = {key: f"{{% ${names.failure}.{key} %}}" for key in ("error", "cause", "attempts")}
     states[f"Given up {number}"] = Pass(output={"target": number, **told}, end=True)
     return Flow(states=states)

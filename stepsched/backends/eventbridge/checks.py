@@ -27,7 +27,7 @@ from stepsched.backends.eventbridge.targets import (
 from stepsched.backends.eventbridge.timing import check_timing
 from stepsched.context import find_look_alike
 from stepsched.errors import ScheduleWarning, UnsupportedError
-from stepsched.jobs import CatchUp, Job, Overlap, Retry
+from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
 from stepsched.payloads import MAX_PAYLOAD_BYTES
 from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
 from stepsched.targets.arns import ARN
@@ -156,6 +156,13 @@ def _check_policies(job: Job) -> None:
     if job.catch_up is not CatchUp.ALL:
         reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
         raise _refusal(job, reason, "CatchUp.ALL with a short Retry(max_age=)", local)
+    machine = "render_asl(job) gives a state machine that does that"
+    if job.notify is not None:
+        reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
+        raise _refusal(job, reason, "dead_letter=QueueTarget(...) keeps the run", machine, local)
+    if job.on_failure is not OnFailure.CONTINUE:
+        reason = f"on_failure {job.on_failure.value!r}: the service starts runs whether or not earlier failed"
+        raise _refusal(job, reason, "OnFailure.CONTINUE", machine, local)
     if job.max_run_time is not None:
         reason = f"max_run_time {job.max_run_time}: the service does not watch what it has started"
         raise _refusal(job, reason, "a timeout of the target's own", local)

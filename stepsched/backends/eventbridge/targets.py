@@ -24,6 +24,7 @@ from stepsched.targets import (
     HandlerTarget,
     KinesisTarget,
     LambdaTarget,
+    ParallelTarget,
     QueueTarget,
     SageMakerPipelineTarget,
     StateMachineTarget,
@@ -284,8 +285,13 @@ def aws_target(name: str, target: Target) -> AwsTarget:
     """The target itself, which must be one that AWS invokes.
 
     Raises:
-        UnsupportedError: It lives in a process.
+        UnsupportedError: It lives in a process, or is several targets.
     """
+    if isinstance(target, ParallelTarget):
+        reason = f"ParallelTarget: a schedule has one target, and this one has {len(target.targets)}"
+        machine = "render_asl(job) gives a state machine that does that"
+        several = ("one job for each target", machine, "LocalBackend does that")
+        raise UnsupportedError(name, "eventbridge", reason, several)
     if isinstance(target, (HandlerTarget, CommandTarget)):
         what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
         instead = ("a LambdaTarget or another target in AWS", "LocalBackend runs it in this process")

@@ -18,7 +18,8 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from stepsched.backends.local import policy
-from stepsched.backends.local.invoke import GRACE, Invoker, storable, too_long
+from stepsched.backends.local.invoke import Invoker
+from stepsched.backends.local.outcomes import GRACE, too_long, words
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.process import worker_name
 from stepsched.backends.local.store import Claim, JobRow, Store
@@ -428,11 +429,11 @@ class Engine:
             try:
                 job = self._decode(claim.row)
             except ValidationError as error:
-                self._store.finish(claim, self._worker, RunStatus.FAILED, now, error=_words(error))
+                self._store.finish(claim, self._worker, RunStatus.FAILED, now, error=words(error))
                 self._set_aside(claim.row, error, now, events)
                 continue
-            watched = job.max_run_time is not None and not isinstance(job.target, ParallelTarget)
-            due_by = now + job.max_run_time if watched else None
+            limit = None if isinstance(job.target, ParallelTarget) else job.max_run_time
+            due_by = None if limit is None else now + limit
             attempts.append(Attempt(claim, job, now, due_by))
             events.append(Event(EventKind.STARTED, now, claim.run.job, claim.run))
         return attempts
@@ -461,7 +462,7 @@ class Engine:
             kind = EventKind.FAILED if again is None else EventKind.RETRIED
             status = RunStatus.FAILED if again is None else RunStatus.PENDING
             ended_at = at if again is None else None
-            ended = ended.model_copy(update={"status": status, "ended_at": ended_at, "error": _words(error)})
+            ended = ended.model_copy(update={"status": status, "ended_at": ended_at, "error": words(error)})
         held = self._store.finish(
             claim, self._worker, ended.status, at, error=ended.error, output=output, again_at=again
         )
@@ -537,11 +538,3 @@ def _fields(event: Event) -> dict[str, object]:
             "trigger": event.run.trigger.value,
         }
     return fields
-
-
-def _words(error: BaseException) -> str:
-    try:
-        words = str(error)
-    except Exception:  # noqa: BLE001 -- user code
-        words = "(its text cannot be read)"
-    return storable(f"{type(error).__name__}: {words}")

@@ -17,6 +17,9 @@ from functools import lru_cache
 from tempfile import TemporaryFile
 from typing import get_args
 
+from stepsched.backends.local.outcomes import OUTPUT_LIMIT, storable, too_long
+from stepsched.backends.local.parts import Parts
+from stepsched.clock import Clock, PlayableClock
 from stepsched.context import (
     ATTEMPT_NUMBER,
     EXECUTION_ID,
@@ -25,18 +28,20 @@ from stepsched.context import (
     ContextText,
     fill,
 )
-from stepsched.backends.local.parts import Parts
-from stepsched.clock import Clock, PlayableClock
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import Job, Run
 from stepsched.payloads import to_json
-from stepsched.targets import ApiTarget, AwsTarget, BatchTarget, CommandTarget, HandlerTarget
+from stepsched.targets import (
+    ApiTarget,
+    AwsTarget,
+    BatchTarget,
+    CommandTarget,
+    HandlerTarget,
+    ParallelTarget,
+    SingleTarget,
+    parts_of,
+)
 from stepsched.targets.local import main_module_name
-
-OUTPUT_LIMIT = 4_096
-"""Characters kept of an answer."""
-GRACE = timedelta(seconds=1)
-"""What a command or a coroutine has to end by itself, once it has taken too long."""
 
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
@@ -128,8 +133,7 @@ class Invoker:
         target, limit = job.target, job.max_run_time
         if not isinstance(target, ParallelTarget):
             return self._call_part(job, run, target)
-        patience = None if limit is None else limit + GRACE
-        answers = self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
+        return self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
 
     def _call_part(self, job: Job, run: Run, part: SingleTarget) -> str | None:
         attributes = _attributes(job, run)
@@ -262,11 +266,6 @@ async def _await(result: Awaitable[object], limit: timedelta | None) -> object:
     return task.result()
 
 
-def storable(text: str) -> str:
-    """The text cut to what is kept of it, without the halves of characters that no file can hold."""
-    return text[:OUTPUT_LIMIT].encode(errors="replace").decode()
-
-
 def _command(command: list[str], payload: str, limit: timedelta | None) -> str:
     with TemporaryFile() as output:  # not memory: a command may say more than fits
         process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
@@ -297,11 +296,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     else:
         process.kill()
     process.wait()
-
-
-def too_long(limit: timedelta | None) -> TimeoutError:
-    """What an attempt beyond ``max_run_time`` fails with."""
-    return TimeoutError(f"it took longer than max_run_time, {limit}")
 
 
 class CommandFailedError(Exception):

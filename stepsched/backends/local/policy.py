@@ -97,7 +97,7 @@ def next_attempt(retry: Retry, attempt: int, recorded_at: datetime, now: datetim
 
 
 def stops(job: Job, trigger: Trigger) -> bool:
-    """Whether a run that failed for good stops its job: a scheduled one of a recurring job that asks for it."""
+    """Whether a run that failed for good stops its job: a scheduled one of a recurring job that wants it."""
     return job.on_failure is OnFailure.STOP and trigger is Trigger.SCHEDULE and not job.is_one_time
 
 

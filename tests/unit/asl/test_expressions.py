@@ -361,7 +361,10 @@ def test_the_states_are_the_first_steps_below_it(text: str, states: str) -> None
 
 
 def test_findings_are_in_the_order_of_the_text_and_told_once() -> None:
-    messages = [finding.message for finding in read_expression("[b, $x(1), a, b, $$]").findings]
+    messages = [
+        finding.message
+        for finding in read_expression("[function(){ b }, $x(1), a, function(){ b }, $$]").findings
+    ]
     starts = ["Reference to 'b'", "Unknown function $x", "Reference to 'a'", "$$ does not exist"]
     assert [message[: len(start)] for message, start in zip(messages, starts, strict=True)] == starts
 

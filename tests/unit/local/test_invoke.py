@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.backends.local.invoke import OUTPUT_LIMIT, CommandFailedError, Invoker
+from stepsched.backends.local.invoke import CommandFailedError, Invoker
+from stepsched.backends.local.outcomes import OUTPUT_LIMIT
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 RUN = ss.Run(id=7, job="job", scheduled_for=T0, status=ss.RunStatus.RUNNING, attempt=1)

@@ -39,7 +39,9 @@ def each(**fields: Any) -> dict[str, Any]:
     return {"Type": "Map", "ItemProcessor": INNER, "End": True, **fields}
 
 
-def distributed(execution: str = "STANDARD", inner: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+def distributed(
+    execution: str = "STANDARD", inner: dict[str, Any] | None = None, **fields: Any
+) -> dict[str, Any]:
     config = {"Mode": "DISTRIBUTED", "ExecutionType": execution}
     return each(ItemProcessor={"ProcessorConfig": config, **(inner or INNER)}, **fields)
 
@@ -58,7 +60,9 @@ SEND = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 
 VALID: dict[str, dict[str, Any]] = {
     "pass": machine({"A": PASS}),
-    "top-level": machine({"A": PASS}, Comment="c", Version="1.0", TimeoutSeconds=3600, QueryLanguage="JSONPath"),
+    "top-level": machine(
+        {"A": PASS}, Comment="c", Version="1.0", TimeoutSeconds=3600, QueryLanguage="JSONPath"
+    ),
     "pass-paths": machine({"A": {**PASS, "InputPath": None, "OutputPath": "$.a", "ResultPath": None}}),
     "pass-context-input": machine({"A": {**PASS, "InputPath": "$$.Execution.Input"}}),
     "pass-result": machine({"A": {**PASS, "Result": {"a": [1, "b", None]}, "ResultPath": "$.x.y[0]"}}),
@@ -76,15 +80,21 @@ VALID: dict[str, dict[str, Any]] = {
             }
         }
     ),
-    "pass-jsonata": jsonata({"A": {**PASS, "Output": {"a": "{% $states.input.a + 1 %}", "b": [True, None, 1.5]}}}),
+    "pass-jsonata": jsonata(
+        {"A": {**PASS, "Output": {"a": "{% $states.input.a + 1 %}", "b": [True, None, 1.5]}}}
+    ),
     "pass-jsonata-text": jsonata({"A": {**PASS, "Output": "plain"}}),
     "pass-jsonata-number": jsonata({"A": {**PASS, "Output": 5}}),
     "wait-seconds": machine({"A": {"Type": "Wait", "Seconds": 0, "End": True}}),
     "wait-most": machine({"A": {"Type": "Wait", "Seconds": 99_999_999, "End": True}}),
     "wait-timestamp": machine({"A": {"Type": "Wait", "Timestamp": "2028-02-29T23:59:59Z", "End": True}}),
-    "wait-offset": machine({"A": {"Type": "Wait", "Timestamp": "2026-03-14T01:59:00.123+05:30", "End": True}}),
+    "wait-offset": machine(
+        {"A": {"Type": "Wait", "Timestamp": "2026-03-14T01:59:00.123+05:30", "End": True}}
+    ),
     "wait-seconds-path": machine({"A": {"Type": "Wait", "SecondsPath": "$.s", "End": True}}),
-    "wait-timestamp-path": machine({"A": {"Type": "Wait", "TimestampPath": "$$.Execution.StartTime", "End": True}}),
+    "wait-timestamp-path": machine(
+        {"A": {"Type": "Wait", "TimestampPath": "$$.Execution.StartTime", "End": True}}
+    ),
     "wait-variable": machine(
         {
             "A": {"Type": "Pass", "Assign": {"s": 5}, "Next": "B"},
@@ -92,27 +102,46 @@ VALID: dict[str, dict[str, Any]] = {
         }
     ),
     "wait-jsonata": jsonata(
-        {"A": {"Type": "Wait", "Seconds": "{% $states.input.s %}", "Output": "{% $states.input %}", "End": True}}
+        {
+            "A": {
+                "Type": "Wait",
+                "Seconds": "{% $states.input.s %}",
+                "Output": "{% $states.input %}",
+                "End": True,
+            }
+        }
     ),
-    "wait-jsonata-timestamp": jsonata({"A": {"Type": "Wait", "Timestamp": "{% $states.input.t %}", "End": True}}),
-    "wait-jsonata-literal": jsonata({"A": {"Type": "Wait", "Timestamp": "2026-01-01T00:00:00Z", "End": True}}),
+    "wait-jsonata-timestamp": jsonata(
+        {"A": {"Type": "Wait", "Timestamp": "{% $states.input.t %}", "End": True}}
+    ),
+    "wait-jsonata-literal": jsonata(
+        {"A": {"Type": "Wait", "Timestamp": "2026-01-01T00:00:00Z", "End": True}}
+    ),
     "succeed": machine({"A": {"Type": "Succeed", "InputPath": "$.a", "OutputPath": None, "Comment": "c"}}),
     "succeed-output": jsonata({"A": {"Type": "Succeed", "Output": "{% $states.input.a %}"}}),
     "fail": machine({"A": {"Type": "Fail", "Error": "E", "Cause": "c"}}),
     "fail-empty": machine({"A": {"Type": "Fail"}}),
-    "fail-paths": machine({"A": {"Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.Format('{}', $.c)"}}),
+    "fail-paths": machine(
+        {"A": {"Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.Format('{}', $.c)"}}
+    ),
     "fail-jsonata": jsonata({"A": {"Type": "Fail", "Error": "{% $states.input.e %}", "Cause": "plain"}}),
     "task": machine({"A": task(TimeoutSeconds=60, HeartbeatSeconds=20)}),
     "task-paths": machine({"A": task(TimeoutSecondsPath="$.t", HeartbeatSecondsPath="$.h")}),
     "task-select": machine(
-        {"A": task(Parameters={"a.$": "$"}, ResultSelector={"b.$": "$.c"}, ResultPath="$.r", OutputPath="$.r")}
+        {
+            "A": task(
+                Parameters={"a.$": "$"}, ResultSelector={"b.$": "$.c"}, ResultPath="$.r", OutputPath="$.r"
+            )
+        }
     ),
     "task-credentials": machine({"A": task(Credentials={"RoleArn.$": "$.role"})}),
     "task-activity": machine(
         {"A": {"Type": "Task", "Resource": "arn:aws:states:eu-west-1:123456789012:activity:a", "End": True}}
     ),
     "task-jsonata": jsonata({"A": invoke(TimeoutSeconds="{% $states.input.t %}", HeartbeatSeconds=5)}),
-    "task-result": jsonata({"A": invoke(Output="{% $states.result.Payload %}", Assign={"p": "{% $states.result %}"})}),
+    "task-result": jsonata(
+        {"A": invoke(Output="{% $states.result.Payload %}", Assign={"p": "{% $states.result %}"})}
+    ),
     "task-credentials-jsonata": jsonata({"A": invoke(Credentials={"RoleArn": "{% $states.input.role %}"})}),
     "task-token": machine(
         {
@@ -191,7 +220,11 @@ VALID: dict[str, dict[str, Any]] = {
                 {"Variable": "$.a", "BooleanEquals": False, "Next": "Done"},
                 {"Variable": "$.a", "BooleanEqualsPath": "$.b", "Next": "Done"},
                 {"Variable": "$.a", "TimestampLessThan": "2026-01-01T00:00:00Z", "Next": "Done"},
-                {"Variable": "$.a", "TimestampGreaterThanEqualsPath": "$$.Execution.StartTime", "Next": "Done"},
+                {
+                    "Variable": "$.a",
+                    "TimestampGreaterThanEqualsPath": "$$.Execution.StartTime",
+                    "Next": "Done",
+                },
                 {"Variable": "$$.Execution.Name", "IsPresent": True, "Next": "Done"},
                 {"Variable": "$.a", "IsNull": False, "Next": "Done"},
                 {"Variable": "$.a", "IsTimestamp": True, "Next": "Done"},
@@ -262,7 +295,11 @@ VALID: dict[str, dict[str, Any]] = {
         }
     ),
     "parallel-jsonata": jsonata(
-        {"A": parallel(Arguments={"a": "{% $states.input %}"}, Output="{% $states.result[0] %}", Assign={"r": 1})}
+        {
+            "A": parallel(
+                Arguments={"a": "{% $states.input %}"}, Output="{% $states.result[0] %}", Assign={"r": 1}
+            )
+        }
     ),
     "map": machine(
         {
@@ -275,7 +312,9 @@ VALID: dict[str, dict[str, Any]] = {
         }
     ),
     "map-concurrency-path": machine({"A": each(MaxConcurrencyPath="$.n")}),
-    "map-iterator": machine({"A": {"Type": "Map", "Iterator": INNER, "Parameters": {"a.$": "$"}, "End": True}}),
+    "map-iterator": machine(
+        {"A": {"Type": "Map", "Iterator": INNER, "Parameters": {"a.$": "$"}, "End": True}}
+    ),
     "map-inline": machine({"A": each(ItemProcessor={"ProcessorConfig": {"Mode": "INLINE"}, **INNER})}),
     "map-jsonata": jsonata(
         {
@@ -296,8 +335,15 @@ VALID: dict[str, dict[str, Any]] = {
                     "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "MaxItems": 10},
                     "Parameters": {"Bucket": "b", "Key.$": "$.key"},
                 },
-                ItemBatcher={"MaxItemsPerBatch": 10, "MaxInputBytesPerBatch": 1000, "BatchInput": {"a.$": "$.a"}},
-                ResultWriter={"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}},
+                ItemBatcher={
+                    "MaxItemsPerBatch": 10,
+                    "MaxInputBytesPerBatch": 1000,
+                    "BatchInput": {"a.$": "$.a"},
+                },
+                ResultWriter={
+                    "Resource": "arn:aws:states:::s3:putObject",
+                    "Parameters": {"Bucket": "b", "Prefix": "p"},
+                },
                 Label="Items-1",
                 ToleratedFailureCount=1,
                 ToleratedFailurePercentage=12.5,
@@ -335,7 +381,12 @@ VALID: dict[str, dict[str, Any]] = {
         }
     ),
     "mixed-inside": machine(
-        {"A": {**parallel({"StartAt": "Z", "States": {"Z": {**PASS, "Result": 1}}}), "QueryLanguage": "JSONata"}}
+        {
+            "A": {
+                **parallel({"StartAt": "Z", "States": {"Z": {**PASS, "Result": 1}}}),
+                "QueryLanguage": "JSONata",
+            }
+        }
     ),
     "loop": jsonata(
         {
