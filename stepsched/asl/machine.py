@@ -34,7 +34,8 @@ class StateMachine(Flow, frozen=True):
     def to_dict(self) -> dict[str, Any]:
         """The definition as plain JSON."""
         document = super().to_dict()
-        return document | document.pop("Unknown", {})
+        unknown: dict[str, Any] = document.pop("Unknown", {})
+        return document | unknown
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The definition as text, as ``CreateStateMachine`` takes it.

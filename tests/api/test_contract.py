@@ -40,8 +40,9 @@ CALLS: dict[str, str] = {
     "ApiTarget": "service, action, request",
     "HandlerTarget": "handler",
     "CommandTarget": "command",
+    "ParallelTarget": "targets",
     "Job": "*, name, schedule, target, input=, description=, group=, tags=, retry=, dead_letter=,"
-    " overlap=, catch_up=, jitter=, completion=",
+    " notify=, on_failure=, overlap=, catch_up=, jitter=, completion=",
     "Job.replace": "self, **changes",
     "Retry": "*, max_attempts=, max_age=, interval=, backoff_rate=, max_delay=",
     "load_jobs": "source",
@@ -104,6 +105,7 @@ WORDS: dict[str, str] = {
     "Overlap": "allow skip queue",
     "CatchUp": "all one skip",
     "Completion": "delete keep",
+    "OnFailure": "continue stop",
     "JobStatus": "active paused ended cancelled",
     "RunStatus": "pending running succeeded failed skipped missed",
     "Trigger": "schedule manual",
@@ -123,6 +125,7 @@ KINDS: dict[str, str] = {
     "ApiTarget": "api",
     "HandlerTarget": "handler",
     "CommandTarget": "command",
+    "ParallelTarget": "parallel",
 }
 
 

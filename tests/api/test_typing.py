@@ -67,6 +67,7 @@ def targets() -> list[ss.Target]:
         ss.HandlerTarget("package.module:function"),
         ss.HandlerTarget(lambda: "hi"),
         ss.CommandTarget(["python", "report.py"]),
+        ss.ParallelTarget([ss.HandlerTarget(report), ss.CommandTarget(["true"])]),
     ]
 
 
@@ -82,6 +83,8 @@ def jobs() -> Iterator[Job]:
         tags={"team": "finance"},
         retry=ss.Retry(max_attempts=3, max_age=timedelta(hours=2)),
         dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:failed"),
+        notify=ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms"),
+        on_failure=ss.OnFailure.STOP,
         overlap=ss.Overlap.SKIP,
         catch_up=ss.CatchUp.ONE,
         jitter=timedelta(seconds=30),

@@ -250,3 +250,17 @@ def test_the_embedded_backend_fills_the_request_of_a_call_and_keeps_the_job() ->
     assert client.get("job").job == job({}, target)
     backend.close()
     assert seen == [{"MessageBody": "at 2030-01-07T12:00:00Z"}]
+
+
+def test_the_embedded_backend_fills_them_in_every_part_of_a_target(time_travel: TimeTravel) -> None:
+    call = ss.ApiTarget("ecs", "runTask", {"due": SCHEDULED_TIME})
+    batch = ss.BatchTarget("d", job_queue="q", parameters={"due": SCHEDULED_TIME})
+    both = ss.ParallelTarget([call, batch])
+    schedule = ss.Rate(timedelta(hours=1), start="2030-01-01T01:00Z")
+    wanted = ss.Job(name="job", schedule=schedule, target=both, input={"try": ATTEMPT_NUMBER})
+    time_travel.client.create(wanted)
+    time_travel.advance(timedelta(hours=1))
+    due, seen = "2030-01-01T01:00:00Z", [each.target for each in time_travel.recorder.calls]
+    assert seen == [call.replace(request={"due": due}), batch.replace(parameters={"due": due})]
+    assert [each.input for each in time_travel.recorder.calls] == [{"try": "1"}] * 2
+    assert time_travel.client.get("job").job == wanted

@@ -337,6 +337,11 @@ def test_a_call_acts_on_the_resources_that_are_given_for_it() -> None:
     ]
 
 
+def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
+    plain = job(ss.LambdaTarget(LAMBDA))
+    assert iam.policy_for([plain.replace(notify=ss.TopicTarget(TOPIC))]) == iam.policy_for([plain])
+
+
 # -- Refusals -----------------------------------------------------------------------------------------
 
 
@@ -345,6 +350,11 @@ def test_a_call_acts_on_the_resources_that_are_given_for_it() -> None:
     [
         pytest.param(ss.HandlerTarget("shop.jobs:close"), "HandlerTarget runs where", id="handler"),
         pytest.param(ss.CommandTarget(["true"]), "CommandTarget runs where", id="command"),
+        pytest.param(
+            ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]),
+            "EventBridge Scheduler has no ParallelTarget; give one job for each target",
+            id="parallel",
+        ),
         pytest.param(
             ss.TemplateTarget(f"arn:aws:ecs:{AGAIN}:cluster/main"), "EcsTaskTarget", id="template, ecs"
         ),

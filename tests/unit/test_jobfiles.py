@@ -108,6 +108,22 @@ def test_what_a_job_dumps_is_what_a_file_holds(write: Write) -> None:
     assert ss.load_jobs(path) == jobs
 
 
+def test_a_job_of_several_targets_is_read_with_its_context_attributes(write: Write) -> None:
+    request = {"reference": ss.context.EXECUTION_ID}
+    wanted = ss.Job(
+        name="both",
+        schedule=ss.Rate(timedelta(hours=1)),
+        target=ss.ParallelTarget([ss.ApiTarget("ecs", "runTask", request), ss.CommandTarget(["true"])]),
+        notify=ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms"),
+        on_failure=ss.OnFailure.STOP,
+    )
+    path = write("both.json", f"[{wanted.model_dump_json()}]")
+    assert ss.load_jobs(path) == [wanted]
+    broken = wanted.model_dump_json().replace('["true"]', "[]")
+    with pytest.raises(ss.JobFileError, match="command"):
+        ss.load_jobs(write("broken.json", f"[{broken}]"))
+
+
 def test_yaml_s_own_times_are_read(write: Write) -> None:
     content = YAML.format(name="launch").replace(
         "{kind: rate, every: PT1H}", "{kind: one_time, at: 2030-01-01T09:00:00, timezone: Asia/Tokyo}"

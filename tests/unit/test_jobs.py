@@ -19,6 +19,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failed"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 
 def job(**fields: Any) -> ss.Job:
@@ -47,6 +48,8 @@ FULL = job(
         max_attempts=5, max_age=2 * HOUR, interval=10 * SECOND, backoff_rate=1.5, max_delay=MINUTE
     ),
     dead_letter=ss.QueueTarget(QUEUE),
+    notify=ss.TopicTarget(TOPIC),
+    on_failure=ss.OnFailure.STOP,
     overlap=ss.Overlap.QUEUE,
     catch_up=ss.CatchUp.ONE,
     jitter=30 * SECOND,
@@ -98,6 +101,8 @@ def test_the_defaults_are_these() -> None:
         "group": "default",
         "tags": {},
         "dead_letter": None,
+        "notify": None,
+        "on_failure": ss.OnFailure.CONTINUE,
         "overlap": ss.Overlap.ALLOW,
         "catch_up": ss.CatchUp.ALL,
         "jitter": timedelta(0),
@@ -220,6 +225,9 @@ def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
         pytest.param("retry", 3, "Retry", id="number as retry"),
         pytest.param("retry", None, "Retry", id="no retry"),
         pytest.param("dead_letter", QUEUE, "QueueTarget", id="ARN as dead letter queue"),
+        pytest.param("notify", TOPIC, "TopicTarget", id="ARN as topic"),
+        pytest.param("notify", ss.QueueTarget(QUEUE), "notify", id="queue as topic"),
+        pytest.param("on_failure", "explode", "'continue' or 'stop'", id="unknown on_failure"),
         pytest.param("schedule", None, "schedule", id="no schedule"),
         pytest.param("schedule", ss.Frequency(days=1), "'kind'", id="frequency as schedule"),
         pytest.param("schedule", {"expression": "0 9 * * ? *"}, "'kind'", id="schedule without kind"),

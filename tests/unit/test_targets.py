@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import stepsched as ss
-from stepsched.targets import AnyTarget, AwsTarget
+from stepsched.targets import AnyTarget, AwsTarget, parts_of
 
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:report"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:close"
@@ -72,6 +72,17 @@ TARGETS = [
     pytest.param(ss.ApiTarget("ecs", "runTask", {"cluster": "c", "count": 2}), "api", id="api"),
     pytest.param(ss.HandlerTarget("package.module:Class.method"), "handler", id="handler"),
     pytest.param(ss.CommandTarget(["python", "report.py", "--all"]), "command", id="command"),
+    pytest.param(
+        ss.ParallelTarget(
+            [
+                ss.LambdaTarget(LAMBDA),
+                ss.ApiTarget("ecs", "runTask", {"reference": ss.context.EXECUTION_ID}),
+                ss.CommandTarget(["true"]),
+            ]
+        ),
+        "parallel",
+        id="parallel",
+    ),
 ]
 
 
@@ -88,7 +99,7 @@ def test_json_is_an_exact_mirror_and_kind_tells_the_target(target: ss.Target, ki
 def test_every_target_stands_in_the_table_above() -> None:
     shown = {type(parameter.values[0]) for parameter in TARGETS}
     assert shown == set(get_args(ss.Target))
-    assert set(get_args(AwsTarget)) == shown - {ss.HandlerTarget, ss.CommandTarget}
+    assert set(get_args(AwsTarget)) == shown - {ss.HandlerTarget, ss.CommandTarget, ss.ParallelTarget}
 
 
 @pytest.mark.parametrize(("target", "kind"), TARGETS)
@@ -597,3 +608,36 @@ def test_a_wrong_command_is_refused(command: Any, problem: str) -> None:
         ss.CommandTarget(command)
     with pytest.raises(ValidationError, match=problem):
         ss.CommandTarget.model_validate({"command": command})
+
+
+# -- several ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("targets", "problem"),
+    [
+        pytest.param([ss.LambdaTarget(LAMBDA)], "at least 2 items", id="one"),
+        pytest.param([ss.LambdaTarget(LAMBDA)] * 41, "at most 40 items", id="41"),
+        pytest.param("ab", "give the targets in a list", id="text"),
+        pytest.param(None, "give the targets in a list", id="none"),
+        pytest.param({"kind": "lambda"}, "give the targets in a list", id="mapping"),
+        pytest.param([ss.LambdaTarget(LAMBDA), LAMBDA], "targets.1", id="text as a part"),
+        pytest.param(
+            [ss.LambdaTarget(LAMBDA), ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * 2)],
+            "'parallel'",
+            id="several within several",
+        ),
+        pytest.param([ss.LambdaTarget(LAMBDA), ss.TemplateTarget(INSPECTOR)], "'template'", id="template"),
+    ],
+)
+def test_a_wrong_list_of_targets_is_refused(targets: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ss.ParallelTarget(targets)
+    with pytest.raises(ValidationError, match=problem):
+        TypeAdapter(AnyTarget).validate_python({"kind": "parallel", "targets": targets})
+
+
+def test_a_target_is_one_part_and_several_are_theirs() -> None:
+    one, other = ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)
+    assert parts_of(one) == (one,)
+    assert parts_of(ss.ParallelTarget(iter([other, one]))) == (other, one)

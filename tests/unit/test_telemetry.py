@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -64,3 +65,27 @@ def test_wrappers_stand_around_each_other(time_travel: TimeTravel) -> None:
     )
     time_travel.advance(timedelta(days=1))
     assert order == ["outer", "inner", "call"]
+
+
+def test_the_parts_of_a_target_lie_within_the_span_of_the_run() -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    current, barrier = list[int](), threading.Barrier(2)
+
+    def part() -> None:
+        current.append(get_current_span().get_span_context().span_id)
+        barrier.wait(10)  # side by side, each in a thread of its own
+
+    ended = threading.Event()
+    with ss.LocalBackend() as backend:
+        instrument(backend, tracer_provider=provider)
+        backend.listen(lambda _event: ended.set(), ["succeeded", "failed"])
+        target = ss.ParallelTarget([ss.HandlerTarget(part), ss.HandlerTarget(part)])
+        client = ss.SchedulerClient(backend)
+        client.create(ss.Job(name="job", schedule=ss.Cron("0 0 1 1 ? *"), target=target))
+        client.run_now("job")
+        assert ended.wait(10)
+    (span,) = exporter.get_finished_spans()
+    assert span.context is not None
+    assert current == [span.context.span_id] * 2
+    assert (span.attributes or {})["stepsched.target"] == "parallel"

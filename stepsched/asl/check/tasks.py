@@ -55,9 +55,12 @@ def check_task(visit: Visit) -> None:
         if type(arguments) is dict:
             for below, finding in check_arguments(arn, arguments, jsonata=visit.jsonata):
                 visit.report.add(f"{where}{below}", (finding,))
-        elif arguments is None and field not in body and arn.startswith("arn:"):
-            for below, finding in check_arguments(arn, {}, jsonata=visit.jsonata):
-                visit.report.add(f"{visit.path}{below}", (finding,))
+        elif field not in body and ":states:" in arn:
+            # The whole input stands in for them, so what is missing here may be there.
+            for _, finding in check_arguments(arn, {}, jsonata=visit.jsonata):
+                visit.report.warning(
+                    visit.path, f"there is no {field}, so the input has to hold them: {finding.message}"
+                )
         if arn.endswith(_WAITS_FOR_TOKEN):
             _check_token(visit, arguments)
         if visit.machine.express:

@@ -16,6 +16,7 @@ from stepsched.asl.states import Catcher, Choice, State, Task, Wait
 from stepsched.jobs import Retry
 
 _SECOND = timedelta(seconds=1)
+_ERRORS = ("States.DataLimitExceeded", "States.ALL")  # the latter does not hold an answer that is too large
 
 
 class Names(NamedTuple):
@@ -87,7 +88,9 @@ def attempts(
         resource=work.call.resource,
         arguments=work.call.arguments,
         **({} if work.timeout is None else {"timeout_seconds": work.timeout}),
-        catch=(Catcher(error_equals=("States.ALL",), next=names.ask, assign=caught, output={}),),
+        catch=tuple(
+            Catcher(error_equals=(error,), next=names.ask, assign=caught, output={}) for error in _ERRORS
+        ),
         **done,
     )
     return {

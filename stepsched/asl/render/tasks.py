@@ -116,10 +116,10 @@ def call_of(target: Target, message: Message, *, wait: bool) -> Call:
             entry = {"EventBusName": arn, "DetailType": literal(kind, {}), "Source": source, "Detail": data()}
             return Call(integration("events", "putEvents", partition=_partition(arn)), {"Entries": [entry]})
         case KinesisTarget(stream_arn=arn, partition_key=key):
-            arguments = {"StreamName": _name(arn), "PartitionKey": literal(key, {}), "Data": message.text()}
+            arguments = {"StreamName": _name(arn), "PartitionKey": literal(key, {}), "Data": _blob(message)}
             return Call(sdk_integration("kinesis", "putRecord", partition=_partition(arn)), arguments)
         case FirehoseTarget(delivery_stream_arn=arn):
-            arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": message.text()}}
+            arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
             return Call(sdk_integration("firehose", "putRecord", partition=_partition(arn)), arguments)
         case EcsTaskTarget(cluster_arn=arn):
             return _task_call(target, _overrides(message), job_pattern)
@@ -155,6 +155,16 @@ def call_of(target: Target, message: Message, *, wait: bool) -> Call:
             raise ValueError("a parallel target does not hold another one")
         case other:
             assert_never(other)
+
+
+def _blob(message: Message) -> Any:
+    """A record's bytes. Step Functions writes what it is given as JSON, text in quotes too."""
+    if isinstance(message.payload, str):
+        raise ValueError(  # noqa: TRY004 -- about the job
+            "Step Functions would put the text into the record as JSON, in quotes; "
+            "give a JSON object as input, or a LambdaTarget that puts the record"
+        )
+    return message.data()
 
 
 def _queue_call(target: QueueTarget, message: Message) -> Call:

@@ -17,6 +17,7 @@ its ``abilities`` deny, the backend must refuse by name.
 - ``firing``: what is called, and when.
 - ``exact``: firing to the letter: zones, order, first and last instants, pauses.
 - ``history``: what is recorded of runs: attempts, results, earlier definitions, backfill, dead letters.
+- ``failures``: runs that failed for good stop their job or are told to a topic; several targets in one run.
 - ``events``: what listeners are told.
 """
 
@@ -24,6 +25,7 @@ from stepsched.testing.contract.bulk import *
 from stepsched.testing.contract.defaults import *
 from stepsched.testing.contract.events import *
 from stepsched.testing.contract.exact import *
+from stepsched.testing.contract.failures import *
 from stepsched.testing.contract.firing import *
 from stepsched.testing.contract.fixtures import *
 from stepsched.testing.contract.history import *

@@ -44,6 +44,12 @@ class Abilities:
     """Holds a run back while an earlier one goes on."""
     catch_up: bool = True
     """Leaves out what came due while nobody was there to start it."""
+    on_failure: bool = True
+    """Pauses a job when one of its runs has failed for good."""
+    notify: bool = True
+    """Tells a topic of runs that failed for good."""
+    parallel: bool = True
+    """Invokes several targets in one run."""
     run_time: bool = True
     """Watches how long a run takes."""
     pauses: bool = True

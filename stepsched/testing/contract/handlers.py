@@ -7,6 +7,8 @@ from datetime import datetime
 import stepsched as ss
 
 CALLS: list[tuple[str, datetime]] = []
+TOPIC = ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms")
+PARALLEL = ss.ParallelTarget([TOPIC, ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:news")])
 
 
 def note(_input: object, run: ss.Run) -> None:

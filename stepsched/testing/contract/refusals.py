@@ -9,6 +9,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import Backend
+from stepsched.testing.contract import handlers
 from stepsched.testing.contract.fixtures import MONDAY, Abilities, MakeJob, refused
 
 HOUR = timedelta(hours=1)
@@ -43,6 +44,9 @@ NOTE = "stepsched.testing.contract.handlers:note"
         pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
+        pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
+        pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
+        pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
         pytest.param("run_time", {"max_run_time": HOUR}, id="run time"),
         pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
         pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
@@ -57,6 +61,9 @@ def test_a_job_is_stored_as_it_stands_or_refused(
     ability: str,
     changes: dict[str, Any],
 ) -> None:
+    register = getattr(backend, "register", None)
+    if register is not None:  # functions stand for what AWS would invoke
+        register(ss.TopicTarget, handlers.note)
     wanted = job(**({"input": {}} | changes))
     if getattr(abilities, ability):
         assert client.create(wanted).job == wanted

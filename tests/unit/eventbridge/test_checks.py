@@ -24,6 +24,8 @@ TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/report:3"
 TRAINING = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/train"
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 STREAM = "arn:aws:kinesis:eu-west-1:123456789012:stream/clicks"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:alarms"
+MACHINE = "render_asl(job) gives a state machine that does that"
 DAILY = ss.Cron("0 9 * * ? *")
 SEND = {"QueueUrl": "https://q", "MessageBody": "hi"}
 MINUTE = timedelta(minutes=1)
@@ -199,12 +201,25 @@ def test_a_batch_job_is_not_given_a_name_that_batch_refuses_at_every_run(name: s
     refusal(job(name=name, target=ss.BatchTarget("d", job_queue="q")))
 
 
+def test_several_targets_are_refused_with_what_would_do() -> None:
+    error = refusal(job(target=ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)])))
+    assert error.reason == "ParallelTarget: a schedule has one target, and this one has 2"
+    assert error.alternatives == ("one job for each target", MACHINE, "LocalBackend does that")
+
+
 # -- policies ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("changes", "words", "alternative"),
     [
+        pytest.param(
+            {"notify": ss.TopicTarget(TOPIC)}, f"notify '{TOPIC}': the service tells", MACHINE, id="notify"
+        ),
+        pytest.param(
+            {"on_failure": ss.OnFailure.STOP}, "on_failure 'stop'", "OnFailure.CONTINUE", id="on failure"
+        ),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, "whether or not", MACHINE, id="on failure, machine"),
         pytest.param({"overlap": ss.Overlap.SKIP}, "overlap 'skip'", "Overlap.ALLOW", id="overlap skip"),
         pytest.param({"overlap": ss.Overlap.QUEUE}, "overlap 'queue'", "Overlap.ALLOW", id="overlap queue"),
         pytest.param({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'", "CatchUp.ALL", id="catch up one"),

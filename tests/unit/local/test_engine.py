@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,61 @@ class TestMaxRunTime:
         stopper.join(PATIENCE)
         assert not stopper.is_alive()
         blocked.release.set()
+
+
+class TestStopped:
+    """By ``OnFailure.STOP``: as ``pause`` does."""
+
+    def test_what_has_come_due_before_the_failure_still_runs_and_nothing_later(self) -> None:
+        clock = FakeClock(T0)
+        backend = ss.LocalBackend(clock=clock)
+        client = ss.SchedulerClient(backend)
+        calls = list[datetime]()
+
+        def handler(_payload: object, run: ss.Run) -> None:
+            calls.append(run.scheduled_for)
+            if len(calls) == 1:
+                clock.advance(2 * HOUR + SECOND)  # two more come due meanwhile
+            raise RuntimeError("no luck")
+
+        queued = job(handler, on_failure=ss.OnFailure.STOP, overlap=ss.Overlap.QUEUE)
+        client.create(queued)
+        backend.run_until(T0 + DAY)
+        assert calls == [T0 + HOUR, T0 + 2 * HOUR, T0 + 3 * HOUR]
+        assert client.get("job").status is ss.JobStatus.PAUSED
+        assert {run.status for run in client.runs()} == {ss.RunStatus.FAILED}
+        backend.close()
+
+    def test_a_job_that_was_cancelled_or_paused_meanwhile_stays_so(self) -> None:
+        for verb, kinds in (("cancel", ["cancelled"]), ("pause", ["paused"])):
+            backend = ss.LocalBackend(clock=FakeClock(T0))
+            client = ss.SchedulerClient(backend)
+            told = list[str]()
+            backend.listen(lambda event, told=told: told.append(event.kind.value), ["cancelled", "paused"])
+
+            def handler(client: ss.SchedulerClient = client, verb: str = verb) -> None:
+                getattr(client, verb)("job")
+                raise RuntimeError
+
+            client.create(job(partial(handler), on_failure=ss.OnFailure.STOP))
+            backend.run_until(T0 + 3 * HOUR)
+            assert told == kinds
+            backend.close()
+
+    def test_in_the_background_too(self, firing: Firing, clock: HandClock) -> None:
+        calls = list[int]()
+
+        def handler() -> None:
+            calls.append(1)
+            raise RuntimeError
+
+        firing.client.create(job(handler, on_failure=ss.OnFailure.STOP))
+        clock.pass_by(HOUR)
+        firing.wait_for_ended(1)
+        assert firing.client.get("job").status is ss.JobStatus.PAUSED
+        clock.pass_by(DAY)
+        firing.let_turns_pass()
+        assert calls == [1]
 
 
 class FailingStore(Store):

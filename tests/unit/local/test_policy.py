@@ -101,3 +101,48 @@ def test_a_pause_beyond_the_age_is_no_pause() -> None:
 def test_no_pause_is_possible() -> None:
     retry = ss.Retry(interval=timedelta(0))
     assert policy.next_attempt(retry, 2, T0, T0) == T0
+
+
+@pytest.mark.parametrize(
+    ("changes", "trigger", "stops"),
+    [
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.SCHEDULE, True, id="stop"),
+        pytest.param({}, ss.Trigger.SCHEDULE, False, id="continue"),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.MANUAL, False, id="run now"),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.BACKFILL, False, id="backfill"),
+        pytest.param(
+            {"on_failure": ss.OnFailure.STOP, "schedule": ss.OneTime(T0)},
+            ss.Trigger.SCHEDULE,
+            False,
+            id="one-time",
+        ),
+    ],
+)
+def test_only_a_scheduled_run_of_a_recurring_job_stops_it(
+    changes: dict[str, object], trigger: ss.Trigger, *, stops: bool
+) -> None:
+    assert policy.stops(job(**changes), trigger) is stops
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "cause"),
+    [
+        pytest.param("RuntimeError: no luck", "RuntimeError", "no luck", id="plain"),
+        pytest.param("LookupError: a: b", "LookupError", "a: b", id="a colon in the message"),
+        pytest.param("TimeoutError: ", "TimeoutError", "", id="no message"),
+        pytest.param(None, "", "", id="none"),
+    ],
+)
+def test_a_notice_says_which_run_failed_and_why(text: str | None, error: str, cause: str) -> None:
+    at = (T0 + timedelta(hours=9, milliseconds=1)).astimezone(timezone(HOUR))
+    run = ss.Run(
+        id=1, job="j", scheduled_for=T0 + 9 * HOUR, status=ss.RunStatus.FAILED, attempt=4, error=text
+    )
+    expected = {
+        "job": "j",
+        "scheduled_for": "2030-01-01T09:00:00Z",
+        "attempts": 4,
+        "error": error,
+        "cause": cause,
+    }
+    assert policy.notice(run) == policy.notice(run.replace(scheduled_for=at)) == expected

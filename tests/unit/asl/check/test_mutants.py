@@ -364,7 +364,7 @@ LANGUAGES = [
         "States/A/Output",
         "{% 1 %}",
         SCHEMA,
-        word="The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage",
+        word="The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata",
     ),
     M("arguments-in-jsonpath", VALID["task"], "States/A/Arguments", {}, SCHEMA, word="use Parameters"),
     M("items-in-jsonpath", VALID["map"], "States/A/Items", [], SCHEMA, word="use ItemsPath"),
