@@ -38,8 +38,13 @@ from stepsched.asl.states import Catcher, Choice, Fail, Pass, Retrier, State, Su
 from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.errors import RenderError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
-from stepsched.targets import ParallelTarget
+from stepsched.payloads import to_json
+from stepsched.targets import ParallelTarget, QueueTarget, Target, TopicTarget
 
+MAX_DATA = 256 * 1024
+"""Bytes of a task's arguments, as JSON in UTF-8."""
+MAX_DEFINITION = 1024 * 1024
+"""Bytes of a definition, in UTF-8."""
 OLDEST = 300 * 86_400
 """Seconds that an execution is planned to last at most. AWS ends it after a year, and the last run may
 begin late and take its time."""
@@ -81,6 +86,8 @@ class _Loop:
         self.wait = job.overlap is not Overlap.ALLOW or self.once
         self.stops = self.once or job.on_failure is OnFailure.STOP
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
+        target = job.target
+        self.parts: tuple[Target, ...] = target.targets if isinstance(target, ParallelTarget) else (target,)
         self.works = self.calls()
 
     def machine(self) -> StateMachine:
@@ -91,7 +98,30 @@ class _Loop:
         described = f"{self.job.name}: {self.job.schedule.describe()}"
         if self.job.description:
             described += f". {self.job.description}"
-        return StateMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
+        machine = StateMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
+        self.check_size(machine)
+        return machine
+
+    def check_size(self, machine: StateMachine) -> None:
+        """Refuses an input that fits nowhere. What is small is not weighed."""
+        text = to_json(self.job.input)
+        if self.job.dead_letter is not None or any(map(_is_message, self.parts)):
+            text = to_json(text)
+        size = len(text.encode())
+        if size > MAX_DATA - 2_000:
+            raise RenderError(
+                self.job.name,
+                f"the input takes {size:,} bytes on its way, and Step Functions hands {MAX_DATA:,} over "
+                "with all that belongs to it; keep large data elsewhere and pass where it is",
+            )
+        if size * (len(self.works) + 1) > MAX_DEFINITION // 8:  # escapes may take six times the room
+            size = len(machine.to_json(indent=None).encode())
+            if size > MAX_DEFINITION:
+                raise RenderError(
+                    self.job.name,
+                    f"its definition takes {size:,} bytes, and Step Functions allows {MAX_DEFINITION:,}; "
+                    "give less input or fewer targets",
+                )
 
     # -- when -------------------------------------------------------------------------------------------
 
@@ -166,11 +196,9 @@ class _Loop:
 
     def calls(self) -> list[Work]:
         """What a run attempts: one call, or as many as a parallel target has parts."""
-        target = self.job.target
-        parts = target.targets if isinstance(target, ParallelTarget) else (target,)
         works = []
-        for number, part in enumerate(parts, 1):
-            message = self.message(number if len(parts) > 1 else None)
+        for number, part in enumerate(self.parts, 1):
+            message = self.message(number if len(self.parts) > 1 else None)
             call = call_of(part, message, wait=self.wait)
             if not call.is_whole:
                 self.check_started(type(part).__name__)
@@ -182,8 +210,8 @@ class _Loop:
         if self.job.overlap is not Overlap.ALLOW:
             raise RenderError(
                 self.job.name,
-                f"overlap {self.job.overlap.value!r}: Step Functions cannot wait for the end of what a {name} "
-                "starts; use Overlap.ALLOW, or a StateMachineTarget that waits for it",
+                f"overlap {self.job.overlap.value!r}: Step Functions cannot wait for what a {name} starts; "
+                "use Overlap.ALLOW, or a StateMachineTarget that waits for it",
             )
         if self.timeout is not None:
             mend = "leave max_run_time out" if self.once else "use Overlap.SKIP or QUEUE, or leave it out"
@@ -309,6 +337,11 @@ class _Loop:
     def partition(self) -> str:
         """Where the targets are, the machine is."""
         return self.works[0].call.resource.split(":")[1]
+
+
+def _is_message(target: Target) -> bool:
+    """Whether the input travels as text inside of JSON."""
+    return isinstance(target, (QueueTarget, TopicTarget))
 
 
 def _given(name: str, otherwise: str) -> str:

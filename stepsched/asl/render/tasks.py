@@ -110,7 +110,7 @@ def call_of(target: Target, message: Message, *, wait: bool) -> Call:
             return Call(integration("sns", "publish", partition=_partition(arn)), arguments)
         case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
             if not isinstance(message.payload, dict):
-                raise ValueError(
+                raise ValueError(  # noqa: TRY004 -- about the job
                     f"the detail of an event is a JSON object, and the input is {_kind(message)}"
                 )
             entry = {"EventBusName": arn, "DetailType": literal(kind, {}), "Source": source, "Detail": data()}
