@@ -26,7 +26,7 @@ from stepsched.context import (
     revive,
     write,
 )
-from stepsched.testing import FakeClock
+from stepsched.testing import FakeClock, TimeTravel
 
 T0 = datetime(2030, 1, 7, 12, tzinfo=timezone.utc)
 VALUES = {SCHEDULE_ARN: "arn", SCHEDULED_TIME: "time", EXECUTION_ID: "id", ATTEMPT_NUMBER: "1"}

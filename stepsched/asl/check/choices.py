@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from stepsched.asl.check.graph import target
@@ -39,6 +40,7 @@ _WANTED: dict[str, tuple[type, str]] = {
 }
 
 _ASSIGN = assign(None)
+_ALWAYS = re.compile(r"\{%\s*true\s*%\}")
 
 
 def choices(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -76,7 +78,7 @@ def _is_exhaustive(rules: list[Any]) -> bool:
     tests = []
     for rule in rules:
         if type(rule) is dict:
-            if rule.get("Condition") is True:
+            if rule.get("Condition") is True or _ALWAYS.fullmatch(str(rule.get("Condition"))):
                 return True
             tests.append({name: rule[name] for name in rule if name not in ("Next", "Assign", "Comment")})
     return any(_opposite(test) in tests for test in tests)

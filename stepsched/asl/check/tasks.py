@@ -12,6 +12,7 @@ from stepsched.asl.check.visits import Visit
 from stepsched.asl.services import check_arguments, check_resource
 
 _WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105 -- the end of a resource's name
+_ACTIVITY = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:activity:")
 # A token can be reached by its name, or by passing on the whole of what holds it.
 _MAY_HOLD_TOKEN = {
     True: re.compile(r"Task|context(?!\s*\.)|\$states(?!\s*\.)"),
@@ -98,6 +99,12 @@ def _computed(value: Any, *, jsonata: bool) -> Iterator[str]:
 
 
 def _check_express(visit: Visit, arn: str) -> None:
+    if _ACTIVITY.match(arn):
+        visit.report.error(
+            f"{visit.path}/Resource",
+            f"{shown(arn)}: EXPRESS children of a distributed Map cannot wait for an activity; set "
+            "ExecutionType to 'STANDARD'",
+        )
     for ending in (".sync", ".sync:2", _WAITS_FOR_TOKEN):
         if arn.endswith(ending):
             visit.report.error(

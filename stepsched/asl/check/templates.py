@@ -57,7 +57,7 @@ def check_expression(
 def _read(visit: Visit, path: str, key: str | int, text: str, allowed: frozenset[str]) -> None:
     reading = read_expression(text[2:-2])
     if reading.variables:
-        visit.reads.append((reading.variables, path, key))
+        visit.reads.append((reading.variables, path, key, text))
     if reading.findings:
         visit.report.add(f"{path}/{key}", reading.findings)
     if not reading.states <= allowed:
@@ -154,9 +154,9 @@ def template(allowed: frozenset[str], *kinds: type) -> Handler:
 # -- JSONPath -----------------------------------------------------------------------------------------
 
 
-def _keep(visit: Visit, path: str, key: str | int, reading: Reading) -> None:
+def _keep(visit: Visit, path: str, key: str | int, text: str, reading: Reading) -> None:
     if reading.variables:
-        visit.reads.append((reading.variables, path, key))
+        visit.reads.append((reading.variables, path, key, text))
     if reading.findings:
         visit.report.add(f"{path}/{key}", reading.findings)
 
@@ -166,7 +166,7 @@ def read_path_at(visit: Visit, path: str, key: str | int, text: str) -> None:
     if is_expression(text):
         _report_jsonata(visit, f"{path}/{key}", text)
     else:
-        _keep(visit, path, key, read_path(text))
+        _keep(visit, path, key, text, read_path(text))
 
 
 def _report_jsonata(visit: Visit, where: str, text: str) -> None:
@@ -195,9 +195,9 @@ def path_field(*, nullable: bool = False, reference: bool = False, intrinsic: bo
                     f"{path}/{key}", f"{key} is {shown(value)}; {wanted} is wanted, such as '$.item'"
                 )
         elif intrinsic and value[:7] == "States.":
-            _keep(visit, path, key, read_intrinsic(value))
+            _keep(visit, path, key, value, read_intrinsic(value))
         elif reference and (value == "$" or value[:2] in ("$.", "$[")):
-            _keep(visit, path, key, read_reference_path(value))
+            _keep(visit, path, key, value, read_reference_path(value))
         else:
             read_path_at(visit, path, key, value)
 
@@ -215,7 +215,7 @@ def result_path(visit: Visit, path: str, key: str, value: Any) -> None:
     elif is_expression(value):
         _report_jsonata(visit, f"{path}/{key}", value)
     else:
-        _keep(visit, path, key, read_reference_path(value))
+        _keep(visit, path, key, value, read_reference_path(value))
 
 
 def payload_template(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -249,9 +249,9 @@ def check_payload(visit: Visit, path: str, key: str | int, value: Any, depth: in
 def _check_computed(visit: Visit, here: str, name: str, item: Any, siblings: dict[str, Any]) -> None:
     """A key that ends with ``.$``."""
     if type(item) is str and item[:1] == "$":
-        _keep(visit, here, name, read_path(item))
+        _keep(visit, here, name, item, read_path(item))
     elif type(item) is str and item[:7] == "States.":
-        _keep(visit, here, name, read_intrinsic(item))
+        _keep(visit, here, name, item, read_intrinsic(item))
     else:
         visit.report.error(
             f"{here}/{name}",

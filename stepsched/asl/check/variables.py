@@ -124,8 +124,8 @@ def _check_shadowing(machine: Machine, scopes: dict[int, dict[str, str]], report
 
 _Known = dict[str, frozenset[str]]
 _NOTHING: frozenset[str] = frozenset()
-_MAY_BE_GUARDED = re.compile(r"exists|\?|\b(?:and|or)\b|function")
-"""Signs of an expression that may take care of a variable without a value."""
+_STRICT = re.compile(r"(?!.*\b(?:and|or|in)\b)[$\w\s.+*/<>-]+")
+"""Paths, arithmetic and order: nothing in, nothing out."""
 
 
 def _check_reads(machine: Machine, scopes: dict[int, dict[str, str]], report: Report) -> None:
@@ -157,15 +157,14 @@ def _check_visit(
     report: Report,
 ) -> None:
     first: _Known | None = None
-    for variables, path, key in visit.reads:
+    for variables, path, key, text in visit.reads:
         if variables <= must:
             continue
         where = f"{path}/{key}"
         if not variables <= may:
             _report_unassigned(visit, variables - may, where, scopes, report)
             continue
-        text = _text_at(visit, path, key)
-        if text is None or _MAY_BE_GUARDED.search(text):
+        if not _needs_values(visit, key, text):
             continue
         # Loops may bring a value later; the first time it has to be there all the same.
         if first is None:
@@ -174,21 +173,13 @@ def _check_visit(
             _report_unassigned(visit, variables - first[visit.name], where, scopes, report)
 
 
-def _text_at(visit: Visit, path: str, key: str | int) -> str | None:
-    """The text that reads; None for the operands of a choice, which may ask whether there is a value."""
-    value: Any = visit.body
-    if key == "Variable":
-        return None
-    for step in path[len(visit.path) + 1 :].split("/") if path != visit.path else ():
-        if isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        elif isinstance(value, dict):
-            value = value.get(step)
-    if isinstance(value, dict):
-        value = value.get(str(key))
-    elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-        value = value[key]
-    return value if isinstance(value, str) else None
+def _needs_values(visit: Visit, key: str | int, text: str) -> bool:
+    """Whether a text surely fails where one of its variables has no value.
+
+    A function may take care of that, such as ``$exists`` and ``$append``; so may ``?`` and ``=``, and the
+    rule of a choice that asks ``IsPresent``.
+    """
+    return bool(_STRICT.fullmatch(text[2:-2])) if visit.jsonata else key != "Variable"
 
 
 def _at_entry(machine: Machine, entry: frozenset[str], *, without: str | None = None) -> _Known:

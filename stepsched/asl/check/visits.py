@@ -77,6 +77,6 @@ class Visit:
         """Targets, each with the variables assigned on the way."""
         self.rules: list[tuple[Any, tuple[tuple[str, str], ...] | None]] = []
         """Targets of choice rules; None where the rule has no Assign of its own."""
-        self.reads: list[tuple[frozenset[str], str, str | int]] = []
-        """Variables that a text reads, the path of what holds it, and its key."""
+        self.reads: list[tuple[frozenset[str], str, str | int, str]] = []
+        """Variables that a text reads, the path of what holds it, its key, and the text."""
         self.inner: list[Machine] = []

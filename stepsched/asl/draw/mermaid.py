@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stepsched.asl.draw.palette import COLOURS
+from stepsched.asl.draw.palette import COLOURS, LINES
 from stepsched.asl.draw.reading import Edge, Graph, Node, graph
 from stepsched.asl.draw.text import shorten
 
@@ -46,7 +46,8 @@ def to_mermaid(document: Mapping[str, Any]) -> str:
     <BLANKLINE>
     """
     drawn = graph(document)
-    lines = ["flowchart TD", *_flow(drawn, 1), *_classes(drawn)]
+    flow = list(_flow(drawn, 1))
+    lines = ["flowchart TD", *flow, *_caught(flow), *_classes(drawn)]
     return "\n".join(lines) + "\n"
 
 
@@ -64,17 +65,22 @@ def _text(text: str) -> str:
 
 def _label(node: Node) -> str:
     parts = [_text(shorten(part, _NAME)) for part in (node.name, node.subtitle) if part]
-    return "<br/>".join(parts) or " "
+    # The head of a group has one line, Mermaid lays a second one under what is inside.
+    return (" #183; " if _is_group(node) else "<br/>").join(parts) or " "
+
+
+def _is_group(node: Node) -> bool:
+    return any(group.nodes for group in node.groups)
 
 
 def _flow(drawn: Graph, depth: int) -> Iterator[str]:
     indent = "    " * depth
     for node in drawn.nodes:
-        if any(group.nodes for group in node.groups):
+        if _is_group(node):
             yield from _composite(node, depth)
         else:
             yield f"{indent}{node.id}{_SHAPES.get(node.type, _BOX).format(_label(node))}"
-    composite = {node.id for node in drawn.nodes if any(group.nodes for group in node.groups)}
+    composite = {node.id for node in drawn.nodes if _is_group(node)}
     for edge in drawn.edges:
         yield from (f"{indent}{line}" for line in _transition(edge, loops_on_group=edge.source in composite))
 
@@ -103,6 +109,14 @@ def _transition(edge: Edge, *, loops_on_group: bool) -> Iterator[str]:
         yield f"{edge.source} {arrow}{label} {edge.target}"
 
 
+def _caught(flow: list[str]) -> Iterator[str]:
+    """Colours the catches, which are named by their place among all arrows."""
+    arrows = [line for line in flow if "->" in line]
+    caught = [str(place) for place, line in enumerate(arrows) if _ARROWS["catch"] in line]
+    if caught:
+        yield f"    linkStyle {','.join(caught)} stroke:{LINES['catch']}"
+
+
 def _classes(drawn: Graph) -> Iterator[str]:
     members: dict[str, list[str]] = {}
     for node in _all(drawn):
@@ -113,6 +127,12 @@ def _classes(drawn: Graph) -> Iterator[str]:
         name = kind.lower()
         yield f"    classDef {name} fill:{fill},stroke:{colour},color:{ink}"
         yield f"    class {','.join(ids)} {name}"
+    frames = [
+        f"{node.id}g{n}" for node in _all(drawn) for n, group in enumerate(node.groups, 1) if group.nodes
+    ]
+    if frames:
+        yield "    classDef branch fill:#ffffff,stroke:#94a3b8,color:#334155"
+        yield f"    class {','.join(frames)} branch"
 
 
 def _all(drawn: Graph) -> Iterator[Node]:

@@ -183,13 +183,15 @@ def _touching(
     for x, _, _, straight in group:
         away = x - cell.x
         wanted.append(away if straight and abs(away) <= room else max(-room, min(away * 0.4, room)))
-    apart = min(_PORTS, 2 * room / max(len(group) - 1, 1))
-    offsets = spread(wanted, [1] * len(group), [apart] * (len(group) - 1))
-    shift = max(-room - offsets[0], min(0.0, room - offsets[-1]))
-    return [
-        (end[1], cell.x + max(-room, min(offset + shift, room)))
-        for end, offset in zip(group, offsets, strict=True)
-    ]
+    last = len(group) - 1
+    apart = min(_PORTS, 2 * room / max(last, 1))
+    offsets = spread(wanted, [1] * len(group), [apart] * last)
+    ports = []
+    for index, (offset, end) in enumerate(zip(offsets, group, strict=True)):
+        # Each keeps off the corners so far that those beyond it find room as well.
+        within = max(index * apart - room, min(offset, room - (last - index) * apart))
+        ports.append((end[1], cell.x + within))
+    return ports
 
 
 def _tidy(points: list[Point]) -> tuple[Point, ...]:

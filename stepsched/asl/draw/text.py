@@ -48,11 +48,10 @@ def cut(text: str, size: float, limit: float, *, bold: bool = False) -> str:
     if width(text, size, bold=bold) <= limit:
         return text
     room = limit / (size * (_BOLD if bold else 1)) - 1.1
-    for position, char in enumerate(text):
-        room -= _char_width(char)
-        if room < 0:
-            return text[:position].rstrip() + "…"
-    return text
+    kept = 0
+    while (room := room - _char_width(text[kept])) >= 0:
+        kept += 1
+    return text[:kept].rstrip() + "…"
 
 
 def shorten(text: str, length: int) -> str:

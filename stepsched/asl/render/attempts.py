@@ -95,7 +95,7 @@ def attempts(
     )
     return {
         names.run: run,
-        names.ask: Choice(choices=(again.then(names.pause),), **given_up),
+        names.ask: Choice(choices=(again.then(names.pause, comment="a try is left, in time"),), **given_up),
         names.pause: Wait(seconds=f"{{% {delay} %}}", next=names.run),
     }
 

@@ -149,7 +149,8 @@ class _Loop:
             "spent": 4,
             "attempt": 0,
         }
-        return Pass(assign=assign, output={}, next="More?" if self.once else "Plan")
+        comment = "The job, and where the execution before this one has left off"
+        return Pass(comment=comment, assign=assign, output={}, next="More?" if self.once else "Plan")
 
     def cursor(self) -> str:
         """The instant after which runs are planned, when the execution begins."""
@@ -171,15 +172,19 @@ class _Loop:
             )
         never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
         rules = [
-            condition(never).then("Done"),
-            condition(f"$spent > {limit}").then("Renew"),
-            condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})").then("Rest"),
+            condition(never).then("Done", comment="no run is left"),
+            condition(f"$spent > {limit}").then("Renew", comment="history nearly full"),
+            condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})").then(
+                "Rest", comment=f"more than {OLDEST // 86_400} days ahead"
+            ),
         ]
         if self.once:
             del rules[1]
         turn = 6 + run.events
         planned = {"due": text, "attempt": 0, "spent": f"{{% $spent + {turn} %}}"}
-        states: dict[str, State] = {} if self.once else {"Plan": Pass(assign=planned, next="More?")}
+        states: dict[str, State] = (
+            {} if self.once else {"Plan": Pass(comment=_PLAN, assign=planned, next="More?")}
+        )
         return states | {
             "More?": Choice(choices=tuple(rules), default="Sleep"),
             "Sleep": Wait(timestamp=self.moment(), next="Run"),
@@ -300,6 +305,7 @@ class _Loop:
         states: dict[str, State] = {
             "Done": Succeed(output={"runs": "{% $runs %}", "after": "{% $after %}"}),
             "Rest": Wait(
+                comment="The next execution sleeps on: none may last a year",
                 timestamp=f"{{% $fromMillis(1000 * ($since + {OLDEST})) %}}",
                 assign={"since": f"{{% $since + {OLDEST} %}}"},
                 next="Renew",
@@ -352,6 +358,7 @@ def _text(seconds: int) -> str:
     return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
 
 
+_PLAN = "The first run after $after"
 _PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
 
 

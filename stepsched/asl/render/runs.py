@@ -67,7 +67,11 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
         "attempts": f"{{% $max({failures}.attempts) %}}",
     }
     ask = Choice(
-        choices=(condition(f"$count({failures}) = 0").then(ways.done, assign=ways.assign, output={}),),
+        choices=(
+            condition(f"$count({failures}) = 0").then(
+                ways.done, assign=ways.assign, output={}, comment="all went well"
+            ),
+        ),
         default=ways.given_up,
         assign=ways.assign | ways.spent(worst + ways.spent_on_failure) | {"failure": failure},
         output={},

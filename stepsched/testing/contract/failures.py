@@ -11,18 +11,18 @@ import pytest
 
 import stepsched as ss
 from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
+from stepsched.testing.contract.handlers import TOPIC
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
-TOPIC = ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms")
 
 
 def handler(name: str) -> ss.HandlerTarget:
     return ss.HandlerTarget(f"stepsched.testing.contract.handlers:{name}")
 
 
-FAIL, NOTE = handler("fail"), handler("note")
+FAIL = handler("fail")
 
 
 class TestOnFailure:
@@ -140,7 +140,9 @@ class TestParallel:
     def test_every_part_gets_the_input_and_the_run_succeeds(
         self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
     ) -> None:
-        both = ss.ParallelTarget([TOPIC, ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:inbox"), NOTE])
+        both = ss.ParallelTarget(
+            [TOPIC, ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:inbox"), handler("note")]
+        )
         with pytest.raises(ss.UnsupportedError, match="TopicTarget"):
             client.create(job(target=both))
         backend.register(ss.TopicTarget, lambda target, given: {"topic": given})
@@ -178,7 +180,7 @@ class TestParallel:
         self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
     ) -> None:
         backend.register(ss.TopicTarget, lambda: None)
-        client.create(job(target=ss.ParallelTarget([NOTE, FAIL, TOPIC])))
+        client.create(job(target=ss.ParallelTarget([handler("note"), FAIL, TOPIC])))
         play(NINE)
         (run,) = client.runs("job")
         assert run.status is ss.RunStatus.FAILED
@@ -191,7 +193,7 @@ class TestParallel:
     def test_a_run_that_is_redriven_calls_all_parts(
         self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
     ) -> None:
-        client.create(job(target=ss.ParallelTarget([NOTE, FAIL])))
+        client.create(job(target=ss.ParallelTarget([handler("note"), FAIL])))
         play(NINE)
         client.redrive(client.dead_letters("job")[0])
         play(NINE)

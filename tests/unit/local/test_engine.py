@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -248,21 +247,21 @@ class TestStopped:
         assert {run.status for run in client.runs()} == {ss.RunStatus.FAILED}
         backend.close()
 
-    def test_a_job_that_was_cancelled_or_paused_meanwhile_stays_so(self) -> None:
-        for verb, kinds in (("cancel", ["cancelled"]), ("pause", ["paused"])):
-            backend = ss.LocalBackend(clock=FakeClock(T0))
-            client = ss.SchedulerClient(backend)
-            told = list[str]()
-            backend.listen(lambda event, told=told: told.append(event.kind.value), ["cancelled", "paused"])
+    @pytest.mark.parametrize(("verb", "told"), [("cancel", "cancelled"), ("pause", "paused")])
+    def test_a_job_that_was_cancelled_or_paused_meanwhile_stays_so(self, verb: str, told: str) -> None:
+        backend = ss.LocalBackend(clock=FakeClock(T0))
+        client = ss.SchedulerClient(backend)
+        events = list[str]()
+        backend.listen(lambda event: events.append(event.kind.value), ["cancelled", "paused"])
 
-            def handler(client: ss.SchedulerClient = client, verb: str = verb) -> None:
-                getattr(client, verb)("job")
-                raise RuntimeError
+        def handler() -> None:
+            getattr(client, verb)("job")
+            raise RuntimeError
 
-            client.create(job(partial(handler), on_failure=ss.OnFailure.STOP))
-            backend.run_until(T0 + 3 * HOUR)
-            assert told == kinds
-            backend.close()
+        client.create(job(handler, on_failure=ss.OnFailure.STOP))
+        backend.run_until(T0 + 3 * HOUR)
+        assert events == [told]
+        backend.close()
 
     def test_in_the_background_too(self, firing: Firing, clock: HandClock) -> None:
         calls = list[int]()

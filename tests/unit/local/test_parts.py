@@ -69,7 +69,7 @@ class TestSideBySide:
         assert late == ["done"]
 
     def test_max_run_time_holds_for_each_part(self) -> None:
-        """The function that hangs is no longer awaited, the command is killed, the quick one has succeeded."""
+        """The function that hangs is no longer awaited, the command is killed, the quick one succeeds."""
         entered, release, quick = threading.Event(), threading.Event(), list[int]()
 
         def hangs() -> None:
@@ -258,7 +258,7 @@ class TestFailure:
             raise RuntimeError("x" * 10_000)
 
         invoker = Invoker({ss.LambdaTarget: wordy, ss.ApiTarget: wordy}, clock=FakeClock(T0))
-        targets = [
+        targets: list[ss.Target] = [
             LAMBDA,
             ss.ApiTarget("ecs", "runTask", {"secret": "s"}),
             ss.CommandTarget(["nowhere-to-be"]),
@@ -325,12 +325,10 @@ def test_after_a_crash_all_parts_are_called_again(tmp_path: Path) -> None:
         raise RuntimeError
 
     for number in (1, 2):
-        handlers: dict[type[LambdaOrQueue], Callable[..., object]] = {
-            ss.LambdaTarget: lambda: heard.append("lambda"),
-            ss.QueueTarget: fails,
-        }
         backend = ss.LocalBackend(
-            tmp_path / "jobs.db", clock=FakeClock(T0 + number * HOUR), handlers=handlers
+            tmp_path / "jobs.db",
+            clock=FakeClock(T0 + number * HOUR),
+            handlers={ss.LambdaTarget: lambda: heard.append("lambda"), ss.QueueTarget: fails},
         )
         retry = ss.Retry(max_attempts=1, interval=HOUR, max_age=3 * HOUR)
         client = ss.SchedulerClient(backend)
@@ -339,6 +337,3 @@ def test_after_a_crash_all_parts_are_called_again(tmp_path: Path) -> None:
         backend.run_until(T0 + number * HOUR + 2 * SECOND)
         backend.close()
     assert heard == ["lambda", "queue"] * 2
-
-
-LambdaOrQueue = ss.LambdaTarget | ss.QueueTarget

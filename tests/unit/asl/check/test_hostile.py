@@ -17,10 +17,32 @@ from tests.unit.asl.check.definitions import VALID
 
 KEYS = sorted({field for shapes in STATES.values() for shape in shapes.values() for field in shape.fields})
 WORDS = [
-    "", "A", "Pass", "Task", "Map", "Choice", "JSONata", "JSONPath", "$", "$.a", "$$", "$x", "{% $x %}", "{%", "%}",
-    "{% $states.result %}", "States.Format('{}', $.a)", "States.ALL", "2026-01-01T00:00:00Z", "\ud800", "a/b", ".$",
-    "arn:aws:states:::lambda:invoke.waitForTaskToken", "arn:aws:states:::dynamodb:putItem", "DISTRIBUTED",
-]  # fmt: skip
+    "",
+    "A",
+    "Pass",
+    "Task",
+    "Map",
+    "Choice",
+    "JSONata",
+    "JSONPath",
+    "$",
+    "$.a",
+    "$$",
+    "$x",
+    "{% $x %}",
+    "{%",
+    "%}",
+    "{% $states.result %}",
+    "States.Format('{}', $.a)",
+    "States.ALL",
+    "2026-01-01T00:00:00Z",
+    "\ud800",
+    "a/b",
+    ".$",
+    "arn:aws:states:::lambda:invoke.waitForTaskToken",
+    "arn:aws:states:::dynamodb:putItem",
+    "DISTRIBUTED",
+]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS) | st.text(max_size=5),
     lambda inner: (
@@ -48,10 +70,35 @@ def test_any_text_is_taken_for_a_definition(text: str) -> None:
 
 
 JUNK: list[Any] = [
-    None, True, False, 0, -1, 1.5, 1e400, "", "x", "$", "$x", "{% ( %}", "{% $states.result %}", "States.ALL", [], {},
-    [[]], [None], ["x"], [1], {"x": 1}, {"x.$": 1}, {"": []}, [{}], {"Next": 1}, {"ErrorEquals": [None], "Next": []},
-    {"StartAt": [], "States": {"": None}}, {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}},
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    1e308,
+    "",
+    "x",
+    "$",
+    "$x",
+    "{% ( %}",
+    "{% $states.result %}",
+    "States.ALL",
+    [],
+    {},
+    [[]],
+    [None],
+    ["x"],
+    [1],
+    {"x": 1},
+    {"x.$": 1},
+    {"": []},
+    [{}],
+    {"Next": 1},
+    {"ErrorEquals": [None], "Next": []},
+    {"StartAt": [], "States": {"": None}},
+    {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}},
+]
 
 
 def changed(definition: dict[str, Any], chance: random.Random) -> Any:

@@ -193,3 +193,27 @@ def test_a_cut_text_fits() -> None:
         assert cut(text, 13, 100).endswith("…")
     assert cut("short", 13, 100) == "short"
     assert clean(" a\t\nb\x00\u202e ") == "a b"
+
+
+def test_ways_back_to_different_states_run_apart() -> None:
+    choose = {"Type": "Choice", "Choices": [{"Condition": "{% $a %}", "Next": "A"}], "Default": "B"}
+    states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "C"}, "C": choose}
+    picture = lay_out(graph({"StartAt": "A", "States": states}))
+    back = [line for line in picture.lines if line.arrow and line.points[0][1] > line.points[-1][1]]
+    lanes = {max(x for x, _ in line.points) for line in back} | {
+        min(x for x, _ in line.points) for line in back
+    }
+    assert len(back) == 2
+    assert len(lanes) == 4
+
+
+@pytest.mark.parametrize("rules", [1, 2, 4, 9])
+def test_transitions_leave_a_choice_apart_from_each_other(rules: int) -> None:
+    targets = [f"T{number}" for number in range(rules)]
+    choose = {"Type": "Choice", "Choices": [{"Condition": "{% $a %}", "Next": target} for target in targets]}
+    states = {"C": choose, **{target: {"Type": "Succeed"} for target in targets}}
+    picture = lay_out(graph({"StartAt": "C", "States": states}))
+    (choice,) = (box for box in picture.boxes if box.node.name == "C")
+    starts = sorted(line.points[0][0] for line in picture.lines if _on_border(line.points[0], choice))
+    assert len(starts) == rules
+    assert all(right - left > 5 for left, right in pairwise(starts))

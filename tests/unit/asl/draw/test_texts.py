@@ -22,7 +22,8 @@ _MERMAID_LINES = (
     r"\s+end",
     rf'\s+s\d+[a-z]* (?:-->|-\.->)(?:\|"{_TEXT}"\|)? s\d+[a-z]*',
     rf"\s+classDef [a-z]+ fill:{_COLOUR},stroke:{_COLOUR},color:{_COLOUR}",
-    r"\s+class [s0-9,]+ [a-z]+",
+    r"\s+class [sg0-9,]+ [a-z]+",
+    rf"\s+linkStyle [0-9,]+ stroke:{_COLOUR}",
 )
 _MERMAID = re.compile("|".join(f"(?:{line})" for line in _MERMAID_LINES))
 _QUOTED = r'"(?:[^"\\\n]|\\.)*"'
@@ -86,6 +87,13 @@ def test_every_state_and_label_is_there(document: dict[str, Any]) -> None:
     for text in (_decoded(to_mermaid(document)), to_dot(document)):
         said = [*_names(graph(document)), *(edge.label for edge in graph(document).edges)]
         assert all(each in text for each in said)
+
+
+def test_catches_are_red() -> None:
+    arrows = [line for line in to_mermaid(LOOP).splitlines() if "->" in line]
+    caught = [place for place, line in enumerate(arrows) if "-.->" in line]
+    assert len(caught) == 1
+    assert f"    linkStyle {caught[0]} stroke:#c81e1e\n" in to_mermaid(LOOP)
 
 
 def test_what_mermaid_reads_inside_of_quotes_is_broken_up() -> None:
