@@ -20,8 +20,8 @@ IMPORT = ss.Job(
 
 
 def targets(state: dict[str, Any]) -> list[str]:
-    """Where a state leads, with the words of its conditions."""
-    found = [f"{rule['Next']} if {rule['Condition'][3:-3]}" for rule in state.get("Choices", [])]
+    """Where a state leads, and when."""
+    found = [f"{rule['Next']} if {rule['Comment']}" for rule in state.get("Choices", [])]
     found += [f"{catcher['Next']} on {catcher['ErrorEquals'][0]}" for catcher in state.get("Catch", [])]
     return found + [state[key] for key in ("Default", "Next") if key in state]
 

@@ -406,7 +406,7 @@ class Engine:
     def _stop(self, key: int, now: datetime, events: list[Event]) -> None:
         """Pauses a job of which a run has failed, where something is left to come."""
         row = self._store.job_by_id(key)
-        if row is not None and row.status is JobStatus.ACTIVE:
+        if row is not None:
             self.record_all_due(row, now, events)
             row = self._store.job_by_id(key)
             if row is not None and row.next_run is not None:

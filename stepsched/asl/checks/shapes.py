@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepsched.asl.check.report import hint, listed, shown
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.visits import Visit
 
 Handler = Callable[[Visit, str, str, Any], None]
 """Checks the value of one field: the visit, the path of the object that holds it, its name, the value."""

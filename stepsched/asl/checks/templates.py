@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.asl.check.report import TooDeepError, shown
-from stepsched.asl.check.shapes import Handler
-from stepsched.asl.check.visits import Visit, Walk
+from stepsched.asl.checks.report import TooDeepError, shown
+from stepsched.asl.checks.shapes import Handler
+from stepsched.asl.checks.visits import Visit, Walk
 from stepsched.asl.expressions import Reading, read_expression
 from stepsched.asl.paths import read_intrinsic, read_path, read_reference_path
 

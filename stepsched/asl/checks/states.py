@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stepsched.asl.check.choices import check_default
-from stepsched.asl.check.fields import STATES
-from stepsched.asl.check.graph import check_graph, report_missing
-from stepsched.asl.check.maps import check_mode
-from stepsched.asl.check.report import TooDeepError, hint, listed, shown
-from stepsched.asl.check.shapes import Shape, check_fields
-from stepsched.asl.check.tasks import check_task
-from stepsched.asl.check.visits import DEEPEST_MACHINE, Machine, Visit, Walk
+from stepsched.asl.checks.choices import check_default
+from stepsched.asl.checks.fields import STATES
+from stepsched.asl.checks.graph import check_graph, report_missing
+from stepsched.asl.checks.maps import check_mode
+from stepsched.asl.checks.report import TooDeepError, hint, listed, shown
+from stepsched.asl.checks.shapes import Shape, check_fields
+from stepsched.asl.checks.tasks import check_task
+from stepsched.asl.checks.visits import DEEPEST_MACHINE, Machine, Visit, Walk
 
 LONGEST_NAME = 80
 

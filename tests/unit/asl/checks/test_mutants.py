@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from stepsched.asl.check import check
-from tests.unit.asl.check.definitions import (
+from stepsched.asl.checks import check
+from tests.unit.asl.checks.definitions import (
     ENDS,
     INNER,
     PASS,
@@ -347,6 +347,23 @@ MAPS = [
         SCHEMA,
         word="EXPRESS",
     ),
+    M(
+        "map-express-activity",
+        EXPRESS,
+        "States/A/ItemProcessor/States/Z/Resource",
+        "arn:aws:states:eu-west-1:123456789012:activity:a",
+        SCHEMA,
+        word="activity",
+    ),
+    M(
+        "map-headers",
+        DISTRIBUTED,
+        "States/A/ItemReader/ReaderConfig/CSVHeaders",
+        "a,b",
+        SCHEMA,
+    ),
+    M("map-reader-number", DISTRIBUTED, "States/A/ItemReader/Resource", 5, SCHEMA),
+    M("map-reader-text", DISTRIBUTED, "States/A/ItemReader", "s3", SCHEMA),
     M(
         "map-express-nested",
         NESTED,
@@ -786,6 +803,15 @@ VARIABLES = [
 ]
 
 SERVICES = [
+    M(
+        "arguments-gone",
+        VALID["task-jsonata"],
+        "States/A/Arguments",
+        GONE,
+        SCHEMA,
+        at="/States/A",
+        severity=W,
+    ),
     M(
         "parameter-missing",
         VALID["task-jsonata"],

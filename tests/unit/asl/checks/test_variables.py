@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stepsched.asl.check import check
-from tests.unit.asl.check.definitions import (
+from stepsched.asl.checks import check
+from tests.unit.asl.checks.definitions import (
     ENDS,
     PASS,
     choice,

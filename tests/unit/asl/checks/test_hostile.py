@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepsched.asl.check import check
-from stepsched.asl.check.fields import STATES
+from stepsched.asl.checks import check
+from stepsched.asl.checks.fields import STATES
 from stepsched.asl.diagnostics import Diagnostic
-from tests.unit.asl.check.definitions import VALID
+from tests.unit.asl.checks.definitions import VALID
 
 KEYS = sorted({field for shapes in STATES.values() for shape in shapes.values() for field in shape.fields})
 WORDS = [

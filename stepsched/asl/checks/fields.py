@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepsched.asl.check.choices import choices
-from stepsched.asl.check.graph import target
-from stepsched.asl.check.literals import (
+from stepsched.asl.checks.choices import choices
+from stepsched.asl.checks.graph import target
+from stepsched.asl.checks.literals import (
     anything,
     is_true,
     limited_text,
@@ -21,7 +21,7 @@ from stepsched.asl.check.literals import (
     whole,
     word,
 )
-from stepsched.asl.check.maps import (
+from stepsched.asl.checks.maps import (
     item_batcher,
     item_reader,
     label,
@@ -29,11 +29,11 @@ from stepsched.asl.check.maps import (
     processor_of,
     result_writer,
 )
-from stepsched.asl.check.report import shown
-from stepsched.asl.check.retries import catch, retry
-from stepsched.asl.check.shapes import ELSEWHERE, Handler, Shape
-from stepsched.asl.check.tasks import credentials, resource
-from stepsched.asl.check.templates import (
+from stepsched.asl.checks.report import shown
+from stepsched.asl.checks.retries import catch, retry
+from stepsched.asl.checks.shapes import ELSEWHERE, Handler, Shape
+from stepsched.asl.checks.tasks import credentials, resource
+from stepsched.asl.checks.templates import (
     AT_ENTRY,
     WITH_RESULT,
     path_field,
@@ -42,8 +42,8 @@ from stepsched.asl.check.templates import (
     static_result,
     template,
 )
-from stepsched.asl.check.variables import assign
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.variables import assign
+from stepsched.asl.checks.visits import Visit
 
 _LONGEST = 99_999_999
 """Seconds of a wait, of a time limit."""

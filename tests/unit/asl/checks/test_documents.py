@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stepsched.asl.check import check
+from stepsched.asl.checks import check
 from stepsched.asl.diagnostics import Diagnostic, Severity
-from tests.unit.asl.check.definitions import ENDS, PASS, VALID, jsonata, machine, parallel
+from tests.unit.asl.checks.definitions import ENDS, PASS, VALID, jsonata, machine, parallel
 
 INVALID = "INVALID_JSON_DESCRIPTION"
 

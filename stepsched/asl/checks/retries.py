@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepsched.asl.check.graph import target
-from stepsched.asl.check.literals import is_whole, number, text, whole, word
-from stepsched.asl.check.report import hint, listed, shown
-from stepsched.asl.check.shapes import Shape, check_fields
-from stepsched.asl.check.templates import IN_CATCH, result_path, template
-from stepsched.asl.check.variables import assign
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.graph import target
+from stepsched.asl.checks.literals import is_whole, number, text, whole, word
+from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.shapes import Shape, check_fields
+from stepsched.asl.checks.templates import IN_CATCH, result_path, template
+from stepsched.asl.checks.variables import assign
+from stepsched.asl.checks.visits import Visit
 
 ERROR_NAMES = (
     "States.ALL", "States.BranchFailed", "States.DataLimitExceeded",

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stepsched.asl.check.report import shown
-from stepsched.asl.check.templates import AT_ENTRY, check_payload, check_template, is_expression
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.report import shown
+from stepsched.asl.checks.templates import AT_ENTRY, check_payload, check_template, is_expression
+from stepsched.asl.checks.visits import Visit
 from stepsched.asl.services import check_arguments, check_resource
 
 _WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105 -- the end of a resource's name

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from stepsched.asl.check import check
-from tests.unit.asl.check.definitions import VALID
+from stepsched.asl.checks import check
+from tests.unit.asl.checks.definitions import VALID
 
 
 @pytest.mark.parametrize("name", VALID)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stepsched.asl.check.report import SCHEMA, Report
+from stepsched.asl.checks.report import SCHEMA, Report
 
 LARGEST = 1_048_576
 """Bytes of UTF-8. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""

@@ -6,10 +6,10 @@ import re
 from calendar import monthrange
 from typing import Any
 
-from stepsched.asl.check.report import hint, listed, shown
-from stepsched.asl.check.shapes import Handler
-from stepsched.asl.check.templates import AT_ENTRY, check_expression, is_expression
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.shapes import Handler
+from stepsched.asl.checks.templates import AT_ENTRY, check_expression, is_expression
+from stepsched.asl.checks.visits import Visit
 
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.asl.check.graph import target
-from stepsched.asl.check.literals import text, timestamp_fault
-from stepsched.asl.check.report import TooDeepError, hint, listed, shown
-from stepsched.asl.check.shapes import Shape, check_fields
-from stepsched.asl.check.templates import AT_ENTRY, check_expression, read_path_at, template
-from stepsched.asl.check.variables import assign
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.graph import target
+from stepsched.asl.checks.literals import text, timestamp_fault
+from stepsched.asl.checks.report import TooDeepError, hint, listed, shown
+from stepsched.asl.checks.shapes import Shape, check_fields
+from stepsched.asl.checks.templates import AT_ENTRY, check_expression, read_path_at, template
+from stepsched.asl.checks.variables import assign
+from stepsched.asl.checks.visits import Visit
 
 _ORDERS = ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals")
 OPERATORS: dict[str, str] = {

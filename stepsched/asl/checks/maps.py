@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.asl.check.literals import text, whole, word
-from stepsched.asl.check.report import SCHEMA, listed, shown
-from stepsched.asl.check.shapes import Handler, Shape, check_fields
-from stepsched.asl.check.templates import AT_ENTRY, path_field, payload_template, template
-from stepsched.asl.check.visits import Visit
+from stepsched.asl.checks.literals import text, whole, word
+from stepsched.asl.checks.report import SCHEMA, listed, shown
+from stepsched.asl.checks.shapes import Handler, Shape, check_fields
+from stepsched.asl.checks.templates import AT_ENTRY, path_field, payload_template, template
+from stepsched.asl.checks.visits import Visit
 
 DISTRIBUTED_ONLY = (
     "ItemReader", "ItemBatcher", "ResultWriter", "Label", "ToleratedFailureCount",

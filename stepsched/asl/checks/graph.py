@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepsched.asl.check.report import Report, hint, shown
-from stepsched.asl.check.visits import Machine, Visit
+from stepsched.asl.checks.report import Report, hint, shown
+from stepsched.asl.checks.visits import Machine, Visit
 
 _MISSING = "MISSING_TRANSITION_TARGET"
 

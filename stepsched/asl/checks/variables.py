@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.asl.check.report import Report, hint, listed, shown
-from stepsched.asl.check.shapes import Handler
-from stepsched.asl.check.templates import check_payload, check_template
-from stepsched.asl.check.visits import Machine, Visit
+from stepsched.asl.checks.report import Report, hint, listed, shown
+from stepsched.asl.checks.shapes import Handler
+from stepsched.asl.checks.templates import check_payload, check_template
+from stepsched.asl.checks.visits import Machine, Visit
 
 LONGEST_NAME = 80
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stepsched.asl.check.report import Report
+from stepsched.asl.checks.report import Report
 
 DEEPEST_MACHINE = 40
 """Branches and processors inside each other; AWS publishes no figure."""
