@@ -82,8 +82,9 @@ class DefinitionError(StepschedError, ValueError):
     """
 
     def __init__(self, diagnostics: Sequence[Any], reason: str) -> None:
+        diagnostics = tuple(diagnostics)
         super().__init__(diagnostics, reason)
-        self.diagnostics = list(diagnostics)
+        self.diagnostics = diagnostics
         self.reason = reason
 
     def __str__(self) -> str:

@@ -60,6 +60,11 @@ ERRORS = [
         id="ConflictError",
     ),
     pytest.param(
+        ss.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
+        "this is no definition of a state machine: ERROR A: no (and 1 more)",
+        id="DefinitionError",
+    ),
+    pytest.param(
         ss.JobFileError("jobs.json", "it holds no job"),
         "cannot load jobs from jobs.json: it holds no job",
         id="JobFileError",
@@ -106,6 +111,7 @@ PARENTS = {
     "ScheduleWarning": (UserWarning,),
     "InvalidScheduleError": (ss.StepschedError, ValueError),
     "RenderError": (ss.StepschedError, ValueError),
+    "DefinitionError": (ss.StepschedError, ValueError),
     "UnsupportedError": (ss.StepschedError,),
     "JobNotFoundError": (ss.StepschedError, LookupError),
     "JobExistsError": (ss.StepschedError,),

@@ -277,7 +277,12 @@ def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_li
             if match is not None:
                 visit.walk.suspects.append((match[1], f"{here}/{name}"))
     elif is_expression(text):
-        _report_jsonata(visit, f"{here}/{name}", text)
+        visit.report.warning(
+            f"{here}/{name}",
+            f"{shown(text)} is passed as text, since the state's QueryLanguage is JSONPath; set QueryLanguage to "
+            "'JSONata', or write a path under a key that ends with '.$'",
+            _INVALID,
+        )
 
 
 def static_result(visit: Visit, path: str, key: str, value: Any) -> None:

@@ -88,41 +88,72 @@ _DISTRIBUTED = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXP
 VALID: dict[str, dict[str, Any]] = {
     "pass": passes(),
     "pass with everything": passes(
-        Comment="c", InputPath="$.a", Parameters={"b.$": "$.b"}, ResultPath="$.c", OutputPath="$.c", Assign={"x": 1}
+        Comment="c",
+        InputPath="$.a",
+        Parameters={"b.$": "$.b"},
+        ResultPath="$.c",
+        OutputPath="$.c",
+        Assign={"x": 1},
     ),
     "null paths": passes(InputPath=None, OutputPath=None, ResultPath=None),
     "empty objects": passes(Parameters={}, Assign={}, Result={}),
     "result null": passes(Result=None),
-    "result of all kinds": passes(Result=[0, -1, 1.5, 100.0, 1e-7, 10**30, "", "ü☃𝄞", True, False, None, {"": []}]),
+    "result of all kinds": passes(
+        Result=[0, -1, 1.5, 100.0, 1e-7, 10**30, "", "ü☃𝄞", True, False, None, {"": []}]
+    ),
     "result that looks like code": passes(Result={"a": "$.b", "c.$": 5, "d": "{% x %}"}),
-    "a state's own language": only({"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": True}),
+    "a state's own language": only(
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": "{% 1 %}", "End": True}
+    ),
     "machine with everything": {
-        **passes(), "Comment": "c", "Version": "1.0", "TimeoutSeconds": 60, "QueryLanguage": "JSONPath"
+        **passes(),
+        "Comment": "c",
+        "Version": "1.0",
+        "TimeoutSeconds": 60,
+        "QueryLanguage": "JSONPath",
     },
     "unicode names": {"StartAt": "Début ☃", "States": {"Début ☃": {"Type": "Pass", "Next": "𝄞"}, "𝄞": ENDS}},
     "names like fields": {
-        "StartAt": "States", "States": {"States": {"Type": "Pass", "Next": "Next"}, "Next": {"Type": "Pass", "End": True}}
+        "StartAt": "States",
+        "States": {"States": {"Type": "Pass", "Next": "Next"}, "Next": {"Type": "Pass", "End": True}},
     },
     "task": task(),
     "task in jsonpath": task(
-        InputPath="$", Parameters={"a.$": "$.a", "b": 1}, ResultSelector={"c.$": "$.c"}, ResultPath="$.r",
-        OutputPath="$.r", TimeoutSeconds=10, HeartbeatSeconds=5,
+        InputPath="$",
+        Parameters={"a.$": "$.a", "b": 1},
+        ResultSelector={"c.$": "$.c"},
+        ResultPath="$.r",
+        OutputPath="$.r",
+        TimeoutSeconds=10,
+        HeartbeatSeconds=5,
     ),
     "task with paths": task(TimeoutSecondsPath="$.t", HeartbeatSecondsPath="$.h", ResultPath=None),
     "task in jsonata": jsonata(
-        task(Arguments={"a": "{% 1 %}"}, Output="{% $states.result %}", Assign={"x": None}, TimeoutSeconds="{% 60 %}")
+        task(
+            Arguments={"a": "{% 1 %}"},
+            Output="{% $states.result %}",
+            Assign={"x": None},
+            TimeoutSeconds="{% 60 %}",
+        )
     ),
     "task with credentials": task(Credentials={"RoleArn": "arn:aws:iam::123456789012:role/other"}),
     "retriers": task(
         Retry=[
             {"ErrorEquals": ["A", "B"], "IntervalSeconds": 1, "MaxAttempts": 0, "BackoffRate": 1},
-            {"ErrorEquals": ["States.ALL"], "BackoffRate": 1.5, "MaxDelaySeconds": 9, "JitterStrategy": "FULL"},
+            {
+                "ErrorEquals": ["States.ALL"],
+                "BackoffRate": 1.5,
+                "MaxDelaySeconds": 9,
+                "JitterStrategy": "FULL",
+            },
         ]
     ),
     "retriers and catchers that are none": task(Retry=[], Catch=[]),
     "catchers in jsonpath": before_the_end(
         {
-            "Type": "Task", "Resource": FUNCTION, "Next": "Done",
+            "Type": "Task",
+            "Resource": FUNCTION,
+            "Next": "Done",
             "Catch": [
                 {"ErrorEquals": ["A"], "Next": "Done", "ResultPath": "$.e"},
                 {"ErrorEquals": ["States.ALL"], "Next": "Done", "ResultPath": None, "Assign": {"x": 1}},
@@ -132,7 +163,9 @@ VALID: dict[str, dict[str, Any]] = {
     "catchers in jsonata": jsonata(
         before_the_end(
             {
-                "Type": "Task", "Resource": FUNCTION, "Next": "Done",
+                "Type": "Task",
+                "Resource": FUNCTION,
+                "Next": "Done",
                 "Catch": [{**MANY, "Next": "Done", "Assign": {"x": 1}, "Output": None, "Comment": "c"}],
             }
         )
@@ -141,7 +174,9 @@ VALID: dict[str, dict[str, Any]] = {
     "wait timestamp": waits(Timestamp="2030-01-01T09:00:00Z"),
     "wait seconds path": waits(SecondsPath="$.s"),
     "wait timestamp path": waits(TimestampPath="$.t", InputPath="$", OutputPath=None),
-    "wait in jsonata": jsonata(waits(Seconds="{% 1 + 1 %}", Assign={"a": [1, "{% 2 %}"]}, Output={"a": None})),
+    "wait in jsonata": jsonata(
+        waits(Seconds="{% 1 + 1 %}", Assign={"a": [1, "{% 2 %}"]}, Output={"a": None})
+    ),
     "succeed": only({"Type": "Succeed", "Comment": "c", "InputPath": "$.a", "OutputPath": None}),
     "succeed in jsonata": jsonata(only({"Type": "Succeed", "Output": {"a": "{% $states.input %}"}})),
     "succeed with nothing": jsonata(only({"Type": "Succeed", "Output": None})),
@@ -150,51 +185,87 @@ VALID: dict[str, dict[str, Any]] = {
     "fail with paths": only({"Type": "Fail", "ErrorPath": "$.e", "CausePath": "$.c"}),
     "choice in jsonata": jsonata(
         decides(
-            {"Condition": "{% $states.input.a > 1 %}", "Next": "Done", "Assign": {"x": 1}, "Output": {"y": 1}},
+            {
+                "Condition": "{% $states.input.a > 1 %}",
+                "Next": "Done",
+                "Assign": {"x": 1},
+                "Output": {"y": 1},
+            },
             {"Condition": "{% true %}", "Next": "Done", "Comment": "c", "Output": None},
-            Assign={"z": 1}, Output="{% $states.input %}",
+            Assign={"z": 1},
+            Output="{% $states.input %}",
         )
     ),
     "choice of joined rules": decides(
         {
             "And": [
                 {"Variable": "$.a", "IsPresent": True},
-                {"Or": [{"Not": {"Variable": "$.b", "IsNull": True}}, {"Variable": "$.c", "StringMatches": "*.log"}]},
+                {
+                    "Or": [
+                        {"Not": {"Variable": "$.b", "IsNull": True}},
+                        {"Variable": "$.c", "StringMatches": "*.log"},
+                    ]
+                },
             ],
             "Next": "Done",
             "Comment": "c",
         },
         {"Not": {"And": [{"Variable": "$.a", "BooleanEquals": False}]}, "Next": "Done", "Assign": {"x": 1}},
-        InputPath="$.a", OutputPath="$.b",
+        InputPath="$.a",
+        OutputPath="$.b",
     ),
     "map": each(),
     "map in jsonpath": each(
-        ItemsPath="$.items", ItemSelector={"i.$": "$$.Map.Item.Index"}, MaxConcurrency=2, ResultPath="$.r",
-        ResultSelector={"a.$": "$"}, Retry=[MANY],
+        ItemsPath="$.items",
+        ItemSelector={"i.$": "$$.Map.Item.Index"},
+        MaxConcurrency=2,
+        ResultPath="$.r",
+        ResultSelector={"a.$": "$"},
+        Retry=[MANY],
     ),
     "map in jsonata": jsonata(
-        each(Items="{% [1..3] %}", ItemSelector={"v": "{% $states.context.Map.Item.Value %}"}, MaxConcurrency="{% 1 %}")
+        each(
+            Items="{% [1..3] %}",
+            ItemSelector={"v": "{% $states.context.Map.Item.Value %}"},
+            MaxConcurrency="{% 1 %}",
+        )
     ),
     "map over a list": jsonata(each(Items=[1, "{% 2 %}", None])),
-    "map in the older words": only({"Type": "Map", "Iterator": INNER, "Parameters": {"a.$": "$"}, "End": True}),
+    "map in the older words": only(
+        {"Type": "Map", "Iterator": INNER, "Parameters": {"a.$": "$"}, "End": True}
+    ),
     "distributed map": each(
-        ItemProcessor=_DISTRIBUTED, Label="files", ToleratedFailurePercentage=12.5, ToleratedFailureCount=3,
+        ItemProcessor=_DISTRIBUTED,
+        Label="files",
+        ToleratedFailurePercentage=12.5,
+        ToleratedFailureCount=3,
         ItemReader={
-            "Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"},
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
             "Parameters": {"Bucket": "b", "Key.$": "$.key"},
         },
         ItemBatcher={"MaxItemsPerBatch": 10, "BatchInput": {"a": 1}},
-        ResultWriter={"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b", "Prefix": "p"}},
+        ResultWriter={
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": "b", "Prefix": "p"},
+        },
     ),
     "distributed map with paths": each(
-        ItemProcessor=_DISTRIBUTED, MaxConcurrencyPath="$.a", ToleratedFailureCountPath="$.b",
+        ItemProcessor=_DISTRIBUTED,
+        MaxConcurrencyPath="$.a",
+        ToleratedFailureCountPath="$.b",
         ToleratedFailurePercentagePath="$.c",
     ),
     "inline map that says so": each(ItemProcessor={"ProcessorConfig": {"Mode": "INLINE"}, **INNER}),
     "parallel": side_by_side(),
     "parallel with everything": side_by_side(
-        {"Comment": "c", **INNER}, {"StartAt": "O", "States": {"O": {"Type": "Pass", "End": True}}},
-        Parameters={}, ResultSelector={"a.$": "$[0]"}, ResultPath=None, OutputPath="$", Retry=[MANY],
+        {"Comment": "c", **INNER},
+        {"StartAt": "O", "States": {"O": {"Type": "Pass", "End": True}}},
+        Parameters={},
+        ResultSelector={"a.$": "$[0]"},
+        ResultPath=None,
+        OutputPath="$",
+        Retry=[MANY],
     ),
     "nested": _nested(7),
     **{f"rule {name}": rule(Variable="$.a", **{name: _operand(name)}) for name in sorted(OPERATORS)},
@@ -214,8 +285,12 @@ INVALID: dict[str, dict[str, Any]] = {
     "retrier in snake case": task(Retry=[{"error_equals": ["States.ALL"]}]),
     "catcher in snake case": task(Catch=[{"error_equals": ["States.ALL"], "next": "Only"}]),
     "branch in snake case": side_by_side({"start_at": "Inner", "states": INNER["States"]}),
-    "rule in snake case": decides({"test": {"variable": "$", "operator": "IsNull", "value": True}, "next": "Done"}),
-    "rule in half snake case": decides({"Test": {"variable": "$", "operator": "IsNull", "value": True}, "Next": "Done"}),
+    "rule in snake case": decides(
+        {"test": {"variable": "$", "operator": "IsNull", "value": True}, "next": "Done"}
+    ),
+    "rule in half snake case": decides(
+        {"Test": {"variable": "$", "operator": "IsNull", "value": True}, "Next": "Done"}
+    ),
     "rule of our own words": decides({"Variable": "$", "Operator": "IsNull", "Value": True, "Next": "Done"}),
     "text for a list": task(Retry="x"),
     "list for an object": passes(Assign=[1]),

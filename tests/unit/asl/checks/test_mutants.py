@@ -727,7 +727,7 @@ TEMPLATES = [
         "PASS_RESULT_IS_STATIC",
         severity=W,
     ),
-    M("jsonata-in-jsonpath", PARAMETERS, "States/A/Parameters/plain", "{% 1 %}", EXPRESSION),
+    M("jsonata-in-jsonpath", PARAMETERS, "States/A/Parameters/plain", "{% 1 %}", EXPRESSION, severity=W),
     M("jsonata-in-cause", VALID["fail"], "States/A/Cause", "{% 1 %}", EXPRESSION),
     M("jsonata-in-path", TWO, "States/A/InputPath", "{% 1 %}", EXPRESSION),
     M("jsonata-in-result-path", TWO, "States/A/ResultPath", "{% 1 %}", EXPRESSION),
