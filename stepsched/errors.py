@@ -88,9 +88,9 @@ class DefinitionError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        first = f": {self.diagnostics[0]}" if self.diagnostics else f": {self.reason}"
-        more = f" (and {len(self.diagnostics) - 1} more)" if len(self.diagnostics) > 1 else ""
-        return f"this is no definition of a state machine{first}{more}"
+        found = "".join(f"\n  {each}" for each in self.diagnostics[:5])
+        more = f"\n  and {len(self.diagnostics) - 5} more" if len(self.diagnostics) > 5 else ""
+        return f"this is no definition of a state machine: {self.reason}{found}{more}"
 
 
 class UnsupportedError(StepschedError):

@@ -112,20 +112,33 @@ def budget_of(definition: Mapping[str, Any]) -> Budget:
     """The budget of a definition.
 
     A Map counts as the state alone, for nobody knows its items; so does a loop inside a loop, for nobody
-    knows its turns.
+    knows its turns. What is only entered when something has failed is no loop.
     """
     states = _states(definition)
     weights = {name: _Weight(state) for name, state in states.items()}
-    loops = list(_cycles(states))
-    if not loops:
+    entered = _calm_states(states, definition.get("StartAt"))
+    loops = [(way, calm) for way, calm in _cycles(states) if entered.intersection(way)]
+    calm = [way for way, calm in loops if calm and entered.issuperset(way)]
+    if not calm:
         usual, worst = _longest(definition)
         return Budget(usual=usual, worst=worst, fixed_events=2, loops=False)
-    calm = [way for way, calm in loops if calm] or [way for way, _ in loops]
     usual = _heaviest(calm, weights, worst=False)
     worst = _heaviest([way for way, _ in loops], weights, worst=True)
     around = {name for way, _ in loops for name in way}
     outside = sum(weight.worst_events for name, weight in weights.items() if name not in around)
     return Budget(usual=usual, worst=worst, fixed_events=2 + outside, loops=True)
+
+
+def _calm_states(states: Mapping[str, Any], start: Any) -> set[str]:
+    """The states that are entered although nothing fails."""
+    found: set[str] = set()
+    open_states = [start]
+    while open_states:
+        name = open_states.pop()
+        if isinstance(name, str) and name in states and name not in found:
+            found.add(name)
+            open_states += [target for target, calm in _targets(states[name]) if calm]
+    return found
 
 
 def _longest(flow: Any) -> tuple[Turn, Turn]:

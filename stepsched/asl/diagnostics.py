@@ -30,6 +30,11 @@ class Diagnostic(Value, frozen=True):
     path: str
     """Where, such as ``/States/Run/Next``; empty for the whole definition."""
 
+    @property
+    def is_error(self) -> bool:
+        """Whether it is more than a warning."""
+        return self.severity is Severity.ERROR
+
     def __str__(self) -> str:
         """Such as ``ERROR MISSING_TRANSITION_TARGET at /States/Run/Next: ...``."""
         place = f" at {self.path}" if self.path else ""

@@ -51,6 +51,26 @@ def _order(model: type[AslValue]) -> list[tuple[str, str]]:
     return [(name, fields[name].alias or name) for name in sorted(fields, key=rank)]
 
 
+def split_unknown(model: type[AslValue], document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of the wire, with the fields that the model does not know under one of their own."""
+    aliases = _aliases(model)
+    if document.keys() <= aliases:
+        return dict(document)
+    unknown = {key: value for key, value in document.items() if key not in aliases}
+    return {key: value for key, value in document.items() if key in aliases} | {"Unknown": unknown}
+
+
+def with_unknown(document: dict[str, Any]) -> dict[str, Any]:
+    """The mirror of :func:`split_unknown`."""
+    unknown: dict[str, Any] = document.pop("Unknown", {})
+    return document | unknown
+
+
+@cache
+def _aliases(model: type[AslValue]) -> frozenset[str]:
+    return frozenset(alias for name, alias in _order(model) if name != "unknown")
+
+
 def is_written(value: Any) -> bool:
     """Whether a document comes from a definition, rather than from a constructor's keywords."""
     return isinstance(value, Mapping) and any(isinstance(key, str) and key[:1].isupper() for key in value)

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from stepsched.asl.budget import Budget, budget_of
 from stepsched.asl.checks import check
 from stepsched.asl.diagnostics import Diagnostic
+from stepsched.asl.documents import split_unknown, with_unknown
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
 from stepsched.asl.states import Flow, QueryLanguage, Seconds
 from stepsched.errors import DefinitionError
@@ -33,9 +34,7 @@ class StateMachine(Flow, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The definition as plain JSON."""
-        document = super().to_dict()
-        unknown: dict[str, Any] = document.pop("Unknown", {})
-        return document | unknown
+        return with_unknown(super().to_dict())
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The definition as text, as ``CreateStateMachine`` takes it.
@@ -93,7 +92,6 @@ def _indented(value: Any, step: str, margin: str) -> str:
 
 
 _WIDTH = 100
-_FIELDS = {"Comment", "StartAt", "States", "QueryLanguage", "TimeoutSeconds", "Version"}
 
 
 def parse(definition: str | Mapping[str, Any]) -> StateMachine:
@@ -111,11 +109,8 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
     """
     try:
         document = json.loads(definition) if isinstance(definition, str) else definition
-        unknown = {key: value for key, value in document.items() if key not in _FIELDS}
-        known = {key: value for key, value in document.items() if key in _FIELDS}
-        return StateMachine.model_validate(
-            known | ({"Unknown": unknown} if unknown else {}), by_alias=True, by_name=False
-        )
+        known = split_unknown(StateMachine, document)
+        return StateMachine.model_validate(known, by_alias=True, by_name=False)
     except (ValueError, AttributeError, RecursionError) as error:
         raise DefinitionError(check(definition), _first(error)) from error
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
 
-from stepsched.asl.documents import AslValue, is_written
-from stepsched.asl.rules import Rule
+from stepsched.asl.documents import AslValue, is_written, split_unknown, with_unknown
+from stepsched.asl.rules import Rule, Test
 
 QueryLanguage: TypeAlias = Literal["JSONata", "JSONPath"]
 Seconds: TypeAlias = int | str
@@ -25,10 +25,25 @@ Number: TypeAlias = int | float | str
 _DATA = frozenset({"input_path", "output_path", "result_path", "output", "arguments", "result", "items"})
 
 
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, AslValue)) else value
+
+
+def _rules(value: Any) -> Any:
+    values = _listed(value)
+    for each in values if isinstance(values, (list, tuple)) else ():
+        if isinstance(each, Test):
+            raise ValueError(f"{each!r} is a test; .then('Next state') makes it a rule")  # noqa: TRY004 -- pydantic collects ValueError
+    return values
+
+
+ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
 class Retrier(AslValue, frozen=True):
     """Tries a failed state again. The first retrier that names the error counts."""
 
-    error_equals: tuple[str, ...]
+    error_equals: ErrorNames
     """Error names; ``States.ALL`` is any and stands alone, in the last retrier."""
     interval_seconds: int | None = None
     """The pause before the first retry. None: 1."""
@@ -45,7 +60,7 @@ class Retrier(AslValue, frozen=True):
 class Catcher(AslValue, frozen=True):
     """Goes elsewhere when a state has failed for good."""
 
-    error_equals: tuple[str, ...]
+    error_equals: ErrorNames
     """Error names; ``States.ALL`` is any and stands alone, in the last catcher."""
     next: str
     assign: dict[str, JsonValue] | None = None
@@ -65,7 +80,13 @@ class _State(AslValue, frozen=True):
     comment: str | None = None
     query_language: QueryLanguage | None = None
     """None: the machine's."""
+    unknown: dict[str, JsonValue] | None = None
+    """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
     nullable = _DATA
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as plain JSON."""
+        return with_unknown(super().to_dict())
 
 
 class _Flow(_State, frozen=True):
@@ -94,8 +115,8 @@ class _Work(_Flow, frozen=True):
     """JSONPath: what is kept of the result."""
     result_path: str | None = None
     """JSONPath: where the result is put into the input. None, where given: the input goes on."""
-    retry: tuple[Retrier, ...] | None = None
-    catch: tuple[Catcher, ...] | None = None
+    retry: Annotated[tuple[Retrier, ...] | None, BeforeValidator(_listed)] = None
+    catch: Annotated[tuple[Catcher, ...] | None, BeforeValidator(_listed)] = None
 
 
 class Task(_Work, frozen=True):
@@ -137,7 +158,7 @@ class Choice(_State, frozen=True):
     """Goes where the first rule that holds leads."""
 
     type: Literal["Choice"] = "Choice"
-    choices: tuple[Rule, ...]
+    choices: Annotated[tuple[Rule, ...], BeforeValidator(_rules)]
     default: str | None = None
     """Where no rule holds. None: the execution then fails."""
     assign: dict[str, JsonValue] | None = None
@@ -268,7 +289,8 @@ def read_state(document: Mapping[str, Any]) -> Any:
     kind = document.get("Type")
     if isinstance(kind, str) and kind in _TYPES:
         try:
-            return _TYPES[kind].model_validate(document, by_alias=True, by_name=False)
+            known = split_unknown(_TYPES[kind], document)
+            return _TYPES[kind].model_validate(known, by_alias=True, by_name=False)
         except ValidationError:
             return OtherState(document=dict(document))
     return OtherState(document=dict(document))

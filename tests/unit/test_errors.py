@@ -61,7 +61,7 @@ ERRORS = [
     ),
     pytest.param(
         ss.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
-        "this is no definition of a state machine: ERROR A: no (and 1 more)",
+        "this is no definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
         id="DefinitionError",
     ),
     pytest.param(

@@ -279,7 +279,7 @@ def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_li
     elif is_expression(text):
         visit.report.warning(
             f"{here}/{name}",
-            f"{shown(text)} is passed as text, since the state's QueryLanguage is JSONPath; set QueryLanguage to "
+            f"{shown(text)} is passed as text, since the state's QueryLanguage is JSONPath; set it to "
             "'JSONata', or write a path under a key that ends with '.$'",
             _INVALID,
         )

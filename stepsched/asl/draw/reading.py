@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -64,6 +64,14 @@ def graph(document: Mapping[str, Any]) -> Graph:
     [('s1', 's2', 'start'), ('s2', 's3', 'end')]
     """
     return _flow(document, "", count(1), 0)
+
+
+def _by_target(catchers: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Catchers that lead to one state make one edge."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for catcher in catchers:
+        found.setdefault(repr(catcher.get("Next")), []).append(catcher)
+    return list(found.values())
 
 
 def _flow(document: object, name: str, ids: Iterator[int], depth: int) -> Graph:
@@ -154,12 +162,12 @@ class _Flow:
             self._lead(source, rule.get("Next"), "choice", said or text, f"{said}\n{text}" if said else text)
         if "Default" in state:
             self._lead(source, state["Default"], "default", "otherwise")
-        for catcher in _objects(state.get("Catch")):
-            text = words.errors(catcher)
-            said = words.comment(catcher)
-            self._lead(
-                source, catcher.get("Next"), "catch", said or text, f"{said}\n{text}" if said else text
-            )
+        for catchers in _by_target(_objects(state.get("Catch"))):
+            texts = [words.errors(catcher) for catcher in catchers]
+            said = ", ".join(filter(None, map(words.comment, catchers)))
+            text = words.ANY if words.ANY in texts else ", ".join(texts)
+            title = "\n".join(part for part in (said, *texts) if part)
+            self._lead(source, catchers[0].get("Next"), "catch", said or text, title)
         if state.get("End") is True or state.get("Type") in ("Succeed", "Fail"):
             self.edges.append(Edge(source, end, "end"))
 

@@ -104,6 +104,10 @@ def _part(rule: object, depth: int) -> str:
     return f"({text})" if several else text
 
 
+ANY = "any error"
+"""Of ``States.ALL``."""
+
+
 def errors(catcher: Mapping[str, Any]) -> str:
     """The names that a catcher takes.
 
@@ -112,8 +116,7 @@ def errors(catcher: Mapping[str, Any]) -> str:
     """
     taken = names(catcher.get("ErrorEquals"))
     return (
-        ", ".join("any error" if name == "States.ALL" else name.removeprefix("States.") for name in taken)
-        or "error"
+        ", ".join(ANY if name == "States.ALL" else name.removeprefix("States.") for name in taken) or "error"
     )
 
 

@@ -52,6 +52,11 @@ class Work(NamedTuple):
         """What a run writes in which every attempt fails."""
         return self.events + self.retry.max_attempts * self.events_again + 2
 
+    @property
+    def worst_transitions(self) -> int:
+        """What such a run costs."""
+        return 1 + self.retry.max_attempts * 3 + 1
+
 
 def attempts(
     work: Work,
@@ -96,7 +101,7 @@ def attempts(
     return {
         names.run: run,
         names.ask: Choice(choices=(again.then(names.pause, comment="a try is left, in time"),), **given_up),
-        names.pause: Wait(seconds=f"{{% {delay} %}}", next=names.run),
+        names.pause: Wait(comment=_words(retry), seconds=f"{{% {delay} %}}", next=names.run),
     }
 
 
@@ -108,7 +113,16 @@ def _delay(retry: Retry, attempt: str) -> str:
         return "0"
     if retry.backoff_rate == 1 or first >= bound:
         return str(ceil(min(first, bound)))
-    return f"$ceil($min([{bound:.15g}, {first:.15g} * $power({retry.backoff_rate:.15g}, {attempt} - 1)]))"
+    grown = f"{first:.15g} * $power({retry.backoff_rate:.15g}, {attempt} - 1)"
+    return f"$ceil($min([{bound:.15g}, {grown}]))"
+
+
+def _words(retry: Retry) -> str:
+    """The pauses, for people: "1 s, then × 2 each time"."""
+    if not retry.interval:
+        return "no pause"
+    growth = f", then × {retry.backoff_rate:.15g} each time" if retry.backoff_rate > 1 else " each time"
+    return f"{retry.interval / _SECOND:.15g} s{growth}"
 
 
 def whole_seconds(name: str, length: timedelta) -> int:

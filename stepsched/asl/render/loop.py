@@ -25,7 +25,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepsched.asl.budget import MAX_EVENTS
+from pydantic import PrivateAttr
+
+from stepsched.asl.budget import MAX_EVENTS, Budget, Turn
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.render.attempts import Work, whole_seconds
 from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
@@ -53,6 +55,8 @@ _TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.Execut
 _RENEWAL_RETRIES = 20
 _RENEWAL_EVENTS = 5 + 3 * _RENEWAL_RETRIES + 2 + 1
 _NOTICE_RETRIES = 6
+_FIXED_EVENTS = 2 + 2 + 4 + 2 + _RENEWAL_EVENTS
+"""Start and end, Init, the last Plan and More?, Rest, Renew."""
 
 
 def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
@@ -73,6 +77,20 @@ def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
         raise RenderError(job.name, str(error)) from error
 
 
+class JobMachine(StateMachine, frozen=True):
+    """The machine of a job, which knows what its turns take."""
+
+    _budget: Budget = PrivateAttr()
+
+    def keep(self, budget: Budget) -> None:
+        """Notes the budget."""
+        self._budget = budget
+
+    def budget(self) -> Budget:
+        """Events and transitions of a turn, and how many turns one execution holds."""
+        return self._budget
+
+
 class _Loop:
     """One job's machine being built."""
 
@@ -91,14 +109,23 @@ class _Loop:
         self.works = self.calls()
 
     def machine(self) -> StateMachine:
-        ways = Ways(self.again, self.given_up, self.after(), self.spent_on_failure(), counts=not self.once)
+        notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
+        ways = Ways(
+            self.again,
+            self.given_up,
+            self.after(),
+            spent_on_failure=notices * (5 + 3 * _NOTICE_RETRIES),
+            transitions_on_failure=notices * (1 + _NOTICE_RETRIES),
+            counts=not self.once,
+        )
         run = single(self.works[0], ways) if len(self.works) == 1 else parallel(self.works, ways)
         states: dict[str, State] = {"Init": self.init(), **self.plan(run), **run.states}
         states |= self.failed() | self.ends()
         described = f"{self.job.name}: {self.job.schedule.describe()}"
         if self.job.description:
             described += f". {self.job.description}"
-        machine = StateMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
+        machine = JobMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
+        machine.keep(self.budget(run))
         self.check_size(machine)
         return machine
 
@@ -123,6 +150,21 @@ class _Loop:
                     "give less input or fewer targets",
                 )
 
+    def budget(self, run: Run) -> Budget:
+        """What a turn takes; the retries in it are a loop of which only the job knows the turns."""
+        plan = ("More?", "Sleep") if self.once else ("Plan", "More?", "Sleep")
+        usual = Turn(
+            states=(*plan, *run.states) if "All done?" in run.states else (*plan, "Run"),
+            events=2 * len(plan) + run.events,
+            transitions=len(plan) + run.transitions,
+        )
+        worst = Turn(
+            states=(*plan, *run.states),
+            events=2 * len(plan) + run.worst_events,
+            transitions=len(plan) + run.worst_transitions,
+        )
+        return Budget(usual=usual, worst=worst, fixed_events=_FIXED_EVENTS, loops=not self.once)
+
     # -- when -------------------------------------------------------------------------------------------
 
     def init(self) -> Pass:
@@ -146,7 +188,7 @@ class _Loop:
             )
             + " %}",
             "runs": f"{{% {_given('runs', '0')} %}}",
-            "spent": 4,
+            "spent": 3,
             "attempt": 0,
         }
         comment = "The job, and where the execution before this one has left off"
@@ -155,8 +197,11 @@ class _Loop:
     def cursor(self) -> str:
         """The instant after which runs are planned, when the execution begins."""
         first = f"$fromMillis($toMillis({_START}) - 1000)" if self.begins_now else _START
-        if self.job.catch_up is CatchUp.SKIP:  # only an earlier execution says where it was
-            return f"$exists($states.input.generation) ? $states.input.after : {first}"
+        if self.job.catch_up is CatchUp.SKIP:  # what came due before the first execution is not made up for
+            ahead = (
+                f"$exists($states.input.generation) or $toMillis($states.input.after) > $toMillis({_START})"
+            )
+            return f"$exists($states.input.after) and ({ahead}) ? $states.input.after : {first}"
         return _given("after", first)
 
     def plan(self, run: Run) -> dict[str, State]:
@@ -206,7 +251,7 @@ class _Loop:
             message = self.message(number if len(self.parts) > 1 else None)
             call = call_of(part, message, wait=self.wait)
             if not call.is_whole:
-                self.check_started(type(part).__name__)
+                self.check_started(f"{type(part).__name__}{call.because}")
             works.append(Work(call, self.job.retry, self.timeout))
         return works
 
@@ -262,11 +307,6 @@ class _Loop:
     def last(self) -> str:
         """Where a failed run leads in the end."""
         return "Stopped" if self.stops else self.again
-
-    def spent_on_failure(self) -> int:
-        """Events that telling of a failure takes at most."""
-        notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
-        return notices * (5 + 3 * _NOTICE_RETRIES)
 
     def failed(self) -> dict[str, State]:
         """The states that tell of a failure."""

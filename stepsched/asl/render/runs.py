@@ -18,6 +18,9 @@ class Run(NamedTuple):
     """What it writes into the history when all goes well."""
     worst_events: int
     """The same when every attempt fails."""
+    transitions: int
+    """What it costs when all goes well."""
+    worst_transitions: int
 
 
 class Ways(NamedTuple):
@@ -30,7 +33,8 @@ class Ways(NamedTuple):
     assign: dict[str, Any]
     """What every run sets at its end."""
     spent_on_failure: int
-    """Events that giving up costs."""
+    """Events that giving up takes at most."""
+    transitions_on_failure: int
     counts: bool
     """Whether ``spent`` is kept: not where the run is the only one."""
 
@@ -48,7 +52,13 @@ def single(work: Work, ways: Ways) -> Run:
         given_up={"assign": ways.assign | ways.spent(ways.spent_on_failure), "default": ways.given_up},
         on_failure=ways.spent(work.events_again),
     )
-    return Run(states, work.events, work.worst_events + ways.spent_on_failure)
+    return Run(
+        states,
+        work.events,
+        work.worst_events + ways.spent_on_failure,
+        1,
+        work.worst_transitions + ways.transitions_on_failure,
+    )
 
 
 def parallel(works: Sequence[Work], ways: Ways) -> Run:
@@ -77,7 +87,13 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
         output={},
     )
     usual = 4 + sum(2 + work.events for work in works) + 2
-    return Run({"Run": run, "All done?": ask}, usual, worst + ways.spent_on_failure)
+    return Run(
+        {"Run": run, "All done?": ask},
+        usual,
+        worst + ways.spent_on_failure,
+        2 + 2 * len(works),
+        2 + sum(2 + work.worst_transitions for work in works) + ways.transitions_on_failure,
+    )
 
 
 def _branch(work: Work, number: int) -> Flow:

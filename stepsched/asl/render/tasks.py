@@ -45,6 +45,8 @@ class Call(NamedTuple):
     arguments: dict[str, Any]
     is_whole: bool = True
     """Whether the run has ended when the call has: false for what is only started."""
+    because: str = ""
+    """What keeps Step Functions from waiting for it, such as " with tags"."""
 
 
 class Message(NamedTuple):
@@ -214,19 +216,16 @@ def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Patter
             arguments,
             is_whole=pattern is Pattern.RUN_JOB,
         )
-    if pattern is Pattern.RUN_JOB:
-        words = {
-            "Count": "task_count",
-            "CapacityProviderStrategy": "capacity_providers",
-            "ReferenceId": "reference_id",
-            "Tags": "tags",
-            "EnableEcsManagedTags": "ecs_managed_tags",
-        }
-        given = ", ".join(words[key] for key in more)
-        raise ValueError(
-            f"Step Functions waits for tasks only without {given}; leave that out, or use Overlap.ALLOW"
-        )
-    return Call(sdk_integration("ecs", "runTask", partition=partition), arguments | more, is_whole=False)
+    words = {
+        "Count": "task_count",
+        "CapacityProviderStrategy": "capacity_providers",
+        "ReferenceId": "reference_id",
+        "Tags": "tags",
+        "EnableEcsManagedTags": "ecs_managed_tags",
+    }
+    because = f" with {', '.join(words[key] for key in more)}"
+    resource = sdk_integration("ecs", "runTask", partition=partition)
+    return Call(resource, arguments | more, is_whole=False, because=because)
 
 
 def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
