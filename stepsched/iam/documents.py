@@ -32,7 +32,7 @@ from stepsched.targets import (
 from stepsched.targets.arns import ARN, checked_arn
 
 SERVICE = "scheduler.amazonaws.com"
-_WIDENING = re.compile(r"[*?]|\$\{")  # what IAM reads as a pattern or a variable
+WIDENING = re.compile(r"[*?]|\$\{")  # what IAM reads as a pattern or a variable
 
 
 def trust_policy(*, account: str, region: str, group: str = "*", partition: str = "aws") -> dict[str, Any]:
@@ -51,8 +51,8 @@ def trust_policy(*, account: str, region: str, group: str = "*", partition: str 
     Raises:
         ValueError: An argument is not of its form.
     """
-    _check_given(account=account, region=region)
-    _check_place(account, region, partition)
+    check_given(account=account, region=region)
+    check_place(account, region, partition)
     source = f"arn:{partition}:scheduler:{region}:{account}:schedule-group/{checked_group(group)}"
     condition: dict[str, dict[str, str]] = {"StringEquals": {"aws:SourceAccount": account}}
     condition.setdefault("ArnLike" if "*" in group else "StringEquals", {})["aws:SourceArn"] = source
@@ -123,23 +123,22 @@ def policy_for(
     ['lambda:InvokeFunction']
     """
     listed = checked_jobs(jobs)
-    place = _Place(account, region, partition)
+    place = Place(account, region, partition)
     place.check()
     named = _checked_resources(resources or {}, listed)
-    roles = _checked_roles("pass_roles", pass_roles)
+    roles = checked_roles("pass_roles", pass_roles)
     default_queue = None if dead_letter_arn is None else _checked_queue(dead_letter_arn)
-    grants: list[_Grant] = []
+    grants: list[Grant] = []
     for job in listed:
         grants += _target_grants(job, place, named)
         queue = default_queue if job.dead_letter is None else job.dead_letter.queue_arn
         if queue is not None:
-            grants.append(_Grant("sqs:SendMessage", queue))
+            grants.append(Grant("sqs:SendMessage", queue))
     if kms_key_arn is not None:
-        grants.append(_Grant("kms:Decrypt", _checked_key(kms_key_arn)))
+        grants.append(Grant("kms:Decrypt", _checked_key(kms_key_arn)))
     if any(grant.action == "ecs:RunTask" for grant in grants):
-        passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
-        grants += [_Grant("iam:PassRole", role, passed) for role in roles]
-    return {"Version": "2012-10-17", "Statement": _statements(grants)}
+        grants += role_grants(roles)
+    return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
 def caller_policy(
@@ -170,10 +169,10 @@ def caller_policy(
         TypeError: A list is text.
         ValueError: An argument is not of its form, or a list is empty.
     """
-    _check_given(account=account, region=region)
-    _check_place(account, region, partition)
+    check_given(account=account, region=region)
+    check_place(account, region, partition)
     _check_list("groups", groups)
-    roles = _checked_roles("role_arns", role_arns)
+    roles = checked_roles("role_arns", role_arns)
     if not groups or not roles:
         raise ValueError(f"{'role_arns' if groups else 'groups'} is empty; give at least one")
     names = sorted({checked_group(group) for group in groups})
@@ -211,17 +210,17 @@ def caller_policy(
 
 # -- What a job needs ---------------------------------------------------------------------------------
 
-_Condition = tuple[str, str, str]
+Condition = tuple[str, str, str]
 """Operator, key and value."""
 
 
-class _Grant(NamedTuple):
+class Grant(NamedTuple):
     action: str
     resource: str
-    condition: _Condition | None = None
+    condition: Condition | None = None
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where bare names live."""
 
     account: str | None
@@ -229,7 +228,7 @@ class _Place(NamedTuple):
     partition: str
 
     def check(self) -> None:
-        _check_place(self.account, self.region, self.partition)
+        check_place(self.account, self.region, self.partition)
 
     def arn(self, service: str, resource: str) -> str:
         if self.account is None or self.region is None:
@@ -237,7 +236,7 @@ class _Place(NamedTuple):
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-def _target_grants(job: Job, place: _Place, named: Mapping[str, list[str]]) -> list[_Grant]:
+def _target_grants(job: Job, place: Place, named: Mapping[str, list[str]]) -> list[Grant]:
     target = job.target
     match target:
         case LambdaTarget():
@@ -258,8 +257,9 @@ def _target_grants(job: Job, place: _Place, named: Mapping[str, list[str]]) -> l
             return [_arn_grant(target.project_arn)]
         case CodePipelineTarget() | SageMakerPipelineTarget():
             return [_arn_grant(target.pipeline_arn)]
-        case EcsTaskTarget():
-            return _task_grants(target)
+        case EcsTaskTarget(cluster_arn=cluster, task_definition_arn=definition):
+            is_tagged = bool(target.tags or target.propagate_tags or target.ecs_managed_tags)
+            return task_grants(cluster, definition, is_tagged=is_tagged)
         case BatchTarget():
             return _batch_grants(job, target, place)
         case ApiTarget():
@@ -282,7 +282,7 @@ def _target_grants(job: Job, place: _Place, named: Mapping[str, list[str]]) -> l
             assert_never(target)
 
 
-def _arn_grant(arn: str) -> _Grant:
+def _arn_grant(arn: str) -> Grant:
     match = ARN.fullmatch(arn)
     assert match is not None
     service = match["service"]
@@ -290,40 +290,55 @@ def _arn_grant(arn: str) -> _Grant:
         arn = "*"
     elif service == "states":  # Step Functions authorises on the machine, whatever the qualifier.
         arn = ":".join(arn.split(":")[:7])
-    return _Grant(TARGET_ACTIONS[service], arn)
+    return Grant(TARGET_ACTIONS[service], arn)
 
 
-def _task_grants(target: EcsTaskTarget) -> list[_Grant]:
+def task_grants(cluster: str, definition: str, *, is_tagged: bool) -> list[Grant]:
     # AWS resolves the revision before it authorises, so the plain family never matches.
-    definition = _with_revision(target.task_definition_arn)
-    grants = [_Grant("ecs:RunTask", definition, ("ArnEquals", "ecs:cluster", target.cluster_arn))]
-    if target.tags or target.propagate_tags or target.ecs_managed_tags:
-        tasks = f"{target.cluster_arn.replace(':cluster/', ':task/', 1)}/*"
-        grants.append(_Grant("ecs:TagResource", tasks, ("StringEquals", "ecs:CreateAction", "RunTask")))
+    grants = [Grant("ecs:RunTask", with_revision(definition), ("ArnEquals", "ecs:cluster", cluster))]
+    if is_tagged:
+        grants.append(
+            Grant("ecs:TagResource", tasks_of(cluster), ("StringEquals", "ecs:CreateAction", "RunTask"))
+        )
     return grants
 
 
-def _with_revision(arn: str) -> str:
+def role_grants(roles: Iterable[str]) -> list[Grant]:
+    """What ECS asks for the roles that its tasks take."""
+    passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
+    return [Grant("iam:PassRole", role, passed) for role in roles]
+
+
+def tasks_of(cluster: str) -> str:
+    """The tasks of a cluster, whose numbers nobody knows beforehand."""
+    return f"{cluster.replace(':cluster/', ':task/', 1)}/*"
+
+
+def with_revision(arn: str) -> str:
     return arn if re.search(r":\d+\Z", arn.partition("/")[2]) else f"{arn}:*"
 
 
-def _batch_grants(job: Job, target: BatchTarget, place: _Place) -> list[_Grant]:
-    definition = _batch_arn(job, "job-definition", target.job_definition, r"[\w-]{1,128}(:\d+)?", place)
-    queue = _batch_arn(job, "job-queue", target.job_queue, r"[\w-]{1,128}", place)
-    # AWS's pages differ on what a name without revision is authorised as; both forms mean the same jobs.
-    arns = dict.fromkeys([definition, _with_revision(definition), queue])
-    return [_Grant("batch:SubmitJob", arn) for arn in arns]
-
-
-def _batch_arn(job: Job, resource: str, text: str, form: str, place: _Place) -> str:
+def _batch_grants(job: Job, target: BatchTarget, place: Place) -> list[Grant]:
     try:
-        arn = text if text.startswith("arn:") else place.arn("batch", f"{resource}/{text}")
-        return checked_arn(arn, "batch", f"{resource}/{form}", f"{resource}/<name>")
+        return submission_grants(target.job_definition, target.job_queue, place)
     except ValueError as error:
         raise _refusal(job, str(error)) from error
 
 
-def _call_grants(job: Job, service: str, action: str, named: Mapping[str, list[str]]) -> list[_Grant]:
+def submission_grants(definition: str, queue: str, place: Place) -> list[Grant]:
+    definition = _batch_arn("job-definition", definition, r"[\w-]{1,128}(:\d+)?", place)
+    queue = _batch_arn("job-queue", queue, r"[\w-]{1,128}", place)
+    # AWS's pages differ on what a name without revision is authorised as; both forms mean the same jobs.
+    arns = dict.fromkeys([definition, with_revision(definition), queue])
+    return [Grant("batch:SubmitJob", arn) for arn in arns]
+
+
+def _batch_arn(resource: str, text: str, form: str, place: Place) -> str:
+    arn = text if text.startswith("arn:") else place.arn("batch", f"{resource}/{text}")
+    return checked_arn(arn, "batch", f"{resource}/{form}", f"{resource}/<name>")
+
+
+def _call_grants(job: Job, service: str, action: str, named: Mapping[str, list[str]]) -> list[Grant]:
     if service in BY_PATH:
         raise _refusal(
             job,
@@ -331,10 +346,10 @@ def _call_grants(job: Job, service: str, action: str, named: Mapping[str, list[s
             "leave the job out and write its statement by hand",
         )
     arns = named.get(f"{service}:{action}", ["*"])
-    return [_Grant(name, arn) for name in iam_actions(service, action) for arn in arns]
+    return [Grant(name, arn) for name in iam_actions(service, action) for arn in arns]
 
 
-def _template_grants(job: Job, target: TemplateTarget, named: Mapping[str, list[str]]) -> list[_Grant]:
+def _template_grants(job: Job, target: TemplateTarget, named: Mapping[str, list[str]]) -> list[Grant]:
     arn = target.target_arn
     call = _universal_call(arn)
     if call is not None:
@@ -347,7 +362,7 @@ def _template_grants(job: Job, target: TemplateTarget, named: Mapping[str, list[
             f"the permissions of {arn!r} cannot be told from its ARN; use the target's own class where there "
             "is one (EcsTaskTarget, ApiTarget), or leave the job out and write its statement by hand",
         )
-    if _WIDENING.search(arn):
+    if WIDENING.search(arn):
         raise _refusal(job, f"{arn!r} would allow more than one resource; name the one that is meant")
     return [_arn_grant(arn)]
 
@@ -361,9 +376,9 @@ def _refusal(job: Job, reason: str) -> ValueError:
     return ValueError(f"no policy for job {job.name!r}: {reason}")
 
 
-def _statements(grants: Iterable[_Grant]) -> list[dict[str, Any]]:
+def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
     """One statement for each action under each condition."""
-    resources: dict[tuple[str, _Condition | None], set[str]] = {}
+    resources: dict[tuple[str, Condition | None], set[str]] = {}
     for grant in grants:
         resources.setdefault((grant.action, grant.condition), set()).add(grant.resource)
     statements: list[dict[str, Any]] = []
@@ -383,7 +398,7 @@ def _sid(action: str) -> str:
 
 
 def _allow(
-    sid: str, actions: list[str], resources: list[str], condition: _Condition | None = None
+    sid: str, actions: list[str], resources: list[str], condition: Condition | None = None
 ) -> dict[str, Any]:
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     if condition is not None:
@@ -395,13 +410,13 @@ def _allow(
 # -- What is given ------------------------------------------------------------------------------------
 
 
-def _check_given(**arguments: object) -> None:
+def check_given(**arguments: object) -> None:
     for word, value in arguments.items():
         if value is None:
             raise ValueError(f"{word} is None; the policy has to name it")
 
 
-def _check_place(account: str | None, region: str | None, partition: str) -> None:
+def check_place(account: str | None, region: str | None, partition: str) -> None:
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
         raise ValueError(f"account {account!r} is not an account's number: text of 12 digits")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
@@ -437,7 +452,7 @@ def _check_list(argument: str, values: Sequence[str]) -> None:
         raise TypeError(f"{argument} is text; give a list, such as [{values!r}]")
 
 
-def _checked_roles(argument: str, arns: Sequence[str]) -> list[str]:
+def checked_roles(argument: str, arns: Sequence[str]) -> list[str]:
     _check_list(argument, arns)
     for arn in arns:
         if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]{1,576}", arn, re.ASCII):

@@ -122,7 +122,9 @@ def cron_by_brute_force(case: Case) -> datetime | None:
         high = low + HORIZON
     if cron.end is not None:
         high = min(high, cron.end)
-    return next(oracle.cron_runs(oracle.read(cron.expression[5:-1]), ZoneInfo(cron.timezone), low, high), None)
+    return next(
+        oracle.cron_runs(oracle.read(cron.expression[5:-1]), ZoneInfo(cron.timezone), low, high), None
+    )
 
 
 def windowed_by_brute_force(case: Case) -> datetime | None:
@@ -237,7 +239,9 @@ HARD = [
         ss.Cron("* 2 * * ? *", timezone="Europe/Paris"), "2030-03-31T00:59:59", id="each minute of the gap"
     ),
     pytest.param(
-        ss.Cron("* * * * ? *", timezone="Europe/Paris"), "2030-10-27T01:00:00", id="each minute, repeated hour"
+        ss.Cron("* * * * ? *", timezone="Europe/Paris"),
+        "2030-10-27T01:00:00",
+        id="each minute, repeated hour",
     ),
     pytest.param(
         ss.Cron("* * * * ? *", timezone="Antarctica/Troll"), "2030-10-27T01:00:00", id="two repeated hours"
@@ -392,7 +396,12 @@ def moments(key: str, last_year: int) -> Iterator[datetime]:
             yield from (change.at + timedelta(seconds=second) for second in (-1, 1))
     for year in range(FIRST_YEAR, last_year + 1):
         new_year = datetime(year, 1, 1, tzinfo=UTC)
-        yield from (new_year, new_year - SECOND, new_year + timedelta(days=50), new_year + timedelta(days=200))
+        yield from (
+            new_year,
+            new_year - SECOND,
+            new_year + timedelta(days=50),
+            new_year + timedelta(days=200),
+        )
 
 
 def check_table(key: str, last_year: int) -> int:

@@ -66,7 +66,7 @@ def jsonata(definition: dict[str, Any]) -> dict[str, Any]:
 def _operand(operator: str) -> Any:
     if operator.endswith("Path"):
         return "$.limit"
-    if operator.startswith("Is") or operator.startswith("Boolean"):
+    if operator.startswith(("Is", "Boolean")):
         return True
     if operator.startswith("Numeric"):
         return 1.5

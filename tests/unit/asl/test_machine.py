@@ -120,11 +120,17 @@ def test_what_is_written_is_a_copy(state: dict[str, Any]) -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-_KEYS = st.sampled_from(["Result", "Parameters", "Output", "Foo", "next", "Branch", "Arguments", "document", "type"])
+_KEYS = st.sampled_from(
+    ["Result", "Parameters", "Output", "Foo", "next", "Branch", "Arguments", "document", "type"]
+)
 _STATES = st.dictionaries(_KEYS | st.text(max_size=5), _JSON, max_size=4)
 
 

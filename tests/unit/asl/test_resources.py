@@ -12,7 +12,10 @@ from stepsched.asl.services import check_resource
     ("resource", "written"),
     [
         (integration("lambda", "invoke"), "arn:aws:states:::lambda:invoke"),
-        (integration("lambda", "invoke", Pattern.CALLBACK), "arn:aws:states:::lambda:invoke.waitForTaskToken"),
+        (
+            integration("lambda", "invoke", Pattern.CALLBACK),
+            "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        ),
         (integration("batch", "submitJob", Pattern.RUN_JOB), "arn:aws:states:::batch:submitJob.sync"),
         (
             integration("states", "startExecution", Pattern.RUN_JOB_JSON),
