@@ -1,4 +1,4 @@
-"""Definitions for asl.py: jobs of every kind of schedule, long machines, and the loop that all peers build."""
+"""Definitions for asl.py: jobs of every kind of schedule, and long machines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def jobs() -> dict[str, ss.Job]:
         retry=ss.Retry(max_attempts=5),
         max_run_time=timedelta(minutes=10),
         jitter=timedelta(minutes=1),
-        dead_letter=ss.DeadLetter(_QUEUE),
+        dead_letter=ss.QueueTarget(_QUEUE),
         notify=ss.TopicTarget(_TOPIC),
         on_failure=ss.OnFailure.STOP,
     )

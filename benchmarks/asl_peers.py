@@ -108,7 +108,7 @@ def sfn_builder_builds(units: int) -> str:
         rule = ChoiceRule(variable="$.again", operator=operator, next=wait)
         states[again] = Choice(name=again, choices=[rule], default=after)
     states["Done"] = Succeed(name="Done")
-    return str(Machine(start_at="Wait 0", states=states).to_json())
+    return str(Machine(start_at="Wait 0", states=states).to_json({"indent": None}))
 
 
 def py_asl_builds(units: int) -> str:

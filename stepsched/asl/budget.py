@@ -6,17 +6,17 @@ https://aws.amazon.com/step-functions/pricing/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from stepsched.values import Value
 
 MAX_EVENTS = 25_000
 """Events of an execution's history, after which AWS ends it."""
-_MOST_LOOPS = 2_000
-"""Ways around that are looked at; a machine that has more is judged by the longest of these."""
+_MOST_STEPS = 5_000
+"""Steps in which the heaviest loop is sought."""
 
 
 class Prices(Value, frozen=True):
@@ -95,7 +95,7 @@ class _Weight:
             resource = str(state.get("Resource", ""))
             self.events = 6 if ".sync" in resource or resource.endswith(".waitForTaskToken") else 5
         elif kind == "Parallel":
-            inner = [_longest(branch) for branch in _list(state.get("Branches"))]
+            inner = [_Flow(branch).longest() for branch in _list(state.get("Branches"))]
             self.events = 4 + sum(usual.events for usual, _ in inner)
             self.transitions = 1 + sum(usual.transitions for usual, _ in inner)
             self.worst_events = sum(worst.events - usual.events for usual, worst in inner)
@@ -114,87 +114,133 @@ def budget_of(definition: Mapping[str, Any]) -> Budget:
     A Map counts as the state alone, for nobody knows its items; so does a loop inside a loop, for nobody
     knows its turns. What is only entered when something has failed is no loop.
     """
-    states = _states(definition)
-    weights = {name: _Weight(state) for name, state in states.items()}
-    entered = _calm_states(states, definition.get("StartAt"))
-    loops = [(way, calm) for way, calm in _cycles(states) if entered.intersection(way)]
-    calm = [way for way, calm in loops if calm and entered.issuperset(way)]
-    if not calm:
-        usual, worst = _longest(definition)
+    flow = _Flow(definition)
+    calm = flow.graph(calm=True)
+    loops = [part for part in _components(calm) if _turns(calm, part)]
+    if not loops:
+        usual, worst = flow.longest()
         return Budget(usual=usual, worst=worst, fixed_events=2, loops=False)
-    usual = _heaviest(calm, weights, worst=False)
-    worst = _heaviest([way for way, _ in loops], weights, worst=True)
-    around = {name for way, _ in loops for name in way}
-    outside = sum(weight.worst_events for name, weight in weights.items() if name not in around)
-    return Budget(usual=usual, worst=worst, fixed_events=2 + outside, loops=True)
+    loop = max(loops, key=lambda part: sum(flow.weights[name].events for name in part))
+    graph = flow.graph(calm=False)
+    (wide,) = (part for part in _components(graph) if loop[0] in part)
+    outside = sum(weight.worst_events for name, weight in flow.weights.items() if name not in wide)
+    return Budget(
+        usual=flow.around(calm, loop, worst=False),
+        worst=flow.around(graph, wide, worst=True),
+        fixed_events=2 + outside,
+        loops=True,
+    )
 
 
-def _calm_states(states: Mapping[str, Any], start: Any) -> set[str]:
-    """The states that are entered although nothing fails."""
-    found: set[str] = set()
-    open_states = [start]
-    while open_states:
-        name = open_states.pop()
-        if isinstance(name, str) and name in states and name not in found:
-            found.add(name)
-            open_states += [target for target, calm in _targets(states[name]) if calm]
+_Graph: TypeAlias = dict[str, list[str]]
+
+
+class _Flow:
+    """The states of a machine or a branch, with what each takes."""
+
+    def __init__(self, flow: Any) -> None:
+        self.states = _states(flow)
+        self.start = flow.get("StartAt") if isinstance(flow, Mapping) else None
+        self.weights = {name: _Weight(state) for name, state in self.states.items()}
+
+    def graph(self, *, calm: bool) -> _Graph:
+        """Where each state leads that is entered from the start: only while nothing fails, or at all."""
+        found: _Graph = {}
+        waiting = [self.start]
+        while waiting:
+            name = waiting.pop()
+            if isinstance(name, str) and name in self.states and name not in found:
+                targets = [target for target, is_calm in _targets(self.states[name]) if is_calm or not calm]
+                found[name] = [target for target in dict.fromkeys(targets) if target in self.states]
+                waiting += found[name]
+        return found
+
+    def turn(self, way: Iterable[str], *, worst: bool) -> Turn:
+        on = [(name, self.weights[name]) for name in way]
+        return Turn(
+            states=tuple(name for name, _ in on),
+            events=sum(weight.worst_events if worst else weight.events for _, weight in on),
+            transitions=sum(weight.worst_transitions if worst else weight.transitions for _, weight in on),
+        )
+
+    def longest(self) -> tuple[Turn, Turn]:
+        """The heaviest ways from the start: without failures, and of all. States that form a loop count
+        once each, as if one way led through all of them."""
+        return self._longest(calm=True), self._longest(calm=False)
+
+    def _longest(self, *, calm: bool) -> Turn:
+        graph = self.graph(calm=calm)
+        best: dict[str, tuple[int, tuple[str, ...]]] = {}
+        for part in _components(graph):  # what a component leads to stands before it
+            inside = set(part)
+            beyond = [best[target] for name in part for target in graph[name] if target not in inside]
+            events, way = max(beyond, default=(0, ()), key=lambda each: each[0])
+            own = self.turn(part, worst=not calm).events
+            for name in part:
+                best[name] = (own + events, (*part, *way))
+        way = best[self.start][1] if self.start in best else ()
+        return self.turn(way, worst=not calm)
+
+    def around(self, graph: _Graph, part: list[str], *, worst: bool) -> Turn:
+        """The heaviest simple loop in a component; where there are too many, all its states once each."""
+        inside = set(part)
+        heaviest = self.turn((), worst=worst)
+        steps = 0
+        for index, start in enumerate(part):
+            later = set(part[index:])
+            stack: list[tuple[str, ...]] = [(start,)]
+            while stack:
+                way = stack.pop()
+                steps += 1
+                if steps > _MOST_STEPS:
+                    return self.turn(part, worst=worst)
+                for target in graph[way[-1]]:
+                    if target == start:
+                        heaviest = max(heaviest, self.turn(way, worst=worst), key=lambda turn: turn.events)
+                    elif target in later and target in inside and target not in way:
+                        stack.append((*way, target))
+        return heaviest
+
+
+def _turns(graph: _Graph, part: list[str]) -> bool:
+    return len(part) > 1 or part[0] in graph[part[0]]
+
+
+def _components(graph: _Graph) -> list[list[str]]:
+    """The strongly connected components (Tarjan); each stands after those that it leads to."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    held: list[str] = []
+    on_hold: set[str] = set()
+    found: list[list[str]] = []
+    for root in graph:
+        if root in number:
+            continue
+        number[root] = low[root] = len(number)
+        held.append(root)
+        on_hold.add(root)
+        work = [(root, iter(graph[root]))]
+        while work:
+            name, targets = work[-1]
+            for target in targets:
+                if target not in number:
+                    number[target] = low[target] = len(number)
+                    held.append(target)
+                    on_hold.add(target)
+                    work.append((target, iter(graph[target])))
+                    break
+                if target in on_hold:
+                    low[name] = min(low[name], number[target])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
+                if low[name] == number[name]:
+                    at = held.index(name)
+                    found.append(held[at:])
+                    on_hold.difference_update(held[at:])
+                    del held[at:]
     return found
-
-
-def _longest(flow: Any) -> tuple[Turn, Turn]:
-    """The heaviest ways from the start of a flow to an end: without failures, and of all."""
-    states = _states(flow)
-    weights = {name: _Weight(state) for name, state in states.items()}
-    ways = list(_ways(states, flow.get("StartAt") if isinstance(flow, Mapping) else None))
-    calm = [way for way, calm in ways if calm] or [way for way, _ in ways]
-    return _heaviest(calm, weights, worst=False), _heaviest([way for way, _ in ways], weights, worst=True)
-
-
-def _heaviest(ways: list[tuple[str, ...]], weights: Mapping[str, _Weight], *, worst: bool) -> Turn:
-    turns = [Turn(states=(), events=0, transitions=0)]
-    for way in ways:
-        on = [weights[name] for name in way]
-        events = sum(weight.worst_events if worst else weight.events for weight in on)
-        transitions = sum(weight.worst_transitions if worst else weight.transitions for weight in on)
-        turns.append(Turn(states=way, events=events, transitions=transitions))
-    return max(turns, key=lambda turn: turn.events)
-
-
-def _cycles(states: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Simple loops, each once, and whether nothing fails on the way. Walks from each state in turn, over
-    those that come after it in the document."""
-    order = {name: index for index, name in enumerate(states)}
-    found = 0
-    for start in states:
-        for way, calm in _walk(states, start, lambda name, least=order[start]: order[name] >= least):
-            for target, is_calm in _targets(states[way[-1]]):
-                if target == start:
-                    yield way, calm and is_calm
-                    found += 1
-                    if found == _MOST_LOOPS:
-                        return
-
-
-def _ways(states: Mapping[str, Any], start: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """Ways from a state to one that leads nowhere new."""
-    if isinstance(start, str) and start in states:
-        for number, (way, calm) in enumerate(_walk(states, start, lambda _name: True)):
-            if all(target in way or target not in states for target, _ in _targets(states[way[-1]])):
-                yield way, calm
-            if number == _MOST_LOOPS:
-                return
-
-
-def _walk(states: Mapping[str, Any], start: str, allowed: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
-    stack: list[tuple[tuple[str, ...], bool]] = [((start,), True)]
-    steps = 0
-    while stack and steps < 20 * _MOST_LOOPS:
-        way, calm = stack.pop()
-        steps += 1
-        yield way, calm
-        for target, is_calm in _targets(states[way[-1]]):
-            if target in states and target not in way and allowed(target):
-                stack.append(((*way, target), calm and is_calm))
 
 
 def _targets(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar
 
-from pydantic import model_serializer
+from pydantic import ValidationInfo, model_serializer, model_validator
 from pydantic.alias_generators import to_pascal
 
 from stepsched.values import Value
@@ -15,19 +16,34 @@ from stepsched.values import Value
 class AslValue(Value, frozen=True, alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True):
     """A piece of a definition. What is given is written, what is left out is not."""
 
+    __hash__ = None  # type: ignore[assignment]  # dictionaries do not hash
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other piece is written the same, to the letter of its JSON: ``1`` is not ``true``."""
+        related = isinstance(other, type(self)) or isinstance(self, type(other))
+        return isinstance(other, AslValue) and related and same(self.to_dict(), other.to_dict())
+
     nullable: ClassVar[frozenset[str]] = frozenset()
     """Fields in which null says something; in the others None is as good as nothing."""
 
     def to_dict(self) -> dict[str, Any]:
         """The piece as plain JSON, in the words of the States Language."""
         document: dict[str, Any] = {}
+        unknown: dict[str, Any] = {}
         given = self.model_fields_set
         for name, alias in _order(type(self)):
             if name in given or name == "type":
                 value = getattr(self, name)
-                if value is not None or name in self.nullable:
+                if name == "unknown":
+                    unknown = write(value) or {}
+                elif value is not None or name in self.nullable:
                     document[alias] = write(value)
-        return document
+        return document | unknown
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unknown_apart(cls, data: Any) -> Any:
+        return split_unknown(cls, data) if "unknown" in cls.model_fields and is_written(data) else data
 
     @model_serializer(mode="plain")
     def _as_written(self) -> dict[str, Any]:
@@ -60,10 +76,18 @@ def split_unknown(model: type[AslValue], document: Mapping[str, Any]) -> dict[st
     return {key: value for key, value in document.items() if key in aliases} | {"Unknown": unknown}
 
 
-def with_unknown(document: dict[str, Any]) -> dict[str, Any]:
-    """The mirror of :func:`split_unknown`."""
-    unknown: dict[str, Any] = document.pop("Unknown", {})
-    return document | unknown
+WIRE = {"wire": True}
+"""The context of a validation that reads a definition, of which everything has to be kept."""
+
+
+def is_wire(info: ValidationInfo) -> bool:
+    """Whether a definition is read, rather than a constructor called."""
+    return info.mode == "json" or info.context is WIRE
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are written the same, but for the order of keys."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 @cache
@@ -81,7 +105,7 @@ def write(value: Any) -> Any:
     match value:
         case AslValue():
             return value.to_dict()
-        case dict():
+        case Mapping():
             return {key: write(item) for key, item in value.items()}
         case list() | tuple():
             return [write(item) for item in value]

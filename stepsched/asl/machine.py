@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from stepsched.asl.budget import Budget, budget_of
 from stepsched.asl.checks import check
 from stepsched.asl.diagnostics import Diagnostic
-from stepsched.asl.documents import split_unknown, with_unknown
+from stepsched.asl.documents import WIRE, write
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
 from stepsched.asl.states import Flow, QueryLanguage, Seconds
 from stepsched.errors import DefinitionError
@@ -31,10 +31,6 @@ class StateMachine(Flow, frozen=True):
     version: str | None = None
     unknown: dict[str, JsonValue] | None = None
     """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The definition as plain JSON."""
-        return with_unknown(super().to_dict())
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The definition as text, as ``CreateStateMachine`` takes it.
@@ -83,7 +79,7 @@ def _indented(value: Any, step: str, margin: str) -> str:
             lines = [_indented(item, step, inside) for item in value]
             brackets = "[]"
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
     short = ", ".join(lines)
     if len(short) + len(margin) < _WIDTH and "\n" not in short:
         return brackets[0] + short + brackets[1]
@@ -104,15 +100,43 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
         definition: Its text, or the JSON object.
 
     Raises:
-        DefinitionError: It is no JSON object with an object ``States``, or what stands beside it has a
-            wrong type; with what :func:`check` says.
+        DefinitionError: It is no JSON object with an object ``States``; with what :func:`check` says.
     """
     try:
-        document = json.loads(definition) if isinstance(definition, str) else definition
-        known = split_unknown(StateMachine, document)
-        return StateMachine.model_validate(known, by_alias=True, by_name=False)
-    except (ValueError, AttributeError, RecursionError) as error:
+        document = json.loads(definition) if isinstance(definition, str) else write(definition)
+        if not isinstance(document, dict) or not isinstance(document.get("States"), dict):
+            raise DefinitionError(check(definition), "a JSON object with an object States is wanted")
+        strange = {key: value for key, value in document.items() if not _is_known(key, value)}
+        known = {name: document.get(key) for key, name in _NAMES.items() if key not in strange}
+        return StateMachine.model_validate(known | ({"unknown": strange} if strange else {}), context=WIRE)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DefinitionError):
+            raise
         raise DefinitionError(check(definition), _first(error)) from error
+
+
+_NAMES = {
+    "Comment": "comment",
+    "QueryLanguage": "query_language",
+    "StartAt": "start_at",
+    "States": "states",
+    "TimeoutSeconds": "timeout_seconds",
+    "Version": "version",
+}
+
+
+def _is_known(key: str, value: Any) -> bool:
+    """Whether a machine has the field, with such a value."""
+    match key:
+        case "States":
+            return True
+        case "QueryLanguage":
+            return value in ("JSONata", "JSONPath")
+        case "TimeoutSeconds":
+            return isinstance(value, (int, str)) and not isinstance(value, bool)
+        case "Comment" | "StartAt" | "Version":
+            return isinstance(value, str)
+    return False
 
 
 def _first(error: Exception) -> str:

@@ -11,6 +11,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Literal, TypeAlias
@@ -50,10 +51,16 @@ class _Test(AslValue, frozen=True):
         return test
 
     def __and__(self, other: Test) -> Test:
-        return _joined("and", self, other)
+        return _joined("and", self, other) if isinstance(other, _Test) else NotImplemented
 
     def __or__(self, other: Test) -> Test:
-        return _joined("or", self, other)
+        return _joined("or", self, other) if isinstance(other, _Test) else NotImplemented
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a test has no truth in Python: join tests with & | ~, not with and, or, not, and write "
+            "(0 < x) & (x < 5) for 0 < x < 5"
+        )
 
     def __invert__(self) -> Test:
         if isinstance(self, Condition):
@@ -256,7 +263,7 @@ class Variable:
         value: JsonValue
         if isinstance(other, Variable):
             kind = self.type or other.type
-            if kind is None:
+            if kind is None or (other.type or kind) != kind:
                 raise ValueError(
                     f"{self.path!r} and {other.path!r} may be text, numbers, booleans or moments; "
                     f"say which, such as variable({self.path!r}, 'Numeric')"
@@ -264,6 +271,10 @@ class Variable:
             operator, value = f"{kind}{word}Path", other.path
         else:
             kind, literal = _typed(other)
+            if (self.type, kind) == ("Timestamp", "String"):
+                kind = "Timestamp"
+            if (self.type or kind) != kind:
+                raise ValueError(f"{self.path!r} is compared as {self.type}, and {other!r} is {kind}")
             operator, value = f"{kind}{word}", literal
         if operator not in OPERATORS:
             raise ValueError(f"{self.path!r}: booleans are equal or not; {operator} does not exist")
@@ -304,7 +315,7 @@ def _typed(value: object) -> tuple[ValueType, JsonValue]:
     match value:
         case bool():
             return "Boolean", value
-        case int() | float():
+        case int() | float() if math.isfinite(value):
             return "Numeric", value
         case str():
             return "String", value
@@ -313,7 +324,7 @@ def _typed(value: object) -> tuple[ValueType, JsonValue]:
             return "Timestamp", text
         case datetime():
             raise ValueError(f"{value!r} is naive; give an aware datetime")
-    raise ValueError(f"{value!r}: text, numbers, booleans and datetimes can be compared")
+    raise ValueError(f"{value!r}: text, finite numbers, booleans and datetimes can be compared")
 
 
 def _joined(word: str, left: _Test, right: _Test) -> Test:

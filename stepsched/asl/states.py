@@ -10,11 +10,12 @@ https://states-language.net/spec.html
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, JsonValue, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, ValidationError, ValidationInfo, model_validator
 
-from stepsched.asl.documents import AslValue, is_written, split_unknown, with_unknown
+from stepsched.asl.documents import WIRE, AslValue, is_wire, is_written, same, write
 from stepsched.asl.rules import Rule, Test
 
 QueryLanguage: TypeAlias = Literal["JSONata", "JSONPath"]
@@ -83,10 +84,6 @@ class _State(AslValue, frozen=True):
     unknown: dict[str, JsonValue] | None = None
     """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
     nullable = _DATA
-
-    def to_dict(self) -> dict[str, Any]:
-        """The state as plain JSON."""
-        return with_unknown(super().to_dict())
 
 
 class _Flow(_State, frozen=True):
@@ -193,9 +190,15 @@ class OtherState(AslValue, frozen=True):
     type: Literal["Other"] = "Other"
     document: JsonValue
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_is(cls, data: Any) -> Any:
+        given = isinstance(data, Mapping) and "document" in data and data.keys() <= {"type", "document"}
+        return data if given else {"document": data}
+
     def to_dict(self) -> Any:
         """The state as it is written."""
-        return self.document
+        return write(self.document)
 
 
 class Flow(AslValue, frozen=True):
@@ -257,8 +260,12 @@ class Map(_Work, frozen=True):
     tolerated_failure_percentage_path: str | None = None
 
 
-def _read_state(value: Any) -> Any:
-    return read_state(value) if isinstance(value, Mapping) else value
+def _read_state(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, AslValue):
+        return value
+    if is_wire(info) or is_written(value):
+        return read_state(value)
+    raise ValueError(f"{value!r} is no state; give one such as Pass(), or a definition's own with its Type")
 
 
 State: TypeAlias = Annotated[
@@ -284,16 +291,17 @@ _TYPES: dict[str, type[Task | Pass | Wait | Choice | Succeed | Fail | Parallel |
 }
 
 
-def read_state(document: Mapping[str, Any]) -> Any:
-    """A state as it stands in a definition; one that fits no type is kept as it is written."""
-    kind = document.get("Type")
+def read_state(document: Any) -> Any:
+    """A state as it stands in a definition; one that fits no type to the letter is kept as it is written."""
+    kind = document.get("Type") if isinstance(document, Mapping) else None
     if isinstance(kind, str) and kind in _TYPES:
         try:
-            known = split_unknown(_TYPES[kind], document)
-            return _TYPES[kind].model_validate(known, by_alias=True, by_name=False)
-        except ValidationError:
-            return OtherState(document=dict(document))
-    return OtherState(document=dict(document))
+            state = _TYPES[kind].model_validate(document, by_alias=True, by_name=False, context=WIRE)
+            if same(state.to_dict(), document):
+                return state
+        except (ValidationError, RecursionError):
+            pass  # it is kept below
+    return OtherState.model_construct({"document"}, document=document)
 
 
 def chain(states: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,8 +316,8 @@ def chain(states: Mapping[str, Any]) -> dict[str, Any]:
         >>> chain({"Rest": Wait(seconds=60), "Go": Pass()})["Rest"].next
         'Go'
     """
-    names = list(states)
-    following = dict(zip(names, [*names[1:], None], strict=True))
+    names: list[str | None] = [*states, None]
+    following = dict(pairwise(names))
     linked = {}
     for name, state in states.items():
         if isinstance(state, _Flow) and state.next is None and not state.end:

@@ -67,7 +67,8 @@ class Player:
         self.now, self.name = start, name
         self.calls: list[Called] = []
         self.executions: list[Execution] = []
-        self.waits: list[tuple[str, timedelta]] = []
+        self.accounts: list[tuple[int, int]] = []
+        """At each renewal: the events that the machine has counted, and those that there are."""
 
     def play(self, until: datetime, given: Any = None) -> Player:
         """Runs until the clock has passed ``until``; what is in the middle of a run ends that run first."""
@@ -77,7 +78,8 @@ class Player:
         return self
 
     def _execute(self, name: str, given: Any, until: datetime) -> tuple[str, Any] | None:
-        began, self.events, self.successor = self.now, 1, None
+        began, self.events = self.now, 1
+        self.successor: tuple[str, Any] | None = None
         self.variables: dict[str, Any] = {}
         self.context = {
             "Execution": {"Id": f"{_MACHINE.replace('stateMachine', 'execution')}:{name}", "Name": name},
@@ -107,6 +109,8 @@ class Player:
     def _enter(self, name: str, state: Mapping[str, Any], given: Any) -> tuple[str | None, Any]:
         states: dict[str, Any] = {"input": given, "context": self.context}
         bindings = {**self.variables, "states": states}
+        if name == "Renew" and "spent" in self.variables:
+            self.accounts.append((self.variables["spent"], self.events))
         self.events += 1 if state["Type"] == "Fail" else 2
         place: Mapping[str, Any] = state
         match state["Type"]:
@@ -118,7 +122,6 @@ class Player:
                 else:
                     wait = _instant(self._value(state["Timestamp"], bindings)) - self.now
                 wait = max(wait, timedelta(0))
-                self.waits.append((name, wait))
                 self._leave(place, bindings, given)
                 self.now += wait
                 return place["Next"], self.output
@@ -188,7 +191,7 @@ class Player:
 def evaluated(
     engine: JsonataEngine, value: Any, bindings: Mapping[str, Any], now: datetime | None = None
 ) -> Any:
-    """A piece of a definition as Step Functions evaluates it: texts from ``{%`` to ``%}``, and nothing else."""
+    """A piece of a definition, evaluated: texts from ``{%`` to ``%}``, and nothing else."""
     match value:
         case str() if value.startswith("{%") and value.endswith("%}"):
             found = engine.evaluate(value[2:-2], bindings, now=now)

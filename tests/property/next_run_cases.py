@@ -6,7 +6,7 @@ Hypothesis is not used: each case is handed to another process, and thousands ar
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any, NamedTuple
@@ -170,7 +170,7 @@ class _Drawing:
         def number() -> int:
             return self.random.randint(low, high)
 
-        forms = [
+        forms: list[Callable[[], str]] = [
             lambda: "*",
             lambda: "*",
             lambda: str(number()),

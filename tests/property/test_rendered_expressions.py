@@ -155,6 +155,7 @@ def check_literal(engine: JsonataEngine, payload: Any) -> None:
     assert _as_floats(evaluated(engine, piece, {})) == _as_floats(payload)
     for text in expressions(piece):
         assert read_expression(text).findings == ()
+        assert not {"{%", "%}"} & {text[place : place + 2] for place in range(len(text))}
 
 
 @settings(max_examples=150)
@@ -222,7 +223,7 @@ def check_retry(engine: JsonataEngine, retry: ss.Retry, random: Random) -> None:
 
 
 def test_pauses_and_their_end_are_those_of_the_policy(jsonata_engine: JsonataEngine) -> None:
-    for retry in retries(1, 120):
+    for retry in retries(1, 60):
         check_retry(jsonata_engine, retry, Random(2))
 
 
@@ -262,6 +263,7 @@ def play(
         assert execution.events <= max_events
         assert execution.lasted < YEAR
         assert number == 0 or NAME.fullmatch(execution.name)
+    assert all(counted >= events for counted, events in player.accounts)
     names = [execution.name for execution in player.executions]
     assert len(set(names)) == len(names)
     assert {each.status for each in player.executions[:-1]} <= {"SUCCEEDED"}
@@ -320,8 +322,8 @@ def test_quick_runs_are_those_of_the_embedded_backend(
     jsonata_engine: JsonataEngine, schedule: Any, overlap: ss.Overlap
 ) -> None:
     wanted = job(schedule=schedule, overlap=overlap)
-    player = play(jsonata_engine, wanted, 2 * DAY, max_events=700)
-    assert begun(player) == embedded(wanted, 2 * DAY)
+    player = play(jsonata_engine, wanted, DAY, max_events=700)
+    assert begun(player) == embedded(wanted, DAY)
     assert len(player.executions) > 1 or len(player.calls) < 10
 
 
@@ -347,7 +349,7 @@ def test_retries_occupy_the_job_as_in_the_embedded_backend(
     """A run between its attempts is one that goes on; with four failures it is given up."""
     retry = ss.Retry(interval=4 * MINUTE, backoff_rate=3, max_age=HOUR)
     wanted = job(overlap=overlap, retry=retry)
-    length = 2 * DAY
+    length = DAY
     player = play(jsonata_engine, wanted, length, Nth(failures), max_events=900)
     if overlap is ss.Overlap.SKIP:
         assert begun(player) == embedded(wanted, length, Nth(failures))
@@ -374,7 +376,7 @@ def test_no_attempt_begins_beyond_its_age(jsonata_engine: JsonataEngine) -> None
     assert begun(player) == local
     letters = begun(player, "Dead letter")
     assert len(letters) == len(begun(player, "Notify")) == 95
-    told = [call.arguments["Message"] for call in player.calls if call.state == "Notify"][0]
+    told = next(call.arguments["Message"] for call in player.calls if call.state == "Notify")
     assert told == {
         "job": "job",
         "scheduled_for": written(START + 15 * MINUTE),
@@ -418,9 +420,9 @@ def test_events_are_kept_below_their_bound(jsonata_engine: JsonataEngine, target
             return nth(called)
         return Answer(retries=20 if called.state == "Renew" else 6)
 
-    player = play(jsonata_engine, wanted, DAY / 2, answer, max_events=1000 if target is SIX else 500)
-    assert len(player.executions) > 1
-    assert len({call.variables["due"] for call in player.calls}) == 47
+    player = play(jsonata_engine, wanted, DAY / 4, answer, max_events=1000 if target is SIX else 500)
+    assert len(player.executions) > 1 or not failures
+    assert len({call.variables["due"] for call in player.calls}) == 23
 
 
 @pytest.mark.parametrize(
@@ -460,8 +462,8 @@ def test_no_execution_grows_old_where_runs_lag_behind(jsonata_engine: JsonataEng
 def test_names_stay_in_their_bounds_whatever_the_first_is_called(jsonata_engine: JsonataEngine) -> None:
     wanted = job(schedule=ss.Rate(MINUTE), overlap=ss.Overlap.QUEUE)
     for name in ("a", "a" * 80, "3f2504e0-4f89-11d3-9a0c-0305e82c3301"):
-        player = play(jsonata_engine, wanted, 5 * HOUR, max_events=300, name=name)
-        assert len(player.executions) > 10
+        player = play(jsonata_engine, wanted, HOUR, max_events=300, name=name)
+        assert len(player.executions) > 3
 
 
 def test_a_large_generation_still_has_a_name(jsonata_engine: JsonataEngine) -> None:

@@ -25,6 +25,7 @@ from stepsched.asl.checks.maps import (
     item_batcher,
     item_reader,
     label,
+    of_a_map,
     processor_config,
     processor_of,
     result_writer,
@@ -230,7 +231,13 @@ ELSEWHERE.update(
 _MACHINE: dict[str, Handler] = {"Comment": text, "StartAt": anything, "States": anything}
 MACHINE = Shape(
     "a state machine",
-    _MACHINE | {"QueryLanguage": _QUERY_LANGUAGES, "TimeoutSeconds": whole(1, _LONGEST), "Version": version},
+    _MACHINE
+    | {
+        "QueryLanguage": _QUERY_LANGUAGES,
+        "TimeoutSeconds": whole(1, _LONGEST),
+        "Version": version,
+        "ProcessorConfig": of_a_map,
+    },
     required=("StartAt", "States"),
 )
 BRANCH = Shape("a branch", _MACHINE | {"QueryLanguage": _no_query_language}, required=("StartAt", "States"))

@@ -189,3 +189,9 @@ def check_mode(visit: Visit) -> None:
         visit.report.error(
             visit.path, "a distributed Map cannot run in the EXPRESS children of another; make it INLINE"
         )
+
+
+def of_a_map(visit: Visit, path: str, key: str, value: Any) -> None:  # noqa: ARG001 -- as every handler
+    """What stands beside the states of a machine although it belongs into the processor of a Map. AWS takes
+    it: definitions that ran there have it."""
+    visit.report.warning(f"{path}/{key}", f"{key} says nothing here; it belongs into a Map's ItemProcessor")

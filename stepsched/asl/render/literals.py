@@ -64,6 +64,10 @@ def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -
         case list():
             return f"[{', '.join(_expression(item, attributes, depth + 1) for item in value)}]"
         case dict():
+            if "__proto__" in value:
+                raise ValueError(
+                    "the key '__proto__' would be lost beside or below a key that ends in '.$'; rename one"
+                )
             pairs = (
                 f"{quoted(key)}: {_expression(item, attributes, depth + 1)}" for key, item in value.items()
             )

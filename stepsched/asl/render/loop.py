@@ -32,7 +32,7 @@ from stepsched.asl.machine import StateMachine
 from stepsched.asl.render.attempts import Work, whole_seconds
 from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.asl.render.runs import Run, Ways, parallel, single
-from stepsched.asl.render.tasks import Message, call_of
+from stepsched.asl.render.tasks import Message, call_of, partitions_of
 from stepsched.asl.render.timing import timing_of
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import condition
@@ -80,7 +80,7 @@ def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
 class JobMachine(StateMachine, frozen=True):
     """The machine of a job, which knows what its turns take."""
 
-    _budget: Budget = PrivateAttr()
+    _budget: Budget | None = PrivateAttr(default=None)
 
     def keep(self, budget: Budget) -> None:
         """Notes the budget."""
@@ -88,7 +88,7 @@ class JobMachine(StateMachine, frozen=True):
 
     def budget(self) -> Budget:
         """Events and transitions of a turn, and how many turns one execution holds."""
-        return self._budget
+        return super().budget() if self._budget is None else self._budget
 
 
 class _Loop:
@@ -106,7 +106,19 @@ class _Loop:
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
         target = job.target
         self.parts: tuple[Target, ...] = target.targets if isinstance(target, ParallelTarget) else (target,)
+        self.partition = self.one_partition()
         self.works = self.calls()
+
+    def one_partition(self) -> str:
+        """Where the targets are, the machine is."""
+        told = [part for part in (self.job.dead_letter, self.job.notify) if part is not None]
+        found = sorted({partition for part in (*self.parts, *told) for partition in partitions_of(part)})
+        if len(found) > 1:
+            raise ValueError(
+                f"its targets lie in the partitions {' and '.join(found)}, and a machine reaches one; "
+                "make a job for each"
+            )
+        return found[0] if found else "aws"
 
     def machine(self) -> StateMachine:
         notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
@@ -249,7 +261,7 @@ class _Loop:
         works = []
         for number, part in enumerate(self.parts, 1):
             message = self.message(number if len(self.parts) > 1 else None)
-            call = call_of(part, message, wait=self.wait)
+            call = call_of(part, message, wait=self.wait, partition=self.partition)
             if not call.is_whole:
                 self.check_started(f"{type(part).__name__}{call.because}")
             works.append(Work(call, self.job.retry, self.timeout))
@@ -325,18 +337,32 @@ class _Loop:
                     "SCHEDULED_TIME": _attribute("$due"),
                 },
             }
-            states["Dead letter"] = _notice("sqs", "sendMessage", arguments, following)
+            states["Dead letter"] = self.notice("sqs", "sendMessage", arguments, following)
         if self.job.notify is not None:
             told = {"job": self.job.name, "scheduled_for": "{% $due %}", **failure}
             arguments = {
-                "TopicArn": self.job.notify.topic_arn,
+                **call_of(self.job.notify, self.message(0), wait=False).arguments,
                 "Subject": f"Job {self.job.name} failed",
                 "Message": told,
             }
-            states["Notify"] = _notice("sns", "publish", arguments, self.last)
+            states["Notify"] = self.notice("sns", "publish", arguments, self.last)
         if self.stops:
             states["Stopped"] = Fail(error=failure["error"], cause=failure["cause"])
         return states
+
+    def notice(self, service: str, action: str, arguments: dict[str, Any], following: str) -> Task:
+        """A call that must not end the schedule when it fails."""
+        patient = Retrier(
+            error_equals=("States.ALL",), interval_seconds=5, max_attempts=_NOTICE_RETRIES, backoff_rate=3
+        )
+        return Task(
+            resource=integration(service, action, partition=self.partition),
+            arguments=arguments,
+            retry=(patient,),
+            catch=(Catcher(error_equals=("States.ALL",), next=following),),
+            output={},
+            next=following,
+        )
 
     # -- the end of an execution ------------------------------------------------------------------------
 
@@ -366,7 +392,7 @@ class _Loop:
         )
         states["Renew"] = Task(
             comment="The next execution goes on where this one ends; its history is empty again",
-            resource=integration("states", "startExecution", partition=self.partition()),
+            resource=integration("states", "startExecution", partition=self.partition),
             arguments={
                 "StateMachineArn": "{% $states.context.StateMachine.Id %}",
                 "Name": "{% $series & '-' & $string($generation + 1) %}",
@@ -379,10 +405,6 @@ class _Loop:
         )
         states["Renewed"] = Succeed()
         return states
-
-    def partition(self) -> str:
-        """Where the targets are, the machine is."""
-        return self.works[0].call.resource.split(":")[1]
 
 
 def _is_message(target: Target) -> bool:
@@ -404,19 +426,3 @@ _PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
 
 def _attribute(expression: str) -> dict[str, str]:
     return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}
-
-
-def _notice(service: str, action: str, arguments: dict[str, Any], following: str) -> Task:
-    """A call that must not end the schedule when it fails."""
-    patient = Retrier(
-        error_equals=("States.ALL",), interval_seconds=5, max_attempts=_NOTICE_RETRIES, backoff_rate=3
-    )
-    partition = str(arguments.get("TopicArn", "arn:aws")).split(":")[1]
-    return Task(
-        resource=integration(service, action, partition=partition),
-        arguments=arguments,
-        retry=(patient,),
-        catch=(Catcher(error_equals=("States.ALL",), next=following),),
-        output={},
-        next=following,
-    )

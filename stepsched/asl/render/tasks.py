@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -79,13 +80,14 @@ class Message(NamedTuple):
         return f"{{% {quoted(digest + '/')} & {self.due} %}}"
 
 
-def call_of(target: Target, message: Message, *, wait: bool) -> Call:
+def call_of(target: Target, message: Message, *, wait: bool, partition: str = "aws") -> Call:
     """The call that invokes a target.
 
     Args:
         target: Any that AWS invokes by itself; a parallel target is as many calls as it has parts.
         message: What it gets.
         wait: Whether the call ends with what it has started, where the service allows that.
+        partition: Of the machine.
 
     Raises:
         ValueError: There is no such call; how to mend it.
@@ -96,53 +98,54 @@ def call_of(target: Target, message: Message, *, wait: bool) -> Call:
         case LambdaTarget(function_arn=arn):
             how = {} if wait else {"InvocationType": "Event"}
             arguments = {"FunctionName": arn, "Payload": data(), **how}
-            return Call(integration("lambda", "invoke", partition=_partition(arn)), arguments, wait)
+            return Call(integration("lambda", "invoke", partition=partition), arguments, wait)
         case StateMachineTarget(state_machine_arn=arn):
             pattern = Pattern.RUN_JOB_JSON if wait else Pattern.REQUEST
             given = message.payload
             payload = literal(to_json(given), {}) if isinstance(given, str) else data()
-            resource = integration("states", "startExecution", pattern, partition=_partition(arn))
+            resource = integration("states", "startExecution", pattern, partition=partition)
             return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
         case QueueTarget():
-            return _queue_call(target, message)
+            return _queue_call(target, message, partition)
         case TopicTarget(topic_arn=arn):
             arguments = {"TopicArn": arn, "Message": message.text()}
             if arn.endswith(".fifo"):
                 arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.once()}
-            return Call(integration("sns", "publish", partition=_partition(arn)), arguments)
+            return Call(integration("sns", "publish", partition=partition), arguments)
         case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
             if not isinstance(message.payload, dict):
                 raise ValueError(  # noqa: TRY004 -- about the job
                     f"the detail of an event is a JSON object, and the input is {_kind(message)}"
                 )
             entry = {"EventBusName": arn, "DetailType": literal(kind, {}), "Source": source, "Detail": data()}
-            return Call(integration("events", "putEvents", partition=_partition(arn)), {"Entries": [entry]})
+            return Call(integration("events", "putEvents", partition=partition), {"Entries": [entry]})
         case KinesisTarget(stream_arn=arn, partition_key=key):
             arguments = {"StreamName": _name(arn), "PartitionKey": literal(key, {}), "Data": _blob(message)}
-            return Call(sdk_integration("kinesis", "putRecord", partition=_partition(arn)), arguments)
+            return Call(sdk_integration("kinesis", "putRecord", partition=partition), arguments)
         case FirehoseTarget(delivery_stream_arn=arn):
             arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
-            return Call(sdk_integration("firehose", "putRecord", partition=_partition(arn)), arguments)
+            return Call(sdk_integration("firehose", "putRecord", partition=partition), arguments)
         case EcsTaskTarget(cluster_arn=arn):
-            return _task_call(target, _overrides(message), job_pattern)
+            return _task_call(target, _overrides(message), job_pattern, partition)
         case CodeBuildTarget(project_arn=arn):
-            resource = integration("codebuild", "startBuild", job_pattern, partition=_partition(arn))
-            return Call(resource, {"ProjectName": _name(arn), **_overrides(message)}, wait)
+            resource = integration("codebuild", "startBuild", job_pattern, partition=partition)
+            return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, wait)
         case CodePipelineTarget(pipeline_arn=arn):
-            resource = sdk_integration("codepipeline", "startPipelineExecution", partition=_partition(arn))
+            resource = sdk_integration("codepipeline", "startPipelineExecution", partition=partition)
             name = arn.split(":", 5)[5]
-            return Call(resource, {"Name": name, **_overrides(message)}, is_whole=False)
+            return Call(resource, {**_overrides(message), "Name": name}, is_whole=False)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
-            resource = sdk_integration("sagemaker", "startPipelineExecution", partition=_partition(arn))
+            resource = sdk_integration("sagemaker", "startPipelineExecution", partition=partition)
             pairs = [{"Name": key, "Value": literal(value, {})} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
             return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
-        case BatchTarget(job_queue=queue):
-            partition = _partition(queue) if queue.startswith("arn:") else "aws"
+        case BatchTarget():
             resource = integration("batch", "submitJob", job_pattern, partition=partition)
             return Call(resource, _batch_arguments(target, message), not started)
         case ApiTarget(service=service, action=action, request=request):
-            return Call(sdk_integration(service, action), literal(request, message.attributes))
+            return Call(
+                sdk_integration(service, action, partition=partition), literal(request, message.attributes)
+            )
         case TemplateTarget(target_arn=arn):
             raise ValueError(
                 f"a TemplateTarget is written as EventBridge Scheduler has it ({arn}); "
@@ -169,7 +172,7 @@ def _blob(message: Message) -> Any:
     return message.data()
 
 
-def _queue_call(target: QueueTarget, message: Message) -> Call:
+def _queue_call(target: QueueTarget, message: Message, partition: str) -> Call:
     arn = target.queue_arn
     arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
     if target.message_group_id is not None:
@@ -177,7 +180,7 @@ def _queue_call(target: QueueTarget, message: Message) -> Call:
             "MessageGroupId": literal(target.message_group_id, {}),
             "MessageDeduplicationId": message.once(),
         }
-    return Call(integration("sqs", "sendMessage", partition=_partition(arn)), arguments)
+    return Call(integration("sqs", "sendMessage", partition=partition), arguments)
 
 
 def queue_url(arn: str) -> str:
@@ -192,12 +195,11 @@ def queue_url(arn: str) -> str:
     return f"https://sqs.{region}.{_DOMAINS[partition]}/{account}/{name}"
 
 
-def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Pattern) -> Call:
+def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Pattern, partition: str) -> Call:
     """RunTask by the optimised integration, or by the plain one where it needs what the former lacks.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
     """
-    partition = _partition(target.cluster_arn)
     plain = {
         "Count": target.task_count if target.task_count > 1 else None,
         "CapacityProviderStrategy": [
@@ -206,7 +208,7 @@ def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Patter
         ],
         "ReferenceId": target.reference_id,
         "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
-        "EnableEcsManagedTags": target.ecs_managed_tags,
+        "EnableECSManagedTags": target.ecs_managed_tags,
     }
     more = {key: literal(value, {}) for key, value in plain.items() if value}
     arguments = _task_arguments(target) | ({"Overrides": overrides} if overrides else {})
@@ -221,7 +223,7 @@ def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Patter
         "CapacityProviderStrategy": "capacity_providers",
         "ReferenceId": "reference_id",
         "Tags": "tags",
-        "EnableEcsManagedTags": "ecs_managed_tags",
+        "EnableECSManagedTags": "ecs_managed_tags",
     }
     because = f" with {', '.join(words[key] for key in more)}"
     resource = sdk_integration("ecs", "runTask", partition=partition)
@@ -259,7 +261,7 @@ def _placed(rule: Placement, word: str) -> dict[str, str]:
 
 def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "JobName": target.job_name or message.name.replace(".", "_"),
+        "JobName": target.job_name or _batch_name(message.name),
         "JobQueue": literal(target.job_queue, {}),
         "JobDefinition": literal(target.job_definition, {}),
     }
@@ -268,6 +270,15 @@ def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
     if target.container_overrides:
         arguments["ContainerOverrides"] = literal(_pascal(target.container_overrides), message.attributes)
     return arguments
+
+
+def _batch_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(
+            f"{name!r} is no name for a Batch job, which begins with a letter or digit and holds these, '-' "
+            "and '_'; give the target a job_name"
+        )
+    return name
 
 
 def _overrides(message: Message) -> dict[str, Any]:
@@ -313,10 +324,10 @@ def _kind(message: Message) -> str:
     return words.get(type(message.payload), "a number")
 
 
-def _partition(arn: str) -> str:
-    match = ARN.fullmatch(arn)
-    assert match is not None
-    return match["partition"]
+def partitions_of(target: Target) -> set[str]:
+    """The partitions that the ARNs of a target name; empty where it has none."""
+    texts = [value for _, value in target if isinstance(value, str)]
+    return {match["partition"] for text in texts if (match := ARN.fullmatch(text)) is not None}
 
 
 def _name(arn: str) -> str:

@@ -181,7 +181,6 @@ def test_a_caught_failure_is_no_usual_way() -> None:
     assert budget.fixed_events == 2 + 2
 
 
-@pytest.mark.xfail(strict=True, reason="a way ends only where nothing leads on, a catcher neither")
 @pytest.mark.parametrize("after", [{**WAIT, "Next": "Run"}, {**task(), "End": True}])
 def test_what_only_failures_enter_is_neither_a_loop_nor_usual(after: dict[str, Any]) -> None:
     run = {**task(Catch=[{"ErrorEquals": ["States.ALL"], "Next": "After"}]), "End": True}
@@ -270,12 +269,6 @@ def ladder(size: int) -> dict[str, Any]:
     return {"StartAt": "A0", "States": {**states, f"A{size}": ENDS}}
 
 
-SLOW = pytest.mark.xfail(
-    run=False, reason="takes from 14 to 98 s: the walk from every state is bounded alone"
-)
-
-
-@pytest.mark.xfail(strict=True, reason="of many ways only the first are looked at")
 @pytest.mark.parametrize("size", [11, 14])
 def test_of_many_ways_the_longest_counts(size: int) -> None:
     assert budget_of(ladder(size)).usual.events == size * (2 + 5) + 2
@@ -286,8 +279,8 @@ def test_of_many_ways_the_longest_counts(size: int) -> None:
     [
         pytest.param(complete(30), id="complete graph"),
         pytest.param(complete(100), id="large complete graph"),
-        pytest.param(ladder(200), id="ladder", marks=SLOW),
-        pytest.param(line(**{f"S{number}": PASS for number in range(2_000)}), id="long line", marks=SLOW),
+        pytest.param(ladder(200), id="ladder"),
+        pytest.param(line(**{f"S{number}": PASS for number in range(2_000)}), id="long line"),
     ],
 )
 def test_many_ways_take_no_time(definition: dict[str, Any]) -> None:

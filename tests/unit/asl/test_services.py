@@ -36,7 +36,7 @@ def every_listed_resource() -> Iterator[str]:
     for service, its_actions in ACTIONS.items():
         for action, patterns in its_actions.items():
             yield f"{service}:{action}"
-            yield from (f"{service}:{action}.{pattern}" for pattern in patterns)
+            yield from (f"{service}:{action}.{pattern}" for pattern in sorted(patterns))
 
 
 @pytest.mark.parametrize(

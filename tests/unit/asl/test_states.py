@@ -127,7 +127,6 @@ def test_json_is_an_exact_mirror(value: AslValue, written: dict[str, Any]) -> No
     assert type(value).model_validate(value.model_dump()) == value
 
 
-@pytest.mark.xfail(strict=True, reason="an OtherState is written as its document and not read so")
 def test_json_mirrors_an_other_state() -> None:
     state = asl.OtherState(document={"Type": "Loop"})
     assert asl.OtherState.model_validate_json(state.model_dump_json()) == state
@@ -199,7 +198,6 @@ def test_equal_is_what_says_the_same() -> None:
     assert asl.Pass(end=True) != asl.Succeed()  # type: ignore[comparison-overlap]  # it is the point
 
 
-@pytest.mark.xfail(strict=True, reason="values that are written differently are equal")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -209,7 +207,6 @@ def test_equal_is_what_says_the_same() -> None:
     ],
 )
 def test_what_is_written_differently_is_not_equal(one: asl.Pass, other: asl.Pass) -> None:
-    assert one.to_dict() != other.to_dict() or one.to_json() != other.to_json()  # type: ignore[attr-defined]
     assert one != other
 
 
@@ -303,7 +300,6 @@ def test_a_chain_keeps_its_states_as_they_were() -> None:
     assert first.next is None
 
 
-@pytest.mark.xfail(strict=True, reason="zip() of names and of one more")
 def test_a_chain_of_nothing_is_nothing() -> None:
     assert asl.chain({}) == {}
 

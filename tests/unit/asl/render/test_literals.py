@@ -87,7 +87,18 @@ def read(value: Any, engine: JsonataEngine) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(_JSON)
 def test_it_comes_out_as_it_went_in(jsonata_engine: JsonataEngine, value: Any) -> None:
-    assert read(literal(value, {}), jsonata_engine) == value
+    try:
+        written = literal(value, {})
+    except ValueError as error:
+        assert "__proto__" in str(error)
+        return
+    assert read(written, jsonata_engine) == value
+
+
+def test_a_key_that_would_be_lost_is_refused() -> None:
+    with pytest.raises(ValueError, match="__proto__"):
+        literal({"a.$": {"__proto__": 1}}, {})
+    assert literal({"__proto__": "{% 1 %}"}, {}).keys() == {"__proto__"}
 
 
 @settings(max_examples=100, deadline=None)

@@ -281,10 +281,6 @@ def test_the_url_of_a_queue(arn: str, url: str) -> None:
     assert queue_url(arn) == url
 
 
-def test_a_dot_in_a_jobs_name_is_none_in_batch() -> None:
-    assert call(*TARGETS["batch"], name="a.b-c")[1]["JobName"] == "a_b-c"
-
-
 # -- context attributes ---------------------------------------------------------------------------------
 
 
