@@ -50,30 +50,31 @@ def states_of(definition: dict[str, Any]) -> int:
     )
 
 
-def long_machine(states: int, language: str) -> dict[str, Any]:
+def long_machine(states: int, language: str, *, mark: str = "") -> dict[str, Any]:
     """A right definition of so many states: waits, tasks with retries and catchers, choices; and an end.
 
     Args:
         states: A multiple of three, and one.
         language: ``JSONata`` or ``JSONPath``.
+        mark: Letters that make its expressions and paths others than those of any other mark.
     """
     steps = _jsonata if language == "JSONata" else _jsonpath
     count = states // 3
     made: dict[str, Any] = {}
     for number in range(count):
         after = f"Wait {number + 1}" if number + 1 < count else "Done"
-        made |= steps(number, after)
+        made |= steps(number, after, f"{mark}{number}")
     made["Done"] = {"Type": "Succeed"}
     assert len(made) == states
     return {"QueryLanguage": language, "StartAt": "Wait 0", "States": made}
 
 
-def _jsonata(number: int, after: str) -> dict[str, Any]:
-    count = f"count{number}"
+def _jsonata(number: int, after: str, mark: str) -> dict[str, Any]:
+    count = f"count{mark}"
     return {
         f"Wait {number}": {
             "Type": "Wait",
-            "Seconds": "{% $max([0, $floor(($toMillis($states.input.due) - $millis()) / 1000)]) %}",
+            "Seconds": f"{{% $max([0, $floor(($toMillis($states.input.due{mark}) - $millis()) / 1000)]) %}}",
             "Assign": {count: 0},
             "Next": f"Run {number}",
         },
@@ -82,10 +83,10 @@ def _jsonata(number: int, after: str) -> dict[str, Any]:
             "Resource": "arn:aws:states:::lambda:invoke",
             "Arguments": {
                 "FunctionName": FUNCTION,
-                "Payload": {"number": number, "order": "{% $states.input.orders[status = 'open'].id %}"},
+                "Payload": {"number": number, "order": f"{{% $states.input.orders[status = '{mark}'].id %}}"},
             },
             "Assign": {count: f"{{% ${count} + 1 %}}"},
-            "Output": "{% $merge([$states.input, {'again': $states.result.Payload.again}]) %}",
+            "Output": f"{{% $merge([$states.input, {{'again': $states.result.Payload.again{mark}}}]) %}}",
             "TimeoutSeconds": 300,
             "Retry": [_RETRIER],
             "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": after}],
@@ -104,9 +105,9 @@ def _jsonata(number: int, after: str) -> dict[str, Any]:
     }
 
 
-def _jsonpath(number: int, after: str) -> dict[str, Any]:
+def _jsonpath(number: int, after: str, mark: str) -> dict[str, Any]:
     return {
-        f"Wait {number}": {"Type": "Wait", "TimestampPath": "$.due", "Next": f"Run {number}"},
+        f"Wait {number}": {"Type": "Wait", "TimestampPath": f"$.due{mark}", "Next": f"Run {number}"},
         f"Run {number}": {
             "Type": "Task",
             "Resource": "arn:aws:states:::lambda:invoke",
@@ -114,12 +115,12 @@ def _jsonpath(number: int, after: str) -> dict[str, Any]:
                 "FunctionName": FUNCTION,
                 "Payload": {
                     "number": number,
-                    "order.$": "$.orders[?(@.status == 'open')].id",
-                    "text.$": "States.Format('{} of {}', $.name, $$.Execution.Name)",
+                    "order.$": f"$.orders[?(@.status == '{mark}')].id",
+                    "text.$": f"States.Format('{{}} of {{}}', $.name{mark}, $$.Execution.Name)",
                 },
             },
-            "ResultSelector": {"again.$": "$.Payload.again", "count.$": "$.Payload.count"},
-            "ResultPath": "$.answer",
+            "ResultSelector": {"again.$": f"$.Payload.again{mark}", "count.$": "$.Payload.count"},
+            "ResultPath": f"$.answer{mark}",
             "TimeoutSeconds": 300,
             "Retry": [_RETRIER],
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": after}],
@@ -130,8 +131,8 @@ def _jsonpath(number: int, after: str) -> dict[str, Any]:
             "Choices": [
                 {
                     "And": [
-                        {"Variable": "$.answer.again", "BooleanEquals": True},
-                        {"Variable": "$.answer.count", "NumericLessThan": 3},
+                        {"Variable": f"$.answer{mark}.again", "BooleanEquals": True},
+                        {"Variable": f"$.answer{mark}.count", "NumericLessThan": 3},
                     ],
                     "Next": f"Wait {number}",
                 }
@@ -145,7 +146,7 @@ _RETRIER = {
     "ErrorEquals": ["Lambda.TooManyRequestsException", "States.Timeout"],
     "IntervalSeconds": 2,
     "MaxAttempts": 5,
-    "BackoffRate": 2,
+    "BackoffRate": 1.5,
     "MaxDelaySeconds": 60,
     "JitterStrategy": "FULL",
 }

@@ -168,11 +168,11 @@ def test_a_variable_does_not_hash_and_shows_its_path() -> None:
         (lambda: variable("$.a") < float("nan"), "JSON has no such number"),
         (lambda: 0 < variable("$.a") < 5, "Python drops the left test"),
         (
-            lambda: A and B,  # type: ignore[truthy-bool]
+            lambda: A and B,
             "Python drops the left test",
         ),
         (
-            lambda: not A,  # type: ignore[truthy-bool]
+            lambda: not A,
             "Python gives False",
         ),
     ],

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stepsched.asl.render.literals import literal, quoted
@@ -87,12 +87,8 @@ def read(value: Any, engine: JsonataEngine) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(_JSON)
 def test_it_comes_out_as_it_went_in(jsonata_engine: JsonataEngine, value: Any) -> None:
-    try:
-        written = literal(value, {})
-    except ValueError as error:
-        assert "__proto__" in str(error)
-        return
-    assert read(written, jsonata_engine) == value
+    assume("__proto__" not in json.dumps(value))  # refused, see below
+    assert read(literal(value, {}), jsonata_engine) == value
 
 
 def test_a_key_that_would_be_lost_is_refused() -> None:
