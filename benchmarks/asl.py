@@ -181,9 +181,9 @@ def definitions(effort: Effort) -> Section:
         *("`to_json()`", "`budget`", "`to_mermaid`", "`to_dot`", "`to_svg`"),
     ]
     note = (
-        "\n\nExpressions and paths are kept once read, up to 4,096 of each kind: hence the second column. With "
-        "× stands how many times the cost of bare `json.loads` and `json.dumps` that is. All that begins with "
-        "a machine takes one that was read before."
+        "\n\nExpressions and paths are kept once read, up to 4,096 of each kind: hence the second column. "
+        "With × stands how many times the cost of bare `json.loads` and `json.dumps` that is. All that "
+        "begins with a machine takes one that was read before."
     )
     return Section("Long definitions", table(head, rows) + note, targets)
 

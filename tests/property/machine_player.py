@@ -109,7 +109,7 @@ class Player:
     def _enter(self, name: str, state: Mapping[str, Any], given: Any) -> tuple[str | None, Any]:
         states: dict[str, Any] = {"input": given, "context": self.context}
         bindings = {**self.variables, "states": states}
-        if name == "Renew" and "spent" in self.variables:
+        if name == "Renew" and "Plan" in self.definition["States"]:
             self.accounts.append((self.variables["spent"], self.events))
         self.events += 1 if state["Type"] == "Fail" else 2
         place: Mapping[str, Any] = state
