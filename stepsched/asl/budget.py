@@ -178,7 +178,7 @@ class _Flow:
             own = self.turn(part, worst=not calm).events
             for name in part:
                 best[name] = (own + events, (*part, *way))
-        way = best[self.start][1] if self.start in best else ()
+        way = best[self.start][1] if isinstance(self.start, str) and self.start in best else ()
         return self.turn(way, worst=not calm)
 
     def around(self, graph: _Graph, part: list[str], *, worst: bool) -> Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,7 +104,7 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
         DefinitionError: It is no JSON object with an object ``States``; with what :func:`check` says.
     """
     try:
-        document = json.loads(definition) if isinstance(definition, str) else write(definition)
+        document = _load(definition) if isinstance(definition, str) else write(definition)
         if not isinstance(document, dict) or not isinstance(document.get("States"), dict):
             raise DefinitionError(check(definition), "a JSON object with an object States is wanted")
         strange = {key: value for key, value in document.items() if not _is_known(key, value)}
@@ -113,6 +114,33 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
         if isinstance(error, DefinitionError):
             raise
         raise DefinitionError(check(definition), _first(error)) from error
+
+
+def _load(text: str) -> Any:
+    """JSON, in which no two states of one place have one name, and which has no numbers beyond JSON's."""
+    repeated = False
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        value = dict(pairs)
+        repeated = repeated or len(value) < len(pairs)
+        return value
+
+    document = json.loads(text, object_pairs_hook=collect, parse_constant=_refuse, parse_float=_finite)
+    if repeated and any(each.code == "DUPLICATE_STATE_NAME" for each in check(text)):
+        raise ValueError("two states have one name, and only the last would be kept")
+    return document
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is larger than any number here")
+    return number
 
 
 _NAMES = {

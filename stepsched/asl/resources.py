@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 
@@ -36,6 +37,9 @@ def integration(
         >>> integration("batch", "submitJob", Pattern.RUN_JOB)
         'arn:aws:states:::batch:submitJob.sync'
     """
+    pattern = Pattern(pattern)
+    if not re.fullmatch(r"[a-z0-9:-]+", service) or not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
+        raise ValueError(f"{service!r}, {action!r}: write them such as 'sqs', 'sendMessage'")
     ending = "" if pattern is Pattern.REQUEST else f".{pattern.value}"
     return f"arn:{partition}:states:::{service}:{action}{ending}"
 
@@ -55,6 +59,6 @@ def sdk_integration(
         >>> sdk_integration("s3", "putObject")
         'arn:aws:states:::aws-sdk:s3:putObject'
     """
-    if pattern in (Pattern.RUN_JOB, Pattern.RUN_JOB_JSON):
+    if Pattern(pattern) in (Pattern.RUN_JOB, Pattern.RUN_JOB_JSON):
         raise ValueError(f"aws-sdk:{service}:{action} cannot wait for a job; only optimised integrations can")
     return integration(f"aws-sdk:{service}", action, pattern, partition=partition)

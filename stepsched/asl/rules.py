@@ -305,9 +305,13 @@ def condition(expression: str) -> Condition:
         >>> condition("$count($xs) > 3").then("Many").to_dict()
         {'Next': 'Many', 'Condition': '{% $count($xs) > 3 %}'}
     """
+    if not isinstance(expression, str):
+        raise TypeError(f"the text of an expression is wanted, not {type(expression).__name__}")
     text = expression.strip()
     if text.startswith("{%") and text.endswith("%}"):
         text = text[2:-2].strip()
+    if not text:
+        raise ValueError("the expression is empty")
     return Condition(condition=f"{{% {text} %}}")
 
 

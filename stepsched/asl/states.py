@@ -316,6 +316,11 @@ def chain(states: Mapping[str, Any]) -> dict[str, Any]:
         >>> chain({"Rest": Wait(seconds=60), "Go": Pass()})["Rest"].next
         'Go'
     """
+    if not isinstance(states, Mapping):
+        raise TypeError(f"states by name are wanted, such as {{'Go': Pass()}}, not {type(states).__name__}")
+    wrong = next((name for name, state in states.items() if not isinstance(state, AslValue)), None)
+    if wrong is not None:
+        raise TypeError(f"{wrong}: a state such as Pass() is wanted, not {type(states[wrong]).__name__}")
     names: list[str | None] = [*states, None]
     following = dict(pairwise(names))
     linked = {}

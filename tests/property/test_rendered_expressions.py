@@ -418,7 +418,7 @@ def test_events_are_kept_below_their_bound(jsonata_engine: JsonataEngine, target
     def answer(called: Called) -> Answer:
         if called.state.startswith("Run"):
             return nth(called)
-        return Answer(retries=20 if called.state == "Renew" else 6)
+        return Answer(retries=20 if called.state == "Renew" else 3)
 
     player = play(jsonata_engine, wanted, DAY / 4, answer, max_events=1000 if target is SIX else 500)
     assert len(player.executions) > 1 or not failures

@@ -10,7 +10,7 @@ from typing import Any
 
 from stepsched.asl.checks.graph import target
 from stepsched.asl.checks.literals import text, timestamp_fault
-from stepsched.asl.checks.report import TooDeepError, hint, listed, shown
+from stepsched.asl.checks.report import TooDeepError, listed, shown
 from stepsched.asl.checks.shapes import Shape, check_fields
 from stepsched.asl.checks.templates import AT_ENTRY, check_expression, read_path_at, template
 from stepsched.asl.checks.variables import assign
@@ -232,7 +232,6 @@ def _report_unknown(visit: Visit, where: str, key: str, depth: int) -> None:
         )
     else:
         known = _NESTED_FIELDS if depth else _RULE_FIELDS
-        message = (
-            f"Field {shown(key)[1:-1]!r} is not supported in a rule of a Choice{hint(key, sorted(known))}"
-        )
+        hint = visit.report.hint(key, known)
+        message = f"Field {shown(key)[1:-1]!r} is not supported in a rule of a Choice{hint}"
     visit.report.error(f"{where}/{key}", message)

@@ -21,6 +21,9 @@ def read_document(definition: object, report: Report) -> dict[str, Any] | None:
         return _read_text(definition, report)
     if isinstance(definition, Mapping):
         return _read_mapping(definition, report)
+    to_dict = getattr(definition, "to_dict", None)
+    if callable(to_dict):  # a StateMachine
+        return _read_mapping(to_dict(), report)
     kind = type(definition).__name__
     report.error("", f"a definition is JSON text or an object, not of type {kind}", _INVALID)
     return None

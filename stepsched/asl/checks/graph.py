@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepsched.asl.checks.report import Report, hint, shown
+from stepsched.asl.checks.report import Report, shown
 from stepsched.asl.checks.visits import Machine, Visit
 
 _MISSING = "MISSING_TRANSITION_TARGET"
@@ -20,30 +20,34 @@ def target(visit: Visit, path: str, key: str, value: Any) -> None:
 
 def report_missing(document: Any, machine: Machine, where: str, name: str, report: Report) -> None:
     """In AWS's words, which say ``Next`` whatever the field is called."""
-    place = _elsewhere(document, name)
+    if report.places is None:
+        report.places = _places(document)
+    place = report.places.get(name)
     if place is not None:
         side = "inside a branch" if place.startswith(machine.path) else "outside this branch"
         cure = f"; a state of that name stands at {place}, {side}, where no transition leads"
     else:
-        cure = hint(name, machine.states)
+        cure = report.hint(name, machine.states)
     report.error(where, f"Missing 'Next' target: {shown(name)[1:-1]}{cure}", _MISSING)
 
 
-def _elsewhere(document: Any, name: str) -> str | None:
-    """Where in the whole definition a state of this name stands."""
+def _places(document: Any) -> dict[str, str]:
+    """Where in the whole definition each state stands, for the first of each name."""
+    found: dict[str, str] = {}
     todo: list[tuple[Any, str]] = [(document, "")]
     while todo:
         value, path = todo.pop()
         if type(value) is dict:
             states = value.get("States")
-            if type(states) is dict and name in states and "StartAt" in value:
-                return f"{path}/States/{name}"
+            if type(states) is dict and "StartAt" in value:
+                for name in states:
+                    found.setdefault(name, f"{path}/States/{name}")
             todo.extend((item, f"{path}/{key}") for key, item in value.items() if type(item) in (dict, list))
         else:
             todo.extend(
                 (item, f"{path}/{index}") for index, item in enumerate(value) if type(item) in (dict, list)
             )
-    return None
+    return found
 
 
 def check_graph(machine: Machine, report: Report) -> None:

@@ -6,7 +6,7 @@ import re
 from calendar import monthrange
 from typing import Any
 
-from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.shapes import Handler
 from stepsched.asl.checks.templates import AT_ENTRY, check_expression, is_expression
 from stepsched.asl.checks.visits import Visit
@@ -68,7 +68,7 @@ def word(*words: str) -> Handler:
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is not str or value not in known:
             names = listed(map(repr, words), "or")
-            refuse(visit, path, key, value, f"{names} is wanted{hint(value, words)}")
+            refuse(visit, path, key, value, f"{names} is wanted{visit.report.hint(value, words)}")
 
     return handle
 

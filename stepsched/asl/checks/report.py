@@ -22,6 +22,11 @@ class TooDeepError(Exception):
         self.path = path
 
 
+_MOST = 1_000
+"""Findings that are kept; AWS gives 100."""
+_MOST_HINTS = 20
+
+
 class _Entry(NamedTuple):
     path: str
     severity: Severity
@@ -32,20 +37,36 @@ class _Entry(NamedTuple):
 class Report:
     """The findings of one check, in the order in which they are met."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "_hints", "places")
 
     def __init__(self) -> None:
         self._entries: list[_Entry] = []
+        self._hints = 0
+        self.places: dict[str, str] | None = None
+        """Where in the whole definition each state stands; None until somebody asks."""
 
     def error(self, path: str, message: str, code: str = SCHEMA) -> None:
-        self._entries.append(_Entry(path, Severity.ERROR, code, message))
+        self._keep(_Entry(path, Severity.ERROR, code, message))
 
     def warning(self, path: str, message: str, code: str = SCHEMA) -> None:
-        self._entries.append(_Entry(path, Severity.WARNING, code, message))
+        self._keep(_Entry(path, Severity.WARNING, code, message))
 
     def add(self, path: str, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            self._entries.append(_Entry(path, *finding))
+            self._keep(_Entry(path, *finding))
+
+    def _keep(self, entry: _Entry) -> None:
+        if len(self._entries) < _MOST:
+            self._entries.append(entry)
+
+    def hint(self, word: Any, known: Iterable[str]) -> str:
+        """Such as ``; did you mean 'Next'?``, or nothing. Only the first mistakes get one: it is a search."""
+        if not isinstance(word, str) or len(word) > 200 or self._hints >= _MOST_HINTS:
+            return ""
+        self._hints += 1
+        by_case: Mapping[str, str] = {name.casefold(): name for name in sorted(known)}
+        near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
+        return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
     def diagnostics(self, document: Any) -> list[Diagnostic]:
         """Every finding once, in the order of the document; one of a whole before those of its parts."""
@@ -89,15 +110,6 @@ def shown(value: Any) -> str:
         return "a list" if value else "[]"
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def hint(word: Any, known: Iterable[str]) -> str:
-    """Such as ``; did you mean 'Next'?``, or nothing."""
-    if not isinstance(word, str) or len(word) > 200:
-        return ""
-    by_case: Mapping[str, str] = {name.casefold(): name for name in known}
-    near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
-    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def listed(names: Iterable[str], word: str = "and") -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stepsched.asl.checks.graph import target
 from stepsched.asl.checks.literals import is_whole, number, text, whole, word
-from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.shapes import Shape, check_fields
 from stepsched.asl.checks.templates import IN_CATCH, result_path, template
 from stepsched.asl.checks.variables import assign
@@ -39,8 +39,8 @@ def error_names(visit: Visit, path: str, key: str, value: Any) -> None:
         elif name[:7] == "States." and name not in _KNOWN_ERRORS and not name.startswith("States.Http."):
             visit.report.error(
                 f"{path}/{key}/{index}",
-                f"{shown(name)} is no error that Step Functions knows{hint(name, ERROR_NAMES)}; names that "
-                "begin with 'States.' are reserved",
+                f"{shown(name)} is no error that Step Functions knows; names that begin with 'States.' are "
+                "reserved" + visit.report.hint(name, ERROR_NAMES),
             )
         elif name == "States.ALL" and len(value) > 1:
             visit.report.error(

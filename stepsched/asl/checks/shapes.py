@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepsched.asl.checks.report import hint, listed, shown
+from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.visits import Visit
 
 Handler = Callable[[Visit, str, str, Any], None]
@@ -106,7 +106,7 @@ def _report_unknown(visit: Visit, path: str, key: str, shape: Shape) -> None:
             f"QueryLanguage{cure}",
         )
         return
-    near = hint(key, shape.fields)
+    near = visit.report.hint(key, shape.fields)
     if not near and key in ELSEWHERE:
         near = f"; {listed(ELSEWHERE[key])} states have it"
     message = f"Field {shown(key)[1:-1]!r} is not supported in {shape.name}{near}"

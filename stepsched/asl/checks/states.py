@@ -9,7 +9,7 @@ from stepsched.asl.checks.choices import check_default
 from stepsched.asl.checks.fields import STATES
 from stepsched.asl.checks.graph import check_graph, report_missing
 from stepsched.asl.checks.maps import check_mode
-from stepsched.asl.checks.report import TooDeepError, hint, listed, shown
+from stepsched.asl.checks.report import TooDeepError, listed, shown
 from stepsched.asl.checks.shapes import Shape, check_fields
 from stepsched.asl.checks.tasks import check_task
 from stepsched.asl.checks.visits import DEEPEST_MACHINE, Machine, Visit, Walk
@@ -90,6 +90,12 @@ def _check_name(walk: Walk, name: str, where: str) -> None:
             f"the name of a state has 1 to {LONGEST_NAME} characters; {shown(name)} has {len(name)}",
             "INVALID_STATE_NAME",
         )
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        walk.report.error(
+            where,
+            f"the name {shown(name)} holds half of a surrogate pair, which UTF-8 cannot carry",
+            "INVALID_STATE_NAME",
+        )
     first = walk.names.setdefault(name, where)
     if first != where:
         walk.report.error(
@@ -128,7 +134,8 @@ def _report_type(visit: Visit, kind: Any) -> None:
         visit.report.error(visit.path, f"a state needs the field 'Type': {names}")
     else:
         visit.report.error(
-            f"{visit.path}/Type", f"Type is {shown(kind)}; {names} is wanted{hint(kind, STATES[True])}"
+            f"{visit.path}/Type",
+            f"Type is {shown(kind)}; {names} is wanted{visit.report.hint(kind, STATES[True])}",
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.asl.checks.report import Report, hint, listed, shown
+from stepsched.asl.checks.report import Report, listed, shown
 from stepsched.asl.checks.shapes import Handler
 from stepsched.asl.checks.templates import check_payload, check_template
 from stepsched.asl.checks.visits import Machine, Visit
@@ -268,5 +268,5 @@ def _report_unassigned(
                 "not to be seen here; pass it on as output, or as input of the items"
             )
         else:
-            reason = f"the variable ${variable} is never assigned{hint(variable, sorted(visible))}"
+            reason = f"the variable ${variable} is never assigned{report.hint(variable, visible)}"
         report.error(where, reason, code)

@@ -28,4 +28,6 @@ def render_asl(job: Job) -> StateMachine:
     Raises:
         RenderError: The job asks for what Step Functions cannot do; says what, and what would do.
     """
+    if not isinstance(job, Job):
+        raise TypeError(f"a Job is wanted, not {type(job).__name__}")
     return machine_of(job)

@@ -16,7 +16,8 @@ from stepsched.asl.states import Catcher, Choice, State, Task, Wait
 from stepsched.jobs import Retry
 
 _SECOND = timedelta(seconds=1)
-_ERRORS = ("States.DataLimitExceeded", "States.ALL")  # the latter does not hold an answer that is too large
+ERRORS = ("States.DataLimitExceeded", "States.ALL")
+"""Every error: the latter does not hold an answer that is too large."""
 
 
 class Names(NamedTuple):
@@ -94,7 +95,7 @@ def attempts(
         arguments=work.call.arguments,
         **({} if work.timeout is None else {"timeout_seconds": work.timeout}),
         catch=tuple(
-            Catcher(error_equals=(error,), next=names.ask, assign=caught, output={}) for error in _ERRORS
+            Catcher(error_equals=(error,), next=names.ask, assign=caught, output={}) for error in ERRORS
         ),
         **done,
     )
@@ -114,7 +115,7 @@ def _delay(retry: Retry, attempt: str) -> str:
     if retry.backoff_rate == 1 or first >= bound:
         return str(ceil(min(first, bound)))
     grown = f"{first:.15g} * $power({retry.backoff_rate:.15g}, {attempt} - 1)"
-    return f"$ceil($min([{bound:.15g}, {grown}]))"
+    return f"$ceil($round($min([{bound:.15g}, {grown}]), 6))"
 
 
 def _words(retry: Retry) -> str:

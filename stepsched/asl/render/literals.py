@@ -14,6 +14,7 @@ from typing import Any
 
 from stepsched.context import ATTRIBUTES, ContextText
 
+_LARGEST = 2**53
 _DEEPEST = 30
 """Levels below a key that ends in ``.$``: each is a level of evaluation, of which AWS allows about 100."""
 
@@ -72,6 +73,10 @@ def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -
                 f"{quoted(key)}: {_expression(item, attributes, depth + 1)}" for key, item in value.items()
             )
             return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise ValueError(
+            f"below a key that ends in '.$' the number {value} would lose digits; pass it as text"
+        )
     return json.dumps(value)
 
 

@@ -29,10 +29,10 @@ from pydantic import PrivateAttr
 
 from stepsched.asl.budget import MAX_EVENTS, Budget, Turn
 from stepsched.asl.machine import StateMachine
-from stepsched.asl.render.attempts import Work, whole_seconds
+from stepsched.asl.render.attempts import ERRORS, Work, whole_seconds
 from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.asl.render.runs import Run, Ways, parallel, single
-from stepsched.asl.render.tasks import Message, call_of, partitions_of
+from stepsched.asl.render.tasks import Message, call_of, check_call, check_input, places_of
 from stepsched.asl.render.timing import timing_of
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import condition
@@ -41,7 +41,15 @@ from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDU
 from stepsched.errors import RenderError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
 from stepsched.payloads import to_json
-from stepsched.targets import ParallelTarget, QueueTarget, Target, TopicTarget
+from stepsched.targets import (
+    ApiTarget,
+    BatchTarget,
+    ParallelTarget,
+    QueueTarget,
+    SageMakerPipelineTarget,
+    Target,
+    TopicTarget,
+)
 
 MAX_DATA = 256 * 1024
 """Bytes of a task's arguments, as JSON in UTF-8."""
@@ -50,11 +58,12 @@ MAX_DEFINITION = 1024 * 1024
 OLDEST = 300 * 86_400
 """Seconds that an execution is planned to last at most. AWS ends it after a year, and the last run may
 begin late and take its time."""
+LONGEST_RUN = timedelta(days=60)
 _START = "$states.context.Execution.StartTime"
 _TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
 _RENEWAL_RETRIES = 20
 _RENEWAL_EVENTS = 5 + 3 * _RENEWAL_RETRIES + 2 + 1
-_NOTICE_RETRIES = 6
+_NOTICE_RETRIES = 3
 _FIXED_EVENTS = 2 + 2 + 4 + 2 + _RENEWAL_EVENTS
 """Start and end, Init, the last Plan and More?, Rest, Renew."""
 
@@ -103,8 +112,14 @@ class _Loop:
         # A single run overlaps nothing, so it is waited for where that is possible.
         self.wait = job.overlap is not Overlap.ALLOW or self.once
         self.stops = self.once or job.on_failure is OnFailure.STOP
+        if job.max_run_time is not None and job.max_run_time > LONGEST_RUN:
+            raise ValueError(
+                f"max_run_time {job.max_run_time} is longer than {LONGEST_RUN.days} days, which is what an "
+                "execution has left for a run before it ends after a year"
+            )
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
         target = job.target
+        check_input(job)
         self.parts: tuple[Target, ...] = target.targets if isinstance(target, ParallelTarget) else (target,)
         self.partition = self.one_partition()
         self.works = self.calls()
@@ -112,13 +127,17 @@ class _Loop:
     def one_partition(self) -> str:
         """Where the targets are, the machine is."""
         told = [part for part in (self.job.dead_letter, self.job.notify) if part is not None]
-        found = sorted({partition for part in (*self.parts, *told) for partition in partitions_of(part)})
-        if len(found) > 1:
-            raise ValueError(
-                f"its targets lie in the partitions {' and '.join(found)}, and a machine reaches one; "
-                "make a job for each"
-            )
-        return found[0] if found else "aws"
+        places = {place for part in (*self.parts, *told) for place in places_of(part)}
+        for word, found in (
+            ("partitions", sorted({partition for partition, _ in places})),
+            ("Regions", sorted({region for _, region in places if region})),
+        ):
+            if len(found) > 1:
+                raise ValueError(
+                    f"its targets lie in the {word} {' and '.join(found)}, and a machine reaches its own; "
+                    "make a job for each"
+                )
+        return next((partition for partition, _ in places), "aws")
 
     def machine(self) -> StateMachine:
         notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
@@ -147,13 +166,14 @@ class _Loop:
         if self.job.dead_letter is not None or any(map(_is_message, self.parts)):
             text = to_json(text)
         size = len(text.encode())
+        size = max(size, *(weight for weight in map(_own_weight, self.parts)))
         if size > MAX_DATA - 2_000:
             raise RenderError(
                 self.job.name,
                 f"the input takes {size:,} bytes on its way, and Step Functions hands {MAX_DATA:,} over "
                 "with all that belongs to it; keep large data elsewhere and pass where it is",
             )
-        if size * (len(self.works) + 1) > MAX_DEFINITION // 8:  # escapes may take six times the room
+        if (size + 1) * (len(self.works) + 1) > MAX_DEFINITION // 8:  # escapes may take six times the room
             size = len(machine.to_json(indent=None).encode())
             if size > MAX_DEFINITION:
                 raise RenderError(
@@ -230,7 +250,9 @@ class _Loop:
         never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
         rules = [
             condition(never).then("Done", comment="no run is left"),
-            condition(f"$spent > {limit}").then("Renew", comment="history nearly full"),
+            condition(f"$spent > {limit} or {_AGE} > {1000 * OLDEST}").then(
+                "Renew", comment="history nearly full, or old"
+            ),
             condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})").then(
                 "Rest", comment=f"more than {OLDEST // 86_400} days ahead"
             ),
@@ -262,6 +284,7 @@ class _Loop:
         for number, part in enumerate(self.parts, 1):
             message = self.message(number if len(self.parts) > 1 else None)
             call = call_of(part, message, wait=self.wait, partition=self.partition)
+            check_call(call)
             if not call.is_whole:
                 self.check_started(f"{type(part).__name__}{call.because}")
             works.append(Work(call, self.job.retry, self.timeout))
@@ -283,13 +306,15 @@ class _Loop:
                 f"starts; {mend}",
             )
 
-    def message(self, part: int | None) -> Message:
-        attempt = "$attempt" if part is None else f"$tries_{part}"
-        number = f"$string({attempt} + 1)"
+    def message(self, part: int | None, number: str = "$string($attempt + 1)") -> Message:
+        """What a part of the run hands over; None: the whole."""
+        if part:
+            number = f"$string($tries_{part} + 1)"
+        of_part = f" & '/{part}'" if part else ""
         attributes = {
             SCHEDULE_ARN: "$states.context.StateMachine.Id",
             SCHEDULED_TIME: "$due",
-            EXECUTION_ID: f"$states.context.Execution.Name & '/' & $due & '/' & {number}",
+            EXECUTION_ID: f"$states.context.Execution.Name & '/' & $due{of_part} & '/' & {number}",
             ATTEMPT_NUMBER: number,
         }
         key = f"{self.job.group}/{self.job.name}/{part}"
@@ -297,7 +322,7 @@ class _Loop:
 
     def after(self) -> dict[str, str]:
         """What a finished run sets: the cursor and the count."""
-        passed = "$millis() > $toMillis($due) ? $fromMillis($millis()) : $due"
+        passed = "$millis() > $toMillis($due) ? $fromMillis($millis() - 1) : $due"
         skips = self.job.overlap is Overlap.SKIP
         return {"after": f"{{% {passed if skips else '$due'} %}}", "runs": "{% $runs + 1 %}"}
 
@@ -327,7 +352,7 @@ class _Loop:
         if self.job.dead_letter is not None:
             following = "Notify" if self.job.notify is not None else self.last
             arguments = {
-                **call_of(self.job.dead_letter, self.message(None), wait=False).arguments,
+                **call_of(self.job.dead_letter, self.message(None, _FAILED), wait=False).arguments,
                 "MessageAttributes": {
                     "ERROR_CODE": _attribute("$failure.error"),
                     "ERROR_MESSAGE": _attribute(_PLAIN),
@@ -355,11 +380,12 @@ class _Loop:
         patient = Retrier(
             error_equals=("States.ALL",), interval_seconds=5, max_attempts=_NOTICE_RETRIES, backoff_rate=3
         )
+        following_anyway = tuple(Catcher(error_equals=(error,), next=following) for error in ERRORS)
         return Task(
             resource=integration(service, action, partition=self.partition),
             arguments=arguments,
             retry=(patient,),
-            catch=(Catcher(error_equals=("States.ALL",), next=following),),
+            catch=following_anyway,
             output={},
             next=following,
         )
@@ -412,6 +438,18 @@ def _is_message(target: Target) -> bool:
     return isinstance(target, (QueueTarget, TopicTarget))
 
 
+def _own_weight(target: Target) -> int:
+    """The bytes of what a target brings of its own."""
+    match target:
+        case ApiTarget(request=request):
+            return len(to_json(request).encode())
+        case BatchTarget(parameters=parameters, container_overrides=overrides):
+            return len(to_json([parameters, overrides]).encode())
+        case SageMakerPipelineTarget(parameters=texts):
+            return len(to_json(dict(texts)).encode())
+    return 0
+
+
 def _given(name: str, otherwise: str) -> str:
     return f"$exists($states.input.{name}) ? $states.input.{name} : {otherwise}"
 
@@ -420,7 +458,9 @@ def _text(seconds: int) -> str:
     return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
 
 
+_FAILED = "$string($failure.attempts)"
 _PLAN = "The first run after $after"
+_AGE = f"$millis() - $toMillis({_START})"
 _PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
 
 

@@ -101,7 +101,7 @@ $fits := function($y, $m, $from) {(
         $d in $plan.days and ($weekday + $d - 1) % 7 in $plan.weekdays })[0]
 )};
 $day := function($y, $m, $from) {
-  $m > 12 or ($exists($plan.years) and $not($y in $plan.years)) ? (
+  $m > 12 or $y > 2199 or ($exists($plan.years) and $not($y in $plan.years)) ? (
     $later := $exists($plan.years) ? $filter($plan.years, function($x) { $x > $y })[0] : $y + 1;
     $exists($later) and $later <= 2199 ? $day($later, 1, 1)
   ) : (

@@ -38,7 +38,7 @@ class Ways(NamedTuple):
     counts: bool
     """Whether ``spent`` is kept: not where the run is the only one."""
 
-    def spent(self, events: int) -> dict[str, Any]:
+    def spent(self, events: int | str) -> dict[str, Any]:
         """What adds events to those that are used up."""
         return {"spent": f"{{% $spent + {events} %}}"} if self.counts and events else {}
 
@@ -69,6 +69,8 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
         branches=branches,
         next="All done?",
     )
+    again = max(work.events_again for work in works)
+    tried = ways.assign | ways.spent(f"{again} * $sum($states.input.tries)")
     failures = "$filter($states.input, function($r) { $exists($r.error) })"
     words = "function($f) { 'target ' & $string($f.target) & ': ' & $f.error & ': ' & $f.cause }"
     failure = {
@@ -79,7 +81,7 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
     ask = Choice(
         choices=(
             condition(f"$count({failures}) = 0").then(
-                ways.done, assign=ways.assign, output={}, comment="all went well"
+                ways.done, assign=tried, output={}, comment="all went well"
             ),
         ),
         default=ways.given_up,
@@ -104,10 +106,14 @@ def _branch(work: Work, number: int) -> Flow:
     states |= attempts(
         work,
         names,
-        done={"output": {}, "end": True},
+        done={"output": {"tries": f"{{% ${names.attempt} %}}"}, "end": True},
         given_up={"default": f"Given up {number}"},
         on_failure={},
     )
-    told = {key: f"{{% ${names.failure}.{key} %}}" for key in ("error", "cause", "attempts")}
+    told = {  # forty of them must fit into one state
+        "error": f"{{% ${names.failure}.error %}}",
+        "cause": f"{{% $substring(${names.failure}.cause, 0, 500) %}}",
+        "attempts": f"{{% ${names.failure}.attempts %}}",
+    }
     states[f"Given up {number}"] = Pass(output={"target": number, **told}, end=True)
     return Flow(states=states)

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
+from stepsched.asl.diagnostics import Severity
 from stepsched.asl.render.literals import literal, quoted
 from stepsched.asl.resources import Pattern, integration, sdk_integration
-from stepsched.context import ContextText
+from stepsched.asl.services import check_arguments, check_resource
+from stepsched.context import ATTRIBUTES, ContextText, find_look_alike
+from stepsched.jobs import Job
 from stepsched.payloads import to_json
 from stepsched.targets import (
     ApiTarget,
@@ -71,8 +74,22 @@ class Message(NamedTuple):
     def text(self) -> Any:
         """The payload as text: text as it stands, everything else as compact JSON."""
         if isinstance(self.payload, str):
+            if not self.payload:
+                raise ValueError("the input is empty text, and no message may be empty; give some")
             return literal(self.payload, self.attributes)
-        return literal(_context_text(to_json(self.payload), self.payload), self.attributes)
+        return self.json_text()
+
+    def json_text(self) -> Any:
+        """The payload as compact JSON, text in quotes too."""
+        text = to_json(self.payload)
+        if not _has_attributes(self.payload):
+            return literal(text, self.attributes)
+        place = find_look_alike(self.payload)
+        if place is not None:
+            raise ValueError(
+                f"{place} looks like a context attribute, beside real ones in one message (P-23)"
+            )
+        return literal(ContextText(text), self.attributes)
 
     def once(self) -> str:
         """The expression of a text that is another one for each run."""
@@ -102,7 +119,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case StateMachineTarget(state_machine_arn=arn):
             pattern = Pattern.RUN_JOB_JSON if wait else Pattern.REQUEST
             given = message.payload
-            payload = literal(to_json(given), {}) if isinstance(given, str) else data()
+            payload = message.json_text() if isinstance(given, str) else data()
             resource = integration("states", "startExecution", pattern, partition=partition)
             return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
         case QueueTarget():
@@ -211,7 +228,7 @@ def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Patter
         "EnableECSManagedTags": target.ecs_managed_tags,
     }
     more = {key: literal(value, {}) for key, value in plain.items() if value}
-    arguments = _task_arguments(target) | ({"Overrides": overrides} if overrides else {})
+    arguments = literal(_task_arguments(target), {}) | ({"Overrides": overrides} if overrides else {})
     if not more:
         return Call(
             integration("ecs", "runTask", pattern, partition=partition),
@@ -252,7 +269,7 @@ def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
         "PropagateTags": "TASK_DEFINITION" if target.propagate_tags else None,
         "EnableExecuteCommand": target.execute_command,
     }
-    return arguments | {key: literal(value, {}) for key, value in plain.items() if value}
+    return arguments | {key: value for key, value in plain.items() if value}
 
 
 def _placed(rule: Placement, word: str) -> dict[str, str]:
@@ -297,15 +314,15 @@ def _overrides(message: Message) -> dict[str, Any]:
 def _pascal(value: Any) -> Any:
     match value:
         case dict():
-            return {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+            written = {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+            if len(written) < len(value):
+                raise ValueError(
+                    f"of the keys {', '.join(value)} two differ only in the case of the first letter"
+                )
+            return written
         case list():
             return [_pascal(item) for item in value]
     return value
-
-
-def _context_text(text: str, payload: Any) -> str:
-    """JSON text in which what stands for a context attribute in the payload still does."""
-    return ContextText(text) if _has_attributes(payload) else text
 
 
 def _has_attributes(value: Any) -> bool:
@@ -324,10 +341,59 @@ def _kind(message: Message) -> str:
     return words.get(type(message.payload), "a number")
 
 
-def partitions_of(target: Target) -> set[str]:
-    """The partitions that the ARNs of a target name; empty where it has none."""
+def places_of(target: Target) -> set[tuple[str, str]]:
+    """The partitions and Regions that the ARNs of a target name; empty where it has none."""
     texts = [value for _, value in target if isinstance(value, str)]
-    return {match["partition"] for text in texts if (match := ARN.fullmatch(text)) is not None}
+    found = [match for text in texts if (match := ARN.fullmatch(text)) is not None]
+    return {(match["partition"], match["region"]) for match in found}
+
+
+def check_input(job: Job) -> None:
+    """Refuses what of a job's data would be lost or become something else.
+
+    Raises:
+        ValueError: What, and how to mend it.
+    """
+    parts = job.target.targets if isinstance(job.target, ParallelTarget) else (job.target,)
+    unused = [part for part in parts if isinstance(part, (ApiTarget, BatchTarget, SageMakerPipelineTarget))]
+    if job.input != {} and len(unused) == len(parts):
+        name = type(parts[0]).__name__
+        raise ValueError(f"a {name} takes no input of the job; put it into the target's own fields")
+    for part in parts:
+        for field, value in part.model_dump().items():
+            place = find_look_alike(value, field)
+            if place is not None:
+                raise ValueError(
+                    f"{type(part).__name__}: {place} holds what looks like a context attribute, which is not "
+                    "filled there; attributes belong into values of the input, a request or parameters"
+                )
+    place = _key_like_an_attribute(job.input)
+    if place is not None:
+        raise ValueError(f"the key {place!r} of the input holds a context attribute; only values are filled")
+
+
+def _key_like_an_attribute(value: Any) -> str | None:
+    match value:
+        case dict():
+            own = next((key for key in value if any(each in key for each in ATTRIBUTES)), None)
+            return own or next(filter(None, map(_key_like_an_attribute, value.values())), None)
+        case list():
+            return next(filter(None, map(_key_like_an_attribute, value)), None)
+    return None
+
+
+def check_call(call: Call) -> None:
+    """Refuses a call that AWS would not take.
+
+    Raises:
+        ValueError: What is wrong with it.
+    """
+    found = [("", finding) for finding in check_resource(call.resource)]
+    if not found:
+        found = check_arguments(call.resource, call.arguments, jsonata=True)
+    for path, finding in found:
+        if finding.severity is Severity.ERROR:
+            raise ValueError(f"{call.resource}{path}: {finding.message}")
 
 
 def _name(arn: str) -> str:

@@ -160,7 +160,7 @@ def _check_policies(job: Job) -> None:
     if job.notify is not None:
         reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
         raise _refusal(job, reason, "dead_letter=QueueTarget(...) keeps the run", machine, local)
-    if job.on_failure is not OnFailure.CONTINUE:
+    if job.on_failure is not OnFailure.CONTINUE and not job.is_one_time:
         reason = f"on_failure {job.on_failure.value!r}: the service starts runs whether or not earlier failed"
         raise _refusal(job, reason, "OnFailure.CONTINUE", machine, local)
     if job.max_run_time is not None:

@@ -159,7 +159,7 @@ def test_attempts_are_states_of_our_own() -> None:
         (ss.Retry(interval=timedelta(seconds=4), max_delay=timedelta(seconds=4)), "{% 4 %}"),
         (
             ss.Retry(interval=timedelta(seconds=1.5), backoff_rate=1.7, max_delay=timedelta(seconds=90)),
-            "{% $ceil($min([90, 1.5 * $power(1.7, $attempt - 1)])) %}",
+            "{% $ceil($round($min([90, 1.5 * $power(1.7, $attempt - 1)]), 6)) %}",
         ),
     ],
 )
@@ -188,8 +188,9 @@ def test_the_way_of_a_run_that_is_given_up() -> None:
 def test_telling_of_a_failure_never_ends_the_schedule() -> None:
     states = rendered(job(dead_letter=ss.QueueTarget(QUEUE), notify=ss.TopicTarget(TOPIC)))["States"]
     for name in ("Dead letter", "Notify"):
-        (catcher,) = states[name]["Catch"]
-        assert (catcher["ErrorEquals"], catcher["Next"]) == (["States.ALL"], states[name]["Next"])
+        caught = [(catcher["ErrorEquals"], catcher["Next"]) for catcher in states[name]["Catch"]]
+        following = states[name]["Next"]
+        assert caught == [(["States.DataLimitExceeded"], following), (["States.ALL"], following)]
         assert states[name]["Retry"][0]["MaxAttempts"] > 0
     attributes = states["Dead letter"]["Arguments"]["MessageAttributes"]
     assert set(attributes) == {
@@ -445,3 +446,106 @@ def test_a_fifo_topic_is_told_in_a_group() -> None:
 @pytest.mark.parametrize("name", ["-nightly", "_nightly", ".nightly", "night.ly"])
 def test_a_name_that_batch_refuses_is_refused(name: str) -> None:
     refusal(job(TARGETS["batch"][0], name=name))
+
+
+# -- what would be lost or be something else ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["subnets", "security_groups", "group", "tags", "platform_version"])
+def test_text_of_a_task_is_never_code(kind: str) -> None:
+    code = "{% $states.context.Execution.Id %}"
+    given: dict[str, Any] = {"subnets": ["subnet-1"]}
+    given[kind] = {"tags": {code: code}}.get(kind, [code] if kind.endswith("s") else code)
+    target = ss.EcsTaskTarget(
+        "arn:aws:ecs:eu-west-1:123456789012:cluster/c",
+        task_definition_arn="arn:aws:ecs:eu-west-1:123456789012:task-definition/t",
+        **given,
+    )
+    assert code not in [text for _, text in texts_of(rendered(job(target))["States"]["Run"]["Arguments"])]
+
+
+def texts_of(value: Any, path: str = "") -> list[tuple[str, str]]:
+    match value:
+        case str():
+            return [(path, value)]
+        case dict():  # keys are never evaluated
+            return [pair for key, item in value.items() for pair in texts_of(item, f"{path}/{key}")]
+        case list():
+            return [pair for number, item in enumerate(value) for pair in texts_of(item, f"{path}/{number}")]
+    return []
+
+
+ELSEWHERE = {
+    "targets of two Regions": (
+        job(
+            ss.ParallelTarget(
+                [ss.LambdaTarget(LAMBDA), ss.LambdaTarget(LAMBDA.replace("eu-west-1", "us-east-1"))]
+            )
+        ),
+        "Regions eu-west-1 and us-east-1",
+    ),
+    "dead letters in another Region": (
+        job(dead_letter=ss.QueueTarget(QUEUE.replace("eu-west-1", "us-east-1"))),
+        "Regions eu-west-1 and us-east-1",
+    ),
+    "input of a Batch job": (job(TARGETS["batch"][0], input={"a": 1}), "takes no input"),
+    "an unknown action": (
+        job(ss.ApiTarget("sqs", "sendMesage", {"QueueUrl": "q"})),
+        "did you mean 'sendMessage'",
+    ),
+    "an unknown override": (job(TARGETS["task"][0], input={"foo": 1}), "Foo"),
+    "two keys that meet": (
+        job(TARGETS["build"][0], input={"buildspecOverride": "a", "BuildspecOverride": "b"}),
+        "case",
+    ),
+    "an attribute as a key": (job(input={ss.context.SCHEDULED_TIME: 1}), "context attribute"),
+    "an attribute where none is filled": (
+        job(ss.QueueTarget(QUEUE + ".fifo", message_group_id=ss.context.SCHEDULED_TIME)),
+        "message_group_id .*context attribute",
+    ),
+    "a look-alike beside an attribute in one message": (
+        job(
+            TARGETS["queue"][0],
+            input={"due": ss.context.SCHEDULED_TIME, "t": "<aws.scheduler.execution-id>"},
+        ),
+        "input.t looks like a context attribute",
+    ),
+    "empty text as a message": (job(TARGETS["queue"][0], input=""), "empty"),
+    "a number that would lose digits": (job(input={"a.$": 2**53 + 1}), "lose digits"),
+    "a run of half a year": (
+        job(TARGETS["lambda"][0], overlap=ss.Overlap.QUEUE, max_run_time=timedelta(days=180)),
+        "longer than 60 days",
+    ),
+    "a request that fits into no state": (
+        job(ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": "q", "MessageBody": "x" * 262_000})),
+        "keep large data",
+    ),
+    "requests that fit into no definition": (
+        job(
+            ss.ParallelTarget(
+                [ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": "q", "MessageBody": "x" * 200_000})] * 6
+            )
+        ),
+        "definition takes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_would_be_lost_is_refused_in_words(name: str) -> None:
+    wrong, words = ELSEWHERE[name]
+    with pytest.raises(ss.RenderError, match=f"(?s){words}"):
+        render_asl(wrong)
+
+
+def test_a_dead_letter_tells_the_attempts_that_were_made() -> None:
+    parts = [ss.QueueTarget(QUEUE), ss.QueueTarget(QUEUE + "2")]
+    for target in (parts[0], ss.ParallelTarget(parts)):
+        letter = job(target, input=ss.context.ATTEMPT_NUMBER, dead_letter=ss.QueueTarget(QUEUE))
+        body = rendered(letter)["States"]["Dead letter"]["Arguments"]["MessageBody"]
+        assert body == "{% $string($failure.attempts) %}"
+
+
+def test_something_else_than_a_job_is_refused() -> None:
+    with pytest.raises(TypeError, match="a Job is wanted, not str"):
+        render_asl("job")  # type: ignore[arg-type]

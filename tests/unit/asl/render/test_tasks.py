@@ -197,7 +197,7 @@ def test_a_target_is_waited_for(name: str) -> None:
         assert call(*TARGETS[name], **fields) == (WAITS[name], expected)
 
 
-@pytest.mark.parametrize("given", [None, True, 5, 1.5, [], {}, "", "x", [{"a": "b"}]])
+@pytest.mark.parametrize("given", [None, True, 5, 1.5, [], {}, "x", [{"a": "b"}]])
 def test_any_json_is_handed_over(given: Any) -> None:
     assert call(TARGETS["lambda"][0], given)[1]["Payload"] == given
     body = call(TARGETS["queue"][0], given)[1]["MessageBody"]
