@@ -18,8 +18,9 @@ def render_asl(job: Job) -> StateMachine:
 
     The job's policies hold as in the embedded backend, with these differences: with ``Overlap.ALLOW`` the
     target is only started, so that ``retry`` is about its start, as on EventBridge Scheduler (a one-time
-    job's target is waited for where Step Functions can); pauses are raised to whole seconds; what a stopped
-    job leaves is a failed execution, which can be started again. ``completion``, ``group`` and ``tags`` say
+    job's target is waited for where Step Functions can); pauses are raised to whole seconds, and the next run
+    waits for them; all targets lie in one Region; what a stopped job leaves is a failed execution, which can
+    be started again. ``completion``, ``group`` and ``tags`` say
     nothing here.
 
     Args:
