@@ -42,8 +42,10 @@ class AslValue(Value, frozen=True, alias_generator=to_pascal, validate_by_name=T
 
     @model_validator(mode="before")
     @classmethod
-    def _unknown_apart(cls, data: Any) -> Any:
-        return split_unknown(cls, data) if "unknown" in cls.model_fields and is_written(data) else data
+    def _unknown_apart(cls, data: Any, info: ValidationInfo) -> Any:
+        if type(data) is Named or not is_wire(info) or "unknown" not in cls.model_fields:
+            return data
+        return split_unknown(cls, data) if isinstance(data, Mapping) else data
 
     @model_serializer(mode="plain")
     def _as_written(self) -> dict[str, Any]:
@@ -76,6 +78,10 @@ def split_unknown(model: type[AslValue], document: Mapping[str, Any]) -> dict[st
     return {key: value for key, value in document.items() if key in aliases} | {"Unknown": unknown}
 
 
+class Named(dict[str, Any]):
+    """Fields by their names here, although a definition is read."""
+
+
 WIRE = {"wire": True}
 """The context of a validation that reads a definition, of which everything has to be kept."""
 
@@ -97,16 +103,21 @@ def _aliases(model: type[AslValue]) -> frozenset[str]:
 
 def is_written(value: Any) -> bool:
     """Whether a document comes from a definition, rather than from a constructor's keywords."""
-    return isinstance(value, Mapping) and any(isinstance(key, str) and key[:1].isupper() for key in value)
+    if type(value) is not dict and not isinstance(value, Mapping):
+        return False
+    return any(isinstance(key, str) and key[:1].isupper() for key in value)
 
 
 def write(value: Any) -> Any:
     """A copy as plain JSON, with the values of this module written out."""
-    match value:
-        case AslValue():
-            return value.to_dict()
-        case Mapping():
-            return {key: write(item) for key, item in value.items()}
-        case list() | tuple():
-            return [write(item) for item in value]
-    return value
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        return {key: write(item) for key, item in value.items()}
+    if kind is list or kind is tuple:
+        return [write(item) for item in value]
+    return value.to_dict() if isinstance(value, AslValue) else value
+
+
+_LEAVES = frozenset({str, int, bool, float, type(None)})

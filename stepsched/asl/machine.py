@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 from stepsched.asl.budget import Budget, budget_of
 from stepsched.asl.checks import check
 from stepsched.asl.diagnostics import Diagnostic
-from stepsched.asl.documents import WIRE, write
+from stepsched.asl.documents import WIRE, Named, write
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
 from stepsched.asl.states import Flow, QueryLanguage, Seconds
 from stepsched.errors import DefinitionError
@@ -108,8 +108,9 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
         if not isinstance(document, dict) or not isinstance(document.get("States"), dict):
             raise DefinitionError(check(definition), "a JSON object with an object States is wanted")
         strange = {key: value for key, value in document.items() if not _is_known(key, value)}
-        known = {name: document.get(key) for key, name in _NAMES.items() if key not in strange}
-        return StateMachine.model_validate(known | ({"unknown": strange} if strange else {}), context=WIRE)
+        known = {name: None if key in strange else document.get(key) for key, name in _NAMES.items()}
+        named = Named(known | ({"unknown": strange} if strange else {}))
+        return StateMachine.model_validate(named, context=WIRE)
     except (ValueError, RecursionError) as error:
         if isinstance(error, DefinitionError):
             raise
