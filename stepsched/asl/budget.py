@@ -90,7 +90,7 @@ class _Weight:
         kind = state.get("Type")
         self.events = {"Fail": 1}.get(str(kind), 2)
         self.transitions = 1
-        self.worst_events = self.worst_transitions = 0
+        more = more_transitions = 0  # than usual, inside of the state
         if kind == "Task":
             resource = str(state.get("Resource", ""))
             self.events = 6 if ".sync" in resource or resource.endswith(".waitForTaskToken") else 5
@@ -98,14 +98,14 @@ class _Weight:
             inner = [_Flow(branch).longest() for branch in _list(state.get("Branches"))]
             self.events = 4 + sum(usual.events for usual, _ in inner)
             self.transitions = 1 + sum(usual.transitions for usual, _ in inner)
-            self.worst_events = sum(worst.events - usual.events for usual, worst in inner)
-            self.worst_transitions = sum(worst.transitions - usual.transitions for usual, worst in inner)
+            more = sum(worst.events - usual.events for usual, worst in inner)
+            more_transitions = sum(worst.transitions - usual.transitions for usual, worst in inner)
         elif kind == "Map":
             self.events = 4
         retries = sum(_retries(retrier) for retrier in _list(state.get("Retry")))
         again = 3 if kind == "Task" else self.events
-        self.worst_events = self.events + (self.worst_events) * (1 + retries) + retries * again
-        self.worst_transitions = (self.transitions + self.worst_transitions) * (1 + retries)
+        self.worst_events = self.events + more * (1 + retries) + retries * again
+        self.worst_transitions = (self.transitions + more_transitions) * (1 + retries)
 
 
 def budget_of(definition: Mapping[str, Any]) -> Budget:

@@ -171,11 +171,11 @@ def test_late_retries_are_not_made(account: Account) -> None:
 
 def test_parallel_targets_each_get_the_input_and_are_tried_on_their_own(account: Account) -> None:
     nowhere = ss.QueueTarget(f"arn:aws:sqs:eu-west-1:{account.number}:nowhere")
-    six = [account.queue(f"part-{number}") for number in range(5)]
+    five = [account.queue(f"part-{number}") for number in range(5)]
     job = ss.Job(
         name="job",
         schedule=ss.Cron("0 6 * * ? *", end=START + timedelta(days=2)),
-        target=ss.ParallelTarget([*six, nowhere]),
+        target=ss.ParallelTarget([*five, nowhere]),
         input={"n": 1},
         retry=ss.Retry(max_attempts=2),
         dead_letter=account.queue("dead"),
@@ -208,7 +208,7 @@ PAYLOADS = [
     pytest.param({text or "empty": text for text in HOSTILE}, id="keys"),
     pytest.param({"a.$": "$.x", "b": {"c.$": ["{% 1 %}", {"d.$": None}], "e": 1.5e300}}, id="path keys"),
     pytest.param([[], [[]], {}, [{}], None, True, 0, -1, 1e-7, "x"], id="shapes"),
-    pytest.param({"big": "🦉" * 30_000 + "{% %}'" * 20_000}, id="250 KB"),
+    pytest.param({"big": "🦉" * 30_000 + "{% %}'" * 20_000}, id="170 KB"),
     pytest.param("{% 'text' %}", id="text alone"),
 ]
 
@@ -222,7 +222,6 @@ def test_input_arrives_byte_for_byte(account: Account, aws: Clients, payload: An
         if isinstance(payload, str)
         else json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     )
-    wanted = text.replace("\x00", "\x00")
     job = ss.Job(
         name="job",
         schedule=ss.OneTime("2030-02-02T02:02"),
@@ -232,7 +231,7 @@ def test_input_arrives_byte_for_byte(account: Account, aws: Clients, payload: An
     )
     assert account.play(job).last.status == "SUCCEEDED"
     (body,) = account.messages()
-    assert body == wanted
+    assert body == text
 
 
 @pytest.mark.parametrize("payload", [each for each in PAYLOADS if each.id != "text alone"])

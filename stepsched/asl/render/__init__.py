@@ -14,14 +14,13 @@ def render_asl(job: Job) -> StateMachine:
     run, invokes the target by an integration of Step Functions, and goes on so, in execution after
     execution, until no run is left. With ``{"after": "2030-01-01T00:00:00Z"}`` runs are planned from that
     instant on (exclusive) rather than from the start of the execution; what is late then follows the job's
-    ``catch_up``. To stop it, stop its execution.
+    ``catch_up`` (with ``SKIP`` nothing is). To stop it, stop its execution.
 
     The job's policies hold as in the embedded backend, with these differences: with ``Overlap.ALLOW`` the
     target is only started, so that ``retry`` is about its start, as on EventBridge Scheduler (a one-time
     job's target is waited for where Step Functions can); pauses are raised to whole seconds, and the next run
-    waits for them; all targets lie in one Region; what a stopped job leaves is a failed execution, which can
-    be started again. ``completion``, ``group`` and ``tags`` say
-    nothing here.
+    waits for them; all targets lie in one Region; ``OnFailure.STOP`` ends the execution as failed, and at
+    once; another one can be started. ``completion``, ``group`` and ``tags`` say nothing here.
 
     Args:
         job: Any that AWS can run without a process of ours.

@@ -2,18 +2,19 @@
 
 ```
 Init ─► Plan ─► More? ─┬─ never ─────────────────────► Done
-          ▲            ├─ history nearly full ───────► Renew ─► Renewed
-          │            ├─ beyond this execution's age ► Rest ──► Renew
+          ▲            ├─ history nearly full, or old ► Renew ─► Renewed
+          │            ├─ due in 300 days or later ──► Rest ──► Renew
           │            └─► Sleep ─► Run ─┐
           ├──────────────── done ────────┤ failed
           │                         Try again? ─► Pause ─► Run
           └── Notify ◄─ Dead letter ◄────┘ given up      (or ─► Stopped)
 ```
 
-A plan follows from the last scheduled instant and never from the clock: waits can be skipped in a test, and
-a late wake-up shifts nothing. The variables:
+A plan follows from the last scheduled instant and not from the clock: waits can be skipped in a test, and a
+late wake-up shifts nothing. Only ``Overlap.SKIP`` looks at the clock, to pass over what was due meanwhile.
+The variables:
 
-* ``plan`` the schedule, ``after`` the last scheduled instant, ``due`` the next one;
+* ``plan`` the schedule, ``after`` what the next run lies after, ``due`` that run;
 * ``attempt`` the failed attempts of this run, ``failure`` the last of them;
 * ``spent`` events used up, ``since`` when this execution was planned to begin (seconds since 1970);
 * ``generation`` the execution's number, ``begun`` when the first one began, ``series`` what all their names
@@ -26,46 +27,39 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import PrivateAttr
+from typing_extensions import Self
 
 from stepsched.asl.budget import MAX_EVENTS, Budget, Turn
+from stepsched.asl.checks.documents import LARGEST
 from stepsched.asl.machine import StateMachine
-from stepsched.asl.render.attempts import ERRORS, Work, whole_seconds
+from stepsched.asl.render.attempts import Work, whole_seconds
 from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
+from stepsched.asl.render.notices import NOTICE_EVENTS, NOTICE_TRANSITIONS, notices
+from stepsched.asl.render.renewal import RENEWAL_EVENTS, START, renew_rule, renewal_states, rest_rule
 from stepsched.asl.render.runs import Run, Ways, parallel, single
 from stepsched.asl.render.tasks import Message, call_of, check_call, check_input, places_of
 from stepsched.asl.render.timing import timing_of
-from stepsched.asl.resources import integration
 from stepsched.asl.rules import condition
-from stepsched.asl.states import Catcher, Choice, Fail, Pass, Retrier, State, Succeed, Task, Wait
+from stepsched.asl.states import Choice, Fail, Pass, State, Succeed, Wait
 from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.errors import RenderError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
-from stepsched.payloads import to_json
+from stepsched.payloads import MAX_PAYLOAD_BYTES, to_json
 from stepsched.targets import (
     ApiTarget,
     BatchTarget,
-    ParallelTarget,
     QueueTarget,
     SageMakerPipelineTarget,
     Target,
     TopicTarget,
+    parts_of,
 )
 
-MAX_DATA = 256 * 1024
-"""Bytes of a task's arguments, as JSON in UTF-8."""
-MAX_DEFINITION = 1024 * 1024
-"""Bytes of a definition, in UTF-8."""
-OLDEST = 300 * 86_400
-"""Seconds that an execution is planned to last at most. AWS ends it after a year, and the last run may
-begin late and take its time."""
 LONGEST_RUN = timedelta(days=60)
-_START = "$states.context.Execution.StartTime"
-_TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
-_RENEWAL_RETRIES = 20
-_RENEWAL_EVENTS = 5 + 3 * _RENEWAL_RETRIES + 2 + 1
-_NOTICE_RETRIES = 3
-_FIXED_EVENTS = 2 + 2 + 4 + 2 + _RENEWAL_EVENTS
-"""Start and end, Init, the last Plan and More?, Rest, Renew."""
+_BEGINNING = 1 + 2
+"""Events of the start, and of Init."""
+_PLANNING = 2 + 2 + 2
+"""Events of Plan, More? and Sleep."""
 
 
 def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
@@ -91,12 +85,23 @@ class JobMachine(StateMachine, frozen=True):
 
     _budget: Budget | None = PrivateAttr(default=None)
 
-    def keep(self, budget: Budget) -> None:
-        """Notes the budget."""
-        self._budget = budget
+    @classmethod
+    def with_budget(cls, budget: Budget, **fields: Any) -> Self:
+        """A machine with these fields."""
+        machine = cls(**fields)
+        machine._budget = budget
+        return machine
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed; with other states it has the budget of any definition."""
+        copy = super().replace(**changes)
+        if "states" not in changes:
+            copy._budget = self._budget  # noqa: SLF001 -- its own
+        return copy
 
     def budget(self) -> Budget:
-        """Events and transitions of a turn, and how many turns one execution holds."""
+        """Events and transitions of a turn, and how many turns one execution holds. A machine that was read
+        from its text does not know the job, and counts a run's retries once."""
         return super().budget() if self._budget is None else self._budget
 
 
@@ -118,9 +123,8 @@ class _Loop:
                 "execution has left for a run before it ends after a year"
             )
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
-        target = job.target
         check_input(job)
-        self.parts: tuple[Target, ...] = target.targets if isinstance(target, ParallelTarget) else (target,)
+        self.parts = parts_of(job.target)
         self.partition = self.one_partition()
         self.works = self.calls()
 
@@ -140,23 +144,32 @@ class _Loop:
         return next((partition for partition, _ in places), "aws")
 
     def machine(self) -> StateMachine:
-        notices = (self.job.dead_letter is not None) + (self.job.notify is not None)
+        told = notices(self.job, self.message(None, "$string($failure.attempts)"), self.partition, self.last)
         ways = Ways(
             self.again,
-            self.given_up,
+            next(iter(told), self.last),
             self.after(),
-            spent_on_failure=notices * (5 + 3 * _NOTICE_RETRIES),
-            transitions_on_failure=notices * (1 + _NOTICE_RETRIES),
+            spent_on_failure=len(told) * NOTICE_EVENTS,
+            transitions_on_failure=len(told) * NOTICE_TRANSITIONS,
             counts=not self.once,
         )
         run = single(self.works[0], ways) if len(self.works) == 1 else parallel(self.works, ways)
         states: dict[str, State] = {"Init": self.init(), **self.plan(run), **run.states}
-        states |= self.failed() | self.ends()
+        states |= told
+        if self.stops:
+            states["Stopped"] = Fail(error="{% $failure.error %}", cause="{% $failure.cause %}")
+        states["Done"] = Succeed(output={"runs": "{% $runs %}", "after": "{% $after %}"})
+        states |= renewal_states(self.partition)
         described = f"{self.job.name}: {self.job.schedule.describe()}"
         if self.job.description:
             described += f". {self.job.description}"
-        machine = JobMachine(comment=described, query_language="JSONata", start_at="Init", states=states)
-        machine.keep(self.budget(run))
+        machine = JobMachine.with_budget(
+            self.budget(run),
+            comment=described,
+            query_language="JSONata",
+            start_at="Init",
+            states=states,
+        )
         self.check_size(machine)
         return machine
 
@@ -167,18 +180,18 @@ class _Loop:
             text = to_json(text)
         size = len(text.encode())
         size = max(size, *(weight for weight in map(_own_weight, self.parts)))
-        if size > MAX_DATA - 2_000:
+        if size > MAX_PAYLOAD_BYTES - 2_000:
             raise RenderError(
                 self.job.name,
-                f"the input takes {size:,} bytes on its way, and Step Functions hands {MAX_DATA:,} over "
-                "with all that belongs to it; keep large data elsewhere and pass where it is",
+                f"the input takes {size:,} bytes on its way; Step Functions hands over {MAX_PAYLOAD_BYTES:,} "
+                "with all that belongs to it: keep large data elsewhere and pass where it is",
             )
-        if (size + 1) * (len(self.works) + 1) > MAX_DEFINITION // 8:  # escapes may take six times the room
+        if (size + 1) * (len(self.works) + 1) > LARGEST // 8:  # escapes may take six times the room
             size = len(machine.to_json(indent=None).encode())
-            if size > MAX_DEFINITION:
+            if size > LARGEST:
                 raise RenderError(
                     self.job.name,
-                    f"its definition takes {size:,} bytes, and Step Functions allows {MAX_DEFINITION:,}; "
+                    f"its definition takes {size:,} bytes, and Step Functions allows {LARGEST:,}; "
                     "give less input or fewer targets",
                 )
 
@@ -195,13 +208,14 @@ class _Loop:
             events=2 * len(plan) + run.worst_events,
             transitions=len(plan) + run.worst_transitions,
         )
-        return Budget(usual=usual, worst=worst, fixed_events=_FIXED_EVENTS, loops=not self.once)
+        fixed = MAX_EVENTS - self.limit(run) + _BEGINNING
+        return Budget(usual=usual, worst=worst, fixed_events=fixed, loops=not self.once)
 
     # -- when -------------------------------------------------------------------------------------------
 
     def init(self) -> Pass:
         """Everything that the execution knows: from the definition, or from the one before it."""
-        begun = _given("begun", _START)
+        begun = _given("begun", START)
         plan = dict(self.timing.plan)
         if self.begins_now:  # the grid of a rate without start is laid here (P-12)
             plan = {"origin": f"{{% $floor($toMillis({begun}) / 1000) %}}", **plan}
@@ -209,18 +223,16 @@ class _Loop:
         assign |= {
             "after": f"{{% {self.cursor()} %}}",
             "begun": f"{{% {begun} %}}",
-            "since": f"{{% {_given('since', f'$floor($toMillis({_START}) / 1000)')} %}}",
+            "since": f"{{% {_given('since', f'$floor($toMillis({START}) / 1000)')} %}}",
             "generation": f"{{% {_given('generation', '1')} %}}",
             "series": "{% "
             + _given(
                 "series",
-                "$substring($states.context.Execution.Name, 0, 50) & '-' & $string($toMillis("
-                + _START
-                + "))",
+                "$substring($states.context.Execution.Name, 0, 50) & '-' & $string($toMillis(" + START + "))",
             )
             + " %}",
             "runs": f"{{% {_given('runs', '0')} %}}",
-            "spent": 3,
+            "spent": _BEGINNING,
             "attempt": 0,
         }
         comment = "The job, and where the execution before this one has left off"
@@ -228,10 +240,10 @@ class _Loop:
 
     def cursor(self) -> str:
         """The instant after which runs are planned, when the execution begins."""
-        first = f"$fromMillis($toMillis({_START}) - 1000)" if self.begins_now else _START
+        first = f"$fromMillis($toMillis({START}) - 1000)" if self.begins_now else START
         if self.job.catch_up is CatchUp.SKIP:  # what came due before the first execution is not made up for
             ahead = (
-                f"$exists($states.input.generation) or $toMillis($states.input.after) > $toMillis({_START})"
+                f"$exists($states.input.generation) or $toMillis($states.input.after) > $toMillis({START})"
             )
             return f"$exists($states.input.after) and ({ahead}) ? $states.input.after : {first}"
         return _given("after", first)
@@ -239,27 +251,18 @@ class _Loop:
     def plan(self, run: Run) -> dict[str, State]:
         """The states up to the run."""
         text = (LATEST_RUN if self.job.catch_up is CatchUp.ONE else NEXT_RUN)[self.timing.kind]
-        reserve = run.worst_events + _RENEWAL_EVENTS + 10
-        limit = self.max_events - reserve
-        if limit < 100:
+        turn = _PLANNING + run.events
+        limit = self.limit(run)
+        if limit < _BEGINNING + turn:
             raise RenderError(
                 self.job.name,
                 f"a single run may write {run.worst_events:,} events, and an execution holds "
                 f"{self.max_events:,}; give fewer retries or fewer targets",
             )
         never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
-        rules = [
-            condition(never).then("Done", comment="no run is left"),
-            condition(f"$spent > {limit} or {_AGE} > {1000 * OLDEST}").then(
-                "Renew", comment="history nearly full, or old"
-            ),
-            condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})").then(
-                "Rest", comment=f"more than {OLDEST // 86_400} days ahead"
-            ),
-        ]
+        rules = [condition(never).then("Done", comment="no run is left"), renew_rule(limit), rest_rule()]
         if self.once:
             del rules[1]
-        turn = 6 + run.events
         planned = {"due": text, "attempt": 0, "spent": f"{{% $spent + {turn} %}}"}
         states: dict[str, State] = (
             {} if self.once else {"Plan": Pass(comment=_PLAN, assign=planned, next="More?")}
@@ -268,6 +271,10 @@ class _Loop:
             "More?": Choice(choices=tuple(rules), default="Sleep"),
             "Sleep": Wait(timestamp=self.moment(), next="Run"),
         }
+
+    def limit(self, run: Run) -> int:
+        """Events after which no further run is begun: the worst run fits in, and handing over."""
+        return self.max_events - run.worst_events - _PLANNING - RENEWAL_EVENTS
 
     def moment(self) -> str:
         """When the run starts: at the scheduled instant, or within the jitter after it."""
@@ -334,103 +341,9 @@ class _Loop:
     # -- giving up --------------------------------------------------------------------------------------
 
     @property
-    def given_up(self) -> str:
-        """The state after a run that failed for good."""
-        if self.job.dead_letter is not None:
-            return "Dead letter"
-        return "Notify" if self.job.notify is not None else self.last
-
-    @property
     def last(self) -> str:
         """Where a failed run leads in the end."""
         return "Stopped" if self.stops else self.again
-
-    def failed(self) -> dict[str, State]:
-        """The states that tell of a failure."""
-        states: dict[str, State] = {}
-        failure = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
-        if self.job.dead_letter is not None:
-            following = "Notify" if self.job.notify is not None else self.last
-            arguments = {
-                **call_of(self.job.dead_letter, self.message(None, _FAILED), wait=False).arguments,
-                "MessageAttributes": {
-                    "ERROR_CODE": _attribute("$failure.error"),
-                    "ERROR_MESSAGE": _attribute(_PLAIN),
-                    "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
-                    "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
-                    "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
-                    "SCHEDULED_TIME": _attribute("$due"),
-                },
-            }
-            states["Dead letter"] = self.notice("sqs", "sendMessage", arguments, following)
-        if self.job.notify is not None:
-            told = {"job": self.job.name, "scheduled_for": "{% $due %}", **failure}
-            arguments = {
-                **call_of(self.job.notify, self.message(0), wait=False).arguments,
-                "Subject": f"Job {self.job.name} failed",
-                "Message": told,
-            }
-            states["Notify"] = self.notice("sns", "publish", arguments, self.last)
-        if self.stops:
-            states["Stopped"] = Fail(error=failure["error"], cause=failure["cause"])
-        return states
-
-    def notice(self, service: str, action: str, arguments: dict[str, Any], following: str) -> Task:
-        """A call that must not end the schedule when it fails."""
-        patient = Retrier(
-            error_equals=("States.ALL",), interval_seconds=5, max_attempts=_NOTICE_RETRIES, backoff_rate=3
-        )
-        following_anyway = tuple(Catcher(error_equals=(error,), next=following) for error in ERRORS)
-        return Task(
-            resource=integration(service, action, partition=self.partition),
-            arguments=arguments,
-            retry=(patient,),
-            catch=following_anyway,
-            output={},
-            next=following,
-        )
-
-    # -- the end of an execution ------------------------------------------------------------------------
-
-    def ends(self) -> dict[str, State]:
-        """The states after the last run, and those that hand over to the next execution."""
-        states: dict[str, State] = {
-            "Done": Succeed(output={"runs": "{% $runs %}", "after": "{% $after %}"}),
-            "Rest": Wait(
-                comment="The next execution sleeps on: none may last a year",
-                timestamp=f"{{% $fromMillis(1000 * ($since + {OLDEST})) %}}",
-                assign={"since": f"{{% $since + {OLDEST} %}}"},
-                next="Renew",
-            ),
-        }
-        handed = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs")}
-        handed |= {
-            "since": "{% $max([$since, $floor($toMillis($after) / 1000)]) %}",
-            "generation": "{% $generation + 1 %}",
-        }
-        taken = Retrier(error_equals=_TAKEN, max_attempts=0)
-        patient = Retrier(
-            error_equals=("States.ALL",),
-            interval_seconds=5,
-            max_attempts=_RENEWAL_RETRIES,
-            backoff_rate=2,
-            max_delay_seconds=900,
-        )
-        states["Renew"] = Task(
-            comment="The next execution goes on where this one ends; its history is empty again",
-            resource=integration("states", "startExecution", partition=self.partition),
-            arguments={
-                "StateMachineArn": "{% $states.context.StateMachine.Id %}",
-                "Name": "{% $series & '-' & $string($generation + 1) %}",
-                "Input": handed,
-            },
-            retry=(taken, patient),
-            catch=(Catcher(error_equals=_TAKEN, next="Renewed"),),  # its answer was lost
-            output={},
-            next="Renewed",
-        )
-        states["Renewed"] = Succeed()
-        return states
 
 
 def _is_message(target: Target) -> bool:
@@ -458,11 +371,4 @@ def _text(seconds: int) -> str:
     return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
 
 
-_FAILED = "$string($failure.attempts)"
 _PLAN = "The first run after $after"
-_AGE = f"$millis() - $toMillis({_START})"
-_PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
-
-
-def _attribute(expression: str) -> dict[str, str]:
-    return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}

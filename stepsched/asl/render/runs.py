@@ -72,7 +72,7 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
     again = max(work.events_again for work in works)
     tried = ways.assign | ways.spent(f"{again} * $sum($states.input.tries)")
     failures = "$filter($states.input, function($r) { $exists($r.error) })"
-    words = "function($f) { 'target ' & $string($f.target) & ': ' & $f.error & ': ' & $f.cause }"
+    words = "function($f) { 'part ' & $string($f.part) & ': ' & $f.error & ': ' & $f.cause }"
     failure = {
         "error": f"{{% {failures}[0].error %}}",
         "cause": f"{{% $join($map({failures}, {words}), '; ') %}}",
@@ -115,5 +115,5 @@ def _branch(work: Work, number: int) -> Flow:
         "cause": f"{{% $substring(${names.failure}.cause, 0, 500) %}}",
         "attempts": f"{{% ${names.failure}.attempts %}}",
     }
-    states[f"Given up {number}"] = Pass(output={"target": number, **told}, end=True)
+    states[f"Given up {number}"] = Pass(output={"part": number, **told}, end=True)
     return Flow(states=states)

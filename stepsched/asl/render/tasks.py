@@ -35,6 +35,7 @@ from stepsched.targets import (
     Target,
     TemplateTarget,
     TopicTarget,
+    parts_of,
 )
 from stepsched.targets.arns import ARN
 from stepsched.targets.containers import Placement
@@ -109,7 +110,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
     Raises:
         ValueError: There is no such call; how to mend it.
     """
-    data, started = message.data, not wait
+    data = message.data
     job_pattern = Pattern.RUN_JOB if wait else Pattern.REQUEST
     match target:
         case LambdaTarget(function_arn=arn):
@@ -124,10 +125,8 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
         case QueueTarget():
             return _queue_call(target, message, partition)
-        case TopicTarget(topic_arn=arn):
-            arguments = {"TopicArn": arn, "Message": message.text()}
-            if arn.endswith(".fifo"):
-                arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.once()}
+        case TopicTarget():
+            arguments = topic_arguments(target, message.text(), message)
             return Call(integration("sns", "publish", partition=partition), arguments)
         case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
             if not isinstance(message.payload, dict):
@@ -142,7 +141,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case FirehoseTarget(delivery_stream_arn=arn):
             arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
             return Call(sdk_integration("firehose", "putRecord", partition=partition), arguments)
-        case EcsTaskTarget(cluster_arn=arn):
+        case EcsTaskTarget():
             return _task_call(target, _overrides(message), job_pattern, partition)
         case CodeBuildTarget(project_arn=arn):
             resource = integration("codebuild", "startBuild", job_pattern, partition=partition)
@@ -158,7 +157,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
         case BatchTarget():
             resource = integration("batch", "submitJob", job_pattern, partition=partition)
-            return Call(resource, _batch_arguments(target, message), not started)
+            return Call(resource, _batch_arguments(target, message), wait)
         case ApiTarget(service=service, action=action, request=request):
             return Call(
                 sdk_integration(service, action, partition=partition), literal(request, message.attributes)
@@ -177,6 +176,14 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             raise ValueError("a parallel target does not hold another one")
         case other:
             assert_never(other)
+
+
+def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:
+    """What publishes a body; a FIFO topic wants to know its order, and what to take once."""
+    arguments = {"TopicArn": topic.topic_arn, "Message": body}
+    if topic.topic_arn.endswith(".fifo"):
+        arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.once()}
+    return arguments
 
 
 def _blob(message: Message) -> Any:
@@ -354,7 +361,7 @@ def check_input(job: Job) -> None:
     Raises:
         ValueError: What, and how to mend it.
     """
-    parts = job.target.targets if isinstance(job.target, ParallelTarget) else (job.target,)
+    parts = parts_of(job.target)
     unused = [part for part in parts if isinstance(part, (ApiTarget, BatchTarget, SageMakerPipelineTarget))]
     if job.input != {} and len(unused) == len(parts):
         name = type(parts[0]).__name__

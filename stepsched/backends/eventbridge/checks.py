@@ -150,13 +150,13 @@ def _check_place(job: Job, group: str | None) -> None:
 
 def _check_policies(job: Job) -> None:
     local = "LocalBackend does that"
+    machine = "render_asl(job) gives a state machine that does that"
     if job.overlap is not Overlap.ALLOW:
         reason = f"overlap {job.overlap.value!r}: the service starts runs whether or not earlier ones go on"
-        raise _refusal(job, reason, "Overlap.ALLOW", local)
+        raise _refusal(job, reason, "Overlap.ALLOW", local, machine)
     if job.catch_up is not CatchUp.ALL:
         reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
         raise _refusal(job, reason, "CatchUp.ALL with a short Retry(max_age=)", local)
-    machine = "render_asl(job) gives a state machine that does that"
     if job.notify is not None:
         reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
         raise _refusal(job, reason, "dead_letter=QueueTarget(...) keeps the run", machine, local)
@@ -165,11 +165,11 @@ def _check_policies(job: Job) -> None:
         raise _refusal(job, reason, "OnFailure.CONTINUE", machine, local)
     if job.max_run_time is not None:
         reason = f"max_run_time {job.max_run_time}: the service does not watch what it has started"
-        raise _refusal(job, reason, "a timeout of the target's own", local)
+        raise _refusal(job, reason, "a timeout of the target's own", local, machine)
     plain = Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age)
     if job.retry != plain:
         reason = "the pauses between attempts (interval, backoff_rate, max_delay) are the service's own"
-        raise _refusal(job, reason, "Retry with max_attempts and max_age alone", local)
+        raise _refusal(job, reason, "Retry with max_attempts and max_age alone", local, machine)
     if job.retry.max_age % timedelta(seconds=1):
         raise _refusal(job, f"max_age {job.retry.max_age} is not of whole seconds", "round it")
     if job.jitter % timedelta(minutes=1):

@@ -14,7 +14,8 @@ import pytest
 import stepsched as ss
 from stepsched import asl
 from stepsched.asl.render import render_asl
-from stepsched.asl.render.loop import OLDEST, machine_of
+from stepsched.asl.render.loop import machine_of
+from stepsched.asl.render.renewal import OLDEST
 from stepsched.asl.services import check_arguments, check_resource
 from tests.unit.asl.render import jobs
 from tests.unit.asl.render.jobs import HOUR, LAMBDA, NEW_YEAR, QUEUE, STARTED, TARGETS, TOPIC, job, states_of
@@ -260,7 +261,7 @@ def test_a_shorter_history_is_possible() -> None:
     text = machine_of(job(retry=ss.Retry(max_attempts=0)), max_events=500).to_json()
     assert "$spent > " in text
     with pytest.raises(ss.RenderError, match="fewer retries"):
-        machine_of(job(), max_events=150)
+        machine_of(job(), max_events=110)
 
 
 # -- refusals -------------------------------------------------------------------------------------------
@@ -418,7 +419,39 @@ def test_managed_tags_are_spelt_as_the_sdk_does() -> None:
     ],
 )
 def test_a_copy_of_a_jobs_machine_has_a_budget(again: Any) -> None:
-    assert again(render_asl(job())).budget().usual.events > 0
+    assert again(render_asl(job())).budget().usual == render_asl(job()).budget().usual
+
+
+def test_a_changed_comment_keeps_the_budget() -> None:
+    machine = render_asl(job())
+    assert machine.replace(comment="other").budget() == machine.budget()
+    assert asl.parse(machine.to_json()).budget() != machine.budget(), "a text does not know its job"
+
+
+@pytest.mark.parametrize(
+    ("parts", "retries"), [(1, 3), (1, 185), (14, 185), (16, 150), (36, 60), (38, 60), (40, 30)]
+)
+def test_a_first_run_always_fits(parts: int, retries: int) -> None:
+    """An execution that renews itself before its first run would do so for ever."""
+    target = ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * parts) if parts > 1 else ss.LambdaTarget(LAMBDA)
+    try:
+        machine = render_asl(job(target, retry=ss.Retry(max_attempts=retries)))
+    except ss.RenderError as error:
+        assert "give fewer retries" in str(error)  # noqa: PT017 -- either will do
+        return
+    states = machine.to_dict()["States"]
+    (limit,) = re.findall(r"\$spent > (\d+)", str(states["More?"]))
+    (turn,) = re.findall(r"\$spent \+ (\d+)", states["Plan"]["Assign"]["spent"])
+    begun = states["Init"]["Assign"]["spent"]
+    assert begun + int(turn) <= int(limit)
+    assert machine.budget().turns == (int(limit) - begun) // int(turn)
+
+
+@pytest.mark.parametrize(("parts", "retries"), [(16, 171), (36, 75), (38, 71)])
+def test_a_run_that_fits_into_no_execution_is_refused(parts: int, retries: int) -> None:
+    target = ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * parts)
+    with pytest.raises(ss.RenderError, match="give fewer retries or fewer targets"):
+        render_asl(job(target, retry=ss.Retry(max_attempts=retries)))
 
 
 def test_a_jobs_machine_equals_what_is_read_from_its_text() -> None:
@@ -426,7 +459,7 @@ def test_a_jobs_machine_equals_what_is_read_from_its_text() -> None:
     assert asl.parse(machine.to_json()) == machine
 
 
-# -- found wanting --------------------------------------------------------------------------------------
+# -- places and names --------------------------------------------------------------------------------------
 
 
 def test_a_single_run_of_tasks_that_cannot_be_waited_for_is_started() -> None:
@@ -436,11 +469,17 @@ def test_a_single_run_of_tasks_that_cannot_be_waited_for_is_started() -> None:
 
 
 def test_a_fifo_topic_is_told_in_a_group() -> None:
-    try:
-        told = rendered(job(notify=ss.TopicTarget(f"{TOPIC}.fifo")))["States"]["Notify"]["Arguments"]
-    except ss.RenderError:
-        return
-    assert "MessageGroupId" in told
+    told = rendered(job(notify=ss.TopicTarget(f"{TOPIC}.fifo")))["States"]["Notify"]["Arguments"]
+    assert told["MessageGroupId"] == "nightly"
+    assert "$due" in told["MessageDeduplicationId"]
+
+
+@pytest.mark.parametrize(
+    "given", ["", {"due": ss.context.SCHEDULED_TIME, "t": "<aws.scheduler.execution-id>"}]
+)
+def test_a_notice_does_not_carry_the_input(given: Any) -> None:
+    told = rendered(job(input=given, notify=ss.TopicTarget(TOPIC)))["States"]["Notify"]["Arguments"]
+    assert set(told["Message"]) == {"job", "scheduled_for", "attempts", "error", "cause"}
 
 
 @pytest.mark.parametrize("name", ["-nightly", "_nightly", ".nightly", "night.ly"])

@@ -259,7 +259,7 @@ def test_parts_of_a_parallel_stand_side_by_side() -> None:
     assert "Retry" not in states["Run"]
     for number, branch in enumerate(branches, 1):
         assert branch["States"][f"Run {number}"]["Catch"][0]["Next"] == f"Try again {number}?"
-        assert branch["States"][f"Given up {number}"]["Output"]["target"] == number
+        assert branch["States"][f"Given up {number}"]["Output"]["part"] == number
 
 
 def _given(name: str) -> tuple[Any]:
