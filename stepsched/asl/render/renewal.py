@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/tutorial-continue-new.html
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import Rule, condition
 from stepsched.asl.states import Catcher, Retrier, State, Succeed, Task, Wait
@@ -26,15 +28,24 @@ def rest_rule() -> Rule:
     return later.then("Rest", comment=f"more than {OLDEST // 86_400} days ahead")
 
 
-def renew_rule(limit: int) -> Rule:
-    """What ends an execution whose history is nearly full, or that has grown old because its runs lag."""
+def renew_rule(limit: int | str) -> Rule:
+    """What ends an execution whose history is nearly full, or that has grown old because its runs lag.
+
+    Args:
+        limit: How many events may be spent, or the expression that says so.
+    """
     old = f"$millis() - $toMillis({START}) > {1000 * OLDEST}"
     return condition(f"$spent > {limit} or {old}").then("Renew", comment="history nearly full, or old")
 
 
-def renewal_states(partition: str) -> dict[str, State]:
-    """The states that hand over. What is handed over, the first state of the next execution reads."""
-    handed = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs")}
+def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]:
+    """The states that hand over. What is handed over, the first state of the next execution reads.
+
+    Args:
+        partition: The machine's.
+        also: Further variables to hand over.
+    """
+    handed = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs", *also)}
     # Before the first run, ``after`` says nothing about the present: it may have been given.
     ran = "$max([$since, $floor($toMillis($after) / 1000)])"
     handed |= {"since": f"{{% $runs > 0 ? {ran} : $since %}}", "generation": "{% $generation + 1 %}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -54,7 +55,8 @@ class Call(NamedTuple):
     """What keeps Step Functions from waiting for it, such as " with tags"."""
 
 
-class Message(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Message:
     """What a run hands to its target."""
 
     payload: Any
@@ -68,29 +70,37 @@ class Message(NamedTuple):
     attributes: Mapping[ContextText, str]
     """For each context attribute the expression that gives it."""
 
+    def written(self, value: Any) -> Any:
+        """A value in which attributes may stand, as a piece of the call."""
+        return literal(value, self.attributes)
+
+    def own(self, value: Any) -> Any:
+        """A value of the target's own, in which none stand."""
+        return literal(value, {})
+
     def data(self) -> Any:
         """The payload as JSON."""
-        return literal(self.payload, self.attributes)
+        return self.written(self.payload)
 
     def text(self) -> Any:
         """The payload as text: text as it stands, everything else as compact JSON."""
         if isinstance(self.payload, str):
             if not self.payload:
                 raise ValueError("the input is empty text, and no message may be empty; give some")
-            return literal(self.payload, self.attributes)
+            return self.written(self.payload)
         return self.json_text()
 
     def json_text(self) -> Any:
         """The payload as compact JSON, text in quotes too."""
         text = to_json(self.payload)
         if not _has_attributes(self.payload):
-            return literal(text, self.attributes)
+            return self.own(text)
         place = find_look_alike(self.payload)
         if place is not None:
             raise ValueError(
                 f"{place} looks like a context attribute, beside real ones in one message (P-23)"
             )
-        return literal(ContextText(text), self.attributes)
+        return self.written(ContextText(text))
 
     def once(self) -> str:
         """The expression of a text that is another one for each run."""
@@ -133,16 +143,16 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
                 raise ValueError(  # noqa: TRY004 -- about the job
                     f"the detail of an event is a JSON object, and the input is {_kind(message)}"
                 )
-            entry = {"EventBusName": arn, "DetailType": literal(kind, {}), "Source": source, "Detail": data()}
+            entry = {"EventBusName": arn, "DetailType": message.own(kind), "Source": source, "Detail": data()}
             return Call(integration("events", "putEvents", partition=partition), {"Entries": [entry]})
         case KinesisTarget(stream_arn=arn, partition_key=key):
-            arguments = {"StreamName": _name(arn), "PartitionKey": literal(key, {}), "Data": _blob(message)}
+            arguments = {"StreamName": _name(arn), "PartitionKey": message.own(key), "Data": _blob(message)}
             return Call(sdk_integration("kinesis", "putRecord", partition=partition), arguments)
         case FirehoseTarget(delivery_stream_arn=arn):
             arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
             return Call(sdk_integration("firehose", "putRecord", partition=partition), arguments)
         case EcsTaskTarget():
-            return _task_call(target, _overrides(message), job_pattern, partition)
+            return _task_call(target, message, job_pattern, partition)
         case CodeBuildTarget(project_arn=arn):
             resource = integration("codebuild", "startBuild", job_pattern, partition=partition)
             return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, wait)
@@ -152,16 +162,14 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(resource, {**_overrides(message), "Name": name}, is_whole=False)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
             resource = sdk_integration("sagemaker", "startPipelineExecution", partition=partition)
-            pairs = [{"Name": key, "Value": literal(value, {})} for key, value in parameters.items()]
+            pairs = [{"Name": key, "Value": message.own(value)} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
             return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
         case BatchTarget():
             resource = integration("batch", "submitJob", job_pattern, partition=partition)
             return Call(resource, _batch_arguments(target, message), wait)
         case ApiTarget(service=service, action=action, request=request):
-            return Call(
-                sdk_integration(service, action, partition=partition), literal(request, message.attributes)
-            )
+            return Call(sdk_integration(service, action, partition=partition), message.written(request))
         case TemplateTarget(target_arn=arn):
             raise ValueError(
                 f"a TemplateTarget is written as EventBridge Scheduler has it ({arn}); "
@@ -201,7 +209,7 @@ def _queue_call(target: QueueTarget, message: Message, partition: str) -> Call:
     arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
     if target.message_group_id is not None:
         arguments |= {
-            "MessageGroupId": literal(target.message_group_id, {}),
+            "MessageGroupId": message.own(target.message_group_id),
             "MessageDeduplicationId": message.once(),
         }
     return Call(integration("sqs", "sendMessage", partition=partition), arguments)
@@ -219,7 +227,7 @@ def queue_url(arn: str) -> str:
     return f"https://sqs.{region}.{_DOMAINS[partition]}/{account}/{name}"
 
 
-def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Pattern, partition: str) -> Call:
+def _task_call(target: EcsTaskTarget, message: Message, pattern: Pattern, partition: str) -> Call:
     """RunTask by the optimised integration, or by the plain one where it needs what the former lacks.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
@@ -234,8 +242,9 @@ def _task_call(target: EcsTaskTarget, overrides: dict[str, Any], pattern: Patter
         "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
         "EnableECSManagedTags": target.ecs_managed_tags,
     }
-    more = {key: literal(value, {}) for key, value in plain.items() if value}
-    arguments = literal(_task_arguments(target), {}) | ({"Overrides": overrides} if overrides else {})
+    overrides = _overrides(message)
+    more = {key: message.own(value) for key, value in plain.items() if value}
+    arguments = message.own(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
     if not more:
         return Call(
             integration("ecs", "runTask", pattern, partition=partition),
@@ -286,13 +295,13 @@ def _placed(rule: Placement, word: str) -> dict[str, str]:
 def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "JobName": target.job_name or _batch_name(message.name),
-        "JobQueue": literal(target.job_queue, {}),
-        "JobDefinition": literal(target.job_definition, {}),
+        "JobQueue": message.own(target.job_queue),
+        "JobDefinition": message.own(target.job_definition),
     }
     if target.parameters:
-        arguments["Parameters"] = literal(target.parameters, message.attributes)
+        arguments["Parameters"] = message.written(target.parameters)
     if target.container_overrides:
-        arguments["ContainerOverrides"] = literal(_pascal(target.container_overrides), message.attributes)
+        arguments["ContainerOverrides"] = message.written(_pascal(target.container_overrides))
     return arguments
 
 
@@ -311,7 +320,7 @@ def _overrides(message: Message) -> dict[str, Any]:
         raise ValueError(  # noqa: TRY004 -- about the job
             f"the input holds what it overrides, by name, and is {_kind(message)}"
         )
-    written = literal(_pascal(message.payload), message.attributes)
+    written = message.written(_pascal(message.payload))
     assert isinstance(written, (dict, str))
     if isinstance(written, str):
         raise ValueError("a member of a call has a name, which does not end in '.$'")  # noqa: TRY004 -- about the value

@@ -1,4 +1,5 @@
 """Jobs as executions of one Step Functions machine, with a DynamoDB table as their store.
 
-So far the store: ``rows`` says a job as rows of the table and back, ``table`` keeps them.
+The parts, not yet a backend: ``rows`` says a job as rows of the table and back, ``table`` keeps them,
+``orders`` says what the machine has to know of a job, and ``runner`` is the machine.
 """

@@ -271,3 +271,10 @@ def test_a_field_of_another_kind_beside_the_states_is_kept(field: dict[str, Any]
     machine = asl.parse(definition)
     assert same(machine.to_dict(), definition)
     assert machine.check() == asl.check(definition) != []
+
+
+def test_errors_are_told_from_warnings() -> None:
+    found = asl.check(
+        {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}, "ProcessorConfig": {"Mode": "INLINE"}, "X": 1}
+    )
+    assert [(each.path, each.is_error) for each in found] == [("/ProcessorConfig", False), ("/X", True)]
