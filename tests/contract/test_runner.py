@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched import asl
 from stepsched.backends.stepfunctions.orders import order_of
 from stepsched.backends.stepfunctions.runner import runner
 from tests.contract.test_job_table import dynamodb
 from tests.contract.test_rendered_machines import Account, due, written
+from tests.parts.asl_validators import asl_validator, cfn_lint
 from tests.parts.state_machines import ROLE, Run, run_machine
 
 START = datetime(2030, 1, 1, tzinfo=timezone.utc)
@@ -101,6 +103,13 @@ def daily(shared: Shared, target: ss.Target | None = None, **policies: Any) -> s
     )
 
 
+def test_the_machine_is_accepted_by_every_validator() -> None:
+    definition = runner("jobs").to_dict()
+    assert asl.check(definition) == []
+    assert asl_validator([definition]) == [[]]
+    assert cfn_lint([definition]) == [[]]
+
+
 def test_data_of_a_row_is_never_code(shared: Shared) -> None:
     job = daily(shared)
     shared.order(job)
@@ -166,6 +175,9 @@ def test_a_job_that_stops_is_paused_after_its_first_failure(shared: Shared) -> N
             {"target": ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"}), "input": {}},
             "has no state for",
         ),
+        ({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'"),
+        ({"max_run_time": timedelta(minutes=5)}, "max_run_time 0:05:00"),
+        ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "whole seconds"),
         ({"notify": ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:t")}, "notify"),
     ],
 )

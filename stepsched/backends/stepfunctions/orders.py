@@ -16,7 +16,7 @@ from stepsched.asl.render.timing import timing_of
 from stepsched.backends.stepfunctions.runner import calls, events_left
 from stepsched.context import ATTRIBUTES, SCHEDULED_TIME, ContextText
 from stepsched.errors import UnsupportedError
-from stepsched.jobs import Job, OnFailure, Overlap
+from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
 from stepsched.targets import ParallelTarget
 
 _SECOND = timedelta(seconds=1)
@@ -51,6 +51,12 @@ def order_of(job: Job, created_at: datetime) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget) or job.notify is not None or job.dead_letter is not None:
         reason = "parallel targets, notify and dead_letter have no state in the shared machine"
         raise UnsupportedError(job.name, "stepfunctions", reason, ("render_asl(job)", "LocalBackend"))
+    if job.max_run_time is not None:
+        reason = f"max_run_time {job.max_run_time}: the shared machine does not watch how long a run takes"
+        raise UnsupportedError(job.name, "stepfunctions", reason, ("render_asl(job)", "LocalBackend"))
+    if job.catch_up is not CatchUp.ALL:
+        reason = f"catch_up {job.catch_up.value!r}: an execution goes on after the last run that was claimed"
+        raise UnsupportedError(job.name, "stepfunctions", reason, ("CatchUp.ALL", "LocalBackend"))
     try:
         return _order(job, created_at)
     except ValueError as error:

@@ -56,8 +56,8 @@ _PATIENT = Retrier(
     error_equals=("States.ALL",), interval_seconds=2, max_attempts=8, backoff_rate=2, max_delay_seconds=300
 )
 _REFUSED = Retrier(error_equals=(_CONDITION_FAILED,), max_attempts=0)
-_TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5
-"""Plan, More?, Sleep, Fence, Route, the call, Record."""
+_TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5 + 2
+"""Plan, More?, Sleep, Fence, Route, the call, Record, Stop?."""
 _AGAIN = 2 + 2 + 2 + 6
 """Try again?, Pause, Route, the call."""
 _BEGINNING = 1 + 5 + 2
