@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -92,12 +91,11 @@ def test_it_takes_any_iterable_and_reads_it_once() -> None:
     assert [item.position for item in stream] == [1, 0, 1, 0]
 
 
+@pytest.mark.timeout(10)
 def test_an_endless_stream_is_read_one_run_at_a_time() -> None:
     endless: list[Schedule] = [ss.Cron("* * * * ? *"), ss.Rate(timedelta(minutes=1)), ss.Cron("0 0 29 2 ? *")]
-    began = perf_counter()
     stream = ss.timeline(endless, after=NEW_YEAR)
     assert [item.position for item in islice(stream, 5)] == [0, 1, 0, 1, 0]
-    assert perf_counter() - began < 0.5
 
 
 def test_thousands_of_schedules_are_merged_in_order_and_without_loss() -> None:
