@@ -175,6 +175,10 @@ def test_a_job_that_stops_is_paused_after_its_first_failure(shared: Shared) -> N
             {"target": ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"}), "input": {}},
             "has no state for",
         ),
+        (
+            {"input": {"due": ss.context.SCHEDULED_TIME, "mine": "<aws.scheduler.execution-id>"}},
+            "mine looks like a context attribute",
+        ),
         ({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'"),
         ({"max_run_time": timedelta(minutes=5)}, "max_run_time 0:05:00"),
         ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "whole seconds"),
@@ -186,3 +190,14 @@ def test_what_the_runner_cannot_do_is_refused_by_name(changes: dict[str, Any], w
     job = ss.Job(name="job", schedule=ss.Cron("0 6 * * ? *"), target=target).replace(**changes)
     with pytest.raises(ss.UnsupportedError, match=words):
         order_of(job, START)
+
+
+def test_text_that_looks_like_an_attribute_stays_text() -> None:
+    target = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f")
+    job = ss.Job(name="job", schedule=ss.Cron("0 6 * * ? *"), target=target)
+    plain = order_of(job.replace(input={"mine": "<aws.scheduler.execution-id>"}), START)
+    assert (plain["fills"], plain["arguments"]["Payload"]) == (
+        False,
+        {"mine": "<aws.scheduler.execution-id>"},
+    )
+    assert order_of(job.replace(input={"due": ss.context.SCHEDULED_TIME}), START)["fills"]

@@ -93,7 +93,7 @@ class Message:
     def json_text(self) -> Any:
         """The payload as compact JSON, text in quotes too."""
         text = to_json(self.payload)
-        if not _has_attributes(self.payload):
+        if not has_attributes(self.payload):
             return self.own(text)
         place = find_look_alike(self.payload)
         if place is not None:
@@ -341,14 +341,15 @@ def _pascal(value: Any) -> Any:
     return value
 
 
-def _has_attributes(value: Any) -> bool:
+def has_attributes(value: Any) -> bool:
+    """Whether context attributes stand in it; text that only looks like one is none."""
     match value:
         case ContextText():
             return True
         case list():
-            return any(map(_has_attributes, value))
+            return any(map(has_attributes, value))
         case dict():
-            return any(map(_has_attributes, value.values()))
+            return any(map(has_attributes, value.values()))
     return False
 
 

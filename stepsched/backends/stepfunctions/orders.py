@@ -11,10 +11,10 @@ from hashlib import sha256
 from typing import Any
 
 from stepsched.asl.render.attempts import whole_seconds
-from stepsched.asl.render.tasks import Message, call_of, check_call, check_input
+from stepsched.asl.render.tasks import Message, call_of, check_call, check_input, has_attributes
 from stepsched.asl.render.timing import timing_of
 from stepsched.backends.stepfunctions.runner import calls, events_left
-from stepsched.context import ATTRIBUTES, SCHEDULED_TIME, ContextText
+from stepsched.context import SCHEDULED_TIME, find_look_alike
 from stepsched.errors import UnsupportedError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
 from stepsched.targets import ParallelTarget
@@ -77,13 +77,17 @@ def _order(job: Job, created_at: datetime) -> dict[str, Any]:
         )
     if not call.is_whole and job.overlap is not Overlap.ALLOW:
         raise ValueError(f"Step Functions cannot wait for what {tail} starts; use Overlap.ALLOW")
+    fills = has_attributes(call.arguments)
+    look_alike = find_look_alike(call.arguments, "the call") if fills else None
+    if look_alike is not None:  # all of the call's text is filled at once
+        raise ValueError(f"{look_alike} looks like a context attribute, beside real ones (P-23)")
     retry = job.retry
     return {
         "kind": timing.kind,
         "plan": timing.plan,
         "call": tail,
         "arguments": call.arguments,
-        "fills": _holds_attributes(call.arguments),
+        "fills": fills,
         "retry": {
             "attempts": retry.max_attempts,
             "age": whole_seconds("retry.max_age", retry.max_age),
@@ -97,16 +101,3 @@ def _order(job: Job, created_at: datetime) -> dict[str, Any]:
         "limit": events_left(retry.max_attempts),
         "keep": _KEPT // _SECOND,
     }
-
-
-def _holds_attributes(value: Any) -> bool:
-    match value:
-        case ContextText():
-            return True
-        case str():
-            return any(attribute in value for attribute in ATTRIBUTES)
-        case list():
-            return any(map(_holds_attributes, value))
-        case dict():
-            return any(map(_holds_attributes, value.values()))
-    return False
