@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stepsched import asl as asl
     from stepsched import context as context
+    from stepsched import deploy as deploy
     from stepsched import iam as iam
     from stepsched import testing as testing
     from stepsched.asl.render import render_asl as render_asl
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
     from stepsched.backends.eventbridge import Metric as Metric
     from stepsched.backends.local import LocalBackend as LocalBackend
+    from stepsched.backends.stepfunctions import StepFunctionsBackend as StepFunctionsBackend
     from stepsched.client import SchedulerClient as SchedulerClient
     from stepsched.errors import AccessDeniedError as AccessDeniedError
     from stepsched.errors import BackendError as BackendError
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from stepsched.jobs import JobVersion as JobVersion
     from stepsched.jobs import OnFailure as OnFailure
     from stepsched.jobs import Overlap as Overlap
+    from stepsched.jobs import Problem as Problem
+    from stepsched.jobs import Repair as Repair
     from stepsched.jobs import Retry as Retry
     from stepsched.jobs import Run as Run
     from stepsched.jobs import RunStatus as RunStatus
@@ -96,6 +100,7 @@ _HOMES = {
     "stepsched.asl.render": ("render_asl",),
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
+    "stepsched.backends.stepfunctions": ("StepFunctionsBackend",),
     "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend", "Metric"),
     "stepsched.client": ("SchedulerClient",),
     "stepsched.errors": (
@@ -129,6 +134,8 @@ _HOMES = {
         "JobVersion",
         "OnFailure",
         "Overlap",
+        "Problem",
+        "Repair",
         "Retry",
         "Run",
         "RunStatus",
@@ -161,7 +168,7 @@ _HOMES = {
     "stepsched.targets.containers": ("CapacityProvider", "Placement"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("asl", "context", "iam", "testing")
+_MODULES = ("asl", "context", "deploy", "iam", "testing")
 __all__ = sorted([*_HOME_OF, *_MODULES, "__version__"])  # noqa: PLE0605 -- the map is the list
 
 

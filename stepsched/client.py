@@ -21,7 +21,7 @@ from stepsched.errors import (
     StepschedError,
     UnsupportedError,
 )
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, is_name
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
 from stepsched.plans import Change, Plan, make_plan, refuse_repeats
 from stepsched.progress import told
 
@@ -58,6 +58,21 @@ class SchedulerClient:
             name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
             raise TypeError(f"a backend is wanted, such as {name}({backend!r}), not {backend!r}")
         self.backend = backend
+
+    @classmethod
+    def from_stack(cls, name: str, **options: Any) -> Self:
+        """A client of the :class:`StepFunctionsBackend` that a CloudFormation stack has made.
+
+        Args:
+            name: The stack's.
+            **options: As for :meth:`StepFunctionsBackend.from_stack`.
+
+        Raises:
+            BackendError: There is no such stack, or it is another one.
+        """
+        from stepsched.backends.stepfunctions import StepFunctionsBackend
+
+        return cls(StepFunctionsBackend.from_stack(name, **options))
 
     def create(self, job: Job) -> JobRecord:
         """Stores a job. To create an equal job again is no error and changes nothing.
@@ -130,7 +145,7 @@ class SchedulerClient:
         (present,) = self.backend.find([job])
         if present is None or present.job != job:
             raise JobExistsError(job.name)
-        return present
+        return self.backend.ensure(present)
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
         """The job of that name.
@@ -214,7 +229,7 @@ class SchedulerClient:
         present = self.backend.find([job])[0] or self.backend.get(job.name)
         version = present.version if expected_version is None else expected_version
         if present.job == job and present.version == version and present.current:
-            return present
+            return self.backend.ensure(present)
         return self._replace(job, version)
 
     def _replace(self, job: Job, version: int) -> JobRecord:
@@ -226,7 +241,7 @@ class SchedulerClient:
             (present,) = self.backend.find([job])
             if present is None or present.job != job or not present.current:
                 raise
-            return present
+            return self.backend.ensure(present)
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         """The job's earlier definitions, oldest first.
@@ -322,14 +337,20 @@ class SchedulerClient:
             raise ConflictError(record.name, record.version)
         return self.backend.cancel(record.name, group=record.job.group)
 
-    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         """Stops the job from coming due until ``resume``. To pause a paused job is no error.
+
+        Args:
+            name: The job's.
+            group: As for :meth:`get`.
+            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
 
         Raises:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
+            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
         """
-        return self.backend.pause(_known_name(name), group=group)
+        return self.backend.pause(_known_name(name), group=group, stop_run=stop_run)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         """Lets the job come due again, from now on. To resume an active job is no error.
@@ -342,16 +363,34 @@ class SchedulerClient:
         """
         return self.backend.resume(_known_name(name), group=group)
 
-    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         """Deletes the job and its runs that have not started. Its history stays.
+
+        Args:
+            name: The job's.
+            group: As for :meth:`get`.
+            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
 
         Returns:
             The job as it last was, with status cancelled; ``create(record.job)`` brings it back.
 
         Raises:
             JobNotFoundError: There is no such job.
+            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
         """
-        return self.backend.cancel(_known_name(name), group=group)
+        return self.backend.cancel(_known_name(name), group=group, stop_run=stop_run)
+
+    def repair(self) -> builtins.list[Repair]:
+        """Finds jobs that do not come due as they should, and mends them.
+
+        Harmless at any time, by anyone, and by many at once: where nothing is wrong, nothing is changed. For
+        a timer of yours, an alarm, or after an outage.
+
+        Returns:
+            What was wrong, why, and what was done; by job. Empty where all is well, and on backends where
+            nothing of the kind can go wrong.
+        """
+        return sorted(self.backend.repair(), key=lambda repair: repair.job)
 
     def run_now(self, name: str, *, group: str | None = None) -> Run:
         """Runs the job once, beside its schedule and whatever its status.

@@ -32,6 +32,17 @@ class SystemClock:
         return time.monotonic()
 
 
+def checked_clock(clock: Clock | None) -> Clock:
+    """The clock itself; the machine's where none is given.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
+        raise TypeError(f"clock must be a clock, such as FakeClock(...), not {clock!r}")
+    return SystemClock() if clock is None else clock
+
+
 def utc_now() -> datetime:
     """The present instant, aware, in UTC."""
     return datetime.now(timezone.utc)

@@ -249,6 +249,10 @@ class RunStatus(str, Enum):
     """Came due while no process was there, and ``CatchUp`` did not ask for it."""
 
 
+STILL_RAN = "an earlier run of the job still ran"
+"""Why a run was skipped."""
+
+
 class Trigger(str, Enum):
     """Why a run exists."""
 
@@ -282,6 +286,35 @@ class Run(Value, frozen=True):
     """The latest attempt's failure."""
     output: str | None = None
     """What the target answered, as text, cut to a bounded length."""
+    link: str | None = None
+    """A page of the provider's console on which to look at it. None: there is none."""
+
+
+class Problem(str, Enum):
+    """What kept a job from coming due, or a run from its end."""
+
+    MISSING = "missing"
+    """Nothing runs the job: what should was never started."""
+    DEAD = "dead"
+    """What ran the job has ended, and should not have."""
+    DOUBLED = "doubled"
+    """Several run the job."""
+    STALE = "stale"
+    """Something runs for a job that is gone, paused or changed."""
+    UNFINISHED = "unfinished"
+    """A run was recorded or begun, and whoever should end it is gone."""
+
+
+class Repair(Value, frozen=True):
+    """What ``repair`` has found, and what it has done."""
+
+    job: str
+    """The job's name."""
+    problem: Problem
+    detail: str
+    """What was seen, and why it came to that as far as anybody knows."""
+    remedy: str
+    """What was done."""
 
 
 class JobVersion(Value, frozen=True):

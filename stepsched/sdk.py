@@ -47,6 +47,22 @@ _CURES = {
 }
 
 
+_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
+
+
+def check_place(session: Any, endpoint_url: Any) -> None:
+    """Refuses what says nothing about where calls go.
+
+    Raises:
+        TypeError: ``session`` is not a ``boto3.Session``.
+        ValueError: ``endpoint_url`` is malformed.
+    """
+    if session is not None and not callable(getattr(session, "client", None)):
+        raise TypeError(f"session must be a boto3.Session, not {session!r}")
+    if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
+        raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
+
+
 @contextmanager
 def mapped(service: str, operation: str) -> Iterator[None]:
     """Lets no error of the SDK through.

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from typing_extensions import Self
 
-from stepsched.errors import JobNotFoundError, StepschedError
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus
+from stepsched.errors import JobNotFoundError, StepschedError, UnsupportedError
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 
 Item = TypeVar("Item")
 
@@ -145,10 +145,16 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         """Stops a job from coming due. Runs that are recorded already still run.
 
+        Args:
+            name: The job's.
+            group: As for :meth:`get`.
+            stop_run: Whether a run that goes on is stopped too.
+
         Raises:
+            UnsupportedError: The backend cannot stop a run.
             JobNotFoundError: There is no such job.
             InvalidTransitionError: It has ended.
         """
@@ -163,15 +169,38 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         """Deletes a job and, where they are records, its runs that have not started; its history stays.
+
+        Args:
+            name: The job's.
+            group: As for :meth:`get`.
+            stop_run: Whether a run that goes on is stopped too.
 
         Returns:
             The job as it last was, with status cancelled.
 
         Raises:
+            UnsupportedError: The backend cannot stop a run.
             JobNotFoundError: There is no such job.
         """
+
+    def ensure(self, record: JobRecord) -> JobRecord:
+        """Makes sure that a stored job really comes due, as where the answer to an earlier call was lost.
+
+        Returns:
+            The job as it is then.
+        """
+        return record
+
+    def repair(self) -> builtins.list[Repair]:
+        """Finds jobs that do not come due as they should, and mends them. Harmless at any time, and for
+        many at once.
+
+        Returns:
+            What was wrong, and what was done; empty where nothing can go wrong, or has.
+        """
+        return []
 
     @abstractmethod
     def run_now(self, name: str, *, group: str | None = None) -> Run:
@@ -212,6 +241,12 @@ class Backend(ABC):
         Raises:
             UnsupportedError: The backend keeps no record of such runs.
         """
+
+    def _refuse_stopping(self, name: str, *, stop_run: bool) -> None:
+        """What a backend that cannot stop runs says to whoever asks for it."""
+        if stop_run:
+            reason = "a run that has begun cannot be stopped"
+            raise UnsupportedError(name, self.name, reason, ("stop_run=False", "StepFunctionsBackend"))
 
     def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
         """Begins to fire what is due, where the backend fires in this process. Harmless twice."""

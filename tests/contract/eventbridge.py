@@ -13,6 +13,7 @@ ABILITIES = Abilities(
     calendar=False,
     crontab=False,
     fractions=False,
+    short_jitter=False,
     overlap=False,
     catch_up=False,
     on_failure=False,

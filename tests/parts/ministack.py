@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,9 @@ PATIENCE = 15
 STARTS = 3
 """Tries, as another process may take the free port before the server does."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MICROSECOND = timedelta(microseconds=1)
+
 PYTHON = python_of("ministack")
 LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
 
@@ -44,9 +47,9 @@ class Ministack:
     """A running server. Entering starts it, leaving stops it; it also ends with the process that started it.
 
     Only Scheduler's clock can be moved: all other services keep to the machine's, except that waits and
-    retry delays of Step Functions take no time, or what `scale_waits` says. Function code runs as a
-    subprocess with the rights of the user and with the packages of the emulator's environment, so only code
-    of our own may go in.
+    retry delays of Step Functions take no time, or what `scale_waits` says. From `hold_waits` on, Scheduler
+    and Step Functions have one clock that stands still. Function code runs as a subprocess with the rights
+    of the user and with the packages of the emulator's environment, so only code of our own may go in.
 
     Raises `PartMissingError` if its environment is missing.
     """
@@ -57,6 +60,9 @@ class Ministack:
         self._accounts = itertools.count(1)
         self._session: Any = boto3.session.Session()  # its overloads know no service by a variable
         self._offset = timedelta()
+        self._held: datetime | None = None
+        self._asking = threading.Lock()
+        self._numbers = itertools.count()
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._files: tempfile.TemporaryDirectory[str] | None = None
@@ -81,6 +87,7 @@ class Ministack:
             self._process.terminate()
             self._reap(self._process)
             self._process = None
+        self._held = None
         if self._files is not None:
             self._files.cleanup()
             self._files = None
@@ -111,11 +118,13 @@ class Ministack:
         )
 
     def now(self) -> datetime:
-        """What Scheduler takes for the present."""
-        return utc_now() + self._offset
+        """What Scheduler takes for the present, and Step Functions while waits are held."""
+        return self._held or utc_now() + self._offset
 
     def set_time(self, instant: datetime) -> None:
         """Makes ``instant`` the present of Scheduler, from where time runs on at its usual speed.
+
+        While waits are held it is the present of Step Functions too, and time does not run on.
 
         Before it moves the clock it waits until the server has looked at all schedules that exist, and when
         it returns the server has looked at all of them at the new time: a target that is delivered to at
@@ -139,12 +148,73 @@ class Ministack:
         - The schedules of all accounts fire, so leave none behind.
         """
         self._await_sweep()
-        self._move(instant - utc_now())
+        if self._held is None:
+            self._move(instant - utc_now())
+        else:
+            self.move_time(instant)
         self._await_sweep()
 
     def reset_time(self) -> None:
-        """Makes the machine's time the present of Scheduler again; does not wait for what this may fire."""
+        """Makes the machine's time the present of Scheduler again; does not wait for what this may fire.
+
+        Waits are held no longer, as with `release_waits`.
+        """
+        self.release_waits()
         self._move(timedelta())
+
+    def hold_waits(self, instant: datetime | None = None) -> None:
+        """From now on time stands still at ``instant``, or at `now`, for Scheduler and Step Functions.
+
+        It is a time of whole microseconds, but Step Functions writes milliseconds. An execution sleeps in a
+        Wait state, in a retry delay, or for a callback until the clock is moved there, and never gets there
+        late unless the clock is moved further. A task that runs a machine with ``.sync``, a task that waits
+        for a callback, and a machine are timed out by this clock; no other task is.
+
+        An execution that is stopped, timed out, or whose machine is deleted ends at once, and so do those
+        that it waits for. Hold waits before starting what shall sleep. All other services, functions among
+        them, keep to the machine's time.
+        """
+        self._hold(instant or self.now())
+
+    def release_waits(self) -> None:
+        """Stops all executions, as if by StopExecution; afterwards waits take no time again.
+
+        Time runs on for Scheduler from where it stood. If waits are not held, it does nothing.
+        """
+        if self._held is not None:
+            self._move(self._held - utc_now())
+            self._held = None
+            self._ask("release")
+
+    def move_time(self, instant: datetime) -> None:
+        """Makes ``instant`` the present while waits are held, and wakes the executions whose time has come.
+
+        It takes no time, but does not wait for Scheduler to look at its schedules, as `set_time` does.
+        Executions that wake up at different instants start in no order if the clock passes both at once, so
+        move to each of them.
+        """
+        assert self._held is not None, "waits are not held"
+        self._hold(instant)
+
+    def settled(self, account: str | None = None) -> list[datetime]:
+        """Returns when no execution of the account, or of any, does anything until the clock is moved.
+
+        All executions have ended then, or sleep, or wait for one that sleeps. That goes for all that was
+        started before the call, by a client or otherwise, and for all that the last move of the clock woke.
+
+        Returns:
+            The instants at which those of the account wake up, in order; one for each branch that sleeps.
+            Timeouts are among them, but not those of a wait that ends sooner.
+
+        Raises:
+            PartFailedError: Something is still busy after `PATIENCE`.
+        """
+        return [_instant(at) for at in self._ask("settled", account=account)["at"]]
+
+    def next_wake(self, account: str | None = None) -> datetime | None:
+        """The first of what `settled` returns, also after waiting; cheap also if thousands sleep."""
+        at = self._ask("next_wake", account=account)["at"]
+        return None if at is None else _instant(at)
 
     def scale_waits(self, factor: float) -> None:
         """Makes waits and retry delays of Step Functions take this part of their time, for all accounts."""
@@ -193,8 +263,8 @@ class Ministack:
                 cwd=self._folder,
                 env=self._environment(),
                 stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
         deadline = time.monotonic() + PATIENCE
         while self._process.poll() is None:
@@ -248,6 +318,35 @@ class Ministack:
         finally:
             connection.close()
 
+    def _hold(self, instant: datetime) -> None:
+        self._ask("hold", at=(instant - EPOCH) // MICROSECOND)
+        self._held = instant.astimezone(timezone.utc)
+
+    def _ask(self, command: str, **more: Any) -> Any:
+        with self._asking:
+            number = next(self._numbers)
+            asked = {"do": command, "number": number, "patience": PATIENCE, **more}
+            answer = self._exchange(json.dumps(asked).encode() + b"\n")
+            while answer["number"] != number:  # whoever asked that did not wait for the answer
+                answer = self._exchange(b"")
+        if "error" in answer:
+            raise PartFailedError(f"{answer['error']}\n{self.log()}")
+        return answer
+
+    def _exchange(self, line: bytes) -> Any:
+        asking, answering = self._running.stdin, self._running.stdout
+        assert asking is not None
+        assert answering is not None
+        try:
+            asking.write(line)
+            asking.flush()
+            answer = answering.readline()
+        except BrokenPipeError:
+            answer = b""
+        if not answer:
+            raise PartFailedError(f"the server has ended\n{self.log()}")
+        return json.loads(answer)
+
     def _move(self, offset: timedelta) -> None:
         draft = self._folder / "offset.draft"
         draft.write_text(repr(offset.total_seconds()))
@@ -273,8 +372,9 @@ class Ministack:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     @property
     def _folder(self) -> Path:
@@ -320,6 +420,10 @@ def delete_schedules(scheduler: Any) -> None:
     while found := scheduler.list_schedules()["Schedules"]:  # the emulator gives the first hundred only
         for schedule in found:
             scheduler.delete_schedule(Name=schedule["Name"], GroupName=schedule["GroupName"])
+
+
+def _instant(microseconds: int) -> datetime:
+    return EPOCH + microseconds * MICROSECOND
 
 
 def _pause() -> None:

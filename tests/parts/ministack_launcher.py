@@ -1,31 +1,552 @@
-"""Runs inside the emulator's own environment: starts it with a scheduler clock that a file moves.
+"""Runs inside the emulator's own environment: starts it with clocks that whoever started it moves.
 
-Needs the standard library and the pinned emulator only. What it replaces are private names of one module of
-that version; if one of them is gone, it does not start.
+Scheduler's clock is the machine's, moved by what a file says. While waits are held there is one clock for
+Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
+it, and their answers go out on the standard output.
+
+Needs the standard library and the pinned emulator only. What it replaces are private names of two modules
+of that version; if one of them is gone, it does not start.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextvars
+import functools
+import heapq
 import importlib
+import itertools
+import json
 import os
+import queue
 import sys
 import threading
 import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, final
 
 TICK = 0.05
 """Seconds between two sweeps over the schedules."""
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+MICROSECOND = timedelta(microseconds=1)
+SECOND = 1_000_000
+"""Instants are whole microseconds since `EPOCH` here."""
+STATES = tuple(f"_execute_{kind}" for kind in ("choice", "map", "parallel", "pass", "task", "wait"))
+ENDLESS = 99_999
+"""Seconds for which the emulator waits for a callback if the state has no timeout."""
+
+
+class Unwind(BaseException):
+    """Ends a frame and all that it waits for; the emulator catches no such thing."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+
+class Frame:
+    """An execution, or a task with a timeout. It knows those that wait for it."""
+
+    def __init__(self, account: str, outer: Frame | None, deadline: int | None) -> None:
+        self.account, self.outer, self.deadline = account, outer, deadline
+        self.over = False
+        self.late = False
+        """Whether it is over because its deadline has come."""
+        self.resting = set[Rest]()
+
+    def chain(self) -> Iterator[Frame]:
+        """Itself and those that wait for it, inside out."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.outer
+
+    def check(self) -> None:
+        """Raises `Unwind` for the outermost frame that is over."""
+        ended = [frame for frame in self.chain() if frame.over]
+        if ended:
+            raise Unwind(ended[-1])
+
+
+class Rest:
+    """A thread that sleeps until an instant, or until somebody wakes it."""
+
+    def __init__(self, frames: list[Frame], at: int | None) -> None:
+        self.frames, self.at = frames, at
+        self.account = frames[0].account
+        self.asleep = False
+        self.due = False
+        """Whether it woke because its instant had come."""
+        self.woken = threading.Event()
+
+
+INSIDE: contextvars.ContextVar[Frame | None] = contextvars.ContextVar("INSIDE", default=None)
+
+
+class HeldClock:
+    """A clock that stands still, and who sleeps until which of its instants.
+
+    It counts the threads that are busy, by account. Who falls asleep is no longer counted, and who is woken
+    is counted before it runs: so nobody who has something to do is ever left out.
+    """
+
+    def __init__(self) -> None:
+        self.held: int | None = None
+        """The present, while waits are held."""
+        self._changed = threading.Condition()
+        self._busy = Counter[str]()
+        self._sleepers = defaultdict[str, list[tuple[int, int, Rest]]](list)
+        self._order = itertools.count()
+        self._executions = dict[str, Frame]()
+
+    def hold(self, at: int) -> None:
+        """Makes ``at`` the present and wakes whose instant has come."""
+        with self._changed:
+            self.held = at
+            for heap in self._sleepers.values():
+                while heap and heap[0][0] <= at:
+                    rest = heapq.heappop(heap)[2]
+                    rest.due = rest.asleep
+                    self._wake(rest)
+
+    def release(self, patience: float) -> None:
+        """Ends all executions; then the present is the machine's again."""
+        with self._changed:
+            for frame in self._executions.values():
+                self._end(frame)
+            try:
+                self._await_rest(None, patience)
+            finally:
+                self.held = None
+                self._sleepers.clear()
+
+    def settle(self, account: str | None, patience: float) -> None:
+        """Returns when nothing of the account, or of any, is busy."""
+        with self._changed:
+            self._await_rest(account, patience)
+
+    def wakes(self, account: str | None) -> list[int]:
+        """The instants at which those that sleep wake up."""
+        with self._changed:
+            return sorted(at for heap in self._heaps(account) for at, _, rest in heap if rest.asleep)
+
+    def next_wake(self, account: str | None) -> int | None:
+        with self._changed:
+            heaps = self._heaps(account)
+            for heap in heaps:
+                while heap and not heap[0][2].asleep:
+                    heapq.heappop(heap)
+            return min((heap[0][0] for heap in heaps if heap), default=None)
+
+    def take(self, account: str) -> None:
+        """One more thread is busy."""
+        with self._changed:
+            self._busy[account] += 1
+
+    def give(self, account: str) -> None:
+        """One thread less is busy."""
+        with self._changed:
+            self._give(account)
+
+    def wake(self, done: Callable[[], Rest | None]) -> None:
+        """Wakes whom ``done`` names, if anybody; nobody falls asleep while it is asked."""
+        with self._changed:
+            rest = done()
+            if rest is not None:
+                self._wake(rest)
+
+    def rest(self, frame: Frame, at: int | None, wanted: Callable[[Rest], bool] = lambda _: True) -> None:
+        """Sleeps until ``at``, or until woken; not at all if that is not ``wanted`` any more.
+
+        Raises `Unwind` if the frame or one around it is over, or ends before ``at``.
+        """
+        frames = list(frame.chain())
+        until, bound = at, None
+        for each in frames:
+            if each.deadline is not None and (until is None or each.deadline < until):
+                until, bound = each.deadline, each
+        rest = Rest(frames, until)
+        with self._changed:
+            frame.check()
+            if not wanted(rest):
+                return
+            rest.due = self.held is not None and until is not None and until <= self.held
+            if not rest.due:
+                rest.asleep = True
+                for each in frames:
+                    each.resting.add(rest)
+                if until is not None:
+                    heapq.heappush(self._sleepers[rest.account], (until, next(self._order), rest))
+                self._give(rest.account)
+        if not rest.due:
+            rest.woken.wait()
+        if rest.due and bound is not None:
+            bound.over = bound.late = True
+        frame.check()
+
+    def enter(self, execution: str, frame: Frame) -> None:
+        with self._changed:
+            self._executions[execution] = frame
+
+    def leave(self, execution: str, frame: Frame) -> None:
+        with self._changed:
+            if self._executions.get(execution) is frame:
+                del self._executions[execution]
+
+    def end(self, execution: str) -> None:
+        """Whatever sleeps in the execution wakes up, and all of it unwinds."""
+        with self._changed:
+            if execution in self._executions:
+                self._end(self._executions[execution])
+
+    def _end(self, frame: Frame) -> None:
+        frame.over = True
+        for rest in list(frame.resting):
+            self._wake(rest)
+
+    def _wake(self, rest: Rest) -> None:
+        if rest.asleep:
+            rest.asleep = False
+            for frame in rest.frames:
+                frame.resting.discard(rest)
+            self._busy[rest.account] += 1
+            rest.woken.set()
+
+    def _give(self, account: str) -> None:
+        self._busy[account] -= 1
+        if not self._busy[account]:
+            self._changed.notify_all()
+
+    def _heaps(self, account: str | None) -> list[list[tuple[int, int, Rest]]]:
+        return list(self._sleepers.values()) if account is None else [self._sleepers[account]]
+
+    def _await_rest(self, account: str | None, patience: float) -> None:
+        def at_rest() -> bool:
+            return not (any(self._busy.values()) if account is None else self._busy[account])
+
+        if not self._changed.wait_for(at_rest, patience):
+            running = [name for name, frame in self._executions.items() if not frame.resting]
+            raise TimeoutError(f"still busy after {patience} s: {', '.join(running) or 'no execution'}")
+
+
+class CountedThread(threading.Thread):
+    """A thread that counts as busy from its start to its end; who joins it sleeps meanwhile."""
+
+    def __init__(self, clock: HeldClock, account: str, options: dict[str, Any]) -> None:
+        super().__init__(**options)
+        self._clock, self._account = clock, account
+        self._over = False
+        self._joiner: Rest | None = None
+
+    def start(self) -> None:
+        self._clock.take(self._account)
+        super().start()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Unwind:
+            pass
+        finally:
+            self._clock.wake(self._end)
+            self._clock.give(self._account)
+
+    def join(self, timeout: float | None = None) -> None:
+        frame = INSIDE.get()
+        if frame is None:
+            super().join(timeout)
+        else:
+            self._clock.rest(frame, None, self._keep)
+
+    def _end(self) -> Rest | None:
+        self._over = True
+        return self._joiner
+
+    def _keep(self, joiner: Rest) -> bool:
+        self._joiner = joiner
+        return not self._over
+
+
+class HeldEvent:
+    """An event that somebody outside sets; who waits for it sleeps."""
+
+    def __init__(self, clock: HeldClock) -> None:
+        self._clock = clock
+        self._event = threading.Event()
+        self._waiter: Rest | None = None
+
+    def set(self) -> None:
+        self._clock.wake(self._end)
+
+    def wait(self, timeout: float) -> bool:
+        frame, held = INSIDE.get(), self._clock.held
+        if frame is None or held is None:
+            return self._event.wait(timeout)
+        self._clock.rest(frame, None if timeout == ENDLESS else held + round(timeout * SECOND), self._keep)
+        return self._event.is_set()
+
+    def _end(self) -> Rest | None:
+        self._event.set()
+        return self._waiter
+
+    def _keep(self, waiter: Rest) -> bool:
+        self._waiter = waiter
+        return not self._event.is_set()
+
+
+@final
+class CountedPool:
+    """Does what was submitted when it is waited for, in counted threads."""
+
+    def __init__(self, make_thread: Callable[..., threading.Thread], max_workers: int) -> None:
+        self._make_thread, self._workers = make_thread, max_workers
+        self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+
+    def __enter__(self) -> CountedPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function: Callable[..., object], *arguments: object) -> CountedPool:
+        self._jobs.put(functools.partial(function, *arguments))
+        return self
+
+    def finish(self) -> None:
+        count = min(self._workers, self._jobs.qsize())
+        threads = [self._make_thread(target=self._work, daemon=True) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            job()
+
+
+class ComputedTimeout(dict[str, Any]):
+    """A Task state whose ``TimeoutSeconds`` is an expression, ``written``, which each attempt evaluates."""
+
+
+class StepFunctions:
+    """What stands in the emulator's Step Functions for its own: time, waits, retry delays and timeouts."""
+
+    def __init__(self, names: dict[str, Any], clock: HeldClock) -> None:
+        self._names, self._clock = names, clock
+        self._emulated = dict(names)
+        self._delay = threading.local()
+
+    def install(self) -> None:
+        replaced = {
+            "_apply_jsonata_arguments": self._arguments,
+            "_delete_state_machine": self._delete,
+            **{name: self._checked(name) for name in STATES},
+            "_fail_execution": self._fail,
+            "_find_matching_retrier": self._retrier,
+            "_invoke_resource_with_timeout": self._limited,
+            "_register_sfn_jsonata_functions": self._functions,
+            "_run_execution": self._run,
+            "_scaled_sleep": self._sleep,
+            "_sleep_until": self._sleep_until,
+            "_start_execution": self._start,
+            "_stop_execution": self._stop,
+            "ThreadPoolExecutor": lambda max_workers: CountedPool(self._thread, max_workers),
+            "futures_wait": lambda pools: pools and pools[0].finish(),
+            "now_iso": self._now_iso,
+            "threading": SimpleNamespace(
+                **{**vars(threading), "Thread": self._thread, "Event": lambda: HeldEvent(self._clock)}
+            ),
+            # Its one nap of fixed length is before an execution begins.
+            "time": SimpleNamespace(**{**vars(time), "sleep": lambda _: None}),
+        }
+        used = {
+            "_ExecutionError",
+            "_SFN_WAIT_SCALE",
+            "_add_event",
+            "_emit_execution_status_event",
+            "_executions",
+            "_invoke_resource",
+            "_jsonata_state_field",
+            "_state_machines",
+            "get_account_id",
+        }
+        refuse_if_missing("Step Functions", self._names, replaced.keys() | used)
+        self._names.update(replaced)
+
+    def _thread(self, **options: Any) -> CountedThread:
+        return CountedThread(self._clock, self._names["get_account_id"](), options)
+
+    def _now_iso(self) -> Any:
+        held = self._clock.held
+        if held is None:
+            return self._emulated["now_iso"]()
+        return (EPOCH + held * MICROSECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _functions(self, expression: Any) -> None:
+        self._emulated["_register_sfn_jsonata_functions"](expression)
+        held = self._clock.held
+        if held is not None:
+            millis = held // 1_000
+            write = importlib.import_module("jsonata.functions").Functions.datetime_from_millis
+            expression.register_lambda("millis", lambda: millis)
+            expression.register_lambda("now", lambda picture=None, zone=None: write(millis, picture, zone))
+
+    def _start(self, data: Any) -> Any:
+        """What is started from within an execution is not part of it."""
+        mark = INSIDE.set(None)
+        try:
+            return self._emulated["_start_execution"](data)
+        finally:
+            INSIDE.reset(mark)
+
+    def _stop(self, data: Any) -> Any:
+        answer = self._emulated["_stop_execution"](data)
+        if answer[0] == 200:
+            self._clock.end(data["executionArn"])
+        return answer
+
+    def _delete(self, data: Any) -> Any:
+        """The emulator would forget the executions of a machine, but let them run on."""
+        for arn, execution in list(self._names["_executions"].items()):
+            if execution["stateMachineArn"] == data.get("stateMachineArn"):
+                self._clock.end(arn)
+        return self._emulated["_delete_state_machine"](data)
+
+    def _run(self, arn: str) -> None:
+        outer, account = INSIDE.get(), arn.split(":")[4]
+        counted = outer is not None or isinstance(threading.current_thread(), CountedThread)
+        frame = Frame(account, outer, self._deadline(arn))
+        if not counted:
+            self._clock.take(account)
+        mark = INSIDE.set(frame)
+        self._clock.enter(arn, frame)
+        try:
+            self._emulated["_run_execution"](arn)
+        except Unwind as unwind:
+            if frame.late and unwind.frame is frame:
+                self._time_out(arn)
+            else:
+                self._emulated["_stop_execution"]({"executionArn": arn})
+            if unwind.frame is not frame:
+                raise
+        finally:
+            self._clock.leave(arn, frame)
+            INSIDE.reset(mark)
+            if not counted:
+                self._clock.give(account)
+
+    def _deadline(self, arn: str) -> int | None:
+        held, execution = self._clock.held, self._names["_executions"].get(arn)
+        machine = execution and self._names["_state_machines"].get(execution["stateMachineArn"])
+        limit = timeout_of(machine["definition"]) if machine else None
+        return None if held is None or limit is None else held + limit * SECOND
+
+    def _time_out(self, arn: str) -> None:
+        execution = self._names["_executions"].get(arn)
+        if execution and execution["status"] == "RUNNING":
+            execution.update(status="TIMED_OUT", stopDate=self._now_iso(), error="States.Timeout")
+            self._names["_add_event"](execution, "ExecutionTimedOut")
+            self._names["_emit_execution_status_event"](execution)
+
+    def _fail(self, execution: Any, error: Any, cause: Any) -> None:
+        """An execution that was stopped stays so, whatever its last task says."""
+        if execution["status"] == "RUNNING":
+            self._emulated["_fail_execution"](execution, error, cause)
+
+    def _checked(self, name: str) -> Callable[..., Any]:
+        """Runs states of a kind, but none in an execution that is over."""
+
+        def execute(state: Any, *more: Any) -> Any:
+            frame = INSIDE.get()
+            if frame is not None:
+                frame.check()
+            if name == "_execute_task" and is_expression(state.get("TimeoutSeconds")):
+                state = ComputedTimeout(state, written=state["TimeoutSeconds"])
+            return self._emulated[name](state, *more)
+
+        return execute
+
+    def _arguments(self, state: Any, given: Any, context: Any = None) -> Any:
+        if isinstance(state, ComputedTimeout):
+            field = {"TimeoutSeconds": state["written"]}
+            evaluate = self._names["_jsonata_state_field"]
+            state["TimeoutSeconds"] = evaluate(field, "TimeoutSeconds", "number", given, context)
+        return self._emulated["_apply_jsonata_arguments"](state, given, context)
+
+    def _limited(self, resource: str, given: Any, timeout: float) -> Any:
+        """Runs a task for ``timeout`` seconds at most."""
+        outer, held = INSIDE.get(), self._clock.held
+        invoke, error = self._names["_invoke_resource"], self._names["_ExecutionError"]
+        late = error("States.Timeout", f"Task timed out after {timeout} seconds")
+        if outer is None or held is None:
+            pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+            future = pool.submit(contextvars.copy_context().run, invoke, resource, given)
+            pool.shutdown(wait=False)
+            try:
+                return future.result(timeout)
+            except concurrent.futures.TimeoutError:
+                raise late from None
+        frame = Frame(outer.account, outer, held + round(timeout * SECOND))
+        mark = INSIDE.set(frame)
+        try:
+            return invoke(resource, given)
+        except Unwind as unwind:
+            if unwind.frame is not frame:
+                raise
+            raise late from None
+        finally:
+            INSIDE.reset(mark)
+
+    def _retrier(self, retriers: Any, error: Any, counts: Any) -> Any:
+        """Notes the delay, which the emulator cuts to a minute."""
+        found, index = self._emulated["_find_matching_retrier"](retriers, error, counts)
+        if found is not None:
+            delay = found.get("IntervalSeconds", 1) * found.get("BackoffRate", 2.0) ** counts.get(index, 0)
+            self._delay.seconds = min(delay, found.get("MaxDelaySeconds", delay))
+        return found, index
+
+    def _sleep(self, seconds: float) -> None:
+        frame, held = INSIDE.get(), self._clock.held
+        delay = self._delay.__dict__.pop("seconds", seconds)
+        if held is None:
+            scaled = seconds * self._names["_SFN_WAIT_SCALE"]
+            if scaled > 0:
+                time.sleep(scaled)  # noqa: TID251 -- it is the clock here
+            if frame is not None:
+                frame.check()
+        elif frame is not None:
+            self._clock.rest(frame, held + round(delay * SECOND))
+
+    def _sleep_until(self, timestamp: str) -> None:
+        frame = INSIDE.get()
+        if self._clock.held is None:
+            self._emulated["_sleep_until"](timestamp)
+        elif frame is not None:
+            try:
+                at = (datetime.fromisoformat(timestamp.replace("Z", "+00:00")) - EPOCH) // MICROSECOND
+            except (ValueError, TypeError):  # as the emulator does
+                return
+            self._clock.rest(frame, at)
 
 
 class MovedTime:
-    """The module ``time``, but what time it is differs by the seconds that a file holds."""
+    """The module ``time``, but what time it is differs by the seconds that a file holds, or is held."""
 
-    def __init__(self, offset: Path) -> None:
-        self._offset = offset
+    def __init__(self, offset: Path, clock: HeldClock) -> None:
+        self._offset, self._clock = offset, clock
 
     def time(self) -> float:
+        held = self._clock.held
+        if held is not None:
+            return held / SECOND
         return time.time() + float(self._offset.read_text())  # noqa: TID251 -- it is the clock here
 
     def __getattr__(self, name: str) -> Any:
@@ -46,28 +567,92 @@ class CountedSweep:
         draft.replace(self._file)
 
 
-def move_clock(scheduler: ModuleType, folder: Path) -> None:
-    names = vars(scheduler)
-    missing = {"time", "_tick_schedules", "_SCHEDULE_TICK_INTERVAL"} - names.keys()
+class Commands:
+    """Answers the lines on the standard input, one by one, on what was the standard output.
+
+    Whoever started this holds the other end of its input, so that it never outlives them.
+    """
+
+    def __init__(self, clock: HeldClock) -> None:
+        self._clock = clock
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._input = os.fdopen(os.dup(0), encoding="utf-8")
+        self._output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)  # so that no function reads commands
+        os.dup2(2, 1)  # nor prints answers
+        os.close(nothing)
+
+    def start(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in self._input:
+            self._lines.put(line)
+        os._exit(0)
+
+    def _answer(self) -> None:
+        while True:
+            asked = json.loads(self._lines.get())
+            try:
+                answer = self._do(asked)
+            except TimeoutError as error:
+                answer = {"error": str(error)}
+            self._output.write(json.dumps({"number": asked["number"], **answer}) + "\n")
+            self._output.flush()
+
+    def _do(self, asked: dict[str, Any]) -> dict[str, Any]:
+        command, clock = asked["do"], self._clock
+        if command == "hold":
+            clock.hold(asked["at"])
+            return {}
+        if command == "release":
+            clock.release(asked["patience"])
+            return {}
+        clock.settle(asked["account"], asked["patience"])
+        if command == "next_wake":
+            return {"at": clock.next_wake(asked["account"])}
+        return {"at": clock.wakes(asked["account"])}
+
+
+def is_expression(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("{%") and value.endswith("%}")
+
+
+@functools.lru_cache(maxsize=256)
+def timeout_of(definition: str) -> int | None:
+    """The ``TimeoutSeconds`` of a machine; None if there is none."""
+    try:
+        limit = json.loads(definition).get("TimeoutSeconds")
+    except ValueError:
+        return None
+    return limit if isinstance(limit, int) else None
+
+
+def refuse_if_missing(service: str, names: dict[str, Any], needed: set[str]) -> None:
+    missing = needed - names.keys()
     if missing:
-        sys.exit(f"the emulator's scheduler has no {', '.join(sorted(missing))}: is it the pinned version?")
-    names["time"] = MovedTime(folder / "offset")
+        sys.exit(f"the emulator's {service} has no {', '.join(sorted(missing))}: is it the pinned version?")
+
+
+def move_clock(scheduler: ModuleType, folder: Path, clock: HeldClock) -> None:
+    names = vars(scheduler)
+    refuse_if_missing("scheduler", names, {"time", "_tick_schedules", "_SCHEDULE_TICK_INTERVAL"})
+    names["time"] = MovedTime(folder / "offset", clock)
     names["_tick_schedules"] = CountedSweep(names["_tick_schedules"], folder / "sweeps")
     names["_SCHEDULE_TICK_INTERVAL"] = TICK
-
-
-def end_with_parent() -> None:
-    """Whoever started this holds the other end of its input, so that it never outlives them."""
-    sys.stdin.buffer.read()
-    os._exit(0)
 
 
 def main() -> None:
     if os.environ.get("BIND_HOST") != "127.0.0.1":
         sys.exit("BIND_HOST must be 127.0.0.1: the emulator runs any code that it is sent")
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    clock = HeldClock()
+    Commands(clock).start()
     app = importlib.import_module("ministack.app")
-    move_clock(importlib.import_module("ministack.services.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]))
+    services = "ministack.services"
+    move_clock(importlib.import_module(f"{services}.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]), clock)
+    StepFunctions(vars(importlib.import_module(f"{services}.stepfunctions")), clock).install()
     app.main()
 
 

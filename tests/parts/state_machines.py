@@ -7,9 +7,14 @@ What the emulator (1.5.33) does otherwise than AWS documents, so that a test doe
   is seen by the other branches and afterwards, and the branches share ``$states.context.State``.
 - ``Output`` is ignored on Succeed, and on Choice for its ``Default``.
 - Starting an execution under a used name always fails, also with the same input while it runs; the error is
-  called ``ExecutionAlreadyExists``, or ``Sfn.ExecutionAlreadyExists`` through ``aws-sdk:sfn``.
+  called ``ExecutionAlreadyExists``, or ``Sfn.ExecutionAlreadyExists`` through ``aws-sdk:sfn``. With
+  ``startExecution.sync`` it never fails: the new execution takes the place of the old one.
+- An execution that ``startExecution.sync`` waited for and that failed fails its task with its own error and
+  cause, not with ``States.TaskFailed`` and its description.
 - A function's exception is called ``Runtime.HandlerError``.
-- Sizes, ``TimeoutSeconds`` of the machine, and unknown fields of ``Arguments`` are not checked.
+- Sizes, the length of the history, ``HeartbeatSeconds``, and unknown fields of ``Arguments`` are not
+  checked. ``TimeoutSeconds`` of the machine is only while waits are held, and ``TimeoutSecondsPath`` never.
+- Retry delays have no jitter.
 """
 
 from __future__ import annotations

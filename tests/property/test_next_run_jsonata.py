@@ -17,7 +17,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.asl.expressions import read_expression
-from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
+from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN, next_run_of
 from stepsched.asl.render.timing import LAST_SECOND, timing_of
 from stepsched.asl.render.zones import FIRST_YEAR, zone_table
 from tests.parts.jsonata_engine import JsonataEngine
@@ -75,6 +75,16 @@ def test_next_run_is_the_engine_s(jsonata_engine: JsonataEngine, chunk: int) -> 
     kinds = Counter(type(case.schedule).__name__ for case in asked)
     assert min(kinds[name] for name in ("Cron", "Windowed", "Rate", "OneTime")) >= 10
     check_next(jsonata_engine, asked)
+
+
+def test_the_text_for_any_kind_gives_the_same(jsonata_engine: JsonataEngine) -> None:
+    asked = list(cases(200, 500))
+    shared = code(next_run_of("$job.kind", "$after"))
+    found = many(
+        jsonata_engine, [(shared, {"job": {"kind": case.timing.kind}, **case.bindings}) for case in asked]
+    )
+    assert found == answers(jsonata_engine, asked)
+    assert found == [written(case.schedule.next_run(after=case.after)) for case in asked]
 
 
 @pytest.mark.parametrize("chunk", range(2))
@@ -334,7 +344,9 @@ def test_nothing_runs_after_the_last_year_of_the_dialect(jsonata_engine: Jsonata
 # -- house rules ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [*NEXT_RUN.values(), *LATEST_RUN.values()])
+@pytest.mark.parametrize(
+    "text", [*NEXT_RUN.values(), *LATEST_RUN.values(), next_run_of("$plan.kind", "$after")]
+)
 def test_the_text_keeps_to_the_house_rules(text: str) -> None:
     reading = read_expression(code(text))
     assert reading.findings == ()

@@ -59,9 +59,7 @@ $pass := function($w) {(
 )};
 """
 
-_CALENDAR = (
-    _CALENDAR_DAYS
-    + """
+_CALENDAR = """
 $at := function($k) { $k = 0 ? $plan.origin : (
   $index := $plan.month + $k * $plan.months;
   $y := $floor($index / 12);
@@ -84,13 +82,10 @@ $run := function($c) {(
   $walk($k < 0 ? 0 : $k, $c)
 )};
 """
-)
 
 # $day: the first day that fits, at or after a date; nothing when there is none up to 2199.
 # $wall: the first time on the wall that fits, strictly after another.
-_CRON = (
-    _CALENDAR_DAYS
-    + """
+_CRON = """
 $fits := function($y, $m, $from) {(
   $first := $civil($y, $m, 1);
   $length := $civil($y, $m + 1, 1) - $first;
@@ -139,9 +134,12 @@ $run := function($c) {(
   $walk($from + $offset($from), $from)
 )};
 """
-)
 
-_FUNCTIONS: dict[Kind, str] = {"grid": _GRID, "calendar": _CALENDAR, "cron": _CRON}
+_FUNCTIONS: dict[Kind, str] = {
+    "grid": _GRID,
+    "calendar": _CALENDAR_DAYS + _CALENDAR,
+    "cron": _CALENDAR_DAYS + _CRON,
+}
 
 _FIRST = """
 $t := $run($seconds($after));
@@ -177,3 +175,15 @@ LATEST_RUN: dict[Kind, str] = {
     kind: _expression(_SECONDS, _TEXT, functions, _LATEST) for kind, functions in _FUNCTIONS.items()
 }
 """The same, but of several runs that were late at ``$begun`` the latest."""
+
+
+def next_run_of(kind: str, after: str) -> str:
+    """``NEXT_RUN`` for a machine in which data says of which kind the plan is.
+
+    Args:
+        kind: The expression that gives the kind.
+        after: The expression that stands in place of ``$after``.
+    """
+    grid, calendar, cron = (f"( {part} $run )" for part in (_GRID, _CALENDAR, _CRON))
+    run = f"$run := {kind} = 'grid' ? {grid} : {kind} = 'calendar' ? {calendar} : {cron};"
+    return _expression(_SECONDS, _TEXT, _CALENDAR_DAYS, run, _FIRST.replace("$after", after))

@@ -28,31 +28,38 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
     """
     states: dict[str, State] = {}
     if job.notify is not None:
-        told = {"job": job.name, "scheduled_for": "{% $due %}"}
-        told |= {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
         arguments = {
-            **topic_arguments(job.notify, told, message),
-            "Subject": f"Job {job.name} failed",
+            **topic_arguments(job.notify, told(job.name), message),
+            "Subject": subject(job),
         }
-        states = {"Notify": _notice(integration("sns", "publish", partition=partition), arguments, following)}
+        states = {"Notify": notice(integration("sns", "publish", partition=partition), arguments, following)}
     if job.dead_letter is not None:
         arguments = {
             **call_of(job.dead_letter, message, wait=False).arguments,
-            "MessageAttributes": {
-                "ERROR_CODE": _attribute("$failure.error"),
-                "ERROR_MESSAGE": _attribute(_PLAIN),
-                "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
-                "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
-                "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
-                "SCHEDULED_TIME": _attribute("$due"),
-            },
+            "MessageAttributes": LETTER_ATTRIBUTES,
         }
         resource = integration("sqs", "sendMessage", partition=partition)
-        states = {"Dead letter": _notice(resource, arguments, next(iter(states), following)), **states}
+        states = {"Dead letter": notice(resource, arguments, next(iter(states), following)), **states}
     return states
 
 
-def _notice(resource: str, arguments: dict[str, Any], following: str) -> Task:
+def subject(job: Job) -> str:
+    """What a notice is about, in one line."""
+    return f"Job {job.name} failed"
+
+
+def told(name: str) -> dict[str, str]:
+    """What a topic is told.
+
+    Args:
+        name: The job's, or the expression that gives it.
+    """
+    parts = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
+    return {"job": name, "scheduled_for": "{% $due %}", **parts}
+
+
+def notice(resource: str, arguments: Any, following: str) -> Task:
+    """A task that tells; when it has failed for good, the schedule goes on."""
     patient = Retrier(error_equals=("States.ALL",), interval_seconds=5, max_attempts=_RETRIES, backoff_rate=3)
     return Task(
         resource=resource,
@@ -66,3 +73,14 @@ def _notice(resource: str, arguments: dict[str, Any], following: str) -> Task:
 
 def _attribute(expression: str) -> dict[str, str]:
     return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}
+
+
+LETTER_ATTRIBUTES = {
+    "ERROR_CODE": _attribute("$failure.error"),
+    "ERROR_MESSAGE": _attribute(_PLAIN),
+    "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
+    "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
+    "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
+    "SCHEDULED_TIME": _attribute("$due"),
+}
+"""What a dead letter says beside the message, as EventBridge Scheduler does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,7 +27,8 @@ from stepsched.backends.eventbridge.documents import (
 from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
-from stepsched.clock import Clock, SystemClock
+from stepsched.backends.pool import checked_workers
+from stepsched.clock import Clock, SystemClock, checked_clock
 from stepsched.context import LOOK_ALIKE
 from stepsched.errors import (
     BackendError,
@@ -52,9 +52,9 @@ from stepsched.jobs import (
     is_name,
     status_after,
 )
+from stepsched.sdk import check_place
 
 Item = TypeVar("Item")
-_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
 
@@ -105,14 +105,8 @@ class EventBridgeBackend(Backend):
             ValueError: An argument is malformed.
             BackendError: boto3 finds no Region or profile.
         """
-        if type(workers) is not int or not 1 <= workers <= 1_000:
-            raise ValueError(f"workers must be a whole number from 1 to 1000, not {workers!r}")
-        if session is not None and not callable(getattr(session, "client", None)):
-            raise TypeError(f"session must be a boto3.Session, not {session!r}")
-        if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
-            raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
-        if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
-            raise TypeError(f"clock must be a clock, such as FakeClock(...), not {clock!r}")
+        checked_workers(workers)
+        check_place(session, endpoint_url)
         if group is not None:
             checked_name(group)
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
@@ -123,7 +117,7 @@ class EventBridgeBackend(Backend):
             dead_letter_arn=check_queue(dead_letter_arn),
             kms_key_arn=check_key(kms_key_arn),
         )
-        self._clock: Clock = SystemClock() if clock is None else clock
+        self._clock = checked_clock(clock)
         self._service = Service(
             session, endpoint_url=endpoint_url, workers=workers, rates=rates, role_wait=role_wait
         )
@@ -290,7 +284,8 @@ class EventBridgeBackend(Backend):
         self._write(request, expected_version)
         return self._after(request, stored, now)
 
-    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+        self._refuse_stopping(name, stop_run=stop_run)
         return self._switch(name, group, "pause", enabled=False)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -334,7 +329,8 @@ class EventBridgeBackend(Backend):
                 stacklevel=4,
             )
 
-    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+        self._refuse_stopping(name, stop_run=stop_run)
         """Deletes the schedule. A single run of ``run_now`` that has not started goes on: it is a schedule of
         its own."""
         place, document = self._located(name, group)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from stepsched.backends.eventbridge.service import Service
+from stepsched.backends.pool import is_worker
 from stepsched.clock import Clock
 from stepsched.errors import BackendError
 
@@ -81,7 +82,7 @@ class Groups:
         return found
 
     def _look(self, name: str, places: Sequence[str]) -> dict[str, dict[str, Any]]:
-        if len(places) == 1 or self._service.is_inside:
+        if len(places) == 1 or is_worker():
             documents: Sequence[dict[str, Any] | None] = [self.document(name, place) for place in places]
         else:
             documents = list(self._service.each(lambda place: self.document(name, place), places))

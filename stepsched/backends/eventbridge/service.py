@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from stepsched.backends import pool
 from stepsched.backends.eventbridge.direct import Direct
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.clock import Clock, SystemClock
@@ -19,7 +18,6 @@ from stepsched.sdk import mapped
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
 """Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
-_THREADS = "stepsched-aws"
 _ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
 """What the service says of a role that it may not assume, or not yet."""
 _MEMBERS = {
@@ -169,26 +167,6 @@ class Service:
             if not token:
                 return
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether this is one of the threads of :meth:`each`."""
-        return threading.current_thread().name.startswith(_THREADS)
-
     def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
-        """What a function answers for each item, in order, many at once; lazily, so that never more than
-        a few times the threads are held.
-
-        What the function raises comes out at its place; what has begun by then is awaited.
-        """
-        pending: deque[Future[Answer]] = deque()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix=_THREADS) as pool:
-            try:
-                for item in items:
-                    pending.append(pool.submit(function, item))
-                    if len(pending) >= 4 * self._workers:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
+        """What a function answers for each item, many at once: see :func:`pool.each`."""
+        return pool.each(function, items, workers=self._workers)

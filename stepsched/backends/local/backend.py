@@ -225,7 +225,8 @@ class LocalBackend(Backend):
         self._engine.tell(events)
         return record
 
-    def pause(self, name: str, *, group: str | None = None) -> JobRecord:
+    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+        self._refuse_stopping(name, stop_run=stop_run)
         now, events = self.now(), list[Event]()
         with self._store.transaction("pause"):
             row = self._row(name, group)
@@ -254,7 +255,8 @@ class LocalBackend(Backend):
         self._engine.tell(events)
         return record
 
-    def cancel(self, name: str, *, group: str | None = None) -> JobRecord:
+    def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+        self._refuse_stopping(name, stop_run=stop_run)
         now = self.now()
         with self._store.transaction("cancel"):
             row = self._row(name, group)

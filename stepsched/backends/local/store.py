@@ -20,7 +20,7 @@ from stepsched.backends.base import JobQuery, RunQuery
 from stepsched.backends.local.policy import Plan
 from stepsched.backends.local.process import is_alive
 from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
-from stepsched.jobs import Job, JobStatus, Run, RunStatus, Trigger
+from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus, Trigger
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -414,7 +414,7 @@ class Store:
             for columns in waiting:
                 run, recorded_at, overlap, row = list(columns[:11]), columns[11], columns[12], columns[13:]
                 if overlap == "skip" and not run[5] and self._is_overlapping(row[0], run[0]):
-                    reason = "an earlier run of the job still ran"
+                    reason = STILL_RAN
                     self._db.execute(
                         "UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE id = ?",
                         (at, reason, run[0]),
@@ -432,10 +432,14 @@ class Store:
         return claims, skipped
 
     def _is_overlapping(self, job_id: int, run_id: int) -> bool:
+        """Whether another run of the job goes on, or did so when this one should have started: on a played
+        clock, and where all places are taken, runs come one after another."""
         rows = self._rows(
             "SELECT 1 FROM runs WHERE job_id = ? AND id <> ? AND status IN ('pending', 'running')"
-            " AND (status = 'running' OR attempt > 0) LIMIT 1",
-            (job_id, run_id),
+            " AND (status = 'running' OR attempt > 0)"
+            " UNION ALL SELECT 1 FROM runs e JOIN runs r ON r.id = ? WHERE e.job_id = ? AND e.id < r.id"
+            " AND e.started_at <= r.start_after AND e.ended_at > r.start_after LIMIT 1",
+            (job_id, run_id, run_id, job_id),
         )
         return bool(rows)
 

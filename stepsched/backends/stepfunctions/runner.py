@@ -1,38 +1,53 @@
 """The runner: one machine for all jobs. A job is an execution of it.
 
 ```
-Load ─► Mine? ─► Plan ─► More? ─┬─ never ─────────► Ended
-          │      ▲              ├─ full, or old ──► Renew ─► Renewed
-          │      │              ├─ far ahead ─► Rest ─► Renew
-          ▼      │              └─► Sleep ─► Fence ─► Route ─► (one of the calls) ─┐
-       Stopped   │                            │                   ▲                │ failed
-          ▲      ├── Record ◄── done ─────────┼───────────────────┼──── Try again? ┘
-          └──────┼────────────────────────────┘                 Pause ◄──┘
+Load ─► Mine? ─► Take ─► Plan ─► More? ─┬─ never ─────────► Ended, Delete
+          │               ▲             ├─ stops ─────────► Paused
+          │               │             ├─ full, or old ──► Renew ─► Renewed
+          │               │             ├─ far ahead ─► Rest ─► Renew
+          │               │             └─► Sleep ─► Fence ──────┐
+          ├─ runs apart ──┼─────────────────────────► Claim ─────┤
+          ▼               │                                      ▼
+       Stopped            │          Pause ◄── Try again? ◄── Route ─► (one of the calls)
+                          │                        │ given up         │ done
+                          └── Record ◄── tell ◄────┘◄─────────────────┘
 ```
 
 What differs from job to job is data in the job's row: the schedule, the call, the policy. ``Fence`` is one
 conditional write: the row's token is still this execution's, and the run has not been claimed by another. A
 job that was paused, cancelled or replaced stops there, and so does a second execution of the same plan.
+``Record`` writes the run's row and the job's in one transaction; where the job has changed meanwhile, the
+run's alone, and the execution looks whether it is still wanted.
+
+Runs of ``run_now``, ``backfill`` and ``redrive`` are rows that wait. An execution that is started with their
+keys as ``left`` takes them one after another, beside the schedule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stepsched.asl.budget import MAX_EVENTS
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.render.attempts import ERRORS
 from stepsched.asl.render.literals import quoted
-from stepsched.asl.render.next_run import NEVER, NEXT_RUN
+from stepsched.asl.render.next_run import NEVER, next_run_of
+from stepsched.asl.render.notices import LETTER_ATTRIBUTES, NOTICE_EVENTS, notice, told
 from stepsched.asl.render.renewal import RENEWAL_EVENTS, START, renew_rule, renewal_states, rest_rule
-from stepsched.asl.resources import integration
+from stepsched.asl.resources import integration, sdk_integration
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Catcher, Choice, Pass, Retrier, State, Succeed, Task, Wait
-from stepsched.backends.stepfunctions.rows import CURRENT
+from stepsched.backends.stepfunctions.rows import CURRENT, NO_MORE, RUN
 from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
+from stepsched.jobs import STILL_RAN
 
+TITLE = "stepsched: runs the jobs of a table; each execution is one job"
+LONGEST_TIMEOUT = 99_999_999
+"""Seconds that a task may take where nothing bounds it: AWS's own default."""
 _CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
-_CALLS = (
+_CANCELLED = "DynamoDb.TransactionCanceledException"
+CALLS = (
     "lambda:invoke",
     "states:startExecution",
     "states:startExecution.sync:2",
@@ -51,17 +66,29 @@ _CALLS = (
     "aws-sdk:sagemaker:startPipelineExecution",
     "aws-sdk:ecs:runTask",
 )
-"""The calls that the runner has a state for, which is called like it: a state's resource is a constant."""
+"""The calls that a runner has a state for, which is called like it: a state's resource is a constant."""
 _PATIENT = Retrier(
     error_equals=("States.ALL",), interval_seconds=2, max_attempts=8, backoff_rate=2, max_delay_seconds=300
 )
 _REFUSED = Retrier(error_equals=(_CONDITION_FAILED,), max_attempts=0)
-_TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5 + 2
-"""Plan, More?, Sleep, Fence, Route, the call, Record, Stop?."""
+_TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5
+"""Plan, More?, Sleep, Fence, Route, the call, Record."""
 _AGAIN = 2 + 2 + 2 + 6
 """Try again?, Pause, Route, the call."""
-_BEGINNING = 1 + 5 + 2
-"""The start, Load, Mine?"""
+_TOLD = 2 * (2 + NOTICE_EVENTS)
+"""The questions whether to tell a topic and a queue, and both tellings."""
+_ASTRAY = 5 + 5 + 5 + 2
+"""Keep, Release, Look, Whose?"""
+_BUSY = 5 + 5 + 2 + 2 + 2 + 2
+"""Fence, Look, Whose?, Busy, More?, Sleep."""
+_PASSED_OVER = 2 + 3 * 3 + 5 + 2 + 2
+"""Claim with its retries, Seek, Pass over, Plan."""
+_BEGINNING = 1 + 5 + 2 + 5
+"""The start, Load, Mine?, Take."""
+MOST_VERSIONS = 98
+"""Versions whose rows are deleted in one transaction with the job's."""
+_POLL = 60
+"""Seconds between two looks whether the run that is in the way has ended."""
 
 
 def events_left(max_attempts: int) -> int:
@@ -73,35 +100,56 @@ def events_left(max_attempts: int) -> int:
     Raises:
         ValueError: Not even one run would fit.
     """
-    worst = _TURN + max_attempts * _AGAIN + 2 * 3 * 8 + RENEWAL_EVENTS
+    worst = _TURN + max_attempts * _AGAIN + _TOLD + _ASTRAY + 2 * 3 * 8 + RENEWAL_EVENTS
     left = MAX_EVENTS - worst
     if left < _BEGINNING + _TURN:
         raise ValueError(f"a run with {max_attempts} retries may write more events than an execution holds")
     return left
 
 
-def runner(table_name: str, *, partition: str = "aws") -> StateMachine:
+def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()) -> StateMachine:
     """The machine that runs the jobs of a table.
 
-    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row. The rest of
-    the input is what an execution hands to its successor.
+    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for runs
+    beside the schedule, their keys are ``left``. The rest of the input is what an execution hands to its
+    successor.
 
     Args:
         table_name: The table, in the machine's own account and Region.
         partition: The machine's.
+        calls: Further calls, as ``aws-sdk:<service>:<action>``: those of the jobs' ApiTargets.
     """
+    known = tuple(dict.fromkeys((*CALLS, *calls)))
+    machine = _Machine(table_name, partition)
     states: dict[str, State] = {
-        "Load": _load(table_name, partition),
+        "Load": machine.load(),
         "Mine?": Choice(
-            choices=(condition("$mine").then("Plan", comment="the job still wants this execution"),),
+            choices=(
+                condition("$there and $apart").then("Claim", comment="runs beside the schedule"),
+                condition("$mine").then("Take", comment="the job still wants this execution"),
+            ),
             default="Stopped",
         ),
+        "Take": machine.take(),
         "Plan": Pass(
-            assign={"due": _next_run(), "attempt": 0, "spent": f"{{% $spent + {_TURN} %}}"}, next="More?"
+            assign={
+                "due": next_run_of("$job.kind", "$after"),
+                "attempt": 0,
+                "recorded": False,
+                "spent": f"{{% $spent + {_TURN} %}}",
+            },
+            next="More?",
         ),
         "More?": Choice(
             choices=(
+                condition("$apart and $count($left) > 0 and $spent > $job.limit").then("Renew"),
+                condition("$apart and $count($left) > 0").then("Claim", comment="a run beside the schedule"),
+                condition("$apart and $not($mine)").then("Done", comment="none of these is left"),
+                condition(f"$due = '{NEVER}' and $job.gone and $outcome = 'succeeded'").then(
+                    "Delete", comment="a one-time job has run"
+                ),
                 condition(f"$due = '{NEVER}'").then("Ended", comment="no run is left"),
+                condition("$job.stops and $outcome = 'failed'").then("Paused", comment="the job stops"),
                 renew_rule("$job.limit"),
                 rest_rule(),
             ),
@@ -111,45 +159,78 @@ def runner(table_name: str, *, partition: str = "aws") -> StateMachine:
             timestamp="{% $fromMillis($toMillis($due) + 1000 * $floor($random() * ($job.jitter + 1))) %}",
             next="Fence",
         ),
-        "Fence": _fence(table_name, partition),
-    }
-    states |= _call_states(partition)
-    states |= {
-        "Try again?": Choice(
+        "Fence": machine.fence(),
+        "Claim": machine.claim(),
+        "Seek": machine.seek(),
+        **_call_states(known, partition),
+        **_giving_up(partition),
+        "Record": machine.record(),
+        "Keep": machine.keep(),
+        "Release": machine.release(),
+        "Look": machine.look(),
+        "Whose?": Choice(
             choices=(
-                condition(
-                    f"$attempt <= $job.retry.attempts and $millis() + 1000 * {_DELAY}"
-                    " <= $toMillis($due) + 1000 * $job.retry.age"
-                ).then("Pause", comment="a try is left, in time"),
+                condition("$recorded and ($mine or ($apart and $there and $count($left) > 0))").then(
+                    "Plan", comment="two writes met, and the job is as it was"
+                ),
+                condition("$recorded").then("Stopped"),
+                condition("$apart and $claimed = $left[0]").then(
+                    "Busy", comment="another execution has the same runs"
+                ),
+                condition("$apart and $taken").then("Pass over", comment="somebody else has taken it"),
+                condition("$wanted and $busy and $job.overlap = 'skip'").then("Skip"),
+                condition("$wanted and $busy and $job.overlap = 'queue'").then(
+                    "Busy", comment="another run of the job goes on"
+                ),
+                condition("$apart and $there").then("Busy", comment="two writes met: once more"),
+                condition("$mine").then("Renew", comment="two writes met: once more"),
             ),
-            default="Record",
-            assign={"outcome": "failed"},
+            default="Stopped",
         ),
-        "Pause": Wait(seconds=f"{{% {_DELAY} %}}", next="Route"),
-        "Record": _record(table_name, partition),
-        "Stop?": Choice(
-            choices=(
-                condition("$outcome = 'failed' and $job.stops").then("Paused", comment="the job stops"),
-            ),
-            default="Plan",
+        "Busy": Wait(seconds=_POLL, assign={"spent": f"{{% $spent + {_BUSY} %}}"}, next="More?"),
+        "Pass over": Pass(assign={"left": _REST}, next="Plan"),
+        "Skip": Pass(
+            comment="Another run of the job goes on, and this one is left out",
+            assign={
+                "key": f"{{% $apart ? $left[0] : '{RUN}' & $due %}}",
+                "due": f"{{% $apart ? {_DUE} : $due %}}",
+                "outcome": "skipped",
+                "failure": {**_NO_FAILURE, "error": STILL_RAN},
+                "output": "",
+                "started_at": "",
+                "ended": "{% $millis() %}",
+            },
+            next="Leave out",
         ),
-        "Paused": _status(table_name, partition, "paused"),
-        "Ended": _status(table_name, partition, "ended"),
+        "Leave out": machine.leave_out(),
+        "Paused": machine.status("paused"),
+        "Ended": machine.status("ended"),
+        "Delete": machine.delete(),
         "Done": Succeed(),
         "Stopped": Succeed(comment="The job was paused, cancelled or replaced, or another execution runs it"),
+        **renewal_states(partition, ("name", "token", "left", "restarted")),
     }
-    states |= renewal_states(partition, ("name", "token"))
-    return StateMachine(
-        comment="stepsched: runs the jobs of a table; each execution is one job",
-        query_language="JSONata",
-        start_at="Load",
-        states=states,
-    )
+    return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
 
 
+# -- Expressions ----------------------------------------------------------------------------------------
+
+_NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
+_DUE = "$substring($left[0], 4, 19) & 'Z'"
+_REST = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
 _DELAY = (
     "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
 )
+_NOW = "$fromMillis($millis())"
+_PASSED = (
+    "($job.overlap = 'skip' and $not($apart) and $outcome != 'skipped' and $ended > $toMillis($due)"
+    " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
+)
+"""The instant up to which runs are done with: those that a longer run has passed over are left out."""
+_CLAIM = {"#by": "claimed_by", "#claimed": "claimed", "#started": "started_at"}
+_ME = "$states.context.Execution.Id"
+_RETRIED = "3 * ($exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0)"
+"""Events of a task's retries, which nobody has foreseen."""
 
 
 def _filled(text: str) -> str:
@@ -165,93 +246,447 @@ def _filled(text: str) -> str:
     return text
 
 
-_ARGUMENTS = "{% $job.fills ? $parse(" + _filled("$string($job.arguments)") + ") : $job.arguments %}"
+def _data(name: str) -> str:
+    """What the order holds under a name, with the context attributes in their places."""
+    return f"($job.fills ? $parse({_filled(f'$string($job.{name})')}) : $job.{name})"
 
 
 def _given(name: str, otherwise: str) -> str:
     return f"{{% $exists($states.input.{name}) ? $states.input.{name} : {otherwise} %}}"
 
 
-def _key(table_name: str) -> dict[str, Any]:
-    return {"TableName": table_name, "Key": {"name": {"S": "{% $name %}"}, "version": {"S": CURRENT}}}
+def _written(value: Any) -> str:
+    """A value with expressions in it, as one expression."""
+    match value:
+        case str():
+            return f"({value[2:-2].strip()})" if value.startswith("{%") else quoted(value)
+        case Mapping():
+            return "{" + ", ".join(f"{quoted(key)}: {_written(item)}" for key, item in value.items()) + "}"
+    raise TypeError(f"{value!r} has no place in a transaction")
 
 
-_CURSOR = "$states.result.Item.cursor.S"
-_LATER = f"$exists($states.input.after) and $states.input.after > {_CURSOR} ? $states.input.after : {_CURSOR}"
+# -- What the machine does with the table ---------------------------------------------------------------
 
 
-def _load(table_name: str, partition: str) -> Task:
-    row = "$states.result.Item"
-    return Task(
-        comment="The job's row: its plan, and whether it still wants this execution",
-        resource=integration("dynamodb", "getItem", partition=partition),
-        arguments={
-            "TableName": table_name,
-            "Key": {"name": {"S": "{% $states.input.name %}"}, "version": {"S": CURRENT}},
-            "ConsistentRead": True,
-        },
-        assign={
-            "name": "{% $states.input.name %}",
-            "token": "{% $states.input.token %}",
-            "mine": f"{{% $exists({row}.token.S) and {row}.token.S = $states.input.token %}}",
-            "job": f"{{% $exists({row}.plan.S) ? $parse({row}.plan.S) : {{}} %}}",
-            "plan": f"{{% $exists({row}.plan.S) ? $parse({row}.plan.S).plan : {{}} %}}",
-            # The row knows the last run that was claimed; a run that passed others over ended later.
-            "after": f"{{% $exists({row}.cursor.S) ? ({_LATER}) : '' %}}",
-            "begun": _given("begun", START),
-            "since": _given("since", f"$floor($toMillis({START}) / 1000)"),
-            "generation": _given("generation", "1"),
-            "series": _given("series", "$substring($states.context.Execution.Name, 0, 60)"),
-            "runs": _given("runs", "0"),
-            "spent": _BEGINNING,
-            "attempt": 0,
-        },
-        output={},
-        retry=(_PATIENT,),
-        next="Mine?",
-    )
+class _Machine:
+    """The tasks on one table."""
 
+    def __init__(self, table_name: str, partition: str) -> None:
+        self.table_name = table_name
+        self.partition = partition
 
-def _next_run() -> str:
-    """One expression for all kinds of schedules; the job says which it is."""
-    grid, calendar, cron = (NEXT_RUN[kind][2:-2].strip() for kind in ("grid", "calendar", "cron"))
-    return f"{{% $job.kind = 'grid' ? {grid} : $job.kind = 'calendar' ? {calendar} : {cron} %}}"
+    @property
+    def job_key(self) -> dict[str, Any]:
+        return self.row("{% $name %}", CURRENT)
 
+    def row(self, name: str, version: str) -> dict[str, Any]:
+        return {"TableName": self.table_name, "Key": {"name": {"S": name}, "version": {"S": version}}}
 
-def _fence(table_name: str, partition: str) -> Task:
-    return Task(
-        comment="Claims the run; a write whose answer was lost is known by its execution",
-        resource=integration("dynamodb", "updateItem", partition=partition),
-        arguments={
-            **_key(table_name),
-            "ConditionExpression": "#token = :token AND (#cursor < :due OR (#cursor = :due AND #by = :me))",
-            "UpdateExpression": "SET #cursor = :due, #by = :me",
-            "ExpressionAttributeNames": {"#token": "token", "#cursor": "cursor", "#by": "claimed_by"},
+    def resource(self, action: str) -> str:
+        return integration("dynamodb", action, partition=self.partition)
+
+    def load(self) -> Task:
+        item = "$states.result.Item"
+        later = (
+            f"$exists($states.input.after) and $states.input.after > {item}.cursor.S"
+            f" ? $states.input.after : {item}.cursor.S"
+        )
+        plan = f"$exists({item}.plan.S) ? $parse({item}.plan.S)"
+        return Task(
+            comment="The job's row: its plan, and whether it still wants this execution",
+            resource=self.resource("getItem"),
+            arguments={
+                **self.row("{% $states.input.name %}", CURRENT),
+                "ConsistentRead": True,
+                "ProjectionExpression": "#token, #cursor, #plan",
+                "ExpressionAttributeNames": {"#token": "token", "#cursor": "cursor", "#plan": "plan"},
+            },
+            assign={
+                "name": "{% $states.input.name %}",
+                "token": "{% $states.input.token %}",
+                "there": f"{{% $exists({item}.plan.S) %}}",
+                "mine": f"{{% $exists({item}.token.S) and {item}.token.S = $states.input.token %}}",
+                "left": _given("left", "[]"),
+                "apart": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
+                "job": f"{{% {plan} : {{}} %}}",
+                "plan": f"{{% {plan}.plan : {{}} %}}",
+                # The row knows the last run that was claimed; a run that passed others over ended later.
+                "after": f"{{% $exists({item}.cursor.S) ? ({later}) : '' %}}",
+                "begun": _given("begun", START),
+                "since": _given("since", f"$floor($toMillis({START}) / 1000)"),
+                "generation": _given("generation", "1"),
+                "series": _given(
+                    "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
+                ),
+                "runs": _given("runs", "0"),
+                "restarted": _given("restarted", "''"),
+                "spent": _BEGINNING,
+                "attempt": 0,
+                "outcome": "",
+                "recorded": False,
+            },
+            output={},
+            retry=(_PATIENT,),
+            next="Mine?",
+        )
+
+    def take(self) -> Task:
+        return Task(
+            comment="Tells which execution runs the job; an older one of the same token stops",
+            resource=self.resource("updateItem"),
+            arguments={
+                **self.job_key,
+                "ConditionExpression": "#token = :token",
+                "UpdateExpression": "SET #execution = :me",
+                "ExpressionAttributeNames": {"#token": "token", "#execution": "execution"},
+                "ExpressionAttributeValues": {
+                    ":token": {"S": "{% $token %}"},
+                    ":me": {"S": f"{{% {_ME} %}}"},
+                },
+            },
+            output={},
+            retry=(_REFUSED, _PATIENT),
+            catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Stopped", output={}),),
+            next="Plan",
+        )
+
+    def fence(self) -> Task:
+        return Task(
+            comment="Claims the run; a write whose answer was lost is known by its execution",
+            resource=self.resource("updateItem"),
+            arguments={
+                **self.job_key,
+                "ConditionExpression": "{% '#token = :token AND #execution = :me"
+                " AND (#cursor < :due OR (#cursor = :due AND #by = :me))'"
+                " & ($job.overlap = 'allow' ? '' : ' AND (attribute_not_exists(#by) OR #by = :me)') %}",
+                "UpdateExpression": "SET #cursor = :due, #by = :me, #claimed = :key, #started = :now",
+                "ExpressionAttributeNames": {
+                    "#token": "token",
+                    "#execution": "execution",
+                    "#cursor": "cursor",
+                    **_CLAIM,
+                },
+                "ExpressionAttributeValues": {
+                    ":token": {"S": "{% $token %}"},
+                    ":due": {"S": "{% $due %}"},
+                    ":me": {"S": f"{{% {_ME} %}}"},
+                    ":key": {"S": f"{{% '{RUN}' & $due %}}"},
+                    ":now": {"S": f"{{% {_NOW} %}}"},
+                },
+            },
+            output={},
+            retry=(_REFUSED, _PATIENT),
+            catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Look", output={}),),
+            assign={
+                "started_at": f"{{% {_NOW} %}}",
+                "key": f"{{% '{RUN}' & $due %}}",
+                # The age of a run that comes late, as after an outage, counts from its start.
+                "aging": "{% $millis() > $toMillis($due) + 1000 * ($job.jitter + 60) ? $millis()"
+                " : $toMillis($due) %}",
+                "spent": f"{{% $spent + {_RETRIED} %}}",
+            },
+            next="Route",
+        )
+
+    def claim(self) -> Task:
+        """The same for a run beside the schedule, which waits in a row of its own."""
+        me, now, first = f"{{% {_ME} %}}", f"{{% {_NOW} %}}", "{% $left[0] %}"
+        run = {
+            "Update": {
+                **self.row("{% $name %}", first),
+                "ConditionExpression": "#status = :pending OR (#status = :running AND #by = :me)",
+                "UpdateExpression": "SET #status = :running, #by = :me, #started = :now",
+                "ExpressionAttributeNames": {
+                    "#status": "status",
+                    "#by": "execution",
+                    "#started": "started_at",
+                },
+                "ExpressionAttributeValues": {
+                    ":pending": {"S": "pending"},
+                    ":running": {"S": "running"},
+                    ":me": {"S": me},
+                    ":now": {"S": now},
+                },
+            }
+        }
+        job = {
+            "Update": {
+                **self.job_key,
+                "ConditionExpression": "attribute_exists(#plan) AND (attribute_not_exists(#by) OR #by = :me)",
+                "UpdateExpression": "SET #by = :me, #claimed = :key, #started = :now",
+                "ExpressionAttributeNames": {"#plan": "plan", **_CLAIM},
+                "ExpressionAttributeValues": {":me": {"S": me}, ":key": {"S": first}, ":now": {"S": now}},
+            }
+        }
+        alone, both = f"[{_written(run)}]", f"[{_written(run)}, {_written(job)}]"
+        return Task(
+            comment="Claims the first of the runs beside the schedule",
+            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
+            arguments={
+                "TransactItems": f"{{% $job.overlap = 'allow' ? {alone} : {both} %}}",
+            },
+            output={},
+            retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=2), _PATIENT),
+            catch=(
+                Catcher(
+                    error_equals=(_CANCELLED,),
+                    next="Seek",
+                    assign={"spent": f"{{% $spent + {_PASSED_OVER} %}}"},
+                    output={},
+                ),
+            ),
+            assign={
+                "due": f"{{% {_DUE} %}}",
+                "key": first,
+                "left": _REST,
+                "started_at": now,
+                "aging": "{% $millis() %}",
+                "attempt": 0,
+                "spent": f"{{% $spent + {_TURN} + {_RETRIED} %}}",
+            },
+            next="Route",
+        )
+
+    def seek(self) -> Task:
+        item = "$states.result.Item"
+        return Task(
+            comment="Whether the first of the runs beside the schedule still waits",
+            resource=self.resource("getItem"),
+            arguments={
+                **self.row("{% $name %}", "{% $left[0] %}"),
+                "ConsistentRead": True,
+                "ProjectionExpression": "#status",
+                "ExpressionAttributeNames": {"#status": "status"},
+            },
+            assign={"taken": f"{{% $exists({item}.status.S) ? {item}.status.S != 'pending' : true %}}"},
+            output={},
+            retry=(_PATIENT,),
+            next="Look",
+        )
+
+    def leave_out(self) -> Task:
+        run = self.run_update() | {"ConditionExpression": "attribute_not_exists(#started_at)"}
+        names = {f"#{name}": name for name in ("token", "execution", "cursor")}
+        scheduled = {
+            **self.job_key,
+            "ConditionExpression": "#token = :token AND #execution = :me AND #cursor < :due",
+            "UpdateExpression": "SET #cursor = :due",
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {
                 ":token": {"S": "{% $token %}"},
+                ":me": {"S": f"{{% {_ME} %}}"},
                 ":due": {"S": "{% $due %}"},
-                ":me": {"S": "{% $states.context.Execution.Id %}"},
             },
-        },
-        output={},
-        retry=(_REFUSED, _PATIENT),
-        catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Stopped", output={}),),
-        assign={"started_at": "{% $fromMillis($millis()) %}"},
-        next="Route",
-    )
+        }
+        alone, both = _written({"Update": run}), _written({"Update": scheduled})
+        return Task(
+            comment="Notes a run as skipped, if nobody has begun it, and goes on with the next",
+            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
+            arguments={"TransactItems": f"{{% $apart ? [{alone}] : [{alone}, {both}] %}}"},
+            output={},
+            retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=0), _PATIENT),
+            catch=(Catcher(error_equals=(_CANCELLED,), next="Plan", output={}),),
+            assign={
+                "after": "{% $apart ? $after : $due %}",
+                "left": f"{{% $apart ? {_REST[2:-2].strip()} : $left %}}",
+            },
+            next="Plan",
+        )
+
+    def run_update(self) -> dict[str, Any]:
+        """What writes the end of a run into its row."""
+        values = {
+            "status": {"S": "{% $outcome %}"},
+            "attempts": {"N": "{% $string($outcome = 'succeeded' ? $attempt + 1 : $attempt) %}"},
+            "error": {"S": "{% $failure.error %}"},
+            "cause": {"S": "{% $substring($failure.cause, 0, 4000) %}"},
+            "output": {"S": "{% $output %}"},
+            "started_at": {"S": "{% $started_at %}"},
+            "ended_at": {"S": "{% $fromMillis($ended) %}"},
+            "execution": {"S": f"{{% {_ME} %}}"},
+            "passed": {"S": f"{{% {_PASSED} %}}"},
+            "job_version": {"N": "{% $string($job.version) %}"},
+            # As text: the plain integration of DynamoDB calls booleans "Bool", and the other one "BOOL".
+            "restarted": {"S": "{% $restarted = $key ? 'true' : '' %}"},
+            "expires_at": {"N": "{% $string($floor($millis() / 1000) + $job.keep) %}"},
+        }
+        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        return {
+            **self.row("{% $name %}", "{% $key %}"),
+            "UpdateExpression": f"SET {sets}, #due = if_not_exists(#due, :due)",
+            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, "due")},
+            "ExpressionAttributeValues": {
+                **{f":{name}": value for name, value in values.items()},
+                ":due": {"S": "{% $due %}"},
+            },
+        }
+
+    def record(self) -> Task:
+        scheduled = {
+            **self.job_key,
+            "ConditionExpression": "#token = :token",
+            "UpdateExpression": "SET #cursor = :passed, #due = :due, #last = :key"
+            " REMOVE #by, #claimed, #started",
+            "ExpressionAttributeNames": {
+                "#token": "token",
+                "#cursor": "cursor",
+                "#due": "due",
+                "#last": "last",
+                **_CLAIM,
+            },
+            "ExpressionAttributeValues": {
+                ":token": {"S": "{% $token %}"},
+                ":passed": {"S": f"{{% {_PASSED} %}}"},
+                ":due": {"S": next_run_of("$job.kind", f"({_PASSED})")},
+                ":key": {"S": "{% $key %}"},
+            },
+        }
+        beside = {
+            **self.job_key,
+            "ConditionExpression": "attribute_exists(#plan)",
+            "UpdateExpression": "SET #last = :key",
+            "ExpressionAttributeNames": {"#plan": "plan", "#last": "last"},
+            "ExpressionAttributeValues": {":key": {"S": "{% $key %}"}},
+        }
+        alone = {
+            **self.job_key,
+            "ConditionExpression": "#by = :me",
+            "UpdateExpression": "SET #last = :key REMOVE #by, #claimed, #started",
+            "ExpressionAttributeNames": {"#last": "last", **_CLAIM},
+            "ExpressionAttributeValues": {":key": {"S": "{% $key %}"}, ":me": {"S": f"{{% {_ME} %}}"}},
+        }
+        done = {"after": f"{{% $apart ? $after : {_PASSED} %}}", "runs": "{% $runs + 1 %}"}
+        job = (
+            f"$not($apart) ? {_written({'Update': scheduled})}"
+            f" : $job.overlap = 'allow' ? {_written({'Update': beside})} : {_written({'Update': alone})}"
+        )
+        return Task(
+            comment="The run's row, and in the job's which run comes next",
+            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
+            arguments={"TransactItems": f"{{% [{_written({'Update': self.run_update()})}, {job}] %}}"},
+            output={},
+            retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=0), _PATIENT),
+            catch=(
+                Catcher(
+                    error_equals=(_CANCELLED,), next="Keep", assign={**done, "recorded": True}, output={}
+                ),
+            ),
+            assign={**done, "spent": f"{{% $spent + {_RETRIED} %}}"},
+            next="Plan",
+        )
+
+    def keep(self) -> Task:
+        return Task(
+            comment="The run's row alone: the job has changed meanwhile",
+            resource=self.resource("updateItem"),
+            arguments=self.run_update(),
+            output={},
+            retry=(_PATIENT,),
+            next="Release",
+        )
+
+    def release(self) -> Task:
+        return Task(
+            comment="No run of this execution goes on any more",
+            resource=self.resource("updateItem"),
+            arguments={
+                **self.job_key,
+                "ConditionExpression": "#by = :me",
+                "UpdateExpression": "SET #last = :key REMOVE #by, #claimed, #started",
+                "ExpressionAttributeNames": {"#last": "last", **_CLAIM},
+                "ExpressionAttributeValues": {":me": {"S": f"{{% {_ME} %}}"}, ":key": {"S": "{% $key %}"}},
+            },
+            output={},
+            retry=(_REFUSED, _PATIENT),
+            catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Look", output={}),),
+            next="Look",
+        )
+
+    def look(self) -> Task:
+        item = "$states.result.Item"
+        names = {"#token": "token", "#execution": "execution", "#by": "claimed_by"}
+        mine = (
+            f"$exists({item}.token.S) and {item}.token.S = $token"
+            f" and ($apart or ($exists({item}.execution.S) and {item}.execution.S = {_ME}))"
+        )
+        busy = f"$exists({item}.claimed_by.S) and {item}.claimed_by.S != {_ME}"
+        return Task(
+            comment="Whether the job still wants this execution, and whether another run is in the way",
+            resource=self.resource("getItem"),
+            arguments={
+                **self.job_key,
+                "ConsistentRead": True,
+                "ProjectionExpression": "#token, #execution, #by, claimed, latest",
+                "ExpressionAttributeNames": names,
+            },
+            assign={
+                "there": f"{{% $exists({item}.latest.N) %}}",
+                "mine": f"{{% {mine} %}}",
+                "wanted": f"{{% $apart or ({mine}) %}}",
+                "busy": f"{{% {busy} %}}",
+                "claimed": f"{{% {busy} ? {item}.claimed.S : '' %}}",
+                "spent": f"{{% $spent + {_ASTRAY} %}}",
+            },
+            output={},
+            retry=(_PATIENT,),
+            next="Whose?",
+        )
+
+    def status(self, status: str) -> Task:
+        """Notes how the job stands now, unless it has been changed meanwhile."""
+        return Task(
+            resource=self.resource("updateItem"),
+            arguments={
+                **self.job_key,
+                "ConditionExpression": "#token = :token",
+                "UpdateExpression": "SET #status = :status, #due = :never REMOVE #token",
+                "ExpressionAttributeNames": {"#token": "token", "#status": "status", "#due": "due"},
+                "ExpressionAttributeValues": {
+                    ":token": {"S": "{% $token %}"},
+                    ":status": {"S": status},
+                    ":never": {"S": NO_MORE},
+                },
+            },
+            output={},
+            retry=(_REFUSED, _PATIENT),
+            catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Stopped", output={}),),
+            next="Done",
+        )
+
+    def delete(self) -> Task:
+        """Deletes a job with the rows of its versions, unless it has been changed meanwhile."""
+        current = {
+            "Delete": {
+                **self.job_key,
+                "ConditionExpression": "#token = :token",
+                "ExpressionAttributeNames": {"#token": "token"},
+                "ExpressionAttributeValues": {":token": {"S": "{% $token %}"}},
+            }
+        }
+        version = {"Delete": self.row("{% $name %}", "{% 'v' & $string($number) %}")}
+        versions = (
+            f"$map([1..$min([$job.version, {MOST_VERSIONS}])], function($number) {{{_written(version)}}})"
+        )
+        return Task(
+            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
+            arguments={"TransactItems": f"{{% $append([{_written(current)}], {versions}) %}}"},
+            output={},
+            retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=3), _PATIENT),
+            catch=(Catcher(error_equals=(_CANCELLED,), next="Stopped", output={}),),
+            next="Done",
+        )
 
 
-def calls() -> tuple[str, ...]:
-    """What the runner can call."""
-    return _CALLS
+# -- The run --------------------------------------------------------------------------------------------
 
 
-def _call_states(partition: str) -> dict[str, State]:
-    resources = {name: f"arn:{partition}:states:::{name}" for name in _CALLS}
+def _call_states(calls: Iterable[str], partition: str) -> dict[str, State]:
+    resources = {name: f"arn:{partition}:states:::{name}" for name in calls}
     caught = {
         "failure": {
             "error": "{% $states.errorOutput.Error %}",
             "cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
+            "attempts": "{% $attempt + 1 %}",
         },
         "attempt": "{% $attempt + 1 %}",
         "spent": f"{{% $spent + {_AGAIN} %}}",
@@ -261,8 +696,14 @@ def _call_states(partition: str) -> dict[str, State]:
     for name, resource in resources.items():
         states[name] = Task(
             resource=resource,
-            arguments=_ARGUMENTS,
-            assign={"outcome": "succeeded", "failure": {"error": "", "cause": ""}},
+            arguments=f"{{% {_data('arguments')} %}}",
+            timeout_seconds="{% $job.timeout %}",
+            assign={
+                "outcome": "succeeded",
+                "failure": _NO_FAILURE,
+                "output": _output(name),
+                "ended": "{% $millis() %}",
+            },
             output={},
             catch=tuple(
                 Catcher(error_equals=(error,), next="Try again?", assign=caught, output={})
@@ -273,62 +714,60 @@ def _call_states(partition: str) -> dict[str, State]:
     states["Unknown call"] = Pass(
         comment="The job was written for a newer runner",
         assign={
-            "outcome": "failed",
             "failure": {
                 "error": "Stepsched.UnknownCall",
                 "cause": "{% 'the runner has no state for ' & $job.call %}",
+                "attempts": 1,
             },
         },
-        next="Record",
+        next="Given up",
     )
     return states
 
 
-def _record(table_name: str, partition: str) -> Task:
-    ended = "$fromMillis($millis())"
-    passed = f"$job.skips and $millis() > $toMillis($due) ? {_text('$millis() - 1')} : $due"
-    return Task(
-        comment="The run's row; its time to live is the table's affair",
-        resource=integration("dynamodb", "putItem", partition=partition),
-        arguments={
-            "TableName": table_name,
-            "Item": {
-                "name": {"S": "{% $name %}"},
-                "version": {"S": "{% 'run#' & $due %}"},
-                "outcome": {"S": "{% $outcome %}"},
-                "attempts": {"N": "{% $string($outcome = 'failed' ? $attempt : $attempt + 1) %}"},
-                "error": {"S": "{% $failure.error %}"},
-                "cause": {"S": "{% $substring($failure.cause, 0, 4000) %}"},
-                "started_at": {"S": "{% $started_at %}"},
-                "ended_at": {"S": f"{{% {ended} %}}"},
-                "execution": {"S": "{% $states.context.Execution.Id %}"},
-                "expires_at": {"N": "{% $string($floor($millis() / 1000) + $job.keep) %}"},
+def _output(call: str) -> str:
+    """What the target answered, as JSON text. An expression without a value would fail a run that is done."""
+    part = {"lambda:invoke": ".Payload", "states:startExecution.sync:2": ".Output"}.get(call, "")
+    answer = f"$states.result{part}"
+    text = f"$string({{'a': {answer}}})"
+    return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
+
+
+def _giving_up(partition: str) -> dict[str, State]:
+    """From a failed attempt to the next one, or to telling that none is left."""
+    again = (
+        f"$attempt <= $job.retry.attempts and $millis() + 1000 * {_DELAY} <= $aging + 1000 * $job.retry.age"
+    )
+    letter = {
+        "MessageAttributes": LETTER_ATTRIBUTES,
+    }
+    body = {"Message": told("{% $name %}")}
+    return {
+        "Try again?": Choice(
+            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default="Given up"
+        ),
+        "Pause": Wait(seconds=f"{{% {_DELAY} %}}", assign={"started_at": f"{{% {_NOW} %}}"}, next="Route"),
+        "Given up": Pass(
+            assign={
+                "outcome": "failed",
+                "output": "",
+                "ended": "{% $millis() %}",
+                "spent": f"{{% $spent + {_TOLD} %}}",
             },
-        },
-        assign={"after": f"{{% {passed} %}}", "runs": "{% $runs + 1 %}"},
-        output={},
-        retry=(_PATIENT,),
-        next="Stop?",
-    )
-
-
-def _text(millis: str) -> str:
-    return f"$substring($fromMillis({millis}), 0, 19) & 'Z'"
-
-
-def _status(table_name: str, partition: str, status: str) -> Task:
-    """Notes how the job stands now, unless it has been changed meanwhile."""
-    return Task(
-        resource=integration("dynamodb", "updateItem", partition=partition),
-        arguments={
-            **_key(table_name),
-            "ConditionExpression": "#token = :token",
-            "UpdateExpression": "SET #status = :status REMOVE #token",
-            "ExpressionAttributeNames": {"#token": "token", "#status": "job_status"},
-            "ExpressionAttributeValues": {":token": {"S": "{% $token %}"}, ":status": {"S": status}},
-        },
-        output={},
-        retry=(_REFUSED, _PATIENT),
-        catch=(Catcher(error_equals=(_CONDITION_FAILED,), next="Stopped", output={}),),
-        next="Done",
-    )
+            next="Letter?",
+        ),
+        "Letter?": Choice(
+            choices=(condition("$exists($job.letter)").then("Dead letter"),), default="Notice?"
+        ),
+        "Dead letter": notice(
+            integration("sqs", "sendMessage", partition=partition),
+            f"{{% $merge([{_data('letter')}, {_written(letter)}]) %}}",
+            "Notice?",
+        ),
+        "Notice?": Choice(choices=(condition("$exists($job.notice)").then("Notify"),), default="Record"),
+        "Notify": notice(
+            integration("sns", "publish", partition=partition),
+            f"{{% $merge([$parse({_filled('$string($job.notice)')}), {_written(body)}]) %}}",
+            "Record",
+        ),
+    }

@@ -1,8 +1,9 @@
-"""The table of jobs: every change is one transaction under an optimistic lock.
+"""The table of jobs and runs: a change of a definition is one transaction under an optimistic lock.
 
 ```
-create   put v0 if there is none          + put v1
-replace  set v0 if latest is n, latest=n+1 + put v<n+1> if there is none
+create   put v0 if there is none             + put v1
+replace  change v0 if it is as it was read   + put v<n+1>
+change   change v0 if it is as it was read
 ```
 
 A losing writer changes nothing and learns that it has lost. No client token travels with a transaction: the
@@ -13,19 +14,26 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from stepsched.backends.stepfunctions.rows import (
     CURRENT,
+    RUN,
+    Item,
     Row,
+    claim_update,
     key,
     read_row,
     read_versions,
     write_row,
+    write_second,
     write_version,
 )
-from stepsched.errors import BackendError, ConflictError, JobExistsError, JobNotFoundError
+from stepsched.backends.stepfunctions.runner import MOST_VERSIONS
+from stepsched.backends.stepfunctions.shape import INDEX
+from stepsched.errors import BackendError, JobExistsError, JobNotFoundError
 from stepsched.jobs import JobVersion
 from stepsched.sdk import mapped
 
@@ -33,6 +41,10 @@ _ATTEMPTS = 5
 """Of a transaction that meets another one on its way."""
 _IN_A_BATCH = 25
 """Rows that BatchWriteItem deletes at once."""
+_READ_AT_ONCE = 100
+"""Rows that BatchGetItem reads at once."""
+_RESERVED = ("status", "due", "token", "error")
+_OPTIONAL = ("token", "claimed_by")
 
 
 class Table:
@@ -46,28 +58,52 @@ class Table:
             table_name: The table, whose keys are ``name`` and ``version``, both text.
         """
         self._client = client
-        self._name = table_name
+        self.name = table_name
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """Looks whether it is there and has the keys that are wanted.
+
+        Returns:
+            Whether it has the index by which jobs are listed.
 
         Raises:
             BackendError: It is missing or of another shape; names it, and the remedy.
             AccessDeniedError: It may not be described.
         """
-        found = self._call("describe_table", TableName=self._name)["Table"]
-        types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
-        keys = [
-            (each["AttributeName"], types[each["AttributeName"]], each["KeyType"])
-            for each in found["KeySchema"]
-        ]
-        if keys != [("name", "S", "HASH"), ("version", "S", "RANGE")]:
-            shape = ", ".join(f"{name} ({kind}, {role})" for name, kind, role in keys)
+        try:
+            found = self._call("describe_table", TableName=self.name)["Table"]
+        except BackendError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
             words = (
-                f"table {self._name!r} has the keys {shape}; a table of jobs has name (S, HASH) and "
-                "version (S, RANGE): give another table_name"
+                f"there is no table {self.name!r} in this account and Region; correct table_name, or create "
+                "the stack of stepsched.deploy.template(...)"
             )
+            raise BackendError(
+                "dynamodb", error.operation, error.code, error.request_id, detail=words
+            ) from error
+        types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
+        wanted = [("name", "S", "HASH"), ("version", "S", "RANGE")]
+        self._compare(f"table {self.name!r}", found["KeySchema"], types, wanted)
+        for index in found.get("GlobalSecondaryIndexes", ()):
+            if index["IndexName"] == INDEX:
+                wanted = [("status", "S", "HASH"), ("due", "S", "RANGE")]
+                self._compare(f"index {INDEX!r} of table {self.name!r}", index["KeySchema"], types, wanted)
+                return True
+        return False
+
+    def _compare(
+        self, what: str, schema: Any, types: Mapping[str, str], wanted: list[tuple[str, str, str]]
+    ) -> None:
+        keys = [(each["AttributeName"], types[each["AttributeName"]], each["KeyType"]) for each in schema]
+        if keys != wanted:
+            shape, right = (
+                ", ".join(f"{name} ({kind}, {role})" for name, kind, role in each) for each in (keys, wanted)
+            )
+            words = f"{what} has the keys {shape}; a table of jobs has {right}: give another table_name"
             raise BackendError("dynamodb", "DescribeTable", "WRONG_SHAPE", detail=words)
+
+    # -- jobs ----------------------------------------------------------------------------------------------
 
     def create(self, row: Row) -> None:
         """Writes a new job at version 1.
@@ -75,49 +111,74 @@ class Table:
         Raises:
             JobExistsError: The name is taken.
         """
-        absent = "attribute_not_exists(#name)"
-        names = {"#name": "name"}
+        put = {
+            "TableName": self.name,
+            "ConditionExpression": "attribute_not_exists(#name)",
+            "ExpressionAttributeNames": {"#name": "name"},
+        }
         current = {**key(row.job.name), **write_row(row)}
         first = {**key(row.job.name, 1), **write_version(row.job, row.created_at)}
-        put = {"TableName": self._name, "ConditionExpression": absent, "ExpressionAttributeNames": names}
         # A version's row that a cancelled job of the name has left does not matter: v0 decides.
-        if not self._transact(
-            [{"Put": {**put, "Item": current}}, {"Put": {"TableName": self._name, "Item": first}}]
+        if not self.transact(
+            [{"Put": {**put, "Item": current}}, {"Put": {"TableName": self.name, "Item": first}}]
         ):
             raise JobExistsError(row.job.name)
 
-    def replace(self, row: Row, *, expected_version: int) -> None:
-        """Writes a job's next version.
+    def change(self, before: Row, after: Row) -> bool:
+        """Writes a job anew, with a row for its version where that is another one.
 
         Args:
-            row: As it shall be, with the new version's number.
-            expected_version: The version that is replaced.
+            before: As it was read.
+            after: As it shall be.
 
-        Raises:
-            JobNotFoundError: There is no such job.
-            ConflictError: It is at another version.
+        Returns:
+            Whether it was written: not where it has changed meanwhile, or is gone.
         """
-        following = {**key(row.job.name, row.version), **write_version(row.job, row.updated_at)}
-        written = self._transact(
-            [
-                {"Update": self._update(row, expected_version)},
-                {"Put": {"TableName": self._name, "Item": following}},
+        items = [{"Update": self._update(before, after)}]
+        if after.version != before.version:
+            following = {**key(after.job.name, after.version), **write_version(after.job, after.updated_at)}
+            items.append({"Put": {"TableName": self.name, "Item": following}})
+        return self.transact(items)
+
+    def _update(self, before: Row, after: Row) -> dict[str, Any]:
+        written = write_row(after)
+        gone = [name for name in _OPTIONAL if name not in written]
+        gone += ["claimed", "started_at"]
+        if after.claim is not None:
+            gone = [name for name in gone if name == "token"]
+        condition, names, values = self._unchanged(before)
+        if not before.owned:
+            condition += " AND attribute_not_exists(#job)"
+        names |= {f"#{each}": each for each in (*written, *gone)}
+        return {
+            "TableName": self.name,
+            "Key": key(after.job.name),
+            "ConditionExpression": condition,
+            "UpdateExpression": "SET "
+            + ", ".join(f"#{each} = :{each}" for each in written)
+            + (" REMOVE " + ", ".join(f"#{each}" for each in gone) if gone else ""),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {**values, **{f":{name}": item for name, item in written.items()}},
+        }
+
+    def _unchanged(self, row: Row) -> tuple[str, dict[str, str], dict[str, Any]]:
+        """The condition that a row is still as it was read, with the names and the values in it."""
+        conditions, names = ["#latest = :seen_latest"], {"#latest": "latest"}
+        values: dict[str, Any] = {":seen_latest": {"N": str(row.version)}}
+        if row.owned:
+            seen = {
+                "cursor": write_second(row.cursor),
+                "status": row.status.value,
+                "token": row.token,
+                "claimed_by": None if row.claim is None else row.claim.execution,
+            }
+            names |= {f"#{name}": name for name in seen}
+            values |= {f":seen_{name}": {"S": value} for name, value in seen.items() if value is not None}
+            conditions += [
+                f"attribute_not_exists(#{name})" if value is None else f"#{name} = :seen_{name}"
+                for name, value in seen.items()
             ]
-        )
-        if not written:
-            self.read(row.job.name)
-            raise ConflictError(row.job.name, expected_version)
-
-    def set(self, row: Row) -> None:
-        """Writes a job's status, where the version is still the row's.
-
-        Raises:
-            JobNotFoundError: There is no such job.
-            ConflictError: It is at another version.
-        """
-        if not self._transact([{"Update": self._update(row, row.version)}]):
-            self.read(row.job.name)
-            raise ConflictError(row.job.name, row.version)
+        return " AND ".join(conditions), names, values
 
     def read(self, name: str) -> Row:
         """The current row, as of now.
@@ -125,72 +186,195 @@ class Table:
         Raises:
             JobNotFoundError: There is none.
         """
-        found = self._call("get_item", TableName=self._name, Key=key(name), ConsistentRead=True)
-        if "Item" not in found:
+        item = self.item(name)
+        if item is None or "latest" not in item:
             raise JobNotFoundError(name)
-        return self._read(found["Item"])
+        return self.parse(item)
 
-    def versions(self, name: str) -> list[JobVersion]:
-        """A job's earlier definitions, oldest first.
+    def read_many(self, names: Iterable[str]) -> Iterator[Row]:
+        """The current rows of several jobs, in no order; those that are not there are left out."""
+        for item in self.items(key(name) for name in names):
+            if "latest" in item:
+                yield self.parse(item)
 
-        Raises:
-            JobNotFoundError: There is no such job.
+    def versions(self, row: Row) -> list[JobVersion]:
+        """A job's earlier definitions, oldest first."""
+        found = self.query(row.job.name, "v", "w")
+        return read_versions([item for item in found if item["version"]["S"] != CURRENT], row)
+
+    def delete(self, row: Row) -> bool:
+        """Deletes a job with the rows of its versions, in one transaction; of very many versions the oldest
+        before.
+
+        Returns:
+            Whether it was deleted: not where it has been changed meanwhile.
         """
-        current = self.read(name)
-        return read_versions([item for item in self._rows(name) if item["version"]["S"] != CURRENT], current)
+        while True:
+            found = self.query(row.job.name, "v", "w", keys_only=True)
+            keys = [{part: item[part] for part in ("name", "version")} for item in found]
+            rest = [each for each in keys if each != key(row.job.name)]
+            if len(rest) <= MOST_VERSIONS:
+                break
+            self._delete_rows(rest[MOST_VERSIONS:])
+        conditions, names, values = self._unchanged(row)
+        deletes: list[dict[str, Any]] = [{"Delete": {"TableName": self.name, "Key": each}} for each in rest]
+        current = {
+            "TableName": self.name,
+            "Key": key(row.job.name),
+            "ConditionExpression": conditions,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        # The run that goes on is not the job's any more, and has a row of its own until it ends.
+        goes_on = [] if row.claim is None else [{"Update": {"TableName": self.name, **claim_update(row)}}]
+        return self.transact([{"Delete": current}, *goes_on, *deletes])
 
-    def delete(self, name: str) -> Row:
-        """Deletes a job with all its rows, the current one first: whatever happens then, the job is gone.
-
-        Raises:
-            JobNotFoundError: There is no such job.
-        """
-        gone = self._call("delete_item", TableName=self._name, Key=key(name), ReturnValues="ALL_OLD")
-        if "Attributes" not in gone:
-            raise JobNotFoundError(name)
-        requests = [
-            {"DeleteRequest": {"Key": {"name": item["name"], "version": item["version"]}}}
-            for item in self._rows(name, keys_only=True)
-        ]
+    def _delete_rows(self, keys: Sequence[Item]) -> None:
+        requests: list[Any] = [{"DeleteRequest": {"Key": each}} for each in keys]
         while requests:
             sent, requests = requests[:_IN_A_BATCH], requests[_IN_A_BATCH:]
-            answer = self._call("batch_write_item", RequestItems={self._name: sent})
-            requests += answer.get("UnprocessedItems", {}).get(self._name, [])
-        return self._read(gone["Attributes"])
+            answer = self._call("batch_write_item", RequestItems={self.name: sent})
+            requests += answer.get("UnprocessedItems", {}).get(self.name, [])
 
-    def _update(self, row: Row, expected_version: int) -> dict[str, Any]:
-        attributes = write_row(row)
-        return {
-            "TableName": self._name,
-            "Key": key(row.job.name),
-            "ConditionExpression": "#latest = :expected",
-            "UpdateExpression": "SET " + ", ".join(f"#{each} = :{each}" for each in attributes),
-            "ExpressionAttributeNames": {f"#{each}": each for each in attributes},
-            "ExpressionAttributeValues": {
-                ":expected": {"N": str(expected_version)},
-                **{f":{each}": value for each, value in attributes.items()},
-            },
-        }
+    def release(self, name: str, execution: str) -> None:
+        """Notes that no run of an execution goes on any more, if it was so noted."""
+        self.write(
+            name,
+            CURRENT,
+            "REMOVE claimed_by, claimed, started_at",
+            "claimed_by = :by",
+            {":by": {"S": execution}},
+        )
 
-    def _rows(self, name: str, *, keys_only: bool = False) -> Iterator[Mapping[str, Any]]:
-        asked: dict[str, Any] = {
-            "TableName": self._name,
-            "ConsistentRead": True,
-            "KeyConditionExpression": "#name = :name",
+    # -- runs ----------------------------------------------------------------------------------------------
+
+    def put_new(self, item: Item) -> bool:
+        """Writes a row where there is none.
+
+        Returns:
+            Whether there was none.
+        """
+        put = {
+            "TableName": self.name,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(#name)",
             "ExpressionAttributeNames": {"#name": "name"},
-            "ExpressionAttributeValues": {":name": {"S": name}},
+        }
+        try:
+            self._call("put_item", **put)
+        except BackendError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def write(self, name: str, version: str, update: str, condition: str, values: Mapping[str, Any]) -> bool:
+        """Updates a row where a condition holds. Reserved words, as ``status``, are written with a ``#``.
+
+        Returns:
+            Whether it held.
+        """
+        names = {f"#{each}": each for each in _RESERVED if f"#{each}" in update + condition}
+        more = {"ExpressionAttributeNames": names} if names else {}
+        try:
+            self._call(
+                "update_item",
+                TableName=self.name,
+                Key={"name": {"S": name}, "version": {"S": version}},
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **more,
+            )
+        except BackendError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True
+
+    def item(self, name: str, version: int | str = 0) -> Item | None:
+        """A row as it stands now; None where there is none."""
+        found = self._call("get_item", TableName=self.name, Key=key(name, version), ConsistentRead=True)
+        item: Item | None = found.get("Item")
+        return item
+
+    def items(self, keys: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
+        """Rows as they stand now, in no order; those that are not there are left out.
+
+        Args:
+            keys: Theirs; what an index says besides does not matter.
+        """
+        left = ({part: each[part] for part in ("name", "version")} for each in keys)
+        while wanted := list(islice(left, _READ_AT_ONCE)):
+            request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
+            while request:
+                answer = self._call("batch_get_item", RequestItems=request)
+                yield from answer["Responses"].get(self.name, ())
+                request = answer.get("UnprocessedKeys", {})
+
+    def query(
+        self,
+        name: str,
+        low: str = RUN,
+        high: str = "run$",
+        *,
+        keys_only: bool = False,
+        latest_first: bool = False,
+    ) -> Iterator[Item]:
+        """The rows of a job with versions from one text to another, both inclusive."""
+        asked: dict[str, Any] = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "ScanIndexForward": not latest_first,
+            "KeyConditionExpression": "#name = :name AND #version BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {"#name": "name", "#version": "version"},
+            "ExpressionAttributeValues": {
+                ":name": {"S": name},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
         }
         if keys_only:
             asked["ProjectionExpression"] = "#name, #version"
-            asked["ExpressionAttributeNames"]["#version"] = "version"
+        return self._pages("query", asked)
+
+    def listed(self, status: str, low: str = " ", high: str = "~") -> Iterator[Item]:
+        """The keys of the rows of a status, by what they are due at, from one text to another."""
+        asked = {
+            "TableName": self.name,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "#status = :status AND #due BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {"#status": "status", "#due": "due"},
+            "ExpressionAttributeValues": {
+                ":status": {"S": status},
+                ":low": {"S": low},
+                ":high": {"S": high},
+            },
+        }
+        return self._pages("query", asked)
+
+    def scan(self) -> Iterator[Item]:
+        """The current rows of all jobs: for a table without the index, which must be read from end to end."""
+        asked = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "FilterExpression": "#version = :current",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":current": {"S": CURRENT}},
+        }
+        return self._pages("scan", asked)
+
+    def _pages(self, operation: str, asked: dict[str, Any]) -> Iterator[Item]:
         while True:
-            page = self._call("query", **asked)
+            page = self._call(operation, **asked)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return
             asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _transact(self, items: list[dict[str, Any]]) -> bool:
+    # -- calls ---------------------------------------------------------------------------------------------
+
+    def transact(self, items: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the transaction was written; False where a condition does not hold."""
         for left in reversed(range(_ATTEMPTS)):
             try:
@@ -206,7 +390,12 @@ class Table:
                 return True
         raise AssertionError("the last attempt raises or returns")
 
-    def _read(self, item: Mapping[str, Any]) -> Row:
+    def parse(self, item: Item) -> Row:
+        """A current row.
+
+        Raises:
+            BackendError: It is none that can be read.
+        """
         try:
             return read_row(item)
         except ValueError as error:

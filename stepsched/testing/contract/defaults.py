@@ -52,3 +52,15 @@ def target() -> ss.Target:
     """What the suite's jobs invoke, where a test has no target of its own. It must end up in ``calls``, under
     the name that stands as ``job`` in the input."""
     return ss.HandlerTarget("stepsched.testing.contract.handlers:note")
+
+
+@pytest.fixture
+def failing() -> ss.Target:
+    """The same, but it fails, with words of which ``no luck`` are two."""
+    return ss.HandlerTarget("stepsched.testing.contract.handlers:fail")
+
+
+@pytest.fixture
+def twice_failing() -> ss.Target:
+    """The same, but its first two attempts fail; the third answers ``third time lucky``."""
+    return ss.HandlerTarget("stepsched.testing.contract.handlers:fail_twice")

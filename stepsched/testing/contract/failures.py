@@ -198,3 +198,19 @@ class TestParallel:
         client.redrive(client.dead_letters("job")[0])
         play(NINE)
         assert len(calls) == 4
+
+
+class TestDeadLettersOnTheirWay:
+    def test_go_to_the_function_that_stands_for_their_queue(
+        self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
+    ) -> None:
+        queue = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
+        with pytest.raises(ss.UnsupportedError, match="QueueTarget"):
+            client.create(job(dead_letter=queue))
+        sent = list[tuple[object, object, str | None]]()
+        backend.register(
+            ss.QueueTarget, lambda target, payload, run: sent.append((target, payload, run.error))
+        )
+        client.create(job(target=FAIL, dead_letter=queue, input={"n": 1}))
+        play(NINE)
+        assert sent == [(queue, {"n": 1}, "RuntimeError: no luck")]

@@ -39,7 +39,11 @@ class Abilities:
     crontab: bool = True
     """Runs crontab lines whose two day fields mean either."""
     fractions: bool = True
-    """Lays a grid at fractions of a second, and jitter that is not of whole minutes."""
+    """Lays a grid at fractions of a second."""
+    short_jitter: bool = True
+    """Takes jitter that is not of whole minutes."""
+    starts_when_played: bool = True
+    """Starts nothing before time is played, not even runs of ``run_now``."""
     overlap: bool = True
     """Holds a run back while an earlier one goes on."""
     catch_up: bool = True

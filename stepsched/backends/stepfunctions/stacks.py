@@ -1,0 +1,77 @@
+"""Table and machine of a CloudFormation stack, by its outputs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from stepsched.errors import BackendError
+from stepsched.sdk import check_place, mapped
+
+
+class Stack(NamedTuple):
+    """What a stack says that it has made."""
+
+    state_machine_arn: str
+    table_name: str
+
+
+def find_stack(
+    name: str,
+    *,
+    state_machine_output: str,
+    table_output: str,
+    session: Any,
+    endpoint_url: str | None,
+) -> Stack:
+    """Looks a stack up.
+
+    Raises:
+        BackendError: There is no such stack, or it lacks an output; names it, and the remedy.
+        AccessDeniedError: It may not be described.
+        ValueError: The name can be none.
+    """
+    for word, text in (
+        ("name", name),
+        ("state_machine_output", state_machine_output),
+        ("table_output", table_output),
+    ):
+        if not isinstance(text, str) or not text:
+            raise ValueError(f"{word} must be text, not {text!r}")
+    check_place(session, endpoint_url)
+    import boto3
+
+    with mapped("cloudformation", "connect"):
+        session = boto3.Session() if session is None else session
+        client = session.client("cloudformation", endpoint_url=endpoint_url)
+    region = client.meta.region_name
+    try:
+        with mapped("cloudformation", "DescribeStacks"):
+            found = client.describe_stacks(StackName=name)["Stacks"]
+    except BackendError as error:
+        if "does not exist" not in error.detail:
+            raise
+        words = (
+            f"there is no stack {name!r} in {region}; correct the name or the Region, or create it from "
+            "stepsched.deploy.template(...)"
+        )
+        raise BackendError(
+            "cloudformation", error.operation, error.code, error.request_id, detail=words
+        ) from error
+    finally:
+        client.close()
+    if not found:
+        raise BackendError(
+            "cloudformation", "DescribeStacks", "NO_STACK", detail=f"no stack {name!r} in {region}"
+        )
+    stack = found[0]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
+    missing = [each for each in (state_machine_output, table_output) if each not in outputs]
+    if missing:
+        has = ", ".join(sorted(outputs)) or "none"
+        words = (
+            f"stack {name!r} in {region} ({stack.get('StackStatus')}) has no output "
+            f"{' and no '.join(missing)}; it has: {has}. Give the stack of stepsched.deploy.template(...), "
+            "or the names of its outputs as state_machine_output and table_output"
+        )
+        raise BackendError("cloudformation", "DescribeStacks", "NO_OUTPUT", detail=words)
+    return Stack(outputs[state_machine_output], outputs[table_output])

@@ -1,0 +1,226 @@
+"""Bad input gets one clear error before anything is written, and nothing of the SDK leaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+import stepsched as ss
+from stepsched import asl
+from stepsched.backends.stepfunctions.runner import runner
+from stepsched.deploy import template
+from stepsched.testing import FakeClock
+from stepsched.testing.contract.fixtures import MONDAY
+from tests.contract.stepfunctions import Stack
+from tests.parts.ministack import Ministack
+from tests.parts.state_machines import ROLE
+
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:runner"
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def stack(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> Stack:
+    return Stack(ministack, account, aws, FakeClock(MONDAY))
+
+
+def job(stack: Stack, **changes: Any) -> ss.Job:
+    return ss.Job(
+        name="job", schedule=ss.Cron("0 9 * * ? *"), target=stack.inbox, input={"job": "job"}
+    ).replace(**changes)
+
+
+def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
+    given = {"state_machine_arn": stack.machine_arn, "table_name": "jobs"} | changes
+    backend = ss.StepFunctionsBackend(
+        session=stack.session(), endpoint_url=stack.server.endpoint_url, clock=stack.clock, **given
+    )
+    return ss.SchedulerClient(backend)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        ({"state_machine_arn": "runner"}, ValueError, "state_machine_arn 'runner' is not of the form"),
+        ({"state_machine_arn": f"{MACHINE}:1"}, ValueError, "without alias or version"),
+        ({"state_machine_arn": None}, ValueError, "state_machine_arn None"),
+        ({"table_name": ""}, ValueError, "table_name must be the name of a table, not ''"),
+        ({"table_name": 3}, ValueError, "table_name must be"),
+        ({"keep_runs": timedelta(hours=1)}, ValueError, "keep_runs must be a timedelta from a day"),
+        ({"keep_runs": 30}, ValueError, "keep_runs"),
+        ({"workers": 0}, ValueError, "workers must be a whole number"),
+        ({"session": "default"}, TypeError, "session must be a boto3.Session"),
+        ({"clock": FakeClock}, TypeError, "clock must be a clock"),
+        ({"endpoint_url": "localhost"}, ValueError, "endpoint_url 'localhost'"),
+    ],
+)
+def test_arguments_are_checked_before_any_call(
+    arguments: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    given = {"state_machine_arn": MACHINE, "table_name": "jobs"} | arguments
+    with pytest.raises(kind, match=words):
+        ss.StepFunctionsBackend(**given)
+
+
+def test_a_missing_table_is_named(stack: Stack) -> None:
+    verbs: list[Callable[[ss.SchedulerClient], object]] = [
+        lambda client: client.create(job(stack)),
+        lambda client: client.list(),
+        lambda client: client.get("job"),
+        lambda client: client.runs(),
+        lambda client: client.repair(),
+    ]
+    for verb in verbs:
+        with pytest.raises(ss.BackendError, match=r"no table 'nowhere'.*deploy\.template") as caught:
+            verb(client_of(stack, table_name="nowhere"))
+        assert caught.value.code == "ResourceNotFoundException"
+
+
+def test_a_missing_machine_is_named(stack: Stack) -> None:
+    missing = stack.machine_arn.replace("runner", "nowhere")
+    with pytest.raises(ss.BackendError, match=r"no state machine '.*:nowhere'.*deploy\.template"):
+        client_of(stack, state_machine_arn=missing).create(job(stack))
+    assert stack.dynamodb.scan(TableName="jobs")["Items"] == []
+
+
+def test_another_machine_or_table_is_refused(stack: Stack) -> None:
+    states = {"Done": asl.Succeed()}
+    other = stack.states.create_state_machine(
+        name="other", definition=asl.StateMachine(states=states).to_json(), roleArn=ROLE
+    )["stateMachineArn"]
+    with pytest.raises(ss.BackendError, match="is not a runner of stepsched"):
+        client_of(stack, state_machine_arn=other).create(job(stack))
+    elsewhere = stack.states.create_state_machine(
+        name="elsewhere", definition=runner("other-jobs").to_json(), roleArn=ROLE
+    )["stateMachineArn"]
+    with pytest.raises(ss.BackendError, match="runs the jobs of table 'other-jobs', not of 'jobs'"):
+        client_of(stack, state_machine_arn=elsewhere).create(job(stack))
+    stack.dynamodb.create_table(
+        TableName="users",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(ss.BackendError, match=r"table 'users' has the keys id \(N, HASH\).*name \(S, HASH\)"):
+        client_of(stack, table_name="users").create(job(stack))
+
+
+class Denied:
+    """A session whose clients are allowed nothing."""
+
+    def __init__(self, session: boto3.Session, code: str) -> None:
+        self.session, self.code = session, code
+
+    def client(self, *names: Any, **options: Any) -> Any:
+        made = self.session.client(*names, **options)
+
+        def refuse(model: Any, **_: Any) -> None:
+            words = f"User: arn:aws:iam::1:user/me is not authorized to perform: {model.name}"
+            raise ClientError({"Error": {"Code": self.code, "Message": words}}, model.name)
+
+        made.meta.events.register("before-call", refuse)
+        return made
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "UnrecognizedClientException"])
+def test_no_permission_says_what_is_not_allowed(stack: Stack, code: str) -> None:
+    denied = Denied(stack.session(), code)
+    backend = ss.StepFunctionsBackend(
+        state_machine_arn=stack.machine_arn, table_name="jobs", session=denied, clock=stack.clock
+    )
+    with pytest.raises(ss.AccessDeniedError, match="not authorized to perform: DescribeTable"):
+        ss.SchedulerClient(backend).create(job(stack))
+    with pytest.raises(ss.AccessDeniedError, match="DescribeStacks"):
+        ss.SchedulerClient.from_stack("stack", session=denied)
+
+
+class TestFromStack:
+    def test_finds_table_and_machine(
+        self, ministack: Ministack, account: str, aws: Callable[[str], Any]
+    ) -> None:
+        stack = Stack(ministack, account, aws, FakeClock(MONDAY))
+        made = template([stack.inbox])
+        aws("cloudformation").create_stack(
+            StackName="team-jobs", TemplateBody=json.dumps(made), Capabilities=["CAPABILITY_IAM"]
+        )
+        client = ss.SchedulerClient.from_stack(
+            "team-jobs", session=stack.session(), endpoint_url=ministack.endpoint_url, clock=stack.clock
+        )
+        client.create(job(stack))
+        assert client.get("job").next_run == MONDAY + 9 * HOUR
+        function = ss.LambdaTarget(f"arn:aws:lambda:eu-west-1:{account}:function:f")
+        with pytest.raises(ss.UnsupportedError, match="no state for lambda:invoke"):
+            client.create(job(stack, name="other", target=function))
+        stack.play(MONDAY + 9 * HOUR)
+        assert [name for name, _ in stack.calls()] == ["job"]
+        aws("cloudformation").delete_stack(StackName="team-jobs")
+
+    def test_a_missing_stack_is_named(self, stack: Stack) -> None:
+        with pytest.raises(ss.BackendError, match=r"no stack 'nowhere' in eu-west-1.*deploy\.template"):
+            self.look(stack, "nowhere")
+
+    def test_another_stack_says_what_it_has(self, stack: Stack, aws: Callable[[str], Any]) -> None:
+        queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
+        body = {"Resources": {"Queue": queue}, "Outputs": {"QueueUrl": {"Value": {"Ref": "Queue"}}}}
+        aws("cloudformation").create_stack(StackName="queues", TemplateBody=json.dumps(body))
+        words = r"'queues'.*no output StateMachineArn and no TableName; it has: QueueUrl"
+        with pytest.raises(ss.BackendError, match=words):
+            self.look(stack, "queues")
+        aws("cloudformation").delete_stack(StackName="queues")
+
+    def look(self, stack: Stack, name: str) -> None:
+        ss.SchedulerClient.from_stack(name, session=stack.session(), endpoint_url=stack.server.endpoint_url)
+
+    @pytest.mark.parametrize("name", ["", None, 3])
+    def test_a_name_is_text(self, name: Any) -> None:
+        with pytest.raises(ValueError, match="name must be text"):
+            ss.SchedulerClient.from_stack(name)
+
+
+def test_an_input_that_does_not_fit_is_refused_and_the_largest_that_does_arrives(stack: Stack) -> None:
+    client = client_of(stack)
+    slow = stack.slow(HOUR)
+    at = ss.OneTime(MONDAY + HOUR)
+    with pytest.raises(ss.UnsupportedError, match=r"262,144.*S3"):
+        client.create(job(stack, schedule=at, target=slow, input={"job": "x" * 260_000}))
+    assert client.list() == []
+    client.create(job(stack, schedule=at, target=slow, input={"job": "x" * 190_000}))
+    stack.play(MONDAY + 3 * HOUR)
+    assert [run.status.value for run in client.runs("job")] == ["succeeded"]
+    assert [len(name) for name, _ in stack.calls()] == [190_000]
+
+
+def test_a_target_in_another_region_is_refused(stack: Stack) -> None:
+    far = ss.LambdaTarget("arn:aws:lambda:us-east-1:123456789012:function:f")
+    with pytest.raises(ss.UnsupportedError, match=r"us-east-1.*out of reach"):
+        client_of(stack).create(job(stack, target=far))
+
+
+def test_a_row_that_cannot_be_read_is_named(stack: Stack) -> None:
+    client = client_of(stack)
+    client.create(job(stack))
+    key = {"name": {"S": "job"}, "version": {"S": "v0"}}
+    stack.dynamodb.update_item(
+        TableName="jobs",
+        Key=key,
+        UpdateExpression="SET job = :job",
+        ExpressionAttributeValues={":job": {"S": '{"name": "job"}'}},
+    )
+    with pytest.raises(ss.BackendError, match="row 'job' of the table cannot be read as a job"):
+        client.get("job")
+
+
+def test_what_the_service_refuses_comes_as_ours(stack: Stack) -> None:
+    client = client_of(stack)
+    client.create(job(stack))
+    stack.states.delete_state_machine(stateMachineArn=stack.machine_arn)
+    with pytest.raises(ss.BackendError) as caught:
+        client.create(job(stack, name="other"))
+    assert not isinstance(caught.value, ClientError)
+    assert caught.value.service == "states"

@@ -1,0 +1,138 @@
+"""Step Functions and DynamoDB keep the contract on an emulator that really runs machines, in virtual time.
+
+Not imported:
+
+- ``events`` and ``failures``: they need ``listen`` and ``register``, which belong to a backend that fires in
+  this process.
+- ``foreign``: what others have made in the same table are tasks of the AWS Solutions scheduler, which have
+  tests of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.base import RunQuery
+from stepsched.testing import FakeClock
+from stepsched.testing.contract.bulk import *  # noqa: F403
+from stepsched.testing.contract.exact import *  # noqa: F403
+from stepsched.testing.contract.firing import *  # noqa: F403
+from stepsched.testing.contract.fixtures import *  # noqa: F403
+from stepsched.testing.contract.fixtures import Abilities, Calls, MakeJob, Play
+from stepsched.testing.contract.history import *  # noqa: F403
+from stepsched.testing.contract.refusals import *  # noqa: F403
+from stepsched.testing.contract.verbs import *  # noqa: F403
+from tests.contract.stepfunctions import Stack
+from tests.parts.ministack import Ministack
+
+
+@pytest.fixture
+def stack(ministack: Ministack, account: str, aws: Callable[[str], Any], clock: FakeClock) -> Stack:
+    return Stack(ministack, account, aws, clock)
+
+
+@pytest.fixture
+def created() -> list[str]:
+    """The names of the jobs in the order in which they came into being."""
+    return []
+
+
+@pytest.fixture
+def backend(
+    stack: Stack, created: list[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ss.StepFunctionsBackend]:
+    backend = stack.backend()
+    create = backend.create
+
+    def noted(job: ss.Job) -> ss.JobRecord:
+        created.append(job.name)
+        return create(job)
+
+    monkeypatch.setattr(backend, "create", noted)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def abilities() -> Abilities:
+    return Abilities(functions=False, fractions=False, parallel=False, starts_when_played=False)
+
+
+@pytest.fixture
+def target(stack: Stack) -> ss.Target:
+    return stack.inbox
+
+
+@pytest.fixture
+def failing(stack: Stack) -> ss.Target:
+    return stack.failing()
+
+
+@pytest.fixture
+def twice_failing(stack: Stack) -> ss.Target:
+    return stack.failing(2)
+
+
+@pytest.fixture  # type: ignore[no-redef]  # in place of the suite's
+def job(target: ss.Target) -> MakeJob:
+    """As the suite's own, but a function is waited for: without that nobody hears of its failure."""
+
+    def make(name: str = "job", **changes: object) -> ss.Job:
+        job = ss.Job(
+            name=name,
+            schedule=ss.Cron("0 9 * * ? *"),
+            target=target,
+            input={"job": name},
+            retry=ss.Retry(max_attempts=0),
+        )
+        waits = {"overlap": ss.Overlap.QUEUE} if isinstance(changes.get("target"), ss.LambdaTarget) else {}
+        return job.replace(**changes | waits)
+
+    return make
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return []
+
+
+@pytest.fixture
+def play(stack: Stack, backend: ss.StepFunctionsBackend, calls: Calls, created: list[str]) -> Play:
+    """Plays time. What is called at one instant is called at once, so that its order is nobody's: here it is
+    that in which the jobs came into being."""
+
+    seen: dict[str, list[datetime]] = {}
+
+    def due(name: str) -> datetime:
+        """The scheduled instant of the first run of a job that has begun and is not among the calls."""
+        runs = [run for run in backend.runs(RunQuery(job=name)) if run.started_at is not None]
+        fresh = [run.scheduled_for for run in runs if run.scheduled_for not in seen.setdefault(name, [])]
+        seen[name] += fresh[:1]
+        return fresh[0] if fresh else seen[name][-1]
+
+    def arrived(_instant: datetime) -> None:
+        names = [json.loads(body)["job"] for body in stack.messages()]
+        calls.extend((name, due(name)) for name in sorted(names, key=created.index))
+
+    def play(until: datetime) -> int:
+        before = len(calls)
+        stack.play(until, arrived)
+        return len(calls) - before
+
+    return play
+
+
+@pytest.fixture
+def tolerance() -> timedelta:
+    return timedelta(0)
+
+
+@pytest.fixture
+def many() -> int:
+    return 120

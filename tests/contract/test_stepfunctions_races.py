@@ -1,0 +1,172 @@
+"""Verbs and the machine at the same instant, in real threads: no run happens twice, and none is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.stepfunctions import orders
+from stepsched.testing import FakeClock
+from stepsched.testing.contract.fixtures import MONDAY
+from tests.contract.stepfunctions import Stack
+from tests.parts.ministack import Ministack
+
+MINUTE = timedelta(minutes=1)
+ROUNDS = 200
+
+
+@pytest.fixture
+def stack(
+    ministack: Ministack, account: str, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> Stack:
+    monkeypatch.setattr(orders, "events_left", lambda _retries: 40)  # each execution hands over after a run
+    return Stack(ministack, account, aws, FakeClock(MONDAY))
+
+
+def at_once(*actions: Callable[[], object]) -> list[BaseException]:
+    """Does several things in threads that begin together.
+
+    Returns:
+        What they raised.
+    """
+    gate = threading.Barrier(len(actions))
+    raised = list[BaseException]()
+
+    def act(action: Callable[[], object]) -> None:
+        gate.wait()
+        try:
+            action()
+        except BaseException as error:  # noqa: BLE001 -- told to the test
+            raised.append(error)
+
+    threads = [threading.Thread(target=act, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
+
+
+def live(stack: Stack) -> list[str]:
+    """The tokens of the executions that run, without the number by which they hand over."""
+    return ["-".join(name.split("-")[:2]) for name in stack.executions()]
+
+
+def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
+    clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]
+    job = ss.Job(
+        name="job",
+        schedule=ss.Rate(MINUTE, start=MONDAY),
+        target=stack.inbox,
+        input={"job": "job", "due": ss.context.SCHEDULED_TIME},
+    )
+    clients[0].create(job)
+    stack.server.settled(stack.account)
+    seen = Counter[str]()
+    conflicts = 0
+    for number in range(ROUNDS):
+        wake = stack.clock.now() + MINUTE
+
+        def pause_and_resume() -> None:
+            clients[0].pause("job")
+            clients[0].resume("job")
+
+        def update(number: int = number) -> None:
+            clients[1].update(job.replace(description=str(number)))
+
+        def run(wake: Any = wake) -> None:
+            stack.server.move_time(wake)
+
+        raised = at_once(pause_and_resume, update, run)
+        stack.clock.move_to(wake)
+        stack.server.settled(stack.account)
+        conflicts += len(raised)
+        assert all(isinstance(error, ss.ConflictError) for error in raised), raised
+        seen.update(call["due"] for _, call in stack.calls())
+        assert max(seen.values(), default=0) <= 1, "a run happened twice"
+        record = clients[0].get("job")
+        assert record.status is ss.JobStatus.ACTIVE
+        clients[0].repair()
+        stack.server.settled(stack.account)
+        assert len(live(stack)) == 1, "one execution has the job"
+    first = ss.Rate(MINUTE, start=MONDAY).runs(after=MONDAY, until=stack.clock.now())
+    every = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in first]
+    assert set(seen) <= set(every)
+    assert len(seen) > ROUNDS // 4, (
+        "a pause that falls on the instant of a run takes it away, not all of them"
+    )
+    recorded = Counter(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}" for run in clients[0].runs("job"))
+    assert recorded == seen
+    steady = len(stack.executions("SUCCEEDED")) + len(stack.executions("ABORTED"))
+    assert steady > ROUNDS, "executions handed over"
+    assert stack.executions("FAILED") == []
+    assert conflicts < ROUNDS, "most updates were done"
+
+
+def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Stack) -> None:
+    """The schedule stays, so that every instant runs, whatever else is changed at that very moment."""
+    clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]
+    job = ss.Job(
+        name="job",
+        schedule=ss.Rate(MINUTE, start=MONDAY),
+        target=stack.inbox,
+        input={"job": "job", "due": ss.context.SCHEDULED_TIME},
+    )
+    clients[0].create(job)
+    stack.server.settled(stack.account)
+    for number in range(ROUNDS // 4):
+        wake = stack.clock.now() + MINUTE
+        raised = at_once(
+            partial(clients[0].update, job.replace(description=f"a{number}")),
+            partial(clients[1].update, job.replace(description=f"b{number}")),
+            clients[1].repair,
+            partial(stack.server.move_time, wake),
+        )
+        assert all(isinstance(error, ss.ConflictError) for error in raised), raised
+        stack.clock.move_to(wake)
+        stack.server.settled(stack.account)
+    clients[0].repair()
+    stack.server.settled(stack.account)
+    told = Counter(call["due"] for _, call in stack.calls())
+    wanted = ss.Rate(MINUTE, start=MONDAY).runs(after=MONDAY, until=stack.clock.now())
+    assert told == Counter(f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in wanted)
+
+
+def test_many_repairs_at_once_start_one_execution(stack: Stack) -> None:
+    clients = [ss.SchedulerClient(stack.backend()) for _ in range(4)]
+    jobs = [
+        ss.Job(
+            name=f"job-{number}",
+            schedule=ss.Rate(MINUTE, start=MONDAY, end=MONDAY + 5 * MINUTE + timedelta(seconds=1)),
+            target=stack.inbox,
+            input={"job": f"job-{number}", "due": ss.context.SCHEDULED_TIME},
+        )
+        for number in range(5)
+    ]
+    clients[0].create_many(jobs)
+    stack.server.settled(stack.account)
+    for name in stack.executions():
+        arn = stack.machine_arn.replace(":stateMachine:", ":execution:") + ":" + name
+        stack.states.stop_execution(executionArn=arn, error="Outage", cause="somebody pulled a plug")
+    found = list[ss.Repair]()
+
+    def mend(client: ss.SchedulerClient) -> None:
+        found.extend(client.repair())
+
+    assert at_once(*(partial(mend, client) for client in clients)) == []
+    assert {repair.job for repair in found} == {job.name for job in jobs}
+    assert {repair.problem for repair in found} <= {ss.Problem.DEAD, ss.Problem.STALE, ss.Problem.DOUBLED}
+    assert any("Outage: somebody pulled a plug" in repair.detail for repair in found)
+    stack.server.settled(stack.account)
+    assert clients[0].repair() == []
+    stack.play(MONDAY + 10 * MINUTE)
+    told = Counter((name, call["due"]) for name, call in stack.calls())
+    assert len(told) == 25
+    assert set(told.values()) == {1}

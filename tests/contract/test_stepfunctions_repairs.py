@@ -1,0 +1,347 @@
+"""What ``repair`` finds, says and mends; and that it leaves alone what is well."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.testing import FakeClock
+from stepsched.testing.contract.fixtures import MONDAY
+from tests.contract.stepfunctions import Stack
+from tests.parts.ministack import Ministack
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+END = MONDAY + 6 * HOUR
+
+
+@pytest.fixture
+def stack(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> Stack:
+    return Stack(ministack, account, aws, FakeClock(MONDAY))
+
+
+@pytest.fixture
+def client(stack: Stack) -> ss.SchedulerClient:
+    return ss.SchedulerClient(stack.backend())
+
+
+def hourly(stack: Stack, target: ss.Target | None = None, name: str = "job", **changes: Any) -> ss.Job:
+    job = ss.Job(
+        name=name,
+        schedule=ss.Cron("0 * * * ? *", end=END),
+        target=stack.inbox if target is None else target,
+        input={"job": name, "due": ss.context.SCHEDULED_TIME},
+    )
+    return job.replace(**changes)
+
+
+def arn(stack: Stack, name: str) -> str:
+    return f"{stack.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def kill(stack: Stack, name: str | None = None) -> str:
+    """Stops an execution as somebody might who knows nothing of jobs; the only one where none is named."""
+    if name is None:
+        (name,) = stack.executions()
+    stack.states.stop_execution(executionArn=arn(stack, name), error="Outage", cause="a plug was pulled")
+    stack.server.settled(stack.account)
+    return name
+
+
+def hours(stack: Stack) -> list[int]:
+    """The hours of the runs that have called."""
+    return sorted(int(call["due"][11:13]) for _, call in stack.calls())
+
+
+def test_where_all_is_well_nothing_is_done(stack: Stack, client: ss.SchedulerClient) -> None:
+    slow = stack.slow(25 * MINUTE)
+    client.create(hourly(stack))
+    client.create(hourly(stack, slow, "slow", overlap=ss.Overlap.QUEUE))
+    client.create(hourly(stack, name="paused"))
+    client.create(hourly(stack, name="over", schedule=ss.Rate(HOUR, start=MONDAY, end=MONDAY + 90 * MINUTE)))
+    client.create(hourly(stack, name="once", schedule=ss.OneTime(END)))
+    client.pause("paused")
+    assert client.repair() == []
+    stack.play(MONDAY + 2 * HOUR + 5 * MINUTE)
+    client.run_now("job")
+    client.backfill("job", since=MONDAY - 3 * HOUR, until=MONDAY)
+    assert client.repair() == []
+    stack.server.settled(stack.account)
+    before = stack.dynamodb.scan(TableName="jobs")["Items"], stack.executions()
+    assert client.repair() == []
+    assert (stack.dynamodb.scan(TableName="jobs")["Items"], stack.executions()) == before
+
+
+def test_a_dead_execution_is_replaced_and_what_came_due_runs(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    client.create(hourly(stack))
+    stack.play(MONDAY + HOUR)
+    dead = kill(stack)
+    stack.play(MONDAY + 3 * HOUR + 5 * MINUTE)
+    assert hours(stack) == [1]
+    (repair,) = client.repair()
+    assert (repair.job, repair.problem) == ("job", ss.Problem.DEAD)
+    assert repair.detail == f"{arn(stack, dead)} has ended as ABORTED (Outage: a plug was pulled)"
+    assert repair.remedy.startswith("started job-")
+    assert client.repair() == []
+    stack.play(END)
+    assert hours(stack) == [2, 3, 4, 5, 6]
+    assert client.get("job").status is ss.JobStatus.ENDED
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "ran", "missed"),
+    [
+        (ss.CatchUp.ALL, [2, 3, 4, 5, 6], []),
+        (ss.CatchUp.ONE, [3, 4, 5, 6], [2]),
+        (ss.CatchUp.SKIP, [4, 5, 6], [2, 3]),
+    ],
+)
+def test_catch_up_decides_what_runs_after_an_outage(
+    stack: Stack, client: ss.SchedulerClient, catch_up: ss.CatchUp, ran: list[int], missed: list[int]
+) -> None:
+    client.create(hourly(stack, catch_up=catch_up))
+    stack.play(MONDAY + HOUR)
+    kill(stack)
+    stack.play(MONDAY + 3 * HOUR + 5 * MINUTE)
+    (repair,) = client.repair()
+    assert (f"noted {len(missed)} run" in repair.remedy) == bool(missed)
+    stack.play(END)
+    assert hours(stack) == [1, *ran]
+    assert [run.scheduled_for.hour for run in client.runs("job", status="missed")] == missed
+    assert [run.scheduled_for.hour for run in client.runs("job", status="succeeded")] == [1, *ran]
+
+
+def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.SchedulerClient) -> None:
+    client.create(hourly(stack))
+    (name,) = stack.executions()
+    stack.states.delete_state_machine(stateMachineArn=stack.machine_arn)  # and with it its executions
+    again = Stack.__new__(Stack)
+    again.__dict__.update(stack.__dict__)
+    from stepsched.backends.stepfunctions.runner import runner
+    from tests.parts.state_machines import ROLE
+
+    stack.states.create_state_machine(name="runner", definition=runner("jobs").to_json(), roleArn=ROLE)
+    stack.dynamodb.update_item(
+        TableName="jobs",
+        Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+        UpdateExpression="REMOVE execution",
+    )
+    found = client.repair()
+    assert [repair.problem for repair in found] in ([ss.Problem.MISSING], [ss.Problem.DEAD])
+    assert name.rsplit("-", 1)[0] == "job"
+    stack.play(END)
+    assert hours(stack) == [1, 2, 3, 4, 5, 6]
+
+
+class TestInTheMiddleOfARun:
+    """An execution that dies while its target goes on."""
+
+    def test_a_run_that_may_have_begun_is_run_again_and_says_so(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        kill(stack)
+        found = client.repair()
+        assert {repair.problem for repair in found} == {ss.Problem.UNFINISHED, ss.Problem.DEAD}
+        assert any("may have been invoked: started again" in repair.remedy for repair in found)
+        assert client.repair() == []
+        stack.play(END + HOUR)
+        assert hours(stack) == [1, 1, 2, 3, 4, 5, 6]
+        runs = client.runs("job")
+        assert [run.scheduled_for.hour for run in runs] == [1, 2, 3, 4, 5, 6]
+        assert [run.restarted for run in runs] == [True, *[False] * 5]
+        assert {run.status for run in runs} == {ss.RunStatus.SUCCEEDED}
+
+    def test_a_run_that_its_history_knows_to_have_ended_is_not_run_again(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        """As when the execution dies between the target's answer and the writing down of it."""
+        client.create(hourly(stack))
+        stack.play(MONDAY + HOUR)
+        name = kill(stack)
+        stack.dynamodb.delete_item(
+            TableName="jobs", Key={"name": {"S": "job"}, "version": {"S": "run#2030-01-07T01:00:00Z"}}
+        )
+        stack.dynamodb.update_item(
+            TableName="jobs",
+            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+            ExpressionAttributeValues={
+                ":by": {"S": arn(stack, name)},
+                ":key": {"S": "run#2030-01-07T01:00:00Z"},
+                ":at": {"S": "2030-01-07T01:00:00.000Z"},
+            },
+        )
+        found = client.repair()
+        assert any("noted as succeeded" in repair.remedy for repair in found)
+        stack.play(END)
+        assert hours(stack) == [1, 2, 3, 4, 5, 6]
+        assert [run.scheduled_for.hour for run in client.runs("job", status="succeeded")] == [
+            1,
+            2,
+            3,
+            4,
+            5,
+            6,
+        ]
+
+    def test_a_one_time_job_is_run_again_and_then_gone(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), schedule=ss.OneTime(MONDAY + HOUR)))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        kill(stack)
+        assert [repair.problem for repair in client.repair()] == [ss.Problem.UNFINISHED]
+        assert client.repair() == []
+        stack.play(END)
+        assert hours(stack) == [1, 1]
+        assert client.list() == []
+        assert [(run.status.value, run.restarted) for run in client.runs("job")] == [("succeeded", True)]
+
+    def test_a_run_beside_the_schedule_is_run_again(self, stack: Stack, client: ss.SchedulerClient) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        client.run_now("job")
+        stack.server.settled(stack.account)
+        (apart,) = (name for name in stack.executions() if "left" in described(stack, name))
+        kill(stack, apart)
+        (repair,) = client.repair()
+        assert repair.problem is ss.Problem.UNFINISHED
+        assert client.repair() == []
+        stack.play(MONDAY + 30 * MINUTE)
+        assert hours(stack) == [0, 0]
+        (run,) = client.runs("job")
+        assert (run.status, run.restarted, run.trigger) == (
+            ss.RunStatus.SUCCEEDED,
+            True,
+            ss.Trigger.MANUAL,
+        )
+
+    def test_a_run_of_a_job_that_is_gone_is_noted_as_failed(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        client.cancel("job")
+        assert [run.status.value for run in client.runs("job")] == ["running"]
+        assert client.repair() == []
+        kill(stack)
+        assert [repair.remedy for repair in client.repair()] == ["noted as failed: the job is gone"]
+        (run,) = client.runs("job")
+        assert run.status is ss.RunStatus.FAILED
+        assert "cancelled" in (run.error or "")
+
+
+def described(stack: Stack, name: str) -> dict[str, Any]:
+    found = stack.states.describe_execution(executionArn=arn(stack, name))
+    return dict(json.loads(found["input"]))
+
+
+def test_a_run_that_waits_for_nobody_is_started(stack: Stack, client: ss.SchedulerClient) -> None:
+    client.create(hourly(stack))
+    item = {
+        "name": {"S": "job"},
+        "version": {"S": "run#2030-01-06T23:00:00Z"},
+        "status": {"S": "pending"},
+        "due": {"S": "2030-01-06T23:00:00.000000Z"},
+        "trigger": {"S": "backfill"},
+        "recorded_at": {"S": "2030-01-07T00:00:00.000000Z"},
+        "token": {"S": "0123456789ab"},
+    }
+    stack.dynamodb.put_item(TableName="jobs", Item=item)
+    stack.dynamodb.put_item(TableName="jobs", Item=item | {"name": {"S": "gone"}})
+    found = {repair.job: repair.remedy for repair in client.repair()}
+    assert found == {"job": "started again", "gone": "noted that the job is gone"}
+    stack.server.settled(stack.account)
+    assert hours(stack) == [23]
+    assert [run.status.value for run in client.runs("gone")] == ["skipped"]
+
+
+def test_an_execution_that_nobody_wants_is_stopped(stack: Stack, client: ss.SchedulerClient) -> None:
+    client.create(hourly(stack))
+    client.create(hourly(stack, name="other"))
+    stack.server.settled(stack.account)
+    (mine,) = (name for name in stack.executions() if name.startswith("job-"))
+    token = mine.rsplit("-", 1)[1]
+    starts = {
+        "job-000000000001": {"name": "job", "token": "000000000001"},
+        f"job-{token}-9": {"name": "job", "token": token},
+        "nobody-000000000002": {"name": "nobody", "token": "000000000002"},
+        "by-hand": {"name": "job", "token": token},
+    }
+    for name, given in starts.items():
+        # Held back where they would look at the row: as they are when many begin at once.
+        stack.states.start_execution(stateMachineArn=stack.machine_arn, name=name, input=json.dumps(given))
+    stack.server.settled(stack.account)
+    found = client.repair()
+    assert {repair.problem for repair in found} <= {ss.Problem.DOUBLED, ss.Problem.STALE}
+    assert client.repair() == []
+    stack.play(END)
+    told = Counter((name, call["due"]) for name, call in stack.calls())
+    assert len(told) == 12
+    assert set(told.values()) == {1}
+
+
+class TestStopRun:
+    """Pause and cancel with ``stop_run``: the run that goes on is stopped, with what it has started."""
+
+    @pytest.mark.parametrize("verb", ["pause", "cancel"])
+    def test_the_run_and_its_child_are_stopped(
+        self, stack: Stack, client: ss.SchedulerClient, verb: str
+    ) -> None:
+        slow = stack.slow(25 * MINUTE)
+        client.create(hourly(stack, slow, overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        getattr(client, verb)("job", stop_run=True)
+        children = stack.states.list_executions(stateMachineArn=slow.state_machine_arn)["executions"]
+        assert [child["status"] for child in children] == ["ABORTED"]
+        assert stack.executions() == []
+        (run,) = client.runs("job")
+        assert run.status is ss.RunStatus.FAILED
+        assert run.error == "410: execution disabled for job"
+        assert client.repair() == []
+
+    def test_without_it_the_run_goes_on_to_its_end(self, stack: Stack, client: ss.SchedulerClient) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        client.pause("job")
+        assert len(stack.executions()) == 1
+        stack.play(END)
+        assert stack.executions() == []
+        assert [run.status.value for run in client.runs("job")] == ["succeeded"]
+        assert client.get("job").status is ss.JobStatus.PAUSED
+
+    def test_where_none_goes_on_it_is_as_without(self, stack: Stack, client: ss.SchedulerClient) -> None:
+        client.create(hourly(stack))
+        stack.server.settled(stack.account)
+        assert client.pause("job", stop_run=True).status is ss.JobStatus.PAUSED
+        assert stack.executions() == []
+        assert client.runs() == []
+
+
+def test_a_job_that_is_resumed_in_the_middle_of_a_run_waits_for_its_end(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    slow = stack.slow(90 * MINUTE)
+    client.create(hourly(stack, slow, overlap=ss.Overlap.QUEUE))
+    stack.play(MONDAY + HOUR + 5 * MINUTE)
+    client.pause("job")
+    client.resume("job")
+    assert len(stack.executions()) == 2, "one ends its run, one waits"
+    assert client.repair() == []
+    stack.play(END + 12 * HOUR)
+    runs = client.runs("job")
+    assert [run.scheduled_for.hour for run in runs] == [1, 2, 3, 4, 5, 6]
+    for before, after in pairwise(runs):
+        assert before.ended_at is not None
+        assert after.started_at is not None
+        assert after.started_at >= before.ended_at

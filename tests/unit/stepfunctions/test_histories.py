@@ -1,0 +1,145 @@
+"""What is read from the history of an execution that has ended in the middle of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from stepsched.backends.stepfunctions.histories import Fate, child_of, fate_of
+
+Events = list[dict[str, Any]]
+
+
+def entered(name: str, kind: str = "Task") -> dict[str, Any]:
+    return {"type": f"{kind}StateEntered", "stateEnteredEventDetails": {"name": name}}
+
+
+def left(name: str, kind: str = "Task") -> dict[str, Any]:
+    return {"type": f"{kind}StateExited", "stateExitedEventDetails": {"name": name}}
+
+
+def passed(name: str, kind: str = "Choice") -> Events:
+    return [entered(name, kind), left(name, kind)]
+
+
+def task(name: str, *kinds: str, ends: bool = True) -> Events:
+    return [entered(name), *({"type": kind} for kind in kinds), *([left(name)] if ends else [])]
+
+
+DONE = ("TaskScheduled", "TaskStarted", "TaskSucceeded")
+FAILED = ("TaskScheduled", "TaskStarted", "TaskFailed")
+CALL = "lambda:invoke"
+BEGINNING = [
+    {"type": "ExecutionStarted"},
+    *task("Load", *DONE),
+    *passed("Mine?"),
+    *task("Take", *DONE),
+    *passed("Plan", "Pass"),
+    *passed("More?"),
+    *passed("Sleep", "Wait"),
+]
+CLAIMED = [*BEGINNING, *task("Fence", *DONE), *passed("Route")]
+ABORTED = [{"type": "ExecutionAborted"}]
+WHOLE = [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE)]
+"""A run from its claim to its record."""
+AGAIN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
+
+
+def fate(*parts: Iterable[dict[str, Any]]) -> Fate:
+    return fate_of(iter([event for part in parts for event in part][::-1]))
+
+
+HISTORIES = [
+    ("an empty history", [], Fate.NOT_BEGUN),
+    ("claimed, and no more", [*CLAIMED, *ABORTED], Fate.NOT_BEGUN),
+    ("the call was entered", [*CLAIMED, *task(CALL, ends=False), *ABORTED], Fate.NOT_BEGUN),
+    ("the call was scheduled", [*CLAIMED, *task(CALL, "TaskScheduled", ends=False)], Fate.UNKNOWN),
+    (
+        "the call was started",
+        [*CLAIMED, *task(CALL, "TaskScheduled", "TaskStarted", ends=False)],
+        Fate.UNKNOWN,
+    ),
+    (
+        "it waits for what it started",
+        [*CLAIMED, *task(CALL, *DONE[:2], "TaskSubmitted", ends=False)],
+        Fate.UNKNOWN,
+    ),
+    ("the call succeeded", [*CLAIMED, *task(CALL, *DONE, ends=False), *ABORTED], Fate.DONE),
+    ("the call succeeded, and was left", [*CLAIMED, *task(CALL, *DONE), *ABORTED], Fate.DONE),
+    (
+        "while it wrote down",
+        [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE[:2], ends=False)],
+        Fate.DONE,
+    ),
+    ("writing down failed", [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED, ends=False)], Fate.DONE),
+    (
+        "writing down failed twice",
+        [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED), *task("Keep", *FAILED, ends=False)],
+        Fate.DONE,
+    ),
+    ("the call failed", [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *ABORTED], Fate.UNKNOWN),
+    (
+        "the call could not be started",
+        [*CLAIMED, *task(CALL, "TaskScheduled", "TaskStartFailed"), *ABORTED],
+        Fate.UNKNOWN,
+    ),
+    (
+        "it failed and failed to be written down",
+        [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *task("Record", *FAILED, ends=False)],
+        Fate.UNKNOWN,
+    ),
+    (
+        "the second attempt succeeded",
+        [*CLAIMED, *task(CALL, *FAILED), *passed("Pause", "Wait"), *passed("Route"), *task(CALL, *DONE)],
+        Fate.DONE,
+    ),
+    ("the run before was done", [*WHOLE, *AGAIN, *task("Fence", *DONE), *ABORTED], Fate.NOT_BEGUN),
+    ("the claim was on its way", [*WHOLE, *AGAIN, *task("Fence", *DONE[:2], ends=False)], Fate.NOT_BEGUN),
+    (
+        "a run beside the schedule",
+        [*BEGINNING, *task("Claim", *DONE), *passed("Route"), *task(CALL, *DONE[:2], ends=False)],
+        Fate.UNKNOWN,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
+)
+def test_how_far_a_run_got(events: Events, wanted: Fate) -> None:
+    assert fate(events) is wanted
+
+
+def submitted(output: Any) -> dict[str, Any]:
+    return {"type": "TaskSubmitted", "taskSubmittedEventDetails": {"output": output}}
+
+
+CHILD = "arn:aws:states:eu-west-1:123456789012:execution:slow:one"
+WAITS = [entered(CALL), {"type": "TaskScheduled"}, {"type": "TaskStarted"}]
+GIVEN = submitted(json.dumps({"ExecutionArn": CHILD, "StartDate": 1}))
+CHILDREN = [
+    ("nothing", [], None),
+    ("only scheduled", WAITS, None),
+    ("submitted", [*WAITS, GIVEN], CHILD),
+    ("submitted, and the execution was stopped", [*WAITS, GIVEN, *ABORTED], CHILD),
+    ("it has ended", [*WAITS, GIVEN, {"type": "TaskSucceeded"}], None),
+    ("it has failed", [*WAITS, GIVEN, {"type": "TaskFailed"}], None),
+    ("it took too long", [*WAITS, GIVEN, {"type": "TaskTimedOut"}], None),
+    ("the task was left", [*WAITS, GIVEN, left(CALL)], None),
+    ("another was submitted since", [*WAITS, submitted('{"ExecutionArn": "a"}'), GIVEN], CHILD),
+    ("something else was submitted", [*WAITS, submitted('{"JobId": "1"}')], None),
+    ("no object", [*WAITS, submitted("[]")], None),
+    ("no text", [*WAITS, submitted('{"ExecutionArn": 1}')], None),
+    ("no JSON", [*WAITS, submitted("{")], None),
+    ("no output", [*WAITS, {"type": "TaskSubmitted", "taskSubmittedEventDetails": {}}], None),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"), [each[1:] for each in CHILDREN], ids=[each[0] for each in CHILDREN]
+)
+def test_which_execution_a_task_waits_for(events: Events, wanted: str | None) -> None:
+    assert child_of(iter(events[::-1])) == wanted

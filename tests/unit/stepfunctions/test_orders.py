@@ -1,0 +1,210 @@
+"""What the shared machine has to know of a job, and what it cannot do."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.asl.budget import MAX_EVENTS
+from stepsched.backends.stepfunctions.orders import LARGEST_PLAN, LARGEST_ROW, order_of
+from stepsched.backends.stepfunctions.runner import CALLS, events_left, runner
+from stepsched.payloads import to_json
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+ACCOUNT = "eu-west-1:123456789012"
+FUNCTION = ss.LambdaTarget(f"arn:aws:lambda:{ACCOUNT}:function:f")
+QUEUE = ss.QueueTarget(f"arn:aws:sqs:{ACCOUNT}:q")
+MACHINE = ss.StateMachineTarget(f"arn:aws:states:{ACCOUNT}:stateMachine:m")
+PIPELINE = ss.CodePipelineTarget(f"arn:aws:codepipeline:{ACCOUNT}:p")
+BUCKET = ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})
+
+
+def job(**changes: Any) -> ss.Job:
+    return ss.Job(name="job", schedule=ss.Cron("0 6 * * ? *"), target=FUNCTION).replace(**changes)
+
+
+def order(given: ss.Job, **changes: Any) -> dict[str, Any]:
+    known: dict[str, Any] = {
+        "anchor": NOON,
+        "version": 1,
+        "keep": timedelta(days=30),
+        "calls": CALLS,
+    } | changes
+    return order_of(given, **known)
+
+
+REFUSALS = [
+    ({"target": ss.HandlerTarget("a:b")}, "AWS cannot invoke a Python function of this process"),
+    ({"target": ss.CommandTarget(["true"])}, "AWS cannot invoke a command of this process"),
+    ({"target": ss.ParallelTarget([FUNCTION, QUEUE])}, "a run of several targets has no state"),
+    (
+        {"target": BUCKET},
+        r"has no state for aws-sdk:s3:putObject; make it with one, deploy.template\(\[...\]\)",
+    ),
+    (
+        {"target": PIPELINE, "overlap": ss.Overlap.SKIP},
+        "overlap: Step Functions cannot wait for what aws-sdk:codepipeline:startPipelineExecution starts",
+    ),
+    ({"target": PIPELINE, "overlap": ss.Overlap.QUEUE}, "use Overlap.ALLOW"),
+    ({"max_run_time": timedelta(minutes=5)}, "max_run_time: .* what lambda:invoke starts; use Overlap.SKIP"),
+    (
+        {"input": {"due": ss.context.SCHEDULED_TIME, "mine": "<aws.scheduler.execution-id>"}},
+        "mine looks like",
+    ),
+    ({"input": {"<aws.scheduler.execution-id>": 1}}, "holds a context attribute; only values are filled"),
+    ({"target": BUCKET, "input": {"a": 1}}, "a ApiTarget takes no input of the job"),
+    ({"target": QUEUE, "input": ""}, "the input is empty text"),
+    ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 is not of whole"),
+    ({"jitter": timedelta(seconds=0.5)}, "jitter 0:00:00.500000 is not of whole seconds"),
+    (
+        {"max_run_time": timedelta(seconds=1.5), "overlap": ss.Overlap.QUEUE},
+        "max_run_time 0:00:01.500000 is not of whole seconds",
+    ),
+    ({"schedule": ss.Rate("PT1M", start="2030-01-01T00:00:00.5Z")}, "has a fraction of a second"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSALS)
+def test_what_the_machine_cannot_do_is_refused_by_name(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ss.UnsupportedError, match=words) as caught:
+        order(job(**changes))
+    assert caught.value.job == "job"
+    assert "render_asl(job)" in str(caught.value)
+
+
+def test_a_call_that_the_machine_was_made_with_is_taken() -> None:
+    assert order(job(target=BUCKET), calls=[*CALLS, "aws-sdk:s3:putObject"])["call"] == "aws-sdk:s3:putObject"
+
+
+def test_each_call_has_a_state() -> None:
+    states = runner("jobs", calls=["aws-sdk:s3:putObject"]).to_dict()["States"]
+    for call in (*CALLS, "aws-sdk:s3:putObject"):
+        assert states[call]["Resource"] == f"arn:aws:states:::{call}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "call"),
+    [
+        ({}, "lambda:invoke"),
+        ({"target": MACHINE}, "states:startExecution"),
+        ({"target": MACHINE, "overlap": ss.Overlap.SKIP}, "states:startExecution.sync:2"),
+        ({"target": MACHINE, "overlap": ss.Overlap.QUEUE}, "states:startExecution.sync:2"),
+        ({"target": MACHINE, "schedule": ss.OneTime("2031-01-01T00:00")}, "states:startExecution.sync:2"),
+        ({"target": QUEUE}, "sqs:sendMessage"),
+        ({"target": PIPELINE}, "aws-sdk:codepipeline:startPipelineExecution"),
+    ],
+)
+def test_a_call_waits_where_somebody_wants_to_know_its_end(changes: dict[str, Any], call: str) -> None:
+    assert order(job(**changes))["call"] == call
+
+
+def test_an_order_holds_the_policy() -> None:
+    found = order(
+        job(
+            retry=ss.Retry(
+                max_attempts=2, interval=timedelta(seconds=0.5), backoff_rate=3, max_age=timedelta(minutes=5)
+            ),
+            jitter=timedelta(minutes=2),
+            max_run_time=timedelta(minutes=1),
+            overlap=ss.Overlap.QUEUE,
+            on_failure=ss.OnFailure.STOP,
+        ),
+        version=7,
+    )
+    assert found["retry"] == {"attempts": 2, "age": 300, "first": 0.5, "rate": 3.0, "bound": 300.0}
+    assert (found["timeout"], found["jitter"], found["overlap"], found["stops"]) == (60, 120, "queue", True)
+    assert (found["version"], found["keep"], found["gone"]) == (7, 30 * 86_400, False)
+    assert found["limit"] == events_left(2)
+    assert json.loads(to_json(found)) == found
+    bounded = job(retry=ss.Retry(max_delay=timedelta(seconds=9)))
+    assert order(bounded)["retry"]["bound"] == 9
+
+
+def test_a_one_time_job_goes_or_stays_and_never_stops() -> None:
+    single = job(schedule=ss.OneTime("2031-01-01T00:00"), on_failure=ss.OnFailure.STOP)
+    assert (order(single)["gone"], order(single)["stops"]) == (True, False)
+    assert not order(single.replace(completion=ss.Completion.KEEP))["gone"]
+
+
+def test_a_rate_without_start_hangs_on_its_anchor() -> None:
+    rate = job(schedule=ss.Rate("PT1M"))
+    assert order(rate)["plan"]["origin"] == int(NOON.timestamp())
+    assert order(rate, anchor=NOON + timedelta(seconds=1))["plan"]["origin"] == int(NOON.timestamp()) + 1
+
+
+def test_who_is_told_stands_in_the_order_alone() -> None:
+    told = job(
+        dead_letter=QUEUE,
+        notify=ss.TopicTarget(f"arn:aws:sns:{ACCOUNT}:t.fifo"),
+        input={"a": "b"},
+        target=FUNCTION,
+    )
+    found = order(told)
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"
+    assert found["letter"] == {"QueueUrl": url, "MessageBody": '{"a":"b"}'}
+    assert found["notice"].keys() == {"TopicArn", "Subject", "MessageGroupId", "MessageDeduplicationId"}
+    assert found["notice"]["Subject"] == "Job job failed"
+    assert order(job()).keys().isdisjoint({"letter", "notice"})
+
+
+def test_text_that_looks_like_an_attribute_stays_text() -> None:
+    payload = {"mine": "<aws.scheduler.execution-id>"}
+    plain = order(job(input=payload))
+    assert (plain["fills"], plain["arguments"]["Payload"]) == (False, payload)
+    assert order(job(input={"due": ss.context.SCHEDULED_TIME}))["fills"]
+
+
+# -- Sizes ----------------------------------------------------------------------------------------------
+
+
+def sized(length: int, letter: str = "x") -> ss.Job:
+    return job(input=letter * length)
+
+
+def largest(letter: str) -> int:
+    """The longest input that is taken."""
+    low, high = 0, 262_142
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            order(sized(middle, letter))
+        except (ss.UnsupportedError, ValueError):
+            high = middle - 1
+        else:
+            low = middle
+    return low
+
+
+def test_the_largest_job_is_taken_and_a_larger_one_refused() -> None:
+    length = largest("x")
+    plan = to_json(order(sized(length)))
+    row = len(plan.encode()) + len(sized(length).model_dump_json().encode())
+    carried = len(to_json(plan).encode())
+    assert carried == LARGEST_PLAN or row in (LARGEST_ROW - 1, LARGEST_ROW)
+    with pytest.raises(ss.UnsupportedError, match=r"bytes .* keep large data elsewhere, as in S3"):
+        order(sized(length + 1))
+
+
+def test_what_takes_more_on_its_way_than_in_its_row_is_refused_too() -> None:
+    """A quote is one character of the input, two of the plan, and four on the way."""
+    length = largest('"')
+    with pytest.raises(ss.UnsupportedError, match=r"on its way into the machine, .* hands over 262,144"):
+        order(sized(length + 1, '"'))
+    plan = to_json(order(sized(length, '"')))
+    assert LARGEST_PLAN - 4 < len(to_json(plan).encode()) <= LARGEST_PLAN
+
+
+def test_what_is_too_large_for_its_row_says_so() -> None:
+    with pytest.raises(ss.UnsupportedError, match=r"takes 4\d\d,\d{3} bytes in its row, and DynamoDB stores"):
+        order(sized(210_000))
+
+
+def test_a_run_leaves_room_for_the_worst() -> None:
+    assert events_left(0) > events_left(1) > events_left(185) > 0
+    assert events_left(185) < MAX_EVENTS
+    with pytest.raises(ValueError, match="a run with 5000 retries may write more events than an execution"):
+        events_left(5000)
