@@ -6,8 +6,12 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 import stepsched as ss
@@ -18,6 +22,8 @@ PROGRAMS = sorted(
     for path in EXAMPLES.glob("*.py")
     if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
+ON_AWS = "stepfunctions_life.py"
+"""The program that calls AWS."""
 LINES: dict[str, list[str]] = {
     "quickstart.py": [
         r"    Cron      At 09:00, Monday to Friday, Europe/Paris",
@@ -29,11 +35,26 @@ LINES: dict[str, list[str]] = {
         r"    cancelled: cancelled",
         r"    runs in the week: .*morning-report 5.*tidy-up \d+",
     ],
+    "stepfunctions_stack.py": [
+        r"    Table +AWS::DynamoDB::Table",
+        r"    Runner +AWS::StepFunctions::StateMachine",
+        r"    .*: lambda:InvokeFunction on .*:function:close-the-books",
+        r"    Runner: states:DescribeStateMachine, .*",
+    ],
+    ON_AWS: [
+        r"created:   wake-up, next \d{2}:\d{2}:\d{2}",
+        r"run:       succeeded, scheduled for \d{2}:\d{2}:\d{2}, started at \d{2}:\d{2}:\d{2}",
+        r"message:   \{\"text\":\"good morning\"\}",
+        r"repaired:  nightly was dead; started nightly-.*",
+        r"removed:   .*",
+    ],
 }
 """Lines that must stand in a program's output, in this order; regular expressions."""
 
 
-def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    path: Path, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a program from another folder, with every warning an error."""
     return subprocess.run(
         [sys.executable, "-W", "error", str(path)],
@@ -42,6 +63,7 @@ def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=60,
+        env=environment,
     )
 
 
@@ -50,16 +72,50 @@ def test_there_is_a_quickstart() -> None:
     assert set(LINES) <= set(PROGRAMS)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name != ON_AWS])
 def test_the_program_runs_from_anywhere_and_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
-    done = run(EXAMPLES / name, tmp_path)
+    check(name, run(EXAMPLES / name, tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_that_calls_aws_leaves_nothing_behind_there(
+    tmp_path: Path, on_aws: Mapping[str, str]
+) -> None:
+    there = [held(on_aws)]
+    check(ON_AWS, run(EXAMPLES / ON_AWS, tmp_path, on_aws))
+    there.append(held(on_aws))
+    assert there[0] == there[1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def held(environment: Mapping[str, str]) -> list[object]:
+    """The queues, tables, machines and roles of an account."""
+    session: Any = boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+    )
+    found = list[object]()
+    for service, operation, key in (
+        ("sqs", "list_queues", "QueueUrls"),
+        ("dynamodb", "list_tables", "TableNames"),
+        ("stepfunctions", "list_state_machines", "stateMachines"),
+        ("iam", "list_roles", "Roles"),
+    ):
+        client = session.client(service, endpoint_url=environment["AWS_ENDPOINT_URL"])
+        with closing(client):
+            found.append(getattr(client, operation)().get(key, []))
+    return found
+
+
+def check(name: str, done: subprocess.CompletedProcess[str]) -> None:
+    """Looks whether a program has ended well and said what it should."""
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert "Traceback" not in done.stderr
     lines = iter(done.stdout.splitlines())
     for wanted in LINES.get(name, []):
         assert any(re.fullmatch(wanted, line) for line in lines), f"{wanted!r} is missing in {done.stdout}"
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: str(path.name))

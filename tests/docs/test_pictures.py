@@ -1,4 +1,4 @@
-"""The picture in the documentation is that of the job that it explains."""
+"""The pictures in the documentation are those of what they explain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import stepsched as ss
+from stepsched.backends.stepfunctions import runner
 
 PAGE = Path(__file__).parents[2] / "docs" / "asl.md"
 
@@ -24,3 +25,9 @@ def test_the_diagram_is_that_of_the_job() -> None:
     shown = re.search(r"```mermaid\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert shown is not None
     assert shown[1].strip() == machine_of_the_page().strip()
+
+
+def test_the_shared_machine_is_drawn_as_its_module_has_it() -> None:
+    page = PAGE.with_name("stepfunctions.md").read_text("utf-8")
+    (drawn,) = re.findall(r"```\n(Load ─.*?)```", page, re.DOTALL)
+    assert f"```\n{drawn}```" in (runner.__doc__ or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,13 @@ from tests.docs.snippets import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
+ON_AWS = ROOT / "docs" / "stepfunctions.md"
+"""The page whose snippets call AWS as they stand. Others bring an emulator of their own, or call nothing."""
 
 
-def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    path: Path, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a file's snippets in an empty folder, with every warning an error."""
     return subprocess.run(
         [sys.executable, "-W", "error", str(Path(__file__).with_name("snippets.py")), str(path)],
@@ -23,12 +28,20 @@ def run(path: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=100,
+        env=environment,
     )
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path != ON_AWS], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
     done = run(path, tmp_path)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_every_snippet_of_the_page_on_step_functions_runs(tmp_path: Path, on_aws: Mapping[str, str]) -> None:
+    done = run(ON_AWS, tmp_path, on_aws)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
@@ -98,3 +111,4 @@ def test_the_readme_and_the_docs_hold_snippets() -> None:
     found = {path.name: len(pieces(path.read_text(encoding="utf-8"))) for path in FILES}
     assert sum(found.values()) > 0
     assert found["README.md"] > 0
+    assert found[ON_AWS.name] > 0
