@@ -238,15 +238,15 @@ class RunStatus(str, Enum):
     """Where a run stands."""
 
     PENDING = "pending"
-    """Due and recorded; waiting for a place, for its jitter, or for its next attempt."""
+    """Recorded, and waiting: for a place, for its jitter, or for its next attempt."""
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     """Failed for good: no attempt is left."""
     SKIPPED = "skipped"
-    """Not started because an earlier run still ran (``Overlap.SKIP``)."""
+    """Not started because an earlier run still ran (``Overlap.SKIP``), or because the job was cancelled."""
     MISSED = "missed"
-    """Came due while no process was there, and ``CatchUp`` did not ask for it."""
+    """Came due while nothing was there to start it, and ``CatchUp`` did not ask for it."""
 
 
 STILL_RAN = "an earlier run of the job still ran"

@@ -63,6 +63,11 @@ def check_place(session: Any, endpoint_url: Any) -> None:
         raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
 
 
+def camel_case(method: str) -> str:
+    """The name of an operation, by that of boto3's method: ``get_item`` is ``GetItem``."""
+    return "".join(word.capitalize() for word in method.split("_"))
+
+
 @contextmanager
 def mapped(service: str, operation: str) -> Iterator[None]:
     """Lets no error of the SDK through.

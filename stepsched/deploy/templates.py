@@ -28,6 +28,7 @@ _REGION = "the-region-of-stack-1"
 _ACCOUNT = "000000000000"
 _NAME = "s" * 80
 _TABLE = f"{_NAME}-Table-{'x' * 13}"
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
 def template(
@@ -37,6 +38,7 @@ def template(
     dead_letters: Iterable[QueueTarget] = (),
     topics: Iterable[TopicTarget] = (),
     resources: Mapping[str, Sequence[str]] | None = None,
+    table_name: str | None = None,
 ) -> dict[str, Any]:
     """All that jobs on Step Functions need in AWS, as a CloudFormation template. No Lambda is in it.
 
@@ -46,8 +48,8 @@ def template(
     | ``Runner`` | the state machine that runs the jobs of the table, named like the stack |
     | ``RunnerRole`` | the least that the machine must be allowed to run jobs with these targets |
 
-    The outputs are ``TableName`` and ``StateMachineArn``. The same arguments give the same template. A stack
-    can be updated with further targets: nothing is replaced, and running jobs go on.
+    The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments give the same
+    template. A stack can be updated with further targets: nothing is replaced, and running jobs go on.
 
     - The table has no name of its own, so that a new stack never meets the table that a deleted one left.
       It is encrypted with the key that AWS owns, which costs nothing and which no role must be allowed.
@@ -71,6 +73,8 @@ def template(
         topics: The topics that jobs name as ``notify``.
         resources: What calls of :class:`ApiTarget` act on, by ``"service:action"``, as in
             :func:`stepsched.iam.policy_for`; needed where the request does not tell.
+        table_name: A table that is there, in the stack's own account and Region, such as that of an AWS
+            Solutions scheduler; the stack then makes none. It must have the keys of one.
 
     Raises:
         TypeError: What should be a list is text or a single value, or holds something else; or
@@ -87,10 +91,12 @@ def template(
         raise TypeError(
             f"resources is {resources!r:.80}; give a dict, such as {{'s3:putObject': ['arn:...']}}"
         )
+    if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
+        raise ValueError(f"table_name {table_name!r} is not a table's: 3 to 255 of A-Z a-z 0-9 _ . -")
     called = checked_targets(targets)
     listed = called + checked_queues(dead_letters) + checked_topics(topics)
     partition = partition_of(listed)
-    return {
+    made: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "stepsched: a table of jobs, and the state machine that runs them",
         "Resources": {
@@ -100,9 +106,30 @@ def template(
         },
         "Outputs": {
             "TableName": {"Description": "The table of jobs", "Value": {"Ref": "Table"}},
+            "TableArn": {"Description": "The same", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
             "StateMachineArn": {"Description": "The machine that runs them", "Value": {"Ref": "Runner"}},
         },
     }
+    if table_name is None:
+        return made
+    del made["Resources"]["Table"]
+    on_theirs: dict[str, Any] = _on_table(made, table_name)
+    return on_theirs
+
+
+def _on_table(value: Any, name: str) -> Any:
+    """The same with a table that is there in place of the stack's own."""
+    match value:
+        case {"Ref": "Table"}:
+            return name
+        case {"Fn::GetAtt": ["Table", "Arn"]}:
+            arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
+            return {"Fn::Sub": arn + name}
+        case dict():
+            return {key: _on_table(item, name) for key, item in value.items()}
+        case list():
+            return [_on_table(item, name) for item in value]
+    return value
 
 
 def _table() -> dict[str, Any]:

@@ -155,7 +155,7 @@ class TestFromStack:
         client.create(job(stack))
         assert client.get("job").next_run == MONDAY + 9 * HOUR
         function = ss.LambdaTarget(f"arn:aws:lambda:eu-west-1:{account}:function:f")
-        with pytest.raises(ss.UnsupportedError, match="no state for lambda:invoke"):
+        with pytest.raises(ss.UnsupportedError, match="cannot call lambda:invoke"):
             client.create(job(stack, name="other", target=function))
         stack.play(MONDAY + 9 * HOUR)
         assert [name for name, _ in stack.calls()] == ["job"]
@@ -212,8 +212,13 @@ def test_a_row_that_cannot_be_read_is_named(stack: Stack) -> None:
         UpdateExpression="SET job = :job",
         ExpressionAttributeValues={":job": {"S": '{"name": "job"}'}},
     )
+    client.create(job(stack, name="other"))
     with pytest.raises(ss.BackendError, match="row 'job' of the table cannot be read as a job"):
         client.get("job")
+    with pytest.warns(ss.ScheduleWarning, match="left out: row 'job' of the table cannot be read"):
+        assert [record.name for record in client.list()] == ["other"]
+    with pytest.warns(ss.ScheduleWarning, match="row 'job'"):
+        assert client.repair() == []
 
 
 def test_what_the_service_refuses_comes_as_ours(stack: Stack) -> None:
@@ -224,3 +229,27 @@ def test_what_the_service_refuses_comes_as_ours(stack: Stack) -> None:
         client.create(job(stack, name="other"))
     assert not isinstance(caught.value, ClientError)
     assert caught.value.service == "states"
+
+
+def test_policies_that_would_hear_of_nothing_are_told(stack: Stack) -> None:
+    client = client_of(stack)
+    slow = stack.slow(HOUR)
+    topic = ss.TopicTarget(f"arn:aws:sns:eu-west-1:{stack.account}:topic")
+    with pytest.warns(ss.ScheduleWarning, match="'job' only starts its target.*notify and on_failure"):
+        client.create(job(stack, target=slow, notify=topic, on_failure=ss.OnFailure.STOP))
+    client.create(job(stack, name="waits", target=slow, notify=topic, overlap=ss.Overlap.SKIP))
+    client.create(job(stack, name="sends", notify=topic))
+
+
+def test_a_client_learns_what_the_machine_has_learnt(stack: Stack) -> None:
+    few = runner("jobs").to_dict()
+    few["States"]["Route"]["Choices"] = [
+        rule for rule in few["States"]["Route"]["Choices"] if rule["Next"] != "sqs:sendMessage"
+    ]
+    del few["States"]["sqs:sendMessage"]
+    stack.states.update_state_machine(stateMachineArn=stack.machine_arn, definition=json.dumps(few))
+    client = client_of(stack)
+    with pytest.raises(ss.UnsupportedError, match="cannot call sqs:sendMessage"):
+        client.create(job(stack))
+    stack.states.update_state_machine(stateMachineArn=stack.machine_arn, definition=runner("jobs").to_json())
+    assert client.create(job(stack)).version == 1

@@ -149,8 +149,12 @@ def test_an_update_takes_it_over_too(
     stack: Stack, client: ss.SchedulerClient, machine: ss.StateMachineTarget
 ) -> None:
     put_theirs(stack.dynamodb, "jobs", machine)
+    assert client.update(client.get("theirs").job).version == 3, (
+        "theirs becomes ours, though it says the same"
+    )
     record = client.update(client.get("theirs").job.replace(schedule=ss.Cron("0 10 * * ? *")))
-    assert (record.status, record.version, record.owned) == (ss.JobStatus.ACTIVE, 3, True)
+    assert (record.status, record.version, record.owned) == (ss.JobStatus.PAUSED, 4, True)
+    assert client.resume("theirs").next_run == MONDAY + 10 * HOUR
     stack.play(MONDAY + DAY)
     assert [call for _, call in stack.calls()] == [INPUT]
 

@@ -400,6 +400,7 @@ def test_the_outputs_are_named_and_described() -> None:
     outputs = template([ss.LambdaTarget(LAMBDA)])["Outputs"]
     assert {name: each["Value"] for name, each in outputs.items()} == {
         "TableName": {"Ref": "Table"},
+        "TableArn": {"Fn::GetAtt": ["Table", "Arn"]},
         "StateMachineArn": {"Ref": "Runner"},
     }
     assert all(each["Description"] for each in outputs.values())
@@ -623,3 +624,24 @@ def test_its_actions_are_known_to_aws() -> None:
 def test_a_wrong_arn_is_refused(arguments: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         client_policy(**{"table_arn": TABLE, "state_machine_arn": OWN, **arguments})
+
+
+def test_a_table_that_is_there_takes_the_place_of_a_new_one() -> None:
+    made = template([ss.QueueTarget(QUEUE)], table_name="their.table")
+    text = json.dumps(made)
+    assert set(made["Resources"]) == {"Runner", "RunnerRole"}
+    assert '"Ref": "Table"' not in text
+    assert '"Table", "Arn"' not in text
+    assert made["Outputs"]["TableName"]["Value"] == "their.table"
+    assert made["Resources"]["Runner"]["Properties"]["DefinitionSubstitutions"] == {
+        "TableName": "their.table"
+    }
+    arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/their.table"
+    assert made["Outputs"]["TableArn"]["Value"] == {"Fn::Sub": arn}
+    assert text.count(arn) >= 2
+
+
+@pytest.mark.parametrize("name", ["", "a", "a/b", "${x}", 3])
+def test_a_table_s_name_is_checked(name: Any) -> None:
+    with pytest.raises(ValueError, match="table_name"):
+        template([ss.QueueTarget(QUEUE)], table_name=name)

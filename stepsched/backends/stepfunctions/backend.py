@@ -14,7 +14,7 @@ from stepsched.asl.render.tasks import places_of
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.stepfunctions.lives import Lives, new_token
-from stepsched.backends.stepfunctions.orders import order_of
+from stepsched.backends.stepfunctions.orders import order_of, warn_of_deafness
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
 from stepsched.backends.stepfunctions.runs import Runs
@@ -113,8 +113,8 @@ class StepFunctionsBackend(Backend):
         self._clients = _clients(session, region, endpoint_url, workers)
         self._table = Table(self._clients[0], table_name)
         self._executions = Executions(self._clients[1], state_machine_arn)
-        self._lives = Lives(self._table, self._executions)
-        self._runs = Runs(self._table, self._executions)
+        self._lives = Lives(self._table, self._executions, keep_runs)
+        self._runs = Runs(self._table, self._executions, keep_runs)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
 
@@ -157,6 +157,16 @@ class StepFunctionsBackend(Backend):
         machine = self._executions.machine_arn
         return f"StepFunctionsBackend(state_machine_arn={machine!r}, table_name={self._table.name!r})"
 
+    @property
+    def state_machine_arn(self) -> str:
+        """The machine that runs the jobs."""
+        return self._executions.machine_arn
+
+    @property
+    def table_name(self) -> str:
+        """The table of the jobs."""
+        return self._table.name
+
     def close(self) -> None:
         """Closes the connections."""
         for client in self._clients:
@@ -186,7 +196,18 @@ class StepFunctionsBackend(Backend):
         Raises:
             UnsupportedError: It cannot run the job exactly.
         """
-        order = order_of(job, anchor=anchor, version=version, keep=self._keep, calls=self._ready())
+
+        def order_with(calls: frozenset[str]) -> dict[str, Any]:
+            return order_of(job, anchor=anchor, version=version, keep=self._keep, calls=calls)
+
+        known = self._calls
+        try:
+            order = order_with(self._ready())
+        except UnsupportedError:
+            if known is None:
+                raise
+            self._calls = None  # the machine may have learnt something since
+            order = order_with(self._ready())
         home = (self._executions.partition, self._executions.region)
         for target in (job.target, job.dead_letter, job.notify):
             elsewhere = set() if target is None else places_of(target) - {home, (home[0], "")}
@@ -212,6 +233,7 @@ class StepFunctionsBackend(Backend):
             token=new_token(),
             plan=self._order(job, anchor=anchor, version=1),
         )
+        warn_of_deafness(job)
         try:
             self._table.create(row)
         except JobExistsError:
@@ -286,7 +308,7 @@ class StepFunctionsBackend(Backend):
                 cursor = row.cursor  # what has come due and is not claimed yet, the new definition runs
             else:
                 cursor = max(row.cursor, _first_cursor(job, second))
-            paused = row.status is JobStatus.PAUSED and row.owned
+            paused = row.status is JobStatus.PAUSED
             return row._replace(
                 job=job,
                 status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
@@ -299,6 +321,7 @@ class StepFunctionsBackend(Backend):
                 plan=self._order(job, anchor=anchor, version=row.version + 1),
             )
 
+        warn_of_deafness(job)
         before, after = self._change(job.name, None, changed)
         self._take_over(before, after)
         return self._record(after)
@@ -311,7 +334,8 @@ class StepFunctionsBackend(Backend):
             return row._replace(status=status, token=None, updated_at=now)
 
         before, after = self._change(name, group, paused)
-        self._lives.end(before, DISABLED, f"execution disabled for {name}", stop_run=stop_run)
+        now = self.now() if stop_run else None
+        self._lives.end(before, DISABLED, f"execution disabled for {name}", stop_run_at=now)
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -341,8 +365,10 @@ class StepFunctionsBackend(Backend):
             row, left = self._row(name, group), left - 1
             if not left:
                 raise ConflictError(name, row.version)
-        self._runs.close(name)
-        self._lives.end(row, DISABLED, f"execution disabled for {name}", stop_run=stop_run)
+        now = self.now()
+        self._runs.close(name, now)
+        cause = f"execution disabled for {name}"
+        self._lives.end(row, DISABLED, cause, stop_run_at=now if stop_run else None)
         return self._record(row._replace(status=JobStatus.CANCELLED))
 
     def ensure(self, record: JobRecord) -> JobRecord:
@@ -495,6 +521,7 @@ class StepFunctionsBackend(Backend):
                 next_run=row.next_run,
                 last_run=latest.get(row.job.name),
                 owned=row.owned,
+                current=row.owned,
             )
 
 

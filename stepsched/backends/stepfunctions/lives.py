@@ -17,8 +17,10 @@ from stepsched.backends.stepfunctions.rows import (
     Claim,
     Row,
     key,
+    read_claimed,
     run_key,
     whole_second,
+    write_expiry,
     write_instant,
 )
 from stepsched.backends.stepfunctions.service import (
@@ -29,8 +31,8 @@ from stepsched.backends.stepfunctions.service import (
     successor_of,
     token_of,
 )
-from stepsched.backends.stepfunctions.table import Table
-from stepsched.errors import JobNotFoundError
+from stepsched.backends.stepfunctions.table import UNREADABLE, Table
+from stepsched.errors import BackendError, JobNotFoundError
 from stepsched.jobs import CatchUp, Completion, JobStatus, Problem, Repair, RunStatus
 
 _SECOND = timedelta(seconds=1)
@@ -47,9 +49,17 @@ def new_token() -> str:
 class Lives:
     """The executions of the jobs of a table."""
 
-    def __init__(self, table: Table, executions: Executions) -> None:
+    def __init__(self, table: Table, executions: Executions, keep: timedelta) -> None:
+        """Those of one machine.
+
+        Args:
+            table: Its table.
+            executions: Its executions.
+            keep: How long the rows of runs are kept that have ended.
+        """
         self.table = table
         self.executions = executions
+        self._keep = keep
 
     def execution_of(self, row: Row) -> str:
         """The name of the first execution with the row's token."""
@@ -59,9 +69,8 @@ class Lives:
     def rows(self, status: JobStatus | None, prefix: str = "", *, indexed: bool = True) -> Iterator[Row]:
         """The current rows of jobs, those of each status by their next run."""
         if not indexed:
-            for item in self.table.scan():
-                if item["name"]["S"].startswith(prefix):
-                    yield self.table.parse(item)
+            rows = self.table.parse_many(self.table.scan())
+            yield from (row for row in rows if row.job.name.startswith(prefix))
             return
         for each in _LISTED if status is None else (status,):
             names = (
@@ -98,7 +107,7 @@ class Lives:
             given["restarted"] = restarted
         return self.executions.start(execution_name(name, token), given)
 
-    def end(self, row: Row, error: str, cause: str, *, stop_run: bool = False) -> None:
+    def end(self, row: Row, error: str, cause: str, *, stop_run_at: datetime | None = None) -> None:
         """Ends the execution that had the job until now. One that is in the middle of a run is left to its
         end, after which it stops by itself.
 
@@ -106,10 +115,11 @@ class Lives:
             row: As it was before its token was taken away.
             error: Why, as a code.
             cause: And in words.
-            stop_run: Whether a run that goes on is stopped too.
+            stop_run_at: The present, where runs that go on are stopped too.
         """
-        if row.claim is not None and stop_run:
-            self._stop_run(row.job.name, row.claim, error, cause)
+        if stop_run_at is not None:
+            for claim in self._going_on(row):
+                self._stop_run(row.job.name, claim, stop_run_at, error, cause)
         busy = None if row.claim is None else row.claim.execution
         known = [row.execution] if row.execution is not None else []
         if row.token is not None:
@@ -120,13 +130,22 @@ class Lives:
             if arn != busy:
                 self.executions.stop(arn, error, cause)
 
-    def _stop_run(self, name: str, claim: Claim, error: str, cause: str) -> None:
+    def _going_on(self, row: Row) -> list[Claim]:
+        """The runs of a job that go on, also those beside the schedule."""
+        found = {} if row.claim is None else {row.claim.key: row.claim}
+        for item in self.table.query(row.job.name):
+            if item["status"]["S"] == RunStatus.RUNNING.value:
+                claim = read_claimed(item)
+                found[claim.key] = claim
+        return list(found.values())
+
+    def _stop_run(self, name: str, claim: Claim, now: datetime, error: str, cause: str) -> None:
         """Stops a run with the execution that waits for it, and notes that it has failed."""
         child = child_of(self.executions.history(claim.execution))
         self.executions.stop(claim.execution, error, cause)
         if child is not None:
             self.executions.stop(child, error, cause)
-        self.settle(name, claim, RunStatus.FAILED, claim.started_at, error=error, cause=cause)
+        self.settle(name, claim, RunStatus.FAILED, now, error=error, cause=cause)
         self.table.release(name, claim.execution)
 
     def settle(
@@ -144,9 +163,11 @@ class Lives:
             name,
             claim.key,
             "SET #status = :status, #due = if_not_exists(#due, :due), started_at = :started,"
-            " ended_at = :ended, attempts = :one, #error = :error, cause = :cause, execution = :by",
+            " ended_at = :ended, attempts = :one, #error = :error, cause = :cause, execution = :by,"
+            " expires_at = :expires",
             "attribute_not_exists(ended_at)",
             {
+                ":expires": write_expiry(ended_at + self._keep),
                 ":status": {"S": status.value},
                 ":due": {"S": claim.key[4:24]},
                 ":started": {"S": write_instant(claim.started_at)},
@@ -279,13 +300,14 @@ class Lives:
         """Starts the execution of a job that has none."""
         problem = Problem.MISSING
         why = "no execution of the job was ever started"
+        cursor, missed = self._caught_up(row, now)
         latest = row.execution
         if latest is None or token_of(latest) != row.token:
-            if self.start(row):
+            if cursor == row.cursor and self.start(row):
                 return [_repair(row, problem, why, f"started {self.execution_of(row)}")]
             latest = self.executions.arn(self.execution_of(row))
-        problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
-        cursor, missed = self._caught_up(row, now)
+        if self.executions.find(latest) is not None:
+            problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
         after = row._replace(token=new_token(), cursor=cursor)
         token = row.token
         while not self.table.change(row, after):
@@ -308,6 +330,7 @@ class Lives:
                     "due": {"S": run_key(instant)[4:]},
                     "recorded_at": {"S": text},
                     "ended_at": {"S": text},
+                    "expires_at": write_expiry(now + self._keep),
                 }
             )
         self.start(after)
@@ -345,6 +368,10 @@ class Lives:
             row = self.table.read(name)
         except JobNotFoundError:
             row = None
+        except BackendError as error:
+            if error.code != UNREADABLE:
+                raise
+            return None  # whoever wrote it knows what it is for
         if row is None and self._has_a_run(execution, name):
             return None
         if row is not None:

@@ -5,6 +5,7 @@ It is data and never evaluated, so nothing in it needs to be escaped.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from stepsched.asl.render.tasks import (
 from stepsched.asl.render.timing import timing_of
 from stepsched.backends.stepfunctions.runner import LONGEST_TIMEOUT, events_left
 from stepsched.context import SCHEDULED_TIME, find_look_alike
-from stepsched.errors import UnsupportedError
+from stepsched.errors import ScheduleWarning, UnsupportedError
 from stepsched.jobs import Completion, Job, OnFailure, Overlap
 from stepsched.payloads import to_json
 from stepsched.targets import ParallelTarget
@@ -70,16 +71,36 @@ def order_of(
         _weigh(job, order)
     except ValueError as error:
         raise UnsupportedError(
-            job.name, "stepfunctions", str(error), ("render_asl(job)", "LocalBackend")
+            job.name, "stepfunctions", str(error), ("LocalBackend runs it in this process",)
         ) from error
     return order
+
+
+def warn_of_deafness(job: Job) -> None:
+    """Warns of policies for failures of which nobody will hear: where runs may overlap, the machine only
+    starts what its target starts."""
+    wanted = {
+        "notify": job.notify is not None,
+        "dead_letter": job.dead_letter is not None,
+        "on_failure": job.on_failure is OnFailure.STOP,
+    }
+    named = [name for name, is_wanted in wanted.items() if is_wanted]
+    if not named or job.is_one_time or job.overlap is not Overlap.ALLOW:
+        return
+    if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).is_whole:
+        warnings.warn(
+            f"job {job.name!r} only starts its target, for its runs may overlap: {' and '.join(named)} will "
+            "hear of a target that cannot be started, and not of one that fails; give Overlap.SKIP or QUEUE",
+            ScheduleWarning,
+            stacklevel=4,
+        )
 
 
 def _order(
     job: Job, anchor: datetime, version: int, keep: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget):
-        raise ValueError("a run of several targets has no state in the shared machine")  # noqa: TRY004 -- about the job
+        raise ValueError("a run of several targets has no state in the shared machine; render_asl(job) has")  # noqa: TRY004 -- about the job
     check_input(job)
     timing = timing_of(job.anchored(anchor))
     waits = job.overlap is not Overlap.ALLOW or job.is_one_time
@@ -89,8 +110,8 @@ def _order(
     name = call.resource.split(":::", 1)[1]
     if name not in calls:
         raise ValueError(
-            f"the shared machine has no state for {name}; make it with one, deploy.template([...]), "
-            "or give the job a machine of its own"
+            f"the machine of this stack cannot call {name}; update the stack with deploy.template(...) of a "
+            "longer list of targets, or give the job a machine of its own"
         )
     if not call.is_whole:
         for wanted, asked in (
@@ -182,6 +203,8 @@ def _weigh(job: Job, order: dict[str, Any]) -> None:
     text = to_json(order)
     carried, kept = len(to_json(text).encode()), len(text.encode()) + len(job.model_dump_json().encode())
     mend = "keep large data elsewhere, as in S3, and pass where it is"
+    if job.dead_letter is not None:
+        mend += " (the call and the dead letter hold the input each)"
     if carried > LARGEST_PLAN:
         raise ValueError(
             f"the job takes {carried:,} bytes on its way into the machine, and Step Functions hands over "

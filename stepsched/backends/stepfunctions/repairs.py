@@ -8,10 +8,11 @@ from datetime import datetime
 from stepsched.backends import pool
 from stepsched.backends.stepfunctions.histories import Fate, fate_of
 from stepsched.backends.stepfunctions.lives import Lives
-from stepsched.backends.stepfunctions.rows import Claim, Item, read_instant
+from stepsched.backends.stepfunctions.rows import Item, read_claimed
 from stepsched.backends.stepfunctions.runs import Runs
 from stepsched.backends.stepfunctions.service import Execution, token_of
-from stepsched.errors import JobNotFoundError
+from stepsched.backends.stepfunctions.table import UNREADABLE
+from stepsched.errors import BackendError, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 
 
@@ -72,17 +73,20 @@ def _mend_run(lives: Lives, runs: Runs, item: Item, now: datetime) -> Repair | N
     why = f"the run {version} of the job is {status.value}, and no execution has it"
     claim = None
     if begun:
-        started_at = read_instant(item["started_at"]["S"])
-        claim = Claim(version, item["execution"]["S"], started_at)
+        claim = read_claimed(item)
         if fate_of(lives.executions.history(claim.execution)) is Fate.DONE:
             settled = lives.settle(name, claim, RunStatus.SUCCEEDED, now)
             remedy = "its history says that the target was invoked: noted as succeeded"
             return _repair(name, why, remedy) if settled else None
     try:
         row = lives.table.read(name)
+    except BackendError as error:
+        if error.code != UNREADABLE:
+            raise
+        return None
     except JobNotFoundError:
         if claim is None:
-            return _repair(name, why, "noted that the job is gone") if runs.close_one(item) else None
+            return _repair(name, why, "noted that the job is gone") if runs.close_one(item, now) else None
         error = {"error": "Stepsched.Cancelled", "cause": "the job was cancelled"}
         settled = lives.settle(name, claim, RunStatus.FAILED, now, **error)
         return _repair(name, why, "noted as failed: the job is gone") if settled else None

@@ -85,6 +85,11 @@ def key(name: str, version: int | str = 0) -> dict[str, Any]:
     return {"name": {"S": name}, "version": {"S": f"v{version}" if isinstance(version, int) else version}}
 
 
+def write_expiry(instant: datetime) -> dict[str, str]:
+    """When DynamoDB may delete a row, as the attribute."""
+    return {"N": str((instant - _EPOCH) // timedelta(seconds=1))}
+
+
 def write_instant(instant: datetime) -> str:
     """An instant as text of fixed width."""
     return instant.astimezone(_UTC).strftime(_FORM)
@@ -246,6 +251,11 @@ def write_run(run: Run, *, token: str, recorded_at: datetime, version: str) -> d
         "recorded_at": {"S": write_instant(recorded_at)},
         "token": {"S": token},
     }
+
+
+def read_claimed(item: Item) -> Claim:
+    """The claim that a run's row tells, of a run that goes on."""
+    return Claim(item["version"]["S"], item["execution"]["S"], read_instant(item["started_at"]["S"]))
 
 
 def claim_update(row: Row) -> dict[str, Any]:

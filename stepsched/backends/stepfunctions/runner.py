@@ -418,12 +418,12 @@ class _Machine:
                 "ExpressionAttributeValues": {":me": {"S": me}, ":key": {"S": first}, ":now": {"S": now}},
             }
         }
-        alone, both = f"[{_written(run)}]", f"[{_written(run)}, {_written(job)}]"
+        items = f"( $run := {_written(run)}; $job.overlap = 'allow' ? [$run] : [$run, {_written(job)}] )"
         return Task(
             comment="Claims the first of the runs beside the schedule",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={
-                "TransactItems": f"{{% $job.overlap = 'allow' ? {alone} : {both} %}}",
+                "TransactItems": f"{{% {items} %}}",
             },
             output={},
             retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=2), _PATIENT),
@@ -478,11 +478,12 @@ class _Machine:
                 ":due": {"S": "{% $due %}"},
             },
         }
-        alone, both = _written({"Update": run}), _written({"Update": scheduled})
+        job = _written({"Update": scheduled})
+        items = f"( $run := {_written({'Update': run})}; $apart ? [$run] : [$run, {job}] )"
         return Task(
             comment="Notes a run as skipped, if nobody has begun it, and goes on with the next",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
-            arguments={"TransactItems": f"{{% $apart ? [{alone}] : [{alone}, {both}] %}}"},
+            arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
             retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=0), _PATIENT),
             catch=(Catcher(error_equals=(_CANCELLED,), next="Plan", output={}),),

@@ -21,6 +21,7 @@ from stepsched.backends.stepfunctions.rows import (
     run_id,
     run_key,
     whole_second,
+    write_expiry,
     write_instant,
     write_second,
 )
@@ -35,9 +36,17 @@ _SECOND = timedelta(seconds=1)
 class Runs:
     """The runs of the jobs of a table."""
 
-    def __init__(self, table: Table, executions: Executions) -> None:
+    def __init__(self, table: Table, executions: Executions, keep: timedelta) -> None:
+        """Those of one table.
+
+        Args:
+            table: The table.
+            executions: The executions of its machine.
+            keep: How long the rows of runs are kept that have ended.
+        """
         self._table = table
         self._executions = executions
+        self._keep = keep
 
     def read(self, item: Item) -> Run:
         """A run's row, with the page of the console that shows its execution."""
@@ -45,7 +54,8 @@ class Runs:
         return read_run(item, None if execution is None else self._executions.link(execution))
 
     def list(self, query: RunQuery) -> list[Run]:
-        """The runs that fit, in the order in which they were recorded."""
+        """The runs that fit, in the order in which they were recorded; of a limited number, those that were
+        scheduled latest."""
         items = list(self._of_job(query, query.job) if query.job else self._of_all(query))
         found = {run.id: run for run in map(self.read, items)}
         if query.status in (None, RunStatus.RUNNING):
@@ -53,8 +63,10 @@ class Runs:
         if query.status in (None, RunStatus.SKIPPED):
             found = {run.id: run for run in self._left_out(items)} | found
         fitting = [run for run in found.values() if _fits(run, query)]
-        fitting.sort(key=lambda run: run.id)
-        return fitting if query.limit is None else fitting[max(0, len(fitting) - query.limit) :]
+        if query.limit is not None:
+            fitting.sort(key=lambda run: (run.scheduled_for, run.id))
+            fitting = fitting[max(0, len(fitting) - query.limit) :]
+        return sorted(fitting, key=lambda run: run.id)
 
     def _of_job(self, query: RunQuery, name: str) -> Iterator[Item]:
         low, high = _range(query)
@@ -155,22 +167,24 @@ class Runs:
                 return item
         return None
 
-    def close(self, name: str) -> None:
+    def close(self, name: str, now: datetime) -> None:
         """Notes of the runs of a job that wait that they will not start: the job is gone."""
         for item in self._table.query(name):
             if item["status"]["S"] == RunStatus.PENDING.value:
-                self.close_one(item)
+                self.close_one(item, now)
 
-    def close_one(self, item: Item) -> bool:
+    def close_one(self, item: Item, now: datetime) -> bool:
         """The same of one run; False where it has begun meanwhile."""
         return self._table.write(
             item["name"]["S"],
             item["version"]["S"],
-            "SET #status = :skipped, #error = :why",
+            "SET #status = :skipped, #error = :why, ended_at = :now, expires_at = :expires",
             "#status = :pending",
             {
                 ":skipped": {"S": RunStatus.SKIPPED.value},
                 ":why": {"S": "the job was cancelled"},
+                ":now": {"S": write_instant(now)},
+                ":expires": write_expiry(now + self._keep),
                 ":pending": {"S": RunStatus.PENDING.value},
             },
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions.runner import TITLE
 from stepsched.errors import BackendError
-from stepsched.sdk import mapped
+from stepsched.sdk import camel_case, mapped
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
 _TOKEN = re.compile(r".*-(?P<token>[0-9a-f]{12})(?:-(?P<generation>\d+))?", re.DOTALL)
@@ -175,7 +175,7 @@ class Executions:
             asked["nextToken"] = page["nextToken"]
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        with mapped("states", operation):
+        with mapped("states", camel_case(operation)):
             return getattr(self._client, operation)(**arguments)
 
 

@@ -14,6 +14,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-api
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -33,10 +34,12 @@ from stepsched.backends.stepfunctions.rows import (
 )
 from stepsched.backends.stepfunctions.runner import MOST_VERSIONS
 from stepsched.backends.stepfunctions.shape import INDEX
-from stepsched.errors import BackendError, JobExistsError, JobNotFoundError
+from stepsched.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
-from stepsched.sdk import mapped
+from stepsched.sdk import camel_case, mapped
 
+UNREADABLE = "UNREADABLE_ROW"
+"""The code of the error that tells of a row which this version cannot read."""
 _ATTEMPTS = 5
 """Of a transaction that meets another one on its way."""
 _IN_A_BATCH = 25
@@ -192,10 +195,21 @@ class Table:
         return self.parse(item)
 
     def read_many(self, names: Iterable[str]) -> Iterator[Row]:
-        """The current rows of several jobs, in no order; those that are not there are left out."""
-        for item in self.items(key(name) for name in names):
-            if "latest" in item:
-                yield self.parse(item)
+        """The current rows of several jobs, in no order; those that are not there are left out, and with a
+        :class:`ScheduleWarning` those that cannot be read."""
+        return self.parse_many(self.items(key(name) for name in names))
+
+    def parse_many(self, items: Iterable[Item]) -> Iterator[Row]:
+        """The same of rows that have been read."""
+        for item in items:
+            if "latest" not in item:
+                continue
+            try:
+                row = self.parse(item)
+            except BackendError as error:
+                warnings.warn(f"left out: {error.detail}", ScheduleWarning, stacklevel=2)
+            else:
+                yield row
 
     def versions(self, row: Row) -> list[JobVersion]:
         """A job's earlier definitions, oldest first."""
@@ -399,8 +413,8 @@ class Table:
         try:
             return read_row(item)
         except ValueError as error:
-            raise BackendError("dynamodb", "GetItem", "UNREADABLE_ROW", detail=str(error)) from error
+            raise BackendError("dynamodb", "GetItem", UNREADABLE, detail=str(error)) from error
 
     def _call(self, operation: str, **arguments: Any) -> Any:
-        with mapped("dynamodb", operation):
+        with mapped("dynamodb", camel_case(operation)):
             return getattr(self._client, operation)(**arguments)

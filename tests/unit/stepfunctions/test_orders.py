@@ -43,7 +43,7 @@ REFUSALS = [
     ({"target": ss.ParallelTarget([FUNCTION, QUEUE])}, "a run of several targets has no state"),
     (
         {"target": BUCKET},
-        r"has no state for aws-sdk:s3:putObject; make it with one, deploy.template\(\[...\]\)",
+        r"cannot call aws-sdk:s3:putObject; update the stack with deploy.template\(...\)",
     ),
     (
         {"target": PIPELINE, "overlap": ss.Overlap.SKIP},
@@ -73,7 +73,7 @@ def test_what_the_machine_cannot_do_is_refused_by_name(changes: dict[str, Any], 
     with pytest.raises(ss.UnsupportedError, match=words) as caught:
         order(job(**changes))
     assert caught.value.job == "job"
-    assert "render_asl(job)" in str(caught.value)
+    assert "LocalBackend" in str(caught.value)
 
 
 def test_a_call_that_the_machine_was_made_with_is_taken() -> None:
