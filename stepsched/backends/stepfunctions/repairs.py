@@ -87,8 +87,8 @@ def _mend_run(lives: Lives, runs: Runs, item: Item, now: datetime) -> Repair | N
     except JobNotFoundError:
         if claim is None:
             return _repair(name, why, "noted that the job is gone") if runs.close_one(item, now) else None
-        error = {"error": "Stepsched.Cancelled", "cause": "the job was cancelled"}
-        settled = lives.settle(name, claim, RunStatus.FAILED, now, **error)
+        words = {"error": "Stepsched.Cancelled", "cause": "the job was cancelled"}
+        settled = lives.settle(name, claim, RunStatus.FAILED, now, **words)
         return _repair(name, why, "noted as failed: the job is gone") if settled else None
     again = lives.wait_again(row, version, "#status = :seen", restarted=begun, seen=status.value)
     return None if again is None else _repair(name, why, "started again")
