@@ -350,7 +350,7 @@ class SchedulerClient:
             InvalidTransitionError: It has ended.
             UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
         """
-        return self.backend.pause(_known_name(name), group=group, stop_run=stop_run)
+        return self.backend.pause(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         """Lets the job come due again, from now on. To resume an active job is no error.
@@ -378,7 +378,7 @@ class SchedulerClient:
             JobNotFoundError: There is no such job.
             UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
         """
-        return self.backend.cancel(_known_name(name), group=group, stop_run=stop_run)
+        return self.backend.cancel(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
 
     def repair(self) -> builtins.list[Repair]:
         """Finds jobs that do not come due as they should, and mends them.
@@ -543,6 +543,12 @@ def _listed(jobs: Iterable[Job]) -> list[Job]:
     if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
         raise TypeError(f"jobs must be a list of jobs, not {type(jobs).__name__}")
     return list(jobs)
+
+
+def _flag(word: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{word} must be True or False, not {value!r}")
+    return value
 
 
 def _known_name(name: str) -> str:

@@ -23,8 +23,9 @@ _DENIED = """
     UnrecognizedClientException
 """
 _THROTTLED = """
-    RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown Throttling ThrottledException
-    ThrottlingException TooManyRequestsException
+    ProvisionedThroughputExceededException RequestLimitExceeded RequestThrottled
+    RequestThrottledException SlowDown Throttling ThrottledException ThrottlingException
+    TooManyRequestsException
 """
 _UNAVAILABLE = "InternalError InternalFailure InternalServerException ServiceUnavailable"
 _CLASSES: dict[str, type[BackendError]] = {

@@ -227,18 +227,6 @@ def test_a_job_that_is_gone_is_not_changed(table: Table, dynamodb: Any) -> None:
     assert items(dynamodb) == {}
 
 
-def test_a_claim_is_released_by_its_execution_alone(table: Table, dynamodb: Any) -> None:
-    table.create(row())
-    claim = "SET claimed_by = :by, claimed = :key, started_at = :at"
-    update(dynamodb, claim, by=EXECUTION, key=run_key(NOON), at="2030-01-01T12:00:00.000Z")
-    table.release("nightly", "another")
-    assert table.read("nightly").claim is not None
-    table.release("nightly", EXECUTION)
-    assert table.read("nightly") == row()
-    table.release("missing", EXECUTION)
-    assert len(items(dynamodb)) == 2
-
-
 # -- Deletion -------------------------------------------------------------------------------------------
 
 

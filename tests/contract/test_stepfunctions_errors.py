@@ -50,7 +50,7 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
         ({"state_machine_arn": "runner"}, ValueError, "state_machine_arn 'runner' is not of the form"),
         ({"state_machine_arn": f"{MACHINE}:1"}, ValueError, "without alias or version"),
         ({"state_machine_arn": None}, ValueError, "state_machine_arn None"),
-        ({"table_name": ""}, ValueError, "table_name must be the name of a table, not ''"),
+        ({"table_name": ""}, ValueError, "table_name must be the name of a table, 3 to 255"),
         ({"table_name": 3}, ValueError, "table_name must be"),
         ({"keep_runs": timedelta(hours=1)}, ValueError, "keep_runs must be a timedelta from a day"),
         ({"keep_runs": 30}, ValueError, "keep_runs"),

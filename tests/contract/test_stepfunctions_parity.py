@@ -74,7 +74,7 @@ def machine_runs(stack: Stack, busy_days: int) -> tuple[list[Told], list[tuple[s
         given = {"job": name, "due": ss.context.SCHEDULED_TIME}
         target = slow if name in SLOW else stack.inbox
         client.create(ss.Job(name=name, target=target, input=given, **changes))
-    stack.play(START + 366 * DAY)
+    stack.play(START + 367 * DAY)
     calls = [(name, call["due"]) for name, call in stack.calls()]
     told = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()]
     backend.close()
@@ -92,7 +92,7 @@ def embedded_runs(busy_days: int) -> list[Told]:
         client = ss.SchedulerClient(backend)
         work = ss.HandlerTarget(working(clock, WORK if name in SLOW else timedelta(0)))
         client.create(ss.Job(name=name, target=work, **changes))
-        backend.run_until(START + 366 * DAY)
+        backend.run_until(START + 367 * DAY)
         told += [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()]
         backend.close()
     return told

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched.backends.stepfunctions.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack
 from tests.parts.ministack import Ministack
+from tests.parts.state_machines import ROLE
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -124,11 +126,6 @@ def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.S
     client.create(hourly(stack))
     (name,) = stack.executions()
     stack.states.delete_state_machine(stateMachineArn=stack.machine_arn)  # and with it its executions
-    again = Stack.__new__(Stack)
-    again.__dict__.update(stack.__dict__)
-    from stepsched.backends.stepfunctions.runner import runner
-    from tests.parts.state_machines import ROLE
-
     stack.states.create_state_machine(name="runner", definition=runner("jobs").to_json(), roleArn=ROLE)
     stack.dynamodb.update_item(
         TableName="jobs",
@@ -345,3 +342,240 @@ def test_a_job_that_is_resumed_in_the_middle_of_a_run_waits_for_its_end(
         assert before.ended_at is not None
         assert after.started_at is not None
         assert after.started_at >= before.ended_at
+
+
+class TestSeveralHands:
+    """What repair does is right, whatever others do meanwhile."""
+
+    def test_to_redrive_a_run_leaves_the_one_that_goes_on_alone(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        nowhere = ss.QueueTarget(stack.inbox.queue_arn.replace("inbox", "nowhere"))
+        once = ss.Retry(max_attempts=0)
+        client.create(hourly(stack, nowhere, retry=once, overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR)
+        (failed,) = client.dead_letters("job")
+        slow = stack.slow(25 * MINUTE)
+        client.update(hourly(stack, slow, retry=once, overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + 2 * HOUR + 5 * MINUTE)
+        client.redrive(failed)
+        stack.server.settled(stack.account)
+        assert {run.scheduled_for.hour: run.status.value for run in client.runs("job")} == {
+            1: "pending",
+            2: "running",
+        }
+        assert hours(stack) == [2], "the other one waits for its turn"
+        stack.play(END + HOUR)
+        runs = sorted(client.runs("job"), key=lambda run: run.started_at or MONDAY)
+        assert [run.scheduled_for.hour for run in runs][:2] == [2, 1]
+        for before, after in pairwise(runs):
+            assert before.ended_at is not None
+            assert after.started_at is not None
+            assert after.started_at >= before.ended_at
+
+    def test_a_claim_of_a_run_that_has_ended_is_taken_away(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        """As when whoever settled the run was gone before the job's row."""
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR + 30 * MINUTE)
+        name = kill(stack)
+        stack.dynamodb.update_item(
+            TableName="jobs",
+            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+            ExpressionAttributeValues={
+                ":by": {"S": arn(stack, name)},
+                ":key": {"S": "run#2030-01-07T01:00:00Z"},
+                ":at": {"S": "2030-01-07T01:00:00.000Z"},
+            },
+        )
+        found = [repair.remedy for repair in client.repair()]
+        assert any("let go of it" in remedy for remedy in found)
+        assert client.repair() == []
+        stack.play(END + HOUR)
+        assert hours(stack) == [1, 2, 3, 4, 5, 6]
+
+    def test_a_run_that_failed_for_good_is_noted_as_failed(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        """Its execution has told the queue of dead letters, and died before it could write that down."""
+        nowhere = ss.QueueTarget(stack.inbox.queue_arn.replace("inbox", "nowhere"))
+        dead = stack.queue("dead")
+        job = hourly(stack, nowhere, retry=ss.Retry(max_attempts=0), dead_letter=dead)
+        client.create(job)
+        stack.play(MONDAY + HOUR)
+        name = kill(stack)
+        key = {"name": {"S": "job"}, "version": {"S": "run#2030-01-07T01:00:00Z"}}
+        stack.dynamodb.delete_item(TableName="jobs", Key=key)
+        stack.dynamodb.update_item(
+            TableName="jobs",
+            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+            ExpressionAttributeValues={
+                ":by": {"S": arn(stack, name)},
+                ":key": key["version"],
+                ":at": {"S": "2030-01-07T01:00:00.000Z"},
+            },
+        )
+        assert any("noted as failed" in repair.remedy for repair in client.repair())
+        (run,) = client.runs("job")
+        assert run.status is ss.RunStatus.FAILED
+        assert run.error
+        assert client.get("job").last_run == run
+        assert len(stack.messages("dead")) == 1
+
+    def test_an_execution_whose_history_is_gone_keeps_nobody_from_being_mended(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        client.create(hourly(stack))
+        client.create(hourly(stack, name="other"))
+        stack.play(MONDAY + HOUR)
+        stack.calls()
+        for name in stack.executions():
+            kill(stack, name)
+        stack.dynamodb.update_item(
+            TableName="jobs",
+            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+            ExpressionAttributeValues={
+                ":by": {"S": arn(stack, "job-0123456789ab-7")},
+                ":key": {"S": "run#2030-01-07T00:30:00Z"},
+                ":at": {"S": "2030-01-07T00:30:00.000Z"},
+            },
+        )
+        found = client.repair()
+        assert {repair.job for repair in found} == {"job", "other"}
+        assert any("is not there any more" in repair.detail for repair in found)
+        assert any("may have been invoked: started again" in repair.remedy for repair in found)
+        stack.play(MONDAY + 2 * HOUR)
+        assert sorted((name, call["due"][11:16]) for name, call in stack.calls()) == [
+            ("job", "00:30"),
+            ("job", "02:00"),
+            ("other", "02:00"),
+        ]
+
+    def test_stopping_one_of_many_runs_beside_the_schedule_lets_the_others_run(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        client.backfill("job", since=MONDAY - 3 * HOUR, until=MONDAY - MINUTE)
+        stack.server.settled(stack.account)
+        client.pause("job", stop_run=True)
+        stack.play(MONDAY + 3 * HOUR)
+        runs = client.runs("job")
+        assert [run.scheduled_for.hour for run in runs] == [21, 22, 23]
+        assert [run.status.value for run in runs] == ["failed", "succeeded", "succeeded"]
+        assert client.repair() == []
+
+
+def test_runs_are_found_by_fractions_of_a_second(stack: Stack, client: ss.SchedulerClient) -> None:
+    client.create(hourly(stack))
+    stack.clock.move_to(MONDAY + timedelta(milliseconds=500))
+    run = client.run_now("job")
+    stack.server.settled(stack.account)
+    for name in ("job", None):
+        for since, count in (
+            (MONDAY, 1),
+            (run.scheduled_for, 1),
+            (run.scheduled_for + timedelta.resolution, 0),
+        ):
+            assert len(client.runs(name, since=since)) == count
+        for until, count in ((MONDAY, 0), (run.scheduled_for, 1), (MONDAY + MINUTE, 1)):
+            assert len(client.runs(name, until=until)) == count
+
+
+class TestWhileARunGoesOn:
+    """Its execution may be nobody's any more, and the run is still one."""
+
+    def test_a_new_job_of_the_name_does_not_end_the_old_one_s_run(
+        self, stack: Stack, client: ss.SchedulerClient
+    ) -> None:
+        job = hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE)
+        client.create(job)
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        client.cancel("job")
+        client.create(job)
+        assert client.repair() == []
+        stack.play(END + HOUR)
+        assert hours(stack) == [1, 2, 3, 4, 5, 6]
+        assert {run.status.value for run in client.runs("job")} == {"succeeded"}
+
+    @pytest.mark.parametrize("dies", [False, True])
+    def test_a_run_between_its_attempts_survives_an_update(
+        self, stack: Stack, client: ss.SchedulerClient, dies: bool
+    ) -> None:
+        """Runs may overlap here, so that the next one claims the job while the first still waits."""
+        retry = ss.Retry(
+            max_attempts=5,
+            interval=45 * MINUTE,
+            max_delay=45 * MINUTE,
+            backoff_rate=1,
+            max_age=timedelta(hours=24),
+        )
+        nowhere = ss.QueueTarget(stack.inbox.queue_arn.replace("inbox", "nowhere"))
+        client.create(hourly(stack, nowhere, retry=retry))
+        stack.play(MONDAY + HOUR + 5 * MINUTE)
+        if dies:
+            kill(stack)
+        client.update(hourly(stack, retry=retry))
+        assert {run.scheduled_for.hour: run.status.value for run in client.runs("job")} == {1: "running"}
+        stack.play(MONDAY + 2 * HOUR + 5 * MINUTE)
+        assert [run.scheduled_for.hour for run in client.runs("job")] == [1, 2]
+        assert len(client.repair()) == int(dies)
+        at_one = MONDAY + HOUR
+        assert client.backfill("job", since=at_one, until=at_one) == [], "it has a run"
+        stack.play(END + timedelta(hours=12))
+        assert hours(stack) == ([1] if dies else []) + [2, 3, 4, 5, 6]
+        runs = client.runs("job")
+        assert [run.scheduled_for.hour for run in runs] == [1, 2, 3, 4, 5, 6]
+        assert runs[0].status.value == ("succeeded" if dies else "failed")
+        assert client.repair() == []
+
+    def test_a_run_beside_the_schedule_is_listed_once(self, stack: Stack, client: ss.SchedulerClient) -> None:
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        made = client.run_now("job")
+        stack.server.settled(stack.account)
+        for found in (client.runs("job"), client.runs(), [client.get("job").last_run]):
+            assert [(run.id, run.trigger, run.status.value) for run in found if run] == [
+                (made.id, ss.Trigger.MANUAL, "running")
+            ]
+
+
+def test_runs_that_were_passed_over_are_those_of_their_own_job(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    slow = stack.slow(90 * MINUTE)
+    client.create(hourly(stack, slow, overlap=ss.Overlap.SKIP))
+    stack.play(MONDAY + 2 * HOUR + 40 * MINUTE)
+    skipped = client.runs("job", status="skipped")
+    assert [run.scheduled_for.hour for run in skipped] == [2]
+    assert client.backfill("job", since=MONDAY + HOUR, until=MONDAY + 2 * HOUR) == [], "each has its answer"
+    client.cancel("job")
+    client.create(hourly(stack, slow, schedule=ss.Cron("0/10 * * * ? *", end=END)))
+    assert client.runs("job", status="skipped") == []
+
+
+def test_damaged_rows_of_runs_keep_nobody_from_anything(stack: Stack, client: ss.SchedulerClient) -> None:
+    client.create(hourly(stack))
+    stack.play(MONDAY + HOUR)
+    good = {
+        "name": {"S": "job"},
+        "status": {"S": "running"},
+        "due": {"S": "2030-01-06T23:00:00Z"},
+        "trigger": {"S": "schedule"},
+    }
+    for number, damage in enumerate(
+        (
+            {"status": {"S": "dreaming"}},
+            {"trigger": {"S": "chance"}},
+            {"due": {"S": "yesterday"}},
+            {"status": {"S": "running"}},  # and no execution
+        )
+    ):
+        version = {"version": {"S": f"run#2030-01-06T2{number}:00:00Z"}}
+        stack.dynamodb.put_item(TableName="jobs", Item=good | version | damage)
+    with pytest.warns(ss.ScheduleWarning, match="left out: row 'run#2030"):
+        assert [run.scheduled_for.hour for run in client.runs("job")] == [1]
+    with pytest.warns(ss.ScheduleWarning, match="cannot be read"):
+        assert client.repair() == []

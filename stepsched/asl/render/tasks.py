@@ -204,8 +204,18 @@ def _blob(message: Message) -> Any:
     return message.data()
 
 
+_NOT_IN_MESSAGES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+
+
 def _queue_call(target: QueueTarget, message: Message, partition: str) -> Call:
     arn = target.queue_arn
+    found = _NOT_IN_MESSAGES.search(message.payload) if isinstance(message.payload, str) else None
+    if found is not None:
+        raise ValueError(
+            f"Amazon SQS takes no character {found[0]!r} in a message; give the input as a JSON object or "
+            "list, in which it is escaped"
+        )
     arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
     if target.message_group_id is not None:
         arguments |= {

@@ -330,9 +330,9 @@ class EventBridgeBackend(Backend):
             )
 
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        self._refuse_stopping(name, stop_run=stop_run)
         """Deletes the schedule. A single run of ``run_now`` that has not started goes on: it is a schedule of
         its own."""
+        self._refuse_stopping(name, stop_run=stop_run)
         place, document = self._located(name, group)
         parameters = {"Name": name, "GroupName": place}
         try:

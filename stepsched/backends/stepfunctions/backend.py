@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -14,6 +15,7 @@ from stepsched.asl.render.tasks import places_of
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.stepfunctions.lives import Lives, new_token
+from stepsched.backends.stepfunctions.mends import Mender
 from stepsched.backends.stepfunctions.orders import order_of, warn_of_deafness
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
@@ -48,13 +50,16 @@ from stepsched.schedules import Rate
 from stepsched.sdk import check_place, mapped
 
 Item = TypeVar("Item")
+_TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _SECOND = timedelta(seconds=1)
 _READ_AT_ONCE = 100
 _ATTEMPTS = 20
 """Of a change that meets those of others."""
 _BACKFILLED_AT_ONCE = 10_000
-_IN_AN_EXECUTION = 5_000
-"""Runs beside the schedule that one execution is handed; their keys must fit into its input."""
+_HANDED_OVER = 230_000
+"""Bytes that an execution may hold of a job's plan and of the keys of runs beside the schedule."""
+_KEY = 32
+"""Bytes of a key, with all that belongs to it."""
 
 
 class StepFunctionsBackend(Backend):
@@ -99,8 +104,10 @@ class StepFunctionsBackend(Backend):
             BackendError: boto3 finds no profile.
         """
         checked_machine(state_machine_arn)
-        if not isinstance(table_name, str) or not table_name:
-            raise ValueError(f"table_name must be the name of a table, not {table_name!r}")
+        if not isinstance(table_name, str) or _TABLE_NAME.fullmatch(table_name) is None:
+            raise ValueError(
+                f"table_name must be the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -, not {table_name!r}"
+            )
         if not isinstance(keep_runs, timedelta) or not timedelta(days=1) <= keep_runs <= timedelta(
             days=3_653
         ):
@@ -113,7 +120,8 @@ class StepFunctionsBackend(Backend):
         self._clients = _clients(session, region, endpoint_url, workers)
         self._table = Table(self._clients[0], table_name)
         self._executions = Executions(self._clients[1], state_machine_arn)
-        self._lives = Lives(self._table, self._executions, keep_runs)
+        self._lives = Lives(self._table, self._executions)
+        self._mender = Mender(self._lives, keep_runs)
         self._runs = Runs(self._table, self._executions, keep_runs)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
@@ -334,8 +342,9 @@ class StepFunctionsBackend(Backend):
             return row._replace(status=status, token=None, updated_at=now)
 
         before, after = self._change(name, group, paused)
-        now = self.now() if stop_run else None
-        self._lives.end(before, DISABLED, f"execution disabled for {name}", stop_run_at=now)
+        self._end(before, stop_run=stop_run)
+        if stop_run:  # what else waits of these executions is taken by others
+            self._lives.ensure(self._runs.waiting(name))
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -344,13 +353,14 @@ class StepFunctionsBackend(Backend):
             if row.status is status:
                 return None
             second = whole_second(now)
-            cursor = max(row.cursor, second)
-            if row.job.anchored(row.anchor).next_run(after=cursor) is None:
-                return row._replace(status=JobStatus.ENDED, cursor=cursor, updated_at=now)
             if not row.owned:  # of the AWS Solutions scheduler: ours from now on
                 row = row._replace(created_at=now, anchor=second)
+            cursor = max(row.cursor, second)
             plan = self._order(row.job, anchor=row.anchor, version=row.version)
-            return row._replace(status=status, cursor=cursor, token=new_token(), plan=plan, updated_at=now)
+            row = row._replace(cursor=cursor, plan=plan, updated_at=now)
+            if row.job.anchored(row.anchor).next_run(after=cursor) is None:
+                return row._replace(status=JobStatus.ENDED)
+            return row._replace(status=status, token=new_token())
 
         before, after = self._change(name, group, resumed)
         if before is after:
@@ -365,20 +375,27 @@ class StepFunctionsBackend(Backend):
             row, left = self._row(name, group), left - 1
             if not left:
                 raise ConflictError(name, row.version)
-        now = self.now()
-        self._runs.close(name, now)
-        cause = f"execution disabled for {name}"
-        self._lives.end(row, DISABLED, cause, stop_run_at=now if stop_run else None)
+        self._runs.close(name, self.now())
+        self._end(row, stop_run=stop_run)
         return self._record(row._replace(status=JobStatus.CANCELLED))
 
+    def _end(self, row: Row, *, stop_run: bool) -> None:
+        cause = f"execution disabled for {row.job.name}"
+        if stop_run:
+            self._mender.stop_runs(row, self.now(), DISABLED, cause)
+        self._lives.end(row, DISABLED, cause)
+
     def ensure(self, record: JobRecord) -> JobRecord:
-        row = self._table.read(record.name)
-        return self.get(record.name) if self._lives.mend(row, self.now()) else record
+        try:
+            mended = self._mender.mend(self._table.read(record.name), self.now())
+            return self.get(record.name) if mended else record
+        except JobNotFoundError:  # it has ended, or somebody has cancelled it
+            return record
 
     def repair(self) -> builtins.list[Repair]:
         self._ready()
         return repair(
-            self._lives, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
+            self._mender, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
         )
 
     def _change(
@@ -447,8 +464,10 @@ class StepFunctionsBackend(Backend):
                 f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
                 f"{until.isoformat()}; backfill a shorter stretch"
             )
-        claimed = None if row.claim is None else row.claim.key
-        tokens = [new_token() for _ in range(0, len(wanted), _IN_AN_EXECUTION)]
+        left_out = {run_key(run.scheduled_for) for run in self._runs.left_out(name, since, until)}
+        claimed = {*left_out, *(() if row.claim is None else (row.claim.key,))}
+        portion = max(1, (_HANDED_OVER - len(row.plan.encode())) // _KEY)
+        tokens = [new_token() for _ in range(0, len(wanted), portion)]
 
         def record(numbered: tuple[int, datetime]) -> Run | None:
             number, instant = numbered
@@ -460,30 +479,38 @@ class StepFunctionsBackend(Backend):
                 status=RunStatus.PENDING,
                 trigger=Trigger.BACKFILL,
             )
-            token = tokens[number // _IN_AN_EXECUTION]
+            token = tokens[number // portion]
             waiting = write_run(run, token=token, recorded_at=recorded_at, version=version)
-            return run if version != claimed and self._table.put_new(waiting) else None
+            return run if version not in claimed and self._table.put_new(waiting) else None
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
         runs = [run for run in recorded if run is not None]
-        self._runs.ensure(name, wanted, self._lives)
+        self._lives.ensure(self._runs.waiting_of(name, wanted))
         return runs
 
     def redrive(self, run: Run) -> Run:
         self._ready()
         action = "redrive a run of"
-        try:
-            row = self._table.read(run.job)
-        except JobNotFoundError as error:
-            raise InvalidTransitionError(run.job, "gone", action) from error
-        item = self._runs.find(run)
-        if item is None:
-            raise InvalidTransitionError(run.job, "without such a run", action)
-        again = self._runs.redrive(item, row, self._lives)
-        if again is None:
-            status = self._runs.read(item).status.value
-            raise InvalidTransitionError(run.job, f"a run that is {status}", action)
-        return again
+        failed = RunStatus.FAILED.value
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                row = self._table.read(run.job)
+            except JobNotFoundError as error:
+                raise InvalidTransitionError(run.job, "gone", action) from error
+            item = self._runs.find(run)
+            status = "without such a run" if item is None else f"a run that is {item['status']['S']}"
+            if item is None or item["status"]["S"] != failed:
+                raise InvalidTransitionError(run.job, status, action)
+            again = self._mender.wait_again(
+                row, item["version"]["S"], "#status = :seen", {":seen": {"S": failed}}
+            )
+            if again is not None:
+                return self._runs.read(item).replace(
+                    status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
+                )
+            if not left:
+                raise ConflictError(run.job, row.version)
+        raise AssertionError("the last attempt raises or returns")
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
         self._ready()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 _CLAIMS = ("Fence", "Claim")
 """The states after which a run is the execution's own."""
-_RECORDS = ("Record", "Keep")
+_RECORDS = ("Record", "Keep", "Leave out")
+_GIVEN_UP = "Given up"
+"""The state that a run comes to when no attempt is left."""
 _SENT = ("TaskScheduled", "TaskStarted", "TaskSubmitted")
 _FAILED = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
 
@@ -19,41 +21,67 @@ class Fate(Enum):
 
     DONE = "done"
     """The target was invoked, and nothing failed."""
+    FAILED = "failed"
+    """It has failed for good."""
     UNKNOWN = "unknown"
     """The target may have been invoked."""
     NOT_BEGUN = "not begun"
     """The target was not invoked."""
 
 
-def fate_of(history: Iterable[Mapping[str, Any]]) -> Fate:
+class Ending(NamedTuple):
+    """How a run went, and the last failure in it."""
+
+    fate: Fate
+    error: str = ""
+    cause: str = ""
+
+
+def ending_of(history: Iterable[Mapping[str, Any]]) -> Ending:
     """How the run went that an execution has claimed last.
 
     Args:
-        history: Its events, the latest first.
+        history: Its events, the latest first. Where they do not reach back to the claim, as in a history that
+            is no longer kept, nobody knows.
     """
-    fate = Fate.NOT_BEGUN
-    for event in reversed(list(_after_claim(history))):
+    since = _since_claim(history)
+    if since is None:
+        return Ending(Fate.UNKNOWN)
+    fate, error, cause = Fate.NOT_BEGUN, "", ""
+    for event in reversed(since):
         kind = event["type"]
-        if kind in _SENT or kind in _FAILED:
+        if _entered(event) == _GIVEN_UP:
+            return Ending(Fate.FAILED, error, cause)
+        if kind == "TaskSucceeded":
+            return Ending(Fate.DONE)
+        if kind in _SENT:
             fate = Fate.UNKNOWN
-        elif kind == "TaskSucceeded":
-            return Fate.DONE
-    return fate
+        elif kind in _FAILED:
+            fate = Fate.UNKNOWN
+            details: Mapping[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
+            error, cause = details.get("error", ""), details.get("cause", "")[:4_000]
+    return Ending(fate)
 
 
-def _after_claim(history: Iterable[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    """The events since the claim, the latest first, without those of the writing down."""
-    waiting: list[Mapping[str, Any]] = []
+def _since_claim(history: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
+    """The events since the claim, the latest first, without those of the writing down; None where no claim is
+    among them."""
+    since: list[Mapping[str, Any]] = []
     for event in history:
-        waiting.append(event)
-        name = event.get("stateEnteredEventDetails", event.get("stateExitedEventDetails", {})).get("name")
+        name = _entered(event) or event.get("stateExitedEventDetails", {}).get("name")
+        if name in _CLAIMS:
+            # A claim that was entered and not left was written all the same: the job's row says so.
+            return [] if event["type"] == "TaskStateEntered" else since
+        since.append(event)
         if event["type"] == "TaskStateEntered" and name in _RECORDS:
-            waiting.clear()
-        if event["type"] in ("TaskStateExited", "TaskStateEntered") and name in _CLAIMS:
-            if event["type"] == "TaskStateEntered":
-                return  # it never got past it
-            break
-    yield from waiting
+            since.clear()
+    return None
+
+
+def _entered(event: Mapping[str, Any]) -> str | None:
+    details = event.get("stateEnteredEventDetails", {})
+    name: str | None = details.get("name")
+    return name
 
 
 def child_of(history: Iterable[Mapping[str, Any]]) -> str | None:

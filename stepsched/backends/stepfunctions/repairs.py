@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 
 from stepsched.backends import pool
-from stepsched.backends.stepfunctions.histories import Fate, fate_of
-from stepsched.backends.stepfunctions.lives import Lives
-from stepsched.backends.stepfunctions.rows import Item, read_claimed
-from stepsched.backends.stepfunctions.runs import Runs
+from stepsched.backends.stepfunctions.histories import Ending, Fate, ending_of
+from stepsched.backends.stepfunctions.mends import Mender
+from stepsched.backends.stepfunctions.rows import Item, Row, read_claimed
+from stepsched.backends.stepfunctions.runs import Runs, is_readable
 from stepsched.backends.stepfunctions.service import Execution, token_of
 from stepsched.backends.stepfunctions.table import UNREADABLE
 from stepsched.errors import BackendError, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 
 
-def repair(lives: Lives, runs: Runs, *, now: datetime, indexed: bool, workers: int) -> list[Repair]:
+def repair(mender: Mender, runs: Runs, *, now: datetime, indexed: bool, workers: int) -> list[Repair]:
     """Mends what is wrong. Whatever looks wrong is looked at again by itself before anything is done.
 
+    The running executions are held in memory, and of the jobs their tokens.
+
     Args:
-        lives: The executions.
+        mender: Mends.
         runs: The runs.
         now: The present.
         indexed: Whether the table has the index; without it, runs beside the schedule are not looked at.
         workers: How many calls go on at once.
     """
+    lives = mender.lives
     # Executions first: of those that begin meanwhile the rows are known.
     running: defaultdict[str, list[Execution]] = defaultdict(list)
     for each in lives.executions.running():
@@ -43,55 +47,109 @@ def repair(lives: Lives, runs: Runs, *, now: datetime, indexed: bool, workers: i
 
     def look(name: str) -> list[Repair]:
         try:
-            return lives.mend(lives.table.read(name), now)
+            return mender.mend(lives.table.read(name), now)
         except JobNotFoundError:
             return []
 
     found = [each for repairs in pool.each(look, suspects, workers=workers) for each in repairs]
     if indexed:
-        for status in (RunStatus.PENDING, RunStatus.RUNNING):
-            for item in lives.table.items(lives.table.listed(status.value)):
-                if item.get("token", {}).get("S") not in running:
-                    mended = _mend_run(lives, runs, item, now)
-                    found += [] if mended is None else [mended]
+        found += _mend_waiting(mender, runs, now, set(running))
+        for item in _rows_of(mender, RunStatus.RUNNING, set(running)):
+            mended = _mend_running(mender, item, now)
+            found += [] if mended is None else [mended]
     for token, group in running.items():
         if token not in wanted or len(group) > 1:
-            stopped = map(lives.stop_stale, group)
+            stopped = map(mender.stop_stale, group)
             found += [each for each in stopped if each is not None]
     return found
 
 
-def _mend_run(lives: Lives, runs: Runs, item: Item, now: datetime) -> Repair | None:
-    """Mends a run beside the schedule that waits, or goes on, and whose execution is gone."""
-    name, version = item["name"]["S"], item["version"]["S"]
-    status = RunStatus(item["status"]["S"])
-    begun = status is RunStatus.RUNNING
-    latest = item["execution"]["S"] if begun else None
-    token = item["token"]["S"] if "token" in item else str(token_of(latest))
-    if lives.is_alive(name, token, latest):
+def _rows_of(mender: Mender, status: RunStatus, running: set[str]) -> Iterator[Item]:
+    """The rows of a status of which no running execution is known; with a warning, without those that cannot
+    be read."""
+    table = mender.lives.table
+    for item in table.items(table.listed(status.value)):
+        is_known = item.get("token", {}).get("S") in running
+        if item["status"]["S"] == status.value and not is_known and is_readable(item):
+            yield item
+
+
+def _mend_waiting(mender: Mender, runs: Runs, now: datetime, running: set[str]) -> list[Repair]:
+    """Starts runs beside the schedule that wait, and have nobody to start them."""
+    found = []
+    by_job: defaultdict[str, list[Item]] = defaultdict(list)
+    for item in _rows_of(mender, RunStatus.PENDING, running):
+        by_job[item["name"]["S"]].append(item)
+    for name, items in by_job.items():
+        row = _row(mender, name)
+        why = f"{len(items)} run{'s' * (len(items) > 1)} of the job wait, and no execution has them"
+        if row is None:
+            closed = [item for item in items if runs.close_one(item, now)]
+            found += [_repair(name, why, "noted that the job is gone")] if closed else []
+            continue
+        if row == UNREADABLE:
+            continue
+        assert isinstance(row, Row)
+        if row.job.is_one_time:  # it may end with the run
+            again = [_again(mender, row, item, Fate.NOT_BEGUN) for item in items if not _lives(mender, item)]
+            found += [_repair(name, why, "started again")] if any(again) else []
+        elif mender.lives.ensure(items):
+            found.append(_repair(name, why, "started again"))
+    return found
+
+
+def _mend_running(mender: Mender, item: Item, now: datetime) -> Repair | None:
+    """Mends a run that goes on by its row, and whose execution is gone."""
+    if _lives(mender, item):
         return None
-    why = f"the run {version} of the job is {status.value}, and no execution has it"
-    claim = None
-    if begun:
-        claim = read_claimed(item)
-        if fate_of(lives.executions.history(claim.execution)) is Fate.DONE:
-            settled = lives.settle(name, claim, RunStatus.SUCCEEDED, now)
-            remedy = "its history says that the target was invoked: noted as succeeded"
-            return _repair(name, why, remedy) if settled else None
+    name, claim = item["name"]["S"], read_claimed(item)
+    why = f"the run {claim.key} of the job goes on by its row, and no execution has it"
+    ending = ending_of(mender.lives.executions.history(claim.execution))
+    remedy = mender.settle_known(name, claim, now, ending)
+    if remedy is not None:
+        return _repair(name, why, remedy)
+    row = _row(mender, name)
+    if row is None:
+        gone = Ending(Fate.FAILED, "Stepsched.Cancelled", "the job was cancelled")
+        settled = mender.settle(name, claim, RunStatus.FAILED, now, gone)
+        return _repair(name, why, "noted as failed: the job is gone") if settled else None
+    if not isinstance(row, Row) or not _again(mender, row, item, ending.fate):
+        return None
+    return _repair(name, why, "started again")
+
+
+def _row(mender: Mender, name: str) -> Row | str | None:
+    """A job's row; None where there is none, and ``UNREADABLE`` where it cannot be read."""
     try:
-        row = lives.table.read(name)
+        return mender.lives.table.read(name)
+    except JobNotFoundError:
+        return None
     except BackendError as error:
         if error.code != UNREADABLE:
             raise
-        return None
-    except JobNotFoundError:
-        if claim is None:
-            return _repair(name, why, "noted that the job is gone") if runs.close_one(item, now) else None
-        words = {"error": "Stepsched.Cancelled", "cause": "the job was cancelled"}
-        settled = lives.settle(name, claim, RunStatus.FAILED, now, **words)
-        return _repair(name, why, "noted as failed: the job is gone") if settled else None
-    again = lives.wait_again(row, version, "#status = :seen", restarted=begun, seen=status.value)
-    return None if again is None else _repair(name, why, "started again")
+        return UNREADABLE
+
+
+def _lives(mender: Mender, item: Item) -> bool:
+    """Whether the execution of a run's row runs."""
+    latest = item["execution"]["S"] if "execution" in item else None
+    token = item["token"]["S"] if "token" in item else str(token_of(latest))
+    if latest is not None:
+        execution = mender.lives.executions.find(latest)
+        return execution is not None and execution.is_running
+    return mender.lives.is_alive(item["name"]["S"], token)
+
+
+def _again(mender: Mender, row: Row, item: Item, fate: Fate) -> bool:
+    """Lets a run wait again, if its row is as it was read."""
+    values = {":seen": item["status"]}
+    if "execution" in item:
+        condition, values[":by"] = "#status = :seen AND execution = :by", item["execution"]
+    else:
+        condition, values[":old"] = "#status = :seen AND #token = :old", item["token"]
+    version = item["version"]["S"]
+    begun = fate is Fate.UNKNOWN
+    return mender.wait_again(row, version, condition, values, restarted=begun) is not None
 
 
 def _repair(name: str, detail: str, remedy: str) -> Repair:

@@ -178,8 +178,8 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
                     "Busy", comment="another execution has the same runs"
                 ),
                 condition("$apart and $taken").then("Pass over", comment="somebody else has taken it"),
-                condition("$wanted and $busy and $job.overlap = 'skip'").then("Skip"),
-                condition("$wanted and $busy and $job.overlap = 'queue'").then(
+                condition(f"$wanted and $busy and $job.overlap = 'skip' and {_MAY_SKIP}").then("Skip"),
+                condition("$wanted and $busy and $job.overlap != 'allow'").then(
                     "Busy", comment="another run of the job goes on"
                 ),
                 condition("$apart and $there").then("Busy", comment="two writes met: once more"),
@@ -208,7 +208,7 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
         "Delete": machine.delete(),
         "Done": Succeed(),
         "Stopped": Succeed(comment="The job was paused, cancelled or replaced, or another execution runs it"),
-        **renewal_states(partition, ("name", "token", "left", "restarted")),
+        **renewal_states(partition, ("name", "token", "left")),
     }
     return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
 
@@ -217,6 +217,8 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
 
 _NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
 _DUE = "$substring($left[0], 4, 19) & 'Z'"
+_MAY_SKIP = f"($not($apart) or $length($left[0]) > {len(RUN) + 20})"
+"""Those of ``backfill``, whose keys hold nothing but the instant, wait for their turn."""
 _REST = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
 _DELAY = (
     "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
@@ -319,11 +321,12 @@ class _Machine:
                     "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
                 ),
                 "runs": _given("runs", "0"),
-                "restarted": _given("restarted", "''"),
                 "spent": _BEGINNING,
                 "attempt": 0,
                 "outcome": "",
                 "recorded": False,
+                "due": "",
+                "taken": False,
             },
             output={},
             retry=(_PATIENT,),
@@ -486,7 +489,7 @@ class _Machine:
             arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
             retry=(Retrier(error_equals=(_CANCELLED,), max_attempts=0), _PATIENT),
-            catch=(Catcher(error_equals=(_CANCELLED,), next="Plan", output={}),),
+            catch=(Catcher(error_equals=(_CANCELLED,), next="Renew", output={}),),  # it reads all anew
             assign={
                 "after": "{% $apart ? $after : $due %}",
                 "left": f"{{% $apart ? {_REST[2:-2].strip()} : $left %}}",
@@ -494,8 +497,14 @@ class _Machine:
             next="Plan",
         )
 
-    def run_update(self) -> dict[str, Any]:
-        """What writes the end of a run into its row."""
+    def run_update(self, passed: str = _PASSED) -> dict[str, Any]:
+        """What writes the end of a run into its row.
+
+        Only texts and numbers: the two integrations of DynamoDB spell the other types differently.
+
+        Args:
+            passed: The instant up to which runs are done with.
+        """
         values = {
             "status": {"S": "{% $outcome %}"},
             "attempts": {"N": "{% $string($outcome = 'succeeded' ? $attempt + 1 : $attempt) %}"},
@@ -505,13 +514,16 @@ class _Machine:
             "started_at": {"S": "{% $started_at %}"},
             "ended_at": {"S": "{% $fromMillis($ended) %}"},
             "execution": {"S": f"{{% {_ME} %}}"},
-            "passed": {"S": f"{{% {_PASSED} %}}"},
+            "passed": {"S": f"{{% {passed} %}}"},
             "job_version": {"N": "{% $string($job.version) %}"},
-            # As text: the plain integration of DynamoDB calls booleans "Bool", and the other one "BOOL".
-            "restarted": {"S": "{% $restarted = $key ? 'true' : '' %}"},
             "expires_at": {"N": "{% $string($floor($millis() / 1000) + $job.keep) %}"},
         }
-        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        # What a first run has passed over stays noted when it is run again.
+        once = ("passed",)
+        sets = ", ".join(
+            f"#{name} = if_not_exists(#{name}, :{name})" if name in once else f"#{name} = :{name}"
+            for name in values
+        )
         return {
             **self.row("{% $name %}", "{% $key %}"),
             "UpdateExpression": f"SET {sets}, #due = if_not_exists(#due, :due)",
@@ -580,7 +592,7 @@ class _Machine:
         return Task(
             comment="The run's row alone: the job has changed meanwhile",
             resource=self.resource("updateItem"),
-            arguments=self.run_update(),
+            arguments=self.run_update("$due"),
             output={},
             retry=(_PATIENT,),
             next="Release",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 
 from stepsched.backends.base import RunQuery
-from stepsched.backends.stepfunctions.lives import Lives
 from stepsched.backends.stepfunctions.rows import (
     CURRENT,
     RUN,
@@ -15,6 +15,7 @@ from stepsched.backends.stepfunctions.rows import (
     Item,
     Row,
     key,
+    read_claimed,
     read_instant,
     read_job,
     read_run,
@@ -27,10 +28,11 @@ from stepsched.backends.stepfunctions.rows import (
 )
 from stepsched.backends.stepfunctions.service import Executions
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.errors import JobNotFoundError
+from stepsched.errors import JobNotFoundError, ScheduleWarning
 from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus
 
 _SECOND = timedelta(seconds=1)
+_LAST_YEAR = 9999
 
 
 class Runs:
@@ -56,7 +58,8 @@ class Runs:
     def list(self, query: RunQuery) -> list[Run]:
         """The runs that fit, in the order in which they were recorded; of a limited number, those that were
         scheduled latest."""
-        items = list(self._of_job(query, query.job) if query.job else self._of_all(query))
+        rows = self._of_job(query, query.job) if query.job else self._of_all(query)
+        items = list(filter(is_readable, rows))
         found = {run.id: run for run in map(self.read, items)}
         if query.status in (None, RunStatus.RUNNING):
             found = {run.id: run for run in self._going_on(query)} | found
@@ -70,28 +73,35 @@ class Runs:
 
     def _of_job(self, query: RunQuery, name: str) -> Iterator[Item]:
         low, high = _range(query)
-        few = query.limit is not None and query.status is None
+        exact = query.until is None or not query.until.microsecond
+        few = query.limit is not None and query.status is None and exact
         items = self._table.query(name, RUN + low, f"{RUN}{high}", latest_first=few)
         return islice(items, query.limit) if few else items
 
     def _of_all(self, query: RunQuery) -> Iterator[Item]:
-        low, high = _range(query)
         wanted = [query.status] if query.status is not None else list(RunStatus)
         for status in wanted:
-            listed = self._table.listed(status.value, low, high)
-            if status is RunStatus.SKIPPED:  # most of these are known by the run that they stood behind
-                yield from self._table.items(listed)
-                if query.status is not None:
-                    for other in (RunStatus.SUCCEEDED, RunStatus.FAILED):
-                        yield from self._table.items(self._table.listed(other.value, low, high))
-                continue
-            yield from self._table.items(listed)
+            yield from self._of_status(status, query)
+        if query.status is RunStatus.SKIPPED:  # most of these are known by the run that they stood behind
+            yield from self._of_status(RunStatus.SUCCEEDED, query)
+            yield from self._of_status(RunStatus.FAILED, query)
+
+    def _of_status(self, status: RunStatus, query: RunQuery) -> Iterator[Item]:
+        low, high = _range(query)
+        few = query.limit if query.status is not RunStatus.SKIPPED else None
+        listed = self._table.listed(status.value, low, high, latest_first=few is not None)
+        return self._table.items(listed if few is None else islice(listed, few))
 
     def _going_on(self, query: RunQuery) -> Iterator[Run]:
         """The runs of the schedule that have begun; their rows are written when they end."""
         for row in self._rows(query):
             if row.claim is not None:
-                yield self._running(row.job.name, row.claim)
+                yield self._claimed(row.job.name, row.claim)
+
+    def _claimed(self, name: str, claim: Claim) -> Run:
+        """The run of a claim: its row, where it has one."""
+        item = self._table.item(name, claim.key)
+        return self._running(name, claim) if item is None else self.read(item)
 
     def _rows(self, query: RunQuery) -> Iterator[Row]:
         if query.job is not None:
@@ -126,12 +136,14 @@ class Runs:
         for row in self._table.read_many(names):
             anchors[row.job.name] = row.anchor
         versions = {(item["name"]["S"], item["job_version"]["N"]) for item in behind}
+        written: dict[tuple[str, str], str] = {}
         for item in self._table.items(key(name, int(number)) for name, number in versions):
-            definitions[item["name"]["S"], item["version"]["S"][1:]] = read_job(item)
+            version = item["name"]["S"], item["version"]["S"][1:]
+            definitions[version], written[version] = read_job(item), item["written_at"]["S"]
         for item in behind:
-            name = item["name"]["S"]
-            job, anchor = definitions.get((name, item["job_version"]["N"])), anchors.get(name)
-            if job is None or anchor is None:
+            name, number = item["name"]["S"], item["job_version"]["N"]
+            job, anchor = definitions.get((name, number)), anchors.get(name)
+            if job is None or anchor is None or written[name, number] > item["ended_at"]["S"]:
                 continue  # of a job that is gone
             first, last = (read_instant(item[each]["S"]) for each in ("due", "passed"))
             for instant in job.anchored(anchor).runs(after=first, until=last):
@@ -145,13 +157,17 @@ class Runs:
                     error=STILL_RAN,
                 )
 
+    def left_out(self, name: str, since: datetime, until: datetime) -> Sequence[Run]:
+        """The runs of a job in a stretch that a longer one has passed over."""
+        return self.list(RunQuery(job=name, status=RunStatus.SKIPPED, since=since, until=until))
+
     def latest(self, rows: Iterable[Row]) -> dict[str, Run]:
         """For each job the run that started latest."""
         found: dict[str, Run] = {}
         keys = {}
         for row in rows:
             if row.claim is not None:
-                found[row.job.name] = self._running(row.job.name, row.claim)
+                found[row.job.name] = self._claimed(row.job.name, row.claim)
             elif row.last is not None:
                 keys[row.job.name] = row.last
         for item in self._table.items(key(name, version) for name, version in keys.items()):
@@ -189,31 +205,21 @@ class Runs:
             },
         )
 
-    def ensure(self, name: str, instants: Sequence[datetime], lives: Lives) -> None:
-        """Makes sure that the runs of instants which wait will start, also after a call that was cut off."""
-        waiting: dict[str, list[str]] = {}
-        for item in self._table.items(key(name, run_key(instant)) for instant in instants):
-            if item["status"]["S"] == RunStatus.PENDING.value:
-                waiting.setdefault(item["token"]["S"], []).append(item["version"]["S"])
-        for token, keys in waiting.items():
-            if not lives.is_alive(name, token):
-                lives.start_apart(name, sorted(keys), token)
+    def waiting_of(self, name: str, instants: Sequence[datetime]) -> Iterator[Item]:
+        """The rows of the runs of a job for certain instants."""
+        return self._table.items(key(name, run_key(instant)) for instant in instants)
 
-    def redrive(self, item: Item, row: Row, lives: Lives) -> Run | None:
-        """Lets a run that failed wait again; None where it has not failed."""
-        version = item["version"]["S"]
-        if lives.wait_again(row, version, "#status = :seen", seen=RunStatus.FAILED.value) is None:
-            return None
-        run = self.read(item)
-        return run.replace(
-            status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
-        )
+    def waiting(self, name: str) -> Iterator[Item]:
+        """The rows of all runs of a job, those that wait among them."""
+        return self._table.query(name)
 
 
 def _range(query: RunQuery) -> tuple[str, str]:
     """From which text to which the runs of a stretch stand, by the second."""
-    low = " " if query.since is None else write_second(whole_second(query.since))
-    high = "~" if query.until is None else write_instant(query.until + _SECOND)
+    # Without the letter at the end, which stands after the dot of a fraction.
+    low = " " if query.since is None else write_second(whole_second(query.since))[:-1]
+    is_last = query.until is None or query.until.astimezone(timezone.utc).year == _LAST_YEAR
+    high = "~" if query.until is None or is_last else write_instant(query.until + _SECOND)
     return low, high
 
 
@@ -224,3 +230,18 @@ def _fits(run: Run, query: RunQuery) -> bool:
         and (query.since is None or run.scheduled_for >= query.since)
         and (query.until is None or run.scheduled_for <= query.until)
     )
+
+
+def is_readable(item: Item) -> bool:
+    """Whether a run's row can be read; warns where it cannot."""
+    try:
+        run = read_run(item)
+        if run.status is RunStatus.RUNNING:
+            read_claimed(item)
+    except (KeyError, ValueError) as error:
+        words = (
+            f"left out: row {item['version']['S']!r} of job {item['name']['S']!r} cannot be read: {error!r}"
+        )
+        warnings.warn(words, ScheduleWarning, stacklevel=2)
+        return False
+    return True

@@ -43,6 +43,12 @@ def token_of(arn: str | None) -> str | None:
     return None if match is None else match["token"]
 
 
+def generation_of(arn: str) -> int:
+    """Of how many executions one is the latest that have handed over, by its name."""
+    match = _TOKEN.fullmatch(arn.rsplit(":", 1)[1])
+    return 1 if match is None else int(match["generation"] or 1)
+
+
 def execution_name(name: str, token: str) -> str:
     """The name of an execution, by which starting it twice is starting it once."""
     return f"{name[:67]}-{token}"
@@ -165,10 +171,16 @@ class Executions:
             asked["nextToken"] = page["nextToken"]
 
     def history(self, arn: str) -> Iterator[Mapping[str, Any]]:
-        """The events of an execution, the latest first."""
+        """The events of an execution, the latest first; none of one that is not there, such as one that ended
+        long ago."""
         asked: dict[str, Any] = {"executionArn": arn, "reverseOrder": True, "maxResults": 1000}
         while True:
-            page = self._call("get_execution_history", **asked)
+            try:
+                page = self._call("get_execution_history", **asked)
+            except BackendError as error:
+                if error.code == "ExecutionDoesNotExist":
+                    return
+                raise
             yield from page["events"]
             if not page.get("nextToken"):
                 return
@@ -191,8 +203,9 @@ def _read_runner(definition: str) -> tuple[str | None, str | None, frozenset[str
         return None, None, frozenset()
 
 
-def successor_of(execution: Execution, name: str) -> str:
-    """The name of the execution that an execution of a job has handed over to, if it has."""
-    match = _TOKEN.fullmatch(execution.arn.rsplit(":", 1)[1])
-    assert match is not None, "the execution is one of ours"
-    return f"{name[:55]}-{match['token']}-{int(match['generation'] or 1) + 1}"
+def successor_of(execution: Execution, name: str) -> str | None:
+    """The name of the execution that an execution of a job has handed over to, if it has; None where it is
+    none of ours."""
+    if execution.token is None:
+        return None
+    return f"{name[:55]}-{execution.token}-{generation_of(execution.arn) + 1}"

@@ -6,8 +6,8 @@ replace  change v0 if it is as it was read   + put v<n+1>
 change   change v0 if it is as it was read
 ```
 
-A losing writer changes nothing and learns that it has lost. No client token travels with a transaction: the
-condition makes the same call twice harmless, and says which of two callers was first.
+A losing writer changes nothing and learns that it has lost. The SDK's own retries of a transaction carry one
+client token; a caller's do not, and the condition says which of two was first.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 """
@@ -17,6 +17,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from random import random
+from threading import Event
 from typing import Any
 
 from stepsched.backends.stepfunctions.rows import (
@@ -40,8 +42,12 @@ from stepsched.sdk import camel_case, mapped
 
 UNREADABLE = "UNREADABLE_ROW"
 """The code of the error that tells of a row which this version cannot read."""
-_ATTEMPTS = 5
-"""Of a transaction that meets another one on its way."""
+_ATTEMPTS = 6
+"""Of a write that meets another one on its way."""
+_PAUSE = 0.1
+"""Seconds between two of them, at most, at first."""
+_PASSING = {"TransactionConflict", "TransactionConflictException", "ThrottlingError"}
+"""Why a write is made again."""
 _IN_A_BATCH = 25
 """Rows that BatchWriteItem deletes at once."""
 _READ_AT_ONCE = 100
@@ -62,6 +68,7 @@ class Table:
         """
         self._client = client
         self.name = table_name
+        self._pause = Event()
 
     def check(self) -> bool:
         """Looks whether it is there and has the keys that are wanted.
@@ -137,13 +144,17 @@ class Table:
         Returns:
             Whether it was written: not where it has changed meanwhile, or is gone.
         """
-        items = [{"Update": self._update(before, after)}]
+        items: list[dict[str, Any]] = [{"Update": self.update_of(before, after)}]
+        if before.claim is not None and after.token != before.token:
+            # Its execution is not the job's any more: the run that goes on gets a row before it ends.
+            items.append({"Update": {"TableName": self.name, **claim_update(before)}})
         if after.version != before.version:
             following = {**key(after.job.name, after.version), **write_version(after.job, after.updated_at)}
             items.append({"Put": {"TableName": self.name, "Item": following}})
         return self.transact(items)
 
-    def _update(self, before: Row, after: Row) -> dict[str, Any]:
+    def update_of(self, before: Row, after: Row) -> dict[str, Any]:
+        """The same as an update, for a transaction with others."""
         written = write_row(after)
         gone = [name for name in _OPTIONAL if name not in written]
         gone += ["claimed", "started_at"]
@@ -174,6 +185,7 @@ class Table:
                 "status": row.status.value,
                 "token": row.token,
                 "claimed_by": None if row.claim is None else row.claim.execution,
+                "claimed": None if row.claim is None else row.claim.key,
             }
             names |= {f"#{name}": name for name in seen}
             values |= {f":seen_{name}": {"S": value} for name, value in seen.items() if value is not None}
@@ -250,16 +262,6 @@ class Table:
             answer = self._call("batch_write_item", RequestItems={self.name: sent})
             requests += answer.get("UnprocessedItems", {}).get(self.name, [])
 
-    def release(self, name: str, execution: str) -> None:
-        """Notes that no run of an execution goes on any more, if it was so noted."""
-        self.write(
-            name,
-            CURRENT,
-            "REMOVE claimed_by, claimed, started_at",
-            "claimed_by = :by",
-            {":by": {"S": execution}},
-        )
-
     # -- runs ----------------------------------------------------------------------------------------------
 
     def put_new(self, item: Item) -> bool:
@@ -275,7 +277,7 @@ class Table:
             "ExpressionAttributeNames": {"#name": "name"},
         }
         try:
-            self._call("put_item", **put)
+            self._repeated("put_item", **put)
         except BackendError as error:
             if error.code == "ConditionalCheckFailedException":
                 return False
@@ -291,7 +293,7 @@ class Table:
         names = {f"#{each}": each for each in _RESERVED if f"#{each}" in update + condition}
         more = {"ExpressionAttributeNames": names} if names else {}
         try:
-            self._call(
+            self._repeated(
                 "update_item",
                 TableName=self.name,
                 Key={"name": {"S": name}, "version": {"S": version}},
@@ -318,8 +320,11 @@ class Table:
         Args:
             keys: Theirs; what an index says besides does not matter.
         """
-        left = ({part: each[part] for part in ("name", "version")} for each in keys)
-        while wanted := list(islice(left, _READ_AT_ONCE)):
+        left = ((each["name"]["S"], each["version"]["S"]) for each in keys)
+        while portion := dict.fromkeys(
+            islice(left, _READ_AT_ONCE)
+        ):  # no key twice: what moves stands on two pages
+            wanted = [{"name": {"S": name}, "version": {"S": version}} for name, version in portion]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
             while request:
                 answer = self._call("batch_get_item", RequestItems=request)
@@ -352,11 +357,14 @@ class Table:
             asked["ProjectionExpression"] = "#name, #version"
         return self._pages("query", asked)
 
-    def listed(self, status: str, low: str = " ", high: str = "~") -> Iterator[Item]:
+    def listed(
+        self, status: str, low: str = " ", high: str = "~", *, latest_first: bool = False
+    ) -> Iterator[Item]:
         """The keys of the rows of a status, by what they are due at, from one text to another."""
         asked = {
             "TableName": self.name,
             "IndexName": INDEX,
+            "ScanIndexForward": not latest_first,
             "KeyConditionExpression": "#status = :status AND #due BETWEEN :low AND :high",
             "ExpressionAttributeNames": {"#status": "status", "#due": "due"},
             "ExpressionAttributeValues": {
@@ -390,18 +398,28 @@ class Table:
 
     def transact(self, items: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the transaction was written; False where a condition does not hold."""
+        try:
+            self._repeated("transact_write_items", TransactItems=items)
+        except BackendError as error:
+            if "ConditionalCheckFailed" in _reasons(error):
+                return False
+            raise
+        return True
+
+    def update_all(self, *updates: Mapping[str, Any]) -> bool:
+        """The same of updates, without the table's name."""
+        return self.transact([{"Update": {"TableName": self.name, **each}} for each in updates])
+
+    def _repeated(self, operation: str, **arguments: Any) -> Any:
+        """A write that may meet another one of the same row on its way: then it is made again."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                self._call("transact_write_items", TransactItems=items)
-            except BackendError as error:  # noqa: PERF203 -- one call, a few times
-                answer = getattr(error.__cause__, "response", {})
-                reasons = [each.get("Code") for each in answer.get("CancellationReasons", [])]
-                if "ConditionalCheckFailed" in reasons:
-                    return False
-                if "TransactionConflict" not in reasons or not left:
+                return self._call(operation, **arguments)
+            except BackendError as error:
+                reasons = _reasons(error)
+                if "ConditionalCheckFailed" in reasons or not left or not reasons & _PASSING:
                     raise
-            else:
-                return True
+            self._pause.wait(_PAUSE * (_ATTEMPTS - left) * random())  # noqa: S311 -- spreads load, keeps no secret
         raise AssertionError("the last attempt raises or returns")
 
     def parse(self, item: Item) -> Row:
@@ -418,3 +436,9 @@ class Table:
     def _call(self, operation: str, **arguments: Any) -> Any:
         with mapped("dynamodb", camel_case(operation)):
             return getattr(self._client, operation)(**arguments)
+
+
+def _reasons(error: BackendError) -> set[str]:
+    """Why a write was not made."""
+    answer = getattr(error.__cause__, "response", {})
+    return {error.code, *(str(each.get("Code")) for each in answer.get("CancellationReasons", []))}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepsched.backends.stepfunctions.histories import Fate, child_of, fate_of
+from stepsched.backends.stepfunctions.histories import Fate, child_of, ending_of
 
 Events = list[dict[str, Any]]
 
@@ -49,11 +49,12 @@ AGAIN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
 
 
 def fate(*parts: Iterable[dict[str, Any]]) -> Fate:
-    return fate_of(iter([event for part in parts for event in part][::-1]))
+    return ending_of(iter([event for part in parts for event in part][::-1])).fate
 
 
 HISTORIES = [
-    ("an empty history", [], Fate.NOT_BEGUN),
+    ("a history that is not kept any more", [], Fate.UNKNOWN),
+    ("a claim that is not kept any more", [*task(CALL, *DONE), *ABORTED], Fate.UNKNOWN),
     ("claimed, and no more", [*CLAIMED, *ABORTED], Fate.NOT_BEGUN),
     ("the call was entered", [*CLAIMED, *task(CALL, ends=False), *ABORTED], Fate.NOT_BEGUN),
     ("the call was scheduled", [*CLAIMED, *task(CALL, "TaskScheduled", ends=False)], Fate.UNKNOWN),
@@ -95,6 +96,19 @@ HISTORIES = [
         "the second attempt succeeded",
         [*CLAIMED, *task(CALL, *FAILED), *passed("Pause", "Wait"), *passed("Route"), *task(CALL, *DONE)],
         Fate.DONE,
+    ),
+    (
+        "no attempt was left, and the queue was told",
+        [
+            *CLAIMED,
+            *task(CALL, *FAILED),
+            *passed("Try again?"),
+            *passed("Given up", "Pass"),
+            *task("Dead letter", *DONE),
+            *task("Record", *FAILED, ends=False),
+            *ABORTED,
+        ],
+        Fate.FAILED,
     ),
     ("the run before was done", [*WHOLE, *AGAIN, *task("Fence", *DONE), *ABORTED], Fate.NOT_BEGUN),
     ("the claim was on its way", [*WHOLE, *AGAIN, *task("Fence", *DONE[:2], ends=False)], Fate.NOT_BEGUN),

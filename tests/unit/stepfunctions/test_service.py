@@ -41,12 +41,17 @@ def test_each_execution_has_a_successor(name: str) -> None:
     latest, seen = execution_name(name, TOKEN), set[str]()
     for generation in range(2, 200):
         seen.add(latest)
-        latest = successor_of(Execution(arn(latest), "SUCCEEDED"), name)
+        following = successor_of(Execution(arn(latest), "SUCCEEDED"), name)
+        assert following is not None
+        latest = following
         assert latest.endswith(f"-{TOKEN}-{generation}")
         assert len(latest) <= 80
         assert latest not in seen
         assert token_of(arn(latest)) == TOKEN
-    assert len(successor_of(Execution(arn(f"{name[:55]}-{TOKEN}-9999999999"), "RUNNING"), name)) <= 80
+    last = successor_of(Execution(arn(f"{name[:55]}-{TOKEN}-9999999999"), "RUNNING"), name)
+    assert last is not None
+    assert len(last) <= 80
+    assert successor_of(Execution(arn("by-hand"), "SUCCEEDED"), name) is None
 
 
 def test_names_of_long_jobs_differ_by_their_tokens() -> None:
