@@ -52,7 +52,11 @@ class Jobs:
         self._orders: dict[str, list[tuple[str, str, str]]] = {}
         self._executions: dict[str, str] = {}
         self._table = _text({"Table": creation(TABLE) | {"TableStatus": "ACTIVE"}})
-        machine = {"stateMachineArn": MACHINE, "name": "runner", "roleArn": "arn:aws:iam::123456789012:role/r"}
+        machine = {
+            "stateMachineArn": MACHINE,
+            "name": "runner",
+            "roleArn": "arn:aws:iam::123456789012:role/r",
+        }
         machine |= {"definition": runner(TABLE).to_json(), "type": "STANDARD", "status": "ACTIVE"}
         self._machine = _text(machine | {"creationDate": _BEGUN})
 

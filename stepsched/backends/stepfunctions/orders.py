@@ -23,7 +23,8 @@ from stepsched.asl.render.tasks import (
     topic_arguments,
 )
 from stepsched.asl.render.timing import timing_of
-from stepsched.backends.stepfunctions.runner import LONGEST_TIMEOUT, events_left
+from stepsched.backends.stepfunctions.runner import events_left
+from stepsched.backends.stepfunctions.runner_calls import LONGEST_TIMEOUT
 from stepsched.context import SCHEDULED_TIME, find_look_alike
 from stepsched.errors import ScheduleWarning, UnsupportedError
 from stepsched.jobs import Completion, Job, OnFailure, Overlap

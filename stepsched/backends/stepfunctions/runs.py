@@ -143,7 +143,8 @@ class Runs:
         for item in behind:
             name, number = item["name"]["S"], item["job_version"]["N"]
             job, anchor = definitions.get((name, number)), anchors.get(name)
-            if job is None or anchor is None or written[name, number] > item["ended_at"]["S"]:
+            ended_at = item["ended_at"]["S"] if "ended_at" in item else item["passed"]["S"]
+            if job is None or anchor is None or written[name, number] > ended_at:
                 continue  # of a job that is gone
             first, last = (read_instant(item[each]["S"]) for each in ("due", "passed"))
             for instant in job.anchored(anchor).runs(after=first, until=last):

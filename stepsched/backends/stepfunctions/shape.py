@@ -9,6 +9,9 @@ INDEX = "by_status"
 TTL = "expires_at"
 """When DynamoDB may delete a row, in seconds since 1970; rows without it stay."""
 
+MOST_VERSIONS = 98
+"""Versions whose rows are deleted in one transaction with the job's."""
+
 _KEYS = {"name": "HASH", "version": "RANGE"}
 _INDEX_KEYS = {"status": "HASH", "due": "RANGE"}
 

@@ -34,8 +34,7 @@ from stepsched.backends.stepfunctions.rows import (
     write_second,
     write_version,
 )
-from stepsched.backends.stepfunctions.runner import MOST_VERSIONS
-from stepsched.backends.stepfunctions.shape import INDEX
+from stepsched.backends.stepfunctions.shape import INDEX, MOST_VERSIONS
 from stepsched.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
 from stepsched.sdk import camel_case, mapped
