@@ -31,6 +31,8 @@ from stepsched.jobs import CatchUp, Completion, JobStatus, Problem, Repair, RunS
 _SECOND = timedelta(seconds=1)
 _MOST_MISSED = 10_000
 """Runs of one job that are noted as missed at once, the latest ones."""
+_HANDING_OVER = timedelta(minutes=5)
+"""How long an execution may go on after its successor has begun."""
 _STILL_ITS_OWN = "attribute_not_exists(ended_at) AND (attribute_not_exists(execution) OR execution = :by)"
 """The run has not ended, and no other execution has taken it."""
 
@@ -320,8 +322,12 @@ class Mender:
 
     # -- executions ----------------------------------------------------------------------------------------
 
-    def stop_stale(self, execution: Execution) -> Repair | None:
+    def stop_stale(self, execution: Execution, now: datetime) -> Repair | None:
         """Stops an execution which no job wants. One that no job knows of is left alone.
+
+        Args:
+            execution: One that runs, as it seems.
+            now: The present.
 
         Returns:
             What was done; None where it is wanted, or is in the middle of a run.
@@ -352,6 +358,8 @@ class Mender:
             return None  # it is the one, or has only just begun
         if not owner.is_running or generation_of(execution.arn) > generation_of(owner.arn):
             return None  # the one has handed over to it
+        if owner.started_at is None or now - owner.started_at < _HANDING_OVER:
+            return None  # it has handed over, and is about to end
         return self._stop(execution, name, Problem.DOUBLED, f"has {owner.arn}")
 
     def _stop(self, execution: Execution, name: str, problem: Problem, state: str) -> Repair:

@@ -59,7 +59,7 @@ def repair(mender: Mender, runs: Runs, *, now: datetime, indexed: bool, workers:
             found += [] if mended is None else [mended]
     for token, group in running.items():
         if token not in wanted or len(group) > 1:
-            stopped = map(mender.stop_stale, group)
+            stopped = [mender.stop_stale(execution, now) for execution in group]
             found += [each for each in stopped if each is not None]
     return found
 

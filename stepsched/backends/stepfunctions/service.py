@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions.runner import TITLE
@@ -26,6 +27,7 @@ class Execution(NamedTuple):
     cause: str = ""
     given: Mapping[str, Any] = {}
     """Its input."""
+    started_at: datetime | None = None
 
     @property
     def is_running(self) -> bool:
@@ -157,7 +159,8 @@ class Executions:
         except ValueError:
             given = {}
         words = (found.get("error") or "", found.get("cause") or "")
-        return Execution(arn, found["status"], *words, given if isinstance(given, dict) else {})
+        given = given if isinstance(given, dict) else {}
+        return Execution(arn, found["status"], *words, given, found.get("startDate"))
 
     def running(self) -> Iterator[Execution]:
         """All executions of the machine that run."""

@@ -45,7 +45,13 @@ _ATTEMPTS = 6
 """Of a write that meets another one on its way."""
 _PAUSE = 0.1
 """Seconds between two of them, at most, at first."""
-_PASSING = {"TransactionConflict", "TransactionConflictException", "ThrottlingError"}
+_PASSING = {
+    "ProvisionedThroughputExceeded",
+    "ThrottlingError",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
 """Why a write is made again."""
 _IN_A_BATCH = 25
 """Rows that BatchWriteItem deletes at once."""
@@ -416,8 +422,12 @@ class Table:
                 return self._call(operation, **arguments)
             except BackendError as error:
                 reasons = _reasons(error)
-                if "ConditionalCheckFailed" in reasons or not left or not reasons & _PASSING:
+                if "ConditionalCheckFailed" in reasons or not reasons & _PASSING:
                     raise
+                if not left:
+                    told = (error.service, error.operation, error.code, error.request_id)
+                    words = f"{', '.join(sorted(reasons - {'None'}))}: {error.detail}"
+                    raise BackendError(*told, retryable=True, detail=words) from error
             self._pause.wait(_PAUSE * (_ATTEMPTS - left) * random())  # noqa: S311 -- spreads load, keeps no secret
         raise AssertionError("the last attempt raises or returns")
 
