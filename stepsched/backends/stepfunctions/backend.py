@@ -568,6 +568,7 @@ def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) 
         connect_timeout=10,
         read_timeout=30,
         user_agent_extra="stepsched",
+        parameter_validation=False,  # requests are made here, and not of what a caller hands over
     )
     with mapped("states", "connect"):
         session = boto3.Session() if session is None else session

@@ -102,7 +102,9 @@ def write_second(instant: datetime) -> str:
 
 def read_instant(text: str) -> datetime:
     """The mirror of both."""
-    return datetime.strptime(text, _FORM if "." in text else _SECONDS).replace(tzinfo=_UTC)
+    if not text.endswith("Z"):
+        raise ValueError(f"{text!r} is no instant")
+    return datetime.fromisoformat(f"{text[:-1]}+00:00")
 
 
 def whole_second(instant: datetime) -> datetime:

@@ -395,9 +395,11 @@ class Table:
         while True:
             page = self._call(operation, **asked)
             yield from page["Items"]
-            if "LastEvaluatedKey" not in page:
+            following = page.get("LastEvaluatedKey")
+            del page  # or two would be held while the next one is read
+            if following is None:
                 return
-            asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            asked["ExclusiveStartKey"] = following
 
     # -- calls ---------------------------------------------------------------------------------------------
 

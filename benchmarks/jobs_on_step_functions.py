@@ -1,6 +1,6 @@
 """What the Step Functions backend costs beside bare boto3, against a local stub, in one run.
 
-    pip install . && python benchmarks/stepfunctions.py
+    pip install . && python benchmarks/jobs_on_step_functions.py
 
 Creates one-time jobs: one TransactWriteItems and one StartExecution each. Three ways make the same calls with
 the same bodies: a plain loop over boto3, a bare thread pool over one boto3 client of each service without
