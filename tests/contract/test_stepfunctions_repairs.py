@@ -501,6 +501,36 @@ class TestWhileARunGoesOn:
         assert hours(stack) == [1, 2, 3, 4, 5, 6]
         assert {run.status.value for run in client.runs("job")} == {"succeeded"}
 
+    @pytest.mark.parametrize("verb", ["update", "pause", "cancel"])
+    def test_a_verb_between_the_end_of_a_run_and_the_end_of_its_claim_begins_nothing_anew(
+        self, stack: Stack, client: ss.SchedulerClient, verb: str
+    ) -> None:
+        """The machine writes down the run, and then that its execution has none: two writes."""
+        job = hourly(stack)
+        client.create(job)
+        stack.play(MONDAY + HOUR)
+        (name,) = stack.executions()
+        stack.dynamodb.update_item(
+            TableName="jobs",
+            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+            ExpressionAttributeValues={
+                ":by": {"S": arn(stack, name)},
+                ":key": {"S": "run#2030-01-07T01:00:00Z"},
+                ":at": {"S": "2030-01-07T01:00:00.000Z"},
+            },
+        )
+        if verb == "update":
+            client.update(job.replace(description="changed"))
+        else:
+            getattr(client, verb)("job")
+        assert [run.status.value for run in client.runs("job")][:1] == ["succeeded"]
+        kill(stack, name)
+        client.repair()
+        assert client.repair() == []
+        stack.play(END)
+        assert hours(stack) == ([1, 2, 3, 4, 5, 6] if verb == "update" else [1])
+
     @pytest.mark.parametrize("dies", [False, True])
     def test_a_run_between_its_attempts_survives_an_update(
         self, stack: Stack, client: ss.SchedulerClient, dies: bool

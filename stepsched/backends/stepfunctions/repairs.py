@@ -113,7 +113,8 @@ def _mend_running(mender: Mender, item: Item, now: datetime) -> Repair | None:
         gone = Ending(Fate.FAILED, "Stepsched.Cancelled", "the job was cancelled")
         settled = mender.settle(name, claim, RunStatus.FAILED, now, gone)
         return _repair(name, why, "noted as failed: the job is gone") if settled else None
-    if not isinstance(row, Row) or not _again(mender, row, item, ending.fate):
+    is_known = ending.fate in (Fate.DONE, Fate.FAILED)  # and somebody else has written it down
+    if is_known or not isinstance(row, Row) or not _again(mender, row, item, ending.fate):
         return None
     return _repair(name, why, "started again")
 
@@ -144,7 +145,8 @@ def _again(mender: Mender, row: Row, item: Item, fate: Fate) -> bool:
     """Lets a run wait again, if its row is as it was read."""
     values = {":seen": item["status"]}
     if "execution" in item:
-        condition, values[":by"] = "#status = :seen AND execution = :by", item["execution"]
+        condition = "#status = :seen AND execution = :by AND attribute_not_exists(ended_at)"
+        values[":by"] = item["execution"]
     else:
         condition, values[":old"] = "#status = :seen AND #token = :old", item["token"]
     version = item["version"]["S"]

@@ -261,20 +261,21 @@ def read_claimed(item: Item) -> Claim:
 
 
 def claim_update(row: Row) -> dict[str, Any]:
-    """What writes the run that goes on into a row of its own, without the table."""
+    """What writes the run that goes on into a row of its own, without the table. What the row says already
+    stays, such as that the run has ended."""
     assert row.claim is not None
-    values = {
-        ":status": {"S": RunStatus.RUNNING.value},
-        ":due": {"S": row.claim.key[4:24]},
-        ":execution": {"S": row.claim.execution},
-        ":started": {"S": write_instant(row.claim.started_at)},
+    names = {
+        "status": {"S": RunStatus.RUNNING.value},
+        "due": {"S": row.claim.key[4:24]},
+        "execution": {"S": row.claim.execution},
+        "started_at": {"S": write_instant(row.claim.started_at)},
     }
     return {
         "Key": key(row.job.name, row.claim.key),
-        "UpdateExpression": "SET #status = :status, #due = if_not_exists(#due, :due), execution = :execution,"
-        " started_at = :started",
-        "ExpressionAttributeNames": {"#status": "status", "#due": "due"},
-        "ExpressionAttributeValues": values,
+        "UpdateExpression": "SET "
+        + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in names),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in names.items()},
     }
 
 
