@@ -92,7 +92,7 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
         seen.update(call["due"] for _, call in stack.calls())
         assert max(seen.values(), default=0) <= 1, "a run happened twice"
         record = clients[0].get("job")
-        assert record.status is ss.JobStatus.ACTIVE
+        assert record.status is ss.JobStatus.ACTIVE, raised
         clients[0].repair()
         stack.server.settled(stack.account)
         assert len(live(stack)) == 1, "one execution has the job"

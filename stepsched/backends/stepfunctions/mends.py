@@ -272,6 +272,8 @@ class Mender:
         if latest is None or token_of(latest) != token:
             if cursor == row.cursor and self.lives.start(row):
                 return [_repair(name, problem, why, f"started {self.lives.execution_of(row)}")]
+            if cursor == row.cursor and self.lives.is_alive(name, str(token)):
+                return []  # somebody else has just started it
             latest = self._executions.arn(self.lives.execution_of(row))
         if self._executions.find(latest) is not None:
             problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
