@@ -342,7 +342,8 @@ class TestRunNow:
         assert (run.job, run.status, run.trigger) == ("job", ss.RunStatus.PENDING, ss.Trigger.MANUAL)
         assert run.scheduled_for == now
         assert before.status.value == status
-        assert same(client.get("job"), before, tolerance)
+        after = client.get("job")  # where no clock holds it back, the run may have begun: it is the last
+        assert same(after.replace(last_run=before.last_run), before, tolerance)
         assert names(client) == ["job"]
 
 
