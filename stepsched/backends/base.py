@@ -74,13 +74,14 @@ class Backend(ABC):
         """
 
     def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
-        """Stores new jobs as :meth:`create` does one; all are checked before the first is stored.
+        """Stores new jobs as :meth:`create` does one.
+
+        Args:
+            jobs: Each has passed :meth:`check`, so that none is stored where one is refused.
 
         Returns:
             In order, the records, or what kept a job from being stored.
         """
-        for job in jobs:
-            self.check(job)
         return self.each(self.create, jobs)
 
     def each(

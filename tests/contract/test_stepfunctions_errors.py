@@ -177,6 +177,24 @@ class TestFromStack:
     def look(self, stack: Stack, name: str) -> None:
         ss.SchedulerClient.from_stack(name, session=stack.session(), endpoint_url=stack.server.endpoint_url)
 
+    @pytest.mark.parametrize(
+        ("option", "error", "words"),
+        [
+            ({"keep_runs": 30}, ValueError, "keep_runs must be a timedelta"),
+            ({"clock": 3}, TypeError, "clock must be a clock"),
+            ({"workers": 0}, ValueError, "workers"),
+            ({"endpoint_url": 3}, ValueError, "endpoint_url"),
+            ({"keep": 3}, TypeError, "unexpected keyword argument 'keep'"),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    )
+    def test_options_are_checked_before_anything_is_asked(
+        self, stack: Stack, option: dict[str, Any], error: type[Exception], words: str
+    ) -> None:
+        denied = Denied(stack.session(), "AccessDeniedException")
+        with pytest.raises(error, match=words):
+            ss.SchedulerClient.from_stack("stack", **{"session": denied, **option})
+
     @pytest.mark.parametrize("name", ["", None, 3])
     def test_a_name_is_text(self, name: Any) -> None:
         with pytest.raises(ValueError, match="name must be text"):

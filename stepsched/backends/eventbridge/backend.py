@@ -159,8 +159,6 @@ class EventBridgeBackend(Backend):
         return self._store(job)
 
     def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
-        for job in jobs:
-            self.check(job)
         return self.each(self._store, jobs)
 
     def _store(self, job: Job) -> JobRecord:

@@ -151,14 +151,13 @@ class LocalBackend(Backend):
         self._invoker.check(job, shared=self._shared)
 
     def create(self, job: Job) -> JobRecord:
+        self.check(job)
         (answer,) = self.create_many([job])
         if isinstance(answer, StepschedError):
             raise answer
         return answer
 
     def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
-        for job in jobs:
-            self.check(job)
         now = self.now()
         with self._store.transaction("create"):
             answers = [self._create(job, now) for job in jobs]

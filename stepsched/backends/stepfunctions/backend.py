@@ -52,6 +52,7 @@ from stepsched.sdk import check_place, mapped
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _SECOND = timedelta(seconds=1)
+_DAY, _TEN_YEARS = timedelta(days=1), timedelta(days=3_653)
 _READ_AT_ONCE = 100
 _ATTEMPTS = 20
 """Of a change that meets those of others."""
@@ -108,14 +109,10 @@ class StepFunctionsBackend(Backend):
             raise ValueError(
                 f"table_name must be the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -, not {table_name!r}"
             )
-        if not isinstance(keep_runs, timedelta) or not timedelta(days=1) <= keep_runs <= timedelta(
-            days=3_653
-        ):
-            raise ValueError(f"keep_runs must be a timedelta from a day to ten years, not {keep_runs!r}")
         check_place(session, endpoint_url)
-        self._workers = pool.checked_workers(workers)
+        self._keep = _checked_keep(keep_runs)
         self._clock = checked_clock(clock)
-        self._keep = keep_runs
+        self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
         self._clients = _clients(session, region, endpoint_url, workers)
         self._table = Table(self._clients[0], table_name)
@@ -133,25 +130,34 @@ class StepFunctionsBackend(Backend):
         *,
         state_machine_output: str = "StateMachineArn",
         table_output: str = "TableName",
+        keep_runs: timedelta = timedelta(days=30),
         session: Any = None,
         endpoint_url: str | None = None,
-        **options: Any,
+        clock: Clock | None = None,
+        workers: int = 32,
     ) -> Self:
         """A backend on the machine and the table of a CloudFormation stack, such as that of
-        ``stepsched.deploy.template``. One call is made, ``cloudformation:DescribeStacks``.
+        ``stepsched.deploy.template``. One call is made, ``cloudformation:DescribeStacks``, once the
+        arguments have been checked.
 
         Args:
             name: The stack's, or its ARN, in the session's Region.
             state_machine_output: The output that holds the machine's ARN.
             table_output: The output that holds the table's name.
+            keep_runs: As for the backend, and so are the others.
             session: As for the backend.
             endpoint_url: As for the backend.
-            **options: What else the backend takes.
+            clock: As for the backend.
+            workers: As for the backend.
 
         Raises:
+            TypeError: ``session`` or ``clock`` is something else.
+            ValueError: An argument is malformed.
             BackendError: There is no such stack, or it lacks an output.
             AccessDeniedError: It may not be described.
         """
+        keep_runs, clock = _checked_keep(keep_runs), checked_clock(clock)
+        workers = pool.checked_workers(workers)
         found = find_stack(
             name,
             state_machine_output=state_machine_output,
@@ -159,7 +165,14 @@ class StepFunctionsBackend(Backend):
             session=session,
             endpoint_url=endpoint_url,
         )
-        return cls(**found._asdict(), session=session, endpoint_url=endpoint_url, **options)
+        return cls(
+            **found._asdict(),
+            keep_runs=keep_runs,
+            session=session,
+            endpoint_url=endpoint_url,
+            clock=clock,
+            workers=workers,
+        )
 
     def __repr__(self) -> str:
         machine = self._executions.machine_arn
@@ -250,11 +263,6 @@ class StepFunctionsBackend(Backend):
                 raise
         self._lives.start(row)
         return self._record(row)
-
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
-        for job in jobs:
-            self.check(job)
-        return self.each(self.create, jobs)
 
     def each(
         self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
@@ -550,6 +558,13 @@ class StepFunctionsBackend(Backend):
                 owned=row.owned,
                 current=row.owned,
             )
+
+
+def _checked_keep(keep_runs: Any) -> timedelta:
+    """How long the history of runs is kept, if it is a time that may be."""
+    if not isinstance(keep_runs, timedelta) or not _DAY <= keep_runs <= _TEN_YEARS:
+        raise ValueError(f"keep_runs must be a timedelta from a day to ten years, not {keep_runs!r}")
+    return keep_runs
 
 
 def _first_cursor(job: Job, second: datetime) -> datetime:

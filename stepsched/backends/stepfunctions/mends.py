@@ -285,9 +285,8 @@ class Mender:
                 return []
             if row.token != token:
                 return []  # somebody else is at it
-            cursor, missed = self._caught_up(
-                row, now
-            )  # a run beside the schedule has begun or ended meanwhile
+            # What has changed is a run beside the schedule, which has begun or ended.
+            cursor, missed = self._caught_up(row, now)
             after = row._replace(token=after.token, cursor=cursor)
         for instant in missed:
             text = write_instant(now)

@@ -115,19 +115,11 @@ def _order(
             "longer list of targets, or give the job a machine of its own"
         )
     if not call.is_whole:
-        for wanted, asked in (
-            ("overlap", job.overlap is not Overlap.ALLOW),
-            ("max_run_time", job.max_run_time),
-        ):
-            if asked:
-                raise ValueError(
-                    f"{wanted}: Step Functions cannot wait for what {name} starts{call.because}; "
-                    + (
-                        "use Overlap.ALLOW"
-                        if wanted == "overlap"
-                        else "use Overlap.SKIP or QUEUE, or leave it out"
-                    )
-                )
+        why = f"Step Functions cannot wait for what {name} starts{call.because}"
+        if job.overlap is not Overlap.ALLOW:
+            raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
+        if job.max_run_time is not None:
+            raise ValueError(f"max_run_time: {why}; use Overlap.SKIP or QUEUE, or leave it out")
     texts = [call.arguments]
     letter: dict[str, Any] = {}
     if job.dead_letter is not None:

@@ -326,9 +326,8 @@ class Table:
             keys: Theirs; what an index says besides does not matter.
         """
         left = ((each["name"]["S"], each["version"]["S"]) for each in keys)
-        while portion := dict.fromkeys(
-            islice(left, _READ_AT_ONCE)
-        ):  # no key twice: what moves stands on two pages
+        # No key twice in a call, which is refused: a row that moves in the index stands on two pages.
+        while portion := dict.fromkeys(islice(left, _READ_AT_ONCE)):
             wanted = [{"name": {"S": name}, "version": {"S": version}} for name, version in portion]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
             while request:
