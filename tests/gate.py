@@ -29,6 +29,8 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+PROPERTIES = "tests/property"
+"""Tests of many generated examples."""
 
 
 def main(wanted: list[str]) -> int:
@@ -67,11 +69,11 @@ def tests(python: Path) -> int:
     environment("ministack", [MINISTACK])
     environment("cfn-lint", [CFN_LINT])
     node_environment()
-    return run(
-        python,
-        *("-m", "pytest", "-n", "2", "-m", "not proof", "--doctest-modules", "stepsched", "tests"),
-        *("--cov", "--cov-report=term"),
-    )
+    # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
+    # times, which takes twice as long where it is measured what they cover.
+    pytest = ("-m", "pytest", "-n", "3", "--dist", "worksteal", "-m", "not proof")
+    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
+    return run(python, *pytest, *measured, "--cov", "--cov-report=term") or run(python, *pytest, PROPERTIES)
 
 
 def wheel(python: Path) -> int:
