@@ -2,9 +2,9 @@
 
 Scheduler's clock is the machine's, moved by what a file says. While waits are held there is one clock for
 Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
-it, and their answers go out on the standard output.
+it, and their answers go out on the standard output. And DynamoDB does one thing at a time.
 
-Needs the standard library and the pinned emulator only. What it replaces are private names of two modules
+Needs the standard library and the pinned emulator only. What it replaces are private names of three modules
 of that version; if one of them is gone, it does not start.
 """
 
@@ -36,6 +36,11 @@ MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
 """Instants are whole microseconds since `EPOCH` here."""
 STATES = tuple(f"_execute_{kind}" for kind in ("choice", "map", "parallel", "pass", "task", "wait"))
+ITEMS = (
+    *("_get_item", "_put_item", "_update_item", "_delete_item", "_query", "_scan"),
+    *("_batch_get_item", "_batch_write_item", "_transact_get_items", "_transact_write_items"),
+)
+"""What DynamoDB does with items: each as if it were alone."""
 ENDLESS = 99_999
 """Seconds for which the emulator waits for a callback if the state has no timeout."""
 
@@ -644,6 +649,24 @@ def move_clock(scheduler: ModuleType, folder: Path, clock: HeldClock) -> None:
     names["_SCHEDULE_TICK_INTERVAL"] = TICK
 
 
+def one_at_a_time(service: str, names: dict[str, Any], needed: tuple[str, ...]) -> None:
+    """Lets no two of these functions run at once. Calls over HTTP come from one thread, but those of tasks
+    from the threads of their executions: a write between the reading and the writing of another is lost."""
+    refuse_if_missing(service, names, set(needed))
+    lock = threading.RLock()
+
+    def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            with lock:
+                return function(*arguments)
+
+        return call
+
+    for name in needed:
+        names[name] = alone(names[name])
+
+
 def main() -> None:
     if os.environ.get("BIND_HOST") != "127.0.0.1":
         sys.exit("BIND_HOST must be 127.0.0.1: the emulator runs any code that it is sent")
@@ -652,6 +675,7 @@ def main() -> None:
     app = importlib.import_module("ministack.app")
     services = "ministack.services"
     move_clock(importlib.import_module(f"{services}.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]), clock)
+    one_at_a_time("dynamodb", vars(importlib.import_module(f"{services}.dynamodb")), ITEMS)
     StepFunctions(vars(importlib.import_module(f"{services}.stepfunctions")), clock).install()
     app.main()
 

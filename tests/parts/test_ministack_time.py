@@ -446,3 +446,53 @@ def test_many_sleep_at_once(place: Place) -> None:
     assert place.settled() == [START + MINUTE] * 150 + [START + MINUTE + SECOND] * 150
     assert place.move(START + MINUTE + SECOND) == []
     assert set(place.children(machine).values()) == {"SUCCEEDED"}
+
+
+def test_no_write_to_a_table_is_lost_between_tasks_and_clients(place: Place) -> None:
+    """On AWS each write of an item is atomic; tasks run in threads of the emulator's own."""
+    dynamodb = place.client("dynamodb")
+    dynamodb.create_table(
+        TableName="counts",
+        KeySchema=[{"AttributeName": "name", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "name", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"name": {"S": "all"}, **{f"padding{number}": {"S": "x" * 1_000} for number in range(100)}}
+    dynamodb.put_item(TableName="counts", Item=item)
+
+    def addition(name: str) -> dict[str, Any]:
+        return {
+            "TableName": "counts",
+            "Key": {"name": {"S": "all"}},
+            "UpdateExpression": "ADD #name :one",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+
+    machine = place.create(
+        Add={
+            "Type": "Map",
+            "Items": "{% [1..100] %}",
+            "MaxConcurrency": 4,
+            "ItemProcessor": {
+                "StartAt": "Once",
+                "States": {
+                    "Once": {
+                        "Type": "Task",
+                        "Resource": "arn:aws:states:::dynamodb:updateItem",
+                        "Arguments": addition("tasks"),
+                        "End": True,
+                    }
+                },
+            },
+            "Output": {},
+            "End": True,
+        }
+    )
+    execution = place.start(machine)
+    for _ in range(100):
+        dynamodb.update_item(**addition("clients"))
+    place.settled()
+    assert place.status(execution) == "SUCCEEDED"
+    found = dynamodb.get_item(TableName="counts", Key={"name": {"S": "all"}})["Item"]
+    assert (found["tasks"], found["clients"]) == ({"N": "100"}, {"N": "100"})
