@@ -51,7 +51,7 @@ class Place:
 
     def output(self, execution: str) -> Any:
         told = self.told(execution)
-        assert told["status"] == "SUCCEEDED", told
+        assert told["status"] == "SUCCEEDED", (told["error"], told["cause"])
         return json.loads(told["output"])
 
     def settled(self) -> list[datetime]:
@@ -496,3 +496,23 @@ def test_no_write_to_a_table_is_lost_between_tasks_and_clients(place: Place) -> 
     assert place.status(execution) == "SUCCEEDED"
     found = dynamodb.get_item(TableName="counts", Key={"name": {"S": "all"}})["Item"]
     assert (found["tasks"], found["clients"]) == ({"N": "100"}, {"N": "100"})
+
+
+def test_evaluations_at_once_do_not_time_each_other_out(place: Place) -> None:
+    """One alone takes a fifth of the second that it may take, all together take several."""
+    output = {"sum": "{% $sum([1..4000].($ % 7)) %}"}
+    begin = {"Type": "Wait", "Seconds": 60, "Next": "Work"}
+    machine = place.create(Begin=begin, Work={"Type": "Pass", "Output": output, "End": True})
+    executions = [place.start(machine) for _ in range(40)]
+    place.settled()
+    place.move(START + MINUTE)
+    assert {place.output(execution)["sum"] for execution in executions} == {11_997}
+
+
+def test_evaluation_that_takes_too_long_fails(place: Place) -> None:
+    machine = place.create(Only={"Type": "Pass", "Output": "{% $sum([1..400000].($ % 7)) %}", "End": True})
+    execution = place.start(machine)
+    place.settled()
+    told = place.told(execution)
+    assert (told["status"], told["error"]) == ("FAILED", "States.QueryEvaluationError")
+    assert "timeout after 1000 milliseconds" in told["cause"]
