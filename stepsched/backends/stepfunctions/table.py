@@ -53,6 +53,8 @@ _PASSING = {
     "TransactionInProgressException",
 }
 """Why a write is made again."""
+_REFUSED = {"ConditionalCheckFailed", "ConditionalCheckFailedException"}
+"""That a condition does not hold, in a transaction and alone."""
 _IN_A_BATCH = 25
 """Rows that BatchWriteItem deletes at once."""
 _READ_AT_ONCE = 100
@@ -281,13 +283,7 @@ class Table:
             "ConditionExpression": "attribute_not_exists(#name)",
             "ExpressionAttributeNames": {"#name": "name"},
         }
-        try:
-            self._repeated("put_item", **put)
-        except BackendError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return self._written("put_item", **put)
 
     def write(self, name: str, version: str, update: str, condition: str, values: Mapping[str, Any]) -> bool:
         """Updates a row where a condition holds. Reserved words, as ``status``, are written with a ``#``.
@@ -297,21 +293,15 @@ class Table:
         """
         names = {f"#{each}": each for each in _RESERVED if f"#{each}" in update + condition}
         more = {"ExpressionAttributeNames": names} if names else {}
-        try:
-            self._repeated(
-                "update_item",
-                TableName=self.name,
-                Key={"name": {"S": name}, "version": {"S": version}},
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                **more,
-            )
-        except BackendError as error:
-            if error.code == "ConditionalCheckFailedException":
-                return False
-            raise
-        return True
+        return self._written(
+            "update_item",
+            TableName=self.name,
+            Key={"name": {"S": name}, "version": {"S": version}},
+            UpdateExpression=update,
+            ConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            **more,
+        )
 
     def item(self, name: str, version: int | str = 0) -> Item | None:
         """A row as it stands now; None where there is none."""
@@ -404,31 +394,30 @@ class Table:
 
     def transact(self, items: Sequence[Mapping[str, Any]]) -> bool:
         """Whether the transaction was written; False where a condition does not hold."""
-        try:
-            self._repeated("transact_write_items", TransactItems=items)
-        except BackendError as error:
-            if "ConditionalCheckFailed" in _reasons(error):
-                return False
-            raise
-        return True
+        return self._written("transact_write_items", TransactItems=items)
 
     def update_all(self, *updates: Mapping[str, Any]) -> bool:
         """The same of updates, without the table's name."""
         return self.transact([{"Update": {"TableName": self.name, **each}} for each in updates])
 
-    def _repeated(self, operation: str, **arguments: Any) -> Any:
-        """A write that may meet another one of the same row on its way: then it is made again."""
+    def _written(self, operation: str, **arguments: Any) -> bool:
+        """Whether something was written; False where a condition does not hold. A write that meets another
+        one of the same row on its way is made again."""
         for left in reversed(range(_ATTEMPTS)):
             try:
-                return self._call(operation, **arguments)
+                self._call(operation, **arguments)
             except BackendError as error:
                 reasons = _reasons(error)
-                if "ConditionalCheckFailed" in reasons or not reasons & _PASSING:
+                if reasons & _REFUSED:
+                    return False
+                if not reasons & _PASSING:
                     raise
                 if not left:
                     told = (error.service, error.operation, error.code, error.request_id)
                     words = f"{', '.join(sorted(reasons - {'None'}))}: {error.detail}"
                     raise BackendError(*told, retryable=True, detail=words) from error
+            else:
+                return True
             self._pause.wait(_PAUSE * (_ATTEMPTS - left) * random())  # noqa: S311 -- spreads load, keeps no secret
         raise AssertionError("the last attempt raises or returns")
 
