@@ -139,6 +139,20 @@ def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.S
     assert hours(stack) == [1, 2, 3, 4, 5, 6]
 
 
+def claim(stack: Stack, execution: str, key: str) -> None:
+    """Has the job's row say that an execution is in the middle of a run."""
+    stack.dynamodb.update_item(
+        TableName="jobs",
+        Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+        UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
+        ExpressionAttributeValues={
+            ":by": {"S": arn(stack, execution)},
+            ":key": {"S": key},
+            ":at": {"S": f"{key[4:23]}.000Z"},
+        },
+    )
+
+
 class TestInTheMiddleOfARun:
     """An execution that dies while its target goes on."""
 
@@ -169,16 +183,7 @@ class TestInTheMiddleOfARun:
         stack.dynamodb.delete_item(
             TableName="jobs", Key={"name": {"S": "job"}, "version": {"S": "run#2030-01-07T01:00:00Z"}}
         )
-        stack.dynamodb.update_item(
-            TableName="jobs",
-            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
-            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
-            ExpressionAttributeValues={
-                ":by": {"S": arn(stack, name)},
-                ":key": {"S": "run#2030-01-07T01:00:00Z"},
-                ":at": {"S": "2030-01-07T01:00:00.000Z"},
-            },
-        )
+        claim(stack, name, "run#2030-01-07T01:00:00Z")
         found = client.repair()
         assert any("noted as succeeded" in repair.remedy for repair in found)
         stack.play(END)
@@ -380,16 +385,7 @@ class TestSeveralHands:
         client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
         stack.play(MONDAY + HOUR + 30 * MINUTE)
         name = kill(stack)
-        stack.dynamodb.update_item(
-            TableName="jobs",
-            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
-            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
-            ExpressionAttributeValues={
-                ":by": {"S": arn(stack, name)},
-                ":key": {"S": "run#2030-01-07T01:00:00Z"},
-                ":at": {"S": "2030-01-07T01:00:00.000Z"},
-            },
-        )
+        claim(stack, name, "run#2030-01-07T01:00:00Z")
         found = [repair.remedy for repair in client.repair()]
         assert any("let go of it" in remedy for remedy in found)
         assert client.repair() == []
@@ -408,16 +404,7 @@ class TestSeveralHands:
         name = kill(stack)
         key = {"name": {"S": "job"}, "version": {"S": "run#2030-01-07T01:00:00Z"}}
         stack.dynamodb.delete_item(TableName="jobs", Key=key)
-        stack.dynamodb.update_item(
-            TableName="jobs",
-            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
-            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
-            ExpressionAttributeValues={
-                ":by": {"S": arn(stack, name)},
-                ":key": key["version"],
-                ":at": {"S": "2030-01-07T01:00:00.000Z"},
-            },
-        )
+        claim(stack, name, key["version"]["S"])
         assert any("noted as failed" in repair.remedy for repair in client.repair())
         (run,) = client.runs("job")
         assert run.status is ss.RunStatus.FAILED
@@ -434,16 +421,7 @@ class TestSeveralHands:
         stack.calls()
         for name in stack.executions():
             kill(stack, name)
-        stack.dynamodb.update_item(
-            TableName="jobs",
-            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
-            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
-            ExpressionAttributeValues={
-                ":by": {"S": arn(stack, "job-0123456789ab-7")},
-                ":key": {"S": "run#2030-01-07T00:30:00Z"},
-                ":at": {"S": "2030-01-07T00:30:00.000Z"},
-            },
-        )
+        claim(stack, "job-0123456789ab-7", "run#2030-01-07T00:30:00Z")
         found = client.repair()
         assert {repair.job for repair in found} == {"job", "other"}
         assert any("is not there any more" in repair.detail for repair in found)
@@ -510,16 +488,7 @@ class TestWhileARunGoesOn:
         client.create(job)
         stack.play(MONDAY + HOUR)
         (name,) = stack.executions()
-        stack.dynamodb.update_item(
-            TableName="jobs",
-            Key={"name": {"S": "job"}, "version": {"S": "v0"}},
-            UpdateExpression="SET claimed_by = :by, claimed = :key, started_at = :at",
-            ExpressionAttributeValues={
-                ":by": {"S": arn(stack, name)},
-                ":key": {"S": "run#2030-01-07T01:00:00Z"},
-                ":at": {"S": "2030-01-07T01:00:00.000Z"},
-            },
-        )
+        claim(stack, name, "run#2030-01-07T01:00:00Z")
         if verb == "update":
             client.update(job.replace(description="changed"))
         else:
