@@ -230,7 +230,7 @@ def test_a_job_that_is_gone_is_not_changed(table: Table, dynamodb: Any) -> None:
 # -- Deletion -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [1, 2, 98, 99, 100, 260])
+@pytest.mark.parametrize("number", [1, 2, 9, 10, 100, 260])
 def test_a_deleted_job_leaves_its_runs_alone(table: Table, dynamodb: Any, number: int) -> None:
     table.create(row())
     table.create(row(name="other"))
@@ -250,12 +250,36 @@ def test_a_deleted_job_leaves_its_runs_alone(table: Table, dynamodb: Any, number
     assert table.versions(table.read("nightly")) == []
 
 
+def test_a_job_of_large_definitions_is_deleted(table: Table, dynamodb: Any) -> None:
+    """A transaction holds 4 MB, and a row 400 KB."""
+    table.create(row())
+    for version in range(2, 31):
+        key = {"name": {"S": "nightly"}, "version": {"S": f"v{version}"}}
+        assert table.put_new(
+            {**key, "job": {"S": "x" * 390_000}, "written_at": {"S": "2030-01-01T12:00:00Z"}}
+        )
+    sizes = list[int]()
+
+    def weigh(params: dict[str, Any], **_: Any) -> None:
+        wanted = json.loads(params["body"]).get("TransactItems", [])
+        sizes.append(sum(400_000 for each in wanted if "Delete" in each))
+
+    dynamodb.meta.events.register("before-call.dynamodb.TransactWriteItems", weigh)
+    assert table.delete(row())
+    assert items(dynamodb) == {}
+    assert 0 < max(sizes) <= 4_000_000
+
+
 def test_a_job_changed_meanwhile_is_not_deleted(table: Table, dynamodb: Any) -> None:
     first = row()
     table.create(first)
+    for version in range(2, 20):
+        key = {"name": {"S": "nightly"}, "version": {"S": f"v{version}"}}
+        assert table.put_new({**key, "job": {"S": "{}"}, "written_at": {"S": "2030-01-01T12:00:00Z"}})
     second = following(first)
     assert table.change(first, second)
     before = items(dynamodb)
+    assert len(before) == 20
     assert not table.delete(first)
     assert items(dynamodb) == before
     assert table.delete(second)

@@ -140,6 +140,29 @@ def test_no_permission_says_what_is_not_allowed(stack: Stack, code: str) -> None
         ss.SchedulerClient.from_stack("stack", session=denied)
 
 
+def test_a_stretch_that_ends_before_it_begins_has_no_runs_and_asks_for_none(stack: Stack) -> None:
+    """DynamoDB refuses a query from one key to an earlier one."""
+    client = client_of(stack)
+    client.create(job(stack))
+    stack.play(MONDAY + 9 * HOUR)
+    assert len(client.runs("job")) == 1
+    asked = list[str]()
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        values = json.loads(params["body"])["ExpressionAttributeValues"]
+        assert values[":low"]["S"] <= values[":high"]["S"], "DynamoDB would refuse it"
+        asked.append(values[":low"]["S"])
+
+    backend = client.backend
+    assert isinstance(backend, ss.StepFunctionsBackend)
+    backend._clients[0].meta.events.register("before-call.dynamodb.Query", refuse)
+    for name in ("job", None):
+        for status in (None, "succeeded", "running", "skipped"):
+            assert client.runs(name, status=status, since=MONDAY + 10 * HOUR, until=MONDAY) == []
+            assert client.runs(name, status=status, since=MONDAY, until=MONDAY) == []
+    assert asked
+
+
 class TestFromStack:
     def test_finds_table_and_machine(
         self, ministack: Ministack, account: str, aws: Callable[[str], Any]

@@ -13,6 +13,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.stepfunctions.runner import runner
+from stepsched.backends.stepfunctions.service import Executions
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack
@@ -432,6 +433,49 @@ class TestSeveralHands:
             ("job", "02:00"),
             ("other", "02:00"),
         ]
+
+    def test_an_execution_that_is_not_seen_yet_is_not_taken_for_gone(
+        self, stack: Stack, client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Reads of executions follow their starts within moments: a run that has just begun goes on."""
+        client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
+        stack.play(MONDAY + HOUR)
+        assert hours(stack) == [1]
+        (name,) = stack.executions()
+        unseen = arn(stack, name)
+        find, history, running = Executions.find, Executions.history, Executions.running
+        monkeypatch.setattr(Executions, "find", lambda self, arn: None if arn == unseen else find(self, arn))
+        monkeypatch.setattr(Executions, "history", lambda self, arn: iter(()))
+        monkeypatch.setattr(Executions, "running", lambda self: iter(()))
+        stack.move(MONDAY + HOUR + MINUTE)
+        assert all("invoked" not in repair.remedy for repair in client.repair())
+        monkeypatch.setattr(Executions, "find", find)
+        monkeypatch.setattr(Executions, "history", history)
+        monkeypatch.setattr(Executions, "running", running)
+        stack.play(MONDAY + 2 * HOUR)
+        assert hours(stack) == [2]
+        assert [run.status.value for run in client.runs("job")] == ["succeeded", "running"]
+
+    def test_a_call_that_aws_refuses_has_failed(self, stack: Stack, client: ss.SchedulerClient) -> None:
+        """What is wrong with a call fails the execution, and nobody can catch it: it is not tried again."""
+        client.create(hourly(stack))
+        stack.play(MONDAY + HOUR / 2)
+        (name,) = stack.executions()
+        kill(stack, name)
+        claim(stack, name, "run#2030-01-07T00:30:00Z")
+        refused = {"error": "States.Runtime", "cause": "there is no field QueueUrl"}
+        history = [
+            {"type": "ExecutionFailed", "executionFailedEventDetails": refused},
+            {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "sqs:sendMessage"}},
+            {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Fence"}},
+        ]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Executions, "history", lambda self, arn: iter(history))
+            assert any("noted as failed" in repair.remedy for repair in client.repair())
+        (run,) = client.runs("job")
+        assert (run.status.value, run.error) == ("failed", "States.Runtime: there is no field QueueUrl")
+        stack.play(MONDAY + 2 * HOUR)
+        assert hours(stack) == [1, 2]
 
     def test_stopping_one_of_many_runs_beside_the_schedule_lets_the_others_run(
         self, stack: Stack, client: ss.SchedulerClient

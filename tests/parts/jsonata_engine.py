@@ -44,6 +44,9 @@ class Measured(NamedTuple):
     result: Any
     depth: int
     """The deepest nesting of evaluations, which AWS bounds near 100."""
+    at_once: int
+    """The most evaluations that are begun and not ended: the nesting as a plain counter sees it, to which the
+    members of an object and of an array add, for they are evaluated side by side."""
     milliseconds: float
     """Of one evaluation, without the parsing of an expression that was seen before."""
 
@@ -121,7 +124,7 @@ class JsonataEngine:
     ) -> Measured:
         """The result with what it took. It is evaluated twice, as looking at the depth takes time itself."""
         (outcome,) = self._ask([(expression, bindings)], now=now, measure=True)
-        return Measured(_result(outcome), outcome["depth"], outcome["milliseconds"])
+        return Measured(_result(outcome), outcome["depth"], outcome["at_once"], outcome["milliseconds"])
 
     def _ask(
         self,

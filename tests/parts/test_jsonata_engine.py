@@ -117,8 +117,14 @@ def test_now_is_what_the_caller_says(jsonata_engine: JsonataEngine) -> None:
 def test_depth_is_the_deepest_nesting(jsonata_engine: JsonataEngine, expression: str, depth: int) -> None:
     measured = jsonata_engine.measure(expression)
     assert measured.depth == depth
+    assert measured.at_once >= depth
     assert measured.result == jsonata_engine.evaluate(expression)
     assert 0 < measured.milliseconds < part.PATIENCE * 1000
+
+
+def test_what_is_evaluated_side_by_side_is_open_at_once(jsonata_engine: JsonataEngine) -> None:
+    measured = jsonata_engine.measure("{'a': 1, 'b': 2, 'c': 3}")
+    assert (measured.depth, measured.at_once) == (2, 4)  # the object, and its three values
 
 
 def test_long_texts_pass(jsonata_engine: JsonataEngine) -> None:

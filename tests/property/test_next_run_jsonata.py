@@ -28,7 +28,8 @@ from .next_run_cases import ZONES, Case, cases, written
 UTC = timezone.utc
 SECOND = timedelta(seconds=1)
 DEEPEST = 60
-"""Levels of evaluation that an expression may take: AWS gives up near 100."""
+"""Levels of evaluation that an expression may take: AWS gives up near 100. Nobody has said whether it counts
+those side by side, so here they count."""
 CHUNKS = 4
 _AT_ONCE = 200
 
@@ -287,7 +288,7 @@ def check_depth(engine: JsonataEngine, schedule: Any, after: str) -> None:
     case = Case(schedule, datetime.fromisoformat(after).replace(tzinfo=UTC))
     measured = engine.measure(NEXT[case.timing.kind], case.bindings)
     assert measured.result == written(schedule.next_run(after=case.after))
-    assert measured.depth <= DEEPEST
+    assert measured.at_once <= DEEPEST
 
 
 def check_depth_of_latest(engine: JsonataEngine, schedule: Any, after: str) -> None:
@@ -295,7 +296,7 @@ def check_depth_of_latest(engine: JsonataEngine, schedule: Any, after: str) -> N
     begun = case.after + timedelta(days=40)
     measured = engine.measure(LATEST[case.timing.kind], case.bindings | {"begun": written(begun)})
     assert measured.result == written(latest(case, begun))
-    assert measured.depth <= DEEPEST
+    assert measured.at_once <= DEEPEST
 
 
 @pytest.mark.parametrize(("schedule", "after"), [each for each in HARD if each.id not in SLOW])
@@ -315,7 +316,7 @@ def test_depth_of_the_latest_stays_far_below_what_aws_allows(
 def test_depth_of_random_cases(jsonata_engine: JsonataEngine) -> None:
     for case in cases(400, 25):
         measured = jsonata_engine.measure(NEXT[case.timing.kind], case.bindings)
-        assert measured.depth <= DEEPEST, case
+        assert measured.at_once <= DEEPEST, case
 
 
 @pytest.mark.proof

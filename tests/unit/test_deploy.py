@@ -254,8 +254,9 @@ def needs(state: dict[str, Any]) -> list[tuple[str, str | None]]:
     service, action = called.split(":")
     given = state["Arguments"]
     if action == "transactWriteItems":
-        verbs = re.findall(r"\b(Put|Update|Delete|ConditionCheck)\b", given["TransactItems"])
-        tables = set(re.findall(r"'TableName': '([^']+)'", given["TransactItems"]))
+        text = json.dumps(given["TransactItems"]).replace('"', "'")
+        verbs = re.findall(r"'(Put|Update|Delete|ConditionCheck)': ", text)
+        tables = set(re.findall(r"'TableName': '([^']+)'", text))
         assert verbs
         assert tables == {"${TableName}"}
         return [(f"dynamodb:{verb}Item", TABLE) for verb in verbs]

@@ -54,13 +54,22 @@ def ending_of(history: Iterable[Mapping[str, Any]]) -> Ending:
             return Ending(Fate.FAILED, error, cause)
         if kind == "TaskSucceeded":
             return Ending(Fate.DONE)
+        if kind == "ExecutionFailed" and fate is Fate.NOT_BEGUN:
+            # What AWS refuses of a call before it is made, and lets nobody catch, it will refuse again.
+            return Ending(Fate.FAILED, *_words(event))
         if kind in _SENT:
             fate = Fate.UNKNOWN
         elif kind in _FAILED:
             fate = Fate.UNKNOWN
-            details: Mapping[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
-            error, cause = details.get("error", ""), details.get("cause", "")[:4_000]
+            error, cause = _words(event)
     return Ending(fate)
+
+
+def _words(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Error and cause of a failure."""
+    kind = event["type"]
+    details: Mapping[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
+    return details.get("error", ""), details.get("cause", "")[:4_000]
 
 
 def _since_claim(history: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:

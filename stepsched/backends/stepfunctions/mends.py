@@ -33,6 +33,9 @@ _MOST_MISSED = 10_000
 """Runs of one job that are noted as missed at once, the latest ones."""
 _HANDING_OVER = timedelta(minutes=5)
 """How long an execution may go on after its successor has begun."""
+_UNSEEN = timedelta(minutes=5)
+"""How long after its start nobody concludes from not seeing an execution that it is gone: reads follow starts
+within moments, and clocks differ."""
 _STILL_ITS_OWN = "attribute_not_exists(ended_at) AND (attribute_not_exists(execution) OR execution = :by)"
 """The run has not ended, and no other execution has taken it."""
 
@@ -196,7 +199,7 @@ class Mender:
             What was wrong, and what was done.
         """
         found: list[Repair] = []
-        if row.claim is not None and not self._goes_on(row.claim):
+        if row.claim is not None and not self.goes_on(row.claim, now):
             token = row.token
             row, settled = self._settle_claim(row, row.claim, now)
             found += settled
@@ -211,9 +214,12 @@ class Mender:
             return [*found, _repair(row.job.name, Problem.DEAD, why, "deleted it")]
         return [*found, *self._revive(row, now)]
 
-    def _goes_on(self, claim: Claim) -> bool:
+    def goes_on(self, claim: Claim, now: datetime) -> bool:
+        """Whether the execution of a run that has begun still runs."""
         execution = self._executions.find(claim.execution)
-        return execution is not None and execution.is_running
+        if execution is None:
+            return now - claim.started_at < _UNSEEN
+        return execution.is_running
 
     def _settle_claim(self, row: Row, claim: Claim, now: datetime) -> tuple[Row, list[Repair]]:
         """Brings a run to its end whose execution is gone: noted where its history tells how it went, and

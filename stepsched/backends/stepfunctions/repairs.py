@@ -11,7 +11,7 @@ from stepsched.backends.stepfunctions.histories import Ending, Fate, ending_of
 from stepsched.backends.stepfunctions.mends import Mender
 from stepsched.backends.stepfunctions.rows import Item, Row, read_claimed
 from stepsched.backends.stepfunctions.runs import Runs, is_readable
-from stepsched.backends.stepfunctions.service import Execution, token_of
+from stepsched.backends.stepfunctions.service import Execution
 from stepsched.backends.stepfunctions.table import UNREADABLE
 from stepsched.errors import BackendError, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
@@ -91,7 +91,7 @@ def _mend_waiting(mender: Mender, runs: Runs, now: datetime, running: set[str]) 
             continue
         assert isinstance(row, Row)
         if row.job.is_one_time:  # it may end with the run
-            again = [_again(mender, row, item, Fate.NOT_BEGUN) for item in items if not _lives(mender, item)]
+            again = [_again(mender, row, item, Fate.NOT_BEGUN) for item in items if not _waits(mender, item)]
             found += [_repair(name, why, "started again")] if any(again) else []
         elif mender.lives.ensure(items):
             found.append(_repair(name, why, "started again"))
@@ -100,9 +100,9 @@ def _mend_waiting(mender: Mender, runs: Runs, now: datetime, running: set[str]) 
 
 def _mend_running(mender: Mender, item: Item, now: datetime) -> Repair | None:
     """Mends a run that goes on by its row, and whose execution is gone."""
-    if _lives(mender, item):
-        return None
     name, claim = item["name"]["S"], read_claimed(item)
+    if mender.goes_on(claim, now):
+        return None
     why = f"the run {claim.key} of the job goes on by its row, and no execution has it"
     ending = ending_of(mender.lives.executions.history(claim.execution))
     remedy = mender.settle_known(name, claim, now, ending)
@@ -131,14 +131,9 @@ def _row(mender: Mender, name: str) -> Row | str | None:
         return UNREADABLE
 
 
-def _lives(mender: Mender, item: Item) -> bool:
-    """Whether the execution of a run's row runs."""
-    latest = item["execution"]["S"] if "execution" in item else None
-    token = item["token"]["S"] if "token" in item else str(token_of(latest))
-    if latest is not None:
-        execution = mender.lives.executions.find(latest)
-        return execution is not None and execution.is_running
-    return mender.lives.is_alive(item["name"]["S"], token)
+def _waits(mender: Mender, item: Item) -> bool:
+    """Whether an execution runs that will take a run which waits."""
+    return mender.lives.is_alive(item["name"]["S"], item["token"]["S"])
 
 
 def _again(mender: Mender, row: Row, item: Item, fate: Fate) -> bool:

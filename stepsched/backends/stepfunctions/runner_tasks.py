@@ -24,6 +24,7 @@ from stepsched.backends.stepfunctions.runner_words import (
     REFUSED,
     REST,
     RETRIED,
+    SPENT_ON_RETRIES,
     TURN,
     given,
     written,
@@ -71,7 +72,7 @@ class TableTasks:
                 "mine": f"{{% $exists({item}.token.S) and {item}.token.S = $states.input.token %}}",
                 "left": given("left", "[]"),
                 "apart": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
-                "job": f"{{% {plan} : {{}} %}}",
+                "job": f"{{% {plan} ~> $sift(function($value, $key) {{$key != 'plan'}}) : {{}} %}}",
                 "plan": f"{{% {plan}.plan : {{}} %}}",
                 # The row knows the last run that was claimed; a run that passed others over ended later.
                 "after": f"{{% $exists({item}.cursor.S) ? ({later}) : '' %}}",
@@ -222,7 +223,10 @@ class TableTasks:
                 "ProjectionExpression": "#status",
                 "ExpressionAttributeNames": {"#status": "status"},
             },
-            assign={"taken": f"{{% $exists({item}.status.S) ? {item}.status.S != 'pending' : true %}}"},
+            assign={
+                "taken": f"{{% $exists({item}.status.S) ? {item}.status.S != 'pending' : true %}}",
+                **SPENT_ON_RETRIES,
+            },
             output={},
             retry=(PATIENT,),
             next="Look",
@@ -254,6 +258,7 @@ class TableTasks:
             assign={
                 "after": "{% $apart ? $after : $due %}",
                 "left": f"{{% $apart ? {REST[2:-2].strip()} : $left %}}",
+                **SPENT_ON_RETRIES,
             },
             next="Plan",
         )
@@ -337,13 +342,13 @@ class TableTasks:
         return Task(
             comment="The run's row, and in the job's which run comes next",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
-            arguments={"TransactItems": f"{{% [{written({'Update': self.run_update()})}, {job}] %}}"},
+            arguments={"TransactItems": [{"Update": self.run_update()}, f"{{% {job} %}}"]},
             output={},
             retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), PATIENT),
             catch=(
                 Catcher(error_equals=(CANCELLED,), next="Keep", assign={**done, "recorded": True}, output={}),
             ),
-            assign={**done, "spent": f"{{% $spent + {RETRIED} %}}"},
+            assign={**done, **SPENT_ON_RETRIES},
             next="Plan",
         )
 
@@ -354,6 +359,7 @@ class TableTasks:
             arguments=self.run_update("$due"),
             output={},
             retry=(PATIENT,),
+            assign=SPENT_ON_RETRIES,
             next="Release",
         )
 
@@ -371,6 +377,7 @@ class TableTasks:
             output={},
             retry=(REFUSED, PATIENT),
             catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Look", output={}),),
+            assign=SPENT_ON_RETRIES,
             next="Look",
         )
 
@@ -397,7 +404,7 @@ class TableTasks:
                 "wanted": f"{{% $apart or ({mine}) %}}",
                 "busy": f"{{% {busy} %}}",
                 "claimed": f"{{% {busy} ? {item}.claimed.S : '' %}}",
-                "spent": f"{{% $spent + {ASTRAY} %}}",
+                "spent": f"{{% $spent + {ASTRAY} + {RETRIED} %}}",
             },
             output={},
             retry=(PATIENT,),
@@ -443,7 +450,8 @@ class TableTasks:
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": f"{{% $append([{written(current)}], {versions}) %}}"},
             output={},
-            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=3), PATIENT),
+            # It may be cancelled for other reasons than the token, such as too many writes at once.
+            retry=(Retrier(error_equals=(CANCELLED,), interval_seconds=1, max_attempts=6), PATIENT),
             catch=(Catcher(error_equals=(CANCELLED,), next="Stopped", output={}),),
             next="Done",
         )

@@ -49,6 +49,7 @@ CLAIM = {"#by": "claimed_by", "#claimed": "claimed", "#started": "started_at"}
 ME = "$states.context.Execution.Id"
 RETRIED = "3 * ($exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0)"
 """Events of a task's retries, which nobody has foreseen."""
+SPENT_ON_RETRIES = {"spent": f"{{% $spent + {RETRIED} %}}"}
 
 
 def filled(text: str) -> str:

@@ -58,6 +58,8 @@ class Runs:
     def list(self, query: RunQuery) -> list[Run]:
         """The runs that fit, in the order in which they were recorded; of a limited number, those that were
         scheduled latest."""
+        if query.since is not None and query.until is not None and query.since > query.until:
+            return []  # DynamoDB refuses such a stretch
         rows = self._of_job(query, query.job) if query.job else self._of_all(query)
         items = list(filter(is_readable, rows))
         found = {run.id: run for run in map(self.read, items)}

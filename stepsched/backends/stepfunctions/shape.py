@@ -9,8 +9,8 @@ INDEX = "by_status"
 TTL = "expires_at"
 """When DynamoDB may delete a row, in seconds since 1970; rows without it stay."""
 
-MOST_VERSIONS = 98
-"""Versions whose rows are deleted in one transaction with the job's."""
+MOST_VERSIONS = 9
+"""Versions whose rows are deleted in one transaction with the job's: it holds 4 MB, and a row 400 KB."""
 
 _KEYS = {"name": "HASH", "version": "RANGE"}
 _INDEX_KEYS = {"status": "HASH", "due": "RANGE"}

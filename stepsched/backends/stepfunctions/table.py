@@ -236,21 +236,18 @@ class Table:
         return read_versions([item for item in found if item["version"]["S"] != CURRENT], row)
 
     def delete(self, row: Row) -> bool:
-        """Deletes a job with the rows of its versions, in one transaction; of very many versions the oldest
-        before.
+        """Deletes a job with the rows of its versions, in one transaction; those of very many follow.
 
         Returns:
             Whether it was deleted: not where it has been changed meanwhile.
         """
-        while True:
-            found = self.query(row.job.name, "v", "w", keys_only=True)
-            keys = [{part: item[part] for part in ("name", "version")} for item in found]
-            rest = [each for each in keys if each != key(row.job.name)]
-            if len(rest) <= MOST_VERSIONS:
-                break
-            self._delete_rows(rest[MOST_VERSIONS:])
+        found = self.query(row.job.name, "v", "w", keys_only=True)
+        keys = [{part: item[part] for part in ("name", "version")} for item in found]
+        versions = [each for each in keys if each != key(row.job.name)]
         conditions, names, values = self._unchanged(row)
-        deletes: list[dict[str, Any]] = [{"Delete": {"TableName": self.name, "Key": each}} for each in rest]
+        deletes: list[dict[str, Any]] = [
+            {"Delete": {"TableName": self.name, "Key": each}} for each in versions[:MOST_VERSIONS]
+        ]
         current = {
             "TableName": self.name,
             "Key": key(row.job.name),
@@ -260,7 +257,10 @@ class Table:
         }
         # The run that goes on is not the job's any more, and has a row of its own until it ends.
         goes_on = [] if row.claim is None else [{"Update": {"TableName": self.name, **claim_update(row)}}]
-        return self.transact([{"Delete": current}, *goes_on, *deletes])
+        if not self.transact([{"Delete": current}, *goes_on, *deletes]):
+            return False
+        self._delete_rows(versions[MOST_VERSIONS:])
+        return True
 
     def _delete_rows(self, keys: Sequence[Item]) -> None:
         requests: list[Any] = [{"DeleteRequest": {"Key": each}} for each in keys]

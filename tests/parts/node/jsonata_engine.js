@@ -92,7 +92,7 @@ function start(expression, bindings, now) {
   }
 }
 
-// The deepest nesting of evaluations. The engine evaluates the members of an array or object side by side, where
+// The deepest nesting of evaluations, and the most that are open at once. The engine evaluates the members of an array or object side by side, where
 // a plain counter would add them up; so each evaluation knows the one it belongs to. What is inherited may be a
 // sibling, as the context outlives the call that set it: one that has ended or has not yet begun is no parent.
 async function depthOf(expression, bindings, now) {
@@ -103,7 +103,10 @@ async function depthOf(expression, bindings, now) {
     return node;
   };
   let deepest = 0;
+  let open = 0;
+  let most = 0;
   expression.assign(ENTRY, () => {
+    most = Math.max(most, ++open);
     const parent = innermost();
     const node = { parent, depth: (parent?.depth ?? 0) + 1, open: false };
     deepest = Math.max(deepest, node.depth);
@@ -113,6 +116,7 @@ async function depthOf(expression, bindings, now) {
     });
   });
   expression.assign(EXIT, () => {
+    open--;
     innermost().open = false;
   });
   try {
@@ -121,7 +125,7 @@ async function depthOf(expression, bindings, now) {
     expression.assign(ENTRY, undefined);
     expression.assign(EXIT, undefined);
   }
-  return deepest;
+  return { depth: deepest, at_once: most };
 }
 
 async function outcome([text, bindings], { now, measure }) {
@@ -133,7 +137,7 @@ async function outcome([text, bindings], { now, measure }) {
     if (typeof value === "function" || value?._jsonata_function || value?._jsonata_lambda) {
       throw new Error("the result is a function");
     }
-    const measured = measure ? { depth: await depthOf(expression, bindings, now), milliseconds } : {};
+    const measured = measure ? { ...(await depthOf(expression, bindings, now)), milliseconds } : {};
     return { value, ...measured };
   } catch (error) {
     const { code = "", message = String(error), position = null } = error;

@@ -43,6 +43,12 @@ BEGINNING = [
 ]
 CLAIMED = [*BEGINNING, *task("Fence", *DONE), *passed("Route")]
 ABORTED = [{"type": "ExecutionAborted"}]
+REFUSED = [
+    {
+        "type": "ExecutionFailed",
+        "executionFailedEventDetails": {"error": "States.Runtime", "cause": "no field FunctionName"},
+    }
+]
 WHOLE = [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE)]
 """A run from its claim to its record."""
 AGAIN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
@@ -57,6 +63,13 @@ HISTORIES = [
     ("a claim that is not kept any more", [*task(CALL, *DONE), *ABORTED], Fate.UNKNOWN),
     ("claimed, and no more", [*CLAIMED, *ABORTED], Fate.NOT_BEGUN),
     ("the call was entered", [*CLAIMED, *task(CALL, ends=False), *ABORTED], Fate.NOT_BEGUN),
+    ("AWS refused the call", [*CLAIMED, *task(CALL, ends=False), *REFUSED], Fate.FAILED),
+    ("AWS failed it after the call", [*CLAIMED, *task(CALL, *DONE), *REFUSED], Fate.DONE),
+    (
+        "AWS failed it while it called",
+        [*CLAIMED, *task(CALL, "TaskScheduled", ends=False), *REFUSED],
+        Fate.UNKNOWN,
+    ),
     ("the call was scheduled", [*CLAIMED, *task(CALL, "TaskScheduled", ends=False)], Fate.UNKNOWN),
     (
         "the call was started",
