@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched.backends.stepfunctions import backend as stepfunctions_backend
 from stepsched.backends.stepfunctions.runner import runner
 from stepsched.backends.stepfunctions.service import Executions
 from stepsched.testing import FakeClock
@@ -489,6 +490,26 @@ class TestSeveralHands:
         assert [run.scheduled_for.hour for run in runs] == [21, 22, 23]
         assert [run.status.value for run in runs] == ["failed", "succeeded", "succeeded"]
         assert client.repair() == []
+
+
+def test_a_backfill_of_several_executions_runs_each_once_and_never_two_at_once(
+    stack: Stack, client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepfunctions_backend, "_MOST_HANDED_OVER", 2)
+    client.create(hourly(stack, stack.slow(MINUTE / 2), overlap=ss.Overlap.QUEUE))
+    client.pause("job")
+    made = client.backfill("job", since=MONDAY - 5 * HOUR, until=MONDAY - MINUTE)
+    stack.server.settled(stack.account)
+    assert len(stack.executions()) == 3
+    stack.play(MONDAY + HOUR)
+    assert hours(stack) == [run.scheduled_for.hour for run in made] == [19, 20, 21, 22, 23]
+    assert stack.executions() == []
+    runs = sorted(client.runs("job"), key=lambda run: run.started_at or END)
+    assert {run.status.value for run in runs} == {"succeeded"}
+    for earlier, later in pairwise(runs):
+        assert earlier.ended_at
+        assert later.started_at
+        assert earlier.ended_at <= later.started_at
 
 
 def test_runs_are_found_by_fractions_of_a_second(stack: Stack, client: ss.SchedulerClient) -> None:

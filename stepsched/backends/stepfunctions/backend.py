@@ -57,8 +57,12 @@ _READ_AT_ONCE = 100
 _ATTEMPTS = 20
 """Of a change that meets those of others."""
 _BACKFILLED_AT_ONCE = 10_000
-_HANDED_OVER = 1_000
-"""Runs beside the schedule that one execution takes: for each it goes through the keys of all."""
+_HANDED_OVER = 230_000
+"""Bytes that an execution may hold of a job's plan and of the keys of runs beside the schedule."""
+_KEY = 32
+"""Bytes of a key, with all that belongs to it."""
+_MOST_HANDED_OVER = 4_000
+"""Keys that it may hold: for each run it goes through all of them."""
 
 
 class StepFunctionsBackend(Backend):
@@ -472,7 +476,9 @@ class StepFunctionsBackend(Backend):
             )
         left_out = {run_key(run.scheduled_for) for run in self._runs.left_out(name, since, until)}
         claimed = {*left_out, *(() if row.claim is None else (row.claim.key,))}
-        tokens = [new_token() for _ in range(0, len(wanted), _HANDED_OVER)]
+        room = (_HANDED_OVER - len(row.plan.encode())) // _KEY
+        portion = max(1, min(_MOST_HANDED_OVER, room))
+        tokens = [new_token() for _ in range(0, len(wanted), portion)]
 
         def record(numbered: tuple[int, datetime]) -> Run | None:
             number, instant = numbered
@@ -484,7 +490,7 @@ class StepFunctionsBackend(Backend):
                 status=RunStatus.PENDING,
                 trigger=Trigger.BACKFILL,
             )
-            token = tokens[number // _HANDED_OVER]
+            token = tokens[number // portion]
             waiting = write_run(run, token=token, recorded_at=recorded_at, version=version)
             return run if version not in claimed and self._table.put_new(waiting) else None
 
