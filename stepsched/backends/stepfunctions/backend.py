@@ -146,7 +146,7 @@ class StepFunctionsBackend(Backend):
             name: The stack's, or its ARN, in the session's Region.
             state_machine_output: The output that holds the machine's ARN.
             table_output: The output that holds the table's name.
-            keep_runs: As for the backend, and so are the others.
+            keep_runs: As for the backend.
             session: As for the backend.
             endpoint_url: As for the backend.
             clock: As for the backend.

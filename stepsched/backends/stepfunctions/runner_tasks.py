@@ -433,7 +433,8 @@ class TableTasks:
         )
 
     def delete(self) -> Task:
-        """Deletes a job with the rows of its versions, unless it has been changed meanwhile."""
+        """Deletes a job with the rows of its first versions, unless it has been changed meanwhile. The rows
+        of later ones stay; a new job of that name writes over them."""
         current = {
             "Delete": {
                 **self.job_key,
