@@ -70,7 +70,8 @@ class Retry(Value, frozen=True):
     max_attempts: int = Field(default=3, ge=0, le=185, strict=True)
     """Attempts after the first one."""
     max_age: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
-    """No attempt starts later than this after the scheduled instant; inclusive."""
+    """No further attempt starts later than this after the run came due (was recorded); inclusive. A run
+    whose process ended is bounded by it as well."""
     interval: Duration = Field(default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
     """The pause before the second attempt. On EventBridge Scheduler the service chooses."""
     backoff_rate: float = Field(default=2.0, ge=1, le=10, allow_inf_nan=False)
@@ -169,6 +170,9 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     on_failure: OnFailure = OnFailure.CONTINUE
     overlap: Overlap = Overlap.ALLOW
     catch_up: CatchUp = CatchUp.ALL
+    catch_up_within: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
+    """A scheduled run that could not begin within this after it should have is recorded as missed and does
+    not run, whether nothing was there to start it or it waited for a free thread. None: no limit."""
     jitter: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
     """A run starts at a moment within this after its scheduled instant."""
     max_run_time: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
@@ -284,10 +288,27 @@ class Run(Value, frozen=True):
     """Whether an attempt was cut off by the end of its process and started again."""
     error: str | None = None
     """The latest attempt's failure."""
+    traceback: str | None = None
+    """Where the latest attempt failed, as Python prints it, cut to a bounded length. None: it has not failed,
+    or the backend knows no more than ``error``."""
     output: str | None = None
     """What the target answered, as text, cut to a bounded length."""
+    pending_reason: str | None = None
+    """Why a pending run does not start although its time has come, such as a handler that no worker has.
+    None: nothing but its time, its turn or a free thread is awaited."""
     link: str | None = None
     """A page of the provider's console on which to look at it. None: there is none."""
+
+    @property
+    def result(self) -> Any:
+        """The output as the value that it is: decoded where it is JSON, as a handler's answer is, else the
+        text itself. None: there is no output."""
+        if self.output is None:
+            return None
+        try:
+            return json.loads(self.output)
+        except (ValueError, RecursionError):
+            return self.output
 
 
 class Problem(str, Enum):
