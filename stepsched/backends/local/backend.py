@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -454,14 +454,9 @@ class LocalBackend(Backend):
             self._engine.stop(seconds)
             told.put(0)
 
-        stopper = threading.Thread(target=stop, name="stepsched-stop", daemon=True)
-        stopper.start()
-        while stopper.is_alive():
-            try:
-                if told.get(timeout=1):
-                    self._engine.hurry()
-            except Empty:
-                continue
+        threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
+        while told.get():  # the number of a signal, or that it has ended
+            self._engine.hurry()
 
     async def __aenter__(self) -> Self:
         """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
