@@ -123,6 +123,12 @@ def use(backend: ss.Backend | None) -> ss.JobRecord | None:
                 status: ss.JobStatus = verb("plain").status
                 print(status.value, len(found))
             run: ss.Run = client.run_now("plain")
+            ended: ss.Run = client.wait(run, timeout=timedelta(minutes=1))
+            print(ended.status, client.wait(run, timeout=2.5), client.wait(run))
+            for upcoming in client.upcoming(until=NOW, limit=5, group="reports"):
+                instant: datetime = upcoming.at
+                print(instant, upcoming.job.name)
+            client.close(timeout=10)
             history: list[ss.Run] = client.runs("plain", status=ss.RunStatus.FAILED, since=NOW, limit=5)
             history += client.backfill("plain", since=NOW - timedelta(days=1), until=NOW)
             records: list[ss.JobRecord] = client.create_many(jobs())
@@ -181,6 +187,9 @@ client.runs("j", limit="5")  # arg-type
 client.get("j").next_run.isoformat()  # union-attr
 client.get("j").job.colour  # attr-defined
 client.delete("j")  # attr-defined
+client.wait(5)  # arg-type
+client.wait(client.run_now("j"), 5)  # misc, call-arg
+client.upcoming(5)  # misc, call-arg
 """
 
 SETTINGS = """

@@ -137,9 +137,9 @@ class LocalBackend(Backend):
         """
         self._invoker.wrap(wrapper)
 
-    def close(self) -> None:
+    def close(self, *, timeout: timedelta | float | None = None) -> None:
         """Stops and closes the file. The object is of no use afterwards."""
-        self.stop()
+        self.stop(timeout=timeout)
         self._store.close()
 
     # -- jobs --------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ class LocalBackend(Backend):
         """Begins to fire what is due. Harmless twice; on a played clock there is nothing to start."""
         self._engine.start()
 
-    def stop(self) -> None:
+    def stop(self, *, timeout: timedelta | float | None = None) -> None:  # noqa: ARG002 -- not yet kept
         """Ends firing: nothing new is claimed, and runs in flight are awaited. Harmless twice."""
         self._engine.stop()
 
