@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stepsched import deploy as deploy
     from stepsched import iam as iam
     from stepsched import testing as testing
+    from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
+    from stepsched.aio import CallCancelledError as CallCancelledError
     from stepsched.asl.render import render_asl as render_asl
     from stepsched.backends.base import Backend as Backend
     from stepsched.backends.eventbridge import DeadLetter as DeadLetter
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "stepsched.aio": ("AsyncSchedulerClient", "CallCancelledError"),
     "stepsched.asl.render": ("render_asl",),
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),

@@ -64,6 +64,8 @@ CALLS: dict[str, str] = {
     "SchedulerClient.wait": "self, run, *, timeout=",
     "SchedulerClient.upcoming": "self, *, until=, limit=, name_prefix=, group=, tags=",
     "SchedulerClient.close": "self, *, timeout=",
+    "AsyncSchedulerClient": "backend=",
+    "CallCancelledError": "call, may_have_happened",
     "LocalBackend": "path=, *, clock=, workers=, handlers=",
     "LocalBackend.register": "self, target, handler",
     "LocalBackend.run_until": "self, until",
