@@ -30,7 +30,7 @@ def firing() -> Iterator[Firing]:
 def test_a_timeout_that_is_no_length_of_time_is_refused(firing: Firing, timeout: object) -> None:
     for verb in (firing.backend.stop, firing.backend.close):
         with pytest.raises((ValueError, TypeError), match="timeout"):
-            verb(timeout)  # type: ignore[arg-type]
+            verb(timeout=timeout)  # type: ignore[call-arg,arg-type]
     assert firing.backend._engine.is_firing
 
 
@@ -42,7 +42,7 @@ def test_what_does_not_end_in_time_waits_to_be_started_again_and_says_so(
     firing.client.create(job(blocked, schedule=NEVER))
     firing.client.run_now("job")
     assert blocked.entered.wait(PATIENCE)
-    firing.backend.stop(timeout)
+    firing.backend.stop(timeout=timeout)
     (run,) = firing.client.runs("job")
     assert (run.status, run.restarted, run.pending_reason) == (
         ss.RunStatus.PENDING,
@@ -59,7 +59,7 @@ def test_it_is_not_started_again_beside_a_call_that_still_goes_on_and_that_ends_
     firing.client.create(job(blocked, schedule=NEVER))
     firing.client.run_now("job")
     assert blocked.entered.wait(PATIENCE)
-    firing.backend.stop(0)
+    firing.backend.stop(timeout=0)
     firing.backend.start()
     firing.let_turns_pass()
     assert firing.client.runs("job")[0].status is ss.RunStatus.PENDING
