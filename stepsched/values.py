@@ -77,7 +77,7 @@ def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
     return length.total_seconds()
 
 
-class Value(BaseModel, frozen=True, extra="forbid"):
+class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A frozen, validated value.
 
     ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.

@@ -23,7 +23,7 @@ from stepsched.schedules.zones import UTC
 from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_DATE_AND_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 
 
 class ScheduleValue(PositionalValue):
@@ -183,7 +183,7 @@ def read_moment(value: object) -> datetime:
 def _read_text(text: str) -> datetime:
     from dateutil.parser import isoparse
 
-    if not _DATE_AND_TIME.match(text) or not text.isascii():
+    if not re.match(_DATE_AND_TIME, text) or not text.isascii():
         raise ValueError(f"{text!r} is not a date and a time, such as '2030-01-01T09:00'")
     try:
         return isoparse(text)

@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from stepsched.values import PositionalValue
 
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
 
 class HandlerTarget(PositionalValue, frozen=True):
@@ -41,7 +41,7 @@ class HandlerTarget(PositionalValue, frozen=True):
             ValueError: Neither a path of that form nor a callable.
         """
         if isinstance(handler, str):
-            if not _PATH.fullmatch(handler):
+            if not re.fullmatch(_PATH, handler):
                 raise ValueError(f"{handler!r} is not of the form 'package.module:function'")
             self._assign(handler=handler, kind=kind)
             return
@@ -50,7 +50,7 @@ class HandlerTarget(PositionalValue, frozen=True):
         module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
-        if not _PATH.fullmatch(self.handler) or _find(handler, name) != handler:
+        if not re.fullmatch(_PATH, self.handler) or _find(handler, name) != handler:
             self._function = handler
 
     @property
