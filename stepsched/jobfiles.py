@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stepsched.context import revive
+from stepsched.decorator import job_of
 from stepsched.errors import JobFileError
 from stepsched.jobs import Job
 
@@ -25,7 +26,8 @@ def load_jobs(source: str | Path) -> list[Job]:
         source: A path ending in ``.json``, ``.yaml``, ``.yml`` or ``.py``, or the dotted name of a
             module. JSON and YAML hold a list of jobs in the form of ``Job.model_dump_json()``, or a
             mapping with that list under ``jobs``; YAML needs the extra ``stepsched[yaml]``. A module
-            gives every :class:`Job`, and every list or tuple of them, at its top.
+            gives every :class:`Job`, every function below ``@ss.job``, and every list or tuple of them, at
+            its top, also those that it imports from another module; each counts once.
 
     Raises:
         JobFileError: The file cannot be read, holds no job, a job is refused, or a name stands twice.
@@ -171,11 +173,9 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _from_module(module: ModuleType) -> list[Job]:
-    jobs: list[Job] = []
+    values: list[object] = []
     for value in vars(module).values():
-        if isinstance(value, Job):
-            jobs.append(value)
-        elif isinstance(value, (list, tuple)):
-            jobs.extend(item for item in value if isinstance(item, Job))
-    # One job may be both a name of its own and an item of a list.
-    return list({id(job): job for job in jobs}.values())
+        values.extend(value if isinstance(value, (list, tuple)) else [value])
+    found = (value if isinstance(value, Job) else job_of(value) for value in values)
+    # One job may be a function's, a name of its own and an item of a list.
+    return list({id(job): job for job in found if job is not None}.values())
