@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any
 
@@ -47,6 +48,18 @@ Duration = Annotated[
     timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
 ]
 """A length of time; bare numbers are refused, since they do not tell their unit."""
+
+
+class StrEnum(str, Enum):
+    """Words that print as they are written on the wire, on every version of Python.
+
+    ``repr`` tells the class and the name as well.
+    """
+
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        return str.__format__(self, format_spec)
 
 
 class Value(BaseModel, frozen=True, extra="forbid"):
