@@ -19,7 +19,7 @@ from typing_extensions import Self
 from stepsched.clock import utc_now
 from stepsched.errors import InvalidScheduleError
 from stepsched.notebook import table
-from stepsched.schedules.zones import UTC
+from stepsched.schedules.zones import UTC, known_zone
 from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
@@ -131,6 +131,26 @@ class ScheduleBase(ScheduleValue):
         if not isinstance(count, int) or count < 0:
             raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
         return list(islice(self.runs(after=after), count))
+
+    def localise(self, instant: datetime) -> datetime:
+        """The same instant at the offset of the schedule's zone, as its runs carry it.
+
+        Args:
+            instant: Aware.
+
+        Returns:
+            An aware datetime with a fixed offset; UTC where the schedule has no zone (a rate), and where
+            the zone's wall time would lie outside the years 1 to 9999.
+
+        Raises:
+            ValueError: ``instant`` is naive.
+        """
+        instant = aware(instant, "instant").astimezone(UTC)
+        key: str | None = getattr(self, "timezone", None)
+        try:
+            return instant if key is None else known_zone(key).localise(instant)
+        except OverflowError:
+            return instant
 
     def __str__(self) -> str:
         """The AWS expression, or the description where AWS has no expression."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
+from typing_extensions import Self
 
 from stepsched.values import PositionalValue
 
@@ -52,6 +53,21 @@ class HandlerTarget(PositionalValue, frozen=True):
         self._assign(handler=f"{module}:{name}", kind=kind)
         if not re.fullmatch(_PATH, self.handler) or _find(handler, name) != handler:
             self._function = handler
+
+    @classmethod
+    def of_definition(cls, function: Callable[..., object]) -> Self:
+        """The target of a function that is being defined.
+
+        It is known by its name already, although its module does not hold it yet: what the module has under
+        that name in the end is called. A function that no name will lead to is its own target.
+
+        Raises:
+            ValueError: It is not callable.
+        """
+        module, name = (getattr(function, each, None) for each in ("__module__", "__qualname__"))
+        if module not in sys.modules or not re.fullmatch(_PATH, f"{module}:{name or '<none>'}"):
+            return cls(function)  # such as <locals>, <lambda>
+        return cls(f"{_module_name(function)}:{name}")
 
     @property
     def function(self) -> Callable[..., object] | None:

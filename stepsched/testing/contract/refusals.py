@@ -44,6 +44,7 @@ NOTE = "stepsched.testing.contract.handlers:note"
         pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
+        pytest.param("catch_up_within", {"catch_up_within": HOUR}, id="catch up within"),
         pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
         pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
         pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),

@@ -225,6 +225,9 @@ def test_several_targets_are_refused_with_what_would_do() -> None:
         pytest.param({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'", "CatchUp.ALL", id="catch up one"),
         pytest.param({"catch_up": ss.CatchUp.SKIP}, "catch_up 'skip'", "CatchUp.ALL", id="catch up skip"),
         pytest.param(
+            {"catch_up_within": MINUTE}, "catch_up_within 0:01:00", "LocalBackend", id="catch up within"
+        ),
+        pytest.param(
             {"max_run_time": MINUTE}, "max_run_time 0:01:00", "a timeout of the target", id="run time"
         ),
         pytest.param(
