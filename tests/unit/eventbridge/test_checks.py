@@ -288,6 +288,24 @@ def test_a_policy_that_the_service_lacks_is_refused_by_name_with_what_would_do(
             id="windowed",
         ),
         pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=10)),
+            "no step of 10 seconds: its steps are whole minutes, one at least, and it starts a run within",
+            "StepFunctionsBackend",
+            id="seconds, backend",
+        ),
+        pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=90)),
+            "no step of 90 seconds",
+            "render_asl(job)",
+            id="seconds, machine",
+        ),
+        pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(days=1, seconds=1)),
+            "no step of 1 day and 1 second",
+            "LocalBackend",
+            id="day and second",
+        ),
+        pytest.param(
             ss.Windowed("2030-01-30T09:00", every=ss.Frequency(years=230)),
             "",
             "LocalBackend",
@@ -324,6 +342,11 @@ def test_a_schedule_that_aws_cannot_say_is_refused_with_the_reason(
 )
 def test_a_schedule_in_a_window_is_taken(schedule: ss.Schedule) -> None:
     check(job(schedule=schedule))
+
+
+def test_step_functions_is_not_named_for_fractions_of_a_second() -> None:
+    error = refusal(job(schedule=ss.Windowed("2030-01-01T09:00:00.5", every=ss.Frequency(seconds=10))))
+    assert error.alternatives == ("LocalBackend runs it as it stands",)
 
 
 # -- limits ------------------------------------------------------------------------------------------
