@@ -91,6 +91,8 @@ def test_runs_are_recorded_or_refused(
     if abilities.keeps_runs:
         assert [each.id for each in client.runs("job")] == [each.id for each in client.runs()] == [run.id]
         return
+    with refused(backend, "job"):
+        client.wait(run)
     for name in ("job", None):
         for status in (None, *(status for status in ss.RunStatus if status is not ss.RunStatus.FAILED)):
             with refused(backend, name or "*"):
