@@ -1,0 +1,76 @@
+"""Reminders over HTTP: a FastAPI application that keeps its jobs in a file and fires them itself.
+
+    pip install fastapi uvicorn
+    uvicorn --app-dir examples web_fastapi:app
+    curl -d '{"name": "tea", "at": "2030-01-01T16:00:00Z", "text": "tea time"}' \
+        -H 'content-type: application/json' http://127.0.0.1:8000/reminders
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from web_jobs import DATABASE, GROUP, STANDING, Reminder, refusal
+
+import stepsched as ss
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    backend = ss.LocalBackend(DATABASE)
+    client = ss.SchedulerClient(backend)
+    try:
+        await asyncio.to_thread(
+            client.apply, STANDING
+        )  # creates, and changes what differs from the last start
+        backend.start()
+        yield {"client": client}
+    finally:
+        await asyncio.to_thread(backend.close)  # waits for the runs that go on
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.exception_handler(ss.StepschedError)
+async def refuse(_request: Request, error: ss.StepschedError) -> JSONResponse:
+    status, body = refusal(error)
+    return JSONResponse(body, status)
+
+
+def the_client(request: Request) -> ss.SchedulerClient:
+    client: ss.SchedulerClient = request.state.client
+    return client
+
+
+Client = Annotated[ss.SchedulerClient, Depends(the_client)]
+
+
+@app.post("/reminders", status_code=201)
+def create(reminder: Reminder, client: Client) -> ss.JobRecord:
+    return client.create(reminder.job())
+
+
+@app.get("/reminders")
+def listed(client: Client) -> list[ss.JobRecord]:
+    return client.list(group=GROUP)
+
+
+@app.get("/reminders/{name}")
+def get(name: str, client: Client) -> ss.JobRecord:
+    return client.get(name, group=GROUP)
+
+
+@app.post("/reminders/{name}/{verb}")
+def change(name: str, verb: Literal["pause", "resume"], client: Client) -> ss.JobRecord:
+    return client.pause(name, group=GROUP) if verb == "pause" else client.resume(name, group=GROUP)
+
+
+@app.delete("/reminders/{name}")
+def cancel(name: str, client: Client) -> ss.JobRecord:
+    return client.cancel(name, group=GROUP)
