@@ -31,7 +31,10 @@ class WebServer:
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
         self.process, self.port, self.folder = process, port, folder
-        self.http = httpx.Client(base_url=f"http://{HOST}:{port}", timeout=PATIENCE, trust_env=False)
+        fresh = httpx.Limits(max_keepalive_connections=0)  # so that any worker may answer any request
+        self.http = httpx.Client(
+            base_url=f"http://{HOST}:{port}", timeout=PATIENCE, trust_env=False, limits=fresh
+        )
 
     @property
     def outbox(self) -> list[str]:
