@@ -43,6 +43,9 @@ class EventKind(str, Enum):
     """A run was not started because an earlier one still ran, or its job was cancelled."""
     RESTARTED = "restarted"
     """A run was cut off with its process and waits to be started again."""
+    WAITING = "waiting"
+    """A run is due, and no worker that is there can call its target: ``run.pending_reason`` says why. It
+    runs as soon as one joins that can."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ class Call(NamedTuple):
     job: str
     """The job's name."""
     scheduled_for: datetime
-    """In UTC."""
+    """In the schedule's zone."""
     input: JsonValue
     run: Run
     target: AwsTarget | None

@@ -1,5 +1,10 @@
-"""The embedded backend: ``store`` keeps, ``policy`` decides, ``invoke`` calls, ``process`` tells the
-living from the dead, ``backend`` performs."""
+"""The embedded backend, from bottom to top.
+
+``database`` is the connection (``schema`` its tables, ``rows`` their values), ``store`` the statements over it.
+``policy`` decides, ``invoke`` calls (with ``parts``, ``commands`` and ``loops``), ``listeners`` and ``letters`` tell.
+``turns`` puts all of that into transactions, ``engine`` into threads and ``playing`` onto a clock that is set.
+``process`` and ``leases`` find out who has died. ``backend`` is the port.
+"""
 
 from stepsched.backends.local.backend import LocalBackend
 

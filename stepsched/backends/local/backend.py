@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import logging
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any
 
 from pydantic import ValidationError
+from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
-from stepsched.backends.local.engine import Engine, Retention
+from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
-from stepsched.backends.local.store import JobRow, Store
+from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
+from stepsched.backends.local.store import Retention, Store
 from stepsched.clock import Clock, PlayableClock, SystemClock
 from stepsched.errors import (
     BackendError,
@@ -33,6 +40,9 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_af
 from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
+_log = logging.getLogger("stepsched.local")
+_IN_A_LOOP = 5.0
+"""Seconds that ``stop`` waits at most in the thread of an event loop, which it keeps from running."""
 _BACKFILLED_AT_ONCE = 10_000
 """Runs that one call of ``backfill`` records."""
 
@@ -61,24 +71,41 @@ class LocalBackend(Backend):
         clock: Clock | None = None,
         workers: int = 8,
         handlers: Handlers | None = None,
+        handlers_from: Collection[str] | None = None,
+        max_restarts: int = 3,
         history: timedelta = timedelta(days=30),
         history_limit: int = 100_000,
     ) -> None:
         """An embedded backend; nothing fires before :meth:`start` or :meth:`run_until`.
 
         Args:
-            path: The SQLite file, made when it does not exist. Several processes may share one.
-                None keeps everything in memory, as long as this object lives.
+            path: The SQLite file, made for its owner alone when it does not exist. Several processes of one
+                machine may share one. None keeps everything in memory, as long as this object lives.
             clock: Whose time it is. None: the machine's. A :class:`FakeClock` is played.
             workers: How many runs may go on at once in this process; at least 1.
             handlers: Functions that stand for AWS targets: see :meth:`register`.
-            history: How long ended runs are kept, from their end.
+            handlers_from: Modules, such as ``["myapp"]``, whose functions, and those of the modules below
+            them, may be imported for stored jobs; all others are refused. None: any, which means that whoever
+                writes the file can run any code as this process.
+            max_restarts: How often a run is started again whose process ended in the middle; then it has
+            failed. history: How long ended runs are kept, from their end.
             history_limit: How many ended runs are kept; the oldest go first.
 
         Raises:
             BackendError: The file cannot be opened or is another program's.
-            ValueError: ``workers`` is below 1, the history's bounds are negative, or the path names no file.
+            ValueError: ``workers`` is below 1, a bound is negative, the path names no file, or
+                ``handlers_from`` is no list of modules.
         """
+        if isinstance(path, str) and "://" in path:
+            raise ValueError(
+                f"expected the path of a file, got the URL {path!r}; use LocalBackend('jobs.db')"
+            )
+        if type(max_restarts) is not int or max_restarts < 0:
+            raise ValueError(f"max_restarts must be a whole number of at least 0, not {max_restarts!r}")
+        if isinstance(handlers_from, str) or not all(isinstance(each, str) for each in handlers_from or ()):
+            raise ValueError(
+                f"expected a list of modules such as ['myapp'], got handlers_from={handlers_from!r}"
+            )
         if type(workers) is not int or workers < 1:
             raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
@@ -87,7 +114,15 @@ class LocalBackend(Backend):
             raise ValueError(f"history {history} and history_limit {history_limit} must not be negative")
         self._clock: Clock = SystemClock() if clock is None else clock
         self._shared = path is not None
-        self._invoker = Invoker(handlers or {}, clock=self._clock)
+        self._options: dict[str, Any] = {
+            "clock": clock,
+            "workers": workers,
+            "handlers_from": handlers_from,
+            "max_restarts": max_restarts,
+            "history": history,
+            "history_limit": history_limit,
+        }
+        self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
         # Jobs whose function no name leads to, by the id of their row.
         self._live: dict[int, Job] = {}
         self._store = Store(path)
@@ -98,7 +133,17 @@ class LocalBackend(Backend):
             self._decode,
             workers=workers,
             retention=Retention(history, history_limit),
+            max_restarts=max_restarts,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A backend over a file goes to another process as its settings, and opens the file there."""
+        if self._store.path is None:
+            raise TypeError(
+                "jobs in memory are those of one process; use LocalBackend('jobs.db') to share them"
+                " with others"
+            )
+        return _opened, (str(self._store.path), {**self._options, "handlers": self._invoker.handlers})
 
     def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
         """Lets a function stand for AWS targets in this process.
@@ -112,12 +157,14 @@ class LocalBackend(Backend):
             ValueError: ``handler`` takes other arguments.
         """
         self._invoker.register(target, handler)
+        self._engine.look_anew()
 
     def listen(self, listener: Listener, kinds: Iterable[EventKind | str] | None = None) -> None:
         """Tells a function what happens, after it has been recorded.
 
-        It is called one event at a time: for runs in the dispatcher's thread (or in the caller's of
-        ``run_until``), for verbs in the caller's. What it raises is logged and stops nothing.
+        It is called with one event at a time, in the order in which they were recorded: in a thread of its
+        own while the backend fires, else in the caller's. What it raises is logged and stops nothing; however
+        long it takes, runs go on.
 
         Args:
             listener: Called with an :class:`Event`.
@@ -137,10 +184,16 @@ class LocalBackend(Backend):
         """
         self._invoker.wrap(wrapper)
 
-    def close(self) -> None:
-        """Stops and closes the file. The object is of no use afterwards."""
-        self.stop()
-        self._store.close()
+    def close(self, timeout: float | timedelta | None = None) -> None:
+        """Stops and closes the file. The object is of no use afterwards. Harmless twice.
+
+        Args:
+            timeout: As for :meth:`stop`.
+        """
+        self.stop(timeout)
+        if not self._engine.close_after_this_call(self._store.close):
+            self._invoker.loops.close()
+            self._store.close()
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -189,7 +242,15 @@ class LocalBackend(Backend):
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
         for row in self._store.jobs(query):
-            record = self._record(row)
+            try:
+                if isinstance(row, DamagedRow):
+                    raise row.error()
+                record = self._record(row)
+            except BackendError as error:
+                if error.code != "UNREADABLE":
+                    raise
+                _log.error("job %s is left out of the list: %s", row.name, error)
+                continue
             if query.tags.items() <= record.job.tags.items():
                 yield record
 
@@ -200,7 +261,7 @@ class LocalBackend(Backend):
             row = self._row(job.name)
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
-            self._engine.record_all_due(row, now, events)
+            self._engine.turns.record_all_due(row, now, events)
             if job.hangs_on_creation and self._record(row).job.hangs_on_creation:  # the grid stays (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
@@ -231,7 +292,7 @@ class LocalBackend(Backend):
             row = self._row(name, group)
             status = status_after(name, row.status, "pause")
             if row.status is not status:
-                self._engine.pause(row, now, events)
+                self._engine.turns.pause(row, now, events)
             record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
@@ -245,8 +306,9 @@ class LocalBackend(Backend):
             if row.status is not status:
                 following = self._record(row).job.anchored(row.anchor).next_run(after=now)
                 self._store.set_status(row, status, following, now)
+                self._store.let_runs_go(row.id)
                 events.append(Event(EventKind.RESUMED, now, name))
-                if following is None and self._store.has_run_out(row.id):
+                if following is None and self._store.state_after_run(row.id)[1]:
                     self._store.set_status(row, JobStatus.ENDED, None, now)
                     events.append(Event(EventKind.ENDED, now, name))
             record = self._record(self._row(name, group))
@@ -258,10 +320,14 @@ class LocalBackend(Backend):
         self._refuse_stopping(name, stop_run=stop_run)
         now = self.now()
         with self._store.transaction("cancel"):
-            row = self._row(name, group)
-            last = self._store.last_run(row)
+            row = self._store.job(name)
+            if not isinstance(row, DamagedRow):
+                row = self._row(name, group)
+            last = None if isinstance(row, DamagedRow) else self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
+        if isinstance(row, DamagedRow):
+            raise row.error()  # it is gone all the same
         gone = row._replace(status=JobStatus.CANCELLED, next_run=None)
         record = self._record(gone, last)  # an unreadable job is gone all the same
         self._live.pop(row.id, None)
@@ -297,11 +363,26 @@ class LocalBackend(Backend):
         return runs
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
-        return iter(self._store.runs(query))
+        for row in self._store.runs(query):
+            if isinstance(row, DamagedRow):
+                _log.error(
+                    "run %d of job %s is left out: its row is damaged: %s", row.id, row.name, row.reason
+                )
+            else:
+                yield row.run
+
+    def run(self, run: Run) -> Run | None:
+        row = self._store.run(run.id)
+        return (
+            row.run
+            if row is not None and not isinstance(row, DamagedRow) and row.run.job == run.job
+            else None
+        )
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
-        again = self._store.redrive(run.job, run.id, now)
+        with self._store.transaction("redrive run"):
+            again = self._store.redrive(run.job, run.id, now)
         if again is None:
             raise InvalidTransitionError(run.job, self._run_status(run), "redrive a run of")
         self._engine.wake()
@@ -311,38 +392,107 @@ class LocalBackend(Backend):
     def _run_status(self, run: Run) -> str:
         if self._store.job(run.job) is None:
             return "gone"
-        present = [known for known in self._store.runs(RunQuery(job=run.job)) if known.id == run.id]
-        return f"a run that is {present[0].status.value}" if present else "without such a run"
+        present = self.run(run)
+        return f"a run that is {present.status.value}" if present else "without such a run"
 
     # -- firing ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begins to fire what is due. Harmless twice; on a played clock there is nothing to start."""
+        """Begins to fire what is due. Harmless twice; on a played clock there is nothing to start.
+
+        After a fork the child's backend is stopped, whatever the parent's does, and may be started.
+        """
         self._engine.start()
 
-    def stop(self) -> None:
-        """Ends firing: nothing new is claimed, and runs in flight are awaited. Harmless twice."""
-        self._engine.stop()
+    def stop(self, timeout: float | timedelta | None = None) -> None:
+        """Ends firing: nothing new is claimed, and runs in flight are awaited. Harmless twice.
 
-    def serve(self) -> None:
+        A handler or listener that calls it is not awaited itself. In the thread of an event loop, which it
+        keeps from running, it waits for 5 seconds at most; ``async with`` has no such limit.
+
+        Args:
+            timeout: Seconds, or a timedelta, for what is in flight. What has not ended by then is handed
+            back: it is started again, here or elsewhere, once its call or its process has ended, unless it
+                succeeds after all. None: as long as it takes.
+
+        Raises:
+            ValueError: ``timeout`` is negative or no length of time.
+        """
+        seconds = _seconds(timeout)
+        if self._engine.is_firing and _is_in_a_loop() and (seconds is None or seconds > _IN_A_LOOP):
+            seconds = _IN_A_LOOP
+        self._engine.stop(seconds)
+
+    def serve(self, *, grace: float | timedelta | None = None) -> None:
         """Fires what is due until the process is told to end: for a program that does nothing else.
 
         SIGINT and SIGTERM end it: nothing new starts, runs in flight are awaited, and the earlier
-        signal handlers are put back. To be called in the main thread.
+        signal handlers are put back. A second signal ends the waiting at once. To be called in the main
+        thread.
+
+        Args:
+            grace: How long runs in flight are awaited after the first signal, as :meth:`stop` says.
 
         Raises:
-            ValueError: In another thread, which gets no signals.
+            ValueError: In another thread, which gets no signals, or ``grace`` is no length of time.
         """
-        told = threading.Event()
+        seconds = _seconds(grace)
+        told: SimpleQueue[int] = SimpleQueue()  # may be put to in the middle of anything
         signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, lambda *_: told.set()) for number in signals}
+        before = {number: signal.signal(number, lambda number, _: told.put(number)) for number in signals}
         try:
-            with self:
-                while not told.wait(timeout=3600):
-                    pass
+            self.start()
+            told.get()
+            self._stop_unless_told_again(seconds, told)
         finally:
+            self._engine.stop(0)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _stop_unless_told_again(self, seconds: float | None, told: SimpleQueue[int]) -> None:
+        def stop() -> None:
+            self._engine.stop(seconds)
+            told.put(0)
+
+        stopper = threading.Thread(target=stop, name="stepsched-stop", daemon=True)
+        stopper.start()
+        while stopper.is_alive():
+            try:
+                if told.get(timeout=1):
+                    self._engine.hurry()
+            except Empty:
+                continue
+
+    async def __aenter__(self) -> Self:
+        """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
+        locks."""
+        self._invoker.loops.enter(asyncio.get_running_loop())
+        self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Closes, while the loop goes on: runs in flight may need it."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+
+        def close() -> None:
+            failure: BaseException | None = None
+            try:
+                self.close()
+            except BaseException as problem:  # noqa: BLE001 -- raised where it is awaited
+                failure = problem
+            loop.call_soon_threadsafe(_set, ended, failure)
+
+        threading.Thread(target=close, name="stepsched-close", daemon=True).start()
+        try:
+            await ended
+        finally:
+            self._invoker.loops.enter(None)
 
     def run_until(self, until: datetime) -> int:
         """Plays time up to an instant on a clock that can be set, and runs what comes due.
@@ -379,6 +529,8 @@ class LocalBackend(Backend):
 
     def _row(self, name: str, group: str | None = None) -> JobRow:
         row = self._store.job(name)
+        if isinstance(row, DamagedRow):
+            raise row.error()
         if row is None or (group is not None and group != _readable(name, row.document).group):
             raise JobNotFoundError(name)
         return row
@@ -392,7 +544,7 @@ class LocalBackend(Backend):
             version=row.version,
             created_at=row.created_at,
             updated_at=row.updated_at,
-            next_run=row.next_run,
+            next_run=None if row.next_run is None else in_zone(row.next_run, row.timezone),
             last_run=last_run or self._store.last_run(row),
         )
 
@@ -406,6 +558,37 @@ class LocalBackend(Backend):
 
     def _decode(self, row: JobRow) -> Job:
         return self._live.get(row.id) or _decode(row.document)
+
+
+def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
+    """How a backend comes out of a pickle."""
+    return LocalBackend(path, **options)
+
+
+def _seconds(timeout: float | timedelta | None) -> float | None:
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise ValueError(f"expected seconds of at least 0, a timedelta or None, got {timeout!r}")
+    return float(seconds)
+
+
+def _is_in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _set(future: asyncio.Future[None], failure: BaseException | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(None)
+    else:
+        future.set_exception(failure)
 
 
 def _encode(job: Job) -> str:

@@ -1,95 +1,77 @@
 """The engine of the embedded backend: records what is due, claims it, calls it, records how it went.
 
-Its step is the *turn*: one transaction that records the outcomes since the last turn, what has come
-due, and the claims for free places. Outcomes that could not be recorded wait for the next turn. In the
-background a dispatcher thread takes turns and a pool calls; when time is played the same turns are taken
-in the caller's thread.
+Its step is the *turn*: one transaction that records outcomes, what has come due, and the claims for free
+threads. A claim is the beginning of the call: a run is claimed only where a thread is free for it, and a
+thread that has ended a call records its outcome and claims its next run in one transaction. In the
+background a dispatcher thread takes turns when something comes due; when time is played the same turns are
+taken in the caller's thread.
+
+User code (handlers, listeners, letters, imports of modules, the texts of exceptions) runs in threads of
+its own and never inside a transaction.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+from weakref import WeakSet
 
-from pydantic import ValidationError
-
-from stepsched.backends.local import policy
+from stepsched.backends.local.attempts import Attempt, Outcome, Running, elapsed
 from stepsched.backends.local.invoke import Invoker
-from stepsched.backends.local.outcomes import GRACE, too_long, words
+from stepsched.backends.local.leases import LEASE, Leases
+from stepsched.backends.local.letters import Letters
+from stepsched.backends.local.listeners import Listeners
+from stepsched.backends.local.outcomes import GRACE, too_long, trace, words
+from stepsched.backends.local.playing import Player
 from stepsched.backends.local.pool import Pool
-from stepsched.backends.local.process import worker_name
-from stepsched.backends.local.store import Claim, JobRow, Store
-from stepsched.clock import Clock, PlayableClock
-from stepsched.errors import BackendError, HandlerError
+from stepsched.backends.local.process import end_commands, worker_name
+from stepsched.backends.local.rows import JobRow
+from stepsched.backends.local.store import Retention, Store
+from stepsched.backends.local.turns import GONE, Turns
+from stepsched.clock import Clock, PlayableClock, SystemClock
+from stepsched.errors import BackendError
 from stepsched.events import Event, EventKind, Listener
-from stepsched.jobs import Completion, Job, JobStatus, Run, RunStatus
-from stepsched.targets import ParallelTarget, QueueTarget, TopicTarget
+from stepsched.jobs import Job, RunStatus
 
 _log = logging.getLogger("stepsched.local")
-_LEASE = timedelta(seconds=20)
-_RENEW = timedelta(seconds=5)
-_TIDY = timedelta(minutes=1)
+_real = SystemClock()
+_RENEW = 5.0
+"""Seconds between two renewals of the lease."""
+_TIDY = 60.0
+"""Seconds between two looks at old history, and at what could not be imported."""
 _LOOK = timedelta(seconds=1)
 """How often the clock and a shared file are looked at for what nobody announces."""
 _JUMP = timedelta(seconds=30)
 """A clock that gains more than this on the monotonic one was set, or the machine has slept."""
-_SOON = timedelta(milliseconds=1)
-_PORTION = 64
-"""Jobs whose due runs are recorded in one turn: no more than are claimed, so that none is read twice."""
-_QUICK = 0.002
-"""Seconds: where calls are quicker than this on average, more runs are claimed than there are threads."""
-_BACKLOG = 64
-"""How many more."""
-_GATHER = timedelta(milliseconds=2)
-"""How long outcomes are gathered while every thread has work."""
-_FORGOTTEN = 5_000
-"""Runs of the history deleted in one transaction."""
 
 
-class Retention(NamedTuple):
-    """How much history stays."""
+class _Stop:
+    """A request to end firing."""
 
-    age: timedelta
-    most: int
-    """Ended runs."""
+    def __init__(self) -> None:
+        self.ends_at: float | None = None
+        self.but_for = set[threading.Thread]()
+        """Whoever asks, which may be a thread of ours, is not awaited."""
+        self.done = threading.Event()
 
+    def hurry(self, timeout: float | None) -> None:
+        """Of several limits the earliest holds."""
+        if timeout is not None:
+            at = _real.monotonic() + timeout
+            self.ends_at = at if self.ends_at is None else min(self.ends_at, at)
 
-class Attempt(NamedTuple):
-    """A claimed run with its job as it was then: later changes do not reach it."""
-
-    claim: Claim
-    job: Job
-    claimed_at: datetime
-    due_by: datetime | None
-    """When it has taken too long. None: never, or its parts are watched one by one."""
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.claim.run.id, self.claim.run.attempt
+    def left(self) -> float:
+        """Seconds; endless where no limit was given."""
+        return float("inf") if self.ends_at is None else max(self.ends_at - _real.monotonic(), 0)
 
 
-class Letter(NamedTuple):
-    """A run that failed for good, on its way to its job's dead-letter queue or to the topic that is told."""
-
-    job: Job
-    run: Run
-    to: QueueTarget | TopicTarget
-
-
-class Outcome(NamedTuple):
-    """How an attempt went."""
-
-    attempt: Attempt
-    ended_at: datetime
-    output: str | None
-    error: BaseException | None
-
-
-Pause = TypeVar("Pause")
+Answer = TypeVar("Answer")
 
 
 class Engine:
@@ -104,437 +86,501 @@ class Engine:
         *,
         workers: int,
         retention: Retention,
+        max_restarts: int = 3,
     ) -> None:
         self._store = store
         self._invoker = invoker
         self._clock = clock
         self._decode = decode
         self._retention = retention
-        self._worker = worker_name()
-        self._pool = Pool[Attempt | Letter](workers, self._work, "stepsched-run")
-        self._listeners: list[tuple[Listener, frozenset[EventKind] | None]] = []
+        self._max_restarts = max_restarts
+        self._size = workers
+        self._listeners = Listeners()
+        self._be_new()
+        _ENGINES.add(self)
+
+    def _be_new(self) -> None:
+        """Everything that belongs to one process."""
+        self._letters = Letters(self._store, self._invoker, self._clock, self.tell)
+        self._pool = Pool[Attempt](self._size, self._work, "stepsched-run", self._serve_free)
+        self._import_pool = Pool[str](2, self._examine, "stepsched-import")
         self._wake = threading.Event()
-        self._state = threading.Lock()
+        self._state = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._request: _Stop | None = None
         self._outcomes: deque[Outcome] = deque()
-        self._letters: deque[Letter] = deque()
-        self._running: dict[tuple[int, int], tuple[Attempt, threading.Thread]] = {}
+        """What could not be recorded; the next turn does."""
+        self._running: dict[tuple[int, int], Running] = {}
         """By run and attempt: a run that was given up may be running again."""
-        self._in_flight = 0
-        """Runs that are claimed here and have no outcome yet."""
-        self._mean_time = 0.0
-        """Seconds that a call has taken of late."""
-        self._never = threading.Event()
-        self._seen = (clock.now(), clock.monotonic())
-        self._watched_since = clock.now()
+        self._recording = set[tuple[int, int]]()
+        """Attempts that have ended and whose outcome is being recorded."""
+        self._left_behind: dict[tuple[int, int], Running] = {}
+        """Calls that go on and that nobody awaits."""
+        self._unserved = True
+        """Whether there may be runs that nobody was free for."""
+        self._unreachable: str | None = None
+        """Why the store failed last; None: it works."""
+        self._close: Callable[[], object] | None = None
+        self._be_somebody()
+
+    def _be_somebody(self) -> None:
+        """A worker of a new name, which knows nothing yet."""
+        self._worker = self._invoker.worker = worker_name()
+        self.turns = Turns(
+            self._store,
+            self._invoker,
+            self._clock,
+            self._decode,
+            self._listeners,
+            worker=self._worker,
+            max_restarts=self._max_restarts,
+        )
+        self._leases = Leases(self._store, self._clock)
+        self._seen = (self._clock.now(), self._clock.monotonic())
         self._renewed = self._tidied = -float("inf")
+
+    def reset_after_fork(self) -> None:
+        """In a child process no thread of ours runs, and what is in flight is the parent's."""
+        self._listeners.reset()
+        self._invoker.reset_after_fork()
+        self._be_new()
 
     # -- telling -----------------------------------------------------------------------------------
 
     def listen(self, listener: Listener, kinds: Iterable[EventKind] | None) -> None:
-        self._listeners.append((listener, None if kinds is None else frozenset(kinds)))
+        self._listeners.add(listener, kinds)
+
+    def tell(self, events: Iterable[Event]) -> None:
+        """Hands events to listeners and the log, after the transaction that made them."""
+        self._listeners.tell(list(events))
 
     def wake(self) -> None:
         """Something has changed: look again now."""
         self._wake.set()
+        thread = self._thread
+        if thread is not None and not thread.is_alive() and self._request is None:
+            self._replace_dispatcher(thread)
 
-    def tell(self, events: Iterable[Event]) -> None:
-        """Hands events to listeners and the log, after the transaction that made them."""
-        for event in events:
-            level = _LEVELS.get(event.kind, logging.INFO)
-            if _log.isEnabledFor(level):
-                _log.log(level, "%s", _sentence(event), extra=_fields(event))
-            for listener, kinds in self._listeners:
-                if kinds is None or event.kind in kinds:
-                    try:
-                        listener(event)
-                    except Exception:  # noqa: BLE001 -- one listener's mistake is not the others'
-                        _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
+    def _replace_dispatcher(self, ended: threading.Thread) -> None:
+        """Only a fault can end it."""
+        with self._state:
+            if self._thread is not ended or self._request is not None:
+                return
+            _log.critical("the dispatcher's thread had ended; another one takes its place")
+            self._start_dispatcher()
 
-    # -- the background --------------------------------------------------------------------------------
+    def _start_dispatcher(self) -> None:
+        thread = threading.Thread(target=self._dispatch, name="stepsched-dispatcher", daemon=True)
+        thread.start()
+        self._thread = thread
+
+    # -- beginning and ending --------------------------------------------------------------------------
+
+    @property
+    def is_firing(self) -> bool:
+        return self._thread is not None
 
     def start(self) -> None:
         with self._state:
-            if self._thread is not None or isinstance(self._clock, PlayableClock):
+            if isinstance(self._clock, PlayableClock):
                 return
-            self._stopping = False
-            self._watched_since = self._clock.now()
-            self._seen = (self._clock.now(), self._clock.monotonic())
-            self._renewed = self._tidied = -float("inf")
-            self._thread = threading.Thread(target=self._dispatch, name="stepsched-dispatcher", daemon=True)
-            self._thread.start()
+            if self._thread is not None and self._thread.is_alive():
+                if self._request is not None:  # who waits for the end need not any longer
+                    self._request.done.set()
+                    self._request = None
+                return
+            self._request = None
+            self._be_somebody()
+            self._listeners.in_background = True
+            self._start_dispatcher()
 
-    def stop(self) -> None:
+    def stop(self, timeout: float | None = None) -> None:
+        """Ends firing.
+
+        Args:
+            timeout: Seconds for runs in flight to end; then they are handed back. None: as long as it takes.
+        """
+        me = threading.current_thread()
         with self._state:
-            thread, self._thread = self._thread, None
-            self._stopping = True
+            thread = self._thread
+            if thread is None:
+                return
+            request = self._request = self._request or _Stop()
+            request.hurry(timeout)
+            request.but_for.add(me)
+            if not thread.is_alive() and not request.done.is_set():  # it ended by a fault
+                self._start_dispatcher()
         self._wake.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        if me is not thread and not self._listeners.is_here():
+            request.done.wait()
+
+    def hurry(self, timeout: float = 0) -> None:
+        """Whoever waits in :meth:`stop` waits no longer than this many seconds."""
+        with self._state:
+            if self._request is not None:
+                self._request.hurry(timeout)
+        self._wake.set()
+
+    def close_after_this_call(self, close: Callable[[], object]) -> bool:
+        """Puts off the closing of the store where one of our own calls asks for it; False in any other
+        thread."""
+        me = threading.current_thread()
+        if not any(running.thread is me for running in list(self._running.values())):
+            return False
+        self._close = close
+        return True
+
+    def abandon(self) -> None:
+        """At the end of the interpreter: everything is handed back at once, for no thread lives on."""
+        self.stop(timeout=0)
+        names = {running.attempt.worker for running in self._left_behind.values()}
+        if names and not self._store.is_closed:
+            with self._store.transaction("end leases"):
+                for name in names:
+                    self._store.bury(name)
+
+    # -- the background --------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
-        while not self._stopping:
+        while True:
+            while self._request is None:
+                self._wake.clear()
+                pause = self._guarded(self._take_turn)
+                if self._request is not None:
+                    break
+                self._wake.wait(_LOOK.total_seconds() if pause is None else max(pause.total_seconds(), 0))
+            request = self._request
+            if request is not None and self._wind_down(request):
+                return
+
+    def _wind_down(self, request: _Stop) -> bool:
+        """Awaits runs in flight and letters as long as it may, hands back what is left, and ends the lease.
+
+        Returns:
+            False when the request was taken back.
+        """
+        while self._request is request:
             self._wake.clear()
-            pause = self._guarded(self._take_turn)
-            self._wake.wait(_LOOK.total_seconds() if pause is None else max(pause.total_seconds(), 0))
-            if self._in_flight > self._pool.size and not self._stopping:
-                # Every thread has work and more waits: outcomes are gathered for one transaction.
-                self._never.wait(_GATHER.total_seconds())
-        self._guarded(lambda: self._hand_back(timedelta(0)))
-        self._pool.close(meanwhile=lambda: self._guarded(self._wind_down))
+            self._guarded(self._wind)
+            waits = [running for running in self._running.values() if running.thread not in request.but_for]
+            is_done = not (waits or self._outcomes or self._letters)
+            if (is_done or not request.left()) and not self._recording:
+                break
+            self._wake.wait(min(0.5, request.left()) or 0.01)
+        with self._state:
+            if self._request is not request:
+                return False
+        self._guarded(lambda: self._hand_back(request))
+        self._listeners.drain(min(request.left(), 5.0))
         self._guarded(self._leave)
+        for pool in (self._pool, self._letters.pool, self._import_pool):
+            pool.close()
+        with self._state:
+            self._listeners.in_background = False
+            self._thread = None
+            self._request = None
+        request.done.set()
+        return True
 
-    def _wind_down(self) -> None:
-        """While runs in flight are awaited: the lease is kept, outcomes are recorded, time is watched."""
+    def _wind(self) -> None:
+        """One step while runs in flight are awaited: the lease is kept, outcomes are recorded, time is
+        watched."""
+        self._housekeeping(self._clock.now())
+        self._time_out_attempts()
+        self._turn(list(self._outcomes), 0, due_by=None)
+        self._send()
+
+    def _hand_back(self, request: _Stop) -> None:
+        """Lets others start what has not ended in time; what goes on here may still end first."""
         now = self._clock.now()
-        self._keep_house(now)
-        self._give_up_late_ones(now)
-        self._turn(now, 0)
+        left = [each for each in list(self._running.values()) if each.thread not in request.but_for]
+        events = list[Event]()
+        with self._store.transaction("hand back"):
+            for running in left:
+                claim = running.attempt.claim
+                if not self._store.hand_back(claim, running.attempt.worker, now):
+                    continue
+                if self._store.job_by_id(claim.row.id) is None:
+                    self._store.close_run(claim.run.id, RunStatus.FAILED, GONE, now)
+                again = {"status": RunStatus.PENDING, "restarted": True}
+                events.append(
+                    Event(EventKind.RESTARTED, now, claim.run.job, claim.run.model_copy(update=again))
+                )
+        for running in left:
+            running.handed_back = True
+            if self._running.pop(running.attempt.key, None) is not None:
+                self._left_behind[running.attempt.key] = running
+        self.tell(events)
 
-    def _guarded(self, step: Callable[[], Pause]) -> Pause | None:
+    def _guarded(self, step: Callable[[], Answer]) -> Answer | None:
         """A step of the dispatcher, which must outlive every failure; None when it failed."""
         try:
-            return step()
+            answer = step()
         except BackendError as error:
-            _log.exception("the store failed; nothing is lost, trying again", extra={"code": error.code})
-        except Exception:  # noqa: BLE001 -- a mistake of ours must not end all firing
+            if error.code != self._unreachable:
+                self._unreachable = error.code
+                _log.exception("the store failed; nothing is lost, trying again", extra={"code": error.code})
+            return None
+        except BaseException:  # noqa: BLE001 -- a fault of ours must not end all firing
             _log.critical("the dispatcher failed; trying again", exc_info=True)
-        return None
+            return None
+        self._unreachable = None
+        return answer
 
     def _take_turn(self) -> timedelta:
         """One turn; how long nothing is to be done afterwards, as far as this process knows."""
         now = self._look_at_clocks()
-        self._keep_house(now)
-        self._give_up_late_ones(now)
-        self._hand_back(_LOOK)
-        backlog = _BACKLOG if self._mean_time < _QUICK else 0
-        attempts, more = self._turn(now, self._pool.size + backlog - self._in_flight)
+        self._housekeeping(now)
+        self._time_out_attempts()
+        self._unserved = True  # a thread that is free from here on says so
+        places = self._pool.places()
+        attempts, more = self._turn(list(self._outcomes), places, due_by=now)
         for attempt in attempts:
-            self._count(1)
             self._pool.submit(attempt)
-        while self._letters:
-            self._pool.submit(self._letters.popleft())
-        if more or self._outcomes:
+        self._send()
+        self._unserved = len(attempts) == places
+        if more or (places and self._unserved and self._pool.can_grow):
             return timedelta(0)
-        event = self._next_event()
-        return _LOOK if event is None else min(event - self._clock.now(), _LOOK)
+        return self._until_next_event()
 
-    def _hand_back(self, waited: timedelta) -> None:
-        """Lets other processes have claimed runs that no thread here has begun for so long."""
-        now = self._clock.now()
-        items = self._pool.take_back() if self._in_flight > self._pool.size else []
-        kept = list[Attempt | Letter]()
-        try:
-            while items:
-                item = items[0]
-                if isinstance(item, Attempt) and now - item.claimed_at >= waited:
-                    self._store.release(item.claim, self._worker)
-                    self._count(-1)
-                    self._mean_time = 1.0  # calls are not quick: claim no more than there are threads
-                else:
-                    kept.append(item)
-                del items[0]
-        finally:
-            for item in (*kept, *items):
-                self._pool.submit(item)
+    def _send(self) -> None:
+        """Hands letters and imports to their threads."""
+        imports = self.turns.imports
+        while imports and self._import_pool.places():
+            self._import_pool.submit(imports.popleft())
+        self._letters.send()
+
+    def _serve_free(self) -> None:
+        """A thread has become free."""
+        if self._unserved:
+            self._wake.set()
+
+    def _until_next_event(self) -> timedelta:
+        ticks = self._clock.monotonic()
+        limits = [
+            each.attempt.began + (each.attempt.limit + GRACE).total_seconds() - ticks + 0.001
+            for each in list(self._running.values())
+            if each.attempt.limit is not None
+        ]
+        pause = min([_LOOK.total_seconds(), *limits])
+        event = self._store.next_event(self._clock.now())
+        if event is not None:
+            return min(event - self._clock.now(), timedelta(seconds=pause))
+        return timedelta(seconds=pause)
 
     def _look_at_clocks(self) -> datetime:
-        """The present. When the clock has been set forward, or the machine has slept, nobody has watched."""
+        """The present. When the clock has been set, or the machine has slept, nobody has watched
+        meanwhile, and pauses that were to pass are moved with it."""
         now, ticks = self._clock.now(), self._clock.monotonic()
         was, ticked = self._seen
         gained = (now - was) - timedelta(seconds=ticks - ticked)
         if abs(gained) > _JUMP:
             _log.warning("the clock has jumped by %s", gained, extra={"gained": gained.total_seconds()})
             if gained > timedelta(0):
-                self._watched_since = now
+                self.turns.watched_since = now
+            with self._store.transaction("shift pauses"):
+                self._store.shift_pauses(self._worker, gained)
         self._seen = now, ticks
         return now
 
-    def _keep_house(self, now: datetime) -> None:
+    def _housekeeping(self, now: datetime) -> None:
         ticks = self._clock.monotonic()
-        if ticks - self._renewed >= _RENEW.total_seconds():
+        if self._pool.replace_ended() + self._letters.pool.replace_ended():
+            _log.critical("a thread of the pool had ended; another one takes its place")
+        if ticks - self._renewed >= _RENEW or self.turns.has_refused:
+            self.turns.has_refused = False  # and it is looked who else can
             self._renew(now)
             self._renewed = ticks
-        if ticks - self._tidied >= _TIDY.total_seconds() and not self._tidy(now):
+        if ticks - self._tidied >= _TIDY and not self._tidy(now):
+            self._look_anew()
             self._tidied = ticks
-
-    def _renew(self, now: datetime) -> None:
-        freed = self._store.stay_alive(self._worker, now + _LEASE, now)
-        self.tell(Event(EventKind.RESTARTED, now, run.job, run) for run in freed)
 
     def _tidy(self, now: datetime) -> bool:
         """Forgets a portion of old history; True when there may be more."""
-        gone = self._store.forget(now - self._retention.age, self._retention.most, _FORGOTTEN)
-        return gone >= _FORGOTTEN
+        with self._store.transaction("forget runs"):
+            return self._store.tidy(now, self._retention)
+
+    def _look_anew(self) -> None:
+        """Tries again what could not be called: it may have been installed or registered meanwhile."""
+        if self.turns.refuses:
+            self._invoker.look_anew()
+            self._forget_refusals()
+
+    def _forget_refusals(self) -> None:
+        with self._store.transaction("look anew"):
+            self._store.forget_refusals(self._worker)
+        self.turns.refuses = False
+
+    def look_anew(self) -> None:
+        """What is refused may be called from now on."""
+        if self.turns.refuses:
+            self._tidied = -float("inf")
+            self._wake.set()
+
+    # -- workers that have died ------------------------------------------------------------------------
+
+    def _renew(self, now: datetime) -> None:
+        """Extends the lease of this worker, and takes over from those that have died."""
+        dead = self._leases.dead(self._worker)
+        if dead:
+            end_commands(lambda mark: mark.rpartition("#")[0] in dead)
+        with self._store.lock:
+            with self._store.transaction("renew lease"):
+                self._store.enter(self._worker, now + LEASE)
+                for worker in dead:
+                    self._store.bury(worker)
+                events, letters = self.turns.recover(now)
+            self.tell(events)
+        self._letters.add(letters)
 
     def _leave(self) -> None:
-        now = self._clock.now()
-        self._turn(now, 0)
-        while self._letters:
-            self._deliver(self._letters.popleft())
-        freed = self._store.leave(self._worker, now)
-        self.tell(Event(EventKind.RESTARTED, now, run.job, run) for run in freed)
+        """Ends the lease, but for calls that go on: their runs are not to be started beside them."""
+        self._turn(list(self._outcomes), 0, due_by=None)
+        going_on = (*self._running.values(), *self._left_behind.values())
+        if not any(each.attempt.worker == self._worker for each in going_on):
+            with self._store.transaction("end lease"):
+                self._store.bury(self._worker)
 
-    def _give_up_late_ones(self, now: datetime) -> None:
+    # -- attempts --------------------------------------------------------------------------------------
+
+    def _time_out_attempts(self) -> None:
         """Attempts beyond ``max_run_time``: their answer is no longer awaited."""
-        for attempt, thread in list(self._running.values()):
-            if attempt.due_by is not None and now > attempt.due_by + GRACE:
+        ticks = self._clock.monotonic()
+        for running in list(self._running.values()):
+            attempt, thread = running.attempt, running.thread
+            if attempt.limit is not None and elapsed(attempt.began, ticks) > attempt.limit + GRACE:
                 if self._running.pop(attempt.key, None) is None:
                     continue  # it has ended this moment
-                self._pool.give_up(thread)
-                self._count(-1)
-                self._outcomes.append(Outcome(attempt, now, None, too_long(attempt.job.max_run_time)))
+                self._left_behind[attempt.key] = running
+                if thread is not None:
+                    self._pool.give_up(thread)
+                error = words(too_long(attempt.job.max_run_time))
+                self._outcomes.append(Outcome(attempt, self._clock.now(), error=error, lingering=True))
+            elif thread is not None and not thread.is_alive():
+                self._running.pop(attempt.key, None)
+                error = "RuntimeError: the thread of the call has ended before it"
+                self._outcomes.append(Outcome(attempt, self._clock.now(), error=error))
 
-    def _next_event(self) -> datetime | None:
-        limits = [attempt.due_by for attempt, _ in list(self._running.values()) if attempt.due_by is not None]
-        moments = [limit + GRACE + _SOON for limit in limits]
-        event = self._store.next_event(self._clock.now())
-        return min([*moments, event] if event is not None else moments, default=None)
-
-    def _work(self, item: Attempt | Letter) -> None:
-        """In a thread of the pool."""
-        if isinstance(item, Letter):
-            self._deliver(item)
-            return
-        key, began = item.key, self._clock.monotonic()
-        self._running[key] = (item, threading.current_thread())
-        outcome = self._call(item, BaseException)  # nobody else could act on it in this thread
-        if self._running.pop(key, None) is None:  # given up
-            return
-        took = self._clock.monotonic() - began
-        self._mean_time += (took - self._mean_time) / 8
-        self._outcomes.append(outcome)
-        self._count(-1)
-        self._wake.set()
-
-    def _count(self, change: int) -> None:
-        with self._state:
-            self._in_flight += change
-
-    # -- played time -------------------------------------------------------------------------------------
-
-    def play(self, clock: PlayableClock, until: datetime) -> int:
-        """Moves from event to event up to an instant; how many attempts were made."""
-        attempts = 0
-        self._renew(clock.now())
+    def _work(self, attempt: Attempt) -> Attempt | None:
+        """In a thread of the pool: a call, and the next run for this thread."""
+        running = self._running.get(attempt.key)
+        if running is None:  # taken away before it began
+            return None
+        running.thread = threading.current_thread()
+        outcome = self._call(attempt, BaseException)  # nobody else could act on it in this thread
+        self._recording.add(attempt.key)
         try:
-            while True:
-                attempts += self._play_present(clock)
-                event = self._store.next_event(clock.now())
-                if event is None or event > until:
-                    break
-                clock.move_to(max(event, clock.now()))
-        finally:  # whatever interrupts a play leaves no run held
-            self._leave()
-        while self._tidy(clock.now()):
-            pass
-        clock.move_to(max(until, clock.now()))
-        return attempts
+            if self._running.pop(attempt.key, None) is None:
+                self._after_all(running, outcome)
+                return None
+            return self._record_and_claim(outcome)
+        finally:
+            self._recording.discard(attempt.key)
 
-    def _play_present(self, clock: PlayableClock) -> int:
-        """One run after another, until nothing is left to do at this instant."""
-        count = 0
-        while True:
-            attempts, more = self._turn(clock.now(), 1)
-            for attempt in attempts:
-                outcome = self._call(attempt, (Exception, SystemExit))
-                if attempt.due_by is not None and outcome.ended_at > attempt.due_by and outcome.error is None:
-                    outcome = outcome._replace(output=None, error=too_long(attempt.job.max_run_time))
-                self._outcomes.append(outcome)
-                count += 1
-            while self._letters:
-                self._deliver(self._letters.popleft())
-            if not attempts and not more:
-                return count
-
-    # -- the turn ----------------------------------------------------------------------------------------
-
-    def _turn(self, now: datetime, places: int) -> tuple[list[Attempt], bool]:
-        """Records outcomes and what is due, and claims runs for free places.
-
-        Returns:
-            What to call, and whether more is due than one turn takes.
-        """
-        outcomes, events, attempts = list(self._outcomes), list[Event](), list[Attempt]()
-        letters = list[Letter]()
-        with self._store.transaction("turn"):
-            for outcome in outcomes:
-                self._settle(outcome, events, letters)
-            more = self._record_portion(now, events)
-            if places > 0:
-                attempts = self._claim(now, places, events)
-        for _ in outcomes:
-            self._outcomes.popleft()
-        self._letters.extend(letters)
-        self.tell(events)
-        return attempts, more
-
-    def _record_portion(self, now: datetime, events: list[Event]) -> bool:
-        rows = self._store.due_jobs(now, _PORTION)
-        left = [self.record_due(row, now, events) for row in rows]
-        return len(rows) == _PORTION or any(left)
-
-    def record_due(self, row: JobRow, now: datetime, events: list[Event]) -> bool:
-        """Records a portion of a job's due runs; True when more are due."""
-        if row.next_run is None or row.next_run > now:
-            return False
+    def _record_and_claim(self, outcome: Outcome) -> Attempt | None:
+        """Records an outcome and begins the next run, if there is one, in one transaction."""
+        goes_on = self._request is None and self._thread is not None and not self._outcomes
         try:
-            job = self._decode(row)
-        except ValidationError as error:
-            self._set_aside(row, error, now, events)
-            return False
-        plan = policy.due_runs(job, row.anchor, row.next_run, now, self._watched_since)
-        for run in self._store.record(row, plan, now):
-            kind = EventKind.MISSED if run.status is RunStatus.MISSED else EventKind.DUE
-            events.append(Event(kind, now, row.name, run))
-        if plan.next_run is None:
-            self.end_if_run_out(row, now, events, job)
-        return plan.next_run is not None and plan.next_run <= now
+            attempts = self._turn([outcome], 1 if goes_on else 0, due_by=None)[0]
+        except BackendError:  # the dispatcher says so when it meets it too
+            self._outcomes.append(outcome)
+            attempts = []
+        except BaseException:  # noqa: BLE001 -- nor lose an outcome
+            self._outcomes.append(outcome)
+            _log.critical("an outcome could not be recorded; trying again", exc_info=True)
+            attempts = []
+        if self._thread is None:
+            self._after_the_end()
+        elif outcome.error is not None or self._letters or self.turns.imports or self._request is not None:
+            self.wake()
+        return attempts[0] if attempts else None
 
-    def record_all_due(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        """Records everything of a job that is due, so that a change of its status cannot lose it."""
-        present: JobRow | None = row
-        while present is not None and self.record_due(present, now, events):
-            present = self._store.job_by_id(row.id)
+    def _after_the_end(self) -> None:
+        """The last call of an engine that was stopped by itself: nobody else ends the lease."""
+        if self._running:
+            return
+        self._guarded(self._leave)
+        if self._close is not None:
+            self._close()
 
-    def pause(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        """Lets nothing more of a job come due. What has come due is recorded, and still runs."""
-        self.record_all_due(row, now, events)
-        self._set_paused(row, now, events)
+    def _after_all(self, running: Running, outcome: Outcome) -> None:
+        """A call has ended that nobody awaited any longer: what waited for its end may start."""
+        attempt = running.attempt
+        self._left_behind.pop(attempt.key, None)
+        if self._store.is_closed:
+            return
+        others = any(each.attempt.worker == attempt.worker for each in self._left_behind.values())
 
-    def _stop(self, key: int, now: datetime, events: list[Event]) -> None:
-        """Pauses a job of which a run has failed, where something is left to come."""
-        row = self._store.job_by_id(key)
-        if row is not None:
-            self.record_all_due(row, now, events)
-            row = self._store.job_by_id(key)
-            if row is not None and row.next_run is not None:
-                self._set_paused(row, now, events)
+        def record() -> None:
+            if running.handed_back:
+                self._turn([outcome], 0, due_by=None)
+            with self._store.transaction("end of a call"):
+                self._store.end_lingering(attempt.worker, attempt.claim.run.id)
+                if not others and (attempt.worker != self._worker or self._thread is None):
+                    self._store.bury(attempt.worker)
 
-    def _set_paused(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        self._store.set_status(row, JobStatus.PAUSED, None, now)
-        events.append(Event(EventKind.PAUSED, now, row.name))
-
-    def _set_aside(self, row: JobRow, error: Exception, now: datetime, events: list[Event]) -> None:
-        """Pauses a job that cannot be read here, such as one of a later stepsched: others must go on."""
-        _log.error("job %s cannot be read and is paused", row.name, exc_info=error, extra={"job": row.name})
-        self._set_paused(row, now, events)
-
-    def _claim(self, now: datetime, places: int, events: list[Event]) -> list[Attempt]:
-        claims, skipped = self._store.claim(self._worker, now, places)
-        events.extend(Event(EventKind.SKIPPED, now, run.job, run) for run in skipped)
-        attempts = []
-        for claim in claims:
-            try:
-                job = self._decode(claim.row)
-            except ValidationError as error:
-                self._store.finish(claim, self._worker, RunStatus.FAILED, now, error=words(error))
-                self._set_aside(claim.row, error, now, events)
-                continue
-            limit = None if isinstance(job.target, ParallelTarget) else job.max_run_time
-            due_by = None if limit is None else now + limit
-            attempts.append(Attempt(claim, job, now, due_by))
-            events.append(Event(EventKind.STARTED, now, claim.run.job, claim.run))
-        return attempts
+        self._guarded(record)
+        self.wake()
 
     def _call(
         self, attempt: Attempt, caught: type[BaseException] | tuple[type[BaseException], ...]
     ) -> Outcome:
-        output: str | None = None
-        failure: BaseException | None = None
+        output = error = where = None
         try:
             output = self._invoker.call(attempt.job, attempt.claim.run)
-        except caught as error:  # whatever user code raises is the outcome
-            failure = error
-        return Outcome(attempt, self._clock.now(), output, failure)
+        except caught as failure:  # whatever user code raises is the outcome
+            error, where = words(failure), trace(failure)
+        return Outcome(attempt, self._clock.now(), output, error, where)
 
-    def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
-        """Records how an attempt went, and what follows from it."""
-        (claim, job, _, _), at, output, error = outcome
-        ended = claim.run.model_copy(
-            update={"status": RunStatus.SUCCEEDED, "ended_at": at, "error": None, "output": output}
-        )
-        again, kind = None, EventKind.SUCCEEDED
-        if error is not None:
-            if self._store.job_by_id(claim.row.id) is not None:  # a cancelled job is not tried again
-                again = policy.next_attempt(job.retry, claim.run.attempt, claim.recorded_at, at)
-            kind = EventKind.FAILED if again is None else EventKind.RETRIED
-            status = RunStatus.FAILED if again is None else RunStatus.PENDING
-            ended_at = at if again is None else None
-            ended = ended.model_copy(update={"status": status, "ended_at": ended_at, "error": words(error)})
-        held = self._store.finish(
-            claim, self._worker, ended.status, at, error=ended.error, output=output, again_at=again
-        )
-        if not held:
-            _log.warning("run %d of job %s was no longer this worker's", claim.run.id, job.name)
-            return
-        events.append(Event(kind, at, job.name, ended))
-        if error is not None:
-            failure = HandlerError(job.name, claim.run.scheduled_for)
-            failure.__cause__ = error
-            _log.debug("%s", failure, exc_info=failure)
-        if kind is EventKind.FAILED:
-            letters.extend(Letter(job, ended, to) for to in (job.dead_letter, job.notify) if to is not None)
-            if policy.stops(job, claim.run.trigger):
-                self._stop(claim.row.id, at, events)
-        if again is None:
-            self._invoker.forget(claim.run)
-            self.end_if_run_out(claim.row, at, events, job)
+    def _examine(self, handler: str) -> None:
+        """In a thread of its own: imports the module of a handler, which is user code."""
+        self._invoker.examine(handler)
+        self.turns.importing.pop(handler, None)
+        if self.turns.refuses:
+            self._guarded(self._forget_refusals)
+        self.wake()
 
-    def _deliver(self, letter: Letter) -> None:
-        """Hands a letter to the function that stands for its queue or topic."""
-        job, run, to = letter
-        is_notice = isinstance(to, TopicTarget)
-        what = "notification" if is_notice else "dead letter"
-        payload = policy.notice(run) if is_notice else job.input
+    # -- the turn and played time ----------------------------------------------------------------------
+
+    def _turn(
+        self, outcomes: list[Outcome], places: int, *, due_by: datetime | None
+    ) -> tuple[list[Attempt], bool]:
+        """A turn, with what has to be told of it; what to call, and whether more is due."""
+        with self._store.lock:  # so that events are told in the order of the transactions
+            turn = self.turns.turn(outcomes, places, due_by=due_by)
+            for attempt in turn.attempts:
+                self._running[attempt.key] = Running(attempt)
+            if turn.events:
+                self.tell(turn.events)
+        for outcome in outcomes:
+            if self._outcomes and self._outcomes[0] is outcome:
+                self._outcomes.popleft()
+        self._letters.add(turn.letters)
+        return turn.attempts, turn.more
+
+    def play(self, clock: PlayableClock, until: datetime) -> int:
+        """Moves from event to event up to an instant; how many attempts were made."""
+        player = Player(self._store, self.turns, self._letters, self._invoker, clock, self.tell, self._call)
+        return player.play(until, self._worker, self._retention)
+
+
+_ENGINES: WeakSet[Engine] = WeakSet()
+
+
+def _abandon_all() -> None:
+    """At the end of the interpreter, before the files are closed: no thread of ours is left in the middle."""
+    for engine in list(_ENGINES):
         try:
-            self._invoker.call(job.replace(target=to, input=payload), run)
-        except Exception:  # noqa: BLE001 -- user code; the run itself stays listed as failed
-            _log.exception("the %s of job %s could not be delivered", what, job.name)
-        else:
-            kind = EventKind.NOTIFIED if is_notice else EventKind.DEAD_LETTERED
-            self.tell([Event(kind, self._clock.now(), job.name, run)])
-
-    def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
-        """Ends a job with nothing to come, once none of its runs is open."""
-        if not self._store.has_run_out(row.id):
-            return
-        failed = self._store.has_failed(row.id, row.name)
-        if job.is_one_time and job.completion is Completion.DELETE and not failed:
-            self._store.delete_job(row, now)
-        else:
-            self._store.set_status(row, JobStatus.ENDED, None, now)
-        events.append(Event(EventKind.ENDED, now, row.name))
+            engine.abandon()
+        except BackendError:
+            _log.exception("runs in flight could not be handed back; another worker will find them")
 
 
-_LEVELS = {
-    EventKind.DUE: logging.DEBUG,
-    EventKind.STARTED: logging.DEBUG,
-    EventKind.SUCCEEDED: logging.DEBUG,
-    EventKind.RETRIED: logging.WARNING,
-    EventKind.MISSED: logging.WARNING,
-    EventKind.RESTARTED: logging.WARNING,
-    EventKind.FAILED: logging.ERROR,
-}
+def _reset_all() -> None:
+    for engine in list(_ENGINES):
+        engine.reset_after_fork()
 
 
-def _sentence(event: Event) -> str:
-    if event.run is None:
-        return f"job {event.job} {event.kind.value}"
-    error = f": {event.run.error}" if event.run.error else ""
-    when = event.run.scheduled_for.isoformat()
-    return f"run {event.run.id} of job {event.job} for {when} {event.kind.value}{error}"
-
-
-def _fields(event: Event) -> dict[str, object]:
-    """What structured logs carry besides the sentence."""
-    fields: dict[str, object] = {"event": event.kind.value, "job": event.job}
-    if event.run is not None:
-        fields |= {
-            "run_id": event.run.id,
-            "scheduled_for": event.run.scheduled_for.isoformat(),
-            "attempt": event.run.attempt,
-            "trigger": event.run.trigger.value,
-        }
-    return fields
+atexit.register(_abandon_all)  # after the database's, so that it comes before it
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all)

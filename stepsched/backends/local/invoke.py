@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import json
-import os
-import signal
-import subprocess
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
-from datetime import timedelta
 from functools import lru_cache
-from tempfile import TemporaryFile
 from typing import get_args
 
-from stepsched.backends.local.outcomes import OUTPUT_LIMIT, storable, too_long
+from stepsched.backends.local.commands import run_command
+from stepsched.backends.local.loops import Loops
+from stepsched.backends.local.outcomes import one_line, storable
 from stepsched.backends.local.parts import Parts
 from stepsched.clock import Clock, PlayableClock
 from stepsched.context import (
@@ -46,24 +42,103 @@ from stepsched.targets.local import main_module_name
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 """Called with the job, the run and what makes the call; answers what that answers."""
+_MOST_CHECKED = 10_000
 Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 
 
 class Invoker:
     """Finds and calls the function, command or registered handler of a job."""
 
-    def __init__(self, handlers: Handlers, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, handlers: Handlers, *, clock: Clock | None = None, handlers_from: Collection[str] | None = None
+    ) -> None:
         """An invoker.
 
         Args:
             handlers: What stands for AWS targets.
             clock: Whose time it is. None: the machine's. On one that is played, nothing runs side by side.
+            handlers_from: The modules, with all below them, whose functions may be imported. None: any.
         """
+        self.loops = Loops()
+        self.worker = ""
+        """In whose name commands run."""
+        self._played = isinstance(clock, PlayableClock)
+        self._modules = None if handlers_from is None else tuple(handlers_from)
+        self._unimportable: dict[str, str] = {}
+        """Functions that could not be imported, and why; not tried again before :meth:`look_anew`."""
+        self._checked = set[str]()
+        """Functions that are known to be there, and to be called with what they get."""
         self._parts = Parts(clock if isinstance(clock, PlayableClock) else None)
         self._around: Wrapper = lambda _job, _run, call: call()
         self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
         for target, handler in self._handlers:
             check_register(target, handler)
+
+    @property
+    def handlers(self) -> dict[type[AwsTarget] | AwsTarget, Handler]:
+        """What stands for AWS targets."""
+        return dict(self._handlers)
+
+    def reset_after_fork(self) -> None:
+        """In a child process: loops and threads are the parent's."""
+        self.loops.reset()
+        self._parts.reset()
+
+    # -- what can be called ----------------------------------------------------------------------------
+
+    def unseen(self, job: Job) -> list[str]:
+        """Functions of a job whose modules are not imported yet; :meth:`examine` does that, and takes its
+        time."""
+        return [
+            part.handler
+            for part in parts_of(job.target)
+            if isinstance(part, HandlerTarget)
+            and part.function is None
+            and part.handler not in self._unimportable
+            and not _is_imported(part.handler)
+            and self._is_allowed(part.handler)
+        ]
+
+    def examine(self, handler: str) -> None:
+        """Imports the module of a function; where that fails, :meth:`why_not` says so from now on."""
+        try:
+            importlib.import_module(_module_of(handler))
+        except BaseException as error:  # noqa: BLE001 -- a module is user code
+            self._unimportable[handler] = f"{handler} cannot be imported: {_told(error)}"
+        else:
+            if not _is_imported(handler):
+                self._unimportable[handler] = f"{handler} cannot be imported: its module is not there"
+
+    def why_not(self, job: Job) -> str | None:
+        """Why a job cannot be called in this process; None where it can. Imports nothing."""
+        target = job.target
+        if isinstance(target, HandlerTarget) and target.handler in self._checked and _has_no_letters(job):
+            return None
+        for part in parts_of(target):
+            if isinstance(part, HandlerTarget) and part.handler in self._unimportable:
+                return self._unimportable[part.handler]
+        try:
+            self.check(job, shared=False)
+        except UnsupportedError as error:
+            return error.reason
+        if (
+            isinstance(target, HandlerTarget)
+            and target.function is None
+            and len(self._checked) < _MOST_CHECKED
+        ):
+            self._checked.add(target.handler)
+        return None
+
+    def look_anew(self) -> None:
+        """What could not be imported may be tried again."""
+        self._unimportable.clear()
+        self._checked.clear()
+
+    def _is_allowed(self, handler: str) -> bool:
+        module = handler.partition(":")[0]
+        return self._modules is None or any(
+            module == name or module.startswith(f"{name}.") for name in self._modules
+        )
 
     def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
         """From now on ``handler`` stands for the target, or for every target of the class."""
@@ -140,27 +215,45 @@ class Invoker:
         payload = fill(deepcopy(job.input), attributes)
         match part:
             case HandlerTarget() as target:
-                return _answer(job.max_run_time, self._import(job, target), payload, run)
+                return self._answer(job, self._import(job, target), payload, run)
             case CommandTarget(command=command):
-                return _command(list(command), to_json(payload), job.max_run_time)
+                marker = f"{self.worker}#{run.id}.{run.attempt}"
+                return run_command(list(command), to_json(payload), job.max_run_time, marker=marker)
             case target:
                 handler = self._registered(target)
                 if handler is None:
                     raise LookupError(f"no handler stands for {target!r} in this process")
-                return _answer(job.max_run_time, handler, _filled(target, attributes), payload, run)
+                return self._answer(job, handler, _filled(target, attributes), payload, run)
+
+    def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
+        count = _arguments(function, len(arguments)) or 0
+        result = function(*arguments[:count])
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            raise TypeError("the handler is a generator function: calling it runs nothing")
+        if inspect.isawaitable(result):
+            result = self.loops.run(result, job.max_run_time, patient=not self._played)
+        if result is None:
+            return None
+        try:
+            text = json.dumps(result, ensure_ascii=False)
+        except (TypeError, ValueError):
+            text = repr(result)
+        return storable(text)
 
     def _import(self, job: Job, target: HandlerTarget) -> Handler:
         if target.function is not None:
             return target.function
-        module, _, path = target.handler.partition(":")
-        if module == main_module_name():  # the program itself, which must not be imported a second time
-            module = "__main__"
+        if not self._is_allowed(target.handler):
+            modules = ", ".join(self._modules or ())
+            reason = f"{target.handler} is not among the modules of handlers_from, {modules}"
+            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
+        path = target.handler.partition(":")[2]
         try:
-            found: object = importlib.import_module(module)
+            found: object = importlib.import_module(_module_of(target.handler))
             for part in path.split("."):
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
-            reason = f"{target.handler} cannot be imported: {type(error).__name__}: {error}"
+            reason = f"{target.handler} cannot be imported: {_told(error)}"
             raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
         if not callable(found):
             raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
@@ -237,74 +330,25 @@ def _count(function: Handler, most: int) -> int | None:
 _counted = lru_cache(maxsize=1024)(_count)
 
 
-def _answer(limit: timedelta | None, function: Handler, *arguments: object) -> str | None:
-    count = _arguments(function, len(arguments)) or 0
-    result = function(*arguments[:count])
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError("the handler is a generator function: calling it runs nothing")
-    if inspect.isawaitable(result):
-        # In a thread of its own: the caller's may run an event loop already, as in a notebook.
-        with ThreadPoolExecutor(1) as thread:
-            result = thread.submit(asyncio.run, _await(result, limit)).result()
-    if result is None:
-        return None
+def _has_no_letters(job: Job) -> bool:
+    return job.dead_letter is None and job.notify is None
+
+
+def _module_of(handler: str) -> str:
+    """The module of a function as this process knows it: the program itself must not be imported a second
+    time."""
+    module = handler.partition(":")[0]
+    return "__main__" if module == main_module_name() else module
+
+
+def _is_imported(handler: str) -> bool:
+    """Whether the module of a function is there whole."""
+    module = sys.modules.get(_module_of(handler))
+    return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+def _told(error: BaseException) -> str:
     try:
-        text = json.dumps(result, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(result)
-    return storable(text)
-
-
-async def _await(result: Awaitable[object], limit: timedelta | None) -> object:
-    if limit is None:
-        return await result
-    task = asyncio.ensure_future(result)
-    _, late = await asyncio.wait({task}, timeout=limit.total_seconds())
-    if late:
-        task.cancel()
-        raise too_long(limit)
-    return task.result()
-
-
-def _command(command: list[str], payload: str, limit: timedelta | None) -> str:
-    with TemporaryFile() as output:  # not memory: a command may say more than fits
-        process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that it ends with all that it has started
-        )
-        try:
-            process.communicate(payload.encode(), timeout=None if limit is None else limit.total_seconds())
-        except subprocess.TimeoutExpired as error:
-            raise too_long(limit) from error
-        finally:
-            if process.poll() is None:
-                _kill(process)
-        size = output.seek(0, os.SEEK_END)
-        output.seek(max(size - 4 * OUTPUT_LIMIT, 0))
-        text = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
-    if process.returncode:
-        raise CommandFailedError(process.returncode, text)
-    return text
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
-
-
-class CommandFailedError(Exception):
-    """A command ended with another code than 0."""
-
-    def __init__(self, code: int, output: str) -> None:
-        super().__init__(code, output)
-        self.code = code
-        self.output = output
-
-    def __str__(self) -> str:
-        return f"exit code {self.code}" + (f": {self.output.strip()}" if self.output.strip() else "")
+        return one_line(f"{type(error).__name__}: {error}")
+    except BaseException:  # noqa: BLE001 -- user code
+        return type(error).__name__

@@ -72,6 +72,11 @@ class Parts:
             raise PartsFailedError(target, failures) from next(iter(failures.values()))
         return _joined(answers[place] for place in range(len(target.targets)))
 
+    def reset(self) -> None:
+        """In a child process: a lock may have been held by a thread of the parent."""
+        self._lock = threading.Lock()
+        self._done = {}
+
     def forget(self, run: Run) -> None:
         """Forgets what has succeeded of a run."""
         with self._lock:

@@ -25,6 +25,8 @@ class Due(NamedTuple):
     status: RunStatus
     """Pending, or missed where ``CatchUp`` does not ask for it."""
     start_after: datetime
+    error: str | None = None
+    """Why it is missed, where more than ``CatchUp`` is to be said."""
 
 
 class Plan(NamedTuple):
@@ -67,8 +69,10 @@ def due_runs(job: Job, anchor: datetime, next_run: datetime, now: datetime, watc
         missed = index < late and (
             job.catch_up is CatchUp.SKIP or (job.catch_up is CatchUp.ONE and (index < late - 1 or more_late))
         )
-        status = RunStatus.MISSED if missed else RunStatus.PENDING
-        runs.append(Due(instant, status, instant + jitter(job, instant)))
+        start_after = instant + jitter(job, instant)
+        error = too_late(job, start_after, now)
+        status = RunStatus.MISSED if missed or error else RunStatus.PENDING
+        runs.append(Due(instant, status, start_after, error))
     return Plan(tuple(runs), following)
 
 
@@ -81,19 +85,39 @@ def jitter(job: Job, instant: datetime) -> timedelta:
     return job.jitter * share
 
 
-def next_attempt(retry: Retry, attempt: int, recorded_at: datetime, now: datetime) -> datetime | None:
+def too_late(job: Job, start_after: datetime, now: datetime) -> str | None:
+    """Why a scheduled run must not begin any more; None while it may (``catch_up_within``, inclusive)."""
+    limit = job.catch_up_within
+    if limit is None or now - start_after <= limit:
+        return None
+    return f"it could not begin within {limit} of {start_after.isoformat()}"
+
+
+def next_attempt(retry: Retry, failures: int, recorded_at: datetime, now: datetime) -> datetime | None:
     """When a failed run is tried again; None when it has failed for good.
 
     Args:
         retry: The job's policy.
-        attempt: Attempts started so far, at least 1.
+        failures: Attempts that have failed so far, at least 1. Attempts that the end of their process cut off
+            do not count.
         recorded_at: When the run came due; its age counts from here.
         now: The moment of the failure.
     """
-    if attempt > retry.max_attempts:
+    if failures > retry.max_attempts:
         return None
-    at = now + retry.delay(attempt)
+    at = now + retry.delay(failures)
     return at if at - recorded_at <= retry.max_age else None
+
+
+def too_old(retry: Retry, recorded_at: datetime, now: datetime) -> bool:
+    """Whether no further attempt of a run may start (``Retry.max_age``, inclusive)."""
+    return now - recorded_at > retry.max_age
+
+
+def cut_off(crashes: int) -> str:
+    """What is said of a run whose process ended so often while it was running."""
+    times = "once" if crashes == 1 else f"{crashes} times"
+    return f"its process ended {times} while it was running"
 
 
 def stops(job: Job, trigger: Trigger) -> bool:
@@ -101,8 +125,8 @@ def stops(job: Job, trigger: Trigger) -> bool:
     return job.on_failure is OnFailure.STOP and trigger is Trigger.SCHEDULE and not job.is_one_time
 
 
-def notice(run: Run) -> dict[str, JsonValue]:
-    """What a topic is told of a run that failed for good.
+def notification_body(run: Run) -> dict[str, JsonValue]:
+    """What the topic of a job gets when a run has failed for good.
 
     Args:
         run: Its ``error`` begins with the name of the exception's class, then a colon.

@@ -1,74 +1,117 @@
-"""A bounded set of threads that work through one queue, and can give one up that takes too long."""
+"""A bounded set of daemon threads, each of which works through a chain of items, and which can give one up
+that takes too long."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+_log = logging.getLogger("stepsched.local")
 Item = TypeVar("Item")
 
 
 class Pool(Generic[Item]):
-    """Threads that hand queued items to ``work``, which must not raise."""
+    """Threads that work on items. An item is handed over only where a thread is free for it."""
 
-    def __init__(self, size: int, work: Callable[[Item], None], name: str) -> None:
+    def __init__(
+        self,
+        size: int,
+        work: Callable[[Item], Item | None],
+        name: str,
+        on_free: Callable[[], object] = lambda: None,
+    ) -> None:
+        """No thread is started yet.
+
+        Args:
+            size: How many items are worked on at once at most.
+            work: Works on an item, and answers the next one for the same thread, if any. Whatever it
+            raises is logged and ends no thread.
+            name: Of the threads.
+            on_free: Called by a thread that has become free.
+        """
         self.size = size
         self._work = work
         self._name = name
+        self._on_free = on_free
         self._items: SimpleQueue[Item | None] = SimpleQueue()
+        self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._closing = False
+        self._free = 0
+        """Threads that wait, and for which nothing lies in the queue."""
+
+    def places(self) -> int:
+        """How many items can be handed over now: as many as there are free threads.
+
+        Where none is, and there may be more threads, one is started first.
+        """
+        with self._lock:
+            if self._free <= 0 and len(self._threads) < self.size:
+                self._add()
+            return max(self._free, 0)
+
+    @property
+    def can_grow(self) -> bool:
+        return len(self._threads) < self.size
+
+    @property
+    def busy(self) -> int:
+        """How many threads work on something."""
+        with self._lock:
+            return len(self._threads) - self._free
 
     def submit(self, item: Item) -> None:
-        """Works on an item as soon as a thread is free; threads begin with the first items."""
+        """Hands an item to a free thread; :meth:`places` must have told of one."""
+        with self._lock:
+            self._free -= 1
         self._items.put(item)
-        if len(self._threads) < self.size:
-            self._add()
 
-    def take_back(self) -> list[Item]:
-        """The items that no thread has begun, oldest first; they leave the queue."""
-        items = list[Item]()
-        try:
-            while (item := self._items.get_nowait()) is not None:
-                items.append(item)
-        except Empty:
-            pass
-        return items
+    def replace_ended(self) -> int:
+        """Forgets threads that have ended, as only a fault can end them; how many there were."""
+        with self._lock:
+            ended = {thread for thread in self._threads if not thread.is_alive()}
+            self._threads -= ended
+        return len(ended)
 
     def give_up(self, thread: threading.Thread) -> None:
-        """Counts a thread no longer: its item goes on alone, and another thread takes its place."""
-        self._threads.discard(thread)
-        if not self._closing:
-            self._add()
+        """Counts a thread no longer: its item goes on alone, and another thread may take its place."""
+        with self._lock:
+            self._threads.discard(thread)
 
-    def close(self, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Ends the threads after their items, and awaits those that have not been given up.
-
-        Args:
-            meanwhile: Called twice a second as long as there are any.
-        """
-        self._closing = True
-        for _ in self._threads:
+    def close(self) -> None:
+        """Ends the threads that wait now, and each other one after its item."""
+        with self._lock:
+            threads, self._threads = self._threads, set()
+            self._free = 0
+        for _ in threads:
             self._items.put(None)
-        while self._threads:
-            for thread in list(self._threads):
-                thread.join(timeout=0.5 / max(len(self._threads), 1))
-                if not thread.is_alive():
-                    self._threads.discard(thread)
-            if self._threads:
-                meanwhile()
-        self._closing = False
+        self._items = SimpleQueue()
 
     def _add(self) -> None:
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        thread = threading.Thread(target=self._run, args=(self._items,), name=self._name, daemon=True)
         self._threads.add(thread)
-        thread.start()
+        self._free += 1
+        try:
+            thread.start()
+        except RuntimeError:  # "can't start new thread", as at the limit of a container
+            self._threads.discard(thread)
+            self._free -= 1
+            _log.exception("a thread could not be started; %d run", len(self._threads))
 
-    def _run(self) -> None:
+    def _run(self, items: SimpleQueue[Item | None]) -> None:
         me = threading.current_thread()
-        while (item := self._items.get()) is not None:
-            self._work(item)
-            if me not in self._threads:
-                return
+        while (item := items.get()) is not None:
+            following: Item | None = item
+            while following is not None:
+                try:
+                    following = self._work(following)
+                except BaseException:  # noqa: BLE001 -- nothing may end a thread
+                    following = None
+                    _log.critical("a thread failed at its work; it goes on", exc_info=True)
+            with self._lock:
+                if me not in self._threads:  # given up, or closed
+                    return
+                self._free += 1
+            self._on_free()

@@ -1,15 +1,22 @@
-"""Who holds a run: a name for this process that others can find dead.
+"""The identity of a worker: a name for this process by which others can find out that it has ended.
 
-On Linux a worker's name tells the boot and the process namespace, the process number and its start
-time, so that a neighbour sees at once that the process has ended, and never takes a later process of
-the same number for it. Elsewhere, and across machines, only the lease tells.
+On Linux the name holds the boot and the process namespace, the process number and its start time, so that a
+neighbour sees at once that the process has ended, and never takes a later process of the same number for
+it. Where that cannot be seen (another machine or namespace, a hidden ``/proc``, another system) nothing is
+concluded, and the lease decides.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
+
+MARKER = "STEPSCHED_WORKER"
+"""The environment variable by which the commands of a worker, and all that they start, are known: the name
+of the worker, ``#``, run and attempt."""
 
 
 def worker_name() -> str:
@@ -20,11 +27,49 @@ def worker_name() -> str:
 
 
 def is_alive(worker: str) -> bool | None:
-    """Whether the worker's process still runs; None where nobody here can tell."""
-    home, pid, start, _ = worker.split("/")
+    """Whether the worker's process still runs; None where that cannot be seen from here.
+
+    Only evidence counts: no process of that number, or one that was started at another time.
+    """
+    try:
+        home, number, start, _ = worker.split("/")
+        pid = int(number)
+    except ValueError:
+        return None
     if home == "-" or start == "-" or home != _home():
         return None
-    return _start(int(pid)) == start
+    seen = _start(pid)
+    if seen is not None:
+        return seen == start
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return None
+    return False if _is_zombie(pid) else None
+
+
+def end_commands(is_wanted: Callable[[str], bool]) -> list[int]:
+    """Kills the processes whose environment bears a wanted :data:`MARKER`, wherever they have moved to.
+
+    Linux only; elsewhere nothing is found.
+
+    Returns:
+        The numbers of the processes that were killed.
+    """
+    beginning = f"{MARKER}=".encode()
+    ended = list[int]()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (entry / "environ").read_bytes().split(b"\0")
+            marks = [text[len(beginning) :].decode() for text in environment if text.startswith(beginning)]
+            if any(map(is_wanted, marks)) and int(entry.name) != os.getpid():
+                os.kill(int(entry.name), signal.SIGKILL)
+                ended.append(int(entry.name))
+        except (OSError, UnicodeDecodeError):  # it has ended, or is another user's
+            continue
+    return ended
 
 
 def _home() -> str | None:
@@ -37,10 +82,20 @@ def _home() -> str | None:
 
 
 def _start(pid: int) -> str | None:
-    """When the process started, in ticks since the boot; None when there is none, or it is a zombie."""
+    """When the process started, in ticks since the boot; None where that cannot be read, or it is a
+    zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else fields[19]
+
+
+def _is_zombie(pid: int) -> bool:
+    fields = _stat(pid)
+    return fields is not None and fields[0] in "ZX"
+
+
+def _stat(pid: int) -> list[str] | None:
     try:
         # The command's name stands in parentheses and may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else fields[19]

@@ -1,197 +1,130 @@
-"""The SQLite file (or memory) behind the embedded backend: schema and statements, no decisions.
+"""What the embedded backend keeps, statement by statement; it decides nothing.
 
-One connection, one lock, short transactions. A file is in WAL mode with normal synchronisation:
-what is committed survives the end of the process at any instruction (a loss of power may take the
-latest commits). Instants are integers, microseconds since 1970 in UTC.
+Methods that only read may be called at any time. Those that write belong inside :meth:`Store.transaction`.
+Instants are integers, microseconds since 1970 in UTC.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+import builtins
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
-from weakref import finalize
 
 from stepsched.backends.base import JobQuery, RunQuery
+from stepsched.backends.local.database import Database
 from stepsched.backends.local.policy import Plan
-from stepsched.backends.local.process import is_alive
-from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
-from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus, Trigger
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND = timedelta(microseconds=1)
-_APPLICATION_ID = 0x73746570  # "step"
-_VERSION = 1
-_SCHEMA = """
--- An id is never used again: runs of a job that is gone must not pass for those of its successor.
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
-    job_group TEXT NOT NULL,
-    status TEXT NOT NULL,
-    overlap TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    document TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    anchor INTEGER NOT NULL,
-    next_run INTEGER
-);
-CREATE INDEX jobs_due ON jobs (next_run) WHERE next_run IS NOT NULL;
--- Definitions that were replaced.
-CREATE TABLE job_versions (
-    job_id INTEGER NOT NULL,
-    version INTEGER NOT NULL,
-    document TEXT NOT NULL,
-    replaced_at INTEGER NOT NULL,
-    PRIMARY KEY (job_id, version)
-) WITHOUT ROWID;
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    job_id INTEGER NOT NULL,
-    job TEXT NOT NULL,
-    scheduled_for INTEGER NOT NULL,
-    trigger TEXT NOT NULL,
-    status TEXT NOT NULL,
-    recorded_at INTEGER NOT NULL,
-    start_after INTEGER NOT NULL,
-    attempt INTEGER NOT NULL DEFAULT 0,
-    restarted INTEGER NOT NULL DEFAULT 0,
-    started_at INTEGER,
-    ended_at INTEGER,
-    worker TEXT,
-    error TEXT,
-    output TEXT
-);
--- A scheduled instant of a job is recorded once, whoever records it.
-CREATE UNIQUE INDEX runs_once ON runs (job_id, scheduled_for) WHERE trigger = 'schedule';
-CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending';
-CREATE INDEX runs_open ON runs (job_id, id) WHERE status IN ('pending', 'running');
-CREATE INDEX runs_by_job ON runs (job, id);
-CREATE INDEX runs_failed ON runs (job, id) WHERE status = 'failed';
-CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX runs_running ON runs (worker) WHERE status = 'running';
--- A worker is one process with the file open for firing; it holds its runs while it is alive.
-CREATE TABLE workers (id TEXT PRIMARY KEY, alive_until INTEGER NOT NULL);
-"""
-_RUN = (
-    "r.id, r.job, r.scheduled_for, r.status, r.trigger, r.attempt, r.started_at, r.ended_at, r.restarted,"
-    " r.error, r.output"
+from stepsched.backends.local.rows import (
+    GIVEN_UP,
+    JOB_COLUMNS,
+    PAUSED,
+    QUEUED,
+    RUN_COLUMNS,
+    Claim,
+    DamagedRow,
+    JobRow,
+    RunRow,
+    in_zone,
+    instant,
+    micros,
+    micros_or_none,
+    read_job,
+    read_run,
 )
-_JOB = "j.id, j.name, j.status, j.version, j.document, j.created_at, j.updated_at, j.anchor, j.next_run"
+from stepsched.jobs import CatchUp, Job, JobStatus, Overlap, Run, RunStatus, Trigger
+
+_RUN = ", ".join(f"r.{name}" for name in RUN_COLUMNS)
+_JOB = ", ".join(f"j.{name}" for name in JOB_COLUMNS)
+_DELETE_BATCH = 5_000
+"""Runs of the history deleted in one transaction, so that the lock is held briefly."""
+_OPEN = "status IN ('pending', 'running')"
+"""In the words of the index runs_open."""
 
 
-class JobRow(NamedTuple):
-    """A stored job."""
+class Candidate(NamedTuple):
+    """A run that may start, and its job."""
 
-    id: int
-    """Differs between two jobs that bore one name after another."""
-    name: str
-    status: JobStatus
-    version: int
-    document: str
-    created_at: datetime
-    updated_at: datetime
-    anchor: datetime
-    next_run: datetime | None
+    run: RunRow | DamagedRow
+    run_id: int
+    job: JobRow | DamagedRow
+    overlap: str
 
 
-class Claim(NamedTuple):
-    """A run that this worker holds, with the job as it was when the run started."""
+class Retention(NamedTuple):
+    """How much history stays."""
 
-    run: Run
-    row: JobRow
-    recorded_at: datetime
+    age: timedelta
+    most: int
+    """Ended runs."""
 
 
 class Store:
-    """The statements. Each public method is one transaction unless called inside :meth:`transaction`."""
+    """The statements over one database."""
 
     def __init__(self, path: str | Path | None) -> None:
         """Opens or creates the file; None keeps everything in memory.
 
         Raises:
-            BackendError: The file cannot be opened, is no SQLite file, or is another program's.
+            BackendError: As :class:`Database`.
         """
-        self.path = path
-        self._lock = threading.RLock()
-        self._depth = 0
-        with _mapped("open"):
-            self._db = sqlite3.connect(
-                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False, timeout=5
-            )
-        self._close = finalize(self, self._db.close)
-        try:
-            with _mapped("open"):
-                self._prepare()
-        except BaseException:
-            self._close()
-            raise
+        self._database = Database(path)
+
+    @property
+    def path(self) -> Path | None:
+        return self._database.path
+
+    @property
+    def lock(self) -> AbstractContextManager[bool]:
+        """Held while events are put in the order of the transactions that made them."""
+        return self._database.lock
+
+    @property
+    def is_closed(self) -> bool:
+        return self._database.is_closed
+
+    @property
+    def _db(self) -> Any:
+        return self._database.connection
+
+    def transaction(self, operation: str) -> AbstractContextManager[None]:
+        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        return self._database.transaction(operation)
 
     def close(self) -> None:
         """Closes the file. Harmless twice; every other call fails from then on."""
-        with self._lock:
-            self._close()
+        self._database.close()
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        with self.transaction("open"):
-            (owner,) = self._db.execute("PRAGMA application_id").fetchone()
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if owner == 0 and tables == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
-            elif owner != _APPLICATION_ID:
-                raise BackendError(
-                    "sqlite",
-                    "open",
-                    "FOREIGN",
-                    detail=f"{self.path} belongs to another program; choose another file",
-                )
-            elif version != _VERSION:
-                detail = f"{self.path} has schema {version}; this stepsched knows {_VERSION}"
-                raise BackendError("sqlite", "open", "VERSION", detail=detail)
-
-    @contextmanager
-    def transaction(self, operation: str) -> Iterator[None]:
-        """Everything inside happens or nothing does. Nested ones join the outer one."""
-        with self._lock, _mapped(operation):
-            if self._depth:
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite ends some failures itself, such as a full disk
-                    self._db.execute("ROLLBACK")
-                raise
-            finally:
-                self._depth -= 1
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> builtins.list[Any]:
+        return self._database.rows(sql, values)
 
     # -- jobs --------------------------------------------------------------------------------------
 
     def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> int | None:
         """Stores an active job at version 1; its id, or None when the name is taken."""
-        at = _micros(anchor)
-        with self.transaction("insert job"):
-            done = self._db.execute(
-                "INSERT INTO jobs (name, job_group, status, overlap, version, document, created_at,"
-                " updated_at, anchor, next_run) VALUES (?, ?, 'active', ?, 1, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (name) DO NOTHING",
-                (job.name, job.group, job.overlap.value, document, at, at, at, _micros_or_none(next_run)),
-            )
-            return done.lastrowid if done.rowcount == 1 else None
+        at = micros(anchor)
+        done = self._db.execute(
+            "INSERT INTO jobs (name, job_group, status, overlap, version, document, created_at,"
+            " updated_at, anchor, next_run, timezone, plain) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO NOTHING",
+            (
+                job.name,
+                job.group,
+                JobStatus.ACTIVE.value,
+                job.overlap.value,
+                document,
+                at,
+                at,
+                at,
+                micros_or_none(next_run),
+                _zone_of(job),
+                is_plain(job),
+            ),
+        )
+        return done.lastrowid if done.rowcount == 1 else None
 
     def replace_job(
         self,
@@ -205,62 +138,89 @@ class Store:
         now: datetime,
     ) -> None:
         """Stores a new definition as the next version, and keeps the old one."""
-        with self.transaction("update job"):
-            self._db.execute(
-                "INSERT INTO job_versions VALUES (?, ?, ?, ?)",
-                (row.id, row.version, row.document, _micros(now)),
-            )
-            self._db.execute(
-                "UPDATE jobs SET job_group = ?, status = ?, overlap = ?, version = version + 1, document = ?,"
-                " updated_at = ?, anchor = ?, next_run = ? WHERE id = ?",
-                (
-                    job.group,
-                    status.value,
-                    job.overlap.value,
-                    document,
-                    _micros(now),
-                    _micros(anchor),
-                    _micros_or_none(next_run),
-                    row.id,
-                ),
-            )
+        at = micros(now)
+        self._db.execute(
+            "INSERT INTO job_versions (job_id, version, document, replaced_at) VALUES (?, ?, ?, ?)",
+            (row.id, row.version, row.document, at),
+        )
+        self._db.execute(
+            "UPDATE jobs SET job_group = ?, status = ?, overlap = ?, version = version + 1, document = ?,"
+            " updated_at = ?, anchor = ?, next_run = ?, timezone = ?, plain = ? WHERE id = ?",
+            (
+                job.group,
+                status.value,
+                job.overlap.value,
+                document,
+                at,
+                micros(anchor),
+                micros_or_none(next_run),
+                _zone_of(job),
+                is_plain(job),
+                row.id,
+            ),
+        )
+        self._queue_anew(row.id)
 
     def set_status(self, row: JobRow, status: JobStatus, next_run: datetime | None, now: datetime) -> None:
         """Changes where a job stands."""
-        with self.transaction("update job"):
-            self._db.execute(
-                "UPDATE jobs SET status = ?, next_run = ?, updated_at = ? WHERE id = ?",
-                (status.value, _micros_or_none(next_run), _micros(now), row.id),
-            )
+        self._db.execute(
+            "UPDATE jobs SET status = ?, next_run = ?, updated_at = ? WHERE id = ?",
+            (status.value, micros_or_none(next_run), micros(now), row.id),
+        )
 
-    def delete_job(self, row: JobRow, now: datetime, reason: str | None = None) -> None:
+    def set_aside(self, row: DamagedRow, now: datetime) -> None:
+        """Pauses a job whose row cannot be read."""
+        self._db.execute(
+            "UPDATE jobs SET status = 'paused', next_run = NULL, updated_at = ? WHERE id = ?",
+            (micros(now), row.id),
+        )
+        self.hold_runs(row.id)
+
+    def hold_runs(self, job_id: int) -> None:
+        """Keeps the waiting runs of a job from starting until they are let go."""
+        self._db.execute(
+            f"UPDATE runs SET held = ? WHERE job_id = ? AND {_OPEN} AND status = 'pending'"
+            " AND (held IS NULL OR held = ?)",
+            (PAUSED, job_id, QUEUED),
+        )
+
+    def let_runs_go(self, job_id: int) -> None:
+        """Lets the runs go that :meth:`hold_runs` holds."""
+        self._db.execute(
+            f"UPDATE runs SET held = NULL WHERE job_id = ? AND {_OPEN} AND held = ?", (job_id, PAUSED)
+        )
+        self._queue_anew(job_id)
+
+    def delete_job(self, row: JobRow | DamagedRow, now: datetime, reason: str | None = None) -> None:
         """Removes a job. With a reason, its waiting runs are closed with it."""
-        with self.transaction("delete job"):
-            self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
+        self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
+        if isinstance(row, DamagedRow) or row.version > 1:
             self._db.execute("DELETE FROM job_versions WHERE job_id = ?", (row.id,))
-            self._db.execute(
-                "UPDATE runs SET status = CASE attempt WHEN 0 THEN 'skipped' ELSE 'failed' END, ended_at = ?,"
-                " error = coalesce(error, ?) WHERE job_id = ? AND status = 'pending'"
-                " AND status IN ('pending', 'running')",  # the words of the index runs_open
-                (_micros(now), reason, row.id),
-            )
+        if reason is None:  # it has run out: none of its runs is open
+            return
+        self._db.execute("DELETE FROM refusals WHERE job_id = ?", (row.id,))
+        self._db.execute(
+            "UPDATE runs SET status = CASE attempt WHEN 0 THEN 'skipped' ELSE 'failed' END, ended_at = ?,"
+            f" error = coalesce(error, ?), held = NULL WHERE job_id = ? AND status = 'pending' AND {_OPEN}",
+            (micros(now), reason, row.id),
+        )
 
-    def job(self, name: str) -> JobRow | None:
+    def job(self, name: str) -> JobRow | DamagedRow | None:
         """The job of that name."""
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.name = ?", (name,))
-        return _job_row(rows[0]) if rows else None
+        return read_job(rows[0]) if rows else None
 
-    def job_by_id(self, key: int) -> JobRow | None:
+    def job_by_id(self, key: int) -> JobRow | DamagedRow | None:
         """The job of that id."""
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.id = ?", (key,))
-        return _job_row(rows[0]) if rows else None
+        return read_job(rows[0]) if rows else None
 
-    def versions(self, row: JobRow) -> list[tuple[int, str, datetime]]:
+    def versions(self, row: JobRow) -> builtins.list[tuple[int, str, datetime]]:
         """The replaced definitions of a job, oldest first: version, document, when it was replaced."""
         sql = "SELECT version, document, replaced_at FROM job_versions WHERE job_id = ? ORDER BY version"
-        return [(version, document, _instant(at)) for version, document, at in self._rows(sql, (row.id,))]
+        return [(version, document, instant(at)) for version, document, at in self._rows(sql, (row.id,))]
 
-    def jobs(self, query: JobQuery) -> list[JobRow]:
+    def jobs(self, query: JobQuery) -> builtins.list[JobRow | DamagedRow]:
         """The jobs that fit, by name; tags are not looked at."""
         where, values = ["1"], list[object]()
         if query.status is not None:
@@ -273,51 +233,77 @@ class Store:
             where.append("substr(j.name, 1, ?) = ?")
             values += [len(query.name_prefix), query.name_prefix]
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE {' AND '.join(where)} ORDER BY j.name", values)
-        return [_job_row(row) for row in rows]
+        return [read_job(row) for row in rows]
 
-    def due_jobs(self, now: datetime, limit: int) -> list[JobRow]:
+    def due_jobs(self, now: datetime, limit: int) -> builtins.list[JobRow | DamagedRow]:
         """Active jobs whose next run is due, the earliest first."""
         sql = f"SELECT {_JOB} FROM jobs j WHERE j.next_run <= ? ORDER BY j.next_run, j.id LIMIT ?"
-        return [_job_row(row) for row in self._rows(sql, (_micros(now), limit))]
+        return [read_job(row) for row in self._rows(sql, (micros(now), limit))]
 
-    # -- runs --------------------------------------------------------------------------------------
+    # -- runs that come ------------------------------------------------------------------------------
 
-    def record(self, row: JobRow, plan: Plan, now: datetime) -> list[Run]:
-        """Records the runs of a plan and moves the job on, in one transaction.
+    def record(self, row: JobRow, overlap: Overlap, plan: Plan, now: datetime) -> builtins.list[Run]:
+        """Records the runs of a plan and moves the job on.
 
         Returns:
             The runs that were new.
         """
-        with self.transaction("record runs"):
-            runs = [
-                self._insert_run(row, due.scheduled_for, Trigger.SCHEDULE, due.status, due.start_after, now)
-                for due in plan.runs
-            ]
-            following = _micros_or_none(plan.next_run)
-            self._db.execute("UPDATE jobs SET next_run = ? WHERE id = ?", (following, row.id))
-            return [run for run in runs if run is not None]
+        waits = overlap is Overlap.QUEUE and self._has_open_run(row.id)
+        runs = list[Run]()
+        for due in plan.runs:
+            held = QUEUED if waits and due.status is RunStatus.PENDING else None
+            run = self._insert_run(
+                row, due.scheduled_for, Trigger.SCHEDULE, due.status, due.start_after, now, held, due.error
+            )
+            if run is not None:
+                runs.append(run)
+                waits = waits or (overlap is Overlap.QUEUE and due.status is RunStatus.PENDING)
+        following = micros_or_none(plan.next_run)
+        self._db.execute("UPDATE jobs SET next_run = ? WHERE id = ?", (following, row.id))
+        return runs
+
+    def record_plain(self, now: datetime, most: int) -> int:
+        """Records the due runs of plain jobs (see :func:`is_plain`), the earliest first, up to the first
+        job that is not plain.
+
+        Returns:
+            How many were recorded.
+        """
+        due = "SELECT id, plain FROM jobs WHERE next_run <= ? ORDER BY next_run, id LIMIT ?"
+        rows = self._rows(due, (micros(now), most))
+        keys = [key for key, _ in takewhile(itemgetter(1), rows)]
+        for key in keys:
+            self._db.execute(
+                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at,"
+                " start_after, timezone)"
+                " SELECT id, name, next_run, 'schedule', 'pending', ?, next_run, timezone FROM jobs"
+                " WHERE id = ?"
+                " ON CONFLICT DO NOTHING",
+                (micros(now), key),
+            )
+            self._db.execute("UPDATE jobs SET next_run = NULL WHERE id = ?", (key,))
+        return len(keys)
 
     def record_manual(self, row: JobRow, now: datetime) -> Run:
         """Records a run beside the schedule."""
-        with self.transaction("record run"):
-            run = self._insert_run(row, now, Trigger.MANUAL, RunStatus.PENDING, now, now)
-            assert run is not None  # only scheduled instants are unique
-            return run
+        run = self._insert_run(row, now, Trigger.MANUAL, RunStatus.PENDING, now, now, self._place(row.id))
+        assert run is not None  # only scheduled instants are unique
+        return run
 
-    def record_backfill(self, row: JobRow, instants: Iterable[datetime], now: datetime) -> list[Run]:
+    def record_backfill(self, row: JobRow, instants: Iterable[datetime], now: datetime) -> builtins.list[Run]:
         """Records runs of instants that have passed; one that has a run already gets none."""
         runs = []
-        with self.transaction("record runs"):
-            for instant in instants:
-                known = self._rows(
-                    "SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND scheduled_for = ?"
-                    " AND trigger <> 'manual' LIMIT 1",
-                    (row.name, row.id, _micros(instant)),
-                )
-                if not known:
-                    run = self._insert_run(row, instant, Trigger.BACKFILL, RunStatus.PENDING, now, now)
-                    assert run is not None
-                    runs.append(run)
+        for moment in instants:
+            known = self._rows(
+                "SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND scheduled_for = ?"
+                " AND trigger <> 'manual' LIMIT 1",
+                (row.name, row.id, micros(moment)),
+            )
+            if not known:
+                held = self._place(row.id)
+                run = self._insert_run(row, moment, Trigger.BACKFILL, RunStatus.PENDING, now, now, held)
+                assert run is not None
+                runs.append(run)
         return runs
 
     def _insert_run(
@@ -328,118 +314,169 @@ class Store:
         status: RunStatus,
         start_after: datetime,
         now: datetime,
+        held: str | None,
+        error: str | None = None,
     ) -> Run | None:
         """Records a run; None when its scheduled instant has one already."""
         ended_at = now if status is RunStatus.MISSED else None
         done = self._db.execute(
             "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
-            " ended_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            " ended_at, held, timezone, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO"
+            " NOTHING",
             (
                 row.id,
                 row.name,
-                _micros(scheduled_for),
+                micros(scheduled_for),
                 trigger.value,
                 status.value,
-                _micros(now),
-                _micros(start_after),
-                _micros_or_none(ended_at),
+                micros(now),
+                micros(start_after),
+                micros_or_none(ended_at),
+                held,
+                row.timezone,
+                error,
             ),
         )
         if done.rowcount != 1 or done.lastrowid is None:
             return None
-        return Run(
+        return Run.model_construct(
             id=done.lastrowid,
             job=row.name,
-            scheduled_for=scheduled_for.astimezone(timezone.utc),
+            scheduled_for=in_zone(scheduled_for, row.timezone),
             status=status,
             trigger=trigger,
             ended_at=ended_at,
+            error=error,
         )
 
     def redrive(self, job: str, run_id: int, now: datetime) -> Run | None:
         """Makes a run that failed for good wait again, with all its attempts; None when it has not failed
         or its job is gone."""
-        with self.transaction("redrive run"):
-            done = self._db.execute(
-                "UPDATE runs SET status = 'pending', attempt = 0, ended_at = NULL, recorded_at = ?,"
-                " start_after = ? WHERE id = ? AND job = ? AND status = 'failed'"
-                " AND job_id IN (SELECT id FROM jobs)",
-                (_micros(now), _micros(now), run_id, job),
-            )
-            if done.rowcount != 1:
-                return None
-            (run,) = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (run_id,))
-            self._db.execute(
-                "UPDATE jobs SET status = 'active' WHERE status = 'ended'"
-                " AND id = (SELECT job_id FROM runs WHERE id = ?)",
-                (run_id,),
-            )
-            return _run(run)
+        done = self._db.execute(
+            "UPDATE runs SET status = 'pending', attempt = 0, failures = 0, crashes = 0, ended_at = NULL,"
+            " recorded_at = ?, start_after = ?, undelivered = 0, held = CASE WHEN lingering IS NULL THEN NULL"
+            f" ELSE '{GIVEN_UP}' END WHERE id = ? AND job = ? AND status = 'failed'"
+            " AND job_id IN (SELECT id FROM jobs)",
+            (micros(now), micros(now), run_id, job),
+        )
+        if done.rowcount != 1:
+            return None
+        row = self.run(run_id)
+        assert isinstance(row, RunRow)
+        self._queue_anew(row.job_id)
+        self._db.execute("UPDATE jobs SET status = 'active' WHERE status = 'ended' AND id = ?", (row.job_id,))
+        return row.run
 
-    def forget(self, before: datetime, keep: int, most: int) -> int:
-        """Deletes runs that ended before an instant, and the oldest of more than ``keep``; at most ``most``
-        at once, so that the lock is held briefly.
+    # -- the queue of a job ----------------------------------------------------------------------------
 
-        Returns:
-            How many were deleted.
+    def _has_open_run(self, job_id: int) -> bool:
+        """Whether a run of the job goes on or waits, but for those that a pause holds."""
+        sql = (
+            f"SELECT 1 FROM runs WHERE job_id = ? AND {_OPEN} AND held IS NOT '{PAUSED}'"
+            " UNION ALL SELECT 1 FROM runs WHERE job_id = ? AND lingering IS NOT NULL LIMIT 1"
+        )
+        return bool(self._rows(sql, (job_id, job_id)))
+
+    def _place(self, job_id: int) -> str | None:
+        """Why a new run of the job has to wait for others; None where it need not."""
+        queues = self._rows("SELECT 1 FROM jobs WHERE id = ? AND overlap = 'queue'", (job_id,))
+        return QUEUED if queues and self._has_open_run(job_id) else None
+
+    def _queue_anew(self, job_id: int) -> None:
+        """Holds and lets go the waiting runs of a job by its overlap as it is now."""
+        self._db.execute(
+            "UPDATE runs SET held = CASE (SELECT overlap FROM jobs WHERE id = ?) WHEN 'queue' THEN"
+            f" '{QUEUED}' END"
+            f" WHERE job_id = ? AND status = 'pending' AND {_OPEN} AND (held IS NULL OR held = '{QUEUED}')",
+            (job_id, job_id),
+        )
+        self.let_next_go(job_id)
+
+    def let_next_go(self, job_id: int) -> None:
+        """Lets the first of the queued runs of a job start, where nothing before it is open."""
+        self._db.execute(
+            f"UPDATE runs SET held = NULL WHERE id = (SELECT id FROM runs WHERE job_id = ? AND {_OPEN}"
+            f" AND held IS NOT '{PAUSED}' ORDER BY id LIMIT 1) AND held = '{QUEUED}'"
+            " AND NOT EXISTS (SELECT 1 FROM runs WHERE job_id = ? AND lingering IS NOT NULL)",
+            (job_id, job_id),
+        )
+
+    # -- runs that start and end -----------------------------------------------------------------------
+
+    def candidates(
+        self, worker: str, now: datetime, limit: int, *, refused: bool, without: Collection[int]
+    ) -> Iterator[Candidate]:
+        """Runs that may start, the earliest first.
+
+        Args:
+            worker: Who asks.
+            now: The present; inclusive.
+            limit: How many at most.
+            refused: Whether this worker has refused jobs, whose runs are left out.
+            without: Ids of jobs to be left out besides.
         """
-        with self.transaction("forget runs"):
-            old = "SELECT id FROM runs WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at LIMIT ?"
-            gone = self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (_micros(before), most)).rowcount
-            ((ended,),) = self._rows("SELECT count(*) FROM runs WHERE ended_at IS NOT NULL")
-            if ended > keep:
-                old = "SELECT id FROM runs WHERE ended_at IS NOT NULL ORDER BY ended_at LIMIT ?"
-                done = self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (min(ended - keep, most),))
-                gone += done.rowcount
-            return gone
-
-    def claim(self, worker: str, now: datetime, limit: int) -> tuple[list[Claim], list[Run]]:
-        """Takes up to ``limit`` runs that may start, the earliest first, and marks them running.
-
-        ``Overlap`` decides here: a queued run waits for all earlier ones of its job, and one that
-        must not overlap is closed as skipped.
-
-        Returns:
-            The runs that this worker holds now, and those that were closed.
-        """
-        at, claims, skipped = _micros(now), list[Claim](), list[Run]()
-        with self.transaction("claim runs"):
-            waiting = self._rows(
-                f"SELECT {_RUN}, r.recorded_at, j.overlap, {_JOB} FROM runs r JOIN jobs j ON j.id = r.job_id"
-                " WHERE r.status = 'pending' AND r.start_after <= ? AND (j.overlap <> 'queue' OR NOT EXISTS ("
-                "SELECT 1 FROM runs e WHERE e.job_id = r.job_id AND e.id < r.id"
-                " AND e.status IN ('pending', 'running'))) ORDER BY r.start_after, r.id LIMIT ?",
-                (at, limit),
+        conditions = ""
+        values: list[object] = [micros(now)]
+        if refused:
+            conditions += (
+                " AND NOT EXISTS (SELECT 1 FROM refusals u WHERE u.worker = ? AND u.job_id = r.job_id"
+                " AND u.version = j.version)"
             )
-            for columns in waiting:
-                run, recorded_at, overlap, row = list(columns[:11]), columns[11], columns[12], columns[13:]
-                if overlap == "skip" and not run[5] and self._is_overlapping(row[0], run[0]):
-                    reason = STILL_RAN
-                    self._db.execute(
-                        "UPDATE runs SET status = 'skipped', ended_at = ?, error = ? WHERE id = ?",
-                        (at, reason, run[0]),
-                    )
-                    run[3], run[7], run[9] = "skipped", at, reason
-                    skipped.append(_run(run))
-                    continue
-                self._db.execute(
-                    "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?"
-                    " WHERE id = ?",
-                    (at, worker, run[0]),
-                )
-                run[3], run[5], run[6] = "running", run[5] + 1, at
-                claims.append(Claim(_run(run), _job_row(row), _instant(recorded_at)))
-        return claims, skipped
+            values.append(worker)
+        if without:
+            conditions += f" AND r.job_id NOT IN ({', '.join('?' * len(without))})"
+            values.extend(without)
+        sql = (
+            f"SELECT {_RUN}, {_JOB} FROM runs r JOIN jobs j ON j.id = r.job_id WHERE r.status = 'pending'"
+            f" AND r.held IS NULL AND r.start_after <= ?{conditions} ORDER BY r.start_after, r.id LIMIT ?"
+        )
+        for columns in self._rows(sql, [*values, limit]):
+            job = read_job(columns, len(RUN_COLUMNS))
+            yield Candidate(read_run(columns), columns[0], job, columns[-1])
 
-    def _is_overlapping(self, job_id: int, run_id: int) -> bool:
+    def begin(self, candidate: RunRow, row: JobRow, worker: str, now: datetime) -> Claim:
+        """Marks a run as begun by this worker."""
+        run = candidate.run
+        self._db.execute(
+            "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?,"
+            " reason = NULL"
+            " WHERE id = ?",
+            (micros(now), worker, run.id),
+        )
+        # Nobody else has seen this value yet, so that it need not be copied.
+        run.__dict__.update(
+            status=RunStatus.RUNNING, attempt=run.attempt + 1, started_at=now, pending_reason=None
+        )
+        return Claim(run, row, candidate.recorded_at, candidate.failures, candidate.crashes)
+
+    def close_run(
+        self,
+        run_id: int,
+        status: RunStatus,
+        error: str,
+        now: datetime,
+        *,
+        worker: str | None = None,
+        undelivered: int = 0,
+    ) -> None:
+        """Ends a run that does not go on: skipped, missed or failed, and why; ``worker`` delivers its
+        letters."""
+        self._db.execute(
+            "UPDATE runs SET status = ?, ended_at = ?, error = ?, worker = ?, held = NULL, reason = NULL,"
+            " undelivered = ? WHERE id = ?",
+            (status.value, micros(now), error, worker if undelivered else None, undelivered, run_id),
+        )
+
+    def is_overlapping(self, job_id: int, run_id: int) -> bool:
         """Whether another run of the job goes on, or did so when this one should have started: on a played
         clock, and where all places are taken, runs come one after another."""
         rows = self._rows(
-            "SELECT 1 FROM runs WHERE job_id = ? AND id <> ? AND status IN ('pending', 'running')"
+            f"SELECT 1 FROM runs WHERE job_id = ? AND id <> ? AND {_OPEN}"
             " AND (status = 'running' OR attempt > 0)"
+            " UNION ALL SELECT 1 FROM runs WHERE job_id = ? AND lingering IS NOT NULL"
             " UNION ALL SELECT 1 FROM runs e JOIN runs r ON r.id = ? WHERE e.job_id = ? AND e.id < r.id"
             " AND e.started_at <= r.start_after AND e.ended_at > r.start_after LIMIT 1",
-            (job_id, run_id, run_id, job_id),
+            (job_id, run_id, job_id, run_id, job_id),
         )
         return bool(rows)
 
@@ -451,54 +488,182 @@ class Store:
         now: datetime,
         *,
         error: str | None = None,
+        traceback: str | None = None,
         output: str | None = None,
         again_at: datetime | None = None,
+        lingering: bool = False,
+        held: str | None = None,
+        undelivered: int = 0,
     ) -> bool:
         """Records an attempt's outcome; pending with ``again_at`` for another attempt.
+
+        Args:
+            claim: The attempt.
+            worker: Whose it is.
+            status: What becomes of the run.
+            now: When the attempt ended.
+            error: Of an attempt that failed.
+            traceback: Where it failed.
+            output: Of one that succeeded.
+            again_at: When the next attempt may start.
+            lingering: Whether the call goes on, although it is no longer awaited.
+            held: Why the next attempt must not start, whatever the time.
+            undelivered: What is to be delivered of a run that failed for good; bits.
 
         Returns:
             False when the run is no longer this worker's: then nothing is recorded.
         """
-        ended = None if status is RunStatus.PENDING else _micros(now)
-        with self.transaction("finish run"):
-            done = self._db.execute(
-                "UPDATE runs SET status = ?, ended_at = ?, error = ?, output = ?, worker = NULL,"
-                " start_after = coalesce(?, start_after)"
-                " WHERE id = ? AND worker = ? AND attempt = ? AND status = 'running'",
-                (
-                    status.value,
-                    ended,
-                    error,
-                    output,
-                    _micros_or_none(again_at),
-                    claim.run.id,
-                    worker,
-                    claim.run.attempt,
-                ),
-            )
-            return done.rowcount == 1
-
-    def release(self, claim: Claim, worker: str) -> None:
-        """Gives back a run that was claimed and not begun, as if it had not been."""
-        with self.transaction("release run"):
-            self._db.execute(
-                "UPDATE runs SET status = 'pending', attempt = attempt - 1, worker = NULL"
-                " WHERE id = ? AND worker = ? AND status = 'running'",
-                (claim.run.id, worker),
-            )
-
-    def has_run_out(self, job_id: int) -> bool:
-        """Whether a job is active, with no instant to come and no run waiting or running."""
-        sql = (
-            "SELECT 1 FROM jobs WHERE id = ? AND status = 'active' AND next_run IS NULL AND NOT EXISTS ("
-            "SELECT 1 FROM runs WHERE job_id = jobs.id AND status IN ('pending', 'running'))"
+        again = status is RunStatus.PENDING
+        done = self._db.execute(
+            "UPDATE runs SET status = ?, ended_at = ?, error = ?, traceback = ?, output = ?, worker = ?,"
+            " lingering = ?, held = ?, failures = failures + ?, undelivered = ?,"
+            " start_after = coalesce(?, start_after), restarted = CASE status WHEN 'pending' THEN 0"
+            " ELSE restarted END"
+            " WHERE id = ? AND attempt = ?"
+            " AND ((worker = ? AND status = 'running') OR (lingering = ? AND status = 'pending'))",
+            (
+                status.value,
+                None if again else micros(now),
+                error,
+                traceback,
+                output,
+                worker if again or undelivered else None,
+                worker if lingering else None,
+                held,
+                error is not None,
+                undelivered,
+                micros_or_none(again_at),
+                claim.run.id,
+                claim.run.attempt,
+                worker,
+                worker,
+            ),
         )
-        return bool(self._rows(sql, (job_id,)))
+        return bool(done.rowcount == 1)
 
-    def has_failed(self, job_id: int, name: str) -> bool:
-        """Whether a run of the job failed for good."""
-        sql = "SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status = 'failed' LIMIT 1"
-        return bool(self._rows(sql, (name, job_id)))
+    def put_back(self, claim: Claim, worker: str) -> None:
+        """Makes a run wait again that was claimed and could not be begun, as if it had not been."""
+        self._db.execute(
+            "UPDATE runs SET status = 'pending', attempt = attempt - 1, started_at = NULL, worker = NULL"
+            " WHERE id = ? AND worker = ? AND status = 'running'",
+            (claim.run.id, worker),
+        )
+
+    def restart(self, run_id: int, now: datetime, *, crashed: bool, held: str | None) -> None:
+        """Makes a run wait for another start, since its process has ended or no longer awaits it."""
+        self._db.execute(
+            "UPDATE runs SET status = 'pending', restarted = 1, crashes = crashes + ?, worker = NULL,"
+            " start_after = ?, held = ? WHERE id = ?",
+            (crashed, micros(now), held, run_id),
+        )
+
+    def hand_back(self, claim: Claim, worker: str, now: datetime) -> bool:
+        """Makes a run wait for another start while its call still goes on here; False when it is not held."""
+        done = self._db.execute(
+            "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?, held = ?,"
+            " lingering = ? WHERE id = ? AND worker = ? AND attempt = ? AND status = 'running'",
+            (micros(now), GIVEN_UP, worker, claim.run.id, worker, claim.run.attempt),
+        )
+        return bool(done.rowcount == 1)
+
+    def end_lingering(self, worker: str, run_id: int | None = None) -> None:
+        """What was given up has ended: what waited for that may start.
+
+        Args:
+            worker: Where it ran.
+            run_id: The run. None: all of this worker.
+        """
+        rows = self._rows(
+            "SELECT id, job_id FROM runs WHERE lingering = ? AND lingering IS NOT NULL AND (? IS NULL"
+            " OR id = ?)",
+            (worker, run_id, run_id),
+        )
+        for key, job_id in rows:
+            self._db.execute(
+                f"UPDATE runs SET lingering = NULL, held = CASE held WHEN '{GIVEN_UP}' THEN"
+                f" (SELECT '{PAUSED}' FROM jobs WHERE id = runs.job_id AND status = 'paused') ELSE held END"
+                " WHERE id = ?",
+                (key,),
+            )
+            self._queue_anew(job_id)
+
+    def delivered(self, run_id: int, what: int) -> None:
+        """A dead letter (1) or a notification (2) has been handed over."""
+        self._db.execute(
+            "UPDATE runs SET undelivered = undelivered & ~? WHERE id = ? AND undelivered > 0", (what, run_id)
+        )
+
+    def undelivered(self, worker: str) -> builtins.list[tuple[RunRow, int]]:
+        """Runs that failed for good and whose letters the end of their worker left; they are this worker's
+        from now on."""
+        rows = self._rows(
+            f"SELECT {_RUN}, r.undelivered FROM runs r WHERE r.undelivered > 0"
+            " AND r.worker NOT IN (SELECT id FROM workers) ORDER BY r.id LIMIT 100"
+        )
+        taken = []
+        for columns in rows:
+            self._db.execute("UPDATE runs SET worker = ? WHERE id = ?", (worker, columns[0]))
+            row = read_run(columns)
+            if isinstance(row, RunRow):
+                taken.append((row, columns[-1]))
+        return taken
+
+    def shift_pauses(self, worker: str, gained: timedelta) -> None:
+        """Moves the pauses before further attempts with a clock that was set: they are lengths of time."""
+        self._db.execute(
+            "UPDATE runs SET start_after = start_after + ? WHERE status = 'pending' AND worker = ? AND"
+            " failures > 0",
+            (gained // timedelta(microseconds=1), worker),
+        )
+
+    # -- the end of jobs ---------------------------------------------------------------------------------
+
+    def state_after_run(self, job_id: int) -> tuple[bool, bool]:
+        """Whether a job queues its runs, and whether it is active with no instant to come and no run
+        waiting or running."""
+        rows = self._rows(
+            "SELECT overlap = 'queue', status = 'active' AND next_run IS NULL AND NOT EXISTS (SELECT 1"
+            " FROM runs"
+            f" WHERE job_id = jobs.id AND {_OPEN}) FROM jobs WHERE id = ?",
+            (job_id,),
+        )
+        return (bool(rows[0][0]), bool(rows[0][1])) if rows else (False, False)
+
+    def has_succeeded(self, job_id: int, name: str) -> bool:
+        """Whether every run of the job has succeeded, and there is one."""
+        sql = (
+            "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ?),"
+            " EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status <> 'succeeded')"
+        )
+        ((any_run, otherwise),) = self._rows(sql, (name, job_id, name, job_id))
+        return bool(any_run) and not otherwise
+
+    def tidy(self, now: datetime, retention: Retention) -> bool:
+        """Deletes a batch of the ended runs that are older than they are kept, and of the oldest beyond
+        their number.
+
+        Returns:
+            Whether there may be more.
+        """
+        ended = "ended_at IS NOT NULL"
+        old = f"SELECT id FROM runs WHERE {ended} AND ended_at < ? ORDER BY ended_at LIMIT ?"
+        before = micros(now - retention.age)
+        gone = int(
+            self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (before, _DELETE_BATCH)).rowcount
+        )
+        ((kept,),) = self._rows(f"SELECT count(*) FROM runs WHERE {ended}")
+        if kept > retention.most:
+            old = f"SELECT id FROM runs WHERE {ended} ORDER BY ended_at LIMIT ?"
+            most = min(kept - retention.most, _DELETE_BATCH)
+            gone += self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (most,)).rowcount
+        return gone >= _DELETE_BATCH
+
+    # -- runs as they are --------------------------------------------------------------------------------
+
+    def run(self, run_id: int) -> RunRow | DamagedRow | None:
+        """The run of that id."""
+        rows = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (run_id,))
+        return read_run(rows[0]) if rows else None
 
     def last_run(self, row: JobRow) -> Run | None:
         """The run of the job that started latest."""
@@ -507,166 +672,109 @@ class Store:
             " ORDER BY r.id DESC LIMIT 1"
         )
         rows = self._rows(sql, (row.name, row.id))
-        return _run(rows[0]) if rows else None
+        found = read_run(rows[0]) if rows else None
+        return found.run if isinstance(found, RunRow) else None
 
-    def runs(self, query: RunQuery) -> list[Run]:
+    def runs(self, query: RunQuery) -> builtins.list[RunRow | DamagedRow]:
         """The runs that fit, in the order they were recorded."""
         where, values = ["1"], list[object]()
         for condition, value in (
             ("r.job = ?", query.job),
             ("r.status = ?", query.status.value if query.status is not None else None),
-            ("r.scheduled_for >= ?", _micros_or_none(query.since)),
-            ("r.scheduled_for <= ?", _micros_or_none(query.until)),
+            ("r.scheduled_for >= ?", micros_or_none(query.since)),
+            ("r.scheduled_for <= ?", micros_or_none(query.until)),
         ):
             if value is not None:
                 where.append(condition)
                 values.append(value)
         limit = -1 if query.limit is None else query.limit
         sql = f"SELECT {_RUN} FROM runs r WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT ?"
-        return [_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
-
-    # -- workers -----------------------------------------------------------------------------------
-
-    def stay_alive(self, worker: str, until: datetime, now: datetime) -> list[Run]:
-        """Extends this worker's lease, and frees the runs of workers that are dead or, where nobody can
-        tell, have been silent beyond their lease.
-
-        Returns:
-            The runs that were freed: each will be started again and says so.
-        """
-        with self.transaction("renew lease"):
-            self._db.execute(
-                "INSERT INTO workers VALUES (?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until",
-                (worker, _micros(until)),
-            )
-            for other, alive_until in self._rows(
-                "SELECT id, alive_until FROM workers WHERE id <> ?", (worker,)
-            ):
-                alive = is_alive(other)
-                if alive is False or (alive is None and alive_until < _micros(now)):
-                    self._db.execute("DELETE FROM workers WHERE id = ?", (other,))
-            return self._free_runs(now)
-
-    def leave(self, worker: str, now: datetime) -> list[Run]:
-        """Ends this worker's lease, and frees what it still holds.
-
-        Returns:
-            As :meth:`stay_alive`.
-        """
-        with self.transaction("end lease"):
-            self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
-            return self._free_runs(now)
-
-    def _free_runs(self, now: datetime) -> list[Run]:
-        sql = (
-            f"SELECT {_RUN} FROM runs r INDEXED BY runs_running WHERE r.status = 'running'"
-            " AND r.worker NOT IN (SELECT id FROM workers) ORDER BY r.id"
-        )
-        freed = [_run(columns) for columns in self._rows(sql)]
-        for run in freed:
-            self._db.execute(
-                "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?"
-                " WHERE id = ?",
-                (_micros(now), run.id),
-            )
-        return [run.replace(status=RunStatus.PENDING, restarted=True) for run in freed]
+        return [read_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
 
     def next_event(self, now: datetime) -> datetime | None:
         """When something is to be done next: a job comes due, or a waiting run may start."""
-        (row,) = self._rows(
+        ((due, start),) = self._rows(
             "SELECT (SELECT min(next_run) FROM jobs WHERE next_run IS NOT NULL),"
-            " (SELECT min(start_after) FROM runs WHERE status = 'pending' AND start_after > ?)",
-            (_micros(now),),
+            " (SELECT min(start_after) FROM runs WHERE status = 'pending' AND held IS NULL AND"
+            " start_after > ?)",
+            (micros(now),),
         )
-        moments = [value for value in row if value is not None]
-        return _instant(min(moments)) if moments else None
+        moments = [value for value in (due, start) if isinstance(value, int)]
+        return instant(min(moments)) if moments else None
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock, _mapped("read"):
-            return self._db.execute(sql, values).fetchall()
+    # -- workers -----------------------------------------------------------------------------------
+
+    def enter(self, worker: str, until: datetime) -> None:
+        """Begins or extends the lease of a worker."""
+        self._db.execute(
+            "INSERT INTO workers (id, alive_until) VALUES (?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until",
+            (worker, micros(until)),
+        )
+
+    def others(self, worker: str) -> builtins.list[tuple[str, int]]:
+        """The other workers of the file, each with its lease as it stands."""
+        return self._rows("SELECT id, alive_until FROM workers WHERE id <> ?", (worker,))
+
+    def bury(self, worker: str) -> None:
+        """Ends the lease of a worker, with all that it has refused and given up."""
+        self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
+        self.forget_refusals(worker)
+        self.end_lingering(worker)
+
+    def abandoned(self) -> builtins.list[tuple[int, RunRow | DamagedRow, JobRow | DamagedRow | None]]:
+        """Runs that are running by workers that there are no more: id, run and job."""
+        rows = self._rows(
+            f"SELECT {_RUN} FROM runs r INDEXED BY runs_running WHERE r.status = 'running'"
+            " AND (r.worker IS NULL OR r.worker NOT IN (SELECT id FROM workers)) ORDER BY r.id"
+        )
+        return [(columns[0], read_run(columns), self.job_by_id(columns[1])) for columns in rows]
+
+    # -- what a worker cannot call -----------------------------------------------------------------------
+
+    def refuse(self, worker: str, row: JobRow, reason: str) -> None:
+        """Notes that a worker cannot call a job in its present version."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO refusals (worker, job_id, version, reason) VALUES (?, ?, ?, ?)",
+            (worker, row.id, row.version, reason),
+        )
+
+    def forget_refusals(self, worker: str) -> None:
+        """The worker looks at everything anew."""
+        self._db.execute("DELETE FROM refusals WHERE worker = ?", (worker,))
+
+    def unclaimable(self, now: datetime) -> builtins.list[Run]:
+        """Runs that are due, that every worker has refused, and of which that was not known yet: they keep
+        the reason from now on."""
+        rows = self._rows(
+            f"SELECT {_RUN}, u.reason FROM refusals u JOIN jobs j ON j.id = u.job_id AND j.version ="
+            " u.version"
+            f" JOIN runs r ON r.job_id = j.id AND r.{_OPEN} AND r.status = 'pending' AND r.held IS NULL"
+            " AND r.start_after <= ? AND r.reason IS NULL"
+            " WHERE NOT EXISTS (SELECT 1 FROM workers w WHERE NOT EXISTS (SELECT 1 FROM refusals o"
+            " WHERE o.worker = w.id AND o.job_id = j.id AND o.version = j.version))"
+            " GROUP BY r.id ORDER BY r.id LIMIT 1000",
+            (micros(now),),
+        )
+        runs = list[Run]()
+        for columns in rows:
+            self._db.execute("UPDATE runs SET reason = ? WHERE id = ?", (columns[-1], columns[0]))
+            row = read_run(columns)
+            if isinstance(row, RunRow):
+                runs.append(row.run.model_copy(update={"pending_reason": columns[-1]}))
+        return runs
 
 
-def _job_row(columns: Sequence[Any]) -> JobRow:
-    key, name, status, version, document, created_at, updated_at, anchor, next_run = columns
-    return JobRow(
-        key,
-        name,
-        JobStatus(status),
-        version,
-        document,
-        _instant(created_at),
-        _instant(updated_at),
-        _instant(anchor),
-        _instant_or_none(next_run),
+def is_plain(job: Job) -> bool:
+    """Whether the one run of a job is recorded as it is due, with nothing to be decided."""
+    return (
+        job.is_one_time
+        and job.catch_up is CatchUp.ALL
+        and job.catch_up_within is None
+        and job.overlap is not Overlap.QUEUE
+        and not job.jitter
     )
 
 
-def _run(columns: Sequence[Any]) -> Run:
-    key, job, scheduled_for, status, trigger, attempt, started_at, ended_at, restarted, error, output = (
-        columns
-    )
-    return Run.model_construct(  # what the store holds was validated when it came in
-        id=key,
-        job=job,
-        scheduled_for=_instant(scheduled_for),
-        status=RunStatus(status),
-        trigger=Trigger(trigger),
-        attempt=attempt,
-        started_at=_instant_or_none(started_at),
-        ended_at=_instant_or_none(ended_at),
-        restarted=bool(restarted),
-        error=error,
-        output=output,
-    )
-
-
-def _micros(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def _micros_or_none(instant: datetime | None) -> int | None:
-    return None if instant is None else _micros(instant)
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
-
-
-def _instant_or_none(micros: int | None) -> datetime | None:
-    return None if micros is None else _instant(micros)
-
-
-# What the caller may do about an error, by the beginning of SQLite's text for it: Python 3.10 does not
-# carry the code (https://www.sqlite.org/rescode.html).
-_ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
-    ("database is locked", BackendUnavailableError, "BUSY", "another process holds the file"),
-    ("database table is locked", BackendUnavailableError, "LOCKED", "another connection holds the table"),
-    ("database or disk is full", BackendUnavailableError, "FULL", "the disk is full; what is recorded stays"),
-    ("disk I/O error", BackendUnavailableError, "IOERR", "the disk refuses; what is recorded stays"),
-    ("attempt to write a readonly", AccessDeniedError, "READONLY", "the file cannot be written"),
-    ("unable to open database", AccessDeniedError, "CANTOPEN", "it cannot be opened; does its folder exist?"),
-    ("access permission denied", AccessDeniedError, "PERM", "the file may not be opened"),
-    ("authorization denied", AccessDeniedError, "AUTH", "the file may not be opened"),
-    (
-        "database disk image is malformed",
-        BackendError,
-        "CORRUPT",
-        "the file is damaged; restore a copy",
-    ),
-    ("file is not a database", BackendError, "NOTADB", "the file is no SQLite database; choose another"),
-)
-
-
-@contextmanager
-def _mapped(operation: str) -> Iterator[None]:
-    """Turns SQLite's errors into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        for beginning, kind, code, advice in _ERRORS:
-            if text.startswith(beginning):
-                again = kind is BackendUnavailableError
-                raise kind("sqlite", operation, code, retryable=again, detail=f"{advice} ({text})") from error
-        raise BackendError("sqlite", operation, type(error).__name__, detail=text) from error
+def _zone_of(job: Job) -> str | None:
+    return getattr(job.schedule, "timezone", None)

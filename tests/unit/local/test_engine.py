@@ -182,10 +182,10 @@ class TestMaxRunTime:
         blocked.release.set()
         firing.backend.close()
 
-    def test_the_place_is_free_and_later_runs_are_not_skipped(self, clock: HandClock) -> None:
+    def test_the_place_is_free_for_other_runs(self, clock: HandClock) -> None:
         blocked = Blocked()
         firing = Firing(clock, workers=1)
-        firing.client.create(job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=ss.Overlap.SKIP))
+        firing.client.create(job(blocked, schedule=NEVER, max_run_time=SECOND))
         firing.client.run_now("job")
         assert blocked.entered.wait(PATIENCE)
         clock.pass_by(LONG)
@@ -195,6 +195,62 @@ class TestMaxRunTime:
         assert not blocked.release.is_set()
         blocked.release.set()
         firing.backend.close()
+
+    def test_with_skip_a_function_that_still_runs_counts_as_running(self, clock: HandClock) -> None:
+        blocked = Blocked()
+        firing = Firing(clock)
+        firing.client.create(job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=ss.Overlap.SKIP))
+        firing.client.run_now("job")
+        assert blocked.entered.wait(PATIENCE)
+        clock.pass_by(LONG)
+        firing.wait_for_ended(1)
+        firing.client.run_now("job")
+        assert [run.status.value for run in firing.wait_for_ended(2)] == ["failed", "skipped"]
+        blocked.release.set()
+        blocked.threads[0].join(PATIENCE)
+        firing.let_turns_pass()
+        firing.client.run_now("job")
+        assert firing.wait_for_ended(3)[-1].output == '"next"'
+        firing.backend.close()
+
+    @pytest.mark.parametrize("overlap", [ss.Overlap.SKIP, ss.Overlap.QUEUE])
+    def test_its_next_attempt_and_what_is_queued_wait_for_its_end(
+        self, clock: HandClock, overlap: ss.Overlap
+    ) -> None:
+        blocked = Blocked()
+        firing = Firing(clock)
+        retry = ss.Retry(max_attempts=1, interval=timedelta(0))
+        firing.client.create(
+            job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=overlap, retry=retry)
+        )
+        firing.client.run_now("job")
+        assert blocked.entered.wait(PATIENCE)
+        clock.pass_by(LONG)
+        firing.wait_for(lambda: firing.client.runs("job")[0].status is ss.RunStatus.PENDING)
+        firing.let_turns_pass()
+        (run,) = firing.client.runs("job")
+        assert (run.attempt, run.pending_reason) == (1, "an attempt that is no longer awaited still runs")
+        blocked.release.set()
+        (run,) = firing.wait_for_ended(1)
+        assert (run.attempt, run.output, run.restarted) == (2, '"next"', False)
+        firing.backend.close()
+
+    @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forwards", "backwards"])
+    def test_a_clock_that_is_set_fails_no_run_that_is_a_second_old(
+        self, firing: Firing, clock: HandClock, jump: timedelta
+    ) -> None:
+        blocked = Blocked()
+        firing.client.create(job(blocked, schedule=NEVER, max_run_time=timedelta(minutes=10)))
+        firing.client.run_now("job")
+        assert blocked.entered.wait(PATIENCE)
+        clock.pass_by(SECOND)
+        clock.jump(jump)
+        firing.let_turns_pass()
+        assert firing.client.runs("job")[0].status is ss.RunStatus.RUNNING
+        clock.pass_by(timedelta(minutes=11))
+        (run,) = firing.wait_for_ended(1)
+        assert run.error == "TimeoutError: it took longer than max_run_time, 0:10:00"
+        blocked.release.set()
 
     def test_an_answer_that_comes_too_late_is_ignored(self, firing: Firing, clock: HandClock) -> None:
         blocked = Blocked()
@@ -339,11 +395,11 @@ class TestStoreThatFails:
         store.broken.set()
         release.set()
         wait_for(lambda: store.failures >= 3)
-        assert [run.status.value for run in store.runs(RunQuery())] == ["running"]
+        assert [row.run.status.value for row in store.runs(RunQuery())] == ["running"]
         store.broken.clear()
-        wait_for(lambda: store.runs(RunQuery())[0].ended_at is not None)
+        wait_for(lambda: store.runs(RunQuery())[0].run.ended_at is not None)
         engine.stop()
-        (run,) = store.runs(RunQuery())
+        ((run, *_),) = store.runs(RunQuery())
         assert (run.status, run.output, calls) == (ss.RunStatus.SUCCEEDED, '"done"', [1])
         assert [kind for kind, _ in told] == ["started", "succeeded"]
         assert told[1][1] >= 3  # told when it was recorded, and not before
@@ -439,7 +495,7 @@ class TestClockThatJumps:
         assert [run.scheduled_for for run in firing.wait_for_ended(2)] == [T0 + HOUR, T0 + 2 * HOUR]
 
 
-def test_stop_gives_back_what_was_claimed_and_nobody_began(clock: HandClock) -> None:
+def test_a_run_is_claimed_only_when_a_thread_is_free_for_it(clock: HandClock) -> None:
     blocked = Blocked()
     firing = Firing(clock, workers=1)
     firing.client.create(job(blocked, "first", schedule=NEVER))
@@ -447,10 +503,9 @@ def test_stop_gives_back_what_was_claimed_and_nobody_began(clock: HandClock) -> 
     assert blocked.entered.wait(PATIENCE)
     firing.client.create(job(lambda: None, "second", schedule=NEVER))
     firing.client.run_now("second")
-    firing.wait_for(lambda: firing.client.runs("second")[0].status is ss.RunStatus.RUNNING)
     stopper = threading.Thread(target=firing.backend.stop)
     stopper.start()
-    firing.wait_for(lambda: firing.client.runs("second")[0].status is ss.RunStatus.PENDING)
+    firing.wait_for(lambda: firing.backend._engine._request is not None)
     assert stopper.is_alive()  # the first one is awaited
     blocked.release.set()
     stopper.join(PATIENCE)

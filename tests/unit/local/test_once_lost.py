@@ -49,7 +49,9 @@ def test_a_store_works_again_after_a_commit_that_failed() -> None:
     store._db.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
     with pytest.raises(ss.BackendError), store.transaction("break"):
         store._db.execute("INSERT INTO child VALUES (1)")
-    assert store.stay_alive("-/1/-/x", T0, T0) == []
+    with store.transaction("work"):
+        store.enter("-/1/-/x", T0)
+    assert [name for name, _ in store.others("me")] == ["-/1/-/x"]
     store.close()
 
 
@@ -60,23 +62,28 @@ def test_a_full_disk_says_so_and_keeps_what_was_recorded(tmp_path: Path) -> None
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     large = small.replace(name="large", input="x" * 100_000)
-    with pytest.raises(ss.BackendUnavailableError, match="the disk is full"):
+    with pytest.raises(ss.BackendUnavailableError, match="the disk is full"), store.transaction("create"):
         store.insert_job(large, large.model_dump_json(), T0, T0)
     assert store.job("small") is not None
     assert store.job("large") is None
     store.close()
 
 
-def test_a_job_that_cannot_be_read_says_so_and_can_be_cancelled(tmp_path: Path) -> None:
+def test_a_job_that_cannot_be_read_says_so_and_can_be_cancelled(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     backend = ss.LocalBackend(tmp_path / "jobs.db")
     client = ss.SchedulerClient(backend)
     client.create(job(print, "strange", target=ss.HandlerTarget("builtins:print")))
-    backend._store._db.execute("UPDATE jobs SET document = '{}'")
+    client.create(job(print, "good", target=ss.HandlerTarget("builtins:print")))
+    backend._store._db.execute("UPDATE jobs SET document = '{}' WHERE name = 'strange'")
     with pytest.raises(ss.BackendError, match=r"'strange' cannot be read .* cancel\('strange'\) removes it"):
-        client.list()
+        client.get("strange")
+    assert [record.name for record in client.list()] == ["good"]
+    assert "job strange is left out of the list" in caplog.text
     with pytest.raises(ss.BackendError, match="cannot be read"):
         client.cancel("strange")
-    assert client.list() == []
+    assert [record.name for record in client.list()] == ["good"]
     backend.close()
 
 

@@ -1,0 +1,74 @@
+"""Runs the programs of :class:`CommandTarget`, and ends what they have started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from datetime import timedelta
+from tempfile import TemporaryFile
+
+from stepsched.backends.local.outcomes import OUTPUT_LIMIT, too_long
+from stepsched.backends.local.process import MARKER, end_commands
+
+
+class CommandFailedError(Exception):
+    """A command ended with another code than 0."""
+
+    def __init__(self, code: int, output: str) -> None:
+        super().__init__(code, output)
+        self.code = code
+        self.output = output
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}" + (f": {self.output.strip()}" if self.output.strip() else "")
+
+
+def run_command(command: list[str], payload: str, limit: timedelta | None, *, marker: str) -> str:
+    """Runs a program to its end.
+
+    Args:
+        command: The program and its arguments.
+        payload: Its standard input.
+        limit: After so long it is killed, with all that it has started.
+        marker: What its environment is marked with, so that it can be found when this process has died.
+
+    Returns:
+        The end of what it has written.
+
+    Raises:
+        CommandFailedError: It ended with another code than 0.
+        TimeoutError: It took longer than the limit.
+        OSError: It cannot be started.
+    """
+    with TemporaryFile() as output:  # not memory: a command may say more than fits
+        process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that it ends with all that it has started
+            env={**os.environ, MARKER: marker},
+        )
+        try:
+            process.communicate(payload.encode(), timeout=None if limit is None else limit.total_seconds())
+        except subprocess.TimeoutExpired as error:
+            raise too_long(limit) from error
+        finally:
+            if process.poll() is None:
+                _kill(process, marker)
+        size = output.seek(0, os.SEEK_END)
+        output.seek(max(size - 4 * OUTPUT_LIMIT, 0))
+        text = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
+    if process.returncode:
+        raise CommandFailedError(process.returncode, text)
+    return text
+
+
+def _kill(process: subprocess.Popen[bytes], marker: str) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+        end_commands(lambda each: each == marker)  # what has left its group
+    else:
+        process.kill()
+    process.wait()

@@ -1,0 +1,324 @@
+"""The connection to the SQLite file, or to memory: how it is opened, shared by threads, carried over a
+fork, and closed.
+
+One connection, one lock, short transactions. A file is in WAL mode with normal synchronisation: what is
+committed survives the end of the process at any instruction (a loss of power may take the latest commits).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+from stepsched.backends.local.schema import APPLICATION_ID, VERSION, migrate
+from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
+
+_BUSY = 5.0
+"""Seconds to wait while another process writes."""
+
+
+class Database:
+    """See the module. Statements go through :attr:`connection`, inside :meth:`transaction` or
+    :meth:`rows`."""
+
+    def __init__(self, path: str | Path | None) -> None:
+        """Opens or creates the file; None keeps everything in memory.
+
+        Raises:
+            BackendError: The file cannot be opened, is no SQLite file, is another program's or of a later
+                stepsched. It is left as it was.
+        """
+        self.path = None if path is None else Path(path).absolute()
+        self.lock = threading.RLock()
+        self._shown = path
+        self._owner = 0
+        """The thread that is inside a transaction."""
+        self._pid = os.getpid()
+        self._closed = False
+        self._broken: str | None = None
+        """Why the connection is of no use any more."""
+        self._open: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        with _mapped("open", self._shown):
+            self._connect()
+        _ALL.add(self)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open connection; the lock must be held.
+
+        Raises:
+            BackendError: It is closed, or its file is gone.
+        """
+        db = self._open
+        return db if db is not None and self._pid == os.getpid() else self._reopened()
+
+    def _reopened(self) -> sqlite3.Connection:
+        if self._broken is None and self._pid != os.getpid():
+            self._leave_to_parent()
+        if self._broken is not None:
+            raise BackendError("sqlite", "use", "FORKED", detail=self._broken)
+        if self._closed:
+            raise BackendError("sqlite", "use", "CLOSED", detail="the backend is closed; make another one")
+        self._look_at_file("use")  # to open it anew must not make another one
+        self._connect()
+        assert self._open is not None
+        return self._open
+
+    def _connect(self) -> None:
+        if self.path is not None:
+            self._prepare_file(self.path)
+        db = sqlite3.connect(
+            ":memory:" if self.path is None else self.path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY,
+        )
+        try:
+            _prepare(db, self._shown)
+        except BaseException:
+            db.close()
+            raise
+        self._open, self._pid = db, os.getpid()
+        self._identity = self._seen()
+
+    def _prepare_file(self, path: Path) -> None:
+        """Makes a file for its owner alone, or looks whose it is, before anything is written."""
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            if path.is_file() and path.stat().st_size:
+                _refuse_foreign(path, self._shown)
+        except OSError:  # SQLite says what is wrong
+            return
+
+    def close(self) -> None:
+        """Closes the file. Harmless twice; every other call fails from then on."""
+        with self.lock:
+            self._closed = True
+            if self._open is not None and self._pid == os.getpid():
+                self._open.close()
+                self._open = None
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @contextmanager
+    def transaction(self, operation: str) -> Iterator[None]:
+        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        with self.lock, _mapped(operation, self._shown):
+            if self._owner:
+                yield
+                return
+            db = self.connection
+            self._look_at_file(operation)
+            try:
+                self._owner = threading.get_ident()
+                db.execute("BEGIN IMMEDIATE")
+                yield
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:  # SQLite ends some failures itself, such as a full disk
+                    db.execute("ROLLBACK")
+                raise
+            finally:
+                self._owner = 0
+
+    def rows(self, sql: str, values: Any = ()) -> list[Any]:
+        """The rows of a query."""
+        if self._owner == threading.get_ident() and self._open is not None:  # inside its transaction
+            return self._open.execute(sql, values).fetchall()
+        with self.lock, _mapped("read", self._shown):
+            return self.connection.execute(sql, values).fetchall()
+
+    # -- the file underneath ---------------------------------------------------------------------------
+
+    def _seen(self) -> tuple[int, int] | None:
+        if self.path is None:
+            return None
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 -- at every transaction
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _look_at_file(self, operation: str) -> None:
+        if self.path is not None and self._seen() != self._identity:
+            detail = (
+                f"{self._shown} was deleted or replaced while it was open; what is written now would be"
+                " lost: "
+                "end this program, put the file back, and start again"
+            )
+            raise BackendError("sqlite", operation, "REPLACED", detail=detail)
+
+    # -- forks -----------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """No connection to a file lives through a fork: SQLite's locks would be neither process's."""
+        self.lock.acquire()
+        if self.path is not None and self._open is not None and not self._owner and self._pid == os.getpid():
+            self._open.close()
+            self._open = None
+
+    def after_fork_in_parent(self) -> None:
+        self.lock.release()
+
+    def after_fork_in_child(self) -> None:
+        self.lock = threading.RLock()
+        if self._open is not None:
+            self._leave_to_parent()
+        elif self._broken is None:
+            self._pid = os.getpid()
+
+    def _leave_to_parent(self) -> None:
+        """What was open at the fork stays the parent's; in this process it is neither used nor closed."""
+        _LEFT.append(self._open)
+        self._open, self._owner = None, 0
+        if self.path is None:
+            detail = "jobs in memory are those of the process that made the backend"
+        else:
+            detail = "this process was made by a fork that Python did not announce"
+        self._broken = (
+            f"{detail} (process {self._pid}, this is {os.getpid()}); make a LocalBackend here, after the fork"
+            + (", or use a file" if self.path is None else "")
+        )
+
+
+def _prepare(db: sqlite3.Connection, shown: object) -> None:
+    db.execute(
+        "PRAGMA page_size = 1024"
+    )  # of a new file: a commit writes whole pages, and a run changes little
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_autocheckpoint = 4000")
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(db, shown)
+        if version < VERSION:
+            migrate(db, version)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _version(db: sqlite3.Connection, shown: object) -> int:
+    """The version of a file of ours; 0 where nothing stands in it yet.
+
+    Raises:
+        BackendError: It is another program's, or of a later stepsched.
+    """
+    (owner,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if owner == 0 and tables == 0:
+        return 0
+    if owner != APPLICATION_ID:
+        detail = f"{shown} belongs to another program; choose another file"
+        raise BackendError("sqlite", "open", "FOREIGN", detail=detail)
+    if version > VERSION:
+        detail = f"{shown} has schema {version}; this stepsched knows {VERSION}: install a newer one"
+        raise BackendError("sqlite", "open", "VERSION", detail=detail)
+    return int(version)
+
+
+def _refuse_foreign(path: Path, shown: object) -> None:
+    """Looks whose a file is without writing to it, nor beside it.
+
+    Raises:
+        BackendError: As :func:`_version`.
+    """
+    with path.open("rb") as file:
+        header = file.read(20)
+    log = Path(f"{path}-wal")
+    # A file in WAL mode whose log is empty is read as it stands: opened otherwise, it would get a new log.
+    is_whole = header[18:20] == b"\2\2" and not (log.exists() and log.stat().st_size)
+    mode = "immutable=1" if is_whole else "mode=ro"
+    db = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_BUSY)
+    try:
+        _version(db, shown)
+    finally:
+        db.close()
+
+
+# -- the process ---------------------------------------------------------------------------------------
+
+_ALL: WeakSet[Database] = WeakSet()
+_LEFT: list[sqlite3.Connection | None] = []
+"""Connections that belong to a parent process, kept so that nothing closes them."""
+_held: list[Database] = []
+"""Databases whose lock the thread that forks holds."""
+
+
+def _before_fork() -> None:
+    _held[:] = sorted(_ALL, key=id)
+    for database in _held:
+        database.before_fork()
+
+
+def _after_fork(step: Callable[[Database], None]) -> None:
+    for database in reversed(_held):
+        step(database)
+    _held.clear()
+
+
+def _close_all() -> None:
+    """At the end of the interpreter: afterwards no thread is inside SQLite, nor comes there again."""
+    for database in list(_ALL):
+        database.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=lambda: _after_fork(Database.after_fork_in_parent),
+        after_in_child=lambda: _after_fork(Database.after_fork_in_child),
+    )
+atexit.register(_close_all)
+
+
+# -- errors --------------------------------------------------------------------------------------------
+
+# What the caller may do about an error, by the beginning of SQLite's text for it: Python 3.10 does not
+# carry the code (https://www.sqlite.org/rescode.html).
+_ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
+    ("database is locked", BackendUnavailableError, "BUSY", "another process holds the file"),
+    ("database table is locked", BackendUnavailableError, "LOCKED", "another connection holds the table"),
+    ("database or disk is full", BackendUnavailableError, "FULL", "the disk is full; what is recorded stays"),
+    ("disk I/O error", BackendUnavailableError, "IOERR", "the disk refuses; what is recorded stays"),
+    ("attempt to write a readonly", AccessDeniedError, "READONLY", "the file cannot be written"),
+    ("unable to open database", AccessDeniedError, "CANTOPEN", "it cannot be opened; does its folder exist?"),
+    ("access permission denied", AccessDeniedError, "PERM", "the file may not be opened"),
+    ("authorization denied", AccessDeniedError, "AUTH", "the file may not be opened"),
+    ("database disk image is malformed", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
+    ("malformed database schema", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
+    ("file is not a database", BackendError, "NOTADB", "the file is no SQLite database; choose another"),
+)
+
+
+@contextmanager
+def _mapped(operation: str, path: object) -> Iterator[None]:
+    """Turns SQLite's errors into ours."""
+    try:
+        yield
+    except UnicodeDecodeError as error:  # how sqlite3 answers text that is none
+        detail = f"{path}: the file is damaged; restore a copy ({error})"
+        raise BackendError("sqlite", operation, "CORRUPT", detail=detail) from error
+    except sqlite3.Error as error:
+        text = str(error)
+        where = "" if path is None else f"{path}: "
+        for beginning, kind, code, advice in _ERRORS:
+            if text.startswith(beginning):
+                again = kind is BackendUnavailableError
+                detail = f"{where}{advice} ({text})"
+                raise kind("sqlite", operation, code, retryable=again, detail=detail) from error
+        raise BackendError("sqlite", operation, type(error).__name__, detail=f"{where}{text}") from error

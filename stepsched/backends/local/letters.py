@@ -1,0 +1,90 @@
+"""Delivers dead letters and notifications: calls the functions that stand for the queues and topics of
+jobs, in threads of their own."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from stepsched.backends.local import policy
+from stepsched.backends.local.attempts import DEAD_LETTER, NOTIFICATION, Letter
+from stepsched.backends.local.invoke import Invoker
+from stepsched.backends.local.outcomes import one_line, words
+from stepsched.backends.local.pool import Pool
+from stepsched.backends.local.store import Store
+from stepsched.clock import Clock
+from stepsched.errors import BackendError
+from stepsched.events import Event, EventKind
+from stepsched.targets import TopicTarget
+
+_log = logging.getLogger("stepsched.local")
+_THREADS = 2
+
+
+class Letters:
+    """Letters on their way. What has been handed over is noted in the store, so that another worker
+    delivers what the end of this one leaves."""
+
+    def __init__(
+        self, store: Store, invoker: Invoker, clock: Clock, tell: Callable[[list[Event]], object]
+    ) -> None:
+        self._store = store
+        self._invoker = invoker
+        self._clock = clock
+        self._tell = tell
+        self._waiting: deque[Letter] = deque()
+        self.pool = Pool[Letter](_THREADS, self._deliver_on, "stepsched-letter")
+
+    def add(self, letters: Iterable[Letter]) -> None:
+        self._waiting.extend(letters)
+
+    def __bool__(self) -> bool:
+        """Whether any is still to be delivered."""
+        return bool(self._waiting or self.pool.busy)
+
+    def send(self) -> None:
+        """Hands waiting letters to threads that are free."""
+        while self._waiting and self.pool.places():
+            self.pool.submit(self._waiting.popleft())
+
+    def deliver_all(self) -> None:
+        """Delivers in the caller's thread, as when time is played."""
+        while self._waiting:
+            self._deliver(self._waiting.popleft(), (Exception, SystemExit))
+
+    def _deliver_on(self, letter: Letter) -> Letter | None:
+        """In a thread for letters: this one, and the next."""
+        self._deliver(letter, BaseException)
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _deliver(self, letter: Letter, caught: type[BaseException] | tuple[type[BaseException], ...]) -> None:
+        """Hands a letter to the function that stands for its queue or topic."""
+        job, run, to = letter
+        is_notice = isinstance(to, TopicTarget)
+        payload = policy.notification_body(run) if is_notice else job.input
+        failure = None
+        try:
+            self._invoker.call(job.replace(target=to, input=payload), run)
+        except caught as error:  # user code; the run itself stays listed as failed
+            failure = one_line(words(error))
+        if not self._store.is_closed:
+            self._note(run.id, NOTIFICATION if is_notice else DEAD_LETTER)
+        if failure is not None:
+            what = "notification" if is_notice else "dead letter"
+            _log.error("the %s of job %s could not be delivered: %s", what, job.name, failure)
+            return
+        kind = EventKind.NOTIFIED if is_notice else EventKind.DEAD_LETTERED
+        self._tell([Event(kind, self._clock.now(), job.name, run)])
+
+    def _note(self, run_id: int, what: int) -> None:
+        try:
+            with self._store.transaction("deliver"):
+                self._store.delivered(run_id, what)
+        except BackendError:
+            _log.exception(
+                "that a letter of run %d was delivered could not be noted; it may come again", run_id
+            )

@@ -1,0 +1,140 @@
+"""Tells listeners and the log what happens, so that neither can hold up or end a thread of the engine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+
+from stepsched.backends.local.outcomes import indented, one_line
+from stepsched.events import Event, EventKind, Listener
+
+_log = logging.getLogger("stepsched.local")
+_MOST = 100_000
+"""Events that wait for a listener; further ones are lost to it, which is said."""
+_LEVELS = {
+    EventKind.DUE: logging.DEBUG,
+    EventKind.STARTED: logging.DEBUG,
+    EventKind.SUCCEEDED: logging.DEBUG,
+    EventKind.RETRIED: logging.WARNING,
+    EventKind.MISSED: logging.WARNING,
+    EventKind.RESTARTED: logging.WARNING,
+    EventKind.WAITING: logging.WARNING,
+    EventKind.FAILED: logging.ERROR,
+}
+
+
+class Listeners:
+    """Functions that are told events, one event at a time and in order."""
+
+    def __init__(self) -> None:
+        self._all: list[tuple[Listener, frozenset[EventKind] | None]] = []
+        self._waiting: SimpleQueue[Event | threading.Event] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lost = 0
+        self.in_background = False
+        """Whether a thread of their own tells them; else whoever makes the event."""
+
+    def add(self, listener: Listener, kinds: Iterable[EventKind] | None) -> None:
+        self._all.append((listener, None if kinds is None else frozenset(kinds)))
+
+    def wants(self, kind: EventKind) -> bool:
+        """Whether anybody would notice such an event."""
+        return bool(self._all) or _log.isEnabledFor(_LEVELS.get(kind, logging.INFO))
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Hands events on. To be called outside a transaction, in the order in which they were recorded."""
+        for event in events:
+            with suppress(BaseException):  # a handler of the log is user code
+                _write(event)
+        if not self._all:
+            return
+        if not self.in_background:
+            for event in events:
+                self._call(event, (Exception, SystemExit))
+            return
+        for event in events:
+            if self._waiting.qsize() < _MOST:
+                self._waiting.put(event)
+            else:
+                self._lost += 1
+        self._be_there()
+
+    def is_here(self) -> bool:
+        """Whether this is the thread that tells them."""
+        return threading.current_thread() is self._thread
+
+    def drain(self, timeout: float) -> bool:
+        """Waits until everything has been told; False where it takes longer than so many seconds."""
+        if self._thread is None or not self._thread.is_alive() or self.is_here():
+            return True
+        told = threading.Event()
+        self._waiting.put(told)
+        return told.wait(timeout)
+
+    def reset(self) -> None:
+        """In a child process: there is no thread, and what waits is the parent's to tell."""
+        self._waiting, self._thread, self.in_background = SimpleQueue(), None, False
+
+    def _be_there(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            thread = threading.Thread(target=self._run, name="stepsched-listeners", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # "can't start new thread": with the next event
+                _log.exception("the thread of the listeners could not be started")
+            else:
+                self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            item = self._waiting.get()
+            if isinstance(item, threading.Event):
+                item.set()
+                continue
+            self._call(item, BaseException)
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                _log.error("listeners are too slow: %d events were not told", lost)
+
+    def _call(self, event: Event, caught: type[BaseException] | tuple[type[BaseException], ...]) -> None:
+        for listener, kinds in list(self._all):
+            if kinds is None or event.kind in kinds:
+                try:
+                    listener(event)
+                except caught:
+                    _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
+
+
+def _write(event: Event) -> None:
+    level = _LEVELS.get(event.kind, logging.INFO)
+    if not _log.isEnabledFor(level):
+        return
+    trace = "" if event.run is None or not event.run.traceback else indented(event.run.traceback)
+    _log.log(level, "%s%s", _sentence(event), trace, extra=_fields(event))
+
+
+def _sentence(event: Event) -> str:
+    run = event.run
+    if run is None:
+        return f"job {event.job} {event.kind.value}"
+    why = run.error or run.pending_reason
+    when = run.scheduled_for.isoformat()
+    return f"run {run.id} of job {event.job} for {when} {event.kind.value}" + (
+        f": {one_line(why)}" if why else ""
+    )
+
+
+def _fields(event: Event) -> dict[str, object]:
+    """What structured logs carry besides the sentence."""
+    fields: dict[str, object] = {"event": event.kind.value, "job": event.job}
+    if event.run is not None:
+        fields |= {
+            "run_id": event.run.id,
+            "scheduled_for": event.run.scheduled_for.isoformat(),
+            "attempt": event.run.attempt,
+            "trigger": event.run.trigger.value,
+        }
+    return fields

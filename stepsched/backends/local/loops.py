@@ -1,0 +1,137 @@
+"""Where the coroutines of handlers run: on the application's event loop while the backend was entered
+there, else on one loop of the backend's own that lives as long as it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable
+from concurrent.futures import CancelledError, Future
+from concurrent.futures import TimeoutError as NotYet
+from datetime import timedelta
+from typing import NamedTuple
+
+from stepsched.backends.local.outcomes import GRACE, too_long
+
+_LOOK = 0.5
+"""Seconds between two looks whether the loop still runs."""
+
+
+class _Answer(NamedTuple):
+    value: object
+    error: BaseException | None
+
+
+class Loops:
+    """See the module. ``run`` is called in the threads of runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._application: asyncio.AbstractEventLoop | None = None
+        self._own: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def enter(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """From now on coroutines run on the application's loop; None: on the backend's own."""
+        self._application = loop
+
+    def run(self, awaitable: Awaitable[object], limit: timedelta | None, *, patient: bool) -> object:
+        """Awaits something to its end, and answers or raises what that does.
+
+        Args:
+            awaitable: What a handler has answered.
+            limit: After so long it is cancelled.
+            patient: Whether one that goes on after that is awaited; somebody else gives it up then.
+
+        Raises:
+            TimeoutError: It took longer than the limit.
+            RuntimeError: The loop has ended before it.
+        """
+        loop = self._loop()
+        future: Future[_Answer] = asyncio.run_coroutine_threadsafe(_await(awaitable, limit, patient), loop)
+        answer: _Answer | None = None
+        while answer is None:
+            try:
+                answer = future.result(_LOOK)
+            except NotYet:
+                if not loop.is_running() and not future.done():
+                    future.cancel()
+                    raise RuntimeError("the event loop of the handler has ended before it") from None
+            except CancelledError:
+                raise RuntimeError("the event loop of the handler has ended before it") from None
+        if answer.error is not None:
+            raise answer.error
+        return answer.value
+
+    def close(self) -> None:
+        """Ends the backend's own loop, and cancels what still runs there."""
+        with self._lock:
+            loop, thread, self._own, self._thread = self._own, self._thread, None, None
+        if loop is None or thread is None or not loop.is_running():
+            return
+        loop.call_soon_threadsafe(_cancel_all, loop)
+        if thread is not threading.current_thread():
+            thread.join(GRACE.total_seconds())
+
+    def reset(self) -> None:
+        """In a child process: its threads and loops are the parent's."""
+        self._lock = threading.Lock()
+        self._application = self._own = self._thread = None
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        application = self._application
+        if application is not None and application.is_running() and not _is_here(application):
+            return application
+        with self._lock:
+            if self._own is None or self._own.is_closed() or not self._own.is_running():
+                self._own, ready = asyncio.new_event_loop(), threading.Event()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._own, ready), name="stepsched-loop", daemon=True
+                )
+                self._thread.start()
+                ready.wait()
+            return self._own
+
+
+def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this thread is the loop's own, which must not wait for itself."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.call_soon(ready.set)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.call_later(0.05 if tasks else 0, loop.stop)
+
+
+async def _await(awaitable: Awaitable[object], limit: timedelta | None, patient: bool) -> _Answer:  # noqa: FBT001
+    if limit is None:
+        return await _guarded(awaitable)
+    task = asyncio.ensure_future(_guarded(awaitable))
+    _, late = await asyncio.wait({task}, timeout=limit.total_seconds())
+    if not late:
+        return task.result()
+    task.cancel()
+    await asyncio.wait({task}, timeout=None if patient else GRACE.total_seconds())
+    return _Answer(None, too_long(limit))
+
+
+async def _guarded(awaitable: Awaitable[object]) -> _Answer:
+    """What user code raises, SystemExit too, is its outcome and never reaches the loop."""
+    try:
+        return _Answer(await awaitable, None)
+    except BaseException as error:  # noqa: BLE001 -- as above
+        return _Answer(None, error)

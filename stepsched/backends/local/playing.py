@@ -1,0 +1,133 @@
+"""Plays time: the turns of the engine, one after another in the caller's thread, on a clock that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from stepsched.backends.local.attempts import Attempt, Outcome, elapsed
+from stepsched.backends.local.invoke import Invoker
+from stepsched.backends.local.leases import LEASE, Leases
+from stepsched.backends.local.letters import Letters
+from stepsched.backends.local.outcomes import too_long, words
+from stepsched.backends.local.process import end_commands
+from stepsched.backends.local.store import Retention, Store
+from stepsched.backends.local.turns import Turns
+from stepsched.clock import PlayableClock
+from stepsched.events import Event
+
+_CAUGHT = (Exception, SystemExit)
+"""What of a handler is its outcome; what interrupts a play goes on."""
+
+
+class Player:
+    """See the module."""
+
+    def __init__(
+        self,
+        store: Store,
+        turns: Turns,
+        letters: Letters,
+        invoker: Invoker,
+        clock: PlayableClock,
+        tell: Callable[[list[Event]], object],
+        call: Callable[[Attempt, tuple[type[BaseException], ...]], Outcome],
+    ) -> None:
+        self._store = store
+        self._turns = turns
+        self._letters = letters
+        self._invoker = invoker
+        self._clock = clock
+        self._tell = tell
+        self._call = call
+        self._outcomes = list[Outcome]()
+        self._attempts = 0
+
+    def play(self, until: datetime, worker: str, retention: Retention) -> int:
+        """Moves from event to event up to an instant; how many attempts were made."""
+        clock = self._clock
+        self._recover(worker)
+        try:
+            while True:
+                self._play_present()
+                event = self._store.next_event(clock.now())
+                if event is None or event > until:
+                    break
+                clock.move_to(max(event, clock.now()))
+        finally:  # whatever interrupts a play leaves no run held
+            self._leave(worker)
+        self._tidy(retention)
+        self._look_anew(worker)
+        clock.move_to(max(until, clock.now()))
+        return self._attempts
+
+    def _recover(self, worker: str) -> None:
+        dead = Leases(self._store, self._clock).dead(worker)
+        if dead:
+            end_commands(lambda mark: mark.rpartition("#")[0] in dead)
+        with self._store.transaction("begin to play"):
+            now = self._clock.now()
+            self._store.enter(worker, now + LEASE)
+            for other in dead:
+                self._store.bury(other)
+            events, letters = self._turns.recover(now)
+        self._tell(events)
+        self._letters.add(letters)
+
+    def _leave(self, worker: str) -> None:
+        outcomes, self._outcomes = self._outcomes, []
+        self._take(outcomes, 0, None)
+        with self._store.transaction("end of a play"):
+            self._store.bury(worker)
+            events, letters = self._turns.recover(self._clock.now())
+        self._tell(events)
+        self._letters.add(letters)
+
+    def _take(
+        self, outcomes: list[Outcome], places: int, due_by: datetime | None
+    ) -> tuple[list[Attempt], bool]:
+        turn = self._turns.turn(outcomes, places, due_by=due_by)
+        self._tell(turn.events)
+        self._letters.add(turn.letters)
+        return turn.attempts, turn.more
+
+    def _play_present(self) -> None:
+        """One run after another, until nothing is left to do at this instant."""
+        while True:
+            outcomes, self._outcomes = self._outcomes, []
+            attempts, more = self._take(outcomes, 1, self._clock.now())
+            for attempt in attempts:
+                self._outcomes.append(self._made(attempt))
+            self._letters.deliver_all()
+            imports = list(self._turns.imports)
+            self._turns.imports.clear()
+            for handler in imports:
+                self._invoker.examine(handler)
+                self._turns.importing.pop(handler, None)
+            if not attempts and not more and not imports:
+                break
+        if self._turns.refuses:
+            with self._store.transaction("waiting runs"):
+                events = self._turns.waiting_runs(self._clock.now())
+            self._tell(events)
+
+    def _made(self, attempt: Attempt) -> Outcome:
+        outcome = self._call(attempt, _CAUGHT)
+        self._attempts += 1
+        took = elapsed(attempt.began, self._clock.monotonic())
+        if attempt.limit is not None and took > attempt.limit and outcome.error is None:
+            return outcome._replace(output=None, error=words(too_long(attempt.limit)))
+        return outcome
+
+    def _tidy(self, retention: Retention) -> None:
+        more = True
+        while more:
+            with self._store.transaction("forget runs"):
+                more = self._store.tidy(self._clock.now(), retention)
+
+    def _look_anew(self, worker: str) -> None:
+        if self._turns.refuses:
+            self._invoker.look_anew()
+            with self._store.transaction("look anew"):
+                self._store.forget_refusals(worker)
+            self._turns.refuses = False

@@ -1,0 +1,135 @@
+"""The tables of the embedded backend, as numbered migrations: a new file takes all of them, an old one those
+that it lacks.
+
+A migration only adds, so that a process of an earlier stepsched that has the file open goes on working.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+
+APPLICATION_ID = 0x73746570  # "step"
+
+_FIRST = """
+-- An id is never used again: runs of a job that is gone must not pass for those of its successor.
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    job_group TEXT NOT NULL,
+    status TEXT NOT NULL,
+    overlap TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    anchor INTEGER NOT NULL,
+    next_run INTEGER
+);
+CREATE INDEX jobs_due ON jobs (next_run) WHERE next_run IS NOT NULL;
+-- Definitions that were replaced.
+CREATE TABLE job_versions (
+    job_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    replaced_at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, version)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id INTEGER NOT NULL,
+    job TEXT NOT NULL,
+    scheduled_for INTEGER NOT NULL,
+    trigger TEXT NOT NULL,
+    status TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    start_after INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    restarted INTEGER NOT NULL DEFAULT 0,
+    started_at INTEGER,
+    ended_at INTEGER,
+    worker TEXT,
+    error TEXT,
+    output TEXT
+);
+-- A scheduled instant of a job is recorded once, whoever records it.
+CREATE UNIQUE INDEX runs_once ON runs (job_id, scheduled_for) WHERE trigger = 'schedule';
+CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending';
+CREATE INDEX runs_open ON runs (job_id, id) WHERE status IN ('pending', 'running');
+CREATE INDEX runs_by_job ON runs (job, id);
+CREATE INDEX runs_failed ON runs (job, id) WHERE status = 'failed';
+CREATE INDEX runs_ended ON runs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_running ON runs (worker) WHERE status = 'running';
+-- A worker is one process with the file open for firing; it holds its runs while it is alive.
+CREATE TABLE workers (id TEXT PRIMARY KEY, alive_until INTEGER NOT NULL)
+"""
+
+_SECOND = """
+-- The zone in which instants of the job, and of its runs, are shown.
+ALTER TABLE jobs ADD COLUMN timezone TEXT;
+-- Whether the one run of the job is recorded as it stands in next_run, with nothing to be decided.
+ALTER TABLE jobs ADD COLUMN plain INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN timezone TEXT;
+-- Attempts that failed, and attempts that the end of their process cut off; attempt counts all that began.
+ALTER TABLE runs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+-- Why a pending run must not be claimed: 'queue', 'paused' or 'given up'.
+ALTER TABLE runs ADD COLUMN held TEXT;
+-- The worker in which an attempt that nobody awaits any more still runs.
+ALTER TABLE runs ADD COLUMN lingering TEXT;
+-- Why no worker can call a pending run.
+ALTER TABLE runs ADD COLUMN reason TEXT;
+ALTER TABLE runs ADD COLUMN traceback TEXT;
+-- What is left to deliver of a run that failed for good: 1 its dead letter, 2 its notification, 3 both.
+ALTER TABLE runs ADD COLUMN undelivered INTEGER NOT NULL DEFAULT 0;
+DROP INDEX runs_waiting;
+CREATE INDEX runs_waiting ON runs (start_after, id) WHERE status = 'pending' AND held IS NULL;
+CREATE INDEX runs_lingering ON runs (job_id) WHERE lingering IS NOT NULL;
+CREATE INDEX runs_undelivered ON runs (id) WHERE undelivered > 0;
+-- Jobs that a worker cannot call, in the version that it looked at.
+CREATE TABLE refusals (
+    worker TEXT NOT NULL,
+    job_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (worker, job_id)
+) WITHOUT ROWID;
+CREATE INDEX refusals_of_job ON refusals (job_id);
+UPDATE runs SET failures = max(attempt - (status = 'running'), 0) WHERE restarted = 0;
+UPDATE runs SET held = 'queue' WHERE status = 'pending'
+    AND job_id IN (SELECT id FROM jobs WHERE overlap = 'queue')
+    AND EXISTS (SELECT 1 FROM runs e WHERE e.job_id = runs.job_id AND e.id < runs.id
+                AND e.status IN ('pending', 'running'))
+"""
+
+
+def _name_zones(db: sqlite3.Connection) -> None:
+    """Writes beside the jobs, and their runs, the zones that their documents name."""
+    for key, document in db.execute("SELECT id, document FROM jobs").fetchall():
+        try:
+            zone = json.loads(document)["schedule"]["timezone"]
+        except (ValueError, LookupError, TypeError):  # in UTC, or unreadable
+            continue
+        if isinstance(zone, str):
+            db.execute("UPDATE jobs SET timezone = ? WHERE id = ?", (zone, key))
+            db.execute("UPDATE runs SET timezone = ? WHERE job_id = ?", (zone, key))
+
+
+Step = str | Callable[[sqlite3.Connection], None]
+MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones))
+"""What leads from each version to the next, from nothing. The number of the last one is the version."""
+VERSION = len(MIGRATIONS)
+
+
+def migrate(db: sqlite3.Connection, present: int) -> None:
+    """Takes a file from its version to the newest, inside a transaction of the caller's."""
+    for steps in MIGRATIONS[present:]:
+        for step in steps:
+            if callable(step):
+                step(db)
+            else:
+                for statement in step.split(";\n"):
+                    db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,422 @@
+"""The turns of the embedded backend: what is recorded, claimed, settled and recovered, each in one
+transaction.
+
+Nothing here runs user code, starts a thread or waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from stepsched.backends.local import policy
+from stepsched.backends.local.attempts import Attempt, Letter, Outcome, letters_of, undelivered
+from stepsched.backends.local.invoke import Invoker
+from stepsched.backends.local.listeners import Listeners
+from stepsched.backends.local.outcomes import words
+from stepsched.backends.local.rows import GIVEN_UP, PAUSED, DamagedRow, JobRow, RunRow
+from stepsched.backends.local.store import Candidate, Store
+from stepsched.clock import Clock
+from stepsched.errors import BackendError
+from stepsched.events import Event, EventKind
+from stepsched.jobs import STILL_RAN, Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
+from stepsched.targets import ParallelTarget
+
+_log = logging.getLogger("stepsched.local")
+GONE = "its job was cancelled"
+_PORTION = 64
+"""Jobs whose due runs are recorded in one turn."""
+_IMPORT = 10.0
+"""Seconds after which a module that is still being imported counts as one that cannot be."""
+_LATE = timedelta(minutes=1)
+"""A further attempt that starts later than planned by this is looked at again for its age."""
+_MOST_UNSEEN = 100
+"""Jobs that wait for imports, after which no more are looked at in one turn."""
+
+
+class Turn(NamedTuple):
+    """What came of a turn."""
+
+    attempts: list[Attempt]
+    """To be called."""
+    letters: list[Letter]
+    """To be delivered."""
+    events: list[Event]
+    """To be told."""
+    more: bool
+    """Whether more is due than one turn takes."""
+
+
+class Turns:
+    """See the module. ``decode`` gives the job of a row."""
+
+    def __init__(
+        self,
+        store: Store,
+        invoker: Invoker,
+        clock: Clock,
+        decode: Callable[[JobRow], Job],
+        listeners: Listeners,
+        *,
+        worker: str,
+        max_restarts: int,
+    ) -> None:
+        self._store = store
+        self._invoker = invoker
+        self._clock = clock
+        self._decode = decode
+        self._listeners = listeners
+        self._worker = worker
+        self._max_restarts = max_restarts
+        self.watched_since = clock.now()
+        """Since when some process has been there to start runs."""
+        self.imports: deque[str] = deque()
+        """Functions whose modules are to be imported before their runs can be claimed."""
+        self.importing: dict[str, float] = {}
+        """Since when that has been asked for, on the monotonic clock."""
+        self.refuses = False
+        """Whether this worker has refused jobs."""
+        self.has_refused = False
+        """Whether it has done so since somebody looked."""
+
+    def turn(self, outcomes: list[Outcome], places: int, *, due_by: datetime | None) -> Turn:
+        """Records outcomes and what is due, and claims runs for free threads, in one transaction.
+
+        Args:
+            outcomes: How attempts went.
+            places: How many runs may begin.
+            due_by: What has come due by then is recorded, inclusive: the instant at which the clocks were
+            looked at. None: nothing is.
+        """
+        events, attempts, letters, more = list[Event](), list[Attempt](), list[Letter](), False
+        with self._store.transaction("turn"):
+            now = self._clock.now()
+            for outcome in outcomes:
+                self._settle(outcome, events, letters)
+            if due_by is not None:
+                more = self._record_portion(due_by, events)
+            if places > 0:
+                attempts = self._claim(now, places, events, letters)
+        return Turn(attempts, letters, events, more)
+
+    def recover(self, now: datetime) -> tuple[list[Event], list[Letter]]:
+        """Decides what becomes of the runs of workers that are gone, takes over their letters, and notices
+        runs that nobody can call; inside a transaction of the caller's."""
+        events, letters = list[Event](), list[Letter]()
+        self._recover_runs(now, events, letters)
+        letters += self._left_letters()
+        return events + self.waiting_runs(now), letters
+
+    def waiting_runs(self, now: datetime) -> list[Event]:
+        """Runs of which it has become known that nobody can call them; inside a transaction of the
+        caller's."""
+        return [Event(EventKind.WAITING, now, run.job, run) for run in self._store.unclaimable(now)]
+
+    # -- recording -------------------------------------------------------------------------------------
+
+    def _record_portion(self, now: datetime, events: list[Event]) -> bool:
+        if not self._listeners.wants(EventKind.DUE):
+            more = self._store.record_plain(now, _PORTION) == _PORTION
+            if more:
+                return True
+        rows = self._store.due_jobs(now, _PORTION)
+        left = [self.record_due(row, now, events) for row in rows]
+        return len(rows) == _PORTION or any(left)
+
+    def record_due(self, row: JobRow | DamagedRow, now: datetime, events: list[Event]) -> bool:
+        """Records a portion of a job's due runs; True when more are due."""
+        if isinstance(row, DamagedRow):
+            self._set_aside(row, row.error(), now, events)
+            return False
+        if row.next_run is None or row.next_run > now:
+            return False
+        try:
+            job = self._decode(row)
+        except ValidationError as error:
+            self._set_aside(row, error, now, events)
+            return False
+        plan = policy.due_runs(job, row.anchor, row.next_run, now, self.watched_since)
+        for run in self._store.record(row, job.overlap, plan, now):
+            kind = EventKind.MISSED if run.status is RunStatus.MISSED else EventKind.DUE
+            self._event(events, kind, now, run)
+        if plan.next_run is None:
+            self.end_if_run_out(row, now, events, job)
+        return plan.next_run is not None and plan.next_run <= now
+
+    def record_all_due(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        """Records everything of a job that is due, so that a change of its status cannot lose it."""
+        present: JobRow | DamagedRow | None = row
+        while present is not None and self.record_due(present, now, events):
+            present = self._store.job_by_id(row.id)
+
+    def pause(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        """Lets nothing more of a job come due, and holds what has come due and not begun."""
+        self.record_all_due(row, now, events)
+        self._set_paused(row, now, events)
+        self._store.hold_runs(row.id)
+
+    def _stop_job(self, key: int, now: datetime, events: list[Event]) -> None:
+        """Pauses a job of which a run has failed, where something is left to come. What has come due by then
+        still starts."""
+        row = self._store.job_by_id(key)
+        if isinstance(row, JobRow):
+            self.record_all_due(row, now, events)
+            row = self._store.job_by_id(key)
+            if isinstance(row, JobRow) and row.next_run is not None:
+                self._set_paused(row, now, events)
+
+    def _set_paused(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+        self._store.set_status(row, JobStatus.PAUSED, None, now)
+        events.append(Event(EventKind.PAUSED, now, row.name))
+
+    def _set_aside(
+        self, row: JobRow | DamagedRow, error: Exception, now: datetime, events: list[Event]
+    ) -> None:
+        """Pauses a job that cannot be read here, such as one of a later stepsched: others must go on."""
+        _log.error("job %s cannot be read and is paused: %s", row.name, words(error), extra={"job": row.name})
+        if isinstance(row, DamagedRow):
+            self._store.set_aside(row, now)
+        else:
+            self._store.set_status(row, JobStatus.PAUSED, None, now)
+        events.append(Event(EventKind.PAUSED, now, row.name))
+
+    # -- claims ----------------------------------------------------------------------------------------
+
+    def _claim(self, now: datetime, places: int, events: list[Event], letters: list[Letter]) -> list[Attempt]:
+        """Begins up to so many runs that may start, the earliest first."""
+        attempts, without = list[Attempt](), set[int]()
+        while len(attempts) < places and len(without) < _MOST_UNSEEN:
+            wanted = places - len(attempts)
+            found = list(
+                self._store.candidates(self._worker, now, wanted, refused=self.refuses, without=without)
+            )
+            for candidate in found:
+                attempt = self._begin(candidate, now, events, letters, without)
+                if attempt is not None:
+                    attempts.append(attempt)
+            if len(found) < wanted:
+                break
+        return attempts
+
+    def _begin(
+        self,
+        candidate: Candidate,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+        without: set[int],
+    ) -> Attempt | None:
+        """Begins a run, or does what else is to be done with it.
+
+        Args:
+            candidate: The run and its job.
+            now: The present.
+            events: What happens is added.
+            letters: So are letters.
+            without: Gets the id of a job that cannot be claimed yet.
+        """
+        row, job_row, key = candidate.run, candidate.job, candidate.run_id
+        if isinstance(row, DamagedRow):
+            _log.error("run %d of job %s cannot be read: %s", key, row.name, row.reason)
+            self._store.close_run(key, RunStatus.FAILED, f"its row is damaged: {row.reason}", now)
+            return None
+        try:
+            if isinstance(job_row, DamagedRow):
+                raise job_row.error()
+            job = self._decode(job_row)
+        except (BackendError, ValidationError) as error:
+            self._set_aside(job_row, error, now, events)
+            self._fail(row, job_row, None, words(error), now, events, letters)
+            return None
+        if not self._can_call(job, job_row, without):
+            return None
+        run = row.run
+        if run.attempt == 0 and run.trigger is Trigger.SCHEDULE:
+            late = policy.too_late(job, row.start_after, now)
+            if late is not None:
+                self._leave_out(row, EventKind.MISSED, RunStatus.MISSED, late, now, events)
+                self.end_if_run_out(job_row, now, events, job)
+                return None
+        if (
+            run.attempt > 0
+            and now - row.start_after > _LATE
+            and policy.too_old(job.retry, row.recorded_at, now)
+        ):
+            reason = run.error or policy.cut_off(max(row.crashes, 1))
+            self._fail(row, job_row, job, reason, now, events, letters)
+            return None
+        if candidate.overlap == "skip" and run.attempt == 0 and self._store.is_overlapping(job_row.id, key):
+            self._leave_out(row, EventKind.SKIPPED, RunStatus.SKIPPED, STILL_RAN, now, events)
+            self.end_if_run_out(job_row, now, events, job)
+            return None
+        claim = self._store.begin(row, job_row, self._worker, now)
+        limit = None if isinstance(job.target, ParallelTarget) else job.max_run_time
+        self._event(events, EventKind.STARTED, now, claim.run)
+        return Attempt(claim, job, self._worker, self._clock.monotonic(), limit)
+
+    def _can_call(self, job: Job, row: JobRow, without: set[int]) -> bool:
+        """Whether this process can call a job's target; what has to be imported for that is asked for."""
+        unseen = self._invoker.unseen(job)
+        if unseen:
+            ticks = self._clock.monotonic()
+            for handler in unseen:
+                if handler not in self.importing:
+                    self.importing[handler] = ticks
+                    self.imports.append(handler)
+            since = min(self.importing.get(handler, ticks) for handler in unseen)
+            if ticks - since < _IMPORT:
+                without.add(row.id)
+                return False
+            reason: str | None = f"the import of {unseen[0]} does not end"
+        else:
+            reason = self._invoker.why_not(job)
+        if reason is None:
+            return True
+        self._store.refuse(self._worker, row, reason)
+        self.refuses = True
+        self.has_refused = True
+        return False
+
+    def _leave_out(
+        self, row: RunRow, kind: EventKind, status: RunStatus, reason: str, now: datetime, events: list[Event]
+    ) -> None:
+        """Ends a run that does not start."""
+        self._store.close_run(row.run.id, status, reason, now)
+        self._store.let_next_go(row.job_id)
+        ended = row.run.model_copy(update={"status": status, "ended_at": now, "error": reason})
+        events.append(Event(kind, now, ended.job, ended))
+
+    # -- outcomes --------------------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
+        """Records how an attempt went, and what follows from it."""
+        attempt, at, output, error, where, lingering = outcome
+        claim, job = attempt.claim, attempt.job
+        again, kind, status = None, EventKind.SUCCEEDED, RunStatus.SUCCEEDED
+        held: str | None = None
+        bits = 0
+        if error is not None:
+            if self._store.job_by_id(claim.row.id) is not None:  # a cancelled job is not tried again
+                again = policy.next_attempt(job.retry, claim.failures + 1, claim.recorded_at, at)
+            kind = EventKind.FAILED if again is None else EventKind.RETRIED
+            status = RunStatus.FAILED if again is None else RunStatus.PENDING
+            bits = undelivered(job) if again is None else 0
+            held = GIVEN_UP if lingering and again is not None and job.overlap is not Overlap.ALLOW else None
+        is_held = self._store.finish(
+            claim,
+            attempt.worker,
+            status,
+            at,
+            error=error,
+            traceback=where,
+            output=output,
+            again_at=again,
+            lingering=lingering,
+            held=held,
+            undelivered=bits,
+        )
+        if not is_held:
+            _log.warning("run %d of job %s was no longer this worker's", claim.run.id, job.name)
+            return
+        if bits or self._listeners.wants(kind):
+            changed = {"status": status, "error": error, "traceback": where, "output": output}
+            ended = claim.run.model_copy(update={**changed, "ended_at": at if again is None else None})
+            events.append(Event(kind, at, job.name, ended))
+            letters += letters_of(job, ended, bits)
+        if kind is EventKind.FAILED and policy.stops(job, claim.run.trigger):
+            self._stop_job(claim.row.id, at, events)
+        if again is None:
+            self._invoker.forget(claim.run)
+            self.end_if_run_out(claim.row, at, events, job)
+
+    def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
+        """After a run: lets the next one of a queue go, or ends a job with nothing to come and no open
+        run."""
+        queues, has_run_out = self._store.state_after_run(row.id)
+        if queues:
+            self._store.let_next_go(row.id)
+        if not has_run_out:
+            return
+        deletes = job.is_one_time and job.completion is Completion.DELETE
+        if deletes and self._store.has_succeeded(row.id, row.name):
+            self._store.delete_job(row, now)
+        else:
+            self._store.set_status(row, JobStatus.ENDED, None, now)
+        if self._listeners.wants(EventKind.ENDED):
+            events.append(Event(EventKind.ENDED, now, row.name))
+
+    # -- runs of workers that are gone -----------------------------------------------------------------
+
+    def _recover_runs(self, now: datetime, events: list[Event], letters: list[Letter]) -> None:
+        """Decides what becomes of runs whose worker is gone."""
+        for key, row, job_row in self._store.abandoned():
+            if isinstance(row, DamagedRow):
+                self._store.close_run(key, RunStatus.FAILED, f"its row is damaged: {row.reason}", now)
+                continue
+            crashes = row.crashes + 1
+            job = self._job_of(job_row)
+            if job_row is None:
+                reason: str | None = f"{policy.cut_off(crashes)}, and {GONE}"
+            elif crashes > self._max_restarts:
+                reason = policy.cut_off(crashes)
+            elif job is not None and policy.too_old(job.retry, row.recorded_at, now):
+                reason = f"{policy.cut_off(crashes)}, and Retry.max_age, {job.retry.max_age}, has passed"
+            else:
+                reason = None
+            if reason is not None:
+                self._fail(row, job_row, job, reason, now, events, letters)
+                continue
+            paused = isinstance(job_row, JobRow) and job_row.status is JobStatus.PAUSED
+            self._store.restart(key, now, crashed=True, held=PAUSED if paused else None)
+            again = row.run.model_copy(update={"status": RunStatus.PENDING, "restarted": True})
+            events.append(Event(EventKind.RESTARTED, now, again.job, again))
+
+    def _fail(
+        self,
+        row: RunRow,
+        job_row: JobRow | DamagedRow | None,
+        job: Job | None,
+        reason: str,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+    ) -> None:
+        """Ends a run for good outside an attempt of this process."""
+        letters_due = undelivered(job)
+        self._store.close_run(
+            row.run.id, RunStatus.FAILED, reason, now, worker=self._worker, undelivered=letters_due
+        )
+        self._store.let_next_go(row.job_id)
+        failed = row.run.model_copy(update={"status": RunStatus.FAILED, "ended_at": now, "error": reason})
+        events.append(Event(EventKind.FAILED, now, failed.job, failed))
+        if job is not None and isinstance(job_row, JobRow):
+            letters += letters_of(job, failed, letters_due)
+            if policy.stops(job, failed.trigger):
+                self._stop_job(job_row.id, now, events)
+            self.end_if_run_out(job_row, now, events, job)
+
+    def _left_letters(self) -> list[Letter]:
+        """Letters that workers which have died had still to deliver."""
+        letters = list[Letter]()
+        for row, bits in self._store.undelivered(self._worker):
+            job = self._job_of(self._store.job_by_id(row.job_id))
+            if job is None:
+                self._store.delivered(row.run.id, bits)
+                continue
+            letters += letters_of(job, row.run, bits)
+        return letters
+
+    def _job_of(self, row: JobRow | DamagedRow | None) -> Job | None:
+        try:
+            return self._decode(row) if isinstance(row, JobRow) else None
+        except ValidationError:
+            return None
+
+    def _event(self, events: list[Event], kind: EventKind, at: datetime, run: Run) -> None:
+        if self._listeners.wants(kind):
+            events.append(Event(kind, at, run.job, run))
