@@ -15,23 +15,17 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
-from web_jobs import DATABASE, GROUP, STANDING, Reminder, refusal
+from web_jobs import DATABASE, GROUP, HANDLERS, STANDING, Reminder, refusal
 
 import stepsched as ss
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    backend = ss.LocalBackend(DATABASE)
-    client = ss.SchedulerClient(backend)
-    try:
-        await asyncio.to_thread(
-            client.apply, STANDING
-        )  # creates, and changes what differs from the last start
-        backend.start()
+    async with ss.LocalBackend(DATABASE, handlers_from=HANDLERS) as backend:  # starts, and at the end waits
+        client = ss.SchedulerClient(backend)
+        await asyncio.to_thread(client.apply, STANDING)  # not create: it may have changed
         yield {"client": client}
-    finally:
-        await asyncio.to_thread(backend.close)  # waits for the runs that go on
 
 
 app = FastAPI(lifespan=lifespan)

@@ -3,7 +3,7 @@
     pip install gunicorn
     gunicorn --config examples/web_gunicorn.py
 
-What is made at import is made before the fork. The backend is made and started after it, in each worker.
+What is made at import is made before the fork. What fires has to be started after it, in each worker.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ graceful_timeout = 30
 
 
 def post_worker_init(_worker: Any) -> None:
-    from web_wsgi import start
+    from web_wsgi import backend
 
-    start()
+    backend.start()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     from web_wsgi import backend
 
-    backend().close()
+    backend.close()

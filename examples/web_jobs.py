@@ -13,6 +13,8 @@ import stepsched as ss
 
 DATABASE = os.environ.get("JOBS_DATABASE", "jobs.db")
 OUTBOX = Path(os.environ.get("OUTBOX", "outbox.txt"))
+HANDLERS = ["web_jobs"]
+"""Modules whose functions a stored job may name."""
 GROUP = "reminders"
 """Requests see and change jobs of this group only."""
 

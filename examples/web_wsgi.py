@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import ValidationError
-from web_jobs import DATABASE, GROUP, STANDING, Reminder, refusal
+from web_jobs import DATABASE, GROUP, HANDLERS, STANDING, Reminder, refusal
 
 import stepsched as ss
 
-
-@cache
-def backend() -> ss.LocalBackend:
-    """The backend of this process, made when it is first asked for: after the fork."""
-    return ss.LocalBackend(DATABASE)
-
-
-@cache
-def client() -> ss.SchedulerClient:
-    return ss.SchedulerClient(backend())
-
-
-def start() -> None:
-    client().apply(STANDING)
-    backend().start()
+# With preload this happens once, in the process that forks the workers; each of them opens the file anew.
+backend = ss.LocalBackend(DATABASE, handlers_from=HANDLERS)
+client = ss.SchedulerClient(backend)
+client.apply(STANDING)
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -46,9 +34,9 @@ def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Itera
 def answer(method: str, path: str, body: bytes) -> tuple[int, str]:
     match method, path.strip("/").split("/"):
         case "POST", ["reminders"]:
-            return 201, client().create(Reminder.model_validate_json(body).job()).model_dump_json()
+            return 201, client.create(Reminder.model_validate_json(body).job()).model_dump_json()
         case "GET", ["reminders", name]:
-            return 200, client().get(name, group=GROUP).model_dump_json()
+            return 200, client.get(name, group=GROUP).model_dump_json()
         case "DELETE", ["reminders", name]:
-            return 200, client().cancel(name, group=GROUP).model_dump_json()
+            return 200, client.cancel(name, group=GROUP).model_dump_json()
     return 404, json.dumps({"detail": "no such page"})

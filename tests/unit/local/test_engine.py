@@ -220,9 +220,7 @@ class TestMaxRunTime:
         blocked = Blocked()
         firing = Firing(clock)
         retry = ss.Retry(max_attempts=1, interval=timedelta(0))
-        firing.client.create(
-            job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=overlap, retry=retry)
-        )
+        firing.client.create(job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=overlap, retry=retry))
         firing.client.run_now("job")
         assert blocked.entered.wait(PATIENCE)
         clock.pass_by(LONG)
