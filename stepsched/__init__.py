@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stepsched import deploy as deploy
     from stepsched import iam as iam
     from stepsched import testing as testing
+    from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
+    from stepsched.aio import CallCancelledError as CallCancelledError
     from stepsched.asl.render import render_asl as render_asl
     from stepsched.backends.base import Backend as Backend
     from stepsched.backends.eventbridge import DeadLetter as DeadLetter
@@ -38,10 +40,12 @@ if TYPE_CHECKING:
     from stepsched.errors import JobFileError as JobFileError
     from stepsched.errors import JobNotFoundError as JobNotFoundError
     from stepsched.errors import RenderError as RenderError
+    from stepsched.errors import RunNotFoundError as RunNotFoundError
     from stepsched.errors import ScheduleWarning as ScheduleWarning
     from stepsched.errors import StepschedError as StepschedError
     from stepsched.errors import ThrottledError as ThrottledError
     from stepsched.errors import UnsupportedError as UnsupportedError
+    from stepsched.errors import WaitTimeoutError as WaitTimeoutError
     from stepsched.estimates import Estimate as Estimate
     from stepsched.estimates import Prices as Prices
     from stepsched.estimates import Quotas as Quotas
@@ -93,10 +97,13 @@ if TYPE_CHECKING:
     from stepsched.targets import TopicTarget as TopicTarget
     from stepsched.targets.containers import CapacityProvider as CapacityProvider
     from stepsched.targets.containers import Placement as Placement
+    from stepsched.upcoming import Upcoming as Upcoming
+    from stepsched.upcoming import UpcomingRun as UpcomingRun
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "stepsched.aio": ("AsyncSchedulerClient", "CallCancelledError"),
     "stepsched.asl.render": ("render_asl",),
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
@@ -117,10 +124,12 @@ _HOMES = {
         "JobFileError",
         "JobNotFoundError",
         "RenderError",
+        "RunNotFoundError",
         "ScheduleWarning",
         "StepschedError",
         "ThrottledError",
         "UnsupportedError",
+        "WaitTimeoutError",
     ),
     "stepsched.estimates": ("Estimate", "Prices", "Quotas", "estimate"),
     "stepsched.events": ("Event", "EventKind"),
@@ -166,6 +175,7 @@ _HOMES = {
         "TopicTarget",
     ),
     "stepsched.targets.containers": ("CapacityProvider", "Placement"),
+    "stepsched.upcoming": ("Upcoming", "UpcomingRun"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("asl", "context", "deploy", "iam", "testing")

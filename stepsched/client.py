@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from types import TracebackType
 from typing import Any, TypeVar
@@ -12,19 +14,27 @@ from typing import Any, TypeVar
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.clock import SystemClock
 from stepsched.errors import (
     BulkError,
     ConflictError,
     InvalidScheduleError,
     JobExistsError,
     JobNotFoundError,
+    RunNotFoundError,
     StepschedError,
     UnsupportedError,
+    WaitTimeoutError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
 from stepsched.plans import Change, Plan, make_plan, refuse_repeats
 from stepsched.progress import told
+from stepsched.upcoming import Upcoming
+from stepsched.values import seconds_of
 
+_LOG = logging.getLogger(__name__)
+_LONGEST_PAUSE = 1.0
+"""Seconds between two looks at a run that is waited for, where the backend does not ask for more."""
 _PORTION = 1_000
 """Jobs that one call of ``create_many`` hands to the backend at once."""
 
@@ -32,8 +42,9 @@ _PORTION = 1_000
 class SchedulerClient:
     """Creates, lists, changes, pauses, resumes, cancels and runs jobs, the same on every backend.
 
-    As a context manager it starts its backend's firing and stops it at the end, where the backend
-    fires in this process.
+    As a context manager it starts its backend's firing, where the backend fires in this process, and ends
+    what it has begun: a backend that it made itself is closed, one that was handed in is stopped, for its
+    owner may go on with it.
 
     Example:
         >>> import stepsched as ss
@@ -50,6 +61,7 @@ class SchedulerClient:
         Args:
             backend: Where the jobs live. None: a new :class:`LocalBackend` in memory.
         """
+        is_owner = backend is None
         if backend is None:
             from stepsched.backends.local import LocalBackend
 
@@ -58,10 +70,13 @@ class SchedulerClient:
             name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
             raise TypeError(f"a backend is wanted, such as {name}({backend!r}), not {backend!r}")
         self.backend = backend
+        self._is_owner = is_owner
+        self._has_started = False
 
     @classmethod
     def from_stack(cls, name: str, **options: Any) -> Self:
-        """A client of the :class:`StepFunctionsBackend` that a CloudFormation stack has made.
+        """A client of the :class:`StepFunctionsBackend` that a CloudFormation stack has made; ``close``
+        closes the backend too.
 
         Args:
             name: The stack's.
@@ -72,7 +87,28 @@ class SchedulerClient:
         """
         from stepsched.backends.stepfunctions import StepFunctionsBackend
 
-        return cls(StepFunctionsBackend.from_stack(name, **options))
+        client = cls(StepFunctionsBackend.from_stack(name, **options))
+        client._is_owner = True
+        return client
+
+    def close(self, *, timeout: timedelta | float | None = None) -> None:
+        """Ends what this client has begun: closes the backend that it made itself, and stops one that was
+        handed in if this client started it. Harmless twice.
+
+        Args:
+            timeout: For how long runs in flight are awaited, at most: seconds or a timedelta. None: as long
+                as they take.
+
+        Raises:
+            TypeError: ``timeout`` is something else.
+            ValueError: ``timeout`` is negative.
+        """
+        seconds_of(timeout, "timeout")
+        started, self._has_started = self._has_started, False
+        if self._is_owner:
+            self.backend.close(timeout=timeout)
+        elif started:
+            self.backend.stop(timeout=timeout)
 
     def create(self, job: Job) -> JobRecord:
         """Stores a job. To create an equal job again is no error and changes nothing.
@@ -208,6 +244,42 @@ class SchedulerClient:
             tags=dict(tags or {}),
         )
         return self.backend.list(query)
+
+    def upcoming(
+        self,
+        *,
+        until: datetime | None = None,
+        limit: int | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Upcoming:
+        """The runs to come of all active jobs, each with its job, in the order of their scheduled instants.
+        The jobs are read now; their runs are worked out as they are asked for.
+
+        Left out are paused jobs and those whose next run the backend cannot tell.
+
+        Args:
+            until: Only runs at or before this instant; aware. None: only ``limit`` ends them.
+            limit: At most so many, the earliest. None: only ``until`` ends them.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+
+        Returns:
+            To be iterated, as often as is wanted; every item has ``.at`` and ``.job``. ``print()`` and a
+            notebook show a table.
+
+        Raises:
+            ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
+                negative.
+        """
+        _refuse_naive(until=until)
+        _check_limit(limit)
+        if until is None and limit is None:
+            raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
+        records = list(self.iterate(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags))
+        return Upcoming(records, after=self.backend.now(), until=until, limit=limit)
 
     def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
         """Replaces the definition of the job of that name; a paused job stays paused.
@@ -477,8 +549,7 @@ class SchedulerClient:
             ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
         """
         _refuse_naive(since=since, until=until)
-        if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
-            raise ValueError(f"limit must be a whole number of at least 0, not {limit!r}")
+        _check_limit(limit)
         if name is not None:
             _known_name(name)
         query = RunQuery(
@@ -492,6 +563,65 @@ class SchedulerClient:
         if not found and name is not None:
             self._must_be_known(name)
         return found
+
+    def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
+        """Waits until a run has ended, whoever runs it.
+
+        Args:
+            run: The run, such as ``run_now`` has given it.
+            timeout: For how long, at most: seconds or a timedelta; zero looks once. None: as long as it
+                takes.
+
+        Returns:
+            The run as it is then; ``.status`` tells how it went.
+
+        Raises:
+            WaitTimeoutError: It has not ended by then; it goes on.
+            RunNotFoundError: The backend knows no such run, or does not any more.
+            UnsupportedError: The backend keeps no record of runs, or it is on a clock that is played, which
+                stands still meanwhile.
+            TypeError: ``run`` is no Run, or ``timeout`` is no length of time.
+            ValueError: ``timeout`` is negative.
+        """
+        looks, sleep = self._looks_at(run, timeout), threading.Event().wait
+        while not isinstance(look := next(looks), Run):
+            sleep(look)
+        return look
+
+    def _looks_at(self, run: Run, timeout: timedelta | float | None) -> Iterator[float | Run]:
+        """Looks at a run until it has ended: gives the seconds of the pause before each next look, and at
+        last the run. For whoever waits in a way of their own."""
+        if not isinstance(run, Run):
+            raise TypeError(f"expected a Run, such as run_now(...) gives, got {type(run).__name__}")
+        seconds, clock = seconds_of(timeout, "timeout"), SystemClock()
+        begun, pause, is_first = clock.monotonic(), self.backend.first_pause, True
+        while True:
+            # A second look: between two reads of one answer a run may move from a place that is read later to
+            # one that has been read.
+            present = self.backend.run(run) or self.backend.run(run)
+            if present is None:
+                raise RunNotFoundError(run.job, run.id)
+            if present.status.has_ended:
+                yield present
+                return
+            if is_first:
+                self._check_wait(run, is_endless=seconds is None)
+            if seconds is not None:
+                left = begun + seconds - clock.monotonic()
+                if left <= 0:
+                    raise WaitTimeoutError(run.job, run.id, present.status.value, seconds)
+                pause = min(pause, left)
+            yield pause
+            pause, is_first = min(2 * pause, max(_LONGEST_PAUSE, self.backend.first_pause)), False
+
+    def _check_wait(self, run: Run, *, is_endless: bool) -> None:
+        """Refuses to wait where no run ends meanwhile; warns where perhaps none does."""
+        reason = self.backend.why_wait_is_endless()
+        if reason is not None:
+            raise UnsupportedError(run.job, self.backend.name, reason)
+        reason = self.backend.why_nothing_fires()
+        if is_endless and reason is not None:
+            _LOG.warning("waiting without timeout for run %s of job %s: %s", run.id, run.job, reason)
 
     def _must_be_known(self, name: str) -> None:
         """Refuses a name that neither a job nor a run has."""
@@ -520,6 +650,7 @@ class SchedulerClient:
 
     def __enter__(self) -> Self:
         self.backend.start()
+        self._has_started = True
         return self
 
     def __exit__(
@@ -528,7 +659,7 @@ class SchedulerClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.backend.stop()
+        self.close()
 
 
 def _refuse_naive(**moments: datetime | None) -> None:
@@ -537,6 +668,11 @@ def _refuse_naive(**moments: datetime | None) -> None:
             raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
         if moment is not None and moment.utcoffset() is None:
             raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+
+
+def _check_limit(limit: object) -> None:
+    if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
+        raise ValueError(f"limit must be a whole number of at least 0, not {limit!r}")
 
 
 def _listed(jobs: Iterable[Job]) -> list[Job]:

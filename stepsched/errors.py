@@ -8,6 +8,8 @@ StepschedError
 ├─ UnsupportedError                     job, backend, reason, alternatives
 ├─ JobNotFoundError (LookupError)       name
 ├─ JobExistsError                       name
+├─ RunNotFoundError (LookupError)       job, run
+├─ WaitTimeoutError (TimeoutError)      job, run, status, timeout
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
 ├─ JobFileError (ValueError)            source, reason
@@ -137,6 +139,51 @@ class JobExistsError(StepschedError):
         return (
             f"a different job is named {self.name!r} already; "
             "use client.update(job) to change it or choose another name"
+        )
+
+
+class RunNotFoundError(StepschedError, LookupError):
+    """The backend knows no such run.
+
+    Attributes:
+        job: The job's name.
+        run: The run's id.
+    """
+
+    def __init__(self, job: str, run: int) -> None:
+        super().__init__(job, run)
+        self.job = job
+        self.run = run
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run} of job {self.job!r} is not known: its retention is over, or it is another "
+            f"backend's; client.runs({self.job!r}) shows those that are known"
+        )
+
+
+class WaitTimeoutError(StepschedError, TimeoutError):
+    """A run has not ended in the time for which it was waited. It goes on.
+
+    Attributes:
+        job: The job's name.
+        run: The run's id.
+        status: The status of the run when the time was over, such as ``"running"``.
+        timeout: How long it was waited for, in seconds.
+    """
+
+    def __init__(self, job: str, run: int, status: str, timeout: float) -> None:
+        super().__init__()
+        self.args = (job, run, status, timeout)  # TimeoutError would take them for an error number and a file
+        self.job = job
+        self.run = run
+        self.status = status
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return (
+            f"run {self.run} of job {self.job!r} is still {self.status} after {self.timeout:g} s; "
+            "it goes on, and can be waited for again"
         )
 
 

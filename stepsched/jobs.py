@@ -252,6 +252,11 @@ class RunStatus(str, Enum):
     MISSED = "missed"
     """Came due while nothing was there to start it, and ``CatchUp`` did not ask for it."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to the run by itself; ``redrive`` alone lets it wait again."""
+        return self not in (RunStatus.PENDING, RunStatus.RUNNING)
+
 
 STILL_RAN = "an earlier run of the job still ran"
 """Why a run was skipped."""

@@ -48,6 +48,26 @@ _CURES = {
 }
 
 
+class Closed:
+    """Stands in the place of a client of boto3 that has been closed: every call is refused."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, method: str) -> Any:
+        if method.startswith("_"):  # Python asks for these, nobody else
+            raise AttributeError(method)
+        raise closed(self._service, camel_case(method))
+
+    def close(self) -> None:
+        """Nothing is open any more."""
+
+
+def closed(service: str, operation: str) -> BackendError:
+    """What a backend answers once it has been closed."""
+    return BackendError(service, operation, "CLOSED", detail="the backend has been closed; make a new one")
+
+
 _URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
 
 

@@ -49,6 +49,34 @@ Duration = Annotated[
 """A length of time; bare numbers are refused, since they do not tell their unit."""
 
 
+def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
+    """The seconds of a length of time for which something is waited, such as ``timeout=``.
+
+    Args:
+        value: A timedelta, or a number of seconds; at least zero. None stays: as long as it takes.
+        argument: The name of the argument, for the error.
+
+    Raises:
+        TypeError: It is something else, such as text or a bool.
+        ValueError: It is negative, not a number, or longer than a timedelta can be.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise TypeError(
+            f"expected {argument} in seconds, a timedelta, or None for as long as it takes, got {value!r}"
+        )
+    try:
+        length = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (OverflowError, ValueError) as error:  # too long, infinite, or not a number
+        raise ValueError(
+            f"expected {argument} of at least 0 seconds, got {value!r}; use None for as long as it takes"
+        ) from error
+    if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
+        raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
+    return length.total_seconds()
+
+
 class Value(BaseModel, frozen=True, extra="forbid"):
     """A frozen, validated value.
 

@@ -6,7 +6,7 @@ import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from stepsched.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.values import seconds_of
 
 Item = TypeVar("Item")
 
@@ -52,6 +53,9 @@ class Backend(ABC):
 
     name: str
     """How the backend is called in errors."""
+    first_pause: float = 0.005
+    """Seconds between the first two looks at a run that is waited for; further pauses grow, up to a
+    second."""
 
     @abstractmethod
     def now(self) -> datetime:
@@ -243,6 +247,32 @@ class Backend(ABC):
             UnsupportedError: The backend keeps no record of such runs.
         """
 
+    def run(self, run: Run) -> Run | None:
+        """A run as it is now.
+
+        Args:
+            run: The run as it was: its job, its scheduled instant and its id say which.
+
+        Returns:
+            None where no such run is recorded, or is any more.
+
+        Raises:
+            UnsupportedError: The backend keeps no record of such runs.
+        """
+        at = run.scheduled_for
+        found = self.runs(RunQuery(job=run.job, since=at, until=at))
+        return next((each for each in found if each.id == run.id), None)
+
+    def why_wait_is_endless(self) -> str | None:
+        """Why no run ends while it is waited for, and what to do instead, such as on a clock that is played.
+        None: runs may end meanwhile."""
+        return None
+
+    def why_nothing_fires(self) -> str | None:
+        """Why this process starts no run at present, although it is where they start, and what to do. None:
+        it does start them, or a service does. Another process may start them all the same."""
+        return None
+
     def _refuse_stopping(self, name: str, *, stop_run: bool) -> None:
         """What a backend that cannot stop runs says to whoever asks for it."""
         if stop_run:
@@ -252,8 +282,26 @@ class Backend(ABC):
     def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
         """Begins to fire what is due, where the backend fires in this process. Harmless twice."""
 
-    def stop(self) -> None:  # noqa: B027 -- as above
-        """Ends firing; runs in flight are awaited. Harmless twice."""
+    def stop(self, *, timeout: timedelta | float | None = None) -> None:
+        """Ends firing; runs in flight are awaited. Harmless twice.
+
+        Args:
+            timeout: For how long, at most: seconds or a timedelta. None: as long as they take.
+
+        Raises:
+            TypeError: ``timeout`` is something else.
+            ValueError: ``timeout`` is negative.
+        """
+        seconds_of(timeout, "timeout")
+
+    def close(self, *, timeout: timedelta | float | None = None) -> None:
+        """Stops, and gives back what the backend holds, such as a file or connections: the object is of no
+        use afterwards. Harmless twice.
+
+        Args:
+            timeout: As for :meth:`stop`.
+        """
+        self.stop(timeout=timeout)
 
     def __enter__(self) -> Self:
         self.start()
@@ -265,4 +313,4 @@ class Backend(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        self.close()

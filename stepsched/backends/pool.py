@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
+
+from stepsched.threads import DaemonExecutor
 
 _THREADS = "stepsched-aws"
 Item = TypeVar("Item")
@@ -36,7 +38,7 @@ def each(function: Callable[[Item], Answer], items: Iterable[Item], *, workers: 
     What the function raises comes out at its place; what has begun by then is awaited.
     """
     pending: deque[Future[Answer]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix=_THREADS) as pool:
+    with DaemonExecutor(workers, name=_THREADS) as pool:
         try:
             for item in items:
                 pending.append(pool.submit(function, item))

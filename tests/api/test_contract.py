@@ -61,12 +61,17 @@ CALLS: dict[str, str] = {
     "SchedulerClient.create_many": "self, jobs",
     "SchedulerClient.plan": "self, jobs, *, prune=",
     "SchedulerClient.apply": "self, plan_or_jobs",
+    "SchedulerClient.wait": "self, run, *, timeout=",
+    "SchedulerClient.upcoming": "self, *, until=, limit=, name_prefix=, group=, tags=",
+    "SchedulerClient.close": "self, *, timeout=",
+    "AsyncSchedulerClient": "backend=",
+    "CallCancelledError": "call, may_have_happened",
     "LocalBackend": "path=, *, clock=, workers=, handlers=",
     "LocalBackend.register": "self, target, handler",
     "LocalBackend.run_until": "self, until",
     "LocalBackend.start": "self",
-    "LocalBackend.stop": "self",
-    "LocalBackend.close": "self",
+    "LocalBackend.stop": "self, *, timeout=",
+    "LocalBackend.close": "self, *, timeout=",
     "testing.FakeClock": "start",
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",
@@ -77,6 +82,8 @@ CALLS: dict[str, str] = {
     "UnsupportedError": "job, backend, reason, alternatives=",
     "JobNotFoundError": "name",
     "JobExistsError": "name",
+    "RunNotFoundError": "job, run",
+    "WaitTimeoutError": "job, run, status, timeout",
     "InvalidTransitionError": "name, status, action",
     "ConflictError": "name, expected_version",
     "JobFileError": "source, reason",
@@ -207,6 +214,10 @@ def test_an_occurrence_is_a_tuple_of_these() -> None:
     assert ss.Occurrence._fields == ("scheduled_for", "schedule", "position")
 
 
+def test_a_run_to_come_is_a_tuple_of_these() -> None:
+    assert ss.UpcomingRun._fields == ("at", "job")
+
+
 @pytest.mark.parametrize(
     "method",
     [
@@ -221,8 +232,12 @@ def test_an_occurrence_is_a_tuple_of_these() -> None:
         "cancel",
         "run_now",
         "runs",
+        "run",
+        "why_wait_is_endless",
+        "why_nothing_fires",
         "start",
         "stop",
+        "close",
     ],
 )
 def test_a_backend_answers_the_same_questions_as_the_port(method: str) -> None:

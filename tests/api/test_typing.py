@@ -123,6 +123,12 @@ def use(backend: ss.Backend | None) -> ss.JobRecord | None:
                 status: ss.JobStatus = verb("plain").status
                 print(status.value, len(found))
             run: ss.Run = client.run_now("plain")
+            ended: ss.Run = client.wait(run, timeout=timedelta(minutes=1))
+            print(ended.status, client.wait(run, timeout=2.5), client.wait(run))
+            for upcoming in client.upcoming(until=NOW, limit=5, group="reports"):
+                instant: datetime = upcoming.at
+                print(instant, upcoming.job.name)
+            client.close(timeout=10)
             history: list[ss.Run] = client.runs("plain", status=ss.RunStatus.FAILED, since=NOW, limit=5)
             history += client.backfill("plain", since=NOW - timedelta(days=1), until=NOW)
             records: list[ss.JobRecord] = client.create_many(jobs())
@@ -140,6 +146,30 @@ def use(backend: ss.Backend | None) -> ss.JobRecord | None:
         else:
             return record
     return None
+
+
+async def use_in_a_loop(backend: ss.Backend) -> list[ss.JobRecord]:
+    async with ss.AsyncSchedulerClient(backend) as client:
+        record: ss.JobRecord = await client.create(next(jobs()))
+        run: ss.Run = await client.wait(await client.run_now("plain"), timeout=timedelta(minutes=1))
+        async for each in client.iterate(group="reports"):
+            print(each.name, record.version, run.status)
+        async for upcoming in client.upcoming(limit=5):
+            instant: datetime = upcoming.at
+            print(instant, upcoming.job.name)
+        try:
+            plan: ss.Plan = await client.apply(jobs())
+            print(plan.is_empty, client.backend.name)
+        except ss.CallCancelledError as error:
+            print(error.call.upper(), error.may_have_happened is True)
+        history: list[ss.Run] = await client.runs("plain", status=ss.RunStatus.FAILED)
+        print(history)
+        return await client.list(tags={"team": "finance"})
+
+
+async def of_a_stack() -> None:
+    client: ss.AsyncSchedulerClient = await ss.AsyncSchedulerClient.from_stack("jobs")
+    await client.close(timeout=5)
 
 
 def name_of(schedule: ss.Schedule) -> str:
@@ -181,6 +211,12 @@ client.runs("j", limit="5")  # arg-type
 client.get("j").next_run.isoformat()  # union-attr
 client.get("j").job.colour  # attr-defined
 client.delete("j")  # attr-defined
+client.wait(5)  # arg-type
+client.wait(client.run_now("j"), 5)  # misc, call-arg
+client.upcoming(5)  # misc, call-arg
+ss.AsyncSchedulerClient("jobs.db")  # arg-type
+ss.AsyncSchedulerClient().get("j").name  # attr-defined
+ss.AsyncSchedulerClient().delete("j")  # attr-defined
 """
 
 SETTINGS = """

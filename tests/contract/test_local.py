@@ -114,8 +114,7 @@ def test_history_survives_the_process(tmp_path: Path, job: MakeJob, calls: Calls
     with ss.LocalBackend(path, clock=FakeClock(MONDAY)) as backend:
         ss.SchedulerClient(backend).create(job())
         backend.run_until(NINE)
-    before = ss.SchedulerClient(backend).runs("job")
-    backend.close()
+        before = ss.SchedulerClient(backend).runs("job")
     again = ss.LocalBackend(path, clock=FakeClock(NINE))
     client = ss.SchedulerClient(again)
     assert client.runs("job") == before

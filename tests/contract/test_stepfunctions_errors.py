@@ -155,7 +155,7 @@ def test_a_stretch_that_ends_before_it_begins_has_no_runs_and_asks_for_none(stac
 
     backend = client.backend
     assert isinstance(backend, ss.StepFunctionsBackend)
-    backend._clients[0].meta.events.register("before-call.dynamodb.Query", refuse)
+    backend._table._client.meta.events.register("before-call.dynamodb.Query", refuse)
     for name in ("job", None):
         for status in (None, "succeeded", "running", "skipped"):
             assert client.runs(name, status=status, since=MONDAY + 10 * HOUR, until=MONDAY) == []

@@ -17,7 +17,6 @@ def main() -> None:
         print("ready", flush=True)  # from here on it can be told to end
         while not told.wait(timeout=3_600):
             pass
-    backend.close()
 
 
 if __name__ == "__main__":

@@ -49,6 +49,17 @@ ERRORS = [
         id="JobExistsError",
     ),
     pytest.param(
+        ss.RunNotFoundError("nightly", 7),
+        "run 7 of job 'nightly' is not known: its retention is over, or it is another backend's; "
+        "client.runs('nightly') shows those that are known",
+        id="RunNotFoundError",
+    ),
+    pytest.param(
+        ss.WaitTimeoutError("nightly", 7, "running", 2.5),
+        "run 7 of job 'nightly' is still running after 2.5 s; it goes on, and can be waited for again",
+        id="WaitTimeoutError",
+    ),
+    pytest.param(
         ss.InvalidTransitionError("nightly", "ended", "pause"),
         "cannot pause job 'nightly': it is ended",
         id="InvalidTransitionError",
@@ -115,6 +126,8 @@ PARENTS = {
     "UnsupportedError": (ss.StepschedError,),
     "JobNotFoundError": (ss.StepschedError, LookupError),
     "JobExistsError": (ss.StepschedError,),
+    "RunNotFoundError": (ss.StepschedError, LookupError),
+    "WaitTimeoutError": (ss.StepschedError, TimeoutError),
     "InvalidTransitionError": (ss.StepschedError,),
     "ConflictError": (ss.StepschedError,),
     "JobFileError": (ss.StepschedError, ValueError),

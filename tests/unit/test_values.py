@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import stepsched as ss
-from stepsched.values import Value
+from stepsched.values import Value, seconds_of
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 VALUES = [
@@ -200,3 +200,42 @@ def test_values_of_different_kinds_are_never_equal() -> None:
     assert daily != cron
     others: list[object] = [{"max_attempts": 3}, ss.Frequency(days=3), None]
     assert ss.Retry(max_attempts=3) not in others
+
+
+class TestSecondsOf:
+    @pytest.mark.parametrize(
+        ("value", "seconds"),
+        [(0, 0.0), (3, 3.0), (0.5, 0.5), (timedelta(minutes=2), 120.0), (timedelta(0), 0.0), (None, None)],
+        ids=str,
+    )
+    def test_a_number_of_seconds_a_timedelta_or_no_bound_is_read(
+        self, value: timedelta | float | None, seconds: float | None
+    ) -> None:
+        assert seconds_of(value, "timeout") == seconds
+
+    @pytest.mark.parametrize("value", [True, False, "5", "PT5S", b"5", [5], object], ids=repr)
+    def test_what_is_no_length_of_time_is_a_type_error_that_says_what_is(self, value: Any) -> None:
+        with pytest.raises(
+            TypeError, match=r"expected timeout in seconds, a timedelta, or None .* got "
+        ) as caught:
+            seconds_of(value, "timeout")
+        assert repr(value) in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            -1,
+            -0.1,
+            -1e-9,
+            timedelta(microseconds=-1),
+            float("nan"),
+            float("inf"),
+            -float("inf"),
+            1e300,
+            10**400,
+        ],
+        ids=lambda value: str(value)[:10],
+    )
+    def test_what_cannot_be_waited_for_is_a_value_error(self, value: timedelta | float) -> None:
+        with pytest.raises(ValueError, match="expected grace of at least 0 seconds, got "):
+            seconds_of(value, "grace")

@@ -68,6 +68,7 @@ class EventBridgeBackend(Backend):
     """
 
     name = "eventbridge"
+    first_pause = 1.0
 
     def __init__(
         self,
@@ -134,13 +135,12 @@ class EventBridgeBackend(Backend):
         group = "" if self._settings.group is None else f", group={self._settings.group!r}"
         return f"EventBridgeBackend({self._settings.role_arn!r}{group}) in {self._service.region}"
 
-    def close(self) -> None:
-        """Closes the connections."""
+    def close(self, *, timeout: timedelta | float | None = None) -> None:
+        """Closes the connections that this backend has made; a call afterwards is a :class:`BackendError`.
+        Harmless twice."""
+        self.stop(timeout=timeout)
         self._service.close()
         self._letters.close()
-
-    def stop(self) -> None:
-        """Nothing fires in this process, so nothing has to end."""
 
     # -- jobs --------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import read_run_name
 from stepsched.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
-from stepsched.sdk import mapped
+from stepsched.sdk import Closed, mapped
 
 _LOG = logging.getLogger(__name__)
 
@@ -105,9 +105,11 @@ class DeadLetterQueue:
         self._lock = Lock()
 
     def close(self) -> None:
-        """Closes the connections."""
-        if self._client is not None:
-            self._client.close()
+        """Closes the connections. Harmless twice."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+            self._client = Closed("sqs")
 
     def read(self, arn: str, limit: int | None) -> list[DeadLetter]:
         """The queue's dead letters, oldest first; all messages are shown again to others at the end.

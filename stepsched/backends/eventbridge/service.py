@@ -13,7 +13,7 @@ from stepsched.backends.eventbridge.direct import Direct
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.clock import Clock, SystemClock
 from stepsched.errors import BackendError, BackendUnavailableError
-from stepsched.sdk import mapped
+from stepsched.sdk import closed, mapped
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
@@ -87,22 +87,31 @@ class Service:
         self._places = threading.BoundedSemaphore(workers)
 
     def client(self, name: str) -> Any:
-        """A client of another service, at the same place."""
+        """A client of another service, at the same place.
+
+        Raises:
+            BackendError: This one has been closed.
+        """
+        if self._pause.is_set():
+            raise closed(name, "connect")
         with mapped(name, "connect"):
             return self.session.client(name, endpoint_url=self._endpoint_url)
 
     def close(self) -> None:
-        """Closes the connections; whoever waits for a role gives up."""
-        self._pause.set()
-        self._client.close()
+        """Closes the connections; whoever waits for a role gives up. Harmless twice."""
+        if not self._pause.is_set():
+            self._pause.set()
+            self._client.close()
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One request, at the pace of its quota. A role that is too new is waited for.
 
         Raises:
-            BackendError: As the table in ``sdk`` says.
+            BackendError: As the table in ``sdk`` says; CLOSED once it has been closed.
             InvalidScheduleError: The service refuses the expression.
         """
+        if self._pause.is_set():
+            raise closed("scheduler", operation)
         pause = 1.0
         role = str(parameters.get("Target", {}).get("RoleArn"))
         while True:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -39,6 +39,7 @@ from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
 from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
+from stepsched.values import seconds_of
 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
@@ -184,13 +185,13 @@ class LocalBackend(Backend):
         """
         self._invoker.wrap(wrapper)
 
-    def close(self, timeout: float | timedelta | None = None) -> None:
+    def close(self, *, timeout: float | timedelta | None = None) -> None:
         """Stops and closes the file. The object is of no use afterwards. Harmless twice.
 
         Args:
             timeout: As for :meth:`stop`.
         """
-        self.stop(timeout)
+        self.stop(timeout=timeout)
         if not self._engine.close_after_this_call(self._store.close):
             self._invoker.loops.close()
             self._store.close()
@@ -372,12 +373,22 @@ class LocalBackend(Backend):
                 yield row.run
 
     def run(self, run: Run) -> Run | None:
+        """The run as it is now; None where the file knows no such run, or no longer."""
         row = self._store.run(run.id)
-        return (
-            row.run
-            if row is not None and not isinstance(row, DamagedRow) and row.run.job == run.job
-            else None
-        )
+        if row is None or isinstance(row, DamagedRow):
+            return None
+        same = (row.run.job, row.run.scheduled_for) == (run.job, run.scheduled_for)
+        return row.run if same else None
+
+    def why_wait_is_endless(self) -> str | None:
+        if isinstance(self._clock, PlayableClock):
+            return "the backend is on a clock that is played: run_until(...) makes its runs end"
+        return None
+
+    def why_nothing_fires(self) -> str | None:
+        if self._engine.is_firing:
+            return None
+        return "the backend was not started: start() or with makes it fire"
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
@@ -404,7 +415,7 @@ class LocalBackend(Backend):
         """
         self._engine.start()
 
-    def stop(self, timeout: float | timedelta | None = None) -> None:
+    def stop(self, *, timeout: float | timedelta | None = None) -> None:
         """Ends firing: nothing new is claimed, and runs in flight are awaited. Harmless twice.
 
         A handler or listener that calls it is not awaited itself. In the thread of an event loop, which it
@@ -416,9 +427,10 @@ class LocalBackend(Backend):
                 succeeds after all. None: as long as it takes.
 
         Raises:
-            ValueError: ``timeout`` is negative or no length of time.
+            TypeError: ``timeout`` is no length of time.
+            ValueError: It is negative.
         """
-        seconds = _seconds(timeout)
+        seconds = seconds_of(timeout, "timeout")
         if self._engine.is_firing and _is_in_a_loop() and (seconds is None or seconds > _IN_A_LOOP):
             seconds = _IN_A_LOOP
         self._engine.stop(seconds)
@@ -434,9 +446,10 @@ class LocalBackend(Backend):
             grace: How long runs in flight are awaited after the first signal, as :meth:`stop` says.
 
         Raises:
-            ValueError: In another thread, which gets no signals, or ``grace`` is no length of time.
+            TypeError: ``grace`` is no length of time.
+            ValueError: It is negative, or this is another thread, which gets no signals.
         """
-        seconds = _seconds(grace)
+        seconds = seconds_of(grace, "grace")
         told: SimpleQueue[int] = SimpleQueue()  # may be put to in the middle of anything
         signals = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, lambda number, _: told.put(number)) for number in signals}
@@ -454,14 +467,9 @@ class LocalBackend(Backend):
             self._engine.stop(seconds)
             told.put(0)
 
-        stopper = threading.Thread(target=stop, name="stepsched-stop", daemon=True)
-        stopper.start()
-        while stopper.is_alive():
-            try:
-                if told.get(timeout=1):
-                    self._engine.hurry()
-            except Empty:
-                continue
+        threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
+        while told.get():  # the number of a signal, or that it has ended
+            self._engine.hurry()
 
     async def __aenter__(self) -> Self:
         """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
@@ -563,15 +571,6 @@ class LocalBackend(Backend):
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
     """How a backend comes out of a pickle."""
     return LocalBackend(path, **options)
-
-
-def _seconds(timeout: float | timedelta | None) -> float | None:
-    if timeout is None:
-        return None
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ValueError(f"expected seconds of at least 0, a timedelta or None, got {timeout!r}")
-    return float(seconds)
 
 
 def _is_in_a_loop() -> bool:

@@ -12,7 +12,10 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from stepsched.backends.local.outcomes import GRACE, too_long
+from stepsched.threads import LoopExecutor
 
+_THREADS = 32
+"""For ``asyncio.to_thread`` in coroutines on the backend's own loop."""
 _LOOK = 0.5
 """Seconds between two looks whether the loop still runs."""
 
@@ -103,6 +106,8 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 
 def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     asyncio.set_event_loop(loop)
+    # The loop's own one takes no calls once the main thread has ended.
+    loop.set_default_executor(LoopExecutor(_THREADS, name="stepsched-loop"))
     loop.call_soon(ready.set)
     try:
         loop.run_forever()

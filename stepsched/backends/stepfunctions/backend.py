@@ -77,6 +77,7 @@ class StepFunctionsBackend(Backend):
     """
 
     name = "stepfunctions"
+    first_pause = 1.0
 
     def __init__(
         self,
@@ -116,9 +117,9 @@ class StepFunctionsBackend(Backend):
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
-        self._clients = _clients(session, region, endpoint_url, workers)
-        self._table = Table(self._clients[0], table_name)
-        self._executions = Executions(self._clients[1], state_machine_arn)
+        dynamodb, states = _clients(session, region, endpoint_url, workers)
+        self._table = Table(dynamodb, table_name)
+        self._executions = Executions(states, state_machine_arn)
         self._lives = Lives(self._table, self._executions)
         self._mender = Mender(self._lives, keep_runs)
         self._runs = Runs(self._table, self._executions, keep_runs)
@@ -190,13 +191,12 @@ class StepFunctionsBackend(Backend):
         """The table of the jobs."""
         return self._table.name
 
-    def close(self) -> None:
-        """Closes the connections."""
-        for client in self._clients:
-            client.close()
-
-    def stop(self) -> None:
-        """Nothing fires in this process, so nothing has to end."""
+    def close(self, *, timeout: timedelta | float | None = None) -> None:
+        """Closes the connections that this backend has made; a call afterwards is a :class:`BackendError`.
+        Harmless twice."""
+        self.stop(timeout=timeout)
+        self._table.close()
+        self._executions.close()
 
     def _ready(self) -> frozenset[str]:
         """Looks once whether table and machine are there and fit; answers what the machine can call."""

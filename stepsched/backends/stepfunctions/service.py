@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions.runner import TITLE
 from stepsched.errors import BackendError
-from stepsched.sdk import camel_case, mapped
+from stepsched.sdk import Closed, camel_case, mapped
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
 _TOKEN = re.compile(r".*-(?P<token>[0-9a-f]{12})(?:-(?P<generation>\d+))?", re.DOTALL)
@@ -79,6 +79,11 @@ class Executions:
         match = _MACHINE.fullmatch(machine_arn)
         assert match is not None, "the ARN has been checked"
         self.partition, self.region, _, self._name = match.groups()
+
+    def close(self) -> None:
+        """Closes the connections; every call afterwards is refused. Harmless twice."""
+        self._client.close()
+        self._client = Closed("states")
 
     def calls(self, table_name: str) -> frozenset[str]:
         """What the machine has a state for.

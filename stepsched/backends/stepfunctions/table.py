@@ -37,7 +37,7 @@ from stepsched.backends.stepfunctions.rows import (
 from stepsched.backends.stepfunctions.shape import INDEX, MOST_VERSIONS
 from stepsched.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
-from stepsched.sdk import camel_case, mapped
+from stepsched.sdk import Closed, camel_case, mapped
 
 UNREADABLE = "UNREADABLE_ROW"
 """The code of the error that tells of a row which this version cannot read."""
@@ -76,6 +76,11 @@ class Table:
         self._client = client
         self.name = table_name
         self._pause = Event()
+
+    def close(self) -> None:
+        """Closes the connections; every call afterwards is refused. Harmless twice."""
+        self._client.close()
+        self._client = Closed("dynamodb")
 
     def check(self) -> bool:
         """Looks whether it is there and has the keys that are wanted.

@@ -1,0 +1,325 @@
+"""The client for programs with an event loop: every verb of :class:`SchedulerClient`, awaited.
+
+The verbs are made from those of :class:`SchedulerClient` when this module loads; ``aio.pyi``, which type
+checkers read, is written from the same source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
+from datetime import timedelta
+from functools import partial, wraps
+from itertools import islice
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from typing_extensions import Self
+
+from stepsched.backends.base import Backend
+from stepsched.client import SchedulerClient
+from stepsched.jobs import Run
+from stepsched.threads import DaemonExecutor
+from stepsched.values import seconds_of
+
+_LOG = logging.getLogger(__name__)
+_THREADS = 8
+"""Calls of one client that go on at once. More would have the loop wait longer for the interpreter's lock."""
+_BATCH = 50
+"""Items that one call reads from a stream."""
+_STREAMS = {"iterate": "AsyncIterator[JobRecord]", "upcoming": "AsyncIterator[UpcomingRun]"}
+"""What is read by ``async for`` rather than awaited, and as what."""
+_KNOWS_SUBCLASSES = sys.version_info >= (3, 12, 2) or (3, 11, 8) <= sys.version_info < (3, 12)
+"""Whether ``asyncio.timeout`` and ``TaskGroup`` take a subclass of CancelledError for one
+(https://github.com/python/cpython/issues/113848)."""
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+
+class CallCancelledError(asyncio.CancelledError):
+    """A call was cancelled, as by ``asyncio.timeout``: a thread cannot be stopped, so it may happen all the
+    same.
+
+    Before Python 3.11.8, and in 3.12.0 and 3.12.1, ``asyncio`` knows no subclass of its CancelledError: there
+    a plain one with the same attributes is raised, and this one is its ``__cause__``.
+
+    Attributes:
+        call: The name of the verb.
+        may_have_happened: False: the call had not begun and was withdrawn. True: it had begun; it may have
+            happened or may happen yet, and what it raises is logged.
+    """
+
+    def __init__(self, call: str, may_have_happened: bool) -> None:  # noqa: FBT001 -- exception arguments are positional to pickle
+        super().__init__(call, may_have_happened)
+        self.call = call
+        self.may_have_happened = may_have_happened
+
+    def __str__(self) -> str:
+        if self.may_have_happened:
+            return f"{self.call}() was cancelled after it had begun: it may have happened, or happen yet"
+        return f"{self.call}() was cancelled before it began: nothing has happened"
+
+
+class AsyncSchedulerClient:
+    """A :class:`SchedulerClient` for an event loop: the same verbs over the same backends, awaited.
+
+    ``iterate`` and ``upcoming`` are read with ``async for``. Calls go on in a few daemon threads, at most
+    eight at once, and never block the loop; context variables are handed over. ``progress`` functions are
+    called in these threads.
+
+    With ``async with`` it starts its backend and ends what it has begun, as :class:`SchedulerClient` does. A
+    backend that is an asynchronous context manager itself is entered and left as such instead.
+
+    A call that is cancelled answers at once, with a :class:`CallCancelledError`.
+
+    Example:
+        >>> import asyncio
+        >>> import stepsched as ss
+        >>> async def main() -> str:
+        ...     async with AsyncSchedulerClient() as client:
+        ...         morning = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
+        ...         record = await client.create(
+        ...             ss.Job(name="hello", schedule=morning, target=ss.HandlerTarget(print))
+        ...         )
+        ...         return record.status.value
+        >>> asyncio.run(main())
+        'active'
+    """
+
+    def __init__(self, backend: Backend | None = None) -> None:
+        """A client.
+
+        Args:
+            backend: Where the jobs live. None: a new :class:`LocalBackend` in memory.
+        """
+        self._client = SchedulerClient(backend)
+        self._threads = _new_threads()
+        # Calls wait here and not for a thread: so the loop takes a turn before more calls than there are
+        # threads have been made, however busy these keep the interpreter.
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._entered: AbstractAsyncContextManager[object] | None = None
+
+    @classmethod
+    @wraps(SchedulerClient.from_stack.__func__)  # type: ignore[attr-defined]
+    async def from_stack(cls, name: str, **options: Any) -> Self:
+        async with _Apart() as threads:
+            found = await _perform(
+                threads, "from_stack", partial(SchedulerClient.from_stack, name, **options)
+            )
+        client = cls(found.backend)
+        client._client = found  # which knows that the backend is its own
+        return client
+
+    @property
+    def backend(self) -> Backend:
+        """Where the jobs live."""
+        return self._client.backend
+
+    @wraps(SchedulerClient.wait)
+    async def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
+        looks = self._client._looks_at(run, timeout)  # noqa: SLF001 -- its own way to wait
+        while not isinstance(look := await self._call("wait", looks.__next__), Run):
+            await asyncio.sleep(look)
+        return look
+
+    @wraps(SchedulerClient.close)
+    async def close(self, *, timeout: timedelta | float | None = None) -> None:
+        seconds_of(timeout, "timeout")
+        if self._entered is not None:
+            async with _Apart() as threads:
+                await _perform(threads, "close", partial(self.backend.close, timeout=timeout))
+        await self._leave(timeout, None, None, None)
+
+    async def __aenter__(self) -> Self:
+        backend = self.backend
+        if isinstance(backend, AbstractAsyncContextManager):
+            await backend.__aenter__()
+            self._entered = backend
+        else:
+            async with _Apart() as threads:
+                await _perform(threads, "start", self._client.__enter__)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._leave(None, kind, error, trace)
+
+    async def _leave(
+        self,
+        timeout: timedelta | float | None,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        entered, self._entered = self._entered, None
+        try:
+            if entered is not None:
+                await entered.__aexit__(kind, error, trace)
+            # In a thread of its own: it need not wait for calls that go on.
+            async with _Apart() as threads:
+                await _perform(threads, "close", partial(self._client.close, timeout=timeout))
+        finally:
+            threads, self._threads = self._threads, _new_threads()
+            threads.shutdown(wait=False)
+
+    def __repr__(self) -> str:
+        return f"AsyncSchedulerClient({self.backend!r})"
+
+    async def _call(self, name: str, function: Callable[[], Answer]) -> Answer:
+        loop = asyncio.get_running_loop()
+        gate = self._gates.get(loop) or self._gates.setdefault(loop, asyncio.Semaphore(_THREADS))
+        try:
+            await gate.acquire()
+        except asyncio.CancelledError as error:
+            raise _cancelled(name, error, has_begun=False)  # noqa: B904 -- it sets the cause
+        try:
+            return await _perform(self._threads, name, function)
+        finally:
+            gate.release()
+
+
+def _new_threads() -> DaemonExecutor:
+    return DaemonExecutor(_THREADS, name="stepsched-async")
+
+
+class _Apart:
+    """One thread for one call, for as long as the call takes."""
+
+    async def __aenter__(self) -> DaemonExecutor:
+        self._executor = DaemonExecutor(1, name="stepsched-async")
+        return self._executor
+
+    async def __aexit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False)
+
+
+async def _perform(executor: DaemonExecutor, name: str, function: Callable[[], Answer]) -> Answer:
+    """Awaits a call in one of the threads, in a copy of the caller's context.
+
+    Raises:
+        CallCancelledError: It was cancelled: withdrawn if it had not begun.
+    """
+    future = executor.submit(copy_context().run, _without_stop, function)
+    try:
+        return await asyncio.wrap_future(future)
+    except asyncio.CancelledError as error:
+        has_begun = not future.cancel()
+        if has_begun:
+            future.add_done_callback(partial(_report, name))
+        raise _cancelled(name, error, has_begun=has_begun)  # noqa: B904 -- it sets the cause
+
+
+def _without_stop(function: Callable[[], Answer]) -> Answer:
+    """The answer; a StopIteration, which no future can hold, comes as another error."""
+    try:
+        return function()
+    except StopIteration as error:
+        raise RuntimeError("the backend raised StopIteration") from error
+
+
+def _cancelled(
+    name: str,
+    error: asyncio.CancelledError,
+    *,
+    has_begun: bool,
+    knows_subclasses: bool = _KNOWS_SUBCLASSES,
+) -> asyncio.CancelledError:
+    """What to raise for a call that was cancelled."""
+    cancelled = CallCancelledError(name, has_begun)
+    cancelled.__cause__ = error
+    if knows_subclasses:
+        return cancelled
+    plain: Any = asyncio.CancelledError(str(cancelled))
+    plain.call, plain.may_have_happened = name, has_begun
+    plain.__cause__ = cancelled
+    answer: asyncio.CancelledError = plain
+    return answer
+
+
+def _report(name: str, future: Future[Any]) -> None:
+    """Logs what nobody awaits any more."""
+    error = future.exception()
+    if error is not None:
+        _LOG.warning("%s() failed after it had been cancelled: %s", name, error, exc_info=error)
+
+
+class _Batches(Generic[Item]):
+    """A stream that is read piece by piece, in threads that take turns."""
+
+    def __init__(self, source: Callable[[], Iterable[Item]]) -> None:
+        self._source = source
+        self._items: Iterator[Item] | None = None
+        self._lock = threading.Lock()
+        self.is_done = False
+
+    def read(self) -> list[Item]:
+        """The next items; none once the stream has ended."""
+        with self._lock:
+            if self._items is None:
+                self._items = iter(self._source())
+            items = list(islice(self._items, _BATCH))
+            self.is_done = not items
+            return items
+
+    def close(self) -> None:
+        """Ends a stream that has not been read to its end."""
+        with self._lock:
+            if inspect.isgenerator(self._items):
+                self._items.close()
+
+
+def _awaited(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb as a coroutine function."""
+
+    @wraps(method)
+    async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> Any:
+        return await self._call(name, partial(method, self._client, *arguments, **options))
+
+    return verb
+
+
+def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A verb as an asynchronous generator function."""
+
+    @wraps(method)
+    async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        batches = _Batches[Any](partial(method, self._client, *arguments, **options))
+        try:
+            while batch := await self._call(name, batches.read):
+                for item in batch:
+                    yield item
+        finally:
+            if not batches.is_done:  # without waiting: it may be in the middle of a read
+                self._threads.submit(batches.close)
+
+    signature = inspect.signature(method).replace(return_annotation=_STREAMS[name])
+    vars(verb)["__signature__"] = signature
+    return verb
+
+
+def _add_verbs() -> None:
+    for name, method in vars(SchedulerClient).items():
+        if name.startswith("_") or not inspect.isfunction(method):
+            continue
+        if name not in vars(AsyncSchedulerClient):
+            make = _streamed if name in _STREAMS else _awaited
+            setattr(AsyncSchedulerClient, name, make(name, method))
+    for name, member in vars(AsyncSchedulerClient).items():
+        verb = getattr(member, "__func__", member)  # of a class method
+        if hasattr(verb, "__wrapped__"):
+            verb.__module__, verb.__qualname__ = __name__, f"AsyncSchedulerClient.{name}"
+
+
+_add_verbs()

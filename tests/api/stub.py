@@ -1,0 +1,148 @@
+"""Writes ``stepsched/aio.pyi``: what type checkers are told of the verbs that are made at run time.
+
+    python -m tests.api.stub
+
+The signatures and docstrings are those of ``SchedulerClient``; ``test_async_client.py`` compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import stepsched
+
+PACKAGE = Path(stepsched.__file__).parent
+STUB = PACKAGE / "aio.pyi"
+HEAD = '"""Written by tests/api/stub.py from client.py and aio.py: not to be edited."""'
+STREAMS = {"iterate": "JobRecord", "upcoming": "UpcomingRun"}
+"""What is read by ``async for``, and the class of its items."""
+CLASSES = ("CallCancelledError", "AsyncSchedulerClient")
+
+
+def written() -> str:
+    """The text of the stub, before it is formatted."""
+    client = ast.parse((PACKAGE / "client.py").read_text(encoding="utf-8"))
+    own = ast.parse((PACKAGE / "aio.py").read_text(encoding="utf-8"))
+    verbs = [_verb(each) for each in _class(client, "SchedulerClient").body if _is_verb(each)]
+    classes = [_declared(_class(own, name)) for name in CLASSES]
+    present = {each.name for each in classes[-1].body if isinstance(each, _FUNCTIONS)}
+    docs = {each.name: each for each in verbs}
+    classes[-1].body = [
+        # Where aio.py has a verb of its own, it has the docstring of the client's all the same.
+        docs[each.name] if isinstance(each, _FUNCTIONS) and each.name in docs else each
+        for each in classes[-1].body
+    ]
+    classes[-1].body += [verb for verb in verbs if verb.name not in present]
+    body = ast.Module(body=list(classes), type_ignores=[])
+    names = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
+    imports = [*_imports(own, client, names)]
+    module = ast.Module(body=[*imports, *classes], type_ignores=[])
+    return f"{HEAD}\n{ast.unparse(ast.fix_missing_locations(module))}\n"
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _class(module: ast.Module, name: str) -> ast.ClassDef:
+    return next(each for each in module.body if isinstance(each, ast.ClassDef) and each.name == name)
+
+
+def _is_verb(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+
+
+def _verb(node: ast.stmt) -> ast.FunctionDef | ast.AsyncFunctionDef:
+    assert isinstance(node, ast.FunctionDef)
+    kind = ast.FunctionDef if node.name in STREAMS else ast.AsyncFunctionDef
+    item = STREAMS.get(node.name)
+    returns = node.returns if item is None else ast.parse(f"AsyncIterator[{item}]", mode="eval").body
+    verb = kind(
+        name=node.name,
+        args=node.args,
+        body=_docstring(node),
+        decorator_list=node.decorator_list,
+        returns=returns,
+    )
+    return _Lists().visit(verb)  # type: ignore[no-any-return]
+
+
+def _declared(node: ast.ClassDef) -> ast.ClassDef:
+    """A class without its code: public and special methods, and the attributes that its docstring names."""
+    body: list[ast.stmt] = []
+    for each in node.body:
+        if not isinstance(each, _FUNCTIONS) or (each.name.startswith("_") and not each.name.endswith("__")):
+            continue
+        if each.name == "__repr__" or each.name == "__str__":
+            continue
+        decorators: list[ast.expr] = [mark for mark in each.decorator_list if isinstance(mark, ast.Name)]
+        body.append(
+            type(each)(
+                name=each.name,
+                args=each.args,
+                body=_docstring(each),
+                decorator_list=decorators,
+                returns=each.returns,
+            )
+        )
+        for statement in each.body if each.name == "__init__" else ():
+            match statement:
+                case ast.Assign(targets=[ast.Attribute(attr=name)], value=ast.Name(id=argument)):
+                    (kind,) = (arg.annotation for arg in each.args.args if arg.arg == argument)
+                    assert kind is not None
+                    attribute = ast.Name(id=name)
+                    body.insert(0, ast.AnnAssign(target=attribute, annotation=kind, simple=1, value=None))
+    text = ast.get_docstring(node, clean=False)
+    assert text is not None
+    docstring = ast.Expr(value=ast.Constant(value=text))
+    return ast.ClassDef(
+        name=node.name, bases=node.bases, keywords=[], body=[docstring, *body], decorator_list=[]
+    )
+
+
+def _docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    text = ast.get_docstring(node, clean=False)
+    if text is None:
+        return [ast.Expr(value=ast.Constant(value=...))]
+    return [ast.Expr(value=ast.Constant(value=text))]
+
+
+class _Lists(ast.NodeTransformer):
+    """``list`` is a verb in the class, so the type is written in full."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id != "list":
+            return node
+        return ast.Attribute(value=ast.Name(id="builtins"), attr="list")
+
+
+def _imports(own: ast.Module, client: ast.Module, names: set[str]) -> list[ast.stmt]:
+    """The imports of both modules, as far as they are used, one of each module."""
+    plain, parts = set[str](), dict[str, set[str]]()
+    for node in (*own.body, *client.body):
+        match node:
+            case ast.Import(names=[ast.alias(name=name)]) if name in names:
+                plain.add(name)
+            case ast.ImportFrom(module=str(module), names=given):
+                parts.setdefault(module, set()).update(each.name for each in given if each.name in names)
+    parts["stepsched.upcoming"] = {"UpcomingRun"}
+    lines = [f"import {name}" for name in sorted(plain)]
+    lines += [f"from {module} import {', '.join(sorted(given))}" for module, given in parts.items() if given]
+    return ast.parse("\n".join(lines)).body
+
+
+def normal(text: str) -> str:
+    """A stub without what formatting changes: the order of its imports, spaces and quotes."""
+    module = ast.parse(text)
+    imports = [each for each in module.body if isinstance(each, ast.Import | ast.ImportFrom)]
+    rest = [each for each in module.body if each not in imports]
+    lines = sorted(ast.unparse(each) for each in imports)
+    return "\n".join([*lines, *map(ast.unparse, rest)])
+
+
+if __name__ == "__main__":
+    STUB.write_text(written(), encoding="utf-8")
+    for arguments in (["format", "--quiet"], ["check", "--fix", "--quiet"], ["format", "--quiet"]):
+        subprocess.run([sys.executable, "-m", "ruff", *arguments, str(STUB)], check=True)

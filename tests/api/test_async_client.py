@@ -1,0 +1,94 @@
+"""The asynchronous client has every verb of the other one, at run time and for type checkers."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from tests.api.stub import CLASSES, PACKAGE, STREAMS, STUB, normal, written
+
+VERBS = [name for name, value in vars(ss.SchedulerClient).items() if callable(value) and name[0] != "_"]
+PUBLIC = [*VERBS, "from_stack"]
+
+
+def stub_class(name: str) -> ast.ClassDef:
+    module = ast.parse(STUB.read_text(encoding="utf-8"))
+    return next(each for each in module.body if isinstance(each, ast.ClassDef) and each.name == name)
+
+
+def test_there_are_verbs_to_compare() -> None:
+    assert {"create", "get", "list", "iterate", "wait", "upcoming", "close", "runs"} <= set(VERBS)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_verb_takes_the_same_arguments(name: str) -> None:
+    one: Any = getattr(ss.SchedulerClient, name)
+    other: Any = getattr(ss.AsyncSchedulerClient, name)
+    assert list(inspect.signature(other).parameters.values()) == list(
+        inspect.signature(one).parameters.values()
+    )
+    assert inspect.getdoc(other) == inspect.getdoc(one)
+    if name in STREAMS:
+        assert inspect.isasyncgenfunction(other)
+        assert inspect.signature(other).return_annotation == f"AsyncIterator[{STREAMS[name]}]"
+    else:
+        assert inspect.iscoroutinefunction(other)
+        assert inspect.signature(other).return_annotation == inspect.signature(one).return_annotation
+    assert other.__qualname__ == f"AsyncSchedulerClient.{name}"
+    assert other.__module__ == "stepsched.aio"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_not_a_stream_gives_no_iterator(name: str) -> None:
+    """An iterator that is awaited would be read by the loop, and block it."""
+    one: Any = getattr(ss.SchedulerClient, name)
+    returns = str(inspect.signature(one).return_annotation)
+    assert (name in STREAMS) is (returns == "Upcoming" or returns.startswith("Iterator["))
+
+
+def test_it_has_nothing_else_in_public() -> None:
+    public = {name for name in dir(ss.AsyncSchedulerClient) if name[0] != "_"}
+    assert public == {*PUBLIC, "backend"}
+
+
+def test_the_stub_is_as_it_would_be_written_now() -> None:
+    assert normal(STUB.read_text(encoding="utf-8")) == normal(written()), "run python -m tests.api.stub"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_stub_has_every_verb_with_its_docstring(name: str) -> None:
+    (verb,) = [
+        each
+        for each in stub_class("AsyncSchedulerClient").body
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == name
+    ]
+    assert isinstance(verb, ast.AsyncFunctionDef) is (name not in STREAMS)
+    assert ast.get_docstring(verb) == inspect.getdoc(getattr(ss.SchedulerClient, name))
+
+
+def test_the_stub_shows_the_public_names_and_no_other() -> None:
+    module = ast.parse(STUB.read_text(encoding="utf-8"))
+    assert tuple(each.name for each in module.body if isinstance(each, ast.ClassDef)) == CLASSES
+    assert {
+        name for name in ss.__all__ if getattr(getattr(ss, name), "__module__", "") == "stepsched.aio"
+    } == set(CLASSES)
+
+
+def test_the_code_behind_the_stub_is_checked_too() -> None:
+    """With a stub beside it, mypy reads a module only where it is named."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(PACKAGE / "aio.py")],
+        cwd=Path(PACKAGE).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
