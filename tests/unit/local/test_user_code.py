@@ -143,7 +143,7 @@ def test_a_handler_of_the_log_that_raises_ends_no_thread(firing: Firing) -> None
 class TestWhatWentWrong:
     def failed(self, function: Callable[[], object], **changes: object) -> ss.Run:
         with ss.testing.TimeTravel() as travel:
-            travel.client.create(job(function, schedule=NEVER, **changes))
+            travel.client.create(job(function, schedule=NEVER).replace(**changes))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             (run,) = travel.client.runs("job")
