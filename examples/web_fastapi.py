@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
@@ -23,8 +22,8 @@ import stepsched as ss
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     async with ss.LocalBackend(DATABASE, handlers_from=HANDLERS) as backend:  # starts, and at the end waits
-        client = ss.SchedulerClient(backend)
-        await asyncio.to_thread(client.apply, STANDING)  # not create: it may have changed
+        client = ss.AsyncSchedulerClient(backend)
+        await client.apply(STANDING)  # not create: a job may have changed since the last start
         yield {"client": client}
 
 
@@ -37,34 +36,35 @@ async def refuse(_request: Request, error: ss.StepschedError) -> JSONResponse:
     return JSONResponse(body, status)
 
 
-def the_client(request: Request) -> ss.SchedulerClient:
-    client: ss.SchedulerClient = request.state.client
+def the_client(request: Request) -> ss.AsyncSchedulerClient:
+    client: ss.AsyncSchedulerClient = request.state.client
     return client
 
 
-Client = Annotated[ss.SchedulerClient, Depends(the_client)]
+Client = Annotated[ss.AsyncSchedulerClient, Depends(the_client)]
 
 
 @app.post("/reminders", status_code=201)
-def create(reminder: Reminder, client: Client) -> ss.JobRecord:
-    return client.create(reminder.job())
+async def create(reminder: Reminder, client: Client) -> ss.JobRecord:
+    return await client.create(reminder.job())
 
 
 @app.get("/reminders")
-def listed(client: Client) -> list[ss.JobRecord]:
-    return client.list(group=GROUP)
+async def listed(client: Client) -> list[ss.JobRecord]:
+    return await client.list(group=GROUP)
 
 
 @app.get("/reminders/{name}")
-def get(name: str, client: Client) -> ss.JobRecord:
-    return client.get(name, group=GROUP)
+async def get(name: str, client: Client) -> ss.JobRecord:
+    return await client.get(name, group=GROUP)
 
 
 @app.post("/reminders/{name}/{verb}")
-def change(name: str, verb: Literal["pause", "resume"], client: Client) -> ss.JobRecord:
-    return client.pause(name, group=GROUP) if verb == "pause" else client.resume(name, group=GROUP)
+async def change(name: str, verb: Literal["pause", "resume"], client: Client) -> ss.JobRecord:
+    act = client.pause if verb == "pause" else client.resume
+    return await act(name, group=GROUP)
 
 
 @app.delete("/reminders/{name}")
-def cancel(name: str, client: Client) -> ss.JobRecord:
-    return client.cancel(name, group=GROUP)
+async def cancel(name: str, client: Client) -> ss.JobRecord:
+    return await client.cancel(name, group=GROUP)
