@@ -178,7 +178,7 @@ class TestMaxRunTime:
         assert (run.status, run.error) == (ss.RunStatus.FAILED, self.TOO_LONG)
         assert run.started_at is not None
         assert run.ended_at is not None
-        assert SECOND < run.ended_at - run.started_at < 5 * SECOND
+        assert run.ended_at - run.started_at > SECOND
         blocked.release.set()
         firing.backend.close()
 
