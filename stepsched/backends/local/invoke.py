@@ -6,8 +6,9 @@ import importlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
+from datetime import timezone
 from functools import lru_cache
 from typing import get_args
 
@@ -43,6 +44,8 @@ Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 """Called with the job, the run and what makes the call; answers what that answers."""
 _MOST_CHECKED = 10_000
+_SCALARS = (type(None), bool, int, float, str)
+"""Payloads that nobody can change, and that hold no context attribute."""
 Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 
 
@@ -211,8 +214,9 @@ class Invoker:
         return self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
 
     def _call_part(self, job: Job, run: Run, part: SingleTarget) -> str | None:
-        attributes = _attributes(job, run)
-        payload = fill(deepcopy(job.input), attributes)
+        attributes = _Attributes(job, run)
+        given = job.input
+        payload = given if type(given) in _SCALARS else fill(deepcopy(given), attributes)
         match part:
             case HandlerTarget() as target:
                 return self._answer(job, self._import(job, target), payload, run)
@@ -268,14 +272,31 @@ class Invoker:
         return None
 
 
-def _attributes(job: Job, run: Run) -> dict[ContextText, str]:
-    """What stands for the context attributes of EventBridge Scheduler in this process."""
-    return {
-        SCHEDULE_ARN: f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}",
-        SCHEDULED_TIME: f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
-        EXECUTION_ID: f"{run.id}-{run.attempt}",
-        ATTEMPT_NUMBER: str(run.attempt),
-    }
+class _Attributes(Mapping[ContextText, str]):
+    """What stands for the context attributes of EventBridge Scheduler in this process, when asked for."""
+
+    def __init__(self, job: Job, run: Run) -> None:
+        self._job = job
+        self._run = run
+
+    def __getitem__(self, attribute: ContextText) -> str:
+        job, run = self._job, self._run
+        match attribute:
+            case str() if attribute == SCHEDULE_ARN:
+                return f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}"
+            case str() if attribute == SCHEDULED_TIME:
+                return f"{run.scheduled_for.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+            case str() if attribute == EXECUTION_ID:
+                return f"{run.id}-{run.attempt}"
+            case str() if attribute == ATTEMPT_NUMBER:
+                return str(run.attempt)
+        raise KeyError(attribute)
+
+    def __iter__(self) -> Iterator[ContextText]:
+        return iter((SCHEDULE_ARN, SCHEDULED_TIME, EXECUTION_ID, ATTEMPT_NUMBER))
+
+    def __len__(self) -> int:
+        return 4
 
 
 def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:

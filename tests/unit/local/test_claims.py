@@ -531,3 +531,30 @@ def test_next_runs_and_runs_are_shown_in_the_zone_of_the_schedule_by_every_verb(
     client.cancel("job")
     assert {run.scheduled_for.utcoffset() for run in client.runs("job")} == {nine}
     backend.close()
+
+
+@pytest.mark.parametrize("overlap", [ss.Overlap.SKIP, ss.Overlap.ALLOW])
+def test_a_part_that_was_given_up_and_still_runs_counts_as_running(overlap: ss.Overlap) -> None:
+    firing, blocked = Firing(SystemClock()), Blocked()
+    both = ss.ParallelTarget([ss.HandlerTarget(blocked), ss.HandlerTarget(lambda: "quick")])
+    firing.client.create(
+        job(
+            print,
+            target=both,
+            schedule=NEVER,
+            overlap=overlap,
+            max_run_time=SECOND,
+            retry=ss.Retry(max_attempts=0),
+        )
+    )
+    firing.client.run_now("job")
+    firing.wait_for_ended(1)
+    firing.client.run_now("job")
+    expected = "skipped" if overlap is ss.Overlap.SKIP else "succeeded"
+    assert firing.wait_for_ended(2)[-1].status.value == expected
+    blocked.release.set()
+    blocked.threads[0].join(PATIENCE)
+    firing.let_turns_pass()
+    firing.client.run_now("job")
+    assert firing.wait_for_ended(3)[-1].status.value == "succeeded"
+    firing.backend.close()
