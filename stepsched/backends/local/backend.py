@@ -576,8 +576,8 @@ def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
 
 
 def _next(told: SimpleQueue[int]) -> int:
-    """What is told next, to the main thread. A signal that comes in the moment before it waits is handled only
-    when it wakes up, so it does so by itself now and then."""
+    """What is told next, to the main thread. A signal that comes in the moment before it waits is handled
+    only when it wakes up, so it does so by itself now and then."""
     while True:
         try:
             return told.get(timeout=_WAKE_UP)

@@ -222,7 +222,8 @@ class Engine:
                 self._start_dispatcher()
         self._wake.set()
         if me is not thread and not self._listeners.is_here():
-            request.done.wait()
+            while not request.done.wait(0.5):  # so that a signal of the moment before is handled
+                continue
 
     def hurry(self, timeout: float = 0) -> None:
         """Whoever waits in :meth:`stop` waits no longer than this many seconds."""
