@@ -608,8 +608,7 @@ class SchedulerClient:
             if present is None:
                 raise RunNotFoundError(run.job, run.id)
             if present.status.has_ended:
-                yield present
-                return
+                break
             if is_first:
                 self._check_wait(run, is_endless=seconds is None)
             if seconds is not None:
@@ -619,6 +618,7 @@ class SchedulerClient:
                 pause = min(pause, left)
             yield pause
             pause, is_first = min(2 * pause, max(_LONGEST_PAUSE, self.backend.first_pause)), False
+        yield present
 
     def _check_wait(self, run: Run, *, is_endless: bool) -> None:
         """Refuses to wait where no run ends meanwhile; warns where perhaps none does."""

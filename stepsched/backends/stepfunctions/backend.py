@@ -533,6 +533,15 @@ class StepFunctionsBackend(Backend):
             raise UnsupportedError("*", self.name, reason, instead)
         return iter(self._runs.list(query))
 
+    def run(self, run: Run) -> Run | None:
+        """The run as it is now. One that was passed over (``Overlap.SKIP``) is known by an earlier run's row,
+        to which its own instant does not lead."""
+        found = super().run(run)
+        if found is not None or run.status is not RunStatus.SKIPPED:
+            return found
+        skipped = self.runs(RunQuery(job=run.job, status=RunStatus.SKIPPED, until=run.scheduled_for))
+        return next((each for each in skipped if each.id == run.id), None)
+
     # -- values --------------------------------------------------------------------------------------------
 
     def _row(self, name: str, group: str | None) -> Row:

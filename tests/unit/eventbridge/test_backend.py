@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from botocore.config import Config
 import stepsched as ss
 from stepsched.backends.eventbridge import EventBridgeBackend
 from stepsched.testing import FakeClock
+from stepsched.threads import DaemonExecutor
 from tests.parts.scheduler_stub import ACCOUNT, BODIES, ERRORS, SchedulerStub
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -813,9 +815,13 @@ class TestRole:
     def test_not_any_longer_once_the_backend_is_closed(self, stub: SchedulerStub, make: MakeBackend) -> None:
         backend = make(role_wait=HOUR)
         stub.order("CreateSchedule", "role", times=1_000)
-        backend.close()
-        with pytest.raises(ss.BackendError, match="assume the role"):
-            backend.create(job())
+        with DaemonExecutor(1, name="test") as threads:
+            waits = threads.submit(backend.create, job())
+            while not stub.count("CreateSchedule"):  # as long as the test may take
+                threading.Event().wait(0.001)
+            backend.close()
+            with pytest.raises(ss.BackendError, match=r"assume the role|CLOSED"):
+                waits.result(20)
         assert stub.count("CreateSchedule") == 1
 
     def test_many_jobs_wait_together(self, stub: SchedulerStub, make: MakeBackend) -> None:
