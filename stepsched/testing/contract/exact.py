@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
+import pytest
 
+import stepsched as ss
+from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeJob, Play
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
@@ -32,6 +36,18 @@ def test_a_week_runs_by_its_zone_and_in_order(
     order = list(schedules)  # runs of one instant come in the order of creation
     assert calls == sorted(expected, key=lambda call: (call[1], order.index(call[0])))
     assert attempts == len(expected)
+
+
+def test_a_step_of_seconds_runs_at_each_of_its_instants(
+    client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, abilities: Abilities
+) -> None:
+    if not abilities.seconds:
+        pytest.skip("the backend refuses it, as the tests of refusals hold")
+    often = ss.Windowed(MONDAY, end=MONDAY + MINUTE, every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    client.create(job(schedule=often))
+    play(MONDAY + 2 * MINUTE)
+    begun_at = [at for _, at in calls]
+    assert begun_at == [MONDAY + 10 * SECOND * k for k in range(1, 7)]
 
 
 def test_a_rate_without_start_runs_at_its_creation(
