@@ -99,7 +99,7 @@ SCHEDULES = [
     pytest.param(
         ss.Windowed(
             "2030-03-30T02:30:01",
-            end="2030-06-30T00:00",
+            end="2030-04-12T00:00",
             every=ss.Frequency(days=1, seconds=7),
             timezone="Europe/Paris",
         ),
