@@ -11,6 +11,7 @@ ABILITIES = Abilities(
     keeps_runs=False,
     keeps_versions=False,
     calendar=False,
+    seconds=False,
     crontab=False,
     fractions=False,
     short_jitter=False,

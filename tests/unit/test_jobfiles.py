@@ -108,6 +108,28 @@ def test_what_a_job_dumps_is_what_a_file_holds(write: Write) -> None:
     assert ss.load_jobs(path) == jobs
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("jobs.json", '[{"name": "tidy", "schedule": SCHEDULE, "target": TARGET}]'),
+        ("jobs.yaml", "- {name: tidy, schedule: SCHEDULE, target: TARGET}"),
+    ],
+)
+def test_a_step_of_seconds_is_read(write: Write, name: str, content: str) -> None:
+    schedule = '{"kind": "windowed", "start": "2030-01-01T00:00", "every": {"seconds": 10}}'
+    target = '{"kind": "command", "command": ["echo", "hi"]}'
+    path = write(name, content.replace("SCHEDULE", schedule).replace("TARGET", target))
+    often = ss.Windowed("2030-01-01T00:00", every=ss.Frequency(seconds=10))
+    assert ss.load_jobs(path) == [job().replace(schedule=often)]
+
+
+def test_half_a_second_is_refused_with_its_place(write: Write) -> None:
+    often = {"kind": "windowed", "start": "2030-01-01T00:00", "every": {"seconds": 0.5}}
+    reason = refusal(write("jobs.json", json.dumps([document(schedule=often)])))
+    assert "seconds" in reason
+    assert "0.5" in reason
+
+
 def test_a_job_of_several_targets_is_read_with_its_context_attributes(write: Write) -> None:
     request = {"reference": ss.context.EXECUTION_ID}
     wanted = ss.Job(

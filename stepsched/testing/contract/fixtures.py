@@ -36,6 +36,8 @@ class Abilities:
     """Keeps earlier definitions."""
     calendar: bool = True
     """Runs calendar steps that no cron expression says."""
+    seconds: bool = True
+    """Runs steps that are not of whole minutes."""
     crontab: bool = True
     """Runs crontab lines whose two day fields mean either."""
     fractions: bool = True

@@ -37,6 +37,16 @@ NOTE = "stepsched.testing.contract.handlers:note"
             },
             id="two days where the clocks change",
         ),
+        pytest.param(
+            "seconds",
+            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(seconds=10))},
+            id="ten seconds",
+        ),
+        pytest.param(
+            "seconds",
+            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(minutes=1, seconds=30))},
+            id="a minute and a half",
+        ),
         pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
         pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
         pytest.param("short_jitter", {"jitter": timedelta(seconds=90)}, id="jitter"),

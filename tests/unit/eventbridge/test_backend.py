@@ -240,6 +240,25 @@ class TestVerbs:
         with pytest.raises(ss.UnsupportedError):
             verb(client)
 
+    @pytest.mark.parametrize(
+        "verb",
+        [
+            pytest.param(lambda client, often: client.create(often), id="create"),
+            pytest.param(lambda client, often: client.update(often), id="update"),
+            pytest.param(lambda client, often: client.create_many([job("other"), often]), id="create_many"),
+            pytest.param(lambda client, often: client.plan([job("other"), often]), id="plan"),
+            pytest.param(lambda client, often: client.apply([job("other"), often]), id="apply"),
+        ],
+    )
+    def test_a_step_of_seconds_is_refused_before_any_call(
+        self, stub: SchedulerStub, client: ss.SchedulerClient, verb: Callable[[Any, ss.Job], object]
+    ) -> None:
+        often = job("often", schedule=ss.Windowed("2030-01-08T00:00", every=ss.Frequency(seconds=10)))
+        with pytest.raises(ss.UnsupportedError, match="no step of 10 seconds") as caught:
+            verb(client, often)
+        assert caught.value.job == "often"
+        assert stub.log == []
+
     def test_apply_converges_and_prunes_its_own_alone(
         self, stub: SchedulerStub, client: ss.SchedulerClient, clock: FakeClock
     ) -> None:

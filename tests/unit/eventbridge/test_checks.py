@@ -344,6 +344,16 @@ def test_a_schedule_in_a_window_is_taken(schedule: ss.Schedule) -> None:
     check(job(schedule=schedule))
 
 
+def test_what_refuses_seconds_names_reason_and_the_backends_that_can() -> None:
+    often = ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=10))
+    assert str(refusal(job(schedule=often))) == (
+        "the eventbridge backend refuses job 'job': EventBridge Scheduler has no step of 10 seconds: its "
+        "steps are whole minutes, one at least, and it starts a run within the minute (instead: LocalBackend "
+        "runs it as it stands; StepFunctionsBackend runs it as it stands; render_asl(job) gives a state "
+        "machine that does)"
+    )
+
+
 def test_step_functions_is_not_named_for_fractions_of_a_second() -> None:
     error = refusal(job(schedule=ss.Windowed("2030-01-01T09:00:00.5", every=ss.Frequency(seconds=10))))
     assert error.alternatives == ("LocalBackend runs it as it stands",)

@@ -105,6 +105,16 @@ def test_a_call_waits_where_somebody_wants_to_know_its_end(changes: dict[str, An
     assert order(job(**changes))["call"] == call
 
 
+def test_a_step_of_seconds_travels_as_a_grid_of_seconds() -> None:
+    often = ss.Windowed("2030-01-01T13:00", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    found = order(job(schedule=often))
+    assert (found["kind"], found["plan"]["origin"], found["plan"]["every"]) == (
+        "grid",
+        int(NOON.timestamp()),
+        10,
+    )
+
+
 def test_an_order_holds_the_policy() -> None:
     found = order(
         job(
