@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
+from typing_extensions import Self
 
 from stepsched.values import PositionalValue
 
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
 
 class HandlerTarget(PositionalValue, frozen=True):
@@ -41,7 +42,7 @@ class HandlerTarget(PositionalValue, frozen=True):
             ValueError: Neither a path of that form nor a callable.
         """
         if isinstance(handler, str):
-            if not _PATH.fullmatch(handler):
+            if not re.fullmatch(_PATH, handler):
                 raise ValueError(f"{handler!r} is not of the form 'package.module:function'")
             self._assign(handler=handler, kind=kind)
             return
@@ -50,8 +51,23 @@ class HandlerTarget(PositionalValue, frozen=True):
         module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
-        if not _PATH.fullmatch(self.handler) or _find(handler, name) != handler:
+        if not re.fullmatch(_PATH, self.handler) or _find(handler, name) != handler:
             self._function = handler
+
+    @classmethod
+    def of_definition(cls, function: Callable[..., object]) -> Self:
+        """The target of a function that is being defined.
+
+        It is known by its name already, although its module does not hold it yet: what the module has under
+        that name in the end is called. A function that no name will lead to is its own target.
+
+        Raises:
+            ValueError: It is not callable.
+        """
+        module, name = (getattr(function, each, None) for each in ("__module__", "__qualname__"))
+        if module not in sys.modules or not re.fullmatch(_PATH, f"{module}:{name or '<none>'}"):
+            return cls(function)  # such as <locals>, <lambda>
+        return cls(f"{_module_name(function)}:{name}")
 
     @property
     def function(self) -> Callable[..., object] | None:

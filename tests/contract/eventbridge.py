@@ -16,6 +16,7 @@ ABILITIES = Abilities(
     short_jitter=False,
     overlap=False,
     catch_up=False,
+    catch_up_within=False,
     on_failure=False,
     notify=False,
     parallel=False,

@@ -61,7 +61,9 @@ def backend(
 
 @pytest.fixture
 def abilities() -> Abilities:
-    return Abilities(functions=False, fractions=False, parallel=False, starts_when_played=False)
+    return Abilities(
+        functions=False, fractions=False, catch_up_within=False, parallel=False, starts_when_played=False
+    )
 
 
 @pytest.fixture

@@ -233,6 +233,23 @@ class TestThreads:
         assert len(held.threads) == aio._THREADS
         assert all(thread.daemon for thread in held.threads)
 
+    def test_no_more_calls_begin_than_there_are_threads_before_the_loop_takes_a_turn(
+        self, held: Held
+    ) -> None:
+        """So that calls which keep the interpreter busy keep the loop from its turn only for so long."""
+
+        async def main() -> None:
+            client = ss.AsyncSchedulerClient(held)
+            calls = [asyncio.create_task(client.get("job")) for _ in range(50)]
+            await until(lambda: len(held.asked) == aio._THREADS)
+            held.release.set()
+            threading.Event().wait(0.1)  # the loop stands still
+            assert len(held.asked) == aio._THREADS
+            await asyncio.gather(*calls)
+
+        run(main())
+        assert len(held.asked) == 50
+
     def test_one_client_serves_loop_after_loop(self, held: Held) -> None:
         held.release.set()
         client = ss.AsyncSchedulerClient(held)

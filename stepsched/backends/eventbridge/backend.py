@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -457,7 +458,7 @@ class EventBridgeBackend(Backend):
             raise InvalidTransitionError(run.job, "not among dead_letters()", "redrive a run of")
         if run.truncated:
             raise InvalidTransitionError(run.job, "a dead letter whose payload was cut", "redrive a run of")
-        if LOOK_ALIKE.search(run.payload):
+        if re.search(LOOK_ALIKE, run.payload):
             raise InvalidTransitionError(
                 run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
             )

@@ -48,6 +48,8 @@ class Abilities:
     """Holds a run back while an earlier one goes on."""
     catch_up: bool = True
     """Leaves out what came due while nobody was there to start it."""
+    catch_up_within: bool = True
+    """Leaves out a run that could not begin in time."""
     on_failure: bool = True
     """Pauses a job when one of its runs has failed for good."""
     notify: bool = True

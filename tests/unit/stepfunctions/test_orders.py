@@ -50,6 +50,7 @@ REFUSALS = [
         "overlap: Step Functions cannot wait for what aws-sdk:codepipeline:startPipelineExecution starts",
     ),
     ({"target": PIPELINE, "overlap": ss.Overlap.QUEUE}, "use Overlap.ALLOW"),
+    ({"catch_up_within": timedelta(minutes=5)}, "catch_up_within 0:05:00: the machine leaves out no run"),
     ({"max_run_time": timedelta(minutes=5)}, "max_run_time: .* what lambda:invoke starts; use Overlap.SKIP"),
     (
         {"input": {"due": ss.context.SCHEDULED_TIME, "mine": "<aws.scheduler.execution-id>"}},
