@@ -114,9 +114,9 @@ def serving(arguments: Callable[[int], Sequence[str]], folder: Path) -> Iterator
         yield server
     finally:
         server.http.close()
-        if process.poll() is None:
+        with suppress(ProcessLookupError):  # the group: a worker may have outlived its server
             os.killpg(process.pid, KILL)
-            process.wait()
+        process.wait()
 
 
 def _free_port() -> int:
