@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -44,6 +44,8 @@ from stepsched.values import seconds_of
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
 """Seconds that ``stop`` waits at most in the thread of an event loop, which it keeps from running."""
+_UNHEARD = 0.5
+"""Seconds after which a signal is noticed that came at a moment in which it wakes nobody."""
 _BACKFILLED_AT_ONCE = 10_000
 """Runs that one call of ``backfill`` records."""
 
@@ -455,7 +457,7 @@ class LocalBackend(Backend):
         before = {number: signal.signal(number, lambda number, _: told.put(number)) for number in signals}
         try:
             self.start()
-            told.get()
+            _heard(told)
             self._stop_unless_told_again(seconds, told)
         finally:
             self._engine.stop(0)
@@ -468,7 +470,7 @@ class LocalBackend(Backend):
             told.put(0)
 
         threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
-        while told.get():  # the number of a signal, or that it has ended
+        while _heard(told):  # the number of a signal, or that it has ended
             self._engine.hurry()
 
     async def __aenter__(self) -> Self:
@@ -571,6 +573,16 @@ class LocalBackend(Backend):
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
     """How a backend comes out of a pickle."""
     return LocalBackend(path, **options)
+
+
+def _heard(told: SimpleQueue[int]) -> int:
+    """The next signal. A signal that comes just before the wait begins is seen only when that ends (so it is
+    in every Python), and none may be left unseen."""
+    while True:
+        try:
+            return told.get(timeout=_UNHEARD)
+        except Empty:
+            continue
 
 
 def _is_in_a_loop() -> bool:
