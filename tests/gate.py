@@ -141,8 +141,11 @@ def wheel(python: Path) -> int:
         return run(bare, "-I", "-W", "error", str(script), cwd=folder)
 
 
-def environment(name: str, packages: list[str]) -> Path:
-    """The Python of a virtual environment that holds the packages."""
+def environment(name: str, packages: list[str], *, of: Path | None = None) -> Path:
+    """The Python of a virtual environment that holds the packages.
+
+    ``of`` is the interpreter that it is made of; None: the one that runs this.
+    """
     folder = VENVS / name
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [str(python), "-m", "pip"]
@@ -150,8 +153,13 @@ def environment(name: str, packages: list[str]) -> Path:
     print(f"== {'checking' if there else 'making'} {folder.relative_to(ROOT)}", flush=True)
     if not there:
         try:
-            venv.create(folder, clear=True, with_pip=True)
+            if of is not None:
+                subprocess.run([str(of), "-m", "venv", "--clear", str(folder)], check=True)
+            else:
+                venv.create(folder, clear=True, with_pip=True)
         except subprocess.CalledProcessError:  # some systems ship venv without its pip
+            if of is not None:
+                raise
             venv.create(folder, clear=True)
     if not list(folder.glob("[Ll]ib/**/pip/__main__.py")):
         pip = [sys.executable, "-m", "pip", "--python", str(python)]

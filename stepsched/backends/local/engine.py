@@ -36,6 +36,7 @@ from stepsched.backends.local.process import end_commands, worker_name
 from stepsched.backends.local.rows import JobRow
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import GONE, Turns
+from stepsched.backends.local.waking import Wake
 from stepsched.clock import Clock, PlayableClock, SystemClock
 from stepsched.errors import BackendError
 from stepsched.events import Event, EventKind, Listener
@@ -112,7 +113,7 @@ class Engine:
         self._letters = Letters(self._store, self._invoker, self._clock, self.tell)
         self._pool = Pool[Attempt](self._size, self._work, "stepsched-run", self._serve_free)
         self._import_pool = Pool[str](2, self._examine, "stepsched-import")
-        self._wake = threading.Event()
+        self._wake = Wake()
         self._state = threading.RLock()
         self._thread: threading.Thread | None = None
         self._request: _Stop | None = None

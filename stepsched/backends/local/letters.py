@@ -46,7 +46,11 @@ class Letters:
     def send(self) -> None:
         """Hands waiting letters to threads that are free."""
         while self._waiting and self.pool.places():
-            self.pool.submit(self._waiting.popleft())
+            try:
+                letter = self._waiting.popleft()
+            except IndexError:  # a thread for letters has taken it meanwhile
+                return
+            self.pool.submit(letter)
 
     def deliver_all(self) -> None:
         """Delivers in the caller's thread, as when time is played."""
