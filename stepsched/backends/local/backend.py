@@ -473,10 +473,18 @@ class LocalBackend(Backend):
         while _next(told):  # the number of a signal, or that it has ended
             self._engine.hurry()
 
+    def run_coroutines_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Lets coroutine handlers run on this event loop, as ``async with`` does with the running one.
+
+        Args:
+            loop: One that runs while the backend fires. None: one of the backend's own.
+        """
+        self._invoker.loops.enter(loop)
+
     async def __aenter__(self) -> Self:
         """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
         locks."""
-        self._invoker.loops.enter(asyncio.get_running_loop())
+        self.run_coroutines_on(asyncio.get_running_loop())
         self.start()
         return self
 
@@ -502,7 +510,7 @@ class LocalBackend(Backend):
         try:
             await ended
         finally:
-            self._invoker.loops.enter(None)
+            self.run_coroutines_on(None)
 
     def run_until(self, until: datetime) -> int:
         """Plays time up to an instant on a clock that can be set, and runs what comes due.
