@@ -11,6 +11,7 @@ import atexit
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -242,7 +243,7 @@ def _prepare(db: sqlite3.Connection, shown: object) -> None:
     db.execute(
         "PRAGMA page_size = 1024"
     )  # of a new file: a commit writes whole pages, and a run changes little
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_log(db)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 4000")
     db.execute("BEGIN IMMEDIATE")
@@ -255,6 +256,20 @@ def _prepare(db: sqlite3.Connection, shown: object) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    """Puts a file into WAL mode. While another process does the same, SQLite refuses that without waiting."""
+    ends_at = time.monotonic() + _BUSY
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("database is locked") or time.monotonic() > ends_at:
+                raise
+            threading.Event().wait(0.01)
+        else:
+            return
 
 
 def _version(db: sqlite3.Connection, shown: object) -> int:

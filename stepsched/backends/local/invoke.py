@@ -259,6 +259,10 @@ class Invoker:
         except (Exception, SystemExit) as error:
             reason = f"{target.handler} cannot be imported: {_told(error)}"
             raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
+        home = getattr(found, "__module__", None) or type(found).__module__
+        if not self._is_allowed(f"{home}:"):  # what a module has imported is not its own
+            reason = f"{target.handler} is defined in {home}, which is not among the modules of handlers_from"
+            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
         if not callable(found):
             raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
         return found

@@ -468,6 +468,9 @@ class TestHandlersFrom:
     def test_only_functions_of_these_modules_and_those_below_are_taken(self, tmp_path: Path) -> None:
         backend = ss.LocalBackend(tmp_path / "jobs.db", handlers_from=["json", "logging"])
         client = ss.SchedulerClient(backend)
+        for borrowed in ("logging:os.system", "logging:warnings.warn", "json:codecs.open"):
+            with pytest.raises(ss.UnsupportedError, match="is defined in .* not among the modules"):
+                client.create(job(print, "evil", target=ss.HandlerTarget(borrowed), schedule=NEVER))
         for fine in ("json:dumps", "logging.handlers:RotatingFileHandler"):
             client.create(job(print, fine.partition(":")[0], target=ss.HandlerTarget(fine), schedule=NEVER))
         for evil in ("os:system", "jsonx:f", "builtins:print"):
