@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.backends.local.invoke import CommandFailedError, Invoker
+from stepsched.backends.local.commands import CommandFailedError
+from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.outcomes import OUTPUT_LIMIT
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -406,3 +408,105 @@ class TestNames:
 
     def test_memory_takes_a_lambda(self) -> None:
         Invoker({}).check(job(lambda: None), shared=False)
+
+    def test_a_module_is_seen_once_somebody_has_imported_it(self) -> None:
+        invoker = Invoker({})
+        wanted = job(ss.HandlerTarget("stepsched_fine:Deep.f"))
+        assert invoker.unseen(wanted) == ["stepsched_fine:Deep.f"]
+        assert "stepsched_fine" not in sys.modules  # to look imports nothing
+        invoker.examine("stepsched_fine:Deep.f")
+        assert invoker.unseen(wanted) == []
+        assert invoker.why_not(wanted) is None
+        assert Invoker({}).unseen(wanted) == []
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(ss.HandlerTarget(lambda: None), id="function"),
+            pytest.param(ss.CommandTarget(["true"]), id="command"),
+            pytest.param(LAMBDA, id="aws"),
+            pytest.param(ss.HandlerTarget("json:dumps"), id="imported"),
+        ],
+    )
+    def test_nothing_is_to_be_seen_where_nothing_is_to_be_imported(self, target: ss.Target) -> None:
+        assert Invoker({}).unseen(job(target)) == []
+
+    def test_each_part_is_looked_at(self) -> None:
+        parts = (ss.HandlerTarget("stepsched_fine:Deep.f"), ss.HandlerTarget("stepsched_nowhere:f"))
+        invoker, wanted = Invoker({}), job(ss.ParallelTarget(parts))
+        assert invoker.unseen(wanted) == ["stepsched_fine:Deep.f", "stepsched_nowhere:f"]
+        for handler in invoker.unseen(wanted):
+            invoker.examine(handler)
+        assert invoker.unseen(wanted) == []
+        assert "No module named 'stepsched_nowhere'" in (invoker.why_not(wanted) or "")
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("stepsched_raises:f", "stepsched_raises:f cannot be imported: RuntimeError: half a module"),
+            ("stepsched_exits:f", "stepsched_exits:f cannot be imported: SystemExit: 5"),
+            ("stepsched_interrupts:f", "stepsched_interrupts:f cannot be imported: KeyboardInterrupt: "),
+            ("stepsched_strange:f", "stepsched_strange:f cannot be imported: Strange"),
+        ],
+    )
+    def test_what_a_module_raises_is_the_reason_and_goes_no_further(
+        self, tmp_path: Path, name: str, reason: str
+    ) -> None:
+        (tmp_path / "stepsched_interrupts.py").write_text("raise KeyboardInterrupt")
+        (tmp_path / "stepsched_strange.py").write_text(
+            "class Strange(Exception):\n    def __str__(self): raise SystemExit\nraise Strange"
+        )
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget(name))
+        invoker.examine(name)
+        assert (invoker.why_not(wanted) or "").startswith(reason)
+        assert invoker.unseen(wanted) == []  # it is not tried again
+
+    def test_what_could_not_be_imported_is_tried_again_when_it_is_asked_for(self, tmp_path: Path) -> None:
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget("stepsched_later:f"))
+        invoker.examine("stepsched_later:f")
+        (tmp_path / "stepsched_later.py").write_text("def f(): return 1")
+        importlib.invalidate_caches()
+        assert invoker.why_not(wanted) is not None
+        invoker.look_anew()
+        assert invoker.unseen(wanted) == ["stepsched_later:f"]
+        invoker.examine("stepsched_later:f")
+        assert (invoker.unseen(wanted), invoker.why_not(wanted)) == ([], None)
+
+    def test_a_module_without_the_function_is_seen_and_cannot_be_called(self) -> None:
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget("stepsched_fine:g"))
+        invoker.examine("stepsched_fine:g")
+        assert invoker.unseen(wanted) == []
+        assert "AttributeError" in (invoker.why_not(wanted) or "")
+
+    def test_why_not_tells_of_a_target_that_nobody_stands_for_until_somebody_does(self) -> None:
+        invoker = Invoker({})
+        assert invoker.why_not(job(LAMBDA)) == "no handler stands for its LambdaTarget in this process"
+        invoker.register(LAMBDA, lambda: None)
+        assert invoker.why_not(job(LAMBDA)) is None
+
+    def test_modules_that_may_not_be_imported_are_not(self) -> None:
+        invoker = Invoker({}, handlers_from=["json", "stepsched_fin"])
+        wanted = job(ss.HandlerTarget("stepsched_fine:Deep.f"))
+        assert invoker.unseen(wanted) == []
+        reason = "stepsched_fine:Deep.f is not among the modules of handlers_from, json, stepsched_fin"
+        assert invoker.why_not(wanted) == reason
+        assert refusal(invoker, wanted, shared=True).reason == reason
+        with pytest.raises(ss.UnsupportedError):
+            invoker.call(wanted, RUN)
+        assert "stepsched_fine" not in sys.modules
+
+    @pytest.mark.parametrize("name", ["stepsched_fine:Deep.f", "json:dumps", "json.decoder:JSONDecoder"])
+    def test_modules_that_may_be_imported_are_with_those_below_them(self, name: str) -> None:
+        invoker = Invoker({}, handlers_from=["json", "stepsched_fine"])
+        invoker.examine(name)
+        assert invoker.unseen(job(ss.HandlerTarget(name))) == []
+        assert "handlers_from" not in (invoker.why_not(job(ss.HandlerTarget(name))) or "")
+
+    def test_no_module_may_be_imported_where_none_is_named(self) -> None:
+        invoker = Invoker({}, handlers_from=[])
+        assert "handlers_from" in (invoker.why_not(job(ss.HandlerTarget("json:dumps"))) or "")
+
+    def test_a_function_that_was_handed_over_is_called_whatever_may_be_imported(self) -> None:
+        invoker = Invoker({}, handlers_from=[])
+        invoker.check(job(lambda: 1), shared=False)
+        assert invoker.call(job(lambda: 1), RUN) == "1"
