@@ -279,7 +279,8 @@ class Run(Value, frozen=True):
     job: str
     """The job's name."""
     scheduled_for: datetime
-    """The scheduled instant, in UTC; for ``run_now`` the moment of the call."""
+    """The scheduled instant, in the zone of the job's schedule: UTC for a rate, and where the job is gone.
+    For ``run_now`` the moment of the call."""
     status: RunStatus
     trigger: Trigger = Trigger.SCHEDULE
     attempt: int = 0
@@ -361,7 +362,7 @@ class JobRecord(Value, frozen=True):
     created_at: datetime
     updated_at: datetime
     next_run: datetime | None
-    """The next scheduled instant. None while paused or when none is left."""
+    """The next scheduled instant, in the schedule's zone. None while paused or when none is left."""
     last_run: Run | None = None
     """The run that started latest. None: none has, or the backend keeps no runs."""
     owned: bool = True

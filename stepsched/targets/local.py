@@ -21,8 +21,12 @@ _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 class HandlerTarget(PositionalValue, frozen=True):
     """Calls a Python function in the process that runs the embedded backend.
 
-    The function is called with as many of ``(input, run)`` as it takes: none, the job's input, or
-    the input and the :class:`Run`. A coroutine function is run to its end.
+    The function is called with what it asks for: ``f()``, ``f(input)``, or ``f(input, run)`` with the
+    :class:`Run`. Only required parameters count, so that ``greet(name, greeting="hi")`` gets the input
+    alone. A parameter that is called ``run`` or annotated ``ss.Run`` gets the run wherever it stands,
+    optional or by keyword too; annotated as something else, it is like any other. Where no parameter is
+    required, the first optional one gets the input; it keeps its default where the job has none (``{}``).
+    ``*args`` gets the input. A coroutine function is run to its end.
     """
 
     kind: Literal["handler"] = "handler"

@@ -28,6 +28,7 @@ from stepsched.testing.contract.fixtures import Abilities, Calls, MakeJob, Play
 from stepsched.testing.contract.history import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from stepsched.testing.contract.zones import *  # noqa: F403
 from tests.contract.stepfunctions import Stack
 from tests.parts.ministack import Ministack
 

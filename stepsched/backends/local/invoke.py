@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from datetime import timezone
-from functools import lru_cache
 from typing import get_args
 
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
+from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
 from stepsched.clock import Clock, PlayableClock
 from stepsched.context import (
@@ -175,7 +175,7 @@ class Invoker:
                 if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                     reason = f"{target.handler} is a generator function: calling it runs nothing"
                     raise UnsupportedError(job.name, "local", reason)
-                if _arguments(function, 2) is None:
+                if call_of(function, 2) is None:
                     reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
                     raise UnsupportedError(job.name, "local", reason)
             case CommandTarget():
@@ -230,9 +230,16 @@ class Invoker:
                 return self._answer(job, handler, _filled(target, attributes), payload, run)
 
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
-        count = _arguments(function, len(arguments)) or 0
-        result = function(*arguments[:count])
-        if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        call = call_of(function, len(arguments))
+        if call is None:
+            raise TypeError(f"{function!r} takes other arguments than up to
+            {len(arguments)} of
+            target, input
+          
+            and run")
+        positional,
+        keywords = call.arguments(arguments) result = function(*positional,
+        **keywords) if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise TypeError("the handler is a generator function: calling it runs nothing")
         if inspect.isawaitable(result):
             result = self.loops.run(result, job.max_run_time, patient=not self._played)
@@ -325,34 +332,8 @@ def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> Non
     if kind not in get_args(AwsTarget):
         names = ", ".join(each.__name__ for each in get_args(AwsTarget))
         raise TypeError(f"{target!r} is neither one of {names} nor a value of one")
-    if _arguments(handler, 3) is None:
+    if call_of(handler, 3) is None:
         raise ValueError(f"{handler!r} takes other arguments than up to (target, input, run)")
-
-
-def _arguments(function: Handler, most: int) -> int | None:
-    """How many positional arguments a function gets; None when it cannot be called so."""
-    try:
-        return _counted(function, most)
-    except TypeError:  # a callable that does not hash
-        return _count(function, most)
-
-
-def _count(function: Handler, most: int) -> int | None:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a builtin without a signature
-        return 1
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in positional if p.default is p.empty]
-    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if len(needed) > most or keywords:
-        return None
-    if not positional and any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 1
-    return min(len(positional), most)
-
-
-_counted = lru_cache(maxsize=1024)(_count)
 
 
 def _has_no_letters(job: Job) -> bool:

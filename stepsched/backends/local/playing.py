@@ -92,8 +92,8 @@ class Player:
         return turn.attempts, turn.more
 
     def _play_present(self, until: datetime) -> None:
-        """One run after another, until nothing is left to do at this instant. A handler may move the clock on;
-        what comes due after the end of the play is left to the next one, or a play might never end."""
+        """One run after another, until nothing is left to do at this instant. A handler may move the clock
+        on; what comes due after the end of the play is left to the next one, or a play might never end."""
         while True:
             outcomes, self._outcomes = self._outcomes, []
             attempts, more = self._take(outcomes, 1, min(self._clock.now(), until))

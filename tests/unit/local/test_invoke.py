@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,16 @@ def refusal(invoker: Invoker, job: ss.Job, *, shared: bool = False) -> ss.Unsupp
     return caught.value
 
 
+def wrapped(function: Callable[..., object]) -> Callable[..., object]:
+    """What most decorators make: it takes whatever comes, and says that it is the other."""
+
+    @wraps(function)
+    def wrapper(*arguments: object, **keywords: object) -> object:
+        return function(*arguments, **keywords)
+
+    return wrapper
+
+
 class Callables:
     """The shapes in which functions come; each says with what it was called."""
 
@@ -53,6 +63,10 @@ class Callables:
         return [payload]
 
     def __call__(self, payload: object, run: ss.Run) -> list[object]:
+        return [payload, run.id]
+
+    @wrapped
+    def wrapped_method(self, payload: object, greeting: str = "hi", *, run: ss.Run) -> list[object]:
         return [payload, run.id]
 
     @staticmethod
@@ -79,6 +93,54 @@ def with_keywords(payload: object, **_more: object) -> list[object]:
     return [payload]
 
 
+def two(first: object, second: object) -> None: ...
+
+
+def annotated(payload: object, occurrence: ss.Run) -> list[object]:
+    return [payload, occurrence.id]
+
+
+def annotated_first(occurrence: ss.Run, payload: object) -> list[object]:
+    return [occurrence.id, payload]
+
+
+def annotated_optional(payload: object, greeting: str = "hi", it: ss.Run | None = None) -> list[object]:
+    assert greeting == "hi"
+    return [payload, it and it.id]
+
+
+def annotated_by_keyword(*, it: ss.Run) -> list[object]:
+    return [it.id]
+
+
+def annotated_otherwise(run: dict[str, int]) -> list[object]:
+    return [run]
+
+
+def one_of_text(text: str) -> list[object]:
+    return [text]
+
+
+def _with_session(function: Callable[..., object]) -> Callable[..., object]:
+    @wraps(function)
+    def wrapper(payload: object) -> object:
+        return function(payload, session="session")
+
+    return wrapper
+
+
+@_with_session
+def with_session(payload: object, session: str) -> list[object]:
+    return [payload, session]
+
+
+class Unhashable:
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, payload: object, run: ss.Run) -> list[object]:
+        return [payload, run.id]
+
+
 class TestArguments:
     @pytest.mark.parametrize(
         ("function", "received"),
@@ -86,11 +148,15 @@ class TestArguments:
             pytest.param(Callables.static, [], id="none, as a static method"),
             pytest.param(lambda a: [a], [PAYLOAD], id="the input"),
             pytest.param(lambda a, b: [a, b.id], [PAYLOAD, 7], id="the input and the run"),
-            pytest.param(lambda a, b=None: [a, b.id], [PAYLOAD, 7], id="one with a default"),
+            pytest.param(lambda a, b="hi": [a, b], [PAYLOAD, "hi"], id="one with a default"),
             pytest.param(lambda a, b, c=3: [a, b.id, c], [PAYLOAD, 7, 3], id="a third with a default"),
+            pytest.param(lambda a=None: [a], [PAYLOAD], id="nothing but one with a default"),
+            pytest.param(lambda a=1, b=2: [a, b], [PAYLOAD, 2], id="two with a default"),
             pytest.param(lambda *a: list(a), [PAYLOAD], id="any number"),
+            pytest.param(lambda *a, **b: [*a, b], [PAYLOAD, {}], id="anything"),
             pytest.param(lambda a, /: [a], [PAYLOAD], id="positional only"),
             pytest.param(lambda a, *more: [a, *more], [PAYLOAD], id="one and more"),
+            pytest.param(lambda a, b, *more: [a, b.id, *more], [PAYLOAD, 7], id="two and more"),
             pytest.param(keyword_optional, [PAYLOAD, 0], id="keyword with a default"),
             pytest.param(with_keywords, [PAYLOAD], id="any keywords"),
             pytest.param(Callables().method, [PAYLOAD], id="method"),
@@ -98,13 +164,44 @@ class TestArguments:
             pytest.param(Callables(), [PAYLOAD, 7], id="callable object"),
             pytest.param(partial(three, None, PAYLOAD), [PAYLOAD], id="partial"),
             pytest.param(partial(keyword_only, needed=1), None, id="partial that gives the keyword"),
+            # the run by name
+            pytest.param(lambda run: [run.id], [7], id="the run alone"),
+            pytest.param(lambda *, run: [run.id], [7], id="the run alone by keyword"),
+            pytest.param(lambda run=None: [run.id], [7], id="the run alone with a default"),
+            pytest.param(lambda run, /: [run.id], [7], id="the run alone by position"),
+            pytest.param(lambda run, a: [run.id, a], [7, PAYLOAD], id="the run before the input"),
+            pytest.param(lambda a, *, run: [a, run.id], [PAYLOAD, 7], id="the run by keyword"),
+            pytest.param(lambda a, *, run=None: [a, run.id], [PAYLOAD, 7], id="the run by optional keyword"),
+            pytest.param(lambda a, b=1, run=None: [a, b, run.id], [PAYLOAD, 1, 7], id="the run at the end"),
+            pytest.param(lambda a=1, run=None: [a, run.id], [PAYLOAD, 7], id="both with a default"),
+            pytest.param(lambda run=None, a=1: [a, run.id], [PAYLOAD, 7], id="both, turned"),
+            pytest.param(lambda *a, run: [*a, run.id], [PAYLOAD, 7], id="any number and the run"),
+            pytest.param(lambda run, *a: [run.id, *a], [7, PAYLOAD], id="the run and any number"),
+            pytest.param(lambda a, **more: [a, more], [PAYLOAD, {}], id="no run into any keywords"),
+            pytest.param(partial(three, None), [PAYLOAD], id="partial of one with a run"),
+            # the run by annotation
+            pytest.param(annotated, [PAYLOAD, 7], id="annotated"),
+            pytest.param(annotated_first, [7, PAYLOAD], id="annotated, before the input"),
+            pytest.param(annotated_optional, [PAYLOAD, 7], id="annotated as optional"),
+            pytest.param(annotated_by_keyword, [7], id="annotated, by keyword alone"),
+            pytest.param(annotated_otherwise, [PAYLOAD], id="called run, and annotated otherwise"),
+            # functions that wrap others
+            pytest.param(wrapped(lambda a: [a]), [PAYLOAD], id="wrapped, the input"),
+            pytest.param(wrapped(lambda a, b="hi": [a, b]), [PAYLOAD, "hi"], id="wrapped, with a default"),
+            pytest.param(wrapped(annotated_optional), [PAYLOAD, 7], id="wrapped, with an annotated run"),
+            pytest.param(wrapped(Callables().method), [PAYLOAD], id="wrapped method"),
+            pytest.param(Callables().wrapped_method, [PAYLOAD, 7], id="method that is wrapped"),
+            pytest.param(with_session, [PAYLOAD, "session"], id="wrapper that gives an argument itself"),
+            pytest.param(partial(wrapped(three), None), [PAYLOAD], id="partial of a wrapped one"),
+            pytest.param(lru_cache(one_of_text), ["text"], id="cached"),
         ],
     )
     def test_a_function_gets_as_many_as_it_takes(
         self, function: Callable[..., object], received: list[object] | None
     ) -> None:
+        changes = {"input": "text"} if received == ["text"] else {}
         Invoker({}).check(job(function), shared=False)
-        answer = call(function)
+        answer = call(function, **changes)
         assert (
             (answer is None) if received is None else (answer is not None and json.loads(answer) == received)
         )
@@ -116,17 +213,51 @@ class TestArguments:
         assert answer is not None
         assert json.loads(answer) in (1, PAYLOAD)
 
+    def test_print_prints_the_input(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert call(print) is None
+        assert capsys.readouterr().out == "{'n': 1}\n"
+
     @pytest.mark.parametrize(
         "function",
         [
-            pytest.param(three, id="three needed"),
+            pytest.param(lambda a, b, c: None, id="three needed"),
+            pytest.param(three, id="three needed, one of them the run"),
             pytest.param(keyword_only, id="a keyword needed"),
-            pytest.param(partial(three, payload=1), id="a partial that leaves a keyword to give"),
+            pytest.param(partial(two, first=1), id="a partial that leaves a keyword to give"),
         ],
     )
     def test_a_function_that_cannot_be_called_so_is_refused(self, function: Callable[..., object]) -> None:
         error = refusal(Invoker({}), job(function))
         assert "takes other arguments than (), (input) or (input, run)" in error.reason
+        with pytest.raises(TypeError, match="takes other arguments"):  # one that has changed since
+            call(function)
+
+    @pytest.mark.parametrize(
+        ("function", "received"),
+        [
+            pytest.param(lambda a="pdf": [a], ["pdf"], id="optional"),
+            pytest.param(lambda a="pdf", run=None: [a, run.id], ["pdf", 7], id="optional, and the run"),
+            pytest.param(wrapped(lambda a="pdf": [a]), ["pdf"], id="optional, wrapped"),
+            pytest.param(lambda a: [a], [{}], id="required"),
+            pytest.param(lambda *a: list(a), [{}], id="any number"),
+        ],
+    )
+    def test_an_optional_parameter_keeps_its_default_where_the_job_has_no_input(
+        self, function: Callable[..., object], received: list[object]
+    ) -> None:
+        answer = call(function, input={})
+        assert answer is not None
+        assert json.loads(answer) == received
+
+    def test_an_optional_parameter_gets_every_other_input(self) -> None:
+        inputs: list[object] = [None, 0, "", [], False, {"a": 1}]
+        for given in inputs:
+            answer = call(lambda a="pdf": [a], input=given)
+            assert answer is not None
+            assert json.loads(answer) == [given]
+
+    def test_a_function_that_does_not_hash_is_called_all_the_same(self) -> None:
+        assert call(Unhashable()) == '[{"n": 1}, 7]'
 
     def test_a_function_may_do_to_its_input_what_it_likes(self) -> None:
         mine = job(lambda payload: payload.clear(), input={"deep": [1]})
@@ -299,6 +430,33 @@ class TestRegistered:
         invoker.check(job(LAMBDA), shared=True)
         assert invoker.call(job(LAMBDA), RUN) == '["lambda", {"n": 1}, 7]'
 
+    @pytest.mark.parametrize(
+        ("handler", "received"),
+        [
+            pytest.param(Callables.static, "", id="nothing"),
+            pytest.param(lambda a: [a.kind], "T", id="the target"),
+            pytest.param(lambda a, b: [a.kind, b], "TI", id="target and input"),
+            pytest.param(lambda a, b, c: [a.kind, b, c.id], "TIR", id="all"),
+            pytest.param(lambda a, b, c=1: [a.kind, b, c], "TI1", id="a third with a default"),
+            pytest.param(lambda a=1, b=2: [a.kind, b], "T2", id="two with a default"),
+            pytest.param(lambda *a: [a[0].kind, *a[1:]], "TI", id="any number"),
+            pytest.param(lambda a, *b: [a.kind, *b], "TI", id="the target and any number"),
+            pytest.param(lambda a=1, *b: [a.kind, *b], "TI", id="any number after a default"),
+            pytest.param(lambda a, b=1, *c: [a.kind, b, *c], "T1", id="a default between"),
+            pytest.param(lambda a, run: [a.kind, run.id], "TR", id="target and run"),
+            pytest.param(lambda run, a, b: [a.kind, b, run.id], "TIR", id="the run before"),
+            pytest.param(lambda a, b, *, run=None: [a.kind, b, run.id], "TIR", id="the run by keyword"),
+            pytest.param(lambda *a, run: [a[0].kind, a[1], run.id], "TIR", id="any number and the run"),
+            pytest.param(lambda *, run: [run.id], "R", id="the run alone"),
+        ],
+    )
+    def test_a_handler_gets_what_it_asks_for(self, handler: Callable[..., object], received: str) -> None:
+        values: dict[str, object] = {"T": "lambda", "I": PAYLOAD, "R": 7, "1": 1, "2": 2}
+        invoker = Invoker({ss.LambdaTarget: handler})
+        answer = invoker.call(job(LAMBDA), RUN)
+        assert answer is not None
+        assert json.loads(answer) == [values[each] for each in received]
+
     def test_a_handler_of_exactly_this_target_goes_before_one_of_its_class(self) -> None:
         invoker = Invoker({LAMBDA: lambda: "this"})
         invoker.register(ss.LambdaTarget, lambda: "class")
@@ -341,7 +499,9 @@ class TestRegistered:
             Invoker({}).register(target, lambda: None)
 
     @pytest.mark.parametrize(
-        "handler", [lambda a, b, c, d: None, keyword_only], ids=["four needed", "a keyword needed"]
+        "handler",
+        [lambda a, b, c, d: None, lambda a, b, c, run: None, keyword_only],
+        ids=["four needed", "three and the run needed", "a keyword needed"],
     )
     def test_a_function_of_other_arguments_cannot_stand_for_a_target(
         self, handler: Callable[..., object]
