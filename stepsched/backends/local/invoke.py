@@ -15,6 +15,7 @@ from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
 from stepsched.backends.local.parts import Parts
+from stepsched.backends.local.process import only_here
 from stepsched.clock import Clock, PlayableClock
 from stepsched.context import (
     ATTEMPT_NUMBER,
@@ -102,7 +103,7 @@ class Invoker:
     def examine(self, handler: str) -> None:
         """Imports the module of a function; where that fails, :meth:`why_not` says so from now on."""
         try:
-            importlib.import_module(_module_of(handler))
+            only_here(lambda: importlib.import_module(_module_of(handler)))
         except BaseException as error:  # noqa: BLE001 -- a module is user code
             self._unimportable[handler] = f"{handler} cannot be imported: {_told(error)}"
         else:
@@ -198,7 +199,7 @@ class Invoker:
         Returns:
             The answer as bounded text; None when there was none.
         """
-        return self._around(job, run, lambda: self._call(job, run))
+        return only_here(lambda: self._around(job, run, lambda: self._call(job, run)))
 
     def forget(self, run: Run) -> None:
         """No attempt of the run follows: which of its parts have succeeded no longer matters."""
