@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
+import os
 import signal
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -454,15 +455,26 @@ class LocalBackend(Backend):
         seconds = seconds_of(grace, "grace")
         told: SimpleQueue[int] = SimpleQueue()  # may be put to in the middle of anything
         signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, lambda number, _: told.put(number)) for number in signals}
+        home = os.getpid()
+
+        def hear(number: int, _frame: object) -> None:
+            if os.getpid() == home:
+                told.put(number)
+            else:  # the child of a fork, which has it from its parent and serves nobody
+                signal.signal(number, before[number])
+                signal.raise_signal(number)
+
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
+        for number in signals:
+            signal.signal(number, hear)
         try:
             self.start()
             _next(told)
             self._stop_unless_told_again(seconds, told)
         finally:
             self._engine.stop(0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     def _stop_unless_told_again(self, seconds: float | None, told: SimpleQueue[int]) -> None:
         def stop() -> None:

@@ -50,7 +50,6 @@ class Database:
         self._identity: tuple[int, int] | None = None
         with _mapped("open", self.shown):
             self._connect()
-        _ALL.add(self)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -75,6 +74,10 @@ class Database:
         return self._open
 
     def _connect(self) -> None:
+        with _opening:
+            self._connect_alone()
+
+    def _connect_alone(self) -> None:
         if self.path is not None:
             self._prepare_file(self.path)
         db = sqlite3.connect(
@@ -90,16 +93,31 @@ class Database:
             raise
         self._open, self._pid = db, os.getpid()
         self._identity = self._seen()
+        _ALL.add(self)
 
     def _prepare_file(self, path: Path) -> None:
         """Makes a file for its owner alone, or looks whose it is, before anything is written."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            if path.is_file() and path.stat().st_size:
+            if path.is_file() and path.stat().st_size and not self._is_open_here():
                 _refuse_foreign(path, self.shown)
         except OSError:  # SQLite says what is wrong
             return
+
+    def _is_open_here(self) -> bool:
+        """Whether another connection of this process has the file open.
+
+        Then it is ours. And to look at it but through SQLite would take all locks of this process on it away
+        (https://www.sqlite.org/howtocorrupt.html, 2.2), so that another process that closes the file would
+        delete its log, with all that is written to it from then on.
+        """
+        seen = self._seen()
+        return any(other.has_open(seen) for other in list(_ALL) if other is not self)
+
+    def has_open(self, identity: tuple[int, int] | None) -> bool:
+        """Whether this process has the file of that identity open here."""
+        return self._open is not None and self._pid == os.getpid() and self._identity == identity
 
     def close(self) -> None:
         """Closes the file. Harmless twice; every other call fails from then on."""
@@ -318,12 +336,30 @@ _LEFT: list[sqlite3.Connection | None] = []
 """Connections that belong to a parent process, kept so that nothing closes them."""
 _held: list[Database] = []
 """Databases whose lock the thread that forks holds."""
+_forking = threading.RLock()
+"""Held by the one thread that forks, from before all other locks."""
+_opening = threading.RLock()
+"""Held while a connection is opened, after the lock of its database."""
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     _held[:] = sorted(_ALL, key=id)
     for database in _held:
         database.before_fork()
+    _opening.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    _opening.release()
+    _after_fork(Database.after_fork_in_parent)
+    _forking.release()
+
+
+def _after_fork_in_child() -> None:
+    global _forking, _opening
+    _forking, _opening = threading.RLock(), threading.RLock()
+    _after_fork(Database.after_fork_in_child)
 
 
 def _after_fork(step: Callable[[Database], None]) -> None:
@@ -341,8 +377,8 @@ def _close_all() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,
-        after_in_parent=lambda: _after_fork(Database.after_fork_in_parent),
-        after_in_child=lambda: _after_fork(Database.after_fork_in_child),
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
     )
 atexit.register(_close_all)
 

@@ -16,6 +16,7 @@ from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
+from stepsched.backends.local.process import only_here
 from stepsched.clock import Clock, PlayableClock
 from stepsched.context import (
     ATTEMPT_NUMBER,
@@ -105,7 +106,7 @@ class Invoker:
     def examine(self, handler: str) -> None:
         """Imports the module of a function; where that fails, :meth:`why_not` says so from now on."""
         try:
-            importlib.import_module(_module_of(handler))
+            only_here(lambda: importlib.import_module(_module_of(handler)))
         except BaseException as error:  # noqa: BLE001 -- a module is user code
             self._unimportable[handler] = f"{handler} cannot be imported: {_told(error)}"
         else:
@@ -201,7 +202,7 @@ class Invoker:
         Returns:
             The answer as bounded text; None when there was none.
         """
-        return self._around(job, run, lambda: self._call(job, run))
+        return only_here(lambda: self._around(job, run, lambda: self._call(job, run)))
 
     def forget(self, run: Run) -> None:
         """No attempt of the run follows: which of its parts have succeeded no longer matters."""
@@ -232,14 +233,11 @@ class Invoker:
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
         call = call_of(function, len(arguments))
         if call is None:
-            raise TypeError(f"{function!r} takes other arguments than up to
-            {len(arguments)} of
-            target, input
-          
-            and run")
-        positional,
-        keywords = call.arguments(arguments) result = function(*positional,
-        **keywords) if inspect.isgenerator(result) or inspect.isasyncgen(result):
+            wanted = f"up to {len(arguments)} of target, input and run"
+            raise TypeError(f"{function!r} takes other arguments than {wanted}")
+        positional, keywords = call.arguments(arguments)
+        result = function(*positional, **keywords)
+        if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise TypeError("the handler is a generator function: calling it runs nothing")
         if inspect.isawaitable(result):
             result = self.loops.run(result, job.max_run_time, patient=not self._played)

@@ -6,9 +6,11 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 from stepsched.backends.local.outcomes import indented, one_line
+from stepsched.backends.local.process import only_here
 from stepsched.events import Event, EventKind, Listener
 
 _log = logging.getLogger("stepsched.local")
@@ -103,7 +105,7 @@ class Listeners:
         for listener, kinds in list(self._all):
             if kinds is None or event.kind in kinds:
                 try:
-                    listener(event)
+                    only_here(partial(listener, event))
                 except caught:
                     _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
 

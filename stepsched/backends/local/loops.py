@@ -4,6 +4,7 @@ there, else on one loop of the backend's own that lives as long as it."""
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import CancelledError, Future
@@ -12,6 +13,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from stepsched.backends.local.outcomes import GRACE, too_long
+from stepsched.backends.local.process import end_child
 from stepsched.threads import LoopExecutor
 
 _THREADS = 32
@@ -136,7 +138,11 @@ async def _await(awaitable: Awaitable[object], limit: timedelta | None, patient:
 
 async def _guarded(awaitable: Awaitable[object]) -> _Answer:
     """What user code raises, SystemExit too, is its outcome and never reaches the loop."""
+    pid = os.getpid()
     try:
-        return _Answer(await awaitable, None)
+        answer = _Answer(await awaitable, None)
     except BaseException as error:  # noqa: BLE001 -- as above
-        return _Answer(None, error)
+        answer = _Answer(None, error)
+    if os.getpid() != pid:
+        end_child(answer.error)
+    return answer

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from stepsched.backends.local.outcomes import GRACE, storable, too_long, words
+from stepsched.backends.local.process import only_here
 from stepsched.clock import PlayableClock
 from stepsched.jobs import Run
 from stepsched.targets import ApiTarget, CommandTarget, ParallelTarget, SingleTarget
@@ -162,7 +163,7 @@ def _side_by_side(
 
 def _work(future: Future[str | None], call: Call, part: SingleTarget) -> None:
     try:
-        answer = call(part)
+        answer = only_here(lambda: call(part))
     except BaseException as error:  # noqa: BLE001 -- whatever user code raises is the outcome
         future.set_exception(error)
     else:

@@ -10,9 +10,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn, TypeVar
 from uuid import uuid4
+
+Answer = TypeVar("Answer")
+_NAMES = set[str]()
+"""Those that this program has given."""
 
 MARKER = "STEPSCHED_WORKER"
 """The environment variable by which the commands of a worker, and all that they start, are known: the name
@@ -23,7 +30,9 @@ def worker_name() -> str:
     """A name for a worker of this process; another one at every call."""
     home = _home()
     start = _start(os.getpid()) if home else None
-    return f"{home or '-'}/{os.getpid()}/{start or '-'}/{uuid4().hex[:12]}"
+    name = f"{home or '-'}/{os.getpid()}/{start or '-'}/{uuid4().hex[:12]}"
+    _NAMES.add(name)
+    return name
 
 
 def is_alive(worker: str) -> bool | None:
@@ -39,6 +48,8 @@ def is_alive(worker: str) -> bool | None:
     if home == "-" or start == "-" or home != _home():
         return None
     seen = _start(pid)
+    if seen is not None and seen == start and pid == os.getpid() and worker not in _NAMES:
+        return None  # of the program that this one has replaced by an exec, most likely
     if seen is not None:
         return seen == start
     try:
@@ -48,6 +59,42 @@ def is_alive(worker: str) -> bool | None:
     except OSError:  # it is another user's
         return None
     return False if _is_zombie(pid) else None
+
+
+def only_here(call: Callable[[], Answer]) -> Answer:
+    """Calls user code, and ends the child of a fork that it has made and that comes back from it: in there
+    nothing of the caller is of use, and it must not go on as a second one.
+
+    The child ends as a program does: code 0 when the call returns, that of :class:`SystemExit`, or 1 with the
+    traceback in its standard error. In the process that has called, nothing differs.
+    """
+    pid = os.getpid()
+    try:
+        answer = call()
+    except BaseException as error:
+        if os.getpid() != pid:
+            end_child(error)
+        raise
+    if os.getpid() != pid:
+        end_child(None)
+    return answer
+
+
+def end_child(error: BaseException | None) -> NoReturn:
+    """Ends this process, the child of a fork in the middle of a call: see :func:`only_here`."""
+    code = 0 if error is None else 1
+    try:
+        if isinstance(error, SystemExit):
+            if isinstance(error.code, int) or error.code is None:
+                code = error.code or 0
+            else:
+                sys.stderr.write(f"{error.code}\n")
+        elif error is not None:
+            traceback.print_exception(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code & 0xFF)
 
 
 def end_commands(is_wanted: Callable[[str], bool]) -> list[int]:

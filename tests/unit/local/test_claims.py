@@ -469,7 +469,7 @@ class TestHandlersFrom:
         backend = ss.LocalBackend(tmp_path / "jobs.db", handlers_from=["json", "logging"])
         client = ss.SchedulerClient(backend)
         for borrowed in ("logging:os.system", "logging:warnings.warn", "json:codecs.open"):
-            with pytest.raises(ss.UnsupportedError, match="is defined in .* not among the modules"):
+            with pytest.raises(ss.UnsupportedError, match=r"is defined in .* not among the modules"):
                 client.create(job(print, "evil", target=ss.HandlerTarget(borrowed), schedule=NEVER))
         for fine in ("json:dumps", "logging.handlers:RotatingFileHandler"):
             client.create(job(print, fine.partition(":")[0], target=ss.HandlerTarget(fine), schedule=NEVER))

@@ -64,7 +64,12 @@ def test_an_interrupt_in_the_middle_leaves_nothing_locked(moment: int) -> None:
         pass
     finally:
         sys.settrace(before)
-    done = threading.Thread(target=lambda: (wake.set(), wake.wait(PATIENCE)), daemon=True)
+
+    def use() -> None:
+        wake.set()
+        wake.wait(PATIENCE)
+
+    done = threading.Thread(target=use, daemon=True)
     done.start()
     done.join(PATIENCE)
     assert not done.is_alive()
