@@ -89,10 +89,11 @@ class LocalBackend(Backend):
             workers: How many runs may go on at once in this process; at least 1.
             handlers: Functions that stand for AWS targets: see :meth:`register`.
             handlers_from: Modules, such as ``["myapp"]``, whose functions, and those of the modules below
-            them, may be imported for stored jobs; all others are refused. None: any, which means that whoever
-                writes the file can run any code as this process.
+                them, may be imported for stored jobs; all others are refused. None: any, which means that
+                whoever writes the file can run any code as this process.
             max_restarts: How often a run is started again whose process ended in the middle; then it has
-            failed. history: How long ended runs are kept, from their end.
+                failed.
+            history: How long ended runs are kept, from their end.
             history_limit: How many ended runs are kept; the oldest go first.
 
         Raises:
@@ -426,8 +427,8 @@ class LocalBackend(Backend):
 
         Args:
             timeout: Seconds, or a timedelta, for what is in flight. What has not ended by then is handed
-            back: it is started again, here or elsewhere, once its call or its process has ended, unless it
-                succeeds after all. None: as long as it takes.
+                back: it is started again, here or elsewhere, once its call or its process has ended, unless
+                it succeeds after all. None: as long as it takes.
 
         Raises:
             TypeError: ``timeout`` is no length of time.

@@ -13,6 +13,8 @@ from stepsched.schedules.zones import load_zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_MOST = 2**31
+"""Attempts that no run can have had."""
 QUEUED, PAUSED, GIVEN_UP = "queue", "paused", "given up"
 """Why a pending run is held: what stands in the column ``held``."""
 _HELD = {
@@ -118,6 +120,8 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
         trace,
     ) = columns[:22]  # fmt: skip
     try:
+        if not all(type(count) is int and 0 <= count < _MOST for count in (attempt, failures, crashes)):
+            raise ValueError("a count of attempts is none")  # noqa: TRY301 -- one way out
         run = made_run(
             {
                 "id": key,

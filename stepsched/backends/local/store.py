@@ -747,9 +747,11 @@ class Store:
         """Runs that are due, that every worker has refused, and of which that was not known yet: they keep
         the reason from now on."""
         rows = self._rows(
-            f"SELECT {_RUN}, u.reason FROM refusals u JOIN jobs j ON j.id = u.job_id AND j.version ="
-            " u.version"
-            f" JOIN runs r ON r.job_id = j.id AND r.{_OPEN} AND r.status = 'pending' AND r.held IS NULL"
+            # CROSS JOIN keeps the order: from the few refusals to the open runs of their jobs.
+            f"SELECT {_RUN}, u.reason FROM refusals u"
+            " CROSS JOIN jobs j ON j.id = u.job_id AND j.version = u.version"
+            " CROSS JOIN runs r INDEXED BY runs_open ON r.job_id = j.id"
+            f" AND r.{_OPEN} AND r.status = 'pending' AND r.held IS NULL"
             " AND r.start_after <= ? AND r.reason IS NULL"
             " WHERE NOT EXISTS (SELECT 1 FROM workers w WHERE NOT EXISTS (SELECT 1 FROM refusals o"
             " WHERE o.worker = w.id AND o.job_id = j.id AND o.version = j.version))"
