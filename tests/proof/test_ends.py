@@ -254,7 +254,7 @@ FAULTS = {
     "the store failed",
 }
 OF_NO_THREADS = {"at interpreter shutdown"}
-"""Where a thread may start none once the main thread has ended: some attempts fail of that, and are retried."""
+"""Where threads start none once the main thread has ended: some attempts fail of that, and are retried."""
 
 
 def _check_errors(way: Way, said: str, report: str, *, faults: set[str]) -> None:

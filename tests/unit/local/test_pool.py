@@ -145,18 +145,3 @@ def test_threads_bear_the_name_of_the_pool_and_do_not_hold_up_the_end_of_the_pro
     bench.pool.submit(0)
     _, thread = bench.next_begun()
     assert (thread.name, thread.daemon) == ("bench", True)
-
-
-def test_that_no_thread_starts_while_the_interpreter_ends_is_not_told(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def start(_: threading.Thread) -> None:
-        raise RuntimeError(reasons.pop())
-
-    reasons = ["can't start new thread", "can't create new thread at interpreter shutdown"]
-    pool = Pool[int](1, lambda _: None, "test")
-    monkeypatch.setattr(threading.Thread, "start", start)
-    assert pool.places() == 0
-    assert caplog.text == ""
-    assert pool.places() == 0
-    assert "can't start new thread" in caplog.text
