@@ -52,6 +52,25 @@ def burst(path: Path, count: int) -> object:
     return tasks.await_count(count, ended, backend.start)
 
 
+def queued(path: Path, count: int) -> object:
+    """Runs of one job that must not overlap."""
+    backend = ss.LocalBackend(path, workers=tasks.THREADS)
+    client, present = ss.SchedulerClient(backend), utc_now()
+    minutely = ss.Rate(timedelta(minutes=1), start=present - timedelta(days=365))
+    target = ss.HandlerTarget("embedded_tasks:note")
+    client.create(ss.Job(name="job", schedule=minutely, target=target, input=0.0, overlap=ss.Overlap.QUEUE))
+    for portion in range(0, count, 10_000):
+        until = present - timedelta(minutes=portion + 1)
+        client.backfill("job", since=until - timedelta(minutes=min(10_000, count - portion) - 1), until=until)
+    reader = sqlite3.connect(path, timeout=60)
+
+    def ended() -> int:
+        ((known,),) = reader.execute("SELECT count(*) FROM runs WHERE ended_at IS NOT NULL")
+        return int(known)
+
+    return tasks.await_count(count, ended, backend.start)
+
+
 def late(path: Path, count: int) -> object:
     backend = ss.LocalBackend(path, workers=tasks.THREADS)
     instants = tasks.stream(count)
@@ -141,7 +160,7 @@ def after(path: Path) -> object:
 
 if __name__ == "__main__":
     functions = (
-        *(add, add_many, burst, late, late_together, fill, memory, multiply, next_due, idle),
+        *(add, add_many, burst, queued, late, late_together, fill, memory, multiply, next_due, idle),
         *(victim, after),
     )
     tasks.answer({function.__name__: function for function in functions})

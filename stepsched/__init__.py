@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stepsched.backends.local import LocalBackend as LocalBackend
     from stepsched.backends.stepfunctions import StepFunctionsBackend as StepFunctionsBackend
     from stepsched.client import SchedulerClient as SchedulerClient
+    from stepsched.decorator import job as job
     from stepsched.errors import AccessDeniedError as AccessDeniedError
     from stepsched.errors import BackendError as BackendError
     from stepsched.errors import BackendUnavailableError as BackendUnavailableError
@@ -110,6 +111,7 @@ _HOMES = {
     "stepsched.backends.stepfunctions": ("StepFunctionsBackend",),
     "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend", "Metric"),
     "stepsched.client": ("SchedulerClient",),
+    "stepsched.decorator": ("job",),
     "stepsched.errors": (
         "AccessDeniedError",
         "BackendError",

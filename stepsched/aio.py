@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial, wraps
@@ -102,10 +101,10 @@ class AsyncSchedulerClient:
         """
         self._client = SchedulerClient(backend)
         self._threads = _new_threads()
+        self._is_entered = False
         # Calls wait here and not for a thread: so the loop takes a turn before more calls than there are
         # threads have been made, however busy these keep the interpreter.
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-        self._entered: AbstractAsyncContextManager[object] | None = None
 
     @classmethod
     @wraps(SchedulerClient.from_stack.__func__)  # type: ignore[attr-defined]
@@ -133,19 +132,25 @@ class AsyncSchedulerClient:
     @wraps(SchedulerClient.close)
     async def close(self, *, timeout: timedelta | float | None = None) -> None:
         seconds_of(timeout, "timeout")
-        if self._entered is not None:
+        await self._leave(timeout)
+
+    async def _leave(self, timeout: timedelta | float | None) -> None:
+        try:
+            # In a thread of its own: it need not wait for calls that go on.
             async with _Apart() as threads:
-                await _perform(threads, "close", partial(self.backend.close, timeout=timeout))
-        await self._leave(timeout, None, None, None)
+                await _perform(threads, "close", partial(self._client.close, timeout=timeout))
+        finally:
+            if self._is_entered:
+                self.backend.run_coroutines_on(None)
+                self._is_entered = False
+            threads, self._threads = self._threads, _new_threads()
+            threads.shutdown(wait=False)
 
     async def __aenter__(self) -> Self:
-        backend = self.backend
-        if isinstance(backend, AbstractAsyncContextManager):
-            await backend.__aenter__()
-            self._entered = backend
-        else:
-            async with _Apart() as threads:
-                await _perform(threads, "start", self._client.__enter__)
+        self.backend.run_coroutines_on(asyncio.get_running_loop())
+        self._is_entered = True
+        async with _Apart() as threads:
+            await _perform(threads, "start", self._client.__enter__)
         return self
 
     async def __aexit__(
@@ -154,25 +159,7 @@ class AsyncSchedulerClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._leave(None, kind, error, trace)
-
-    async def _leave(
-        self,
-        timeout: timedelta | float | None,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        entered, self._entered = self._entered, None
-        try:
-            if entered is not None:
-                await entered.__aexit__(kind, error, trace)
-            # In a thread of its own: it need not wait for calls that go on.
-            async with _Apart() as threads:
-                await _perform(threads, "close", partial(self._client.close, timeout=timeout))
-        finally:
-            threads, self._threads = self._threads, _new_threads()
-            threads.shutdown(wait=False)
+        await self._leave(None)
 
     def __repr__(self) -> str:
         return f"AsyncSchedulerClient({self.backend!r})"

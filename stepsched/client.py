@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import builtins
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
@@ -27,12 +26,13 @@ from stepsched.errors import (
     WaitTimeoutError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
-from stepsched.plans import Change, Plan, make_plan, refuse_repeats
 from stepsched.progress import told
-from stepsched.upcoming import Upcoming
 from stepsched.values import seconds_of
 
-_LOG = logging.getLogger(__name__)
+if TYPE_CHECKING:  # loaded by the verbs that need them
+    from stepsched.plans import Change, Plan
+    from stepsched.upcoming import Upcoming
+
 _LONGEST_PAUSE = 1.0
 """Seconds between two looks at a run that is waited for, where the backend does not ask for more."""
 _PORTION = 1_000
@@ -149,7 +149,7 @@ class SchedulerClient:
         wanted = _listed(jobs)
         for job in wanted:
             self._check(job)
-        refuse_repeats(wanted)
+        _refuse_repeats(wanted)
         failures, records = dict[str, StepschedError](), list[JobRecord]()
         with told(progress, len(wanted)) as tell:
             for first in range(0, len(wanted), _PORTION):
@@ -279,6 +279,8 @@ class SchedulerClient:
         if until is None and limit is None:
             raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
         records = list(self.iterate(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags))
+        from stepsched.upcoming import Upcoming
+
         return Upcoming(records, after=self.backend.now(), until=until, limit=limit)
 
     def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
@@ -340,9 +342,11 @@ class SchedulerClient:
         wanted = _listed(jobs)
         for job in wanted:
             self._check(job)
-        refuse_repeats(wanted)
+        _refuse_repeats(wanted)
         groups = {job.group for job in wanted} if prune else set()
         others = [record for group in sorted(groups) for record in self.backend.list(JobQuery(group=group))]
+        from stepsched.plans import make_plan
+
         return make_plan(wanted, self.backend.find(wanted), prune=sorted(others, key=lambda each: each.name))
 
     def apply(
@@ -367,6 +371,8 @@ class SchedulerClient:
                 plan was made; it says which and why. All others are done.
             Exception: As ``plan``, before the first verb.
         """
+        from stepsched.plans import Plan
+
         if isinstance(plan_or_jobs, Plan) and prune:
             raise ValueError("a plan knows already what it prunes; give prune where it is made")
         plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
@@ -602,8 +608,7 @@ class SchedulerClient:
             if present is None:
                 raise RunNotFoundError(run.job, run.id)
             if present.status.has_ended:
-                yield present
-                return
+                break
             if is_first:
                 self._check_wait(run, is_endless=seconds is None)
             if seconds is not None:
@@ -613,6 +618,7 @@ class SchedulerClient:
                 pause = min(pause, left)
             yield pause
             pause, is_first = min(2 * pause, max(_LONGEST_PAUSE, self.backend.first_pause)), False
+        yield present
 
     def _check_wait(self, run: Run, *, is_endless: bool) -> None:
         """Refuses to wait where no run ends meanwhile; warns where perhaps none does."""
@@ -621,7 +627,11 @@ class SchedulerClient:
             raise UnsupportedError(run.job, self.backend.name, reason)
         reason = self.backend.why_nothing_fires()
         if is_endless and reason is not None:
-            _LOG.warning("waiting without timeout for run %s of job %s: %s", run.id, run.job, reason)
+            import logging
+
+            logging.getLogger(__name__).warning(
+                "waiting without timeout for run %s of job %s: %s", run.id, run.job, reason
+            )
 
     def _must_be_known(self, name: str) -> None:
         """Refuses a name that neither a job nor a run has."""
@@ -673,6 +683,12 @@ def _refuse_naive(**moments: datetime | None) -> None:
 def _check_limit(limit: object) -> None:
     if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
         raise ValueError(f"limit must be a whole number of at least 0, not {limit!r}")
+
+
+def _refuse_repeats(jobs: Sequence[Job]) -> None:
+    from stepsched.plans import refuse_repeats
+
+    refuse_repeats(jobs)
 
 
 def _listed(jobs: Iterable[Job]) -> list[Job]:

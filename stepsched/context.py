@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-LOOK_ALIKE = re.compile(r"<aws\.scheduler\.", re.IGNORECASE)
+LOOK_ALIKE = r"(?i)<aws\.scheduler\."
 """What the service might take for an attribute."""
 JSON_KEY = "$context"
 """The one key of the object that stands for such a text in JSON: ``{"$context": "<aws...>"}``."""
@@ -105,7 +105,7 @@ def _read(text: object) -> ContextText:
         names = ", ".join(str(attribute) for attribute in ATTRIBUTES)
         raise ValueError(f"{text!r} holds no context attribute; they are {names}")
     rest = ContextText(text).filled(dict.fromkeys(ATTRIBUTES, ""))
-    if LOOK_ALIKE.search(rest):
+    if re.search(LOOK_ALIKE, rest):
         raise ValueError(f"{text!r} holds something that only looks like a context attribute")
     return ContextText(text)
 
@@ -128,13 +128,13 @@ def find_look_alike(value: Any, place: str = "input") -> str | None:
         case ContextText():
             return None
         case str():
-            return place if LOOK_ALIKE.search(value) else None
+            return place if re.search(LOOK_ALIKE, value) else None
         case list():
             found = (find_look_alike(item, f"{place}[{number}]") for number, item in enumerate(value))
             return next(filter(None, found), None)
         case dict():
             for key, item in value.items():
-                if LOOK_ALIKE.search(key):
+                if re.search(LOOK_ALIKE, key):
                     return f"a key of {place}"
                 inner = find_look_alike(item, f"{place}.{key}")
                 if inner is not None:
@@ -145,8 +145,8 @@ def find_look_alike(value: Any, place: str = "input") -> str | None:
 def _joined(left: str, right: str) -> ContextText:
     """Both texts, of which no plain part may look like an attribute, nor grow into one where they meet."""
     text = str(left) + str(right)
-    wanted = sum(len(LOOK_ALIKE.findall(part)) for part in (left, right) if isinstance(part, ContextText))
-    if len(LOOK_ALIKE.findall(text)) != wanted:
+    wanted = sum(len(re.findall(LOOK_ALIKE, part)) for part in (left, right) if isinstance(part, ContextText))
+    if len(re.findall(LOOK_ALIKE, text)) != wanted:
         plain = right if isinstance(left, ContextText) else left
         raise ValueError(f"{plain!r} makes what looks like a context attribute; join the constants")
     return ContextText(text)

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from decimal import Context, Decimal
 from functools import reduce
 from itertools import islice
+from math import gcd
 from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -31,6 +32,7 @@ LONGEST = timedelta(days=3_653)
 """The longest span of an estimate: ten years."""
 
 _TICK = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _MILLION = Decimal(1_000_000)
 _EXACT = Context(prec=60)  # the caller's own context may round
@@ -135,7 +137,8 @@ class BusyMinute(Value, frozen=True):
         return f"{self.minute:%Y-%m-%d %H:%M}  {self.invocations:,}  {self.names()}".rstrip()
 
     def names(self) -> str:
-        """Such as ``a, b and 2 more``; empty when none was asked for."""
+        """Such as ``a, b and 2 more``, which are invocations: of other jobs, or of the same where one runs
+        several times a minute. Empty when none was asked for."""
         more = self.invocations - len(self.jobs)
         return ", ".join(self.jobs) + (f" and {more:,} more" if self.jobs and more > 0 else "")
 
@@ -379,7 +382,7 @@ class _Minutes:
         self.origin = since.replace(second=0, microsecond=0)
         self.counts = array("I", [0]) * ((until - self.origin) // _MINUTE + 1)
         self.grids: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-        """By step and phase: by how much the runs a minute change, at minutes on the grid."""
+        """By step and phase in minutes: by how much the runs a minute change, at minutes on the grid."""
         self.extents: list[tuple[int, int]] = []
         """Of each schedule the first and the last minute with a run."""
 
@@ -409,17 +412,23 @@ class _Minutes:
         return runs, first, index
 
     def _note(self, schedule: Schedule, step: int, size: int) -> tuple[int, int, int]:
+        """A grid of seconds is as many grids of whole minutes as it has places inside a minute: every 10
+        seconds is six times each minute, every 90 seconds twice every three minutes."""
         begin = schedule.next_run(after=_before(self.since))
         if begin is None or begin > self.until:
             return 0, 0, -1
-        first = (begin - self.origin) // _MINUTE
         end = schedule.previous_run(before=_after(self.until))
         assert end is not None  # there is one, at the latest ``begin``
-        last = (end - self.origin) // _MINUTE
-        changes = self.grids[step, first % step]
-        changes[first] += size
-        changes[last + step] -= size
-        return (last - first) // step + 1, first, last
+        offset = begin - self.origin
+        runs = (end - begin) // (step * _SECOND) + 1
+        places = 60 // gcd(step, 60)
+        minutes = step * places // 60
+        for place in range(min(places, runs)):
+            first = (offset + place * step * _SECOND) // _MINUTE
+            changes = self.grids[minutes, first % minutes]
+            changes[first] += size
+            changes[first + (runs - place - 1) // places * minutes + minutes] -= size
+        return runs, offset // _MINUTE, (end - self.origin) // _MINUTE
 
     def lay_grids(self) -> None:
         """Adds up the grids that were noted."""
@@ -476,12 +485,12 @@ class _Minutes:
 
 
 def _step(schedule: Schedule) -> int | None:
-    """The minutes between two runs, where they are always the same; None for a walk."""
+    """The seconds between two runs, where they are always the same; None for a walk."""
     if isinstance(schedule, Rate):
         # One without start has been left so because it ended.
-        return schedule.every // _MINUTE
+        return schedule.every // _SECOND
     if isinstance(schedule, Windowed) and not (schedule.every.total_months or schedule.every.total_days):
-        return schedule.every.total_minutes
+        return schedule.every.total_seconds
     return None
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
 from stepsched.jobs import Run
+from stepsched.values import StrEnum
 
 
-class EventKind(str, Enum):
+class EventKind(StrEnum):
     """The words for what happens."""
 
     CREATED = "created"

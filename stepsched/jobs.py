@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -16,10 +15,10 @@ from stepsched.notebook import table
 from stepsched.payloads import Payload, Text
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
-from stepsched.values import Duration, Value
+from stepsched.values import Duration, StrEnum, Value
 
 
-class Overlap(str, Enum):
+class Overlap(StrEnum):
     """What happens to a run that is due while an earlier one of its job still runs."""
 
     ALLOW = "allow"
@@ -30,7 +29,7 @@ class Overlap(str, Enum):
     """It starts when the earlier one has ended."""
 
 
-class CatchUp(str, Enum):
+class CatchUp(StrEnum):
     """What happens to runs that came due while no process was there to start them."""
 
     ALL = "all"
@@ -41,7 +40,7 @@ class CatchUp(str, Enum):
     """All are recorded as missed."""
 
 
-class Completion(str, Enum):
+class Completion(StrEnum):
     """What happens to a one-time job when its run has ended. Its history stays."""
 
     DELETE = "delete"
@@ -51,7 +50,7 @@ class Completion(str, Enum):
     """It stays listed, with status ended."""
 
 
-class OnFailure(str, Enum):
+class OnFailure(StrEnum):
     """What becomes of a recurring job when one of its runs has failed for good."""
 
     CONTINUE = "continue"
@@ -227,7 +226,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
         return self.schedule
 
 
-class JobStatus(str, Enum):
+class JobStatus(StrEnum):
     """Where a job stands."""
 
     ACTIVE = "active"
@@ -238,7 +237,7 @@ class JobStatus(str, Enum):
     """Deleted; seen only in the answer of ``cancel``."""
 
 
-class RunStatus(str, Enum):
+class RunStatus(StrEnum):
     """Where a run stands."""
 
     PENDING = "pending"
@@ -262,7 +261,7 @@ STILL_RAN = "an earlier run of the job still ran"
 """Why a run was skipped."""
 
 
-class Trigger(str, Enum):
+class Trigger(StrEnum):
     """Why a run exists."""
 
     SCHEDULE = "schedule"
@@ -280,7 +279,8 @@ class Run(Value, frozen=True):
     job: str
     """The job's name."""
     scheduled_for: datetime
-    """The scheduled instant, in UTC; for ``run_now`` the moment of the call."""
+    """The scheduled instant, in the zone of the job's schedule: UTC for a rate, and where the job is gone.
+    For ``run_now`` the moment of the call."""
     status: RunStatus
     trigger: Trigger = Trigger.SCHEDULE
     attempt: int = 0
@@ -316,7 +316,7 @@ class Run(Value, frozen=True):
             return self.output
 
 
-class Problem(str, Enum):
+class Problem(StrEnum):
     """What kept a job from coming due, or a run from its end."""
 
     MISSING = "missing"
@@ -362,7 +362,7 @@ class JobRecord(Value, frozen=True):
     created_at: datetime
     updated_at: datetime
     next_run: datetime | None
-    """The next scheduled instant. None while paused or when none is left."""
+    """The next scheduled instant, in the schedule's zone. None while paused or when none is left."""
     last_run: Run | None = None
     """The run that started latest. None: none has, or the backend keeps no runs."""
     owned: bool = True

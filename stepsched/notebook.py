@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 
 def table(rows: Iterable[Sequence[object]], *, head: Sequence[str] = (), caption: str = "") -> str:
     """An HTML table; the last cell of a short row reaches to the end."""
+    import html  # here, where it is needed: every use of the package loads this module
+
     lines = [[str(cell) for cell in row] for row in rows]
     width = max([len(head), *map(len, lines)])
     titles = "".join(f"<th>{html.escape(title)}</th>" for title in head)
@@ -22,6 +23,8 @@ def table(rows: Iterable[Sequence[object]], *, head: Sequence[str] = (), caption
 
 
 def _cells(line: Sequence[str], width: int) -> str:
+    import html
+
     wide = f' colspan="{width - len(line) + 1}"' if len(line) < width else ""
     style = 'style="text-align:left"'
     last = len(line) - 1

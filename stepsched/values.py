@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from enum import Enum
 from functools import cache
+from inspect import Signature
 from typing import Annotated, Any
 
 from pydantic import (
@@ -77,11 +79,39 @@ def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
     return length.total_seconds()
 
 
-class Value(BaseModel, frozen=True, extra="forbid"):
-    """A frozen, validated value.
+class StrEnum(str, Enum):
+    """Words that print as they are written on the wire, on every version of Python.
+
+    ``repr`` tells the class and the name as well.
+    """
+
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        return str.__format__(self, format_spec)
+
+
+class _SignatureOnDemand:
+    """Builds a class when its signature is asked for, as ``help`` and a notebook do."""
+
+    def __get__(self, instance: object, owner: type[BaseModel]) -> Signature:
+        owner.model_rebuild()
+        signature = owner.__signature__
+        assert isinstance(signature, Signature)
+        return signature
+
+
+class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
+    """A frozen, validated value, whose validator is built when it is first used.
 
     ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
     """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__pydantic_complete__:
+            cls.__signature__ = _SignatureOnDemand()  # type: ignore[assignment]
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what says something: fields that differ from their default."""

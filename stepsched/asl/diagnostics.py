@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
-from stepsched.values import Value
+from stepsched.values import StrEnum, Value
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     """Whether AWS would refuse the definition."""
 
     ERROR = "ERROR"

@@ -6,10 +6,11 @@ https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 from __future__ import annotations
 
 import re
-from enum import Enum
+
+from stepsched.values import StrEnum
 
 
-class Pattern(str, Enum):
+class Pattern(StrEnum):
     """How long a Task waits for what it calls."""
 
     REQUEST = "request"

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import Self
 
 from stepsched.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.values import seconds_of
+
+if TYPE_CHECKING:  # most programs have no event loop
+    from asyncio import AbstractEventLoop
 
 Item = TypeVar("Item")
 
@@ -278,6 +281,10 @@ class Backend(ABC):
         if stop_run:
             reason = "a run that has begun cannot be stopped"
             raise UnsupportedError(name, self.name, reason, ("stop_run=False", "StepFunctionsBackend"))
+
+    def run_coroutines_on(self, loop: AbstractEventLoop | None) -> None:  # noqa: B027 -- as below
+        """Where coroutine handlers run from now on, if the backend calls any: on this event loop, which must
+        be running while they are called. None: on one of the backend's own."""
 
     def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
         """Begins to fire what is due, where the backend fires in this process. Harmless twice."""

@@ -19,11 +19,11 @@ from typing_extensions import Self
 from stepsched.clock import utc_now
 from stepsched.errors import InvalidScheduleError
 from stepsched.notebook import table
-from stepsched.schedules.zones import UTC
+from stepsched.schedules.zones import UTC, known_zone
 from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
-_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+_DATE_AND_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 
 
 class ScheduleValue(PositionalValue):
@@ -132,6 +132,26 @@ class ScheduleBase(ScheduleValue):
             raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
         return list(islice(self.runs(after=after), count))
 
+    def localise(self, instant: datetime) -> datetime:
+        """The same instant at the offset of the schedule's zone, as its runs carry it.
+
+        Args:
+            instant: Aware.
+
+        Returns:
+            An aware datetime with a fixed offset; UTC where the schedule has no zone (a rate), and where
+            the zone's wall time would lie outside the years 1 to 9999.
+
+        Raises:
+            ValueError: ``instant`` is naive.
+        """
+        instant = aware(instant, "instant").astimezone(UTC)
+        key: str | None = getattr(self, "timezone", None)
+        try:
+            return instant if key is None else known_zone(key).localise(instant)
+        except OverflowError:
+            return instant
+
     def __str__(self) -> str:
         """The AWS expression, or the description where AWS has no expression."""
         return self.expression or self.describe()
@@ -183,7 +203,7 @@ def read_moment(value: object) -> datetime:
 def _read_text(text: str) -> datetime:
     from dateutil.parser import isoparse
 
-    if not _DATE_AND_TIME.match(text) or not text.isascii():
+    if not re.match(_DATE_AND_TIME, text) or not text.isascii():
         raise ValueError(f"{text!r} is not a date and a time, such as '2030-01-01T09:00'")
     try:
         return isoparse(text)

@@ -6,6 +6,7 @@ Where AWS is silent the policies P-05 to P-11, P-15 and P-18 of ``docs/time.md``
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from stepsched.schedules.day_rules import (
     NthWeekday,
     Weekdays,
 )
+from stepsched.schedules.frequency import window_of_seconds
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -87,7 +89,13 @@ def parse_cron(expression: str) -> CronFields:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> CronFields:
-    return _Reader(text).read()
+    try:
+        return _Reader(text).read()
+    except InvalidScheduleError as error:
+        hint = _seconds_hint(text)
+        if not hint:
+            raise
+        raise InvalidScheduleError(text, error.field, f"{error.reason}; {hint}") from error
 
 
 class _Reader:
@@ -141,7 +149,7 @@ class _Reader:
         given = f"{len(parts)} field{'s' if len(parts) > 1 else ''} in {' '.join(parts)!r}"
         hint = ""
         if len(parts) == 7:
-            hint = f"; AWS has no seconds field: try {' '.join(parts[1:])!r}"
+            hint = f"; {_without_seconds(parts)}"
         return f"{given}; five or six are wanted: minutes hours day-of-month month day-of-week [year]" + hint
 
     def days(self, parts: list[str]) -> tuple[DayRule, str, str]:
@@ -336,6 +344,34 @@ class _Reader:
             "day-of-week": "'?', 'L', '6L' and '6#3'",
         }[field.name]
         return f"{text!r} cannot be read; the special forms here are {forms}, each on its own"
+
+
+def _seconds_hint(text: str) -> str:
+    """What to use instead of six fields that are refused, where they make sense with seconds first, as Quartz
+    and Spring have them; else nothing."""
+    parts = text.split(" ")
+    if len(parts) != 6:
+        return ""
+    seconds, *rest = parts
+    if rest[4] == "*" and rest[2] != "?":
+        rest[4] = "?"  # Spring takes a star in both day fields
+    elif rest[2] == "*" and rest[4] != "?":
+        rest[2] = "?"
+    try:
+        _Reader(seconds).values(MINUTES, seconds)
+        _Reader(" ".join(rest)).read()
+    except InvalidScheduleError:
+        return ""
+    return _without_seconds([seconds, *rest])
+
+
+def _without_seconds(parts: list[str]) -> str:
+    """What to use instead of fields of which the first is one of seconds."""
+    seconds, *rest = parts
+    instead = f"if {seconds!r} is one, try {' '.join(rest)!r}; " if seconds.strip("0") == "" else ""
+    step = re.fullmatch(r"\*|[*0]/([1-9][0-9]?)", seconds)
+    count = step[1] or "1" if step and set(rest) <= {"*", "?"} else "..."
+    return f"AWS has no seconds field: {instead}for steps of seconds use {window_of_seconds(count)}"
 
 
 _FIELDS = (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from calendar import isleap, monthrange
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TypeAlias
 
@@ -38,6 +38,7 @@ _YEARS_OF_KIND = [
 ]
 
 
+@cache
 def _months(kind: int) -> tuple[tuple[int, int, int], ...]:
     """Of each month in such a year: its first weekday, its length, its first day of the year."""
     months, day = [], 0
@@ -46,9 +47,6 @@ def _months(kind: int) -> tuple[tuple[int, int, int], ...]:
         months.append(((kind // 2 + day) % 7, days, day))
         day += days
     return tuple(months)
-
-
-_MONTHS_OF_KIND = [_months(kind) for kind in range(14)]
 
 
 Position: TypeAlias = tuple[int, int, int]
@@ -80,7 +78,7 @@ class CronRuns:
         mask = self._masks[kind]
         if mask is None:
             mask = 0
-            for index, (first, length, start) in enumerate(_MONTHS_OF_KIND[kind]):
+            for index, (first, length, start) in enumerate(_months(kind)):
                 if self.months >> index & 1:
                     for rule in self.rules:
                         mask |= rule.mask(first, length) << start

@@ -28,6 +28,7 @@ from stepsched.schedules.day_rules import (
     NthWeekday,
     Weekdays,
 )
+from stepsched.schedules.frequency import window_of_seconds
 
 
 def parse_crontab(line: str) -> CronFields:
@@ -42,6 +43,8 @@ def parse_crontab(line: str) -> CronFields:
         reason = (
             f"{len(text.split())} fields; a crontab line has five: minute hour day-of-month month day-of-week"
         )
+        if len(text.split()) > 5 and not text.lower().startswith("cron("):
+            reason += f"; for steps of seconds use {window_of_seconds()}"
         raise InvalidScheduleError(line, "crontab", reason)
     fields = text.upper().split()
     if text.lower() == "@reboot":

@@ -38,11 +38,16 @@ def aws_equivalent(schedule: Windowed) -> Cron | Rate:
     if end is not None and end <= start:
         raise NoEquivalentError("it has a single run; use OneTime")
     every = schedule.every
-    parts = [part for part in (every.total_months, every.total_days, every.total_minutes) if part]
+    parts = [part for part in (every.total_months, every.total_days, every.total_seconds) if part]
     if len(parts) > 1:
         raise NoEquivalentError(f"AWS has no step of {every}")
-    if every.total_minutes:
-        return Rate(timedelta(minutes=every.total_minutes), start=start, end=end)
+    if every.total_seconds % 60:
+        raise NoEquivalentError(
+            f"EventBridge Scheduler has no step of {every}: its steps are whole minutes, one at least, "
+            "and it starts a run within the minute"
+        )
+    if every.total_seconds:
+        return Rate(timedelta(seconds=every.total_seconds), start=start, end=end)
     first = schedule.start
     if first.tzinfo is None and zone.to_wall(start).replace(fold=0) != first:
         raise NoEquivalentError(f"its start {first.isoformat()} does not exist in {schedule.timezone}")

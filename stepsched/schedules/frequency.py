@@ -13,18 +13,27 @@ from typing_extensions import Self
 from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.base import ScheduleValue
 
-UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes")
-_MINUTES = {"weeks": 7 * 24 * 60, "days": 24 * 60, "hours": 60, "minutes": 1}
-_LONGEST = 3_652_500
-"""Days: the years that a datetime can hold."""
+UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
+_DAY = 24 * 60 * 60
+_SECONDS = {
+    "weeks": Fraction(7 * _DAY),
+    "days": Fraction(_DAY),
+    "hours": Fraction(60 * 60),
+    "minutes": Fraction(60),
+    "seconds": Fraction(1),
+    "milliseconds": Fraction(1, 1000),
+}
+"""The seconds in each unit of a document that has a fixed length."""
+_LONGEST = 3_652_500 * _DAY
+"""Seconds: the years that a datetime can hold."""
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Frequency(ScheduleValue, frozen=True):
     """A calendar step, such as ``Frequency(months=1)``; units may be joined.
 
-    Years to days move the wall clock, hours and minutes are elapsed time, and large units are
-    added first. The step must move forward.
+    Years to days move the wall clock, hours, minutes and seconds are elapsed time, and large units
+    are added first. The step must move forward.
     """
 
     years: _Count = 0
@@ -34,6 +43,7 @@ class Frequency(ScheduleValue, frozen=True):
     days: _Count = 0
     hours: _Count = 0
     minutes: _Count = 0
+    seconds: _Count = 0
 
     def __init__(
         self,
@@ -45,20 +55,21 @@ class Frequency(ScheduleValue, frozen=True):
         days: int = 0,
         hours: int = 0,
         minutes: int = 0,
+        seconds: int = 0,
     ) -> None:
         """A step of whole units, none negative and at least one positive.
 
         Raises:
             InvalidScheduleError: The step is empty, or a count is no such number.
         """
-        counts = (years, quarters, months, weeks, days, hours, minutes)
+        counts = (years, quarters, months, weeks, days, hours, minutes, seconds)
         given = dict(zip(UNITS, counts, strict=True))
         shown = ", ".join(f"{unit}={count!r}" for unit, count in given.items() if count != 0)
         self._fill(f"Frequency({shown})", **given)
         if not any(counts):
             reason = f"an empty step never moves; give one of {', '.join(UNITS)}"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
-        if 31 * self.total_months + self.total_days + self.total_minutes / 1440 > _LONGEST:
+        if (31 * self.total_months + self.total_days) * _DAY + self.total_seconds > _LONGEST:
             reason = "the step is longer than 10,000 years"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
 
@@ -70,7 +81,9 @@ class Frequency(ScheduleValue, frozen=True):
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Reads ``{"minutes": 5}``; units in singular or plural and any case, whole numbers or
-        text of them, and fractions that come to whole minutes (``{"hours": 1.5}``).
+        text of them, and fractions that come to whole seconds (``{"hours": 1.5}``).
+
+        ``milliseconds``, which such documents may have, are read as fractions of seconds.
 
         Raises:
             InvalidScheduleError: An unknown or repeated unit, or a value that is no such number.
@@ -79,12 +92,12 @@ class Frequency(ScheduleValue, frozen=True):
             reason = f"a mapping such as {{'minutes': 5}} is wanted, not {document!r}"
             raise InvalidScheduleError(str(document), "frequency", reason)
         counts: dict[str, int] = {}
-        minutes = Fraction(0)
+        rest = Fraction(0)
         seen: set[str] = set()
         for key, value in document.items():
             word = str(key).lower()
             unit = word if word.endswith("s") else f"{word}s"
-            if unit not in UNITS:
+            if unit not in UNITS and unit not in _SECONDS:
                 reason = f"unknown unit {key!r}; the units are {', '.join(UNITS)}"
                 raise InvalidScheduleError(str(dict(document)), "frequency", reason)
             if unit in seen:
@@ -92,17 +105,22 @@ class Frequency(ScheduleValue, frozen=True):
                 raise InvalidScheduleError(str(dict(document)), "frequency", reason)
             seen.add(unit)
             number = _number(document, key, value)
-            if number.denominator == 1:
+            if number.denominator == 1 and unit in UNITS:
                 counts[unit] = int(number)
-            elif unit in _MINUTES:
-                minutes += number * _MINUTES[unit]
+            elif unit in _SECONDS:
+                rest += number * _SECONDS[unit]
             else:
                 reason = f"{key}: {value!r} is not whole, and part of a {unit[:-1]} has no fixed length"
                 raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-        if minutes.denominator != 1:
-            reason = "the fractions do not come to whole minutes"
+        if rest.denominator != 1:
+            reason = (
+                f"expected a step of whole seconds, got fractions that come to {float(rest):.12g} s; "
+                "use a whole number of seconds, at least 1"
+            )
             raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-        counts["minutes"] = counts.get("minutes", 0) + int(minutes)
+        minutes, seconds = divmod(int(rest), 60)
+        counts["minutes"] = counts.get("minutes", 0) + minutes
+        counts["seconds"] = counts.get("seconds", 0) + seconds
         return cls(**counts)
 
     @property
@@ -116,9 +134,9 @@ class Frequency(ScheduleValue, frozen=True):
         return 7 * self.weeks + self.days
 
     @property
-    def total_minutes(self) -> int:
+    def total_seconds(self) -> int:
         """The part that is elapsed time."""
-        return 60 * self.hours + self.minutes
+        return 60 * (60 * self.hours + self.minutes) + self.seconds
 
     def __str__(self) -> str:
         """Such as ``1 month`` or ``2 weeks and 1 day``."""
@@ -128,6 +146,11 @@ class Frequency(ScheduleValue, frozen=True):
             if count:
                 parts.append(f"{count} {unit if count > 1 else unit[:-1]}")
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def window_of_seconds(seconds: int | str = "...") -> str:
+    """The window that steps by so many seconds, as code: what refusals of seconds point to."""
+    return f"Windowed(start, every=Frequency(seconds={seconds}))"
 
 
 def _number(document: Mapping[str, Any], key: object, value: object) -> Fraction:

@@ -17,7 +17,7 @@ from stepsched.errors import InvalidScheduleError, ScheduleWarning
 from stepsched.schedules.base import Moment, ScheduleBase, read_moment
 from stepsched.schedules.zones import UTC, load_zone
 
-_AT = re.compile(r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?", re.ASCII)
+_AT = r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?"
 _STORED: ContextVar[bool] = ContextVar("stored", default=False)
 
 
@@ -102,7 +102,7 @@ class OneTime(ScheduleBase, frozen=True):
             InvalidScheduleError: It is not of that form, or there is no such date.
         """
         text = expression[3:-1]
-        match = _AT.fullmatch(text)
+        match = re.fullmatch(_AT, text, re.ASCII)
         if match is None or not text.isascii():
             raise InvalidScheduleError(expression, "at", _why_not(text))
         try:

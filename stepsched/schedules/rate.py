@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal
 
 from typing_extensions import Self
 
 from stepsched.errors import InvalidScheduleError
 from stepsched.schedules.base import BoundedSchedule
+from stepsched.schedules.frequency import window_of_seconds
 from stepsched.schedules.zones import UTC
 from stepsched.values import Duration
 
+_SECOND = timedelta(seconds=1)
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}
 
 
@@ -57,9 +60,11 @@ class Rate(BoundedSchedule, frozen=True):
         if self.every < minute or self.every % minute:
             whole = max(1, round(self.every / minute))
             reason = (
-                f"{self.every} is not a positive number of whole minutes; the nearest is "
-                f"timedelta(minutes={whole})"
+                f"expected a positive number of whole minutes, got {self.every}; "
+                f"use timedelta(minutes={whole}), which is the nearest"
             )
+            if self.every >= _SECOND and not self.every % _SECOND:
+                reason += f", or {window_of_seconds(self.every // _SECOND)}"
             raise InvalidScheduleError(str(every), "every", reason)
 
     @classmethod
@@ -131,11 +136,11 @@ def _why_not(text: str) -> str:
     value, _, unit = text.partition(" ")
     form = "the form is rate(5 minutes), with minutes, hours or days"
     if re.fullmatch(r"[0-9]+\.[0-9]+", value):
-        number = float(value)
-        smaller = {"minute": 0, "hour": 60, "day": 1440}.get(unit.lower().rstrip("s"), 0)
-        minutes = number * smaller
-        if minutes and minutes == int(minutes):
-            return f"{value!r} is not a whole number; write rate({int(minutes)} minutes)"
+        seconds = Fraction(value) * (_UNITS.get(unit.lower().rstrip("s"), timedelta(0)) // _SECOND)
+        if seconds and not seconds % 60:
+            return f"{value!r} is not a whole number; write rate({seconds // 60} minutes)"
+        if seconds and seconds.denominator == 1:
+            return f"{value!r} is not a whole number; use {window_of_seconds(int(seconds))}"
         return f"{value!r} is not a whole number; {form}"
     if re.fullmatch(r"-[0-9]+", value):
         return f"the value must be at least 1, not {value}"
@@ -147,5 +152,6 @@ def _why_not(text: str) -> str:
     if unit.lower().rstrip("s") in ("month", "quarter", "year"):
         return f"{unit!r} are no fixed length of time; use Windowed with Frequency({unit.lower()}=…)"
     if unit.lower().rstrip("s") == "second":
-        return "one minute is the shortest rate"
+        shown = int(value) or "..."
+        return f"expected whole minutes, hours or days, got seconds; use {window_of_seconds(shown)}"
     return f"the unit {unit!r} is unknown; {form}"

@@ -26,9 +26,9 @@ class Windowed(ScheduleBase, frozen=True):
     """A calendar schedule in a window, anchored at its start.
 
     Run *k* is computed from the start every time, so the 31st never drifts: 31 January,
-    28 February, 31 March. Years to days move the wall clock of ``timezone``; hours and minutes are
-    elapsed time. A wall time that does not exist moves forward by the gap (P-03), one that occurs
-    twice means the first pass (P-04). Should two runs fall on one instant, it is one run.
+    28 February, 31 March. Years to days move the wall clock of ``timezone``; hours, minutes and
+    seconds are elapsed time. A wall time that does not exist moves forward by the gap (P-03), one that
+    occurs twice means the first pass (P-04). Should two runs fall on one instant, it is one run.
 
     Example:
         >>> monthly = Windowed(
@@ -178,7 +178,7 @@ class _Grid:
         self.end = end
         self.months = every.total_months
         self.days = every.total_days
-        self.elapsed = timedelta(minutes=every.total_minutes)
+        self.elapsed = timedelta(seconds=every.total_seconds)
         self.calendar = bool(self.months or self.days)
         self.mean = timedelta(days=self.months * _MEAN_MONTH + self.days) + self.elapsed
 

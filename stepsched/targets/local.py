@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
+from typing_extensions import Self
 
 from stepsched.values import PositionalValue
 
-_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
 
 class HandlerTarget(PositionalValue, frozen=True):
     """Calls a Python function in the process that runs the embedded backend.
 
-    The function is called with as many of ``(input, run)`` as it takes: none, the job's input, or
-    the input and the :class:`Run`. A coroutine function is run to its end.
+    The function is called with what it asks for: ``f()``, ``f(input)``, or ``f(input, run)`` with the
+    :class:`Run`. Only required parameters count, so that ``greet(name, greeting="hi")`` gets the input
+    alone. A parameter that is called ``run`` or annotated ``ss.Run`` gets the run wherever it stands,
+    optional or by keyword too; annotated as something else, it is like any other. Where no parameter is
+    required, the first optional one gets the input; it keeps its default where the job has none (``{}``).
+    ``*args`` gets the input. A coroutine function is run to its end.
     """
 
     kind: Literal["handler"] = "handler"
@@ -41,7 +46,7 @@ class HandlerTarget(PositionalValue, frozen=True):
             ValueError: Neither a path of that form nor a callable.
         """
         if isinstance(handler, str):
-            if not _PATH.fullmatch(handler):
+            if not re.fullmatch(_PATH, handler):
                 raise ValueError(f"{handler!r} is not of the form 'package.module:function'")
             self._assign(handler=handler, kind=kind)
             return
@@ -50,8 +55,23 @@ class HandlerTarget(PositionalValue, frozen=True):
         module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
-        if not _PATH.fullmatch(self.handler) or _find(handler, name) != handler:
+        if not re.fullmatch(_PATH, self.handler) or _find(handler, name) != handler:
             self._function = handler
+
+    @classmethod
+    def of_definition(cls, function: Callable[..., object]) -> Self:
+        """The target of a function that is being defined.
+
+        It is known by its name already, although its module does not hold it yet: what the module has under
+        that name in the end is called. A function that no name will lead to is its own target.
+
+        Raises:
+            ValueError: It is not callable.
+        """
+        module, name = (getattr(function, each, None) for each in ("__module__", "__qualname__"))
+        if module not in sys.modules or not re.fullmatch(_PATH, f"{module}:{name or '<none>'}"):
+            return cls(function)  # such as <locals>, <lambda>
+        return cls(f"{_module_name(function)}:{name}")
 
     @property
     def function(self) -> Callable[..., object] | None:

@@ -56,9 +56,14 @@ class Recorder:
         self._answer = answer
         self._lock = Lock()
 
-    def __call__(self, first: object, second: object, third: object = None) -> object:
-        target, payload, run = (None, first, second) if isinstance(second, Run) else (first, second, third)
-        assert isinstance(run, Run)
+    def __call__(self, *received: object, run: Run) -> object:
+        """Notes a call down.
+
+        Args:
+            received: The job's input, or the target in AWS that it stands for and the input.
+            run: The run.
+        """
+        target, payload = received if len(received) > 1 else (None, *received)
         call = Call(run.job, run.scheduled_for, payload, run, target)  # type: ignore[arg-type] # as the backend calls
         with self._lock:  # calls may come from several threads
             self.calls.append(call)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import stepsched
@@ -121,7 +122,7 @@ class _Lists(ast.NodeTransformer):
 def _imports(own: ast.Module, client: ast.Module, names: set[str]) -> list[ast.stmt]:
     """The imports of both modules, as far as they are used, one of each module."""
     plain, parts = set[str](), dict[str, set[str]]()
-    for node in (*own.body, *client.body):
+    for node in (*_statements(own), *_statements(client)):
         match node:
             case ast.Import(names=[ast.alias(name=name)]) if name in names:
                 plain.add(name)
@@ -131,6 +132,15 @@ def _imports(own: ast.Module, client: ast.Module, names: set[str]) -> list[ast.s
     lines = [f"import {name}" for name in sorted(plain)]
     lines += [f"from {module} import {', '.join(sorted(given))}" for module, given in parts.items() if given]
     return ast.parse("\n".join(lines)).body
+
+
+def _statements(module: ast.Module) -> Iterator[ast.stmt]:
+    """The statements of a module, with those that only type checkers see."""
+    for node in module.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
+        else:
+            yield node
 
 
 def normal(text: str) -> str:

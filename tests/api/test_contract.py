@@ -44,6 +44,8 @@ CALLS: dict[str, str] = {
     "Job": "*, name, schedule, target, input=, description=, group=, tags=, retry=, dead_letter=,"
     " notify=, on_failure=, overlap=, catch_up=, jitter=, completion=",
     "Job.replace": "self, **changes",
+    "job": "schedule, *, timezone=, name=, input=, description=, group=, tags=, retry=, dead_letter=,"
+    " notify=, on_failure=, overlap=, catch_up=, jitter=, completion=",
     "Retry": "*, max_attempts=, max_age=, interval=, backoff_rate=, max_delay=",
     "load_jobs": "source",
     # where

@@ -96,6 +96,23 @@ def jobs() -> Iterator[Job]:
     yield from ss.load_jobs("jobs.json")
 
 
+@ss.job("cron(0 9 ? * MON-FRI *)", timezone="Europe/Paris", retry=ss.Retry(max_attempts=3))
+def decorated(order: dict[str, str], *, copies: int = 1) -> str:
+    return order["format"] * copies
+
+
+@ss.job(ss.Rate(timedelta(hours=1)), name="hourly", input={"n": 1}, tags={"team": "finance"})
+async def awaited(order: dict[str, int]) -> int:
+    return order["n"]
+
+
+async def use_decorated() -> list[ss.Job]:
+    text: str = decorated({"format": "pdf"}, copies=2)
+    number: int = await awaited({"n": 1})
+    print(text, number, decorated.__name__, ss.HandlerTarget(decorated))
+    return [decorated.job, awaited.job]
+
+
 def invoke(target: ss.LambdaTarget, event: object, run: ss.Run) -> None:
     print(target.function_arn, event, run.id)
 
@@ -203,6 +220,18 @@ ss.Overlap.NEVER  # attr-defined
 ss.load_jobs(5)  # arg-type
 ss.LocalBackend(workers="8")  # arg-type
 ss.SchedulerClient("jobs.db")  # arg-type
+ss.job(5)  # arg-type
+ss.job("rate(1 hour)", retries=3)  # call-arg
+ss.job("rate(1 hour)", retry=3)  # arg-type
+@ss.job  # arg-type
+def bare() -> None: ...
+@ss.job("rate(1 hour)")
+def decorated(order: str) -> int: return len(order)
+decorated(5)  # arg-type
+decorated("a", "b")  # call-arg
+decorated("a").upper()  # attr-defined
+decorated.job.colour  # attr-defined
+decorated.jobs  # attr-defined
 client = ss.SchedulerClient()
 client.create("job")  # arg-type
 client.get(5)  # arg-type

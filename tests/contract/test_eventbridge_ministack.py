@@ -28,6 +28,7 @@ from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeFo
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from stepsched.testing.contract.zones import *  # noqa: F403
 from tests.contract.eventbridge import ABILITIES
 from tests.parts.ministack import REGION, Ministack
 

@@ -10,7 +10,7 @@ moto checks hardly anything of a request, so the documented bounds of dates and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 from moto import mock_aws
 
 import stepsched as ss
+from stepsched.backends.eventbridge.single_runs import run_name
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
@@ -26,6 +27,7 @@ from stepsched.testing.contract.fixtures import GROUPS, MONDAY, Abilities, MakeF
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from stepsched.testing.contract.zones import *  # noqa: F403
 from tests.contract.eventbridge import ABILITIES
 
 HOUR = timedelta(hours=1)
@@ -156,3 +158,59 @@ def test_the_longest_description_that_is_not_refused_has_room_at_all_times(
         client.update(whole.replace(input=day))
         assert client.get("job").job == whole.replace(input=day)
         client.update(whole)
+
+
+Letter = Callable[[str], None]
+
+
+@pytest.fixture
+def letter(session: boto3.Session) -> Letter:
+    """Puts a message into the queue, as the service does of a run at 17:00 UTC that it could not deliver."""
+    sqs = session.client("sqs")
+    url = sqs.create_queue(QueueName=QUEUE.rpartition(":")[2])["QueueUrl"]
+
+    def put(name: str) -> None:
+        attributes = {
+            "SCHEDULE_ARN": f"arn:aws:scheduler:{REGION}:123456789012:schedule/default/{name}",
+            "SCHEDULED_TIME": "2030-01-31T17:00:00Z",
+            "ERROR_CODE": "AccessDenied",
+        }
+        typed: Any = {key: {"DataType": "String", "StringValue": value} for key, value in attributes.items()}
+        sqs.send_message(QueueUrl=url, MessageBody="{}", MessageAttributes=typed)
+
+    return put
+
+
+def test_letters_are_told_in_the_zone_of_their_schedule(
+    client: ss.SchedulerClient, backend: ss.EventBridgeBackend, job: MakeJob, letter: Letter
+) -> None:
+    tokyo = ss.Cron("0 2 * * ? *", timezone="Asia/Tokyo")
+    client.create(job("tokyo", schedule=tokyo))
+    client.create(job("utc"))
+    for name in ("tokyo", "utc", "gone", run_name("tokyo", "key")):
+        letter(name)
+    found = {each.schedule_arn.rpartition("/")[2]: each for each in backend.dead_letters(QUEUE)}
+    told = {name: each.scheduled_for.isoformat() for name, each in found.items()}
+    assert told == {
+        "tokyo": "2030-02-01T02:00:00+09:00",
+        "utc": "2030-01-31T17:00:00+00:00",
+        "gone": "2030-01-31T17:00:00+00:00",
+        run_name("tokyo", "key"): "2030-02-01T02:00:00+09:00",
+    }
+    again = client.redrive(found["tokyo"])
+    assert again.scheduled_for.isoformat() == "2030-02-01T02:00:00+09:00"
+    assert [each.job for each in backend.dead_letters(QUEUE, limit=9)].count("tokyo") == 1
+
+
+def test_letters_are_told_where_the_schedule_cannot_be_read(
+    session: boto3.Session, backend: ss.EventBridgeBackend, foreign: MakeForeign, letter: Letter
+) -> None:
+    foreign("odd")
+    letter("odd")
+
+    def unreadable(parsed: dict[str, Any], **_: object) -> None:
+        parsed["ScheduleExpression"] = "moon(full)"
+
+    session.events.register("after-call.scheduler.GetSchedule", unreadable)
+    (found,) = backend.dead_letters(QUEUE)
+    assert found.scheduled_for.isoformat() == "2030-01-31T17:00:00+00:00"

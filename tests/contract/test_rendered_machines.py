@@ -87,6 +87,24 @@ SCHEDULES = [
         ss.Rate(timedelta(hours=7), start="2030-01-01T00:00Z", end="2030-01-12T00:00Z"),
         id="every seven hours",
     ),
+    pytest.param(
+        ss.Windowed(
+            "2030-10-27T02:59:00",
+            end="2030-10-27T02:05:00+01:00",
+            every=ss.Frequency(seconds=10),
+            timezone="Europe/Paris",
+        ),
+        id="every ten seconds through a repeated hour",
+    ),
+    pytest.param(
+        ss.Windowed(
+            "2030-03-30T02:30:01",
+            end="2030-04-12T00:00",
+            every=ss.Frequency(days=1, seconds=7),
+            timezone="Europe/Paris",
+        ),
+        id="every day and seven seconds",
+    ),
     pytest.param(ss.OneTime("2031-05-05T05:05:05", timezone="Asia/Kolkata"), id="once"),
     pytest.param(
         ss.Windowed("2030-02-28T12:00", end="2040-01-01T00:00", every=ss.Frequency(years=1, days=1)),

@@ -28,6 +28,7 @@ from stepsched.testing.contract.fixtures import Abilities, Calls, MakeJob, Play
 from stepsched.testing.contract.history import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
+from stepsched.testing.contract.zones import *  # noqa: F403
 from tests.contract.stepfunctions import Stack
 from tests.parts.ministack import Ministack
 
@@ -61,7 +62,9 @@ def backend(
 
 @pytest.fixture
 def abilities() -> Abilities:
-    return Abilities(functions=False, fractions=False, parallel=False, starts_when_played=False)
+    return Abilities(
+        functions=False, fractions=False, catch_up_within=False, parallel=False, starts_when_played=False
+    )
 
 
 @pytest.fixture

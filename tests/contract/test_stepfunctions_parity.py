@@ -121,6 +121,36 @@ def test_a_year_of_a_fleet(ministack: Ministack, account: str, aws: Callable[[st
     compare(ministack, account, aws, busy_days=2)
 
 
+def test_runs_of_every_ten_seconds(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> None:
+    """About the hour that Paris repeats, which elapsed time does not know."""
+    begin = datetime(2031, 10, 26, 0, 58, 30, tzinfo=timezone.utc)
+    until = begin + timedelta(minutes=4)
+    often = ss.Windowed("2031-10-26T02:58:35", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    stack = Stack(ministack, account, aws, FakeClock(begin))
+    backend = stack.backend()
+    client = ss.SchedulerClient(backend)
+    given = {"job": "often", "due": ss.context.SCHEDULED_TIME}
+    client.create(ss.Job(name="often", schedule=often, target=stack.inbox, input=given))
+    stack.play(until)
+    ran = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")]
+    next_run = client.get("often").next_run
+    backend.close()
+
+    clock = FakeClock(begin)
+    local = ss.LocalBackend(clock=clock)
+    client = ss.SchedulerClient(local)
+    work = ss.HandlerTarget(working(clock, timedelta(0)))
+    client.create(ss.Job(name="often", schedule=often, target=work))
+    local.run_until(until)
+    wanted = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")]
+    assert next_run == client.get("often").next_run
+    local.close()
+
+    instants = [begin + timedelta(seconds=5 + 10 * k) for k in range(24)]
+    assert ran == wanted == [Told("often", at, ss.RunStatus.SUCCEEDED, at) for at in instants]
+    assert sorted(call["due"] for _, call in stack.calls()) == [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in instants]
+
+
 @pytest.mark.proof
 @pytest.mark.timeout(1_800)
 def test_a_year_of_a_fleet_that_is_busy_all_the_time(

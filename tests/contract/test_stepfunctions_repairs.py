@@ -614,6 +614,7 @@ def test_runs_that_were_passed_over_are_those_of_their_own_job(
     stack.play(MONDAY + 2 * HOUR + 40 * MINUTE)
     skipped = client.runs("job", status="skipped")
     assert [run.scheduled_for.hour for run in skipped] == [2]
+    assert client.wait(skipped[0], timeout=0) == skipped[0]
     assert client.backfill("job", since=MONDAY + HOUR, until=MONDAY + 2 * HOUR) == [], "each has its answer"
     client.cancel("job")
     client.create(hourly(stack, slow, schedule=ss.Cron("0/10 * * * ? *", end=END)))

@@ -1,4 +1,4 @@
-"""Every example that is a program runs to its end and says what it should."""
+"""Every example that is a program runs to its end and says what it should; for servers see test_web.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROGRAMS = sorted(
     path.name
     for path in EXAMPLES.glob("*.py")
-    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and not path.name.startswith("web_")
 )
 ON_AWS = "stepfunctions_life.py"
 """The program that calls AWS."""

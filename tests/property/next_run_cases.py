@@ -55,6 +55,7 @@ EDGES = (
 )
 """Ends of months, leap days, and the turns of centuries with the year that is not leap."""
 _UNITS = {"years": 4, "quarters": 3, "months": 14, "weeks": 5, "days": 40, "hours": 50, "minutes": 3000}
+_UNITS |= {"seconds": 200}
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 
 

@@ -175,10 +175,11 @@ class Steps(NamedTuple):
     days: int = 0
     hours: int = 0
     minutes: int = 0
+    seconds: int = 0
 
     def run(self, step: int) -> datetime:
         """Run ``step`` in UTC, added to the start in one go."""
-        elapsed = timedelta(hours=self.hours, minutes=self.minutes)
+        elapsed = timedelta(hours=self.hours, minutes=self.minutes, seconds=self.seconds)
         wall, moved = self.wall, bool(step)
         if moved and (self.years or self.quarters or self.months or self.weeks or self.days):
             wall = self.wall.replace(fold=0) + relativedelta(

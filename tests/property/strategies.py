@@ -187,7 +187,7 @@ def places(draw: st.DrawFn, zones: tuple[str, ...] = ZONES) -> Place:
     return Place(key, moment.astimezone(draw(st.sampled_from(written))))
 
 
-UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes")
+UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
 
 
 @st.composite
@@ -195,4 +195,5 @@ def steps(draw: st.DrawFn) -> dict[str, int]:
     """A frequency of one to three units."""
     units = draw(st.lists(st.sampled_from(UNITS), min_size=1, max_size=3, unique=True))
     large = {"years": 3, "quarters": 5, "months": 14, "weeks": 9, "days": 45, "hours": 60, "minutes": 3000}
+    large |= {"seconds": 200}
     return {unit: draw(st.integers(1, large[unit])) for unit in units}

@@ -40,6 +40,7 @@ STEPS: tuple[dict[str, int], ...] = (
     *({"weeks": n} for n in (1, 2)),
     *({"hours": n} for n in (1, 7, 24, 720)),
     *({"minutes": n} for n in (45, 1440, 10_000)),
+    *({"seconds": n} for n in (600, 86_400, 3601)),
     {"months": 1, "days": 1},
     {"days": 1, "hours": 1},
 )
@@ -81,7 +82,7 @@ def drawn(draw: st.DrawFn) -> Drawn:
     )
     if end is not None and end < steps.run(0):
         end = None
-    dense = bool(steps.hours or steps.minutes)
+    dense = bool(steps.hours or steps.minutes or steps.seconds)
     until = steps.run(0) + timedelta(days=90 if dense else 8 * 366)
     window = ss.Windowed(wall, end=end, every=ss.Frequency(**counts), timezone=key)
     return Drawn(window, steps, until)

@@ -23,7 +23,7 @@ from stepsched.asl.render.zones import FIRST_YEAR, zone_table
 from tests.parts.jsonata_engine import JsonataEngine
 
 from . import oracle
-from .next_run_cases import ZONES, Case, cases, written
+from .next_run_cases import ZONES, Case, cases, changes, written
 
 UTC = timezone.utc
 SECOND = timedelta(seconds=1)
@@ -144,7 +144,7 @@ def windowed_by_brute_force(case: Case) -> datetime | None:
     zone = ZoneInfo(schedule.timezone)
     counts = {
         unit: value
-        for unit in ("years", "quarters", "months", "weeks", "days", "hours", "minutes")
+        for unit in ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
         if (value := getattr(schedule.every, unit))
     }
     assert counts
@@ -164,8 +164,10 @@ def in_reach(case: Case) -> bool:
     match case.schedule:
         case ss.Cron(expression=text):
             return text is not None and case.after.year < 2190
-        case ss.Windowed(start=start):
-            return (case.after.replace(tzinfo=None) - start.replace(tzinfo=None)).days < 5000
+        case ss.Windowed(start=start, every=every):
+            days = (case.after.replace(tzinfo=None) - start.replace(tzinfo=None)).days
+            calendar = every.total_months or every.total_days
+            return days < 5000 and (bool(calendar) or days * 86_400 // every.total_seconds < 200_000)
     return False
 
 
@@ -185,6 +187,54 @@ def check_against_brute_force(engine: JsonataEngine, asked: list[Case]) -> None:
 def test_next_run_is_what_brute_force_finds(jsonata_engine: JsonataEngine, chunk: int) -> None:
     asked = list(islice(filter(in_reach, cases(200 + chunk, 10_000)), 250))
     check_against_brute_force(jsonata_engine, asked)
+
+
+# -- steps of seconds ----------------------------------------------------------------------------------
+
+_LARGE_UNITS = [{}, {}, {}, {"days": 1}, {"months": 1}, {"minutes": 1}, {"hours": 2}]
+
+
+def seconds_about_changes(seed: int, count: int) -> Iterator[Case]:
+    """Windows that step by seconds, alone or with larger units, in the hours around changes of the clocks."""
+    random = Random(seed)
+    while count:
+        key = random.choice([key for key in ZONES if changes(key)])
+        change = random.choice(changes(key)).at
+        start = change + timedelta(seconds=random.randint(-5_000, 5_000))
+        every = ss.Frequency(
+            **random.choice(_LARGE_UNITS), seconds=random.choice([1, 7, 10, 30, 59, 90, 3_601])
+        )
+        wall = start.astimezone(ZoneInfo(key)).replace(tzinfo=None, fold=0)
+        runs = ss.Windowed(wall, every=every, timezone=key).upcoming(40, after=change - timedelta(seconds=61))
+        beside = timedelta(seconds=random.choice([-1, 0, 0, 1]))
+        end = random.choice([None, runs[-1], runs[-1] - SECOND])
+        yield Case(
+            ss.Windowed(wall, every=every, end=end, timezone=key),
+            random.choice(runs).astimezone(UTC) + beside,
+        )
+        count -= 1
+
+
+@pytest.mark.parametrize("chunk", range(2))
+def test_steps_of_seconds_about_changes_of_the_clocks(jsonata_engine: JsonataEngine, chunk: int) -> None:
+    asked = list(seconds_about_changes(500 + chunk, 300))
+    check_next(jsonata_engine, asked)
+    check_against_brute_force(jsonata_engine, asked)
+    shared = code(next_run_of("$job.kind", "$after"))
+    bound = [(shared, {"job": {"kind": case.timing.kind}, **case.bindings}) for case in asked]
+    assert many(jsonata_engine, bound) == answers(jsonata_engine, asked)
+
+
+def test_chains_of_seconds_over_changes_of_the_clocks(jsonata_engine: JsonataEngine) -> None:
+    assert check_chains(jsonata_engine, list(seconds_about_changes(510, 40))) > 500
+
+
+def test_of_runs_of_seconds_that_are_late_the_latest_is_found(jsonata_engine: JsonataEngine) -> None:
+    asked = [
+        (case, case.after + timedelta(seconds=100 * number))
+        for number, case in enumerate(seconds_about_changes(520, 60))
+    ]
+    check_latest(jsonata_engine, asked)
 
 
 # -- the latest of those that are late -----------------------------------------------------------------
@@ -277,6 +327,11 @@ HARD = [
         id="38,000 steps",
     ),
     pytest.param(ss.Rate(timedelta(minutes=1), start="1970-01-01T00:00Z"), "2199-01-01T00:00", id="minutes"),
+    pytest.param(
+        ss.Windowed("1970-01-01T00:00", every=ss.Frequency(seconds=1), timezone="Africa/Casablanca"),
+        "2199-01-01T00:00",
+        id="seconds",
+    ),
 ]
 
 

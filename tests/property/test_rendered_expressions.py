@@ -68,6 +68,8 @@ SCHEDULES = [
     QUARTERS,
     ss.Cron("30 2 ? 3 SUN#5 2030/2", timezone="Africa/Casablanca"),
     ss.Windowed("2030-01-31T02:30", every=ss.Frequency(months=1), timezone="Europe/Paris"),
+    ss.Windowed("2030-03-31T01:59:50", every=ss.Frequency(seconds=10), timezone="Europe/Paris"),
+    ss.Windowed("2030-01-31T02:30", every=ss.Frequency(months=1, seconds=7), timezone="Europe/Paris"),
     ss.Rate(timedelta(minutes=1)),
     ss.Rate(timedelta(minutes=1), start="2030-01-01T00:00Z"),
     ss.OneTime("2031-05-05T05:05:05", timezone="Asia/Kolkata"),
@@ -319,6 +321,38 @@ def test_quick_runs_are_those_of_the_embedded_backend(
     player = play(jsonata_engine, wanted, DAY, max_events=700)
     assert begun(player) == embedded(wanted, DAY)
     assert len(player.executions) > 1 or len(player.calls) < 10
+
+
+@pytest.mark.parametrize(
+    ("start", "timezone"),
+    [
+        pytest.param("2030-01-06T23:59:55", "UTC", id="UTC"),
+        pytest.param("2030-01-07T05:30:03", "Asia/Kolkata", id="Kolkata"),
+        pytest.param("2020-02-29T00:00", "America/New_York", id="ten years before"),
+    ],
+)
+@pytest.mark.parametrize("seconds", [1, 10, 59])
+def test_runs_of_seconds_are_those_of_the_embedded_backend_over_many_executions(
+    jsonata_engine: JsonataEngine, start: str, timezone: str, seconds: int
+) -> None:
+    often = ss.Windowed(start, every=ss.Frequency(seconds=seconds), timezone=timezone)
+    wanted = job(schedule=often, overlap=ss.Overlap.QUEUE)
+    length = 100 * seconds * SECOND
+    player = play(jsonata_engine, wanted, length, max_events=500)
+    assert begun(player) == embedded(wanted, length)
+    assert 95 <= len(player.calls) <= 101
+    assert len(player.executions) > 2
+
+
+@pytest.mark.parametrize("takes", [12, 40])
+def test_runs_of_seconds_are_skipped_while_one_goes_on(jsonata_engine: JsonataEngine, takes: int) -> None:
+    often = ss.Windowed(START, every=ss.Frequency(seconds=10))
+    wanted = job(schedule=often, overlap=ss.Overlap.SKIP)
+    answer = lambda _called: Answer(takes * SECOND)  # noqa: E731 -- short
+    player = play(jsonata_engine, wanted, 10 * MINUTE, answer, max_events=300)
+    apart = -(-takes // 10) * 10  # the first instant at or after the end
+    expected = [START + 10 * SECOND + n * apart * SECOND for n in range(600 // apart)]
+    assert begun(player)[: len(expected)] == [(written(at), at) for at in expected]
 
 
 def test_queued_runs_begin_as_in_the_embedded_backend(jsonata_engine: JsonataEngine) -> None:

@@ -15,11 +15,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 import pytest
-from typing_extensions import Self
 
 import stepsched as ss
 from stepsched.backends.base import JobQuery
@@ -232,6 +230,23 @@ class TestThreads:
         assert len(held.asked) == 50
         assert len(held.threads) == aio._THREADS
         assert all(thread.daemon for thread in held.threads)
+
+    def test_no_more_calls_begin_than_there_are_threads_before_the_loop_takes_a_turn(
+        self, held: Held
+    ) -> None:
+        """So that calls which keep the interpreter busy keep the loop from its turn only for so long."""
+
+        async def main() -> None:
+            client = ss.AsyncSchedulerClient(held)
+            calls = [asyncio.create_task(client.get("job")) for _ in range(50)]
+            await until(lambda: len(held.asked) == aio._THREADS)
+            held.release.set()
+            threading.Event().wait(0.1)  # the loop stands still
+            assert len(held.asked) == aio._THREADS
+            await asyncio.gather(*calls)
+
+        run(main())
+        assert len(held.asked) == 50
 
     def test_one_client_serves_loop_after_loop(self, held: Held) -> None:
         held.release.set()
@@ -508,22 +523,6 @@ class Noted(ss.LocalBackend):
         super().close(timeout=timeout)
 
 
-class Entered(Noted):
-    """A backend that is an asynchronous context manager itself."""
-
-    async def __aenter__(self) -> Self:
-        self.notes.append(("aenter", threading.current_thread() is threading.main_thread()))
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.notes.append(("aexit", kind))
-
-
 class TestLife:
     def test_it_closes_the_backend_that_it_made(self) -> None:
         async def main() -> None:
@@ -583,29 +582,34 @@ class TestLife:
         assert backend.notes == [("start", None), ("stop", timedelta(seconds=3))]
         backend.close()
 
-    def test_a_backend_that_is_entered_by_itself_is_left_by_itself(self) -> None:
-        backend = Entered()
+    @pytest.mark.parametrize("whole", ["client", "backend"])
+    def test_coroutines_of_handlers_run_on_the_loop_that_it_was_entered_on(self, whole: str) -> None:
+        loops = list[asyncio.AbstractEventLoop]()
 
-        async def main() -> None:
-            async with ss.AsyncSchedulerClient(backend) as client:
-                assert await client.list() == []
-                raise ZeroDivisionError
+        async def handler() -> None:
+            loops.append(asyncio.get_running_loop())
 
-        with pytest.raises(ZeroDivisionError):
-            run(main())
-        assert backend.notes == [("aenter", True), ("aexit", ZeroDivisionError)]
+        async def fire(client: ss.AsyncSchedulerClient) -> None:
+            await client.wait(await client.run_now("job"), timeout=PATIENCE)
+
+        async def main(backend: ss.LocalBackend) -> None:
+            client = ss.AsyncSchedulerClient(backend)
+            await client.create(job(target=ss.HandlerTarget(handler)))
+            async with client if whole == "client" else backend:
+                await fire(client)
+                assert loops == [asyncio.get_running_loop()]
+                if whole == "client":  # another one, which was not entered, takes nothing away
+                    await ss.AsyncSchedulerClient(backend).close()
+                    await fire(client)
+                    assert loops[1] is loops[0]
+            if whole == "client":
+                backend.start()
+                await fire(client)
+                assert loops[-1] is not loops[0]
+
+        backend = ss.LocalBackend()
+        run(main(backend))
         backend.close()
-
-    def test_close_gives_such_a_backend_its_timeout_before_it_is_left(self) -> None:
-        backend = Entered()
-
-        async def main() -> None:
-            client = await ss.AsyncSchedulerClient(backend).__aenter__()
-            await client.close(timeout=2)
-
-        run(main())
-        assert [what for what, _ in backend.notes] == ["aenter", "close", "stop", "aexit"]
-        assert ("stop", 2) in backend.notes
 
 
 class Stack:

@@ -67,7 +67,9 @@ def assert_as_walked(jobs: list[ss.Job], since: datetime, until: datetime) -> Es
     colliding = [minute for minute in order if len(minutes[minute]) > 1]
     assert found.colliding_minutes == len(colliding)
     assert found.collisions == tuple(
-        BusyMinute(minute=minute, invocations=len(minutes[minute]), jobs=tuple(minutes[minute]))
+        BusyMinute(
+            minute=minute, invocations=len(minutes[minute]), jobs=tuple(dict.fromkeys(minutes[minute]))
+        )
         for minute in colliding[:25]
     )
     if order:
@@ -106,6 +108,18 @@ SCHEDULES: dict[str, ss.Schedule] = {
     "windowed-ends": ss.Windowed(
         "2030-03-20T00:00", end="2030-03-31T03:00", every=ss.Frequency(minutes=9), timezone=PARIS
     ),
+    "windowed-10-seconds": ss.Windowed(
+        "2030-03-31T00:59:55", end="2030-03-31T03:10:00", every=ss.Frequency(seconds=10), timezone=PARIS
+    ),
+    "windowed-7-seconds": ss.Windowed(
+        "2030-03-20T23:58:59", end="2030-03-22T00:00", every=ss.Frequency(seconds=7)
+    ),
+    "windowed-90-seconds": ss.Windowed("2029-12-01T00:00:20", every=ss.Frequency(seconds=90), timezone=PARIS),
+    "windowed-minute-and-1": ss.Windowed("2030-01-01T00:00", every=ss.Frequency(minutes=1, seconds=1)),
+    "windowed-50-seconds": ss.Windowed(
+        "2029-12-31T23:59:59.5", end="2030-01-01T00:04:00", every=ss.Frequency(seconds=50)
+    ),
+    "windowed-120-seconds": ss.Windowed("2030-01-01T00:00:59", every=ss.Frequency(seconds=120)),
     "windowed-mixed": ss.Windowed("2030-03-01T23:45", every=ss.Frequency(days=2, minutes=7), timezone=PARIS),
     "windowed-over": ss.Windowed("2029-01-01T00:00", end="2029-02-01T00:00", every=ss.Frequency(hours=1)),
 }
@@ -167,6 +181,26 @@ class TestCounts:
         assert found.peak is not None
         assert found.peak.minute == NEW_YEAR
         assert found.peak.invocations == 150
+
+    @pytest.mark.parametrize("step", [1, 7, 10, 45, 59, 60, 61, 90, 119, 3601])
+    @pytest.mark.parametrize("runs", [1, 2, 5, 200])
+    def test_of_a_grid_of_seconds_are_exact_to_the_last_run(self, step: int, runs: int) -> None:
+        end = NEW_YEAR + 41 * SECOND + (runs - 1) * step * SECOND
+        window = ss.Windowed(NEW_YEAR + 41 * SECOND, end=end, every=ss.Frequency(seconds=step))
+        found = assert_as_walked([job("grid", window)], NEW_YEAR - HOUR, end + 2 * HOUR)
+        assert found.invocations == runs
+
+    def test_of_a_run_every_10_seconds_are_six_in_each_minute_and_cost_six_times_as_much(self) -> None:
+        until = NEW_YEAR + 365 * DAY - SECOND
+        window = ss.Windowed("2030-01-01T00:00", every=ss.Frequency(seconds=10))
+        paid = Prices(free_invocations_per_month=0)
+        often = estimate([job("often", window)], NEW_YEAR, until, prices=paid)
+        each_minute = estimate([job("minute", every(1))], NEW_YEAR, until, prices=paid)
+        assert often.invocations == 6 * each_minute.invocations == 6 * 365 * 24 * 60
+        assert often.cost == 6 * each_minute.cost
+        assert often.peak is not None
+        assert often.peak.invocations == 6
+        assert str(often.peak) == "2030-01-01 00:00  6  often and 5 more"
 
     def test_take_both_ends_in(self) -> None:
         rate = job("rate", every(60, start=NEW_YEAR + 30 * SECOND))

@@ -108,6 +108,28 @@ def test_what_a_job_dumps_is_what_a_file_holds(write: Write) -> None:
     assert ss.load_jobs(path) == jobs
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("jobs.json", '[{"name": "tidy", "schedule": SCHEDULE, "target": TARGET}]'),
+        ("jobs.yaml", "- {name: tidy, schedule: SCHEDULE, target: TARGET}"),
+    ],
+)
+def test_a_step_of_seconds_is_read(write: Write, name: str, content: str) -> None:
+    schedule = '{"kind": "windowed", "start": "2030-01-01T00:00", "every": {"seconds": 10}}'
+    target = '{"kind": "command", "command": ["echo", "hi"]}'
+    path = write(name, content.replace("SCHEDULE", schedule).replace("TARGET", target))
+    often = ss.Windowed("2030-01-01T00:00", every=ss.Frequency(seconds=10))
+    assert ss.load_jobs(path) == [job().replace(schedule=often)]
+
+
+def test_half_a_second_is_refused_with_its_place(write: Write) -> None:
+    often = {"kind": "windowed", "start": "2030-01-01T00:00", "every": {"seconds": 0.5}}
+    reason = refusal(write("jobs.json", json.dumps([document(schedule=often)])))
+    assert "seconds" in reason
+    assert "0.5" in reason
+
+
 def test_a_job_of_several_targets_is_read_with_its_context_attributes(write: Write) -> None:
     request = {"reference": ss.context.EXECUTION_ID}
     wanted = ss.Job(
@@ -201,6 +223,113 @@ def test_all_mistakes_of_a_job_are_told_at_once(write: Write) -> None:
     assert "; overlap: Input should be 'allow', 'skip' or 'queue'; jitter: " in reason
 
 
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_all_mistakes_of_a_file_are_told_at_once(write: Write, suffix: str) -> None:
+    documents = [
+        document("a b", overlap="never"),
+        document("fine"),
+        document("fine"),
+        5,
+        document("c", jitter="-PT1S"),
+        document("c"),
+        document("c"),
+    ]
+    reason = refusal(write(f"jobs.{suffix}", json.dumps(documents)))
+    first, *lines = reason.split("\n  ")
+    assert first == "5 problems:"
+    assert [line.partition(": ")[0] for line in lines] == [
+        "job 1 ('a b')",
+        "job 4",
+        "job 5 ('c')",
+        "the name 'fine' stands twice",
+        "the name 'c' stands 3 times",
+    ]
+    assert "; overlap: Input should be" in lines[0]
+
+
+def test_what_is_said_of_a_job_is_bounded_whatever_the_file_holds(write: Write) -> None:
+    documents = [document("x" * 1_000_000), document("y", input="z" * 1_000_000)]
+    reason = refusal(write("jobs.json", json.dumps(documents)))
+    assert "1 to 64" not in reason  # after what was quoted
+    assert "job 2 ('y'): input: " in reason
+    assert "262,144" in reason
+    assert len(reason) < 5_000
+
+
+@pytest.mark.parametrize("place", ["input", "target", "schedule", "tags", "retry"])
+def test_a_part_that_nests_deeply_is_refused_as_part_of_its_job(write: Write, place: str) -> None:
+    nested: object = 1
+    for _ in range(500):
+        nested = {"a": nested}
+    text = json.dumps([document() | {place: nested}])
+    assert refusal(write("jobs.json", text)).startswith(f"job 1 ('tidy'): {place}")
+
+
+# -- aliases -----------------------------------------------------------------------------------------
+
+
+def test_aliases_and_merges_share_a_policy_among_the_jobs_of_a_file(write: Write) -> None:
+    content = (
+        "- &first\n  name: a\n  schedule: {kind: rate, every: PT1H}\n"
+        "  target: {kind: command, command: [echo, hi]}\n  retry: &patient {max_attempts: 9}\n"
+        "- <<: *first\n  name: b\n"
+        "- {name: c, schedule: {kind: rate, every: PT2H}, target: {kind: command, command: [x]},\n"
+        "   retry: *patient}\n"
+    )
+    jobs = ss.load_jobs(write("jobs.yaml", content))
+    assert [(each.name, each.retry.max_attempts) for each in jobs] == [("a", 9), ("b", 9), ("c", 9)]
+
+
+def test_a_long_file_may_share_much(write: Write) -> None:
+    """The bound grows with the file: these hold 117,000 values with their aliases written out."""
+    shared = ", ".join(str(number) for number in range(100))
+    head = YAML.format(name="j0") + f"  input: &numbers [{shared}]\n"
+    rest = "".join(YAML.format(name=f"j{number}") + "  input: *numbers\n" for number in range(1, 1_000))
+    jobs = ss.load_jobs(write("jobs.yaml", head + rest))
+    assert (len(jobs), jobs[-1].input) == (1_000, list(range(100)))
+
+
+def levels(depth: int, width: int) -> str:
+    """A list of lists that repeat the one before: ``width ** depth`` items of a few lines."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]" for n in range(1, depth))]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [
+        pytest.param(levels(9, 9), "100,000", id="nine levels of nine"),
+        pytest.param(levels(2_000, 2), "100,000", id="two thousand levels of two"),
+        pytest.param(
+            f"- &long [{', '.join('x' * 1_000)}]\n" + "- [*long]\n" * 1_000, "100,000", id="long times long"
+        ),
+        pytest.param(
+            "- &map {" + ", ".join(f"k{n}: 1" for n in range(1_000)) + "}\n" + "- {<<: *map}\n" * 1_000,
+            "100,000",
+            id="merges",
+        ),
+        pytest.param(
+            YAML.format(name="a")
+            + "  input:\n"
+            + "".join(f"    {line}\n" for line in levels(9, 9).splitlines()),
+            "100,000",
+            id="as the input of a job",
+        ),
+    ],
+)
+def test_aliases_that_make_much_of_little_are_refused(write: Write, content: str, most: str) -> None:
+    reason = refusal(write("jobs.yaml", content))
+    assert reason == f"its aliases stand for more than {most} values; repeat less by alias"
+
+
+def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
+    """A list of 99 items counts 100 wherever it stands, and what holds it all counts one."""
+    listed = f"- &long [{', '.join('x' * 99)}]\n"
+    within = listed + "- *long\n" * 998 + "- x\n" * 99
+    assert "job 1: Input should be a valid dictionary" in refusal(write("within.yaml", within))
+    assert "aliases" in refusal(write("beyond.yaml", within + "- x\n"))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
@@ -229,7 +358,14 @@ def test_all_mistakes_of_a_job_are_told_at_once(write: Write) -> None:
         pytest.param(
             "jobs.yaml", "- !!python/object/apply:os.system [exit]\n", "it is not YAML", id="python in yaml"
         ),
-        pytest.param("jobs.yaml", "- &a [*a]\n", "job 1: Input should be a valid dictionary", id="ring"),
+        pytest.param(
+            "jobs.yaml", "- 1\n- &a [1, *a]\n", "what stands at line 2 contains itself through", id="ring"
+        ),
+        pytest.param("jobs.yaml", "&a {b: {c: [*a]}}", "line 1 contains itself through an alias", id="wide"),
+        pytest.param("jobs.yaml", "[" * 9_000 + "]" * 9_000, "it nests too deeply", id="deep yaml"),
+        pytest.param("jobs.json", "[" * 90_000 + "]" * 90_000, "it nests too deeply", id="deep json"),
+        pytest.param("jobs.json", "[" + "9" * 9_000 + "]", "it is not JSON: Exceeds the limit", id="digits"),
+        pytest.param("jobs.yaml", "[" + "9" * 9_000 + "]", "it is not YAML: Exceeds the limit", id="digits"),
         pytest.param(
             "jobs.yaml",
             YAML.format(name="a") + "  input: {when: 2030-01-01}\n",
@@ -348,6 +484,16 @@ def test_a_name_that_is_neither_file_nor_module_is_answered_with_the_forms(name:
     reason = refusal(name)
     assert "No module named" in reason
     assert reason.endswith("; give a dotted module name or a path ending in .json, .yaml, .yml or .py")
+
+
+def test_a_module_that_lacks_another_says_which(write: Write, modules: None, tmp_path: Path) -> None:
+    path = write("jobs_lacking.py", "import no_such_library\n")
+    assert refusal(path) == "it fails on import: ModuleNotFoundError: No module named 'no_such_library'"
+    sys.path.insert(0, str(tmp_path))
+    try:
+        assert refusal("jobs_lacking") == "it fails on import: No module named 'no_such_library'"
+    finally:
+        sys.path.remove(str(tmp_path))
 
 
 def test_a_module_without_jobs_is_refused() -> None:

@@ -193,3 +193,15 @@ class TestLooks:
     def test_where_none_is_left_they_say_so(self, client: ss.SchedulerClient) -> None:
         assert str(client.upcoming(limit=5)) == "no run is left"
         assert "no run is left" in client.upcoming(limit=5)._repr_html_()
+
+
+def test_a_job_whose_next_run_nobody_can_tell_is_left_out() -> None:
+    record = ss.JobRecord(
+        job=job("job", ss.Rate(HOUR)),
+        status=ss.JobStatus.ACTIVE,
+        version=1,
+        created_at=T0,
+        updated_at=T0,
+        next_run=None,
+    )
+    assert list(ss.Upcoming([record], after=T0, until=T0 + DAY, limit=None)) == []

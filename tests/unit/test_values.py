@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+from collections.abc import Iterator
 from copy import copy, deepcopy
 from datetime import timedelta
+from enum import Enum
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+import stepsched
 import stepsched as ss
-from stepsched.values import Value, seconds_of
+from stepsched.values import StrEnum, Value, seconds_of
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 VALUES = [
@@ -239,3 +245,32 @@ class TestSecondsOf:
     def test_what_cannot_be_waited_for_is_a_value_error(self, value: timedelta | float) -> None:
         with pytest.raises(ValueError, match="expected grace of at least 0 seconds, got "):
             seconds_of(value, "grace")
+
+
+def _enums() -> Iterator[type[Enum]]:
+    """Every enum of words in the package, so that none is forgotten."""
+    for module in walk_packages(stepsched.__path__, "stepsched."):
+        if "contract" in module.name or module.name == "stepsched.pytest_plugin":
+            continue
+        for value in vars(import_module(module.name)).values():
+            if not isinstance(value, type) or value.__module__ != module.name or value is StrEnum:
+                continue
+            if issubclass(value, Enum) and issubclass(value, str):
+                yield value
+
+
+def test_the_package_has_enums_to_look_at() -> None:
+    assert {ss.JobStatus, ss.Overlap, ss.EventKind, ss.Metric} <= set(_enums())
+
+
+@pytest.mark.parametrize("enum", list(_enums()), ids=lambda each: each.__name__)
+def test_a_word_prints_as_it_is_written_and_shows_what_it_is(enum: type[Enum]) -> None:
+    for word in enum:
+        assert isinstance(word, str)
+        assert (str(word), f"{word}", f"{word:>40}".strip(), f"{word!s}") == (word.value,) * 4
+        assert type(str(word)) is str
+        assert "%s" % word == word.value  # noqa: UP031 -- as loggers do
+        assert repr(word) == f"<{enum.__name__}.{word.name}: {word.value!r}>"
+        assert (json.dumps(word), json.loads(json.dumps({word: 1}))) == (f'"{word.value}"', {word.value: 1})
+        assert pickle.loads(pickle.dumps(word)) is word
+        assert enum(word.value) is word

@@ -37,7 +37,7 @@ from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.asl.render.notices import NOTICE_EVENTS, NOTICE_TRANSITIONS, notices
 from stepsched.asl.render.renewal import RENEWAL_EVENTS, START, renew_rule, renewal_states, rest_rule
 from stepsched.asl.render.runs import Run, Ways, parallel, single
-from stepsched.asl.render.tasks import Message, call_of, check_call, check_input, places_of
+from stepsched.asl.render.tasks import Message, call_of, check_call, check_input, check_policies, places_of
 from stepsched.asl.render.timing import timing_of
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Choice, Fail, Pass, State, Succeed, Wait
@@ -123,6 +123,7 @@ class _Loop:
                 "execution has left for a run before it ends after a year"
             )
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
+        check_policies(job)
         check_input(job)
         self.parts = parts_of(job.target)
         self.partition = self.one_partition()

@@ -375,6 +375,19 @@ def places_of(target: Target) -> set[tuple[str, str]]:
     return {(match["partition"], match["region"]) for match in found}
 
 
+def check_policies(job: Job) -> None:
+    """Refuses the policies that no state machine keeps to.
+
+    Raises:
+        ValueError: Which, and what would.
+    """
+    if job.catch_up_within is not None:
+        raise ValueError(
+            f"catch_up_within {job.catch_up_within}: the machine leaves out no run for being late; "
+            "leave it out, or run the job on LocalBackend, which does that"
+        )
+
+
 def check_input(job: Job) -> None:
     """Refuses what of a job's data would be lost or become something else.
 

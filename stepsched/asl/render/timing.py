@@ -65,7 +65,7 @@ def _windowed(windowed: Windowed) -> Timing:
     origin = zone.moment(windowed.start)
     end = _last(None if windowed.end is None else zone.moment(windowed.end))
     months, days = windowed.every.total_months, windowed.every.total_days
-    elapsed = windowed.every.total_minutes * 60
+    elapsed = windowed.every.total_seconds
     plan: dict[str, Any] = {"origin": _seconds("start", origin)}
     if not months and not days:
         return Timing("grid", plan | {"every": elapsed, "end": end})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -52,6 +53,7 @@ from stepsched.jobs import (
     is_name,
     status_after,
 )
+from stepsched.schedules import AnySchedule
 from stepsched.sdk import check_place
 
 Item = TypeVar("Item")
@@ -384,7 +386,7 @@ class EventBridgeBackend(Backend):
         run = Run(
             id=int(now.timestamp() * 1_000_000),
             job=name,
-            scheduled_for=now,
+            scheduled_for=stored.job.schedule.localise(now),
             status=RunStatus.PENDING,
             trigger=Trigger.MANUAL,
         )
@@ -444,7 +446,29 @@ class EventBridgeBackend(Backend):
         arn = check_queue(queue_arn) or self._settings.dead_letter_arn
         if arn is None:
             raise ValueError("no queue is known: give queue_arn, or EventBridgeBackend(dead_letter_arn=...)")
-        return self._letters.read(arn, limit)
+        return self._in_their_zones(self._letters.read(arn, limit))
+
+    def _in_their_zones(self, letters: builtins.list[DeadLetter]) -> builtins.list[DeadLetter]:
+        """The letters, each scheduled in the zone of its job as that is defined now; in UTC where the job is
+        gone or cannot be read."""
+
+        def schedule_of(place: tuple[str, str]) -> AnySchedule | None:
+            group, name = place
+            try:
+                document = self._groups.document(name, group)
+                return None if document is None else self._read(document).job.schedule
+            except BackendError:  # a letter is worth more than its offset
+                return None
+
+        places = sorted({(letter.group, letter.job) for letter in letters})
+        found = dict(zip(places, self._service.each(schedule_of, places), strict=True))
+        return [
+            letter
+            if schedule is None
+            else letter.replace(scheduled_for=schedule.localise(letter.scheduled_for))
+            for letter in letters
+            for schedule in (found[letter.group, letter.job],)
+        ]
 
     def redrive(self, run: Run) -> Run:
         """Runs a dead letter again, with its own payload and the job's present target, as :meth:`run_now`
@@ -457,7 +481,7 @@ class EventBridgeBackend(Backend):
             raise InvalidTransitionError(run.job, "not among dead_letters()", "redrive a run of")
         if run.truncated:
             raise InvalidTransitionError(run.job, "a dead letter whose payload was cut", "redrive a run of")
-        if LOOK_ALIKE.search(run.payload):
+        if re.search(LOOK_ALIKE, run.payload):
             raise InvalidTransitionError(
                 run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
             )
@@ -483,7 +507,7 @@ class EventBridgeBackend(Backend):
         return Run(
             id=run.id,
             job=run.job,
-            scheduled_for=run.scheduled_for,
+            scheduled_for=stored.job.schedule.localise(run.scheduled_for),
             status=RunStatus.PENDING,
             trigger=run.trigger,
         )

@@ -157,6 +157,9 @@ def _check_policies(job: Job) -> None:
     if job.catch_up is not CatchUp.ALL:
         reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
         raise _refusal(job, reason, "CatchUp.ALL with a short Retry(max_age=)", local)
+    if job.catch_up_within is not None:
+        reason = f"catch_up_within {job.catch_up_within}: the service leaves out no run for being late"
+        raise _refusal(job, reason, "a short Retry(max_age=) ends the attempts of a late run", local)
     if job.notify is not None:
         reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
         raise _refusal(job, reason, "dead_letter=QueueTarget(...) keeps the run", machine, local)

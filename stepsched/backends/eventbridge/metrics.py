@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.htm
 
 from __future__ import annotations
 
-from enum import Enum
+from stepsched.values import StrEnum
 
 NAMESPACE = "AWS/Scheduler"
 DIMENSION = "ScheduleGroup"
 """The only dimension: nothing is counted for a single schedule. All are counts, delivered at best effort."""
 
 
-class Metric(str, Enum):
+class Metric(StrEnum):
     """The names of the metrics, in the namespace ``AWS/Scheduler`` by ``ScheduleGroup``."""
 
     ATTEMPTS = "InvocationAttemptCount"

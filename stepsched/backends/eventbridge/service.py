@@ -110,8 +110,6 @@ class Service:
             BackendError: As the table in ``sdk`` says; CLOSED once it has been closed.
             InvalidScheduleError: The service refuses the expression.
         """
-        if self._pause.is_set():
-            raise closed("scheduler", operation)
         pause = 1.0
         role = str(parameters.get("Target", {}).get("RoleArn"))
         while True:
@@ -134,6 +132,8 @@ class Service:
             wait = self._buckets[operation].take(self._clock.monotonic())
         if wait:
             self._pause.wait(wait)
+        if self._pause.is_set():
+            raise closed("scheduler", operation)
         with self._places, mapped("scheduler", operation):
             answer = self._send(operation, parameters)
         wanted = _MEMBERS.get(operation)

@@ -9,6 +9,7 @@ from typing import Any
 
 from stepsched.backends.eventbridge.documents import Stored
 from stepsched.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
+from stepsched.schedules.zones import UTC
 
 RUN_PREFIX = "stepsched-run-"
 """How their names begin; no job may have such a name."""
@@ -54,13 +55,13 @@ def write_run(stored: Stored, key: str, *, scheduled_for: datetime, now: datetim
     The service's precision is the minute, so it starts within the minute after the next full one; a
     moment that has passed when the request arrives might never come.
     """
-    at = (now + timedelta(seconds=65)).replace(second=0, microsecond=0, tzinfo=None)
+    at = (now.astimezone(UTC) + timedelta(seconds=65)).replace(second=0, microsecond=0, tzinfo=None)
     request = {
         key: value for key, value in stored.document.items() if key in ("GroupName", "Target", "KmsKeyArn")
     }
     attributes = {
         SCHEDULE_ARN: stored.document.get("Arn", ""),
-        SCHEDULED_TIME: f"{scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
+        SCHEDULED_TIME: f"{scheduled_for.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
     text = request["Target"].get("Input", "{}")
     return request | {

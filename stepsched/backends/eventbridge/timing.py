@@ -15,6 +15,10 @@ from stepsched.schedules.zones import UTC, load_zone
 
 _SECOND = timedelta(seconds=1)
 ELSEWHERE = ("LocalBackend runs it as it stands",)
+ON_STEP_FUNCTIONS = (
+    "StepFunctionsBackend runs it as it stands",
+    "render_asl(job) gives a state machine that does",
+)
 
 
 class Timing(NamedTuple):
@@ -72,6 +76,8 @@ def _instead(schedule: AnySchedule) -> tuple[str, ...]:
             return ("two jobs, one a day field", *ELSEWHERE)
         case Rate():
             return ("a start of whole seconds", *ELSEWHERE)
+        case Windowed(start=start) if not start.microsecond:
+            return (*ELSEWHERE, *ON_STEP_FUNCTIONS)
     return ELSEWHERE
 
 

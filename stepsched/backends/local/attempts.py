@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 from stepsched.backends.local.rows import Claim
@@ -50,6 +52,8 @@ class Outcome(NamedTuple):
     traceback: str | None = None
     lingering: bool = False
     """Whether the call goes on, although nobody awaits it any more."""
+    late: tuple[Future[str | None], ...] = ()
+    """The parts of it that do."""
 
 
 def undelivered(job: Job | None) -> int:
@@ -81,5 +85,7 @@ class Running:
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self.thread: threading.Thread | None = None
+        self.since = monotonic()
+        """When it was claimed, on the machine's monotonic clock, whatever clock the backend has."""
         self.handed_back = False
         """Whether it waits to be started again, unless its outcome comes first."""

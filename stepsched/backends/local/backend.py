@@ -45,8 +45,8 @@ from stepsched.values import seconds_of
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
 """Seconds that ``stop`` waits at most in the thread of an event loop, which it keeps from running."""
-_UNHEARD = 0.5
-"""Seconds after which a signal is noticed that came at a moment in which it wakes nobody."""
+_WAKE_UP = 0.2
+"""Seconds between two looks for a signal."""
 _BACKFILLED_AT_ONCE = 10_000
 """Runs that one call of ``backfill`` records."""
 
@@ -469,7 +469,7 @@ class LocalBackend(Backend):
             signal.signal(number, hear)
         try:
             self.start()
-            _heard(told)
+            _next(told)
             self._stop_unless_told_again(seconds, told)
         finally:
             self._engine.stop(0)
@@ -482,13 +482,21 @@ class LocalBackend(Backend):
             told.put(0)
 
         threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
-        while _heard(told):  # the number of a signal, or that it has ended
+        while _next(told):  # the number of a signal, or that it has ended
             self._engine.hurry()
+
+    def run_coroutines_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Lets coroutine handlers run on this event loop, as ``async with`` does with the running one.
+
+        Args:
+            loop: One that runs while the backend fires. None: one of the backend's own.
+        """
+        self._invoker.loops.enter(loop)
 
     async def __aenter__(self) -> Self:
         """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
         locks."""
-        self._invoker.loops.enter(asyncio.get_running_loop())
+        self.run_coroutines_on(asyncio.get_running_loop())
         self.start()
         return self
 
@@ -514,7 +522,7 @@ class LocalBackend(Backend):
         try:
             await ended
         finally:
-            self._invoker.loops.enter(None)
+            self.run_coroutines_on(None)
 
     def run_until(self, until: datetime) -> int:
         """Plays time up to an instant on a clock that can be set, and runs what comes due.
@@ -587,12 +595,12 @@ def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
     return LocalBackend(path, **options)
 
 
-def _heard(told: SimpleQueue[int]) -> int:
-    """The next signal. A signal that comes just before the wait begins is seen only when that ends (so it is
-    in every Python), and none may be left unseen."""
+def _next(told: SimpleQueue[int]) -> int:
+    """What is told next, to the main thread. A signal that comes in the moment before it waits is handled
+    only when it wakes up, so it does so by itself now and then."""
     while True:
         try:
-            return told.get(timeout=_UNHEARD)
+            return told.get(timeout=_WAKE_UP)
         except Empty:
             continue
 

@@ -11,9 +11,11 @@ import atexit
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from weakref import WeakSet
 
@@ -37,8 +39,8 @@ class Database:
         """
         self.path = None if path is None else Path(path).absolute()
         self.lock = threading.RLock()
-        self._shown = path
-        self._owner = 0
+        self.shown = path
+        self.owner = 0
         """The thread that is inside a transaction."""
         self._pid = os.getpid()
         self._closed = False
@@ -46,7 +48,7 @@ class Database:
         """Why the connection is of no use any more."""
         self._open: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        with _mapped("open", self._shown):
+        with _mapped("open", self.shown):
             self._connect()
 
     @property
@@ -85,7 +87,7 @@ class Database:
             timeout=_BUSY,
         )
         try:
-            _prepare(db, self._shown)
+            _prepare(db, self.shown)
         except BaseException:
             db.close()
             raise
@@ -99,7 +101,7 @@ class Database:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             if path.is_file() and path.stat().st_size and not self._is_open_here():
-                _refuse_foreign(path, self._shown)
+                _refuse_foreign(path, self.shown)
         except OSError:  # SQLite says what is wrong
             return
 
@@ -129,32 +131,33 @@ class Database:
     def is_closed(self) -> bool:
         return self._closed
 
-    @contextmanager
-    def transaction(self, operation: str) -> Iterator[None]:
+    def transaction(self, operation: str) -> AbstractContextManager[None]:
         """Everything inside happens or nothing does. Nested ones join the outer one."""
-        with self.lock, _mapped(operation, self._shown):
-            if self._owner:
-                yield
-                return
-            db = self.connection
-            self._look_at_file(operation)
-            try:
-                self._owner = threading.get_ident()
-                db.execute("BEGIN IMMEDIATE")
-                yield
+        return _Transaction(self, operation)
+
+    def begin(self, operation: str) -> None:
+        """For :meth:`transaction`; the lock must be held."""
+        db = self.connection
+        self._look_at_file(operation)
+        self.owner = threading.get_ident()
+        db.execute("BEGIN IMMEDIATE")
+
+    def end(self, *, commit: bool) -> None:
+        """For :meth:`transaction`; the lock must be held."""
+        db = self._open
+        try:
+            if db is not None and commit:
                 db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:  # SQLite ends some failures itself, such as a full disk
-                    db.execute("ROLLBACK")
-                raise
-            finally:
-                self._owner = 0
+        finally:
+            self.owner = 0
+            if db is not None and db.in_transaction:  # SQLite ends some failures itself, such as a full disk
+                db.execute("ROLLBACK")
 
     def rows(self, sql: str, values: Any = ()) -> list[Any]:
         """The rows of a query."""
-        if self._owner == threading.get_ident() and self._open is not None:  # inside its transaction
+        if self.owner == threading.get_ident() and self._open is not None:  # inside its transaction
             return self._open.execute(sql, values).fetchall()
-        with self.lock, _mapped("read", self._shown):
+        with self.lock, _mapped("read", self.shown):
             return self.connection.execute(sql, values).fetchall()
 
     # -- the file underneath ---------------------------------------------------------------------------
@@ -171,7 +174,7 @@ class Database:
     def _look_at_file(self, operation: str) -> None:
         if self.path is not None and self._seen() != self._identity:
             detail = (
-                f"{self._shown} was deleted or replaced while it was open; what is written now would be"
+                f"{self.shown} was deleted or replaced while it was open; what is written now would be"
                 " lost: "
                 "end this program, put the file back, and start again"
             )
@@ -182,7 +185,7 @@ class Database:
     def before_fork(self) -> None:
         """No connection to a file lives through a fork: SQLite's locks would be neither process's."""
         self.lock.acquire()
-        if self.path is not None and self._open is not None and not self._owner and self._pid == os.getpid():
+        if self.path is not None and self._open is not None and not self.owner and self._pid == os.getpid():
             self._open.close()
             self._open = None
 
@@ -199,7 +202,7 @@ class Database:
     def _leave_to_parent(self) -> None:
         """What was open at the fork stays the parent's; in this process it is neither used nor closed."""
         _LEFT.append(self._open)
-        self._open, self._owner = None, 0
+        self._open, self.owner = None, 0
         if self.path is None:
             detail = "jobs in memory are those of the process that made the backend"
         else:
@@ -210,11 +213,55 @@ class Database:
         )
 
 
+class _Transaction(AbstractContextManager[None]):
+    """A class rather than a generator: a run takes several of these."""
+
+    __slots__ = ("_database", "_is_nested", "_operation")
+
+    def __init__(self, database: Database, operation: str) -> None:
+        self._database = database
+        self._operation = operation
+        self._is_nested = False
+
+    def __enter__(self) -> None:
+        database = self._database
+        database.lock.acquire()
+        if database.owner:
+            self._is_nested = True
+            return
+        try:
+            database.begin(self._operation)
+        except BaseException as error:
+            database.owner = 0
+            database.lock.release()
+            self._raise_ours(error)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        database = self._database
+        try:
+            if not self._is_nested:
+                database.end(commit=error is None)
+        except BaseException as failure:
+            self._raise_ours(failure)
+            raise
+        finally:
+            database.lock.release()
+        if error is not None and not self._is_nested:
+            self._raise_ours(error)
+
+    def _raise_ours(self, error: BaseException) -> None:
+        if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
+            raise _ours(error, self._operation, self._database.shown) from error
+
+
 def _prepare(db: sqlite3.Connection, shown: object) -> None:
     db.execute(
         "PRAGMA page_size = 1024"
     )  # of a new file: a commit writes whole pages, and a run changes little
-    db.execute("PRAGMA journal_mode = WAL")
+    _use_log(db)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 4000")
     db.execute("BEGIN IMMEDIATE")
@@ -227,6 +274,20 @@ def _prepare(db: sqlite3.Connection, shown: object) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    """Puts a file into WAL mode. While another process does the same, SQLite refuses that without waiting."""
+    ends_at = time.monotonic() + _BUSY
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not str(error).startswith("database is locked") or time.monotonic() > ends_at:
+                raise
+            threading.Event().wait(0.01)
+        else:
+            return
 
 
 def _version(db: sqlite3.Connection, shown: object) -> int:
@@ -341,20 +402,24 @@ _ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
 )
 
 
+def _ours(error: sqlite3.Error | UnicodeDecodeError, operation: str, path: object) -> BackendError:
+    """An error of SQLite as our callers are told it."""
+    text = str(error)
+    where = "" if path is None else f"{path}: "
+    if isinstance(error, UnicodeDecodeError):  # how sqlite3 answers text that is none
+        detail = f"{where}the file is damaged; restore a copy ({text})"
+        return BackendError("sqlite", operation, "CORRUPT", detail=detail)
+    for beginning, kind, code, advice in _ERRORS:
+        if text.startswith(beginning):
+            again = kind is BackendUnavailableError
+            return kind("sqlite", operation, code, retryable=again, detail=f"{where}{advice} ({text})")
+    return BackendError("sqlite", operation, type(error).__name__, detail=f"{where}{text}")
+
+
 @contextmanager
 def _mapped(operation: str, path: object) -> Iterator[None]:
     """Turns SQLite's errors into ours."""
     try:
         yield
-    except UnicodeDecodeError as error:  # how sqlite3 answers text that is none
-        detail = f"{path}: the file is damaged; restore a copy ({error})"
-        raise BackendError("sqlite", operation, "CORRUPT", detail=detail) from error
-    except sqlite3.Error as error:
-        text = str(error)
-        where = "" if path is None else f"{path}: "
-        for beginning, kind, code, advice in _ERRORS:
-            if text.startswith(beginning):
-                again = kind is BackendUnavailableError
-                detail = f"{where}{advice} ({text})"
-                raise kind("sqlite", operation, code, retryable=again, detail=detail) from error
-        raise BackendError("sqlite", operation, type(error).__name__, detail=f"{where}{text}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _ours(error, operation, path) from error

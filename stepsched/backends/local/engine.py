@@ -18,6 +18,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import TypeVar
 from weakref import WeakSet
@@ -28,6 +29,7 @@ from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
 from stepsched.backends.local.listeners import Listeners
 from stepsched.backends.local.outcomes import GRACE, too_long, trace, words
+from stepsched.backends.local.parts import PartsFailedError
 from stepsched.backends.local.playing import Player
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.process import end_commands, worker_name
@@ -44,6 +46,12 @@ _log = logging.getLogger("stepsched.local")
 _real = SystemClock()
 _RENEW = 5.0
 """Seconds between two renewals of the lease."""
+_QUICK = 0.0005
+"""Seconds: where calls are quicker than this on average, few threads do more than many."""
+_ENOUGH = 2
+"""Threads for quick calls."""
+_HELD_UP = timedelta(milliseconds=2)
+"""A call that takes longer than this is not counted among them."""
 _TIDY = 60.0
 """Seconds between two looks at old history, and at what could not be imported."""
 _LOOK = timedelta(seconds=1)
@@ -119,6 +127,8 @@ class Engine:
         """Calls that go on and that nobody awaits."""
         self._unserved = True
         """Whether there may be runs that nobody was free for."""
+        self._mean_time = 1.0
+        """Seconds that a call has taken of late."""
         self._unreachable: str | None = None
         """Why the store failed last; None: it works."""
         self._close: Callable[[], object] | None = None
@@ -213,7 +223,8 @@ class Engine:
                 self._start_dispatcher()
         self._wake.set()
         if me is not thread and not self._listeners.is_here():
-            request.done.wait()
+            while not request.done.wait(0.5):  # so that a signal of the moment before is handled
+                continue
 
     def hurry(self, timeout: float = 0) -> None:
         """Whoever waits in :meth:`stop` waits no longer than this many seconds."""
@@ -334,15 +345,29 @@ class Engine:
         self._housekeeping(now)
         self._time_out_attempts()
         self._unserved = True  # a thread that is free from here on says so
-        places = self._pool.places()
+        places = min(self._pool.places(), self._useful_threads() - self._pool.busy)
         attempts, more = self._turn(list(self._outcomes), places, due_by=now)
         for attempt in attempts:
             self._pool.submit(attempt)
         self._send()
-        self._unserved = len(attempts) == places
-        if more or (places and self._unserved and self._pool.can_grow):
+        self._unserved = len(attempts) >= places
+        if more or (places > 0 and self._unserved and self._pool.can_grow):
             return timedelta(0)
-        return self._until_next_event()
+        pause = self._until_next_event()
+        return min(pause, _HELD_UP) if self._unserved and self._calls_are_quick else pause
+
+    @property
+    def _calls_are_quick(self) -> bool:
+        return self._mean_time < _QUICK
+
+    def _useful_threads(self) -> int:
+        """How many threads speed things up. Where calls are quick, the file is what they wait for, and more
+        of them only get in each other's way; one that is held up by a longer call makes room for another."""
+        if not self._calls_are_quick:
+            return self._size
+        since = _real.monotonic() - _HELD_UP.total_seconds()
+        held_up = sum(1 for running in list(self._running.values()) if running.since < since)
+        return min(_ENOUGH + held_up, self._size)
 
     def _send(self) -> None:
         """Hands letters and imports to their threads."""
@@ -469,18 +494,24 @@ class Engine:
             return None
         running.thread = threading.current_thread()
         outcome = self._call(attempt, BaseException)  # nobody else could act on it in this thread
+        self._mean_time += (_real.monotonic() - running.since - self._mean_time) / 8
         self._recording.add(attempt.key)
         try:
             if self._running.pop(attempt.key, None) is None:
                 self._after_all(running, outcome)
                 return None
-            return self._record_and_claim(outcome)
+            following = self._record_and_claim(outcome)
+            if outcome.late:  # and recorded as such
+                self._await_parts(running, outcome)
+            return following
         finally:
             self._recording.discard(attempt.key)
 
     def _record_and_claim(self, outcome: Outcome) -> Attempt | None:
         """Records an outcome and begins the next run, if there is one, in one transaction."""
         goes_on = self._request is None and self._thread is not None and not self._outcomes
+        if goes_on and self._calls_are_quick and self._pool.busy > _ENOUGH:
+            goes_on, self._unserved = False, True
         try:
             attempts = self._turn([outcome], 1 if goes_on else 0, due_by=None)[0]
         except BackendError:  # the dispatcher says so when it meets it too
@@ -495,6 +526,17 @@ class Engine:
         elif outcome.error is not None or self._letters or self.turns.imports or self._request is not None:
             self.wake()
         return attempts[0] if attempts else None
+
+    def _await_parts(self, running: Running, outcome: Outcome) -> None:
+        """Some parts of a run go on, although it has failed: their end is the end of the call."""
+        self._left_behind[running.attempt.key] = running
+
+        def ended(_part: object) -> None:
+            if all(part.done() for part in outcome.late) and running.attempt.key in self._left_behind:
+                self._after_all(running, outcome)
+
+        for part in outcome.late:
+            part.add_done_callback(ended)
 
     def _after_the_end(self) -> None:
         """The last call of an engine that was stopped by itself: nobody else ends the lease."""
@@ -527,11 +569,13 @@ class Engine:
         self, attempt: Attempt, caught: type[BaseException] | tuple[type[BaseException], ...]
     ) -> Outcome:
         output = error = where = None
+        late: tuple[Future[str | None], ...] = ()
         try:
             output = self._invoker.call(attempt.job, attempt.claim.run)
         except caught as failure:  # whatever user code raises is the outcome
             error, where = words(failure), trace(failure)
-        return Outcome(attempt, self._clock.now(), output, error, where)
+            late = failure.late if isinstance(failure, PartsFailedError) else ()
+        return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late)
 
     def _examine(self, handler: str) -> None:
         """In a thread of its own: imports the module of a handler, which is user code."""

@@ -6,14 +6,15 @@ import importlib
 import inspect
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
-from functools import lru_cache
+from datetime import timezone
 from typing import get_args
 
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
+from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
 from stepsched.backends.local.process import only_here
 from stepsched.clock import Clock, PlayableClock
@@ -44,6 +45,8 @@ Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 """Called with the job, the run and what makes the call; answers what that answers."""
 _MOST_CHECKED = 10_000
+_SCALARS = (type(None), bool, int, float, str)
+"""Payloads that nobody can change, and that hold no context attribute."""
 Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 
 
@@ -173,7 +176,7 @@ class Invoker:
                 if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                     reason = f"{target.handler} is a generator function: calling it runs nothing"
                     raise UnsupportedError(job.name, "local", reason)
-                if _arguments(function, 2) is None:
+                if call_of(function, 2) is None:
                     reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
                     raise UnsupportedError(job.name, "local", reason)
             case CommandTarget():
@@ -212,8 +215,9 @@ class Invoker:
         return self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
 
     def _call_part(self, job: Job, run: Run, part: SingleTarget) -> str | None:
-        attributes = _attributes(job, run)
-        payload = fill(deepcopy(job.input), attributes)
+        attributes = _Attributes(job, run)
+        given = job.input
+        payload = given if type(given) in _SCALARS else fill(deepcopy(given), attributes)
         match part:
             case HandlerTarget() as target:
                 return self._answer(job, self._import(job, target), payload, run)
@@ -227,8 +231,12 @@ class Invoker:
                 return self._answer(job, handler, _filled(target, attributes), payload, run)
 
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
-        count = _arguments(function, len(arguments)) or 0
-        result = function(*arguments[:count])
+        call = call_of(function, len(arguments))
+        if call is None:
+            wanted = f"up to {len(arguments)} of target, input and run"
+            raise TypeError(f"{function!r} takes other arguments than {wanted}")
+        positional, keywords = call.arguments(arguments)
+        result = function(*positional, **keywords)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
             raise TypeError("the handler is a generator function: calling it runs nothing")
         if inspect.isawaitable(result):
@@ -256,6 +264,10 @@ class Invoker:
         except (Exception, SystemExit) as error:
             reason = f"{target.handler} cannot be imported: {_told(error)}"
             raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
+        home = getattr(found, "__module__", None) or type(found).__module__
+        if not self._is_allowed(f"{home}:"):  # what a module has imported is not its own
+            reason = f"{target.handler} is defined in {home}, which is not among the modules of handlers_from"
+            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
         if not callable(found):
             raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
         return found
@@ -269,14 +281,31 @@ class Invoker:
         return None
 
 
-def _attributes(job: Job, run: Run) -> dict[ContextText, str]:
-    """What stands for the context attributes of EventBridge Scheduler in this process."""
-    return {
-        SCHEDULE_ARN: f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}",
-        SCHEDULED_TIME: f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
-        EXECUTION_ID: f"{run.id}-{run.attempt}",
-        ATTEMPT_NUMBER: str(run.attempt),
-    }
+class _Attributes(Mapping[ContextText, str]):
+    """What stands for the context attributes of EventBridge Scheduler in this process, when asked for."""
+
+    def __init__(self, job: Job, run: Run) -> None:
+        self._job = job
+        self._run = run
+
+    def __getitem__(self, attribute: ContextText) -> str:
+        job, run = self._job, self._run
+        match attribute:
+            case str() if attribute == SCHEDULE_ARN:
+                return f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}"
+            case str() if attribute == SCHEDULED_TIME:
+                return f"{run.scheduled_for.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+            case str() if attribute == EXECUTION_ID:
+                return f"{run.id}-{run.attempt}"
+            case str() if attribute == ATTEMPT_NUMBER:
+                return str(run.attempt)
+        raise KeyError(attribute)
+
+    def __iter__(self) -> Iterator[ContextText]:
+        return iter((SCHEDULE_ARN, SCHEDULED_TIME, EXECUTION_ID, ATTEMPT_NUMBER))
+
+    def __len__(self) -> int:
+        return 4
 
 
 def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:
@@ -301,34 +330,8 @@ def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> Non
     if kind not in get_args(AwsTarget):
         names = ", ".join(each.__name__ for each in get_args(AwsTarget))
         raise TypeError(f"{target!r} is neither one of {names} nor a value of one")
-    if _arguments(handler, 3) is None:
+    if call_of(handler, 3) is None:
         raise ValueError(f"{handler!r} takes other arguments than up to (target, input, run)")
-
-
-def _arguments(function: Handler, most: int) -> int | None:
-    """How many positional arguments a function gets; None when it cannot be called so."""
-    try:
-        return _counted(function, most)
-    except TypeError:  # a callable that does not hash
-        return _count(function, most)
-
-
-def _count(function: Handler, most: int) -> int | None:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # a builtin without a signature
-        return 1
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    needed = [p for p in positional if p.default is p.empty]
-    keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if len(needed) > most or keywords:
-        return None
-    if not positional and any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 1
-    return min(len(positional), most)
-
-
-_counted = lru_cache(maxsize=1024)(_count)
 
 
 def _has_no_letters(job: Job) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from datetime import timedelta
@@ -65,12 +65,13 @@ class Parts:
         """
         answers = self._begin(target, run)
         left = {place: part for place, part in enumerate(target.targets) if place not in answers}
+        late: tuple[Future[str | None], ...] = ()
         if self._clock is None:
-            failures = _side_by_side(left, answers, limit, call)
+            failures, late = _side_by_side(left, answers, limit, call)
         else:
             failures = _in_order(left, answers, limit, call, self._clock)
         if failures:
-            raise PartsFailedError(target, failures) from next(iter(failures.values()))
+            raise PartsFailedError(target, failures, late) from next(iter(failures.values()))
         return _joined(answers[place] for place in range(len(target.targets)))
 
     def reset(self) -> None:
@@ -97,11 +98,18 @@ class Parts:
 class PartsFailedError(Exception):
     """Some parts of a target failed."""
 
-    def __init__(self, target: ParallelTarget, failures: Mapping[int, BaseException]) -> None:
+    def __init__(
+        self,
+        target: ParallelTarget,
+        failures: Mapping[int, BaseException],
+        late: Sequence[Future[str | None]] = (),
+    ) -> None:
         super().__init__(target, failures)
         self.target = target
         self.failures = failures
         """By the part's place."""
+        self.late = tuple(late)
+        """Parts whose calls go on, although nobody awaits them any longer."""
 
     def __str__(self) -> str:
         parts, room = self.target.targets, _NAMES // len(self.failures)
@@ -124,8 +132,12 @@ def _name(part: SingleTarget) -> str:
 
 def _side_by_side(
     left: Mapping[int, SingleTarget], answers: dict[int, str | None], limit: timedelta | None, call: Call
-) -> dict[int, BaseException]:
-    """Each part in a thread of its own, that nobody awaits any longer once it has taken too long."""
+) -> tuple[dict[int, BaseException], tuple[Future[str | None], ...]]:
+    """Each part in a thread of its own, that nobody awaits any longer once it has taken too long.
+
+    Returns:
+        The failures by place, and the parts that go on.
+    """
     futures = {place: Future[str | None]() for place in left}
     for place, future in futures.items():
         threading.Thread(
@@ -135,14 +147,18 @@ def _side_by_side(
             daemon=True,
         ).start()
     wait(futures.values(), None if limit is None else (limit + GRACE).total_seconds())
-    failures = dict[int, BaseException]()
+    failures, late = dict[int, BaseException](), list[Future[str | None]]()
     for place, future in futures.items():
-        error = future.exception() if future.done() else too_long(limit)
+        if not future.done():
+            late.append(future)
+            failures[place] = too_long(limit)
+            continue
+        error = future.exception()
         if error is None:
             answers[place] = future.result()
         else:
             failures[place] = error
-    return failures
+    return failures, tuple(late)
 
 
 def _work(future: Future[str | None], call: Call, part: SingleTarget) -> None:

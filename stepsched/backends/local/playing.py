@@ -49,7 +49,7 @@ class Player:
         self._recover(worker)
         try:
             while True:
-                self._play_present()
+                self._play_present(until)
                 event = self._store.next_event(clock.now())
                 if event is None or event > until:
                     break
@@ -91,11 +91,12 @@ class Player:
         self._letters.add(turn.letters)
         return turn.attempts, turn.more
 
-    def _play_present(self) -> None:
-        """One run after another, until nothing is left to do at this instant."""
+    def _play_present(self, until: datetime) -> None:
+        """One run after another, until nothing is left to do at this instant. A handler may move the clock
+        on; what comes due after the end of the play is left to the next one, or a play might never end."""
         while True:
             outcomes, self._outcomes = self._outcomes, []
-            attempts, more = self._take(outcomes, 1, self._clock.now())
+            attempts, more = self._take(outcomes, 1, min(self._clock.now(), until))
             for attempt in attempts:
                 self._outcomes.append(self._made(attempt))
             self._letters.deliver_all()

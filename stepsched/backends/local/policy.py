@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from random import Random
 from typing import NamedTuple
@@ -134,7 +134,7 @@ def notification_body(run: Run) -> dict[str, JsonValue]:
     error, _, cause = (run.error or "").partition(": ")
     return {
         "job": run.job,
-        "scheduled_for": f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}",
+        "scheduled_for": f"{run.scheduled_for.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
         "attempts": run.attempt,
         "error": error,
         "cause": cause,

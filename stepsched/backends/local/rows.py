@@ -118,24 +118,41 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
         trace,
     ) = columns[:22]  # fmt: skip
     try:
-        run = Run.model_construct(  # what the store holds was validated when it came in
-            id=key,
-            job=job,
-            scheduled_for=in_zone(instant(scheduled_for), zone),
-            status=_RUN_STATUS[status],
-            trigger=_TRIGGER[trigger],
-            attempt=attempt,
-            started_at=None if started_at is None else instant(started_at),
-            ended_at=None if ended_at is None else instant(ended_at),
-            restarted=bool(restarted),
-            error=error,
-            traceback=trace,
-            output=output,
-            pending_reason=(_HELD.get(held) or reason) if status == "pending" else None,
+        run = made_run(
+            {
+                "id": key,
+                "job": job,
+                "scheduled_for": in_zone(instant(scheduled_for), zone),
+                "status": _RUN_STATUS[status],
+                "trigger": _TRIGGER[trigger],
+                "attempt": attempt,
+                "started_at": None if started_at is None else instant(started_at),
+                "ended_at": None if ended_at is None else instant(ended_at),
+                "restarted": bool(restarted),
+                "error": error,
+                "traceback": trace,
+                "output": output,
+                "pending_reason": (_HELD.get(held) or reason) if status == "pending" else None,
+                "link": None,
+            }
         )
         return RunRow(run, job_id, instant(recorded_at), instant(start_after), failures, crashes)
     except (KeyError, ValueError, TypeError, OverflowError) as wrong:
         return DamagedRow(key, str(job), f"{type(wrong).__name__}: {wrong}")
+
+
+def made_run(fields: dict[str, Any]) -> Run:
+    """A run of these fields, all of them, as pydantic's ``model_construct`` makes it, in a third of the time:
+    what the store holds was validated when it came in."""
+    run = Run.__new__(Run)
+    for name, value in (
+        ("__dict__", fields),
+        ("__pydantic_fields_set__", set(fields)),
+        ("__pydantic_extra__", None),
+        ("__pydantic_private__", None),
+    ):
+        object.__setattr__(run, name, value)
+    return run
 
 
 _RUN_STATUS = {status.value: status for status in RunStatus}

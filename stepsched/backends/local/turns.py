@@ -295,7 +295,7 @@ class Turns:
 
     def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
         """Records how an attempt went, and what follows from it."""
-        attempt, at, output, error, where, lingering = outcome
+        attempt, at, output, error, where, lingering, _ = outcome
         claim, job = attempt.claim, attempt.job
         again, kind, status = None, EventKind.SUCCEEDED, RunStatus.SUCCEEDED
         held: str | None = None

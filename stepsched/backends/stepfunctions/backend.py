@@ -19,7 +19,7 @@ from stepsched.backends.stepfunctions.mends import Mender
 from stepsched.backends.stepfunctions.orders import order_of, warn_of_deafness
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
-from stepsched.backends.stepfunctions.runs import Runs
+from stepsched.backends.stepfunctions.runs import Runs, in_zone_of
 from stepsched.backends.stepfunctions.service import DISABLED, SUPERSEDED, Executions, checked_machine
 from stepsched.backends.stepfunctions.shape import INDEX
 from stepsched.backends.stepfunctions.stacks import find_stack
@@ -445,7 +445,7 @@ class StepFunctionsBackend(Backend):
         run = Run(
             id=run_id(name, version, now),
             job=name,
-            scheduled_for=now,
+            scheduled_for=row.job.schedule.localise(now),
             status=RunStatus.PENDING,
             trigger=Trigger.MANUAL,
         )
@@ -486,7 +486,7 @@ class StepFunctionsBackend(Backend):
             run = Run(
                 id=run_id(name, version, recorded_at),
                 job=name,
-                scheduled_for=instant.astimezone(now.tzinfo),
+                scheduled_for=instant,
                 status=RunStatus.PENDING,
                 trigger=Trigger.BACKFILL,
             )
@@ -516,9 +516,10 @@ class StepFunctionsBackend(Backend):
                 row, item["version"]["S"], "#status = :seen", {":seen": {"S": failed}}
             )
             if again is not None:
-                return self._runs.read(item).replace(
+                pending = self._runs.read(item).replace(
                     status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
                 )
+                return in_zone_of(row.job.schedule, pending)
             if not left:
                 raise ConflictError(run.job, row.version)
         raise AssertionError("the last attempt raises or returns")
@@ -532,6 +533,15 @@ class StepFunctionsBackend(Backend):
             instead = ("client.runs(name)", "a table of stepsched.deploy.template(...)")
             raise UnsupportedError("*", self.name, reason, instead)
         return iter(self._runs.list(query))
+
+    def run(self, run: Run) -> Run | None:
+        """The run as it is now. One that was passed over (``Overlap.SKIP``) is known by an earlier run's row,
+        to which its own instant does not lead."""
+        found = super().run(run)
+        if found is not None or run.status is not RunStatus.SKIPPED:
+            return found
+        skipped = self.runs(RunQuery(job=run.job, status=RunStatus.SKIPPED, until=run.scheduled_for))
+        return next((each for each in skipped if each.id == run.id), None)
 
     # -- values --------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from stepsched.asl.render.tasks import (
     call_of,
     check_call,
     check_input,
+    check_policies,
     has_attributes,
     topic_arguments,
 )
@@ -102,6 +103,7 @@ def _order(
 ) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget):
         raise ValueError("a run of several targets has no state in the shared machine; render_asl(job) has")  # noqa: TRY004 -- about the job
+    check_policies(job)
     check_input(job)
     timing = timing_of(job.anchored(anchor))
     waits = job.overlap is not Overlap.ALLOW or job.is_one_time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -30,6 +31,7 @@ from stepsched.backends.stepfunctions.service import Executions
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.errors import JobNotFoundError, ScheduleWarning
 from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus
+from stepsched.schedules import AnySchedule
 
 _SECOND = timedelta(seconds=1)
 _LAST_YEAR = 9999
@@ -71,7 +73,14 @@ class Runs:
         if query.limit is not None:
             fitting.sort(key=lambda run: (run.scheduled_for, run.id))
             fitting = fitting[max(0, len(fitting) - query.limit) :]
-        return sorted(fitting, key=lambda run: run.id)
+        return self._in_their_zones(sorted(fitting, key=lambda run: run.id))
+
+    def _in_their_zones(self, runs: Sequence[Run]) -> builtins.list[Run]:
+        """The runs, each scheduled in the zone of its job as that is defined now; in UTC where the job is
+        gone or cannot be read."""
+        names = dict.fromkeys(run.job for run in runs)
+        found = {item["name"]["S"]: _schedule_in(item) for item in self._table.items(map(key, names))}
+        return [in_zone_of(found.get(run.job), run) for run in runs]
 
     def _of_job(self, query: RunQuery, name: str) -> Iterator[Item]:
         low, high = _range(query)
@@ -167,8 +176,9 @@ class Runs:
     def latest(self, rows: Iterable[Row]) -> dict[str, Run]:
         """For each job the run that started latest."""
         found: dict[str, Run] = {}
-        keys = {}
+        keys, schedules = {}, {}
         for row in rows:
+            schedules[row.job.name] = row.job.schedule
             if row.claim is not None:
                 found[row.job.name] = self._claimed(row.job.name, row.claim)
             elif row.last is not None:
@@ -176,7 +186,7 @@ class Runs:
         for item in self._table.items(key(name, version) for name, version in keys.items()):
             run = self.read(item)
             found[run.job] = run
-        return found
+        return {name: in_zone_of(schedules[name], run) for name, run in found.items()}
 
     def find(self, run: Run) -> Item | None:
         """The row of a run; None where there is none."""
@@ -215,6 +225,23 @@ class Runs:
     def waiting(self, name: str) -> Iterator[Item]:
         """The rows of all runs of a job, those that wait among them."""
         return self._table.query(name)
+
+
+def _schedule_in(item: Item) -> AnySchedule | None:
+    """The schedule of a current row. None: it cannot be read, which whoever asks for jobs is told."""
+    try:
+        return read_job(item).schedule
+    except (KeyError, ValueError):
+        return None
+
+
+def in_zone_of(schedule: AnySchedule | None, run: Run) -> Run:
+    """The run, scheduled in the zone of the schedule; itself where there is none."""
+    if schedule is None:
+        return run
+    moment = schedule.localise(run.scheduled_for)
+    is_there = moment.utcoffset() == run.scheduled_for.utcoffset()
+    return run if is_there else run.replace(scheduled_for=moment)
 
 
 def _range(query: RunQuery) -> tuple[str, str]:

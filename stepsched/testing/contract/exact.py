@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
+from stepsched.backends.base import Backend
+from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeJob, Play, refused
 
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
@@ -32,6 +35,24 @@ def test_a_week_runs_by_its_zone_and_in_order(
     order = list(schedules)  # runs of one instant come in the order of creation
     assert calls == sorted(expected, key=lambda call: (call[1], order.index(call[0])))
     assert attempts == len(expected)
+
+
+def test_a_step_of_seconds_runs_at_each_of_its_instants(
+    client: ss.SchedulerClient,
+    backend: Backend,
+    job: MakeJob,
+    play: Play,
+    calls: Calls,
+    abilities: Abilities,
+) -> None:
+    often = ss.Windowed(MONDAY, end=MONDAY + MINUTE, every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    if not abilities.seconds:
+        with refused(backend, "job"):
+            client.create(job(schedule=often))
+        return
+    client.create(job(schedule=often))
+    play(MONDAY + 2 * MINUTE)
+    assert calls == [("job", MONDAY + 10 * SECOND * k) for k in range(1, 7)]
 
 
 def test_a_rate_without_start_runs_at_its_creation(

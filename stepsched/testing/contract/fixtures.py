@@ -36,6 +36,8 @@ class Abilities:
     """Keeps earlier definitions."""
     calendar: bool = True
     """Runs calendar steps that no cron expression says."""
+    seconds: bool = True
+    """Runs steps that are not of whole minutes."""
     crontab: bool = True
     """Runs crontab lines whose two day fields mean either."""
     fractions: bool = True
@@ -48,6 +50,8 @@ class Abilities:
     """Holds a run back while an earlier one goes on."""
     catch_up: bool = True
     """Leaves out what came due while nobody was there to start it."""
+    catch_up_within: bool = True
+    """Leaves out a run that could not begin in time."""
     on_failure: bool = True
     """Pauses a job when one of its runs has failed for good."""
     notify: bool = True

@@ -246,3 +246,27 @@ class TestDeadLetters:
         client.cancel("bad")
         with pytest.raises(ss.InvalidTransitionError, match="gone"):
             client.redrive(letter)
+
+
+def test_a_run_that_has_ended_is_waited_for_no_longer(
+    client: ss.SchedulerClient, job: MakeJob, play: Play
+) -> None:
+    client.create(job())
+    run = client.run_now("job")
+    play(MONDAY + DAY)
+    ended = client.wait(run)
+    assert (ended.id, ended.status, ended.trigger) == (run.id, ss.RunStatus.SUCCEEDED, ss.Trigger.MANUAL)
+    assert [client.wait(each, timeout=0) for each in client.runs("job")] == client.runs("job")
+
+
+def test_a_run_that_nobody_knows_is_not_waited_for(
+    client: ss.SchedulerClient, job: MakeJob, play: Play
+) -> None:
+    client.create(job())
+    run = client.run_now("job")
+    play(MONDAY + DAY)
+    for foreign in (run.replace(id=run.id + 1), run.replace(job="nobody")):
+        with pytest.raises(
+            ss.RunNotFoundError, match=f"run {foreign.id} of job {foreign.job!r} is not known"
+        ):
+            client.wait(foreign, timeout=0)

@@ -37,6 +37,16 @@ NOTE = "stepsched.testing.contract.handlers:note"
             },
             id="two days where the clocks change",
         ),
+        pytest.param(
+            "seconds",
+            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(seconds=10))},
+            id="ten seconds",
+        ),
+        pytest.param(
+            "seconds",
+            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(minutes=1, seconds=30))},
+            id="a minute and a half",
+        ),
         pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
         pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
         pytest.param("short_jitter", {"jitter": timedelta(seconds=90)}, id="jitter"),
@@ -44,6 +54,7 @@ NOTE = "stepsched.testing.contract.handlers:note"
         pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
         pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
+        pytest.param("catch_up_within", {"catch_up_within": HOUR}, id="catch up within"),
         pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
         pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
         pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
@@ -90,6 +101,8 @@ def test_runs_are_recorded_or_refused(
     if abilities.keeps_runs:
         assert [each.id for each in client.runs("job")] == [each.id for each in client.runs()] == [run.id]
         return
+    with refused(backend, "job"):
+        client.wait(run)
     for name in ("job", None):
         for status in (None, *(status for status in ss.RunStatus if status is not ss.RunStatus.FAILED)):
             with refused(backend, name or "*"):

@@ -182,6 +182,29 @@ class TestList:
         assert next(records, None) is None
 
 
+class TestUpcoming:
+    def test_every_job_goes_on_from_its_next_run(
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play
+    ) -> None:
+        client.create(job("daily"))
+        client.create(job("other", group="other"))
+        client.create(job("rate", schedule=ss.Rate(5 * HOUR)))
+        client.create(job("once", schedule=ss.OneTime(NINE + DAY)))
+        client.create(job("paused"))
+        client.pause("paused")
+        play(MONDAY + HOUR)
+        until = MONDAY + 3 * DAY
+        found = list(client.upcoming(until=until))
+        assert [run.at for run in found] == sorted(run.at for run in found)
+        assert {run.job.name for run in found} == {"daily", "other", "rate", "once"}
+        for record in client.list(status="active"):
+            runs = [run for run in found if run.job.name == record.name]
+            assert runs[0].at == record.next_run
+            assert {repr(run.job) for run in runs} == {repr(record.job)}
+            assert len(runs) == {"once": 1, "rate": 14}.get(record.name, 3)
+        assert [run.job.name for run in client.upcoming(limit=1, group="other")] == ["other"]
+
+
 class TestUpdate:
     def test_gives_the_next_version_and_the_new_next_run(
         self, client: ss.SchedulerClient, job: MakeJob, tolerance: timedelta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ from botocore.config import Config
 import stepsched as ss
 from stepsched.backends.eventbridge import EventBridgeBackend
 from stepsched.testing import FakeClock
+from stepsched.threads import DaemonExecutor
 from tests.parts.scheduler_stub import ACCOUNT, BODIES, ERRORS, SchedulerStub
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -237,6 +239,25 @@ class TestVerbs:
         client.create(job())
         with pytest.raises(ss.UnsupportedError):
             verb(client)
+
+    @pytest.mark.parametrize(
+        "verb",
+        [
+            pytest.param(lambda client, often: client.create(often), id="create"),
+            pytest.param(lambda client, often: client.update(often), id="update"),
+            pytest.param(lambda client, often: client.create_many([job("other"), often]), id="create_many"),
+            pytest.param(lambda client, often: client.plan([job("other"), often]), id="plan"),
+            pytest.param(lambda client, often: client.apply([job("other"), often]), id="apply"),
+        ],
+    )
+    def test_a_step_of_seconds_is_refused_before_any_call(
+        self, stub: SchedulerStub, client: ss.SchedulerClient, verb: Callable[[Any, ss.Job], object]
+    ) -> None:
+        often = job("often", schedule=ss.Windowed("2030-01-08T00:00", every=ss.Frequency(seconds=10)))
+        with pytest.raises(ss.UnsupportedError, match="no step of 10 seconds") as caught:
+            verb(client, often)
+        assert caught.value.job == "often"
+        assert stub.log == []
 
     def test_apply_converges_and_prunes_its_own_alone(
         self, stub: SchedulerStub, client: ss.SchedulerClient, clock: FakeClock
@@ -813,9 +834,13 @@ class TestRole:
     def test_not_any_longer_once_the_backend_is_closed(self, stub: SchedulerStub, make: MakeBackend) -> None:
         backend = make(role_wait=HOUR)
         stub.order("CreateSchedule", "role", times=1_000)
-        backend.close()
-        with pytest.raises(ss.BackendError, match="assume the role"):
-            backend.create(job())
+        with DaemonExecutor(1, name="test") as threads:
+            waits = threads.submit(backend.create, job())
+            while not stub.count("CreateSchedule"):  # as long as the test may take
+                threading.Event().wait(0.001)
+            backend.close()
+            with pytest.raises(ss.BackendError, match=r"assume the role|CLOSED"):
+                waits.result(20)
         assert stub.count("CreateSchedule") == 1
 
     def test_many_jobs_wait_together(self, stub: SchedulerStub, make: MakeBackend) -> None:

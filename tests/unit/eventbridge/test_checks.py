@@ -225,6 +225,9 @@ def test_several_targets_are_refused_with_what_would_do() -> None:
         pytest.param({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'", "CatchUp.ALL", id="catch up one"),
         pytest.param({"catch_up": ss.CatchUp.SKIP}, "catch_up 'skip'", "CatchUp.ALL", id="catch up skip"),
         pytest.param(
+            {"catch_up_within": MINUTE}, "catch_up_within 0:01:00", "LocalBackend", id="catch up within"
+        ),
+        pytest.param(
             {"max_run_time": MINUTE}, "max_run_time 0:01:00", "a timeout of the target", id="run time"
         ),
         pytest.param(
@@ -285,6 +288,24 @@ def test_a_policy_that_the_service_lacks_is_refused_by_name_with_what_would_do(
             id="windowed",
         ),
         pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=10)),
+            "no step of 10 seconds: its steps are whole minutes, one at least, and it starts a run within",
+            "StepFunctionsBackend",
+            id="seconds, backend",
+        ),
+        pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=90)),
+            "no step of 90 seconds",
+            "render_asl(job)",
+            id="seconds, machine",
+        ),
+        pytest.param(
+            ss.Windowed("2030-01-30T09:00", every=ss.Frequency(days=1, seconds=1)),
+            "no step of 1 day and 1 second",
+            "LocalBackend",
+            id="day and second",
+        ),
+        pytest.param(
             ss.Windowed("2030-01-30T09:00", every=ss.Frequency(years=230)),
             "",
             "LocalBackend",
@@ -321,6 +342,21 @@ def test_a_schedule_that_aws_cannot_say_is_refused_with_the_reason(
 )
 def test_a_schedule_in_a_window_is_taken(schedule: ss.Schedule) -> None:
     check(job(schedule=schedule))
+
+
+def test_what_refuses_seconds_names_reason_and_the_backends_that_can() -> None:
+    often = ss.Windowed("2030-01-30T09:00", every=ss.Frequency(seconds=10))
+    assert str(refusal(job(schedule=often))) == (
+        "the eventbridge backend refuses job 'job': EventBridge Scheduler has no step of 10 seconds: its "
+        "steps are whole minutes, one at least, and it starts a run within the minute (instead: LocalBackend "
+        "runs it as it stands; StepFunctionsBackend runs it as it stands; render_asl(job) gives a state "
+        "machine that does)"
+    )
+
+
+def test_step_functions_is_not_named_for_fractions_of_a_second() -> None:
+    error = refusal(job(schedule=ss.Windowed("2030-01-01T09:00:00.5", every=ss.Frequency(seconds=10))))
+    assert error.alternatives == ("LocalBackend runs it as it stands",)
 
 
 # -- limits ------------------------------------------------------------------------------------------

@@ -1178,6 +1178,14 @@ def test_a_single_run_comes_a_little_later_with_the_jobs_own_target(now: str, at
     assert read_description(request["Description"])[1] is None
 
 
+def test_a_single_run_is_told_its_instant_in_utc_whatever_the_zone_it_came_in() -> None:
+    before = stored(job(input={"at": SCHEDULED_TIME}))
+    tokyo = utc("2030-01-07T17:00").astimezone(timezone(timedelta(hours=9)))
+    request = write_run(before, "key", scheduled_for=tokyo, now=tokyo)
+    assert request["Target"]["Input"] == '{"at":"2030-01-07T17:00:00Z"}'
+    assert request["ScheduleExpression"] == "at(2030-01-07T17:01:00)"
+
+
 def test_the_name_of_a_single_run_tells_its_job() -> None:
     assert read_run_name(run_name("job", "key")) == "job"
     assert run_name("job", "key") != run_name("job", "other")

@@ -16,9 +16,10 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import RunQuery
-from stepsched.backends.local.engine import Engine, Retention
+from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Invoker
-from stepsched.backends.local.store import Store
+from stepsched.backends.local.rows import JobRow, RunRow
+from stepsched.backends.local.store import Retention, Store
 from stepsched.clock import Clock, SystemClock, utc_now
 from stepsched.testing import FakeClock
 
@@ -178,7 +179,7 @@ class TestMaxRunTime:
         assert (run.status, run.error) == (ss.RunStatus.FAILED, self.TOO_LONG)
         assert run.started_at is not None
         assert run.ended_at is not None
-        assert SECOND < run.ended_at - run.started_at < 5 * SECOND
+        assert run.ended_at - run.started_at > SECOND
         blocked.release.set()
         firing.backend.close()
 
@@ -220,9 +221,7 @@ class TestMaxRunTime:
         blocked = Blocked()
         firing = Firing(clock)
         retry = ss.Retry(max_attempts=1, interval=timedelta(0))
-        firing.client.create(
-            job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=overlap, retry=retry)
-        )
+        firing.client.create(job(blocked, schedule=NEVER, max_run_time=SECOND, overlap=overlap, retry=retry))
         firing.client.run_now("job")
         assert blocked.entered.wait(PATIENCE)
         clock.pass_by(LONG)
@@ -379,7 +378,7 @@ class TestStoreThatFails:
         key = store.insert_job(wanted, wanted.model_dump_json(), now, None)
         assert key is not None
         row = store.job_by_id(key)
-        assert row is not None
+        assert isinstance(row, JobRow)
         store.set_status(row, ss.JobStatus.PAUSED, None, now)
         store.record_manual(row, now)
 
@@ -390,16 +389,21 @@ class TestStoreThatFails:
                 engine.wake()
                 threading.Event().wait(0.005)
 
+        def present() -> ss.Run:
+            (row,) = store.runs(RunQuery())
+            assert isinstance(row, RunRow)
+            return row.run
+
         engine.start()
         assert entered.wait(PATIENCE)
         store.broken.set()
         release.set()
         wait_for(lambda: store.failures >= 3)
-        assert [row.run.status.value for row in store.runs(RunQuery())] == ["running"]
+        assert present().status is ss.RunStatus.RUNNING
         store.broken.clear()
-        wait_for(lambda: store.runs(RunQuery())[0].run.ended_at is not None)
+        wait_for(lambda: present().ended_at is not None)
         engine.stop()
-        ((run, *_),) = store.runs(RunQuery())
+        run = present()
         assert (run.status, run.output, calls) == (ss.RunStatus.SUCCEEDED, '"done"', [1])
         assert [kind for kind, _ in told] == ["started", "succeeded"]
         assert told[1][1] >= 3  # told when it was recorded, and not before
@@ -416,7 +420,7 @@ class TestUnreadableJob:
 
     def status(self, backend: ss.LocalBackend) -> ss.JobStatus:
         row = backend._store.job("bad")
-        assert row is not None
+        assert isinstance(row, JobRow)
         return row.status
 
     @pytest.fixture

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import lru_cache, partial, wraps
 from pathlib import Path
 
 import pytest
 
 import stepsched as ss
-from stepsched.backends.local.invoke import CommandFailedError, Invoker
+from stepsched.backends.local.commands import CommandFailedError
+from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.outcomes import OUTPUT_LIMIT
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -44,6 +46,16 @@ def refusal(invoker: Invoker, job: ss.Job, *, shared: bool = False) -> ss.Unsupp
     return caught.value
 
 
+def wrapped(function: Callable[..., object]) -> Callable[..., object]:
+    """What most decorators make: it takes whatever comes, and says that it is the other."""
+
+    @wraps(function)
+    def wrapper(*arguments: object, **keywords: object) -> object:
+        return function(*arguments, **keywords)
+
+    return wrapper
+
+
 class Callables:
     """The shapes in which functions come; each says with what it was called."""
 
@@ -51,6 +63,10 @@ class Callables:
         return [payload]
 
     def __call__(self, payload: object, run: ss.Run) -> list[object]:
+        return [payload, run.id]
+
+    @wrapped
+    def wrapped_method(self, payload: object, greeting: str = "hi", *, run: ss.Run) -> list[object]:
         return [payload, run.id]
 
     @staticmethod
@@ -77,6 +93,54 @@ def with_keywords(payload: object, **_more: object) -> list[object]:
     return [payload]
 
 
+def two(first: object, second: object) -> None: ...
+
+
+def annotated(payload: object, occurrence: ss.Run) -> list[object]:
+    return [payload, occurrence.id]
+
+
+def annotated_first(occurrence: ss.Run, payload: object) -> list[object]:
+    return [occurrence.id, payload]
+
+
+def annotated_optional(payload: object, greeting: str = "hi", it: ss.Run | None = None) -> list[object]:
+    assert greeting == "hi"
+    return [payload, it and it.id]
+
+
+def annotated_by_keyword(*, it: ss.Run) -> list[object]:
+    return [it.id]
+
+
+def annotated_otherwise(run: dict[str, int]) -> list[object]:
+    return [run]
+
+
+def one_of_text(text: str) -> list[object]:
+    return [text]
+
+
+def _with_session(function: Callable[..., object]) -> Callable[..., object]:
+    @wraps(function)
+    def wrapper(payload: object) -> object:
+        return function(payload, session="session")
+
+    return wrapper
+
+
+@_with_session
+def with_session(payload: object, session: str) -> list[object]:
+    return [payload, session]
+
+
+class Unhashable:
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, payload: object, run: ss.Run) -> list[object]:
+        return [payload, run.id]
+
+
 class TestArguments:
     @pytest.mark.parametrize(
         ("function", "received"),
@@ -84,11 +148,15 @@ class TestArguments:
             pytest.param(Callables.static, [], id="none, as a static method"),
             pytest.param(lambda a: [a], [PAYLOAD], id="the input"),
             pytest.param(lambda a, b: [a, b.id], [PAYLOAD, 7], id="the input and the run"),
-            pytest.param(lambda a, b=None: [a, b.id], [PAYLOAD, 7], id="one with a default"),
+            pytest.param(lambda a, b="hi": [a, b], [PAYLOAD, "hi"], id="one with a default"),
             pytest.param(lambda a, b, c=3: [a, b.id, c], [PAYLOAD, 7, 3], id="a third with a default"),
+            pytest.param(lambda a=None: [a], [PAYLOAD], id="nothing but one with a default"),
+            pytest.param(lambda a=1, b=2: [a, b], [PAYLOAD, 2], id="two with a default"),
             pytest.param(lambda *a: list(a), [PAYLOAD], id="any number"),
+            pytest.param(lambda *a, **b: [*a, b], [PAYLOAD, {}], id="anything"),
             pytest.param(lambda a, /: [a], [PAYLOAD], id="positional only"),
             pytest.param(lambda a, *more: [a, *more], [PAYLOAD], id="one and more"),
+            pytest.param(lambda a, b, *more: [a, b.id, *more], [PAYLOAD, 7], id="two and more"),
             pytest.param(keyword_optional, [PAYLOAD, 0], id="keyword with a default"),
             pytest.param(with_keywords, [PAYLOAD], id="any keywords"),
             pytest.param(Callables().method, [PAYLOAD], id="method"),
@@ -96,13 +164,44 @@ class TestArguments:
             pytest.param(Callables(), [PAYLOAD, 7], id="callable object"),
             pytest.param(partial(three, None, PAYLOAD), [PAYLOAD], id="partial"),
             pytest.param(partial(keyword_only, needed=1), None, id="partial that gives the keyword"),
+            # the run by name
+            pytest.param(lambda run: [run.id], [7], id="the run alone"),
+            pytest.param(lambda *, run: [run.id], [7], id="the run alone by keyword"),
+            pytest.param(lambda run=None: [run.id], [7], id="the run alone with a default"),
+            pytest.param(lambda run, /: [run.id], [7], id="the run alone by position"),
+            pytest.param(lambda run, a: [run.id, a], [7, PAYLOAD], id="the run before the input"),
+            pytest.param(lambda a, *, run: [a, run.id], [PAYLOAD, 7], id="the run by keyword"),
+            pytest.param(lambda a, *, run=None: [a, run.id], [PAYLOAD, 7], id="the run by optional keyword"),
+            pytest.param(lambda a, b=1, run=None: [a, b, run.id], [PAYLOAD, 1, 7], id="the run at the end"),
+            pytest.param(lambda a=1, run=None: [a, run.id], [PAYLOAD, 7], id="both with a default"),
+            pytest.param(lambda run=None, a=1: [a, run.id], [PAYLOAD, 7], id="both, turned"),
+            pytest.param(lambda *a, run: [*a, run.id], [PAYLOAD, 7], id="any number and the run"),
+            pytest.param(lambda run, *a: [run.id, *a], [7, PAYLOAD], id="the run and any number"),
+            pytest.param(lambda a, **more: [a, more], [PAYLOAD, {}], id="no run into any keywords"),
+            pytest.param(partial(three, None), [PAYLOAD], id="partial of one with a run"),
+            # the run by annotation
+            pytest.param(annotated, [PAYLOAD, 7], id="annotated"),
+            pytest.param(annotated_first, [7, PAYLOAD], id="annotated, before the input"),
+            pytest.param(annotated_optional, [PAYLOAD, 7], id="annotated as optional"),
+            pytest.param(annotated_by_keyword, [7], id="annotated, by keyword alone"),
+            pytest.param(annotated_otherwise, [PAYLOAD], id="called run, and annotated otherwise"),
+            # functions that wrap others
+            pytest.param(wrapped(lambda a: [a]), [PAYLOAD], id="wrapped, the input"),
+            pytest.param(wrapped(lambda a, b="hi": [a, b]), [PAYLOAD, "hi"], id="wrapped, with a default"),
+            pytest.param(wrapped(annotated_optional), [PAYLOAD, 7], id="wrapped, with an annotated run"),
+            pytest.param(wrapped(Callables().method), [PAYLOAD], id="wrapped method"),
+            pytest.param(Callables().wrapped_method, [PAYLOAD, 7], id="method that is wrapped"),
+            pytest.param(with_session, [PAYLOAD, "session"], id="wrapper that gives an argument itself"),
+            pytest.param(partial(wrapped(three), None), [PAYLOAD], id="partial of a wrapped one"),
+            pytest.param(lru_cache(one_of_text), ["text"], id="cached"),
         ],
     )
     def test_a_function_gets_as_many_as_it_takes(
         self, function: Callable[..., object], received: list[object] | None
     ) -> None:
+        changes = {"input": "text"} if received == ["text"] else {}
         Invoker({}).check(job(function), shared=False)
-        answer = call(function)
+        answer = call(function, **changes)
         assert (
             (answer is None) if received is None else (answer is not None and json.loads(answer) == received)
         )
@@ -114,17 +213,51 @@ class TestArguments:
         assert answer is not None
         assert json.loads(answer) in (1, PAYLOAD)
 
+    def test_print_prints_the_input(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert call(print) is None
+        assert capsys.readouterr().out == "{'n': 1}\n"
+
     @pytest.mark.parametrize(
         "function",
         [
-            pytest.param(three, id="three needed"),
+            pytest.param(lambda a, b, c: None, id="three needed"),
+            pytest.param(three, id="three needed, one of them the run"),
             pytest.param(keyword_only, id="a keyword needed"),
-            pytest.param(partial(three, payload=1), id="a partial that leaves a keyword to give"),
+            pytest.param(partial(two, first=1), id="a partial that leaves a keyword to give"),
         ],
     )
     def test_a_function_that_cannot_be_called_so_is_refused(self, function: Callable[..., object]) -> None:
         error = refusal(Invoker({}), job(function))
         assert "takes other arguments than (), (input) or (input, run)" in error.reason
+        with pytest.raises(TypeError, match="takes other arguments"):  # one that has changed since
+            call(function)
+
+    @pytest.mark.parametrize(
+        ("function", "received"),
+        [
+            pytest.param(lambda a="pdf": [a], ["pdf"], id="optional"),
+            pytest.param(lambda a="pdf", run=None: [a, run.id], ["pdf", 7], id="optional, and the run"),
+            pytest.param(wrapped(lambda a="pdf": [a]), ["pdf"], id="optional, wrapped"),
+            pytest.param(lambda a: [a], [{}], id="required"),
+            pytest.param(lambda *a: list(a), [{}], id="any number"),
+        ],
+    )
+    def test_an_optional_parameter_keeps_its_default_where_the_job_has_no_input(
+        self, function: Callable[..., object], received: list[object]
+    ) -> None:
+        answer = call(function, input={})
+        assert answer is not None
+        assert json.loads(answer) == received
+
+    def test_an_optional_parameter_gets_every_other_input(self) -> None:
+        inputs: list[object] = [None, 0, "", [], False, {"a": 1}]
+        for given in inputs:
+            answer = call(lambda a="pdf": [a], input=given)
+            assert answer is not None
+            assert json.loads(answer) == [given]
+
+    def test_a_function_that_does_not_hash_is_called_all_the_same(self) -> None:
+        assert call(Unhashable()) == '[{"n": 1}, 7]'
 
     def test_a_function_may_do_to_its_input_what_it_likes(self) -> None:
         mine = job(lambda payload: payload.clear(), input={"deep": [1]})
@@ -297,6 +430,33 @@ class TestRegistered:
         invoker.check(job(LAMBDA), shared=True)
         assert invoker.call(job(LAMBDA), RUN) == '["lambda", {"n": 1}, 7]'
 
+    @pytest.mark.parametrize(
+        ("handler", "received"),
+        [
+            pytest.param(Callables.static, "", id="nothing"),
+            pytest.param(lambda a: [a.kind], "T", id="the target"),
+            pytest.param(lambda a, b: [a.kind, b], "TI", id="target and input"),
+            pytest.param(lambda a, b, c: [a.kind, b, c.id], "TIR", id="all"),
+            pytest.param(lambda a, b, c=1: [a.kind, b, c], "TI1", id="a third with a default"),
+            pytest.param(lambda a=1, b=2: [a.kind, b], "T2", id="two with a default"),
+            pytest.param(lambda *a: [a[0].kind, *a[1:]], "TI", id="any number"),
+            pytest.param(lambda a, *b: [a.kind, *b], "TI", id="the target and any number"),
+            pytest.param(lambda a=1, *b: [a.kind, *b], "TI", id="any number after a default"),
+            pytest.param(lambda a, b=1, *c: [a.kind, b, *c], "T1", id="a default between"),
+            pytest.param(lambda a, run: [a.kind, run.id], "TR", id="target and run"),
+            pytest.param(lambda run, a, b: [a.kind, b, run.id], "TIR", id="the run before"),
+            pytest.param(lambda a, b, *, run=None: [a.kind, b, run.id], "TIR", id="the run by keyword"),
+            pytest.param(lambda *a, run: [a[0].kind, a[1], run.id], "TIR", id="any number and the run"),
+            pytest.param(lambda *, run: [run.id], "R", id="the run alone"),
+        ],
+    )
+    def test_a_handler_gets_what_it_asks_for(self, handler: Callable[..., object], received: str) -> None:
+        values: dict[str, object] = {"T": "lambda", "I": PAYLOAD, "R": 7, "1": 1, "2": 2}
+        invoker = Invoker({ss.LambdaTarget: handler})
+        answer = invoker.call(job(LAMBDA), RUN)
+        assert answer is not None
+        assert json.loads(answer) == [values[each] for each in received]
+
     def test_a_handler_of_exactly_this_target_goes_before_one_of_its_class(self) -> None:
         invoker = Invoker({LAMBDA: lambda: "this"})
         invoker.register(ss.LambdaTarget, lambda: "class")
@@ -339,7 +499,9 @@ class TestRegistered:
             Invoker({}).register(target, lambda: None)
 
     @pytest.mark.parametrize(
-        "handler", [lambda a, b, c, d: None, keyword_only], ids=["four needed", "a keyword needed"]
+        "handler",
+        [lambda a, b, c, d: None, lambda a, b, c, run: None, keyword_only],
+        ids=["four needed", "three and the run needed", "a keyword needed"],
     )
     def test_a_function_of_other_arguments_cannot_stand_for_a_target(
         self, handler: Callable[..., object]
@@ -406,3 +568,105 @@ class TestNames:
 
     def test_memory_takes_a_lambda(self) -> None:
         Invoker({}).check(job(lambda: None), shared=False)
+
+    def test_a_module_is_seen_once_somebody_has_imported_it(self) -> None:
+        invoker = Invoker({})
+        wanted = job(ss.HandlerTarget("stepsched_fine:Deep.f"))
+        assert invoker.unseen(wanted) == ["stepsched_fine:Deep.f"]
+        assert "stepsched_fine" not in sys.modules  # to look imports nothing
+        invoker.examine("stepsched_fine:Deep.f")
+        assert invoker.unseen(wanted) == []
+        assert invoker.why_not(wanted) is None
+        assert Invoker({}).unseen(wanted) == []
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            pytest.param(ss.HandlerTarget(lambda: None), id="function"),
+            pytest.param(ss.CommandTarget(["true"]), id="command"),
+            pytest.param(LAMBDA, id="aws"),
+            pytest.param(ss.HandlerTarget("json:dumps"), id="imported"),
+        ],
+    )
+    def test_nothing_is_to_be_seen_where_nothing_is_to_be_imported(self, target: ss.Target) -> None:
+        assert Invoker({}).unseen(job(target)) == []
+
+    def test_each_part_is_looked_at(self) -> None:
+        parts = (ss.HandlerTarget("stepsched_fine:Deep.f"), ss.HandlerTarget("stepsched_nowhere:f"))
+        invoker, wanted = Invoker({}), job(ss.ParallelTarget(parts))
+        assert invoker.unseen(wanted) == ["stepsched_fine:Deep.f", "stepsched_nowhere:f"]
+        for handler in invoker.unseen(wanted):
+            invoker.examine(handler)
+        assert invoker.unseen(wanted) == []
+        assert "No module named 'stepsched_nowhere'" in (invoker.why_not(wanted) or "")
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("stepsched_raises:f", "stepsched_raises:f cannot be imported: RuntimeError: half a module"),
+            ("stepsched_exits:f", "stepsched_exits:f cannot be imported: SystemExit: 5"),
+            ("stepsched_interrupts:f", "stepsched_interrupts:f cannot be imported: KeyboardInterrupt: "),
+            ("stepsched_strange:f", "stepsched_strange:f cannot be imported: Strange"),
+        ],
+    )
+    def test_what_a_module_raises_is_the_reason_and_goes_no_further(
+        self, tmp_path: Path, name: str, reason: str
+    ) -> None:
+        (tmp_path / "stepsched_interrupts.py").write_text("raise KeyboardInterrupt")
+        (tmp_path / "stepsched_strange.py").write_text(
+            "class Strange(Exception):\n    def __str__(self): raise SystemExit\nraise Strange"
+        )
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget(name))
+        invoker.examine(name)
+        assert (invoker.why_not(wanted) or "").startswith(reason)
+        assert invoker.unseen(wanted) == []  # it is not tried again
+
+    def test_what_could_not_be_imported_is_tried_again_when_it_is_asked_for(self, tmp_path: Path) -> None:
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget("stepsched_later:f"))
+        invoker.examine("stepsched_later:f")
+        (tmp_path / "stepsched_later.py").write_text("def f(): return 1")
+        importlib.invalidate_caches()
+        assert invoker.why_not(wanted) is not None
+        invoker.look_anew()
+        assert invoker.unseen(wanted) == ["stepsched_later:f"]
+        invoker.examine("stepsched_later:f")
+        assert (invoker.unseen(wanted), invoker.why_not(wanted)) == ([], None)
+
+    def test_a_module_without_the_function_is_seen_and_cannot_be_called(self) -> None:
+        invoker, wanted = Invoker({}), job(ss.HandlerTarget("stepsched_fine:g"))
+        invoker.examine("stepsched_fine:g")
+        assert invoker.unseen(wanted) == []
+        assert "AttributeError" in (invoker.why_not(wanted) or "")
+
+    def test_why_not_tells_of_a_target_that_nobody_stands_for_until_somebody_does(self) -> None:
+        invoker = Invoker({})
+        assert invoker.why_not(job(LAMBDA)) == "no handler stands for its LambdaTarget in this process"
+        invoker.register(LAMBDA, lambda: None)
+        assert invoker.why_not(job(LAMBDA)) is None
+
+    def test_modules_that_may_not_be_imported_are_not(self) -> None:
+        invoker = Invoker({}, handlers_from=["json", "stepsched_fin"])
+        wanted = job(ss.HandlerTarget("stepsched_fine:Deep.f"))
+        assert invoker.unseen(wanted) == []
+        reason = "stepsched_fine:Deep.f is not among the modules of handlers_from, json, stepsched_fin"
+        assert invoker.why_not(wanted) == reason
+        assert refusal(invoker, wanted, shared=True).reason == reason
+        with pytest.raises(ss.UnsupportedError):
+            invoker.call(wanted, RUN)
+        assert "stepsched_fine" not in sys.modules
+
+    @pytest.mark.parametrize("name", ["stepsched_fine:Deep.f", "json:dumps", "json.decoder:JSONDecoder"])
+    def test_modules_that_may_be_imported_are_with_those_below_them(self, name: str) -> None:
+        invoker = Invoker({}, handlers_from=["json", "stepsched_fine"])
+        invoker.examine(name)
+        assert invoker.unseen(job(ss.HandlerTarget(name))) == []
+        assert "handlers_from" not in (invoker.why_not(job(ss.HandlerTarget(name))) or "")
+
+    def test_no_module_may_be_imported_where_none_is_named(self) -> None:
+        invoker = Invoker({}, handlers_from=[])
+        assert "handlers_from" in (invoker.why_not(job(ss.HandlerTarget("json:dumps"))) or "")
+
+    def test_a_function_that_was_handed_over_is_called_whatever_may_be_imported(self) -> None:
+        invoker = Invoker({}, handlers_from=[])
+        invoker.check(job(lambda: 1), shared=False)
+        assert invoker.call(job(lambda: 1), RUN) == "1"

@@ -117,3 +117,18 @@ def test_a_dead_letter_that_cannot_be_delivered_stays_listed(caplog: pytest.LogC
         travel.advance(timedelta(0))
         assert [letter.error for letter in travel.client.dead_letters()] == ["RuntimeError: no luck"]
     assert "could not be delivered" in caplog.text
+
+
+@pytest.mark.parametrize("overlap", list(ss.Overlap))
+@pytest.mark.parametrize("took", [HOUR, 3 * HOUR], ids=["one step", "three steps"])
+def test_a_play_ends_although_each_run_takes_until_another_is_due(
+    overlap: ss.Overlap, took: timedelta
+) -> None:
+    clock = ss.testing.FakeClock(T0)
+    backend = ss.LocalBackend(clock=clock)
+    client = ss.SchedulerClient(backend)
+    client.create(job(lambda: clock.advance(took), overlap=overlap))
+    backend.run_until(T0 + 6 * HOUR)
+    assert max(run.scheduled_for for run in client.runs()) <= T0 + 6 * HOUR
+    assert clock.now() >= T0 + 6 * HOUR
+    backend.close()

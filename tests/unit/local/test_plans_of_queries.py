@@ -42,7 +42,24 @@ def test_no_statement_of_a_turn_scans_the_runs(overlap: ss.Overlap) -> None:
     assert scans == {}
 
 
-def test_closing_a_finished_job_does_not_read_the_waiting_runs() -> None:
+def closing(statements: list[str]) -> list[str]:
+    return [sql for sql in statements if sql.startswith("UPDATE runs SET status = CASE")]
+
+
+def test_closing_a_job_reads_its_open_runs_only() -> None:
+    with TimeTravel() as travel:
+        db = travel.backend._store._db
+        statements = list[str]()
+        travel.client.create(job(print))
+        db.set_trace_callback(statements.append)
+        travel.client.cancel("job")
+        db.set_trace_callback(None)
+        (sql,) = closing(statements)
+        (plan,) = (row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}"))
+    assert plan == "SEARCH runs USING INDEX runs_open (job_id=?)"
+
+
+def test_the_end_of_a_job_reads_no_waiting_runs() -> None:
     with TimeTravel() as travel:
         db = travel.backend._store._db
         statements = list[str]()
@@ -50,6 +67,6 @@ def test_closing_a_finished_job_does_not_read_the_waiting_runs() -> None:
         travel.client.create(job(print, "once", schedule=ss.OneTime("2030-01-01T01:00")))
         travel.advance(2 * HOUR)
         db.set_trace_callback(None)
-        (closing,) = (sql for sql in statements if sql.startswith("UPDATE runs SET status = CASE"))
-        (plan,) = (row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {closing}"))
-    assert plan == "SEARCH runs USING INDEX runs_open (job_id=?)"
+        assert travel.client.list() == []
+    assert any(sql.startswith("DELETE FROM jobs") for sql in statements)
+    assert closing(statements) == []

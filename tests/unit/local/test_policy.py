@@ -72,7 +72,7 @@ def test_jitter_is_the_same_for_the_same_run_and_within_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "pause"),
+    ("failures", "pause"),
     [
         pytest.param(1, 1, id="first"),
         pytest.param(2, 2, id="doubled"),
@@ -81,9 +81,9 @@ def test_jitter_is_the_same_for_the_same_run_and_within_bounds() -> None:
         pytest.param(185, 60, id="far beyond"),
     ],
 )
-def test_pauses_grow_to_a_bound(attempt: int, pause: int) -> None:
+def test_pauses_grow_to_a_bound(failures: int, pause: int) -> None:
     retry = ss.Retry(max_attempts=185, max_delay=timedelta(minutes=1))
-    assert policy.next_attempt(retry, attempt, T0, T0) == T0 + timedelta(seconds=pause)
+    assert policy.next_attempt(retry, failures, T0, T0) == T0 + timedelta(seconds=pause)
 
 
 def test_no_attempt_comes_after_the_last_or_beyond_the_age() -> None:
@@ -101,6 +101,35 @@ def test_a_pause_beyond_the_age_is_no_pause() -> None:
 def test_no_pause_is_possible() -> None:
     retry = ss.Retry(interval=timedelta(0))
     assert policy.next_attempt(retry, 2, T0, T0) == T0
+
+
+def test_what_is_too_old_is_not_tried_again_and_the_age_is_inclusive() -> None:
+    retry = ss.Retry(max_age=HOUR)
+    assert not policy.too_old(retry, T0, T0 + HOUR)
+    assert policy.too_old(retry, T0, T0 + HOUR + timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize(("crashes", "says"), [(1, "once"), (2, "2 times"), (4, "4 times")])
+def test_a_run_whose_process_ended_says_how_often(crashes: int, says: str) -> None:
+    assert policy.cut_off(crashes) == f"its process ended {says} while it was running"
+
+
+def test_how_late_a_run_may_begin_is_inclusive_and_without_bound_unless_it_is_asked_for() -> None:
+    assert policy.too_late(job(), T0, T0 + timedelta(days=999)) is None
+    within = job(catch_up_within=HOUR)
+    assert policy.too_late(within, T0, T0 + HOUR) is None
+    late = policy.too_late(within, T0, T0 + HOUR + timedelta(microseconds=1))
+    assert late == "it could not begin within 1:00:00 of 2030-01-01T00:00:00+00:00"
+
+
+def test_what_is_too_late_by_the_time_it_is_recorded_is_missed_and_says_why() -> None:
+    within = job(catch_up_within=HOUR)
+    plan = policy.due_runs(within, T0, T0 + HOUR, T0 + 3 * HOUR, T0)
+    assert [(due.status.value, due.error is None) for due in plan.runs] == [
+        ("missed", False),
+        ("pending", True),
+        ("pending", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +162,7 @@ def test_only_a_scheduled_run_of_a_recurring_job_stops_it(
         pytest.param(None, "", "", id="none"),
     ],
 )
-def test_a_notice_says_which_run_failed_and_why(text: str | None, error: str, cause: str) -> None:
+def test_a_notification_says_which_run_failed_and_why(text: str | None, error: str, cause: str) -> None:
     late = T0 + timedelta(hours=9, milliseconds=999)
     run = ss.Run(
         id=1, job="j", scheduled_for=T0 + 9 * HOUR, status=ss.RunStatus.FAILED, attempt=4, error=text
@@ -145,4 +174,6 @@ def test_a_notice_says_which_run_failed_and_why(text: str | None, error: str, ca
         "error": error,
         "cause": cause,
     }
-    assert policy.notice(run) == policy.notice(run.replace(scheduled_for=late)) == expected
+    assert (
+        policy.notification_body(run) == policy.notification_body(run.replace(scheduled_for=late)) == expected
+    )

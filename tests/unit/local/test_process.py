@@ -1,51 +1,224 @@
-"""Telling the living from the dead."""
+"""Whether the process of a worker still runs, and the end of the commands that it left."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from stepsched.backends.local.process import is_alive, worker_name
+from stepsched.backends.local.process import MARKER, end_commands, is_alive, worker_name
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-
-
-def test_names_differ() -> None:
-    assert worker_name() != worker_name()
-
-
-def test_this_process_lives() -> None:
-    assert is_alive(worker_name()) is not False
+PATIENCE = 10
+ROOT = Path(__file__).parents[3]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows processes in /proc")
+NAME = "from stepsched.backends.local.process import worker_name as w; print(w(), flush=True)"
 
 
-@linux
-def test_an_ended_process_has_died_and_a_running_one_has_not() -> None:
-    program = "from stepsched.backends.local.process import worker_name as w; print(w(), flush=True); input()"
-    child = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+@contextmanager
+def child(program: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
     )
-    assert child.stdout is not None
-    name = child.stdout.readline().strip()
-    assert is_alive(name)
-    child.kill()
-    child.wait()
-    child.communicate()
-    assert is_alive(name) is False
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        threading.Event().wait(0.01)
+
+
+class TestAlive:
+    def test_names_differ(self) -> None:
+        assert worker_name() != worker_name()
+
+    def test_this_process_lives(self) -> None:
+        assert is_alive(worker_name()) is not False
+
+    @linux
+    def test_on_linux_that_is_seen(self) -> None:
+        assert is_alive(worker_name()) is True
+
+    @linux
+    def test_an_ended_process_has_died_and_a_running_one_has_not(self) -> None:
+        with child(f"{NAME}; input()") as process:
+            name = line(process)
+            assert is_alive(name) is True
+            process.kill()
+            process.wait()
+            assert is_alive(name) is False
+
+    @linux
+    def test_a_zombie_has_died(self) -> None:
+        with child(NAME) as process:
+            name = line(process)
+            pid = int(name.split("/")[1])
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has collected it
+            assert is_alive(name) is False
+
+    @linux
+    def test_a_later_process_of_the_same_number_is_another_one(self) -> None:
+        home, pid, start, rest = worker_name().split("/")
+        assert is_alive(f"{home}/{pid}/{int(start) - 1}/{rest}") is False
+
+    @linux
+    def test_a_process_whose_name_looks_like_a_state_is_seen_all_the_same(self) -> None:
+        program = f"open('/proc/self/comm', 'w').write('x) Z 1 (y'); {NAME}; input()"
+        with child(program) as process:
+            name = line(process)
+            assert is_alive(name) is True
+            process.kill()
+            process.wait()
+            assert is_alive(name) is False
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param("-/1/-/x", id="elsewhere"),
+            pytest.param("another-boot.1/999999/5/x", id="other machine"),
+            pytest.param("", id="empty"),
+            pytest.param("garbage", id="no parts"),
+            pytest.param("a/b/c", id="three parts"),
+            pytest.param("a/b/c/d/e", id="five parts"),
+            pytest.param("a/not-a-number/5/x", id="no number"),
+            pytest.param("////", id="empty parts"),
+            pytest.param("a/\x00/5/x", id="nul"),
+        ],
+    )
+    def test_of_another_machine_or_of_garbage_nothing_is_known(self, name: str) -> None:
+        assert is_alive(name) is None
+
+    @linux
+    @pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "999999999"])
+    def test_a_number_that_no_process_of_ours_can_have_is_not_alive(self, number: str) -> None:
+        home, _, start, rest = worker_name().split("/")
+        assert is_alive(f"{home}/{number}/{start}/{rest}") is not True
+
+    @linux
+    @pytest.mark.parametrize("hidden", ["2", "4"])
+    def test_a_process_that_is_hidden_is_not_taken_for_dead(self, hidden: str) -> None:
+        """In a mount namespace of its own, so that the real ``/proc`` stays as it is."""
+        program = (
+            "import os, sys; from stepsched.backends.local.process import is_alive\n"
+            "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+            "hidden = not os.path.exists(f'/proc/{sys.argv[1].split(\"/\")[1]}/stat')\n"
+            "print(hidden, is_alive(sys.argv[1]), is_alive(sys.argv[2]))"
+        )
+        home, _, start, rest = worker_name().split("/")
+        dead = f"{home}/{_unused_number()}/{start}/{rest}"
+        command = f'mount -t proc -o hidepid={hidden} proc /proc && exec "$@"'
+        arguments = [sys.executable, "-c", program, worker_name(), dead]
+        try:
+            done = subprocess.run(
+                ["unshare", "-m", "--propagation", "private", "sh", "-c", command, "sh", *arguments],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        except FileNotFoundError:
+            pytest.skip("no unshare here")
+        if done.returncode or not done.stdout.startswith("True"):
+            pytest.skip(f"a private /proc cannot be mounted here: {done.stderr.strip()[-200:]}")
+        assert done.stdout.split() == ["True", "None", "False"]
+
+
+def _unused_number() -> int:
+    """The number of a process that has ended and was collected."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+SLEEPER = "import sys, threading; print('here', flush=True); threading.Event().wait()"
 
 
 @linux
-def test_a_zombie_has_died() -> None:
-    program = "from stepsched.backends.local.process import worker_name as w; print(w())"
-    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    name = child.stdout.read().strip()
-    pid = int(name.split("/")[1])
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has collected it
-    assert is_alive(name) is False
-    child.communicate()
+class TestEndCommands:
+    def test_kills_what_is_marked_and_what_that_has_started_wherever_it_went(self) -> None:
+        program = (
+            "import subprocess, sys, threading\n"
+            f"child = subprocess.Popen([sys.executable, '-c', {SLEEPER!r}], start_new_session=True,"
+            " stdout=subprocess.PIPE)\n"
+            "child.stdout.readline(); print(child.pid, flush=True); threading.Event().wait()"
+        )
+        mark = f"{worker_name()}#7.1"
+        with child(program, **{MARKER: mark}) as process, child(SLEEPER) as bystander:
+            grandchild = int(line(process))
+            line(bystander)
+            assert sorted(end_commands(lambda each: each == mark)) == sorted([process.pid, grandchild])
+            assert process.wait(PATIENCE) == -signal.SIGKILL
+            wait_for(lambda: not _lives(grandchild))
+            assert bystander.poll() is None
+            assert end_commands(lambda each: each == mark) == []
+
+    def test_spares_other_marks_and_this_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = list[str]()
+        with child(SLEEPER, **{MARKER: "other#1.1"}) as other, child(SLEEPER, **{MARKER: "mine#1.1"}) as mine:
+            line(other)
+            line(mine)
+
+            def is_wanted(mark: str) -> bool:
+                asked.append(mark)
+                return mark == "mine#1.1"
+
+            assert end_commands(is_wanted) == [mine.pid]
+            assert {"other#1.1", "mine#1.1"} <= set(asked)
+            assert other.poll() is None
+
+    def test_the_process_that_asks_is_spared_though_it_is_marked(self) -> None:
+        program = (
+            "from stepsched.backends.local.process import end_commands\n"
+            "print(end_commands(lambda mark: mark == 'own#1.1'), flush=True)"
+        )
+        with child(program, **{MARKER: "own#1.1"}) as process:
+            assert line(process) == "[]"
+            assert process.wait(PATIENCE) == 0
+
+    def test_a_mark_that_is_no_text_is_nobodys(self) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, env={os.fsencode(MARKER): b"\xff#1.1"}
+        )
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            assert process.pid not in end_commands(lambda mark: "#1.1" in mark and "\xff" in mark)
+            assert process.poll() is None
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 @linux

@@ -143,7 +143,7 @@ def test_a_handler_of_the_log_that_raises_ends_no_thread(firing: Firing) -> None
 class TestWhatWentWrong:
     def failed(self, function: Callable[[], object], **changes: object) -> ss.Run:
         with ss.testing.TimeTravel() as travel:
-            travel.client.create(job(function, schedule=NEVER, **changes))
+            travel.client.create(job(function, schedule=NEVER).replace(**changes))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             (run,) = travel.client.runs("job")
@@ -177,9 +177,7 @@ class TestWhatWentWrong:
     def test_a_run_that_succeeded_in_the_end_has_none(self) -> None:
         recorder = ss.testing.Recorder(failures=1)
         with ss.testing.TimeTravel() as travel:
-            travel.client.create(
-                job(lambda payload, run: recorder(payload, run), schedule=NEVER, retry=ss.Retry())
-            )
+            travel.client.create(job(recorder, schedule=NEVER, retry=ss.Retry()))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             assert travel.client.runs("job")[0].traceback is not None

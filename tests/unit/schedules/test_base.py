@@ -65,6 +65,32 @@ def test_json_and_back_is_the_same_schedule(schedule: Schedule) -> None:
 
 
 @every_kind
+def test_localise_gives_the_instant_of_a_run_as_the_run_itself_has_it(schedule: Schedule) -> None:
+    for run in islice(schedule.runs(after=NEW_YEAR), 400):
+        again = schedule.localise(run.astimezone(UTC))
+        assert (again, again.utcoffset(), type(again.tzinfo)) == (run, run.utcoffset(), timezone)
+
+
+def test_localise_gives_any_instant_the_offset_of_the_zone_at_that_instant() -> None:
+    schedule = ss.Cron("0 2 * * ? *", timezone="Asia/Tokyo")
+    assert str(schedule.localise(utc("2030-01-31 17:30"))) == "2030-02-01 02:30:00+09:00"
+    new_york = ss.OneTime("2031-01-01T09:00", timezone="America/New_York")
+    assert str(new_york.localise(datetime(2030, 7, 1, 12, tzinfo=PARIS))) == "2030-07-01 06:00:00-04:00"
+
+
+def test_localise_gives_utc_where_there_is_no_zone_or_no_such_wall_time() -> None:
+    tokyo = datetime(2030, 1, 1, 9, tzinfo=ZoneInfo("Asia/Tokyo"))
+    assert str(ss.Rate(HOUR).localise(tokyo)) == "2030-01-01 00:00:00+00:00"
+    last = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    assert str(ss.Cron("0 2 * * ? *", timezone="Asia/Tokyo").localise(last)) == str(last)
+
+
+def test_localise_refuses_a_moment_that_names_no_instant() -> None:
+    with pytest.raises(ValueError, match="instant is naive"):
+        ss.Rate(HOUR).localise(datetime(2030, 1, 1))
+
+
+@every_kind
 def test_the_kind_tells_the_schedules_of_a_document_apart(schedule: Schedule) -> None:
     document = json.loads(schedule.model_dump_json())
     assert document["kind"] == schedule.kind

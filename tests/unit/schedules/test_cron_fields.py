@@ -230,7 +230,12 @@ def test_no_refused_case_is_lost() -> None:
         pytest.param("0 12 1 * MON *", "day-of-week", "exactly one of the two must be '?'", id="both days"),
         pytest.param("0 12 ? * ? *", "day-of-month", "write '* * ?' for every day", id="? twice"),
         pytest.param("0 12 ? * 0 *", "day-of-week", "Sunday is 1 or SUN", id="Sunday 0"),
-        pytest.param("0 0 12 * * ? *", "expression", "try '0 12 * * ? *'", id="seconds field"),
+        pytest.param(
+            "0 0 12 * * ? *",
+            "expression",
+            "AWS has no seconds field: if '0' is one, try '0 12 * * ? *'",
+            id="seconds field",
+        ),
         pytest.param("*/60 * * * ? *", "minutes", "use rate(60 minutes)", id="every 60 minutes"),
         pytest.param("0/90 * * * ? *", "minutes", "use rate(90 minutes)", id="every 90 minutes"),
         pytest.param("0 */24 * * ? *", "hours", "use rate(24 hours)", id="every 24 hours"),
@@ -274,6 +279,47 @@ def test_a_refusal_says_how_to_mend_it(expression: str, field: str, hint: str) -
     error = refusal(expression)
     assert (error.field, hint in error.reason) == (field, True), error.reason
     assert str(error) == f"invalid schedule {expression!r}: {field}: {error.reason}"
+
+
+WINDOW = "for steps of seconds use Windowed(start, every=Frequency(seconds={}))"
+
+
+@pytest.mark.parametrize(
+    ("expression", "field", "hint"),
+    [
+        pytest.param(
+            "0 0 9 ? * MON-FRI", "month", "if '0' is one, try '0 9 ? * MON-FRI'; " + WINDOW, id="Quartz"
+        ),
+        pytest.param("0 0 12 * * ?", "year", "if '0' is one, try '0 12 * * ?'; " + WINDOW, id="Quartz noon"),
+        pytest.param(
+            "0 0/5 14 * * ?", "year", "if '0' is one, try '0/5 14 * * ?'; " + WINDOW, id="Quartz steps"
+        ),
+        pytest.param("0 0 9 * * *", "day-of-week", "try '0 9 * * ?'; " + WINDOW, id="Spring"),
+        pytest.param("0 0 9 * * 2", "year", "try '0 9 ? * 2'; " + WINDOW, id="Spring, weekday"),
+        pytest.param("*/10 * * * * ?", "year", WINDOW.format(10), id="every ten seconds"),
+        pytest.param("0/5 * * ? * *", "month", WINDOW.format(5), id="every five seconds"),
+        pytest.param("*/10 * * * * *", "day-of-week", WINDOW.format(10), id="every ten seconds in Spring"),
+        pytest.param("* * * * * *", "day-of-week", WINDOW.format(1), id="every second"),
+        pytest.param(
+            "0/5 * * * * ? *", "expression", WINDOW.format(5), id="every five seconds, seven fields"
+        ),
+        pytest.param("*/10 0 9 ? * MON-FRI", "month", WINDOW, id="every ten seconds of a minute"),
+        pytest.param("30 0 9 ? * MON-FRI", "month", WINDOW, id="at second 30"),
+    ],
+)
+def test_a_field_of_seconds_is_pointed_to_what_has_seconds(expression: str, field: str, hint: str) -> None:
+    for given in (expression, f"cron({expression})"):
+        error = refusal(given)
+        assert error.field == field
+        assert "AWS has no seconds field: " in error.reason
+        assert hint.format("...") in error.reason
+
+
+@pytest.mark.parametrize(
+    "expression", ["0 9 ? * MON/2 *", "*/60 * * * ? *", "10 10 10 10 10 10", "60 0 9 ? * MON", "0 12 1 * MON"]
+)
+def test_other_mistakes_are_not_told_of_seconds(expression: str) -> None:
+    assert "seconds" not in refusal(expression).reason
 
 
 def test_a_mistake_inside_a_day_field_is_named_before_the_clash_of_both() -> None:

@@ -110,6 +110,12 @@ def test_the_longest_lists_still_fit_into_the_256_characters_of_aws() -> None:
         pytest.param("", "crontab", "0 fields", id="empty"),
         pytest.param("0 9 * *", "crontab", "4 fields", id="four fields"),
         pytest.param("0 0 9 * * *", "crontab", "a crontab line has five", id="seconds or a year"),
+        pytest.param(
+            "*/10 * * * * *",
+            "crontab",
+            r"for steps of seconds use Windowed\(start, every=Frequency\(seconds=...\)\)",
+            id="seconds",
+        ),
         pytest.param("cron(0 9 * * ? *)", "crontab", "a crontab line has five", id="AWS text"),
         pytest.param("@reboot", "crontab", "names no time", id="@reboot"),
         pytest.param("@REBOOT", "crontab", "names no time", id="@REBOOT"),
@@ -136,6 +142,12 @@ def test_what_names_no_time_is_refused(line: str, field: str, words: str) -> Non
         ss.Cron.from_crontab(line)
     assert caught.value.field == field
     assert caught.value.expression == line
+
+
+def test_the_text_of_aws_is_not_told_of_seconds() -> None:
+    with pytest.raises(ss.InvalidScheduleError) as caught:
+        ss.Cron.from_crontab("cron(0 9 * * ? *)")
+    assert "seconds" not in caught.value.reason
 
 
 def test_zone_and_window_stand_beside_a_line_as_beside_an_expression() -> None:

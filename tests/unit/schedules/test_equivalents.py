@@ -77,8 +77,42 @@ def test_the_window_and_the_zone_stay() -> None:
 
 
 @pytest.mark.parametrize(
+    ("step", "expression"),
+    [
+        pytest.param({"seconds": 60}, "rate(1 minute)", id="60"),
+        pytest.param({"seconds": 5400}, "rate(90 minutes)", id="5400"),
+        pytest.param({"minutes": 1, "seconds": 60}, "rate(2 minutes)", id="with minutes"),
+        pytest.param({"seconds": 86_400}, "rate(1 day)", id="a day"),
+    ],
+)
+def test_seconds_that_make_whole_minutes_are_a_rate(step: dict[str, int], expression: str) -> None:
+    window = ss.Windowed("2030-01-01T09:00:07", every=ss.Frequency(**step), timezone=PARIS)
+    said = aws_equivalent(window)
+    assert said.expression == expression
+    after = utc("1990-01-01")
+    assert said.upcoming(50, after=after) == window.upcoming(50, after=after)
+
+
+@pytest.mark.parametrize(
     ("window", "reason"),
     [
+        pytest.param(
+            windowed("2030-01-01T09:00", seconds=10),
+            "EventBridge Scheduler has no step of 10 seconds: its steps are whole minutes, one at least, "
+            "and it starts a run within the minute",
+            id="10 seconds",
+        ),
+        pytest.param(windowed("2030-01-01T09:00", seconds=90), "no step of 90 seconds", id="90 seconds"),
+        pytest.param(
+            windowed("2030-01-01T09:00", hours=1, seconds=1),
+            "no step of 1 hour and 1 second",
+            id="hour and 1",
+        ),
+        pytest.param(
+            windowed("2030-01-01T09:00", days=1, seconds=60),
+            "no step of 1 day and 60 seconds",
+            id="day and 60",
+        ),
         pytest.param(
             windowed("2030-01-01T09:00", end="2030-01-01T09:00", days=1),
             "a single run; use OneTime",

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 import stepsched as ss
 
 
-def test_units_add_up_to_months_days_and_minutes() -> None:
-    step = ss.Frequency(years=1, quarters=2, months=3, weeks=4, days=5, hours=6, minutes=7)
-    assert (step.total_months, step.total_days, step.total_minutes) == (21, 33, 367)
+def test_units_add_up_to_months_days_and_seconds() -> None:
+    step = ss.Frequency(years=1, quarters=2, months=3, weeks=4, days=5, hours=6, minutes=7, seconds=8)
+    assert (step.total_months, step.total_days, step.total_seconds) == (21, 33, 367 * 60 + 8)
 
 
 @pytest.mark.parametrize(
@@ -39,15 +39,31 @@ def test_a_step_is_made_of_whole_numbers_and_moves_forward(counts: dict[str, Any
 
 
 @pytest.mark.parametrize(
-    "counts", [{"years": 10**8}, {"minutes": 10**16}, {"weeks": 521_786}, {"months": 117_823}], ids=str
+    "counts",
+    [
+        {"years": 10**8},
+        {"minutes": 10**16},
+        {"weeks": 521_786},
+        {"months": 117_823},
+        {"seconds": 3_652_500 * 86_400 + 1},
+        {"days": 3_652_500, "seconds": 1},
+        pytest.param({"seconds": 10**400}, id="more than a float holds"),
+    ],
+    ids=str,
 )
 def test_a_step_longer_than_time_is_refused(counts: dict[str, int]) -> None:
     with pytest.raises(ss.InvalidScheduleError, match="longer than 10,000 years"):
         ss.Frequency(**counts)
 
 
+def test_a_step_as_long_as_time_is_taken() -> None:
+    assert ss.Frequency(seconds=3_652_500 * 86_400).total_seconds == 315_576_000_000
+
+
 def test_an_empty_step_is_told_which_units_there_are() -> None:
-    with pytest.raises(ss.InvalidScheduleError, match="years, quarters, months, weeks, days, hours, minutes"):
+    with pytest.raises(
+        ss.InvalidScheduleError, match="years, quarters, months, weeks, days, hours, minutes, seconds"
+    ):
         ss.Frequency()
 
 
@@ -66,6 +82,20 @@ def test_an_empty_step_is_told_which_units_there_are() -> None:
         pytest.param({"weeks": 1.5, "hours": 2}, ss.Frequency(hours=2, minutes=15120), id="weeks and a half"),
         pytest.param({"hours": 0.25, "minutes": 0.0}, ss.Frequency(minutes=15), id="fraction and nought"),
         pytest.param({"hours": 0.05, "days": 0.5}, ss.Frequency(minutes=723), id="two fractions"),
+        pytest.param({"seconds": 10}, ss.Frequency(seconds=10), id="seconds"),
+        pytest.param({"Second": "90"}, ss.Frequency(seconds=90), id="second, text"),
+        pytest.param({"minutes": 0.5}, ss.Frequency(seconds=30), id="half a minute"),
+        pytest.param({"minutes": 1.5}, ss.Frequency(minutes=1, seconds=30), id="a minute and a half"),
+        pytest.param({"hours": 0.01}, ss.Frequency(seconds=36), id="a hundredth of an hour"),
+        pytest.param({"minutes": 0.25, "seconds": 50}, ss.Frequency(seconds=65), id="fraction and seconds"),
+        pytest.param({"seconds": 0.5, "minute": 0.025}, ss.Frequency(seconds=2), id="fractions of seconds"),
+        pytest.param({"milliseconds": 10_000}, ss.Frequency(seconds=10), id="milliseconds"),
+        pytest.param(
+            {"milliseconds": 500, "seconds": 1.5}, ss.Frequency(seconds=2), id="milliseconds and a fraction"
+        ),
+        pytest.param(
+            {"days": 1, "milliseconds": 90_000}, ss.Frequency(days=1, minutes=1, seconds=30), id="ms"
+        ),
         pytest.param({"years": 1, "quarter": 1}, ss.Frequency(years=1, quarters=1), id="calendar units"),
     ],
 )
@@ -79,7 +109,7 @@ def test_documents_may_use_singular_plural_text_and_fractions(
     ("document", "words"),
     [
         pytest.param({"fortnights": 1}, "unknown unit 'fortnights'", id="unknown unit"),
-        pytest.param({"seconds": 30}, "unknown unit 'seconds'", id="seconds"),
+        pytest.param({"microseconds": 30}, "unknown unit 'microseconds'", id="microseconds"),
         pytest.param({"weekss": 1}, "unknown unit 'weekss'", id="one s too many"),
         pytest.param({"days": "1e3"}, "days: '1e3' is not a positive number", id="exponent"),
         pytest.param({"days": "1e999999999"}, "is not a positive number", id="endless number"),
@@ -96,8 +126,15 @@ def test_documents_may_use_singular_plural_text_and_fractions(
         pytest.param({"days": "1/0"}, "is not a positive number", id="divided by nought"),
         pytest.param({"months": 1.5}, "part of a month has no fixed length", id="part of a month"),
         pytest.param({"years": 0.5}, "part of a year has no fixed length", id="part of a year"),
-        pytest.param({"minutes": 0.5}, "do not come to whole minutes", id="part of a minute"),
-        pytest.param({"hours": 0.01}, "do not come to whole minutes", id="36 seconds"),
+        pytest.param(
+            {"seconds": 0.5},
+            "expected a step of whole seconds, got fractions that come to 0.5 s; use a whole number",
+            id="part of a second",
+        ),
+        pytest.param({"milliseconds": 1500}, "whole seconds, got fractions that come to 1.5 s", id="ms"),
+        pytest.param({"hours": 0.001}, "whole seconds, got fractions that come to 3.6 s", id="3.6 seconds"),
+        pytest.param({"day": 1, "minutes": 0.01}, "fractions that come to 0.6 s", id="day and a fraction"),
+        pytest.param({"millisecond": 1, "milliseconds": 999}, "'milliseconds' is given twice", id="ms twice"),
         pytest.param([5], "a mapping such as", id="list"),
         pytest.param("minutes", "a mapping such as", id="text"),
     ],
@@ -121,8 +158,8 @@ def test_an_empty_document_never_moves(document: dict[str, Any]) -> None:
         pytest.param(ss.Frequency(months=2), "2 months", id="two"),
         pytest.param(ss.Frequency(weeks=2, days=1), "2 weeks and 1 day", id="two units"),
         pytest.param(
-            ss.Frequency(years=1, quarters=1, months=1, weeks=1, days=1, hours=1, minutes=1),
-            "1 year, 1 quarter, 1 month, 1 week, 1 day, 1 hour and 1 minute",
+            ss.Frequency(years=1, quarters=1, months=1, weeks=1, days=1, hours=1, minutes=1, seconds=1),
+            "1 year, 1 quarter, 1 month, 1 week, 1 day, 1 hour, 1 minute and 1 second",
             id="all units",
         ),
     ],
@@ -132,7 +169,11 @@ def test_it_reads_as_words(step: ss.Frequency, words: str) -> None:
 
 
 def test_json_holds_the_units_that_count_and_comes_back() -> None:
+    seconds = ss.Frequency(seconds=10)
+    assert seconds.model_dump_json() == '{"seconds":10}'
+    assert ss.Frequency.model_validate_json('{"seconds":10}') == seconds
     step = ss.Frequency(months=1, hours=12)
+    assert step.model_dump_json() == '{"months":1,"hours":12}', "as it was before there were seconds"
     assert json.loads(step.model_dump_json()) == {"months": 1, "hours": 12}
     assert ss.Frequency.model_validate_json(step.model_dump_json()) == step
     assert ss.Frequency.model_validate(step.model_dump()) == step

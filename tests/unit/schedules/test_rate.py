@@ -57,7 +57,7 @@ def test_the_service_checks_neither_number_nor_case_and_nor_do_we(text: str, eve
     [
         pytest.param("rate(0 minutes)", "at least 1, not 0", id="zero"),
         pytest.param("rate(-10 minutes)", "at least 1, not -10", id="negative"),
-        pytest.param("rate(1.5 minutes)", "the form is rate(5 minutes)", id="one and a half minutes"),
+        pytest.param("rate(1.5 minutes)", "every=Frequency(seconds=90)", id="one and a half minutes"),
         pytest.param("rate(1.5 hours)", "write rate(90 minutes)", id="one and a half hours"),
         pytest.param("rate(0.5 days)", "write rate(720 minutes)", id="half a day"),
         pytest.param("rate(0.001 hours)", "the form is rate(5 minutes)", id="a moment"),
@@ -67,7 +67,13 @@ def test_the_service_checks_neither_number_nor_case_and_nor_do_we(text: str, eve
         pytest.param("rate(5minutes)", "'5minutes' is not a whole number", id="no blank"),
         pytest.param("rate(5  minutes)", "the unit ' minutes' is unknown", id="two blanks"),
         pytest.param("rate(10 minutess)", "the unit 'minutess' is unknown", id="typing error"),
-        pytest.param("rate(30 seconds)", "one minute is the shortest", id="seconds"),
+        pytest.param("rate(30 seconds)", "use Windowed(start, every=Frequency(seconds=30))", id="seconds"),
+        pytest.param("rate(1 SECOND)", "use Windowed(start, every=Frequency(seconds=1))", id="one second"),
+        pytest.param("rate(0 seconds)", "whole minutes, hours or days, got seconds", id="no seconds"),
+        pytest.param(
+            "rate(0.5 minutes)", "use Windowed(start, every=Frequency(seconds=30))", id="half a minute"
+        ),
+        pytest.param("rate(0.01 minutes)", "the form is rate(5 minutes)", id="part of a second"),
         pytest.param("rate(2 weeks)", "write rate(14 days)", id="weeks"),
         pytest.param("rate(1 fortnight)", "write rate(14 days)", id="fortnight"),
         pytest.param("rate(3 months)", "use Windowed with Frequency(months", id="months"),
@@ -89,10 +95,17 @@ def test_a_refused_expression_says_how_to_write_it(text: str, hint: str) -> None
     ("arguments", "field", "words"),
     [
         pytest.param(
-            {"every": timedelta(seconds=90)}, "every", "the nearest is timedelta(minutes=2)", id="90 s"
+            {"every": timedelta(seconds=90)},
+            "every",
+            "expected a positive number of whole minutes, got 0:01:30; use timedelta(minutes=2), which is "
+            "the nearest, or Windowed(start, every=Frequency(seconds=90))",
+            id="90 s",
         ),
         pytest.param(
-            {"every": timedelta(seconds=1)}, "every", "the nearest is timedelta(minutes=1)", id="1 s"
+            {"every": timedelta(seconds=1)},
+            "every",
+            "use timedelta(minutes=1), which is the nearest, or Windowed(start, every=Frequency(seconds=1))",
+            id="1 s",
         ),
         pytest.param({"every": MINUTE + timedelta(microseconds=1)}, "every", "whole minutes", id="1 µs over"),
         pytest.param({"every": timedelta(0)}, "every", "positive", id="nought"),
@@ -113,6 +126,13 @@ def test_an_interval_is_a_positive_number_of_whole_minutes(
         ss.Rate(**arguments)
     assert caught.value.field == field
     assert words in caught.value.reason
+
+
+@pytest.mark.parametrize("every", [timedelta(milliseconds=500), timedelta(0), -timedelta(seconds=30)])
+def test_what_no_step_of_seconds_can_be_is_not_pointed_to_one(every: timedelta) -> None:
+    with pytest.raises(ss.InvalidScheduleError) as caught:
+        ss.Rate(every)
+    assert "Windowed" not in caught.value.reason
 
 
 @pytest.mark.parametrize("days", [30, 365, 366, 3650])

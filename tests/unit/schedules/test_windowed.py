@@ -181,6 +181,31 @@ def test_hours_and_minutes_are_elapsed_time_over_a_clock_change() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("wall", "first_offset", "last_offset"),
+    [
+        pytest.param("2025-03-30T01:59:40", 1, 2, id="gap"),
+        pytest.param("2025-10-26T02:59:40", 2, 1, id="overlap"),
+    ],
+)
+def test_seconds_are_elapsed_time_over_a_clock_change(wall: str, first_offset: int, last_offset: int) -> None:
+    schedule = ss.Windowed(wall, every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    runs = schedule.upcoming(5, after=FIRST)
+    assert [run - runs[0] for run in runs] == [timedelta(seconds=10 * k) for k in range(5)]
+    offsets = [run.utcoffset() for run in runs]
+    assert offsets == [*[timedelta(hours=first_offset)] * 2, *[timedelta(hours=last_offset)] * 3]
+
+
+def test_days_and_seconds_together_move_the_wall_first_and_then_elapse() -> None:
+    schedule = ss.Windowed("2025-03-29T12:00", every=ss.Frequency(days=1, seconds=1), timezone="Europe/Paris")
+    runs = schedule.upcoming(3, after=FIRST)
+    assert [run.isoformat() for run in runs] == [
+        "2025-03-29T12:00:00+01:00",
+        "2025-03-30T12:00:01+02:00",
+        "2025-03-31T12:00:02+02:00",
+    ]
+
+
 def test_days_and_hours_together_move_the_wall_first_and_then_elapse() -> None:
     schedule = ss.Windowed("2025-03-29T12:00", every=ss.Frequency(days=1, hours=1), timezone="Europe/Paris")
     assert shown(schedule.upcoming(3, after=FIRST)) == [
@@ -292,6 +317,25 @@ def test_an_interval_job_document_is_read() -> None:
     assert show(schedule.previous_run(LAST)) == "2030-01-01 00:00+00:00"
 
 
+@pytest.mark.parametrize(
+    ("frequency", "every"),
+    [
+        pytest.param({"seconds": 10}, ss.Frequency(seconds=10), id="seconds"),
+        pytest.param({"second": "10"}, ss.Frequency(seconds=10), id="singular, text"),
+        pytest.param({"minutes": 0.5}, ss.Frequency(seconds=30), id="half a minute"),
+        pytest.param({"milliseconds": 2_000}, ss.Frequency(seconds=2), id="milliseconds"),
+    ],
+)
+def test_an_interval_job_document_of_seconds_is_read(frequency: dict[str, Any], every: ss.Frequency) -> None:
+    schedule = ss.Windowed.from_document({**DOCUMENT, "frequency": frequency})
+    assert schedule == ss.Windowed("2021-02-22T03:05", end="2030-01-01T00:00", every=every)
+    first, second = schedule.upcoming(2, after=FIRST)
+    assert (first, second - first) == (
+        utc("2021-02-22 03:05"),
+        timedelta(seconds=every.total_seconds),
+    )
+
+
 def test_times_of_a_document_without_an_offset_are_utc() -> None:
     bare = {**DOCUMENT, "startDateTime": "2021-02-22T03:05:00", "endDateTime": "2030-01-01T00:00"}
     assert ss.Windowed.from_document(bare) == ss.Windowed.from_document(DOCUMENT)
@@ -309,6 +353,7 @@ def test_times_of_a_document_without_an_offset_are_utc() -> None:
         pytest.param({"endDateTime": "never"}, "end", "not a date and a time", id="end is a word"),
         pytest.param({"frequency": {"eons": 1}}, "frequency", "unknown unit 'eons'", id="unknown unit"),
         pytest.param({"frequency": {}}, "every", "never moves", id="empty step"),
+        pytest.param({"frequency": {"seconds": 0.5}}, "frequency", "come to 0.5 s", id="half a second"),
     ],
 )
 def test_a_bad_value_in_a_document_is_refused(change: dict[str, Any], field: str, words: str) -> None:
@@ -335,12 +380,22 @@ def test_a_document_that_lacks_a_key_is_refused_by_its_name(key: str) -> None:
 
 @pytest.mark.timeout(10)  # walks of nine centuries take longer
 @pytest.mark.parametrize(
-    "every", [ss.Frequency(minutes=1), DAILY, MONTHLY, ss.Frequency(months=1, days=1, minutes=1)], ids=str
+    "every",
+    [
+        ss.Frequency(seconds=1),
+        ss.Frequency(seconds=7),
+        ss.Frequency(minutes=1),
+        DAILY,
+        MONTHLY,
+        ss.Frequency(days=1, seconds=1),
+        ss.Frequency(months=1, days=1, minutes=1),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris"])
 def test_a_far_run_costs_no_more_than_a_near_one(every: ss.Frequency, zone: str) -> None:
     schedule = ss.Windowed("1970-01-31T02:30", every=every, timezone=zone)
-    far = utc("2900-06-01 00:00:30")
+    far = utc("2900-06-01 00:00:30") + TICK
     run, former = schedule.next_run(far), schedule.previous_run(far)
     for _ in range(200):
         assert (schedule.next_run(far), schedule.previous_run(far)) == (run, former)
@@ -358,6 +413,15 @@ def test_runs_can_be_taken_from_anywhere() -> None:
         "2100-03-31 09:00+00:00",
     ]
     assert list(schedule.runs(after=utc("2025-02-01"), until=utc("2025-02-02"))) == []
+
+
+def test_a_step_of_seconds_has_no_expression_and_describes_itself() -> None:
+    often = ss.Windowed("2030-01-01T00:00", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    assert often.expression is None
+    assert str(often) == "Every 10 seconds from 1 January 2030 at 00:00, Europe/Paris"
+    text = often.model_dump_json()
+    assert '"every":{"seconds":10}' in text
+    assert ss.Windowed.model_validate_json(text) == often
 
 
 def test_it_describes_itself() -> None:

@@ -115,6 +115,9 @@ def test_a_rate_reads_as_words(minutes: int, expected: str) -> None:
     [
         pytest.param(ss.Frequency(quarters=1), "Every quarter", id="one"),
         pytest.param(ss.Frequency(months=11), "Every 11 months", id="eleven"),
+        pytest.param(ss.Frequency(seconds=10), "Every 10 seconds", id="ten seconds"),
+        pytest.param(ss.Frequency(seconds=1), "Every second", id="each second"),
+        pytest.param(ss.Frequency(minutes=1, seconds=30), "Every 1 minute and 30 seconds", id="minute and"),
         pytest.param(ss.Frequency(years=1, months=2), "Every 1 year and 2 months", id="joined"),
     ],
 )

@@ -50,6 +50,7 @@ REFUSALS = [
         "overlap: Step Functions cannot wait for what aws-sdk:codepipeline:startPipelineExecution starts",
     ),
     ({"target": PIPELINE, "overlap": ss.Overlap.QUEUE}, "use Overlap.ALLOW"),
+    ({"catch_up_within": timedelta(minutes=5)}, "catch_up_within 0:05:00: the machine leaves out no run"),
     ({"max_run_time": timedelta(minutes=5)}, "max_run_time: .* what lambda:invoke starts; use Overlap.SKIP"),
     (
         {"input": {"due": ss.context.SCHEDULED_TIME, "mine": "<aws.scheduler.execution-id>"}},
@@ -102,6 +103,16 @@ def test_each_call_has_a_state() -> None:
 )
 def test_a_call_waits_where_somebody_wants_to_know_its_end(changes: dict[str, Any], call: str) -> None:
     assert order(job(**changes))["call"] == call
+
+
+def test_a_step_of_seconds_travels_as_a_grid_of_seconds() -> None:
+    often = ss.Windowed("2030-01-01T13:00", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    found = order(job(schedule=often))
+    assert (found["kind"], found["plan"]["origin"], found["plan"]["every"]) == (
+        "grid",
+        int(NOON.timestamp()),
+        10,
+    )
 
 
 def test_an_order_holds_the_policy() -> None:

@@ -222,6 +222,13 @@ def test_the_next_execution_starts_under_a_name_of_its_own() -> None:
     assert OLDEST < 365 * 86_400
 
 
+def test_a_bound_on_how_late_a_run_may_begin_is_refused_by_name() -> None:
+    words = "catch_up_within 0:10:00: .*; leave it out, or run the job on LocalBackend"
+    with pytest.raises(ss.RenderError, match=words) as caught:
+        ss.render_asl(job(catch_up_within=timedelta(minutes=10)))
+    assert caught.value.job == "nightly"
+
+
 def test_catching_up_decides_where_planning_starts() -> None:
     def planned(catch_up: ss.CatchUp) -> tuple[str, str]:
         states = rendered(job(schedule=ss.Cron("0 9 * * ? *"), catch_up=catch_up))["States"]

@@ -38,6 +38,11 @@ def test_a_rate_is_a_grid() -> None:
 def test_elapsed_time_is_a_grid() -> None:
     window = ss.Windowed("2030-01-01T01:00", every=ss.Frequency(hours=1, minutes=30), timezone="Europe/Paris")
     assert timing_of(window) == ("grid", {"origin": START, "every": 5_400, "end": LAST_SECOND})
+    often = ss.Windowed("2030-01-01T01:00", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
+    assert timing_of(often) == ("grid", {"origin": START, "every": 10, "end": LAST_SECOND})
+    mixed = ss.Windowed("2030-01-01T01:00", every=ss.Frequency(days=1, seconds=10), timezone="Europe/Paris")
+    plan = timing_of(mixed).plan
+    assert (plan["days"], plan["elapsed"], plan["mean"]) == (1, 10, 86_410)
 
 
 def test_a_window_counts_from_its_start() -> None:

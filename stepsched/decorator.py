@@ -1,0 +1,187 @@
+"""A function and its schedule in one place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry, is_name
+from stepsched.schedules import Schedule
+from stepsched.schedules.base import ScheduleBase
+from stepsched.schedules.expressions import parse_schedule
+from stepsched.targets import HandlerTarget, QueueTarget, TopicTarget
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class JobFunction(Protocol[P, R_co]):
+    """A function that says when it runs: itself, with the job beside it."""
+
+    job: Job
+    """The job that calls the function."""
+    __name__: str
+    __qualname__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Calls the function."""
+
+
+class _AsInJob:
+    """Stands for a field that is not given, so that :class:`Job` decides what it is."""
+
+    def __repr__(self) -> str:
+        return "<as in Job>"
+
+
+_AS_IN_JOB: Any = _AsInJob()
+
+
+def job(
+    schedule: str | Schedule,
+    *,
+    timezone: str | None = None,
+    name: str | None = None,
+    input: Any = _AS_IN_JOB,  # noqa: A002 -- as the field of Job
+    description: str = _AS_IN_JOB,
+    group: str = _AS_IN_JOB,
+    tags: Mapping[str, str] = _AS_IN_JOB,
+    retry: Retry = _AS_IN_JOB,
+    dead_letter: QueueTarget | None = _AS_IN_JOB,
+    notify: TopicTarget | None = _AS_IN_JOB,
+    on_failure: OnFailure = _AS_IN_JOB,
+    overlap: Overlap = _AS_IN_JOB,
+    catch_up: CatchUp = _AS_IN_JOB,
+    catch_up_within: timedelta | None = _AS_IN_JOB,
+    jitter: timedelta = _AS_IN_JOB,
+    max_run_time: timedelta | None = _AS_IN_JOB,
+    completion: Completion = _AS_IN_JOB,
+) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
+    """Makes a job of the function below it.
+
+    The function stays what it is, and carries the job as its attribute ``job``; nothing is stored
+    before ``client.create(report.job)`` or ``client.apply([report.job])``. The job's target is the function's
+    name, ``package.module:function``; a lambda, or a function defined inside another, is the target
+    itself, which backends in memory take.
+
+    Args:
+        schedule: ``at(...)``, ``rate(...)`` or ``cron(...)`` as text, or a schedule.
+        timezone: The IANA zone of a schedule that is text. None: UTC. It means nothing to a rate.
+        name: The job's name. None: the function's.
+        input: This and all that follow: as the fields of :class:`Job`, with the same defaults.
+        description: As in :class:`Job`.
+        group: As in :class:`Job`.
+        tags: As in :class:`Job`.
+        retry: As in :class:`Job`.
+        dead_letter: As in :class:`Job`.
+        notify: As in :class:`Job`.
+        on_failure: As in :class:`Job`.
+        overlap: As in :class:`Job`.
+        catch_up: As in :class:`Job`.
+        catch_up_within: As in :class:`Job`.
+        jitter: As in :class:`Job`.
+        max_run_time: As in :class:`Job`.
+        completion: As in :class:`Job`.
+
+    Raises:
+        InvalidScheduleError: The text is no schedule.
+        TypeError: ``schedule`` is something else, such as the function itself; or what stands below is
+            no function.
+        ValueError: ``timezone`` stands beside a schedule that has its own, the function's name cannot be
+            a job's, the function has a job already, or a field is refused.
+
+    Example:
+        >>> @job("cron(0 9 ? * MON-FRI *)", timezone="Europe/Paris", retry=Retry(max_attempts=3))
+        ... def report() -> str:
+        ...     return "done"
+        >>> report.job.name, str(report.job.schedule)
+        ('report', 'cron(0 9 ? * MON-FRI *)')
+        >>> report()
+        'done'
+    """
+    when = _read_schedule(schedule, timezone)
+    given = {
+        "input": input,
+        "description": description,
+        "group": group,
+        "tags": tags,
+        "retry": retry,
+        "dead_letter": dead_letter,
+        "notify": notify,
+        "on_failure": on_failure,
+        "overlap": overlap,
+        "catch_up": catch_up,
+        "catch_up_within": catch_up_within,
+        "jitter": jitter,
+        "max_run_time": max_run_time,
+        "completion": completion,
+    }
+    policies = {field: value for field, value in given.items() if value is not _AS_IN_JOB}
+
+    def decorate(function: Callable[P, R_co]) -> JobFunction[P, R_co]:
+        _check_function(function)
+        target = HandlerTarget.of_definition(function)
+        decorated = cast("JobFunction[P, R_co]", function)
+        own_name = _name_of(function) if name is None else name
+        made = Job(name=own_name, schedule=when, target=target, **policies)
+        try:
+            decorated.job = made
+        except (AttributeError, TypeError) as error:  # a bound method, a builtin
+            raise _no_function(function) from error
+        return decorated
+
+    return decorate
+
+
+def job_of(value: object) -> Job | None:
+    """The job that a function carries; None where the value is no such function."""
+    found = getattr(value, "job", None) if callable(value) and not inspect.isclass(value) else None
+    return found if isinstance(found, Job) else None
+
+
+def _read_schedule(schedule: str | Schedule, timezone: str | None) -> Schedule:
+    if isinstance(schedule, str):
+        return parse_schedule(schedule) if timezone is None else parse_schedule(schedule, timezone=timezone)
+    if not isinstance(schedule, ScheduleBase):
+        if callable(schedule):
+            words = f"@job stands on {_shown(schedule)} without a schedule"
+        else:
+            words = f"expected a schedule or its text, got {schedule!r}"
+        raise TypeError(f"{words}; write @job('cron(0 9 ? * MON-FRI *)', timezone='Europe/Paris')")
+    if timezone is not None:
+        kind = type(schedule).__name__
+        cure = "leave it out" if not hasattr(schedule, "timezone") else f"write {kind}(..., {timezone=})"
+        raise ValueError(f"{timezone=} is for a schedule that is text, and this is a {kind}; {cure}")
+    return schedule
+
+
+def _check_function(function: object) -> None:
+    if isinstance(function, (staticmethod, classmethod)):
+        kind = type(function).__name__
+        raise TypeError(f"expected a function, got a {kind}; put @job below @{kind}, next to the function")
+    if inspect.isclass(function) or not callable(function):
+        raise _no_function(function)
+    earlier = job_of(function)
+    if earlier is not None:
+        raise ValueError(
+            f"{_shown(function)} has a job already, {earlier.name!r}; "
+            "make another one with Job(name=..., schedule=..., target=HandlerTarget(function))"
+        )
+
+
+def _no_function(value: object) -> TypeError:
+    return TypeError(f"expected a function below @job, got {value!r}")
+
+
+def _name_of(function: object) -> str:
+    name = getattr(function, "__name__", "")
+    if not is_name(name):
+        words = f"the name of {_shown(function)} cannot be a job's (1 to 64 of A-Z a-z 0-9 - _ .)"
+        raise ValueError(f"{words}; give one, such as @job(..., name='report')")
+    return str(name)
+
+
+def _shown(function: object) -> str:
+    return str(getattr(function, "__qualname__", None) or repr(function))

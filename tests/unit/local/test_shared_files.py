@@ -1,0 +1,83 @@
+"""The connection to the file beside others of the same process, of other processes and of forks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stepsched as ss
+
+NEVER = ss.Cron("0 0 1 1 ? *")
+COUNTS = """
+import sys, stepsched as ss
+with ss.LocalBackend(sys.argv[1]) as backend:
+    print(len(ss.SchedulerClient(backend).list()))
+"""
+
+
+def create(backend: ss.LocalBackend, name: str) -> None:
+    target = ss.HandlerTarget("os:getcwd")
+    ss.SchedulerClient(backend).create(ss.Job(name=name, schedule=NEVER, target=target))
+
+
+def count_elsewhere(path: Path) -> int:
+    """How many jobs another process finds, which opens the file and closes it."""
+    done = subprocess.run([sys.executable, "-c", COUNTS, path], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the locks of Unix")
+def test_a_second_backend_of_a_process_does_not_unlock_the_file_of_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    first = ss.LocalBackend(path)
+    create(first, "one")
+    second = ss.LocalBackend(path)
+    assert count_elsewhere(path) == 1  # its close must not take itself for the last
+    create(first, "two")
+    assert count_elsewhere(path) == 2
+    second.close()
+    assert count_elsewhere(path) == 2
+    create(first, "three")
+    first.close()
+    assert count_elsewhere(path) == 3
+
+
+FORKS = """
+import os, signal, sys, threading, warnings
+import stepsched as ss
+warnings.simplefilter("ignore")
+signal.alarm(60)
+backends = [ss.LocalBackend(sys.argv[1]), ss.LocalBackend(sys.argv[1]), ss.LocalBackend()]
+
+def forks():
+    for _ in range(25):
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+threads = [threading.Thread(target=forks) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+target = ss.HandlerTarget("os:getcwd")
+for number, backend in enumerate(backends):
+    job = ss.Job(name=f"job-{number}", schedule=ss.Cron("0 0 1 1 ? *"), target=target)
+    worker = threading.Thread(target=ss.SchedulerClient(backend).create, args=(job,))
+    worker.start()  # another thread gets the lock
+    worker.join()
+print(len(ss.SchedulerClient(backends[0]).list()))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system does not fork")
+def test_threads_that_fork_at_the_same_time_leave_no_lock_held(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, tmp_path / "jobs.db"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr

@@ -1,0 +1,89 @@
+"""The gate as a program: what it says of itself, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import gate
+
+
+def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, gate.__file__, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_help_names_every_stage_and_makes_nothing() -> None:
+    told = ask("--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.startswith("usage: python3 tests/gate.py")
+    for name in (*gate.SECONDS, "quick"):
+        assert name in told.stdout
+
+
+def test_an_unknown_stage_is_refused_with_those_that_exist() -> None:
+    told = ask("lint", "tpyes")
+    assert told.returncode == 2
+    assert f"expected {', '.join(gate.SECONDS)}, all, quick, got tpyes" in told.stderr
+
+
+def test_every_stage_is_a_function_with_a_figure() -> None:
+    assert {*gate.ALL, *gate.QUICK} == gate.SECONDS.keys()
+    assert all(callable(getattr(gate, name)) for name in gate.SECONDS)
+
+
+def test_the_quick_stages_take_less_than_three_minutes() -> None:
+    assert sum(gate.SECONDS[name] for name in gate.QUICK) < 180
+
+
+def test_groups_stand_for_their_stages_and_none_runs_twice() -> None:
+    assert gate.wanted([]) == list(gate.ALL)
+    assert gate.wanted(["wheel", "quick", "lint"]) == ["wheel", *gate.QUICK]
+
+
+def test_the_quick_ones_need_no_part() -> None:
+    """Each file that imports a part is marked as one."""
+    folder = Path(gate.__file__).parent / "unit"
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not part", str(folder)]
+    told = subprocess.run(command, cwd=gate.ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert "tests/unit/test_jobs.py::" in told.stdout
+    assert "tests/unit/asl/test_validators.py" not in told.stdout
+    assert "tests/unit/eventbridge/test_faults.py" not in told.stdout
+
+
+STAGE = """
+import time
+try:
+    print("runs", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("cleared up")
+"""
+STARTER = """
+import sys
+from tests import gate
+
+gate.end_with(lambda: gate.run(sys.executable, "-c", sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C reaches a group of processes")
+def test_ctrl_c_ends_a_stage_and_the_gate_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, STAGE],
+        cwd=gate.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "runs\n"
+        os.killpg(running.pid, signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+    assert (output, errors, running.returncode) == ("cleared up\n", "== interrupted\n", 130)
