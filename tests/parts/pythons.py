@@ -34,6 +34,15 @@ def _runs(path: Path, version: str) -> bool:
     return done.returncode == 0 and done.stdout.strip() == version
 
 
+@lru_cache
+def starts_threads_at_its_end(version: str) -> bool:
+    """Whether a thread may start another one once the main thread has ended. 3.12.0 and 3.12.1 refuse
+    (https://github.com/python/cpython/issues/113964)."""
+    told = "import sys; print(sys.version_info[:3] not in ((3, 12, 0), (3, 12, 1)))"
+    done = subprocess.run([str(interpreter(version)), "-c", told], capture_output=True, text=True, check=True)
+    return done.stdout.strip() == "True"
+
+
 def another() -> str | None:
     """The newest version besides the one that runs the tests; None where there is none."""
     return next((version for version in reversed(VERSIONS) if version != OWN and interpreter(version)), None)

@@ -10,6 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from stepsched.backends.local.outcomes import indented, one_line
+from stepsched.backends.local.pool import at_shutdown
 from stepsched.backends.local.process import only_here
 from stepsched.events import Event, EventKind, Listener
 
@@ -85,7 +86,9 @@ class Listeners:
             thread = threading.Thread(target=self._run, name="stepsched-listeners", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # "can't start new thread": with the next event
+            except RuntimeError as error:  # "can't start new thread": with the next event
+                if at_shutdown(error):
+                    return
                 _log.exception("the thread of the listeners could not be started")
             else:
                 self._thread = thread

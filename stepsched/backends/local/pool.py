@@ -13,6 +13,12 @@ _log = logging.getLogger("stepsched.local")
 Item = TypeVar("Item")
 
 
+def at_shutdown(error: RuntimeError) -> bool:
+    """Whether a thread could not start because the interpreter ends, which nobody needs to be told. Python
+    3.12.0 and 3.12.1 say so from the end of the main thread on, although other threads may go on for long."""
+    return "interpreter shutdown" in str(error)
+
+
 class Pool(Generic[Item]):
     """Threads that work on items. An item is handed over only where a thread is free for it."""
 
@@ -99,10 +105,11 @@ class Pool(Generic[Item]):
         self._waiting.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # "can't start new thread", as at the limit of a container
+        except RuntimeError as error:  # "can't start new thread", as at the limit of a container
             self._threads.discard(thread)
             self._waiting.discard(thread)
-            _log.exception("a thread could not be started; %d run", len(self._threads))
+            if not at_shutdown(error):
+                _log.exception("a thread could not be started; %d run", len(self._threads))
 
     def _run(self, items: SimpleQueue[Item | None]) -> None:
         me = threading.current_thread()

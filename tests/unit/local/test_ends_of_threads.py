@@ -1,0 +1,24 @@
+"""Threads that do not start."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stepsched.backends.local.pool import Pool
+
+
+def test_that_no_thread_starts_while_the_interpreter_ends_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError(reasons.pop())
+
+    reasons = ["can't start new thread", "can't create new thread at interpreter shutdown"]
+    pool = Pool[int](1, lambda _: None, "test")
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert pool.places() == 0
+    assert caplog.text == ""
+    assert pool.places() == 0
+    assert "can't start new thread" in caplog.text
