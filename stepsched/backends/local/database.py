@@ -138,7 +138,10 @@ class Database:
         return self._closed
 
     def transaction(self, operation: str) -> AbstractContextManager[None]:
-        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        """Everything inside happens or nothing does. Nested ones join the outer one.
+
+        For a ``with`` of the caller's own: inside a generator it would be taken for one that was cut off.
+        """
         return _Transaction(self, operation)
 
     def begin(self, operation: str) -> None:
