@@ -11,7 +11,6 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,6 +22,7 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
+from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
@@ -38,7 +38,6 @@ from stepsched.errors import (
 )
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
-from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 from stepsched.values import seconds_of
 
@@ -227,7 +226,7 @@ class LocalBackend(Backend):
 
     def _create(self, job: Job, now: datetime) -> JobRecord | StepschedError:
         following = policy.first_run(job, now)
-        key = self._store.insert_job(job, _encode(job), now, following)
+        key = self._store.insert_job(job, encode(job), now, following)
         if key is None:
             return JobExistsError(job.name)
         self._keep_alive(key, job)
@@ -277,7 +276,7 @@ class LocalBackend(Backend):
             self._store.replace_job(
                 row,
                 job,
-                _encode(job),
+                encode(job),
                 status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
                 anchor=anchor,
                 next_run=None if paused else following,
@@ -588,7 +587,7 @@ class LocalBackend(Backend):
             self._live.pop(key, None)
 
     def _decode(self, row: JobRow) -> Job:
-        return self._live.get(row.id) or _decode(row.document)
+        return self._live.get(row.id) or decode(row.document)
 
 
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
@@ -623,25 +622,12 @@ def _set(future: asyncio.Future[None], failure: BaseException | None) -> None:
         future.set_exception(failure)
 
 
-def _encode(job: Job) -> str:
-    return job.model_dump_json(exclude_unset=True)
-
-
-def _read(document: str) -> Job:
-    with reading_stored():
-        return Job.model_validate_json(document)
-
-
 def _readable(name: str, document: str) -> Job:
     try:
-        return _read(document)
+        return read(document)
     except ValidationError as error:
         detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
         raise BackendError("sqlite", "read job", "UNREADABLE", detail=detail) from error
-
-
-_decode = lru_cache(maxsize=1024)(_read)
-"""The same for the engine's own use: it hands payloads out as copies."""
 
 
 def _copy(job: Job) -> Job:
