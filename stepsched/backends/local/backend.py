@@ -641,3 +641,14 @@ def _copy_target(target: Target) -> Target:
         return target
     parts = (part if isinstance(part, HandlerTarget) else deepcopy(part) for part in target.targets)
     return target.model_copy(update={"targets": tuple(parts)})
+
+
+def _build_values() -> None:
+    """Before a fork: values are built when they are first used, under a lock of pydantic's. A child that is
+    made while another thread holds it would wait for ever."""
+    for kind in (Job, JobRecord, Run):
+        kind.model_rebuild()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_build_values)

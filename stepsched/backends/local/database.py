@@ -185,6 +185,7 @@ class Database:
         if self.owner == threading.get_ident() and self._open is not None:  # inside its transaction
             return self._open.execute(sql, values).fetchall()
         with self.lock, _mapped("read", self.shown):
+            self._look_at_file("read")
             return self.connection.execute(sql, values).fetchall()
 
     # -- the file underneath ---------------------------------------------------------------------------

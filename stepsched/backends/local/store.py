@@ -453,6 +453,11 @@ class Store:
         )
         return Claim(run, row, candidate.recorded_at, candidate.failures, candidate.crashes)
 
+    def write_indexes_anew(self) -> None:
+        """Makes the indexes of the runs say what the rows say: in a damaged file they may differ, and a run
+        that only an index tells of would be found again and again."""
+        self._db.execute("REINDEX runs")
+
     def close_run(
         self,
         run_id: int,
