@@ -10,12 +10,14 @@ from __future__ import annotations
 import atexit
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import CO_GENERATOR
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 from weakref import WeakSet
 
@@ -42,6 +44,8 @@ class Database:
         self.shown = path
         self.owner = 0
         """The thread that is inside a transaction."""
+        self.inside: FrameType | None = None
+        """The frame whose ``with`` that is; None where it is a generator's, which may be left meanwhile."""
         self._pid = os.getpid()
         self._closed = False
         self._broken: str | None = None
@@ -121,6 +125,7 @@ class Database:
 
     def close(self) -> None:
         """Closes the file. Harmless twice; every other call fails from then on."""
+        self.end_interrupted()
         with self.lock:
             self._closed = True
             if self._open is not None and self._pid == os.getpid():
@@ -144,17 +149,35 @@ class Database:
 
     def end(self, *, commit: bool) -> None:
         """For :meth:`transaction`; the lock must be held."""
-        db = self._open
         try:
-            if db is not None and commit:
-                db.execute("COMMIT")
+            if self._open is not None and commit:
+                self._open.execute("COMMIT")
         finally:
-            self.owner = 0
-            if db is not None and db.in_transaction:  # SQLite ends some failures itself, such as a full disk
-                db.execute("ROLLBACK")
+            self.undo()
+
+    def undo(self) -> None:
+        """Ends what is left of a transaction; the lock must be held. Harmless where nothing is."""
+        self.owner, self.inside = 0, None
+        db = self._open
+        if db is not None and db.in_transaction:  # SQLite ends some failures itself, such as a full disk
+            db.execute("ROLLBACK")
+
+    def end_interrupted(self) -> None:
+        """Undoes a transaction that this thread is not inside any more, and lets its lock go: a Ctrl-C that
+        comes just before the end of a ``with`` leaves one so."""
+        if self.owner != threading.get_ident() or self.inside is None:
+            return
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- documented
+        while frame is not None:
+            if frame is self.inside:
+                return
+            frame = frame.f_back
+        self.end(commit=False)
+        self.lock.release()
 
     def rows(self, sql: str, values: Any = ()) -> list[Any]:
         """The rows of a query."""
+        self.end_interrupted()
         if self.owner == threading.get_ident() and self._open is not None:  # inside its transaction
             return self._open.execute(sql, values).fetchall()
         with self.lock, _mapped("read", self.shown):
@@ -184,6 +207,7 @@ class Database:
 
     def before_fork(self) -> None:
         """No connection to a file lives through a fork: SQLite's locks would be neither process's."""
+        self.end_interrupted()
         self.lock.acquire()
         if self.path is not None and self._open is not None and not self.owner and self._pid == os.getpid():
             self._open.close()
@@ -225,15 +249,19 @@ class _Transaction(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         database = self._database
-        database.lock.acquire()
-        if database.owner:
+        database.end_interrupted()
+        if database.owner == threading.get_ident():
             self._is_nested = True
             return
         try:
+            database.lock.acquire()
+            frame = sys._getframe(1)  # noqa: SLF001 -- documented
+            database.inside = None if frame.f_code.co_flags & CO_GENERATOR else frame
             database.begin(self._operation)
         except BaseException as error:
-            database.owner = 0
-            database.lock.release()
+            if _is_held(database.lock):  # a Ctrl-C may come before or after it is acquired
+                database.undo()
+                database.lock.release()
             self._raise_ours(error)
             raise
 
@@ -241,20 +269,27 @@ class _Transaction(AbstractContextManager[None]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         database = self._database
+        if self._is_nested:
+            return
         try:
-            if not self._is_nested:
-                database.end(commit=error is None)
+            database.end(commit=error is None)
         except BaseException as failure:
+            database.undo()  # a Ctrl-C may come before anything is done
             self._raise_ours(failure)
             raise
         finally:
             database.lock.release()
-        if error is not None and not self._is_nested:
+        if error is not None:
             self._raise_ours(error)
 
     def _raise_ours(self, error: BaseException) -> None:
         if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
             raise _ours(error, self._operation, self._database.shown) from error
+
+
+def _is_held(lock: Any) -> bool:
+    """Whether this thread holds a reentrant lock, as :class:`threading.Condition` asks."""
+    return bool(lock._is_owned())  # noqa: SLF001
 
 
 def _prepare(db: sqlite3.Connection, shown: object) -> None:

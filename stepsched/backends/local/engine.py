@@ -211,6 +211,7 @@ class Engine:
         Args:
             timeout: Seconds for runs in flight to end; then they are handed back. None: as long as it takes.
         """
+        self._store.end_interrupted()  # else nobody gets to its end
         me = threading.current_thread()
         with self._state:
             thread = self._thread

@@ -94,6 +94,10 @@ class Store:
         """Everything inside happens or nothing does. Nested ones join the outer one."""
         return self._database.transaction(operation)
 
+    def end_interrupted(self) -> None:
+        """Lets go what a Ctrl-C has left locked in this thread."""
+        self._database.end_interrupted()
+
     def close(self) -> None:
         """Closes the file. Harmless twice; every other call fails from then on."""
         self._database.close()
