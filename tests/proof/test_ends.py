@@ -350,6 +350,7 @@ def _is_possible(way: Way, version: str) -> bool:
 # -- the tests -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(600)  # the first of them makes an environment of the other Python
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_program_may_end_in_any_way(way: Way, tmp_path: Path) -> None:
     end(way, tmp_path / "file", store="file", seed=1)
