@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import CO_GENERATOR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
@@ -46,7 +47,7 @@ class Database:
         self.owner = 0
         """The thread that is inside a transaction."""
         self.inside: FrameType | None = None
-        """The frame whose ``with`` that is."""
+        """The frame whose ``with`` that is; None where it is a generator's, which may be left meanwhile."""
         self._pid = os.getpid()
         self._closed = False
         self._broken: str | None = None
@@ -138,10 +139,7 @@ class Database:
         return self._closed
 
     def transaction(self, operation: str) -> AbstractContextManager[None]:
-        """Everything inside happens or nothing does. Nested ones join the outer one.
-
-        For a ``with`` of the caller's own: inside a generator it would be taken for one that was cut off.
-        """
+        """Everything inside happens or nothing does. Nested ones join the outer one."""
         return _Transaction(self, operation)
 
     def begin(self, operation: str) -> None:
@@ -260,7 +258,8 @@ class _Transaction(AbstractContextManager[None]):
             return
         try:
             database.lock.acquire()
-            database.inside = sys._getframe(1)  # noqa: SLF001 -- documented
+            frame = sys._getframe(1)  # noqa: SLF001 -- documented
+            database.inside = None if frame.f_code.co_flags & CO_GENERATOR else frame
             database.begin(self._operation)
         except BaseException as error:
             if _is_held(database.lock):  # a Ctrl-C may come before or after it is acquired
