@@ -358,6 +358,12 @@ def together(folder: str, children: int) -> None:
     backend.close()
 
 
+def _doze() -> None:
+    """Until it is killed; a signal of the moment before a wait is handled after that."""
+    while True:
+        _WAIT.wait(0.1)
+
+
 def served(folder: str) -> None:
     """A handler's own child can be ended by SIGTERM while ``serve`` has the signals of the parent."""
     backend = make(Path(folder, "jobs.db"))
@@ -366,7 +372,7 @@ def served(folder: str) -> None:
     def handler(_target: object, _input: object, run: ss.Run) -> str:
         note(folder, run)
         context = multiprocessing.get_context("fork")
-        child = context.Process(target=_WAIT.wait)
+        child = context.Process(target=_doze)
         child.start()
         child.terminate()
         child.join(_HANGS)
