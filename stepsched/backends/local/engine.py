@@ -276,7 +276,9 @@ class Engine:
             self._wake.clear()
             self._guarded(self._wind)
             waits = [running for running in self._running.values() if running.thread not in request.but_for]
-            is_done = not (waits or self._outcomes or self._letters)
+            # What a store that fails cannot take now is recorded after the next start.
+            unrecorded = self._outcomes and self._unreachable is None
+            is_done = not (waits or unrecorded or self._letters)
             if (is_done or not request.left()) and not self._recording:
                 break
             self._wake.wait(min(0.5, request.left()) or 0.01)
@@ -593,7 +595,8 @@ class Engine:
     ) -> tuple[list[Attempt], bool]:
         """A turn, with what has to be told of it; what to call, and whether more is due."""
         with self._store.lock:  # so that events are told in the order of the transactions
-            turn = self.turns.turn(outcomes, places, due_by=due_by)
+            known = [self._as_it_is(outcome) for outcome in outcomes]
+            turn = self.turns.turn(known, places, due_by=due_by)
             for attempt in turn.attempts:
                 self._running[attempt.key] = Running(attempt)
             if turn.events:
@@ -603,6 +606,12 @@ class Engine:
                 self._outcomes.popleft()
         self._letters.add(turn.letters)
         return turn.attempts, turn.more
+
+    def _as_it_is(self, outcome: Outcome) -> Outcome:
+        """An attempt that was given up may have ended since; then nobody would ever say so."""
+        if not outcome.lingering or outcome.late or outcome.attempt.key in self._left_behind:
+            return outcome
+        return outcome._replace(lingering=False)
 
     def play(self, clock: PlayableClock, until: datetime) -> int:
         """Moves from event to event up to an instant; how many attempts were made."""

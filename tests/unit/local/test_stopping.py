@@ -263,3 +263,21 @@ def test_with_closes_what_it_opened(tmp_path: Path) -> None:
         ss.SchedulerClient(backend).list()
     assert caught.value.code == "CLOSED"
     backend.close()
+
+
+def test_stop_ends_although_the_file_is_gone_and_an_outcome_cannot_be_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    backend = ss.LocalBackend(path, handlers={ss.LambdaTarget: lambda: path.unlink()})
+    client = ss.SchedulerClient(backend)
+    target = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:report")
+    client.create(ss.Job(name="job", schedule=NEVER, target=target))
+    client.run_now("job")
+    backend.start()
+    for _ in range(1000):
+        if not path.exists():
+            break
+        threading.Event().wait(0.01)
+    stopper = threading.Thread(target=backend.close)
+    stopper.start()
+    stopper.join(PATIENCE)
+    assert not stopper.is_alive()
