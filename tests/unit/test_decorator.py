@@ -237,6 +237,12 @@ def test_every_field_of_a_job_but_its_target_can_be_given() -> None:
     assert taken == set(ss.Job.model_fields) - {"target"}
 
 
+def test_its_signature_says_where_the_defaults_come_from() -> None:
+    parameters = inspect.signature(ss.job).parameters
+    assert str(parameters["retry"]).endswith("= <as in Job>")
+    assert str(parameters["timezone"]).endswith("= None")
+
+
 def test_every_field_arrives_and_what_is_left_out_is_as_in_job() -> None:
     fields: dict[str, Any] = {
         "input": None,
