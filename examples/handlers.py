@@ -7,7 +7,7 @@ from stepsched import Run
 
 def report(order: dict[str, str], run: Run) -> str:
     """A handler takes the job's input and the run, and may answer."""
-    text = f"{order['format']} report for {run.scheduled_for:%a %d %b %H:%M} UTC"
+    text = f"{order['format']} report for {run.scheduled_for:%a %d %b %H:%M}"
     print(f"    {run.job}: {text}", flush=True)
     return text
 

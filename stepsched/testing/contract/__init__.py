@@ -11,7 +11,7 @@ its ``abilities`` deny, the backend must refuse by name.
 
 - ``fixtures``: the clock, the client and the jobs; all modules need them.
 - ``verbs``: jobs one by one: every verb, its errors and its answers. Nothing has to fire.
-- ``zones``: instants are told in the zone of their schedule. Imported by name.
+- ``zones``: instants are told in the zone of their schedule.
 - ``bulk``: many jobs at once, plans, pruning. Nothing has to fire.
 - ``refusals``: either a backend can do it, or it says so. Nothing has to fire.
 - ``foreign``: jobs that others have made in the same place; needs a fixture ``foreign``.
@@ -32,3 +32,4 @@ from stepsched.testing.contract.fixtures import *
 from stepsched.testing.contract.history import *
 from stepsched.testing.contract.refusals import *
 from stepsched.testing.contract.verbs import *
+from stepsched.testing.contract.zones import *
