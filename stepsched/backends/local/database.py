@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import CO_GENERATOR
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -44,7 +45,7 @@ class Database:
         self.owner = 0
         """The thread that is inside a transaction."""
         self.inside: FrameType | None = None
-        """The frame whose ``with`` that is."""
+        """The frame whose ``with`` that is; None where it is a generator's, which may be left meanwhile."""
         self._pid = os.getpid()
         self._closed = False
         self._broken: str | None = None
@@ -254,7 +255,8 @@ class _Transaction(AbstractContextManager[None]):
             return
         try:
             database.lock.acquire()
-            database.inside = sys._getframe(1)  # noqa: SLF001 -- documented
+            frame = sys._getframe(1)  # noqa: SLF001 -- documented
+            database.inside = None if frame.f_code.co_flags & CO_GENERATOR else frame
             database.begin(self._operation)
         except BaseException as error:
             if _is_held(database.lock):  # a Ctrl-C may come before or after it is acquired

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -100,6 +101,24 @@ def test_what_was_interrupted_before_its_end_is_undone_by_the_next_verb(verb: st
     other.execute("BEGIN IMMEDIATE")  # nobody holds the file
     other.close()
     assert names == ({"before", "after"} if verb == "transaction" else {"before"})
+    backend.close()
+
+
+def test_a_transaction_inside_a_context_manager_of_another_goes_on_after_it_has_yielded(
+    tmp_path: Path,
+) -> None:
+    backend = ss.LocalBackend(tmp_path / "jobs.db")
+    create(backend, "job")
+
+    @contextmanager
+    def wrapped() -> Iterator[None]:
+        with backend._store.transaction("wrapped"):
+            yield
+
+    with wrapped():
+        backend._store._db.execute("DELETE FROM jobs")
+        assert not ss.SchedulerClient(backend).list()
+    assert not ss.SchedulerClient(backend).list()
     backend.close()
 
 
