@@ -23,6 +23,8 @@ from stepsched.schedules.zones import UTC, known_zone
 from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
+_SECONDS = len("2030-01-01T09:00:00")
+"""Characters of a wall time as it is stored, which every Python reads by itself."""
 _DATE_AND_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 
 
@@ -201,10 +203,15 @@ def read_moment(value: object) -> datetime:
 
 
 def _read_text(text: str) -> datetime:
-    from dateutil.parser import isoparse
-
     if not re.match(_DATE_AND_TIME, text) or not text.isascii():
         raise ValueError(f"{text!r} is not a date and a time, such as '2030-01-01T09:00'")
+    try:
+        if len(text) == _SECONDS:
+            return datetime.fromisoformat(text)
+    except ValueError:  # such as 24:00:00, which it does not know
+        pass
+    from dateutil.parser import isoparse
+
     try:
         return isoparse(text)
     except ValueError as error:

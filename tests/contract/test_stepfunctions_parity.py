@@ -113,7 +113,8 @@ def compare(ministack: Ministack, account: str, aws: Callable[[str], Any], busy_
         assert [run for run in sorted(ran) if run.job == name] == [
             run for run in sorted(wanted) if run.job == name
         ], name
-    invoked = sorted((run.job, f"{run.due:%Y-%m-%dT%H:%M:%SZ}") for run in ran if run.started_at is not None)
+    begun = [(run.job, run.due.astimezone(timezone.utc)) for run in ran if run.started_at is not None]
+    invoked = sorted((name, f"{due:%Y-%m-%dT%H:%M:%SZ}") for name, due in begun)
     assert sorted(calls) == invoked, "each run has invoked its target once"
 
 

@@ -11,7 +11,6 @@ import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,6 +22,7 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.local import policy
+from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
@@ -38,7 +38,6 @@ from stepsched.errors import (
 )
 from stepsched.events import Event, EventKind, Listener
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
-from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 from stepsched.values import seconds_of
 
@@ -89,10 +88,11 @@ class LocalBackend(Backend):
             workers: How many runs may go on at once in this process; at least 1.
             handlers: Functions that stand for AWS targets: see :meth:`register`.
             handlers_from: Modules, such as ``["myapp"]``, whose functions, and those of the modules below
-            them, may be imported for stored jobs; all others are refused. None: any, which means that whoever
-                writes the file can run any code as this process.
+                them, may be imported for stored jobs; all others are refused. None: any, which means that
+                whoever writes the file can run any code as this process.
             max_restarts: How often a run is started again whose process ended in the middle; then it has
-            failed. history: How long ended runs are kept, from their end.
+                failed.
+            history: How long ended runs are kept, from their end.
             history_limit: How many ended runs are kept; the oldest go first.
 
         Raises:
@@ -226,7 +226,7 @@ class LocalBackend(Backend):
 
     def _create(self, job: Job, now: datetime) -> JobRecord | StepschedError:
         following = policy.first_run(job, now)
-        key = self._store.insert_job(job, _encode(job), now, following)
+        key = self._store.insert_job(job, encode(job), now, following)
         if key is None:
             return JobExistsError(job.name)
         self._keep_alive(key, job)
@@ -276,7 +276,7 @@ class LocalBackend(Backend):
             self._store.replace_job(
                 row,
                 job,
-                _encode(job),
+                encode(job),
                 status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
                 anchor=anchor,
                 next_run=None if paused else following,
@@ -426,8 +426,8 @@ class LocalBackend(Backend):
 
         Args:
             timeout: Seconds, or a timedelta, for what is in flight. What has not ended by then is handed
-            back: it is started again, here or elsewhere, once its call or its process has ended, unless it
-                succeeds after all. None: as long as it takes.
+                back: it is started again, here or elsewhere, once its call or its process has ended, unless
+                it succeeds after all. None: as long as it takes.
 
         Raises:
             TypeError: ``timeout`` is no length of time.
@@ -587,7 +587,7 @@ class LocalBackend(Backend):
             self._live.pop(key, None)
 
     def _decode(self, row: JobRow) -> Job:
-        return self._live.get(row.id) or _decode(row.document)
+        return self._live.get(row.id) or decode(row.document)
 
 
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
@@ -622,25 +622,12 @@ def _set(future: asyncio.Future[None], failure: BaseException | None) -> None:
         future.set_exception(failure)
 
 
-def _encode(job: Job) -> str:
-    return job.model_dump_json(exclude_unset=True)
-
-
-def _read(document: str) -> Job:
-    with reading_stored():
-        return Job.model_validate_json(document)
-
-
 def _readable(name: str, document: str) -> Job:
     try:
-        return _read(document)
+        return read(document)
     except ValidationError as error:
         detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
         raise BackendError("sqlite", "read job", "UNREADABLE", detail=detail) from error
-
-
-_decode = lru_cache(maxsize=1024)(_read)
-"""The same for the engine's own use: it hands payloads out as copies."""
 
 
 def _copy(job: Job) -> Job:
@@ -654,3 +641,14 @@ def _copy_target(target: Target) -> Target:
         return target
     parts = (part if isinstance(part, HandlerTarget) else deepcopy(part) for part in target.targets)
     return target.model_copy(update={"targets": tuple(parts)})
+
+
+def _build_values() -> None:
+    """Before a fork: values are built when they are first used, under a lock of pydantic's. A child that is
+    made while another thread holds it would wait for ever."""
+    for kind in (Job, JobRecord, Run):
+        kind.model_rebuild()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_build_values)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import sqlite3
 import sys
 import threading
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from inspect import CO_GENERATOR
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -181,6 +183,7 @@ class Database:
         if self.owner == threading.get_ident() and self._open is not None:  # inside its transaction
             return self._open.execute(sql, values).fetchall()
         with self.lock, _mapped("read", self.shown):
+            self._look_at_file("read")
             return self.connection.execute(sql, values).fetchall()
 
     # -- the file underneath ---------------------------------------------------------------------------
@@ -337,11 +340,9 @@ def _version(db: sqlite3.Connection, shown: object) -> int:
     if owner == 0 and tables == 0:
         return 0
     if owner != APPLICATION_ID:
-        detail = f"{shown} belongs to another program; choose another file"
-        raise BackendError("sqlite", "open", "FOREIGN", detail=detail)
+        raise _foreign(shown)
     if version > VERSION:
-        detail = f"{shown} has schema {version}; this stepsched knows {VERSION}: install a newer one"
-        raise BackendError("sqlite", "open", "VERSION", detail=detail)
+        raise _later(version, shown)
     return int(version)
 
 
@@ -352,16 +353,49 @@ def _refuse_foreign(path: Path, shown: object) -> None:
         BackendError: As :func:`_version`.
     """
     with path.open("rb") as file:
-        header = file.read(20)
+        header = file.read(100)
     log = Path(f"{path}-wal")
-    # A file in WAL mode whose log is empty is read as it stands: opened otherwise, it would get a new log.
-    is_whole = header[18:20] == b"\2\2" and not (log.exists() and log.stat().st_size)
-    mode = "immutable=1" if is_whole else "mode=ro"
+    if header.startswith(b"SQLite format 3") and log.exists() and log.stat().st_size:
+        _refuse_by_header(header, path, log, shown)
+        return
+    # A file in WAL mode without a log is read as it stands: opened otherwise, it would get one.
+    mode = "immutable=1" if header[18:20] == b"\2\2" else "mode=ro"
+    _look(path, mode, shown)
+
+
+def _refuse_by_header(header: bytes, path: Path, log: Path, shown: object) -> None:
+    """The same for a file whose latest changes stand in its log, as a program that was killed leaves it."""
+    page, version, owner = (int.from_bytes(header[a:b], "big") for a, b in ((16, 18), (60, 64), (68, 72)))
+    if owner == APPLICATION_ID and version <= VERSION:
+        return
+    if owner == 0 and path.stat().st_size <= page:  # all but the first page stands in the log
+        with TemporaryDirectory() as folder:
+            copy = Path(folder) / "copy"
+            shutil.copy(path, copy)
+            shutil.copy(log, f"{copy}-wal")
+            _look(copy, "mode=ro", shown)
+        return
+    if owner == APPLICATION_ID:
+        raise _later(version, shown)
+    raise _foreign(shown)
+
+
+def _look(path: Path, mode: str, shown: object) -> None:
     db = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=_BUSY)
     try:
         _version(db, shown)
     finally:
         db.close()
+
+
+def _foreign(shown: object) -> BackendError:
+    detail = f"{shown} belongs to another program; choose another file"
+    return BackendError("sqlite", "open", "FOREIGN", detail=detail)
+
+
+def _later(version: int, shown: object) -> BackendError:
+    detail = f"{shown} has schema {version}; this stepsched knows {VERSION}: install a newer one"
+    return BackendError("sqlite", "open", "VERSION", detail=detail)
 
 
 # -- the process ---------------------------------------------------------------------------------------
@@ -432,6 +466,7 @@ _ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
     ("access permission denied", AccessDeniedError, "PERM", "the file may not be opened"),
     ("authorization denied", AccessDeniedError, "AUTH", "the file may not be opened"),
     ("database disk image is malformed", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
+    ("Could not decode to UTF-8", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
     ("malformed database schema", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
     ("file is not a database", BackendError, "NOTADB", "the file is no SQLite database; choose another"),
 )

@@ -606,7 +606,9 @@ class Engine:
 
     def play(self, clock: PlayableClock, until: datetime) -> int:
         """Moves from event to event up to an instant; how many attempts were made."""
-        player = Player(self._store, self.turns, self._letters, self._invoker, clock, self.tell, self._call)
+        player = Player(
+            self._store, self.turns, self._letters, self._leases, self._invoker, clock, self.tell, self._call
+        )
         return player.play(until, self._worker, self._retention)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import deepcopy
 from datetime import timezone
 from typing import get_args
+from uuid import uuid4
 
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
@@ -64,8 +65,8 @@ class Invoker:
             handlers_from: The modules, with all below them, whose functions may be imported. None: any.
         """
         self.loops = Loops()
-        self.worker = ""
-        """In whose name commands run."""
+        self.worker = uuid4().hex
+        """In whose name commands run: their mark leads whoever looks for them to no other's."""
         self._played = isinstance(clock, PlayableClock)
         self._modules = None if handlers_from is None else tuple(handlers_from)
         self._unimportable: dict[str, str] = {}

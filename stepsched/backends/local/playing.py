@@ -28,6 +28,7 @@ class Player:
         store: Store,
         turns: Turns,
         letters: Letters,
+        leases: Leases,
         invoker: Invoker,
         clock: PlayableClock,
         tell: Callable[[list[Event]], object],
@@ -36,6 +37,7 @@ class Player:
         self._store = store
         self._turns = turns
         self._letters = letters
+        self._leases = leases
         self._invoker = invoker
         self._clock = clock
         self._tell = tell
@@ -62,7 +64,7 @@ class Player:
         return self._attempts
 
     def _recover(self, worker: str) -> None:
-        dead = Leases(self._store, self._clock).dead(worker)
+        dead = self._leases.dead(worker)
         if dead:
             end_commands(lambda mark: mark.rpartition("#")[0] in dead)
         with self._store.transaction("begin to play"):

@@ -34,7 +34,7 @@ class Pool(Generic[Item]):
         Args:
             size: How many items are worked on at once at most.
             work: Works on an item, and answers the next one for the same thread, if any. Whatever it
-            raises is logged and ends no thread.
+                raises is logged and ends no thread.
             name: Of the threads.
             on_free: Called by a thread that has become free.
         """
@@ -45,8 +45,9 @@ class Pool(Generic[Item]):
         self._items: SimpleQueue[Item | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._free = 0
-        """Threads that wait, and for which nothing lies in the queue."""
+        self._waiting: set[threading.Thread] = set()
+        self._queued = 0
+        """Items that no thread has taken yet."""
 
     def places(self) -> int:
         """How many items can be handed over now: as many as there are free threads.
@@ -54,9 +55,13 @@ class Pool(Generic[Item]):
         Where none is, and there may be more threads, one is started first.
         """
         with self._lock:
-            if self._free <= 0 and len(self._threads) < self.size:
+            if self._free() <= 0 and len(self._threads) < self.size:
                 self._add()
-            return max(self._free, 0)
+            return max(self._free(), 0)
+
+    def _free(self) -> int:
+        """Threads that wait and for which nothing lies in the queue."""
+        return len(self._waiting) - self._queued
 
     @property
     def can_grow(self) -> bool:
@@ -66,19 +71,20 @@ class Pool(Generic[Item]):
     def busy(self) -> int:
         """How many threads work on something."""
         with self._lock:
-            return len(self._threads) - self._free
+            return len(self._threads) - self._free()
 
     def submit(self, item: Item) -> None:
         """Hands an item to a free thread; :meth:`places` must have told of one."""
         with self._lock:
-            self._free -= 1
-        self._items.put(item)
+            self._queued += 1
+            self._items.put(item)
 
     def replace_ended(self) -> int:
         """Forgets threads that have ended, as only a fault can end them; how many there were."""
         with self._lock:
             ended = {thread for thread in self._threads if not thread.is_alive()}
             self._threads -= ended
+            self._waiting -= ended
         return len(ended)
 
     def give_up(self, thread: threading.Thread) -> None:
@@ -89,27 +95,29 @@ class Pool(Generic[Item]):
     def close(self) -> None:
         """Ends the threads that wait now, and each other one after its item."""
         with self._lock:
-            threads, self._threads = self._threads, set()
-            self._free = 0
-        for _ in threads:
-            self._items.put(None)
-        self._items = SimpleQueue()
+            for _ in self._threads:
+                self._items.put(None)
+            self._threads, self._waiting, self._queued, self._items = set(), set(), 0, SimpleQueue()
 
     def _add(self) -> None:
         thread = threading.Thread(target=self._run, args=(self._items,), name=self._name, daemon=True)
         self._threads.add(thread)
-        self._free += 1
+        self._waiting.add(thread)
         try:
             thread.start()
         except RuntimeError as error:  # "can't start new thread", as at the limit of a container
             self._threads.discard(thread)
-            self._free -= 1
+            self._waiting.discard(thread)
             if not at_shutdown(error):
                 _log.exception("a thread could not be started; %d run", len(self._threads))
 
     def _run(self, items: SimpleQueue[Item | None]) -> None:
         me = threading.current_thread()
         while (item := items.get()) is not None:
+            with self._lock:
+                if items is self._items:  # the pool was not closed since
+                    self._waiting.discard(me)
+                    self._queued -= 1
             following: Item | None = item
             while following is not None:
                 try:
@@ -120,5 +128,5 @@ class Pool(Generic[Item]):
             with self._lock:
                 if me not in self._threads:  # given up, or closed
                     return
-                self._free += 1
+                self._waiting.add(me)
             self._on_free()

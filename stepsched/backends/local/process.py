@@ -56,7 +56,7 @@ def is_alive(worker: str) -> bool | None:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is another user's
+    except (OSError, OverflowError):  # it is another user's, or no number of a process
         return None
     return False if _is_zombie(pid) else None
 

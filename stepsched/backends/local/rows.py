@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
 
 from stepsched.errors import BackendError, InvalidScheduleError
 from stepsched.jobs import STILL_RAN, JobStatus, Run, RunStatus, Trigger
 from stepsched.schedules.zones import load_zone
 
+Made = TypeVar("Made", bound=BaseModel)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+_MOST = 2**31
+"""Attempts that no run can have had."""
 QUEUED, PAUSED, GIVEN_UP = "queue", "paused", "given up"
 """Why a pending run is held: what stands in the column ``held``."""
 _HELD = {
@@ -118,7 +124,10 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
         trace,
     ) = columns[:22]  # fmt: skip
     try:
-        run = made_run(
+        if not all(type(count) is int and 0 <= count < _MOST for count in (attempt, failures, crashes)):
+            raise ValueError("a count of attempts is none")  # noqa: TRY301 -- one way out
+        run = made(
+            Run,
             {
                 "id": key,
                 "job": job,
@@ -134,27 +143,35 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
                 "output": output,
                 "pending_reason": (_HELD.get(held) or reason) if status == "pending" else None,
                 "link": None,
-            }
+            },
+            _RUN_FIELDS,
         )
         return RunRow(run, job_id, instant(recorded_at), instant(start_after), failures, crashes)
     except (KeyError, ValueError, TypeError, OverflowError) as wrong:
         return DamagedRow(key, str(job), f"{type(wrong).__name__}: {wrong}")
 
 
-def made_run(fields: dict[str, Any]) -> Run:
-    """A run of these fields, all of them, as pydantic's ``model_construct`` makes it, in a third of the time:
-    what the store holds was validated when it came in."""
-    run = Run.__new__(Run)
-    for name, value in (
+def made(kind: type[Made], fields: dict[str, Any], given: AbstractSet[str]) -> Made:
+    """A value of these fields, all of them, as pydantic's ``model_construct`` makes it, in a third of the
+    time: what the store holds was validated when it came in.
+
+    Args:
+        kind: Its class.
+        fields: Every field, by name.
+        given: The names of those that were given, and are no defaults.
+    """
+    value = kind.__new__(kind)
+    for name, part in (
         ("__dict__", fields),
-        ("__pydantic_fields_set__", set(fields)),
+        ("__pydantic_fields_set__", set(given)),
         ("__pydantic_extra__", None),
         ("__pydantic_private__", None),
     ):
-        object.__setattr__(run, name, value)
-    return run
+        object.__setattr__(value, name, part)
+    return value
 
 
+_RUN_FIELDS = frozenset(Run.model_fields)
 _RUN_STATUS = {status.value: status for status in RunStatus}
 _TRIGGER = {trigger.value: trigger for trigger in Trigger}
 

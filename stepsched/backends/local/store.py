@@ -453,6 +453,11 @@ class Store:
         )
         return Claim(run, row, candidate.recorded_at, candidate.failures, candidate.crashes)
 
+    def write_indexes_anew(self) -> None:
+        """Makes the indexes of the runs say what the rows say: in a damaged file they may differ, and a run
+        that only an index tells of would be found again and again."""
+        self._db.execute("REINDEX runs")
+
     def close_run(
         self,
         run_id: int,
@@ -751,9 +756,11 @@ class Store:
         """Runs that are due, that every worker has refused, and of which that was not known yet: they keep
         the reason from now on."""
         rows = self._rows(
-            f"SELECT {_RUN}, u.reason FROM refusals u JOIN jobs j ON j.id = u.job_id AND j.version ="
-            " u.version"
-            f" JOIN runs r ON r.job_id = j.id AND r.{_OPEN} AND r.status = 'pending' AND r.held IS NULL"
+            # CROSS JOIN keeps the order: from the few refusals to the open runs of their jobs.
+            f"SELECT {_RUN}, u.reason FROM refusals u"
+            " CROSS JOIN jobs j ON j.id = u.job_id AND j.version = u.version"
+            " CROSS JOIN runs r INDEXED BY runs_open ON r.job_id = j.id"
+            f" AND r.{_OPEN} AND r.status = 'pending' AND r.held IS NULL"
             " AND r.start_after <= ? AND r.reason IS NULL"
             " WHERE NOT EXISTS (SELECT 1 FROM workers w WHERE NOT EXISTS (SELECT 1 FROM refusals o"
             " WHERE o.worker = w.id AND o.job_id = j.id AND o.version = j.version))"

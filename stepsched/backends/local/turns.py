@@ -224,6 +224,12 @@ class Turns:
         if isinstance(row, DamagedRow):
             _log.error("run %d of job %s cannot be read: %s", key, row.name, row.reason)
             self._store.close_run(key, RunStatus.FAILED, f"its row is damaged: {row.reason}", now)
+            self._store.write_indexes_anew()
+            return None
+        if row.run.status is not RunStatus.PENDING:
+            _log.error("an index differs from run %d of job %s; it is written anew", key, row.run.job)
+            self._store.write_indexes_anew()
+            without.add(row.job_id)
             return None
         try:
             if isinstance(job_row, DamagedRow):

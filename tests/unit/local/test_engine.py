@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -342,13 +342,11 @@ class FailingStore(Store):
         self.broken = threading.Event()
         self.failures = 0
 
-    @contextmanager
-    def transaction(self, operation: str) -> Iterator[None]:
+    def transaction(self, operation: str) -> AbstractContextManager[None]:
         if operation == "turn" and self.broken.is_set():
             self.failures += 1
             raise ss.BackendUnavailableError("sqlite", operation, "IOERR", retryable=True)
-        with super().transaction(operation):
-            yield
+        return super().transaction(operation)
 
 
 class TestStoreThatFails:

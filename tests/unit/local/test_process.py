@@ -122,10 +122,14 @@ class TestAlive:
     def test_a_process_that_is_hidden_is_not_taken_for_dead(self, hidden: str) -> None:
         """In a mount namespace of its own, so that the real ``/proc`` stays as it is."""
         program = (
-            "import os, sys; from stepsched.backends.local.process import is_alive\n"
+            "import os, sys; from stepsched.backends.local.process import is_alive, worker_name\n"
             "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+            "mine, theirs = os.pipe(); end, wait = os.pipe()\n"
+            "if not os.fork():\n"  # of this user, and not to be traced since it has changed it
+            "    os.close(wait); os.write(theirs, worker_name().encode()); os.read(end, 1); os._exit(0)\n"
+            "own = os.read(mine, 999).decode()\n"
             "hidden = not os.path.exists(f'/proc/{sys.argv[1].split(\"/\")[1]}/stat')\n"
-            "print(hidden, is_alive(sys.argv[1]), is_alive(sys.argv[2]))"
+            "print(hidden, is_alive(sys.argv[1]), is_alive(sys.argv[2]), is_alive(own))"
         )
         home, _, start, rest = worker_name().split("/")
         dead = f"{home}/{_unused_number()}/{start}/{rest}"
@@ -145,7 +149,8 @@ class TestAlive:
             pytest.skip("no unshare here")
         if done.returncode or not done.stdout.startswith("True"):
             pytest.skip(f"a private /proc cannot be mounted here: {done.stderr.strip()[-200:]}")
-        assert done.stdout.split() == ["True", "None", "False"]
+        _, of_another_user, of_nobody, of_this_user = done.stdout.split()
+        assert (of_another_user, of_this_user, of_nobody) == ("None", "None", "False")
 
 
 def _unused_number() -> int:

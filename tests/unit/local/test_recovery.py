@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -457,3 +458,23 @@ def test_a_play_that_is_interrupted_leaves_its_own_runs_free_and_those_of_others
     assert (mine.status, mine.restarted) == (ss.RunStatus.PENDING, True)
     assert (theirs.status, theirs.restarted) == (ss.RunStatus.RUNNING, False)
     assert [name for name, _ in bench.store.others("me")] == [ELSEWHERE]
+
+
+def test_a_silent_worker_dies_on_a_played_clock_too(tmp_path: Path) -> None:
+    clock = FakeClock(T0)
+    backend = ss.LocalBackend(tmp_path / "jobs.db", clock=clock, handlers={ss.LambdaTarget: lambda: "done"})
+    client = ss.SchedulerClient(backend)
+    target = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:report")
+    client.create(ss.Job(name="job", schedule=ss.Cron("0 0 1 1 ? *"), target=target))
+    run = client.run_now("job")
+    with backend._store.transaction("begin elsewhere"):
+        backend._store.enter("-/1/-/gone", T0)
+        backend._store._db.execute(
+            "UPDATE runs SET status = 'running', attempt = 1, worker = '-/1/-/gone' WHERE id = ?", (run.id,)
+        )
+    backend.advance(timedelta(seconds=19))  # it was seen at the beginning of this play
+    backend.advance(timedelta(seconds=1))
+    assert client.runs("job")[0].status is ss.RunStatus.RUNNING
+    backend.advance(timedelta(seconds=1))
+    assert client.runs("job")[0].status is ss.RunStatus.SUCCEEDED
+    backend.close()

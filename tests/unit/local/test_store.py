@@ -353,7 +353,6 @@ class TestPlainJobs:
     def test_are_recorded_once_as_they_are_due_the_earliest_first(self, store: Store) -> None:
         for name, hour in (("late", 3), ("b", 2), ("a", 1)):
             self.plain(store, name, T0 + hour * HOUR)
-        self.plain(store, "no", T0, jitter=MINUTE)
         now = T0 + 2 * HOUR
         assert self.record_plain(store, now, 1) == 1
         assert self.record_plain(store, now) == 1
@@ -364,6 +363,16 @@ class TestPlainJobs:
         ]
         assert [row.start_after for row in rows(store)] == [T0 + HOUR, T0 + 2 * HOUR]
         assert names(claim(store, now=now)) == ["a", "b"]
+
+    def test_do_not_overtake_a_job_that_is_not_plain(self, store: Store) -> None:
+        self.plain(store, "a", T0)
+        other = self.plain(store, "other", T0 + HOUR, jitter=MINUTE)
+        self.plain(store, "b", T0 + 2 * HOUR)
+        now = T0 + 2 * HOUR
+        assert (self.record_plain(store, now), self.record_plain(store, now)) == (1, 0)
+        set_status(store, other, ss.JobStatus.ACTIVE)
+        assert self.record_plain(store, now) == 1
+        assert [run.job for run in runs(store)] == ["a", "b"]
 
     def test_are_not_recorded_again_where_their_run_is_there(self, store: Store) -> None:
         row = self.plain(store, "a", T0)
@@ -537,6 +546,26 @@ class TestPauses:
             store.hold_runs(row.id)
         assert held(store) == [None, PAUSED, None]
         assert finish(store, claimed, ss.RunStatus.SUCCEEDED)
+
+    def test_a_run_that_waits_for_the_end_of_a_call_waits_for_that_whatever_becomes_of_its_job(
+        self, store: Store
+    ) -> None:
+        row = insert(store)
+        record(store, row, 0)
+        finish(
+            store,
+            claim_one(store),
+            ss.RunStatus.PENDING,
+            again_at=T0,
+            lingering=True,
+            held=GIVEN_UP,
+        )
+        with store.transaction("hold"):
+            store.hold_runs(row.id)
+        assert held(store) == [GIVEN_UP]
+        with store.transaction("let go"):
+            store.let_runs_go(row.id)
+        assert held(store) == [GIVEN_UP]
 
     def test_a_queue_is_a_queue_again_after_a_pause(self, store: Store) -> None:
         queue = ss.Overlap.QUEUE

@@ -175,9 +175,12 @@ class TestWhatWentWrong:
         assert trace.endswith("the end\n")
 
     def test_a_run_that_succeeded_in_the_end_has_none(self) -> None:
-        recorder = ss.testing.Recorder(failures=1)
+        def handler(run: ss.Run) -> None:
+            if run.attempt == 1:
+                raise RuntimeError
+
         with ss.testing.TimeTravel() as travel:
-            travel.client.create(job(recorder, schedule=NEVER, retry=ss.Retry()))
+            travel.client.create(job(handler, schedule=NEVER, retry=ss.Retry()))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             assert travel.client.runs("job")[0].traceback is not None
