@@ -132,7 +132,7 @@ class Program:
         rng = random.Random(self.seconds)
         while (left := until - time.monotonic()) > 0:
             if self.load == "idle":
-                _WAIT.wait(left)
+                _WAIT.wait(min(left, 0.5))  # a signal that comes just before a wait does not end it
             elif rng.random() < 0.5:
                 self.run(rng.choice(self.names))
             else:

@@ -7,6 +7,7 @@ acknowledged, in whichever process, it writes down, and so do handlers what they
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import multiprocessing
 import os
@@ -28,7 +29,7 @@ from tests.proof.ender import NEVER, make, note, short
 _LOG = logging.getLogger(__name__)
 _CLOCK = SystemClock()
 _WAIT = threading.Event()
-_HANGS = 60
+_HANGS = 40
 """Seconds after which the system ends a child with SIGALRM."""
 Answer = TypeVar("Answer")
 ONCE = ss.Retry(max_attempts=0)
@@ -90,6 +91,7 @@ def fork(work: Callable[[], object]) -> int:
 def _be_child(work: Callable[[], object]) -> NoReturn:
     code = 99
     try:
+        faulthandler.register(signal.SIGALRM, chain=True)  # it says where it hangs
         signal.alarm(_HANGS)
         work()
         code = 0

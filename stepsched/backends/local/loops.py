@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
@@ -52,7 +52,12 @@ class Loops:
             TimeoutError: It took longer than the limit.
             RuntimeError: The loop has ended before it.
         """
-        loop = self._loop()
+        try:
+            loop = self._loop()
+        except RuntimeError:  # no thread can be started; what was not begun is not to be missed at its end
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
+            raise
         future: Future[_Answer] = asyncio.run_coroutine_threadsafe(_await(awaitable, limit, patient), loop)
         answer: _Answer | None = None
         while answer is None:
@@ -89,11 +94,16 @@ class Loops:
             return application
         with self._lock:
             if self._own is None or self._own.is_closed() or not self._own.is_running():
-                self._own, ready = asyncio.new_event_loop(), threading.Event()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._own, ready), name="stepsched-loop", daemon=True
+                loop, ready = asyncio.new_event_loop(), threading.Event()
+                thread = threading.Thread(
+                    target=_serve, args=(loop, ready), name="stepsched-loop", daemon=True
                 )
-                self._thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    loop.close()
+                    raise
+                self._own, self._thread = loop, thread
                 ready.wait()
             return self._own
 

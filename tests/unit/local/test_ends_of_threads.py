@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
 
+from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.pool import Pool
 
 
@@ -22,3 +24,18 @@ def test_that_no_thread_starts_while_the_interpreter_ends_is_not_told(
     assert caplog.text == ""
     assert pool.places() == 0
     assert "can't start new thread" in caplog.text
+
+
+def test_a_coroutine_for_which_no_thread_starts_fails_without_a_further_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def handler() -> None:
+        raise AssertionError("it was begun")
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Loops().run(handler(), None, patient=True)
+    gc.collect()  # a coroutine that nobody awaits would warn, which fails here
