@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 from tests.parts.jsonata_engine import JsonataEngine
 
 pytest_plugins = ["stepsched.pytest_plugin", "pytester"]
+
+# A shell that starts something in the background has it ignore Ctrl-C, and its children inherit that: tests
+# that send one to a program of theirs would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,10 @@ _log = logging.getLogger("stepsched.local")
 _real = SystemClock()
 _RENEW = 5.0
 """Seconds between two renewals of the lease."""
+_AHEAD = timedelta(milliseconds=3)
+"""So long before its instant a run is recorded, so that only its claim is left to be done at it."""
+_SHARP = 0.0004
+"""Seconds before an instant at which the dispatcher stops to sleep: no sleep ends on time."""
 _QUICK = 0.0005
 """Seconds: where calls are quicker than this on average, few threads do more than many."""
 _ENOUGH = 2
@@ -129,6 +133,8 @@ class Engine:
         """Whether there may be runs that nobody was free for."""
         self._mean_time = 1.0
         """Seconds that a call has taken of late."""
+        self._next: datetime | None = None
+        """The next event that is waited for."""
         self._unreachable: str | None = None
         """Why the store failed last; None: it works."""
         self._close: Callable[[], object] | None = None
@@ -262,6 +268,7 @@ class Engine:
                 if self._request is not None:
                     break
                 self._wake.wait(_LOOK.total_seconds() if pause is None else max(pause.total_seconds(), 0))
+                self._await_exactly()
             request = self._request
             if request is not None and self._wind_down(request):
                 return
@@ -349,7 +356,7 @@ class Engine:
         self._time_out_attempts()
         self._unserved = True  # a thread that is free from here on says so
         places = min(self._pool.places(), self._useful_threads() - self._pool.busy)
-        attempts, more = self._turn(list(self._outcomes), places, due_by=now)
+        attempts, more = self._turn(list(self._outcomes), places, due_by=now + _AHEAD)
         for attempt in attempts:
             self._pool.submit(attempt)
         self._send()
@@ -392,10 +399,22 @@ class Engine:
             if each.attempt.limit is not None
         ]
         pause = min([_LOOK.total_seconds(), *limits])
-        event = self._store.next_event(self._clock.now())
+        event = self._store.next_event(self._clock.now(), _AHEAD)
+        self._next = event
         if event is not None:
-            return min(event - self._clock.now(), timedelta(seconds=pause))
+            return min(event - self._clock.now() - timedelta(seconds=_SHARP), timedelta(seconds=pause))
         return timedelta(seconds=pause)
+
+    def _await_exactly(self) -> None:
+        """Waits the last moment before the next event without sleep."""
+        event, self._next = self._next, None
+        if event is None or not isinstance(self._clock, SystemClock):
+            return
+        left = (event - self._clock.now()).total_seconds()
+        if 0 < left <= 2 * _SHARP:
+            ends_at = _real.monotonic() + left
+            while _real.monotonic() < ends_at:
+                continue
 
     def _look_at_clocks(self) -> datetime:
         """The present. When the clock has been set, or the machine has slept, nobody has watched

@@ -700,15 +700,21 @@ class Store:
         sql = f"SELECT {_RUN} FROM runs r WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT ?"
         return [read_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
 
-    def next_event(self, now: datetime) -> datetime | None:
-        """When something is to be done next: a job comes due, or a waiting run may start."""
+    def next_event(self, now: datetime, ahead: timedelta = timedelta(0)) -> datetime | None:
+        """When something is to be done next: a waiting run may start, or a job comes due.
+
+        Args:
+            now: The present.
+            ahead: So long before it comes due a job is to be looked at.
+        """
         ((due, start),) = self._rows(
             "SELECT (SELECT min(next_run) FROM jobs WHERE next_run IS NOT NULL),"
             " (SELECT min(start_after) FROM runs WHERE status = 'pending' AND held IS NULL AND"
             " start_after > ?)",
             (micros(now),),
         )
-        moments = [value for value in (due, start) if isinstance(value, int)]
+        moments = [due - ahead // timedelta(microseconds=1)] if isinstance(due, int) else []
+        moments += [start] if isinstance(start, int) else []
         return instant(min(moments)) if moments else None
 
     # -- workers -----------------------------------------------------------------------------------
