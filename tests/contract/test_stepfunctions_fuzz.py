@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 from random import Random
@@ -116,7 +117,8 @@ class Fuzz:
         if running:
             name = self.chance.choice(running)
             arn = f"{self.stack.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-            self.stack.states.stop_execution(executionArn=arn)
+            with suppress(self.stack.states.exceptions.ValidationException):  # it has ended this moment
+                self.stack.states.stop_execution(executionArn=arn)
 
     def crash(self, name: str) -> None:
         self.faults.stop_at(None)

@@ -18,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -360,8 +361,10 @@ def together(folder: str, children: int) -> None:
     backend.close()
 
 
-def _doze() -> None:
-    """Until it is killed; a signal of the moment before a wait is handled after that."""
+def _doze(up: Connection) -> None:
+    """Until it is killed. Python sees a signal of the moment before a wait after it, and forgets one that
+    comes before it is done with the fork."""
+    up.send("up")
     while True:
         _WAIT.wait(0.1)
 
@@ -374,8 +377,10 @@ def served(folder: str) -> None:
     def handler(_target: object, _input: object, run: ss.Run) -> str:
         note(folder, run)
         context = multiprocessing.get_context("fork")
-        child = context.Process(target=_doze)
+        up, down = context.Pipe()
+        child = context.Process(target=_doze, args=(down,))
         child.start()
+        assert up.recv() == "up"
         child.terminate()
         child.join(_HANGS)
         code = child.exitcode
