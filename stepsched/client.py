@@ -418,6 +418,9 @@ class SchedulerClient:
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         """Stops the job from coming due until ``resume``. To pause a paused job is no error.
 
+        On the embedded backend no run of the job begins any more once this has returned: one that has come
+        due and not begun begins after ``resume``. Elsewhere it may still begin.
+
         Args:
             name: The job's.
             group: As for :meth:`get`.

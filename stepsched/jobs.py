@@ -56,8 +56,8 @@ class OnFailure(StrEnum):
     CONTINUE = "continue"
     """It goes on, as on EventBridge Scheduler."""
     STOP = "stop"
-    """It is paused: nothing more comes due until someone resumes it. As after ``pause``, runs that have come
-    due by then still start; runs of ``run_now`` and ``backfill`` stop nothing."""
+    """It is paused: nothing more comes due until someone resumes it. Runs that have come due by then still
+    start; runs of ``run_now`` and ``backfill`` stop nothing."""
 
 
 class Retry(Value, frozen=True):
@@ -249,7 +249,8 @@ class RunStatus(StrEnum):
     SKIPPED = "skipped"
     """Not started because an earlier run still ran (``Overlap.SKIP``), or because the job was cancelled."""
     MISSED = "missed"
-    """Came due while nothing was there to start it, and ``CatchUp`` did not ask for it."""
+    """Not started: it came due while nothing was there to start it and ``CatchUp`` did not ask for it, or it
+    could not begin within ``catch_up_within``."""
 
     @property
     def has_ended(self) -> bool:

@@ -154,7 +154,8 @@ class Backend(ABC):
 
     @abstractmethod
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Stops a job from coming due. Runs that are recorded already still run.
+        """Stops a job from coming due. Runs that go on end; those that are recorded and have not begun begin
+        after ``resume`` on the embedded backend, and still begin on others.
 
         Args:
             name: The job's.

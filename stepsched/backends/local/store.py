@@ -550,14 +550,6 @@ class Store:
         )
         return bool(done.rowcount == 1)
 
-    def put_back(self, claim: Claim, worker: str) -> None:
-        """Makes a run wait again that was claimed and could not be begun, as if it had not been."""
-        self._db.execute(
-            "UPDATE runs SET status = 'pending', attempt = attempt - 1, started_at = NULL, worker = NULL"
-            " WHERE id = ? AND worker = ? AND status = 'running'",
-            (claim.run.id, worker),
-        )
-
     def restart(self, run_id: int, now: datetime, *, crashed: bool, held: str | None) -> None:
         """Makes a run wait for another start, since its process has ended or no longer awaits it."""
         self._db.execute(

@@ -442,19 +442,6 @@ class TestClaim:
             found = store.candidates(ELSEWHERE, T0 + HOUR, 9, refused=False, without=())
             assert [candidate.job.name for candidate in found] == ["job", "other"]
 
-    def test_a_run_that_could_not_be_begun_is_as_if_it_had_not_been_claimed(self, store: Store) -> None:
-        record(store, insert(store), 0)
-        claimed = claim_one(store)
-        with store.transaction("put back"):
-            store.put_back(claimed, OTHER)
-        assert statuses(store) == ["running"]
-        with store.transaction("put back"):
-            store.put_back(claimed, ELSEWHERE)
-        assert [(run.status.value, run.attempt, run.started_at) for run in runs(store)] == [
-            ("pending", 0, None)
-        ]
-        assert claim_one(store, OTHER).run.attempt == 1
-
 
 class TestQueue:
     QUEUE = ss.Overlap.QUEUE
