@@ -23,12 +23,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import stepsched as ss
-from stepsched.clock import SystemClock
 from tests.proof.attempts import append
-from tests.proof.ender import NEVER, make, note, short
+from tests.proof.ender import NEVER, in_time, make, note, short
 
 _LOG = logging.getLogger(__name__)
-_CLOCK = SystemClock()
 _WAIT = threading.Event()
 _HANGS = 40
 """Seconds after which the system ends a child with SIGALRM."""
@@ -64,8 +62,10 @@ class Client:
         """Some verbs of each kind."""
         runs = list[ss.Run]()
         for _ in range(times):
-            soon = ss.OneTime(_CLOCK.now() + timedelta(milliseconds=50))
-            self.create(ss.HandlerTarget(short), soon, completion=ss.Completion.KEEP)
+            in_time(
+                lambda soon: self.create(ss.HandlerTarget(short), soon, completion=ss.Completion.KEEP),
+                timedelta(milliseconds=50),
+            )
             name = self.create(ss.HandlerTarget(note))
             runs += [self.run(name), self.run(name)]
             assert name in [record.name for record in self.client.list()]

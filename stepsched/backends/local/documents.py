@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +12,10 @@ from stepsched.context import revive
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule, OneTime
 from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.zones import known_zone
 
 _ABSENT: Any = object()
+_WALL_TIME = len("2030-01-01T09:00:00")
 
 
 def encode(job: Job) -> str:
@@ -64,5 +67,11 @@ def _schedule(document: dict[str, Any]) -> AnySchedule | None:
     """A one-time schedule; None for all others, of which a job has many runs."""
     if document["kind"] != "one_time" or not document.keys() <= {"kind", "at", "timezone"}:
         return None
-    with reading_stored():
-        return OneTime(document["at"], timezone=document.get("timezone", "UTC"))
+    at, timezone = document["at"], document.get("timezone", "UTC")
+    moment = datetime.fromisoformat(at) if len(at) == _WALL_TIME else None
+    if moment is None or moment.tzinfo is not None:  # the second pass of a repeated hour
+        with reading_stored():
+            return OneTime(at, timezone=timezone)
+    known_zone(timezone)
+    fields = {"kind": "one_time", "at": moment, "timezone": timezone}
+    return made(OneTime, fields, document.keys() & fields.keys())

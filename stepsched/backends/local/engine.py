@@ -50,10 +50,8 @@ _AHEAD = timedelta(milliseconds=3)
 """So long before its instant a run is recorded, so that only its claim is left to be done at it."""
 _SHARP = 0.0004
 """Seconds before an instant at which the dispatcher stops to sleep: no sleep ends on time."""
-_QUICK = 0.0005
-"""Seconds: where calls are quicker than this on average, few threads do more than many."""
-_ENOUGH = 2
-"""Threads for quick calls."""
+_TURN = 0.0001
+"""Seconds for which a run keeps the file from others, about."""
 _HELD_UP = timedelta(milliseconds=2)
 """A call that takes longer than this is not counted among them."""
 _TIDY = 60.0
@@ -267,7 +265,7 @@ class Engine:
                 pause = self._guarded(self._take_turn)
                 if self._request is not None:
                     break
-                self._wake.wait(_LOOK.total_seconds() if pause is None else max(pause.total_seconds(), 0))
+                self._sleep(_LOOK.total_seconds() if pause is None else pause.total_seconds())
                 self._await_exactly()
             request = self._request
             if request is not None and self._wind_down(request):
@@ -363,21 +361,37 @@ class Engine:
         self._unserved = len(attempts) >= places
         if more or (places > 0 and self._unserved and self._pool.can_grow):
             return timedelta(0)
-        pause = self._until_next_event()
-        return min(pause, _HELD_UP) if self._unserved and self._calls_are_quick else pause
+        return self._until_next_event()
+
+    def _sleep(self, pause: float) -> None:
+        """Waits for so many seconds, until something happens, or until a call that keeps quick ones waiting
+        makes room for another thread."""
+        ends_at = _real.monotonic() + pause
+        while not self._wake.wait(max(min(ends_at - _real.monotonic(), self._patience()), 0)):
+            if _real.monotonic() >= ends_at or self._useful_threads() > self._pool.busy:
+                return
+
+    def _patience(self) -> float:
+        return _HELD_UP.total_seconds() if self._unserved and self._calls_are_quick else _LOOK.total_seconds()
 
     @property
     def _calls_are_quick(self) -> bool:
-        return self._mean_time < _QUICK
+        return self._enough() < self._size
+
+    def _enough(self) -> int:
+        """How many threads keep the file busy. Where calls are quick, it is what they wait for, and more of
+        them only get in each other's way."""
+        return min(1 + int(self._mean_time / _TURN), self._size)
 
     def _useful_threads(self) -> int:
-        """How many threads speed things up. Where calls are quick, the file is what they wait for, and more
-        of them only get in each other's way; one that is held up by a longer call makes room for another."""
-        if not self._calls_are_quick:
-            return self._size
+        """How many threads speed things up: one that is held up by a longer call than most makes room for
+        another."""
+        enough = self._enough()
+        if enough == self._size:
+            return enough
         since = _real.monotonic() - _HELD_UP.total_seconds()
         held_up = sum(1 for running in list(self._running.values()) if running.since < since)
-        return min(_ENOUGH + held_up, self._size)
+        return min(enough + held_up, self._size)
 
     def _send(self) -> None:
         """Hands letters and imports to their threads."""
@@ -532,8 +546,10 @@ class Engine:
     def _record_and_claim(self, outcome: Outcome) -> Attempt | None:
         """Records an outcome and begins the next run, if there is one, in one transaction."""
         goes_on = self._request is None and self._thread is not None and not self._outcomes
-        if goes_on and self._calls_are_quick and self._pool.busy > _ENOUGH:
+        if goes_on and self._pool.busy > self._enough():
             goes_on, self._unserved = False, True
+        if goes_on and self._calls_are_quick and self._unserved:
+            self._guarded(self.turns.make_ready)
         try:
             attempts = self._turn([outcome], 1 if goes_on else 0, due_by=None)[0]
         except BackendError:  # the dispatcher says so when it meets it too

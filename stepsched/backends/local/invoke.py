@@ -94,6 +94,8 @@ class Invoker:
     def unseen(self, job: Job) -> list[str]:
         """Functions of a job whose modules are not imported yet; :meth:`examine` does that, and takes its
         time."""
+        if self._is_checked(job):
+            return []
         return [
             part.handler
             for part in parts_of(job.target)
@@ -116,9 +118,9 @@ class Invoker:
 
     def why_not(self, job: Job) -> str | None:
         """Why a job cannot be called in this process; None where it can. Imports nothing."""
-        target = job.target
-        if isinstance(target, HandlerTarget) and target.handler in self._checked and _has_no_letters(job):
+        if self._is_checked(job):
             return None
+        target = job.target
         for part in parts_of(target):
             if isinstance(part, HandlerTarget) and part.handler in self._unimportable:
                 return self._unimportable[part.handler]
@@ -133,6 +135,10 @@ class Invoker:
         ):
             self._checked.add(target.handler)
         return None
+
+    def _is_checked(self, job: Job) -> bool:
+        target = job.target
+        return isinstance(target, HandlerTarget) and target.handler in self._checked and _has_no_letters(job)
 
     def look_anew(self) -> None:
         """What could not be imported may be tried again."""
@@ -259,7 +265,8 @@ class Invoker:
             raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
         path = target.handler.partition(":")[2]
         try:
-            found: object = importlib.import_module(_module_of(target.handler))
+            name = _module_of(target.handler)
+            found: object = sys.modules[name] if _is_whole(name) else importlib.import_module(name)
             for part in path.split("."):
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
@@ -348,7 +355,11 @@ def _module_of(handler: str) -> str:
 
 def _is_imported(handler: str) -> bool:
     """Whether the module of a function is there whole."""
-    module = sys.modules.get(_module_of(handler))
+    return _is_whole(_module_of(handler))
+
+
+def _is_whole(name: str) -> bool:
+    module = sys.modules.get(name)
     return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 

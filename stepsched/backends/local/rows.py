@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -195,6 +196,7 @@ def micros_or_none(moment: datetime | None) -> int | None:
     return None if moment is None else micros(moment)
 
 
+@lru_cache(maxsize=4096)
 def instant(stored: int) -> datetime:
-    """The instant of so many microseconds, in UTC."""
+    """The instant of so many microseconds, in UTC. Many columns of many rows hold the same one."""
     return _EPOCH + timedelta(microseconds=stored)

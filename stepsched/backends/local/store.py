@@ -276,16 +276,16 @@ class Store:
         due = "SELECT id, plain FROM jobs WHERE next_run <= ? ORDER BY next_run, id LIMIT ?"
         rows = self._rows(due, (micros(now), most))
         keys = [key for key, _ in takewhile(itemgetter(1), rows)]
-        for key in keys:
-            self._db.execute(
-                "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at,"
-                " start_after, timezone)"
-                " SELECT id, name, next_run, 'schedule', 'pending', ?, next_run, timezone FROM jobs"
-                " WHERE id = ?"
-                " ON CONFLICT DO NOTHING",
-                (micros(now), key),
-            )
-            self._db.execute("UPDATE jobs SET next_run = NULL WHERE id = ?", (key,))
+        if not keys:
+            return 0
+        marks = ", ".join("?" * len(keys))
+        self._db.execute(
+            "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
+            " timezone) SELECT id, name, next_run, 'schedule', 'pending', ?, next_run, timezone FROM jobs"
+            f" WHERE id IN ({marks}) ORDER BY next_run, id ON CONFLICT DO NOTHING",
+            (micros(now), *keys),
+        )
+        self._db.execute(f"UPDATE jobs SET next_run = NULL WHERE id IN ({marks})", keys)
         return len(keys)
 
     def record_manual(self, row: JobRow, now: datetime) -> Run:
@@ -447,11 +447,26 @@ class Store:
             " WHERE id = ?",
             (micros(now), worker, run.id),
         )
-        # Nobody else has seen this value yet, so that it need not be copied.
-        run.__dict__.update(
-            status=RunStatus.RUNNING, attempt=run.attempt + 1, started_at=now, pending_reason=None
+        return _begun(candidate, row, now)
+
+    def begin_unchanged(self, candidate: RunRow, row: JobRow, worker: str, now: datetime) -> Claim | None:
+        """The same for a run that was read before the transaction; None where it, or its job, is no longer
+        as it was then."""
+        done = self._db.execute(
+            "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?,"
+            " reason = NULL WHERE id = ? AND status = 'pending' AND held IS NULL AND attempt = ?"
+            " AND start_after = ? AND EXISTS (SELECT 1 FROM jobs WHERE id = ? AND version = ?)",
+            (
+                micros(now),
+                worker,
+                candidate.run.id,
+                candidate.run.attempt,
+                micros(candidate.start_after),
+                row.id,
+                row.version,
+            ),
         )
-        return Claim(run, row, candidate.recorded_at, candidate.failures, candidate.crashes)
+        return _begun(candidate, row, now) if done.rowcount == 1 else None
 
     def write_indexes_anew(self) -> None:
         """Makes the indexes of the runs say what the rows say: in a damaged file they may differ, and a run
@@ -639,6 +654,18 @@ class Store:
         ((any_run, otherwise),) = self._rows(sql, (name, job_id, name, job_id))
         return bool(any_run) and not otherwise
 
+    def delete_succeeded(self, row: JobRow) -> bool:
+        """Removes an active job that has never been replaced and has nothing to come, after a run of it has
+        succeeded and if no other one has not; False where it stays."""
+        if row.version > 1:
+            return False
+        done = self._db.execute(
+            "DELETE FROM jobs WHERE id = ? AND version = 1 AND status = 'active' AND next_run IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status <> 'succeeded')",
+            (row.id, row.name, row.id),
+        )
+        return bool(done.rowcount == 1)
+
     def tidy(self, now: datetime, retention: Retention) -> bool:
         """Deletes a batch of the ended runs that are older than they are kept, and of the oldest beyond
         their number.
@@ -772,6 +799,15 @@ class Store:
             if isinstance(row, RunRow):
                 runs.append(row.run.model_copy(update={"pending_reason": columns[-1]}))
         return runs
+
+
+def _begun(candidate: RunRow, row: JobRow, now: datetime) -> Claim:
+    run = candidate.run
+    # Nobody else has seen this value yet, so that it need not be copied.
+    run.__dict__.update(
+        status=RunStatus.RUNNING, attempt=run.attempt + 1, started_at=now, pending_reason=None
+    )
+    return Claim(run, row, candidate.recorded_at, candidate.failures, candidate.crashes)
 
 
 def is_plain(job: Job) -> bool:

@@ -7,6 +7,7 @@ Nothing here runs user code, starts a thread or waits.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from stepsched.backends.local.attempts import Attempt, Letter, Outcome, letters_
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.listeners import Listeners
 from stepsched.backends.local.outcomes import words
-from stepsched.backends.local.rows import GIVEN_UP, PAUSED, DamagedRow, JobRow, RunRow
+from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, JobRow, RunRow
 from stepsched.backends.local.store import Candidate, Store
 from stepsched.clock import Clock
 from stepsched.errors import BackendError
@@ -37,6 +38,12 @@ _LATE = timedelta(minutes=1)
 """A further attempt that starts later than planned by this is looked at again for its age."""
 _MOST_UNSEEN = 100
 """Jobs that wait for imports, after which no more are looked at in one turn."""
+_AHEAD = 128
+"""Runs that are made ready at once."""
+_FEW = 4
+"""So many of them left, and further ones are made ready."""
+_FRESH = 0.2
+"""Seconds after which a run that was made ready is looked at anew, since an earlier one may be there."""
 
 
 class Turn(NamedTuple):
@@ -50,6 +57,14 @@ class Turn(NamedTuple):
     """To be told."""
     more: bool
     """Whether more is due than one turn takes."""
+
+
+class Ready(NamedTuple):
+    """A run that could begin when it was looked at, outside a transaction."""
+
+    row: RunRow
+    job_row: JobRow
+    job: Job
 
 
 class Turns:
@@ -83,6 +98,11 @@ class Turns:
         """Whether this worker has refused jobs."""
         self.has_refused = False
         """Whether it has done so since somebody looked."""
+        self._ready: deque[Ready] = deque()
+        """Runs that only the claim is left of, the earliest first; others may have taken them since."""
+        self._ready_until = 0.0
+        """How long that may be believed, on the monotonic clock."""
+        self._makes_ready = threading.Lock()
 
     def turn(self, outcomes: list[Outcome], places: int, *, due_by: datetime | None) -> Turn:
         """Records outcomes and what is due, and claims runs for free threads, in one transaction.
@@ -187,9 +207,56 @@ class Turns:
 
     # -- claims ----------------------------------------------------------------------------------------
 
+    def make_ready(self) -> None:
+        """Looks ahead, outside a transaction, at plain runs that may begin, so that threads which end quick
+        calls need only claim them."""
+        if len(self._ready) > _FEW or not self._makes_ready.acquire(blocking=False):
+            return
+        try:
+            now = self._clock.now()
+            known = {ready.row.run.id for ready in list(self._ready)}
+            found = self._store.candidates(self._worker, now, _AHEAD, refused=self.refuses, without=())
+            if not known:
+                self._ready_until = self._clock.monotonic() + _FRESH
+            for candidate in found:
+                ready = self._look_at(candidate)
+                if ready is None:  # whatever comes after it must not overtake it
+                    break
+                if ready.row.run.id not in known:
+                    self._ready.append(ready)
+        finally:
+            self._makes_ready.release()
+
+    def _look_at(self, candidate: Candidate) -> Ready | None:
+        """A run of which nothing is to be decided but whether it is still there; else None."""
+        row, job_row = candidate.run, candidate.job
+        if isinstance(row, DamagedRow) or isinstance(job_row, DamagedRow) or candidate.overlap == "skip":
+            return None
+        if row.run.attempt > 0 or row.run.status is not RunStatus.PENDING:
+            return None
+        try:
+            job = self._decode(job_row)
+        except (BackendError, ValidationError):
+            return None
+        if job.catch_up_within is not None or self._invoker.unseen(job) or self._invoker.why_not(job):
+            return None
+        return Ready(row, job_row, job)
+
+    def _claim_ready(self, now: datetime, places: int, events: list[Event]) -> list[Attempt]:
+        """Begins runs that were made ready, unless something has happened to them since."""
+        attempts, ready = list[Attempt](), self._ready
+        if ready and self._clock.monotonic() > self._ready_until:
+            ready.clear()
+        while ready and len(attempts) < places:
+            row, job_row, job = ready.popleft()
+            claim = self._store.begin_unchanged(row, job_row, self._worker, now)
+            if claim is not None:
+                attempts.append(self._attempt(claim, job, now, events))
+        return attempts
+
     def _claim(self, now: datetime, places: int, events: list[Event], letters: list[Letter]) -> list[Attempt]:
         """Begins up to so many runs that may start, the earliest first."""
-        attempts, without = list[Attempt](), set[int]()
+        attempts, without = self._claim_ready(now, places, events), set[int]()
         while len(attempts) < places and len(without) < _MOST_UNSEEN:
             wanted = places - len(attempts)
             found = list(
@@ -260,7 +327,9 @@ class Turns:
             self._leave_out(row, EventKind.SKIPPED, RunStatus.SKIPPED, STILL_RAN, now, events)
             self.end_if_run_out(job_row, now, events, job)
             return None
-        claim = self._store.begin(row, job_row, self._worker, now)
+        return self._attempt(self._store.begin(row, job_row, self._worker, now), job, now, events)
+
+    def _attempt(self, claim: Claim, job: Job, now: datetime, events: list[Event]) -> Attempt:
         limit = None if isinstance(job.target, ParallelTarget) else job.max_run_time
         self._event(events, EventKind.STARTED, now, claim.run)
         return Attempt(claim, job, self._worker, self._clock.monotonic(), limit)
@@ -343,12 +412,14 @@ class Turns:
     def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
         """After a run: lets the next one of a queue go, or ends a job with nothing to come and no open
         run."""
+        deletes = job.is_one_time and job.completion is Completion.DELETE
+        if deletes and not self._listeners.wants(EventKind.ENDED) and self._store.delete_succeeded(row):
+            return
         queues, has_run_out = self._store.state_after_run(row.id)
         if queues:
             self._store.let_next_go(row.id)
         if not has_run_out:
             return
-        deletes = job.is_one_time and job.completion is Completion.DELETE
         if deletes and self._store.has_succeeded(row.id, row.name):
             self._store.delete_job(row, now)
         else:

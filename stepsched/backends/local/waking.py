@@ -25,9 +25,10 @@ class Wake:
         while not self._told.empty():
             self.wait(0)
 
-    def wait(self, timeout: float) -> None:
-        """Until it is set, or so many seconds have passed; it is cleared then."""
+    def wait(self, timeout: float) -> bool:
+        """Until it is set, or so many seconds have passed; it is cleared then. Whether it was set."""
         try:
             self._told.get(timeout=timeout)
         except Empty:
-            return
+            return False
+        return True

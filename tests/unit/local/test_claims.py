@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
+from stepsched.backends.local import turns
 from stepsched.backends.local.process import worker_name
 from stepsched.clock import SystemClock
 from stepsched.testing import FakeClock
@@ -34,10 +35,13 @@ def statuses(client: ss.SchedulerClient, name: str | None = None) -> list[str]:
 
 
 class TestNotBegun:
-    """A worker with one thread, which is taken; others are due."""
+    """A worker with one thread, which is taken; others are due, and may have been looked at already."""
 
-    @pytest.fixture
-    def waiting(self, firing: Firing) -> Iterator[tuple[Firing, Blocked, list[str]]]:
+    @pytest.fixture(params=["in the turn", "ahead of it"])
+    def waiting(
+        self, firing: Firing, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[tuple[Firing, Blocked, list[str]]]:
+        monkeypatch.setattr(turns, "_FRESH", PATIENCE)
         blocked, calls = Blocked(), list[str]()
         firing.client.create(job(blocked, "blocks", schedule=NEVER))
         firing.client.run_now("blocks")
@@ -46,6 +50,10 @@ class TestNotBegun:
             name = f"job-{number}"
             firing.client.create(job(partial(calls.append, name), name, schedule=NEVER))
             firing.client.run_now(name)
+        if request.param == "ahead of it":
+            present = firing.backend._engine.turns
+            present.make_ready()
+            assert [ready.job.name for ready in present._ready] == [f"job-{number}" for number in range(5)]
         yield firing, blocked, calls
         blocked.release.set()
 
