@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import cache
@@ -18,6 +19,7 @@ from pydantic import (
     ValidationInfo,
     model_validator,
 )
+from pydantic_core import PydanticSerializationError
 from typing_extensions import Self
 
 from stepsched.context import revive
@@ -91,6 +93,21 @@ class StrEnum(str, Enum):
         return str.__format__(self, format_spec)
 
 
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """A Ctrl-C, or the ``sys.exit`` of a signal handler, may come while pydantic calls a serializer of ours.
+    pydantic makes an error of it; here it becomes itself again."""
+    try:
+        yield
+    except PydanticSerializationError as error:
+        found = re.search(r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)", str(error))
+        if found is None:
+            raise
+        if found[1] == "KeyboardInterrupt":
+            raise KeyboardInterrupt from error
+        raise SystemExit(int(found[2]) if found[2].isdigit() else found[2] or None) from error
+
+
 class _SignatureOnDemand:
     """Builds a class when its signature is asked for, as ``help`` and a notebook do."""
 
@@ -119,6 +136,14 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
             value = getattr(self, name)
             if field.is_required() or value != field.get_default(call_default_factory=True):
                 yield name, value
+
+    def model_dump(self, *options: Any, **named: Any) -> dict[str, Any]:
+        with _interrupts_kept():
+            return super().model_dump(*options, **named)
+
+    def model_dump_json(self, *options: Any, **named: Any) -> str:
+        with _interrupts_kept():
+            return super().model_dump_json(*options, **named)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, validated like a new one.

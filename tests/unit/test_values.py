@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy, deepcopy
 from datetime import timedelta
 from enum import Enum
 from importlib import import_module
 from pkgutil import walk_packages
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PlainSerializer, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 import stepsched
 import stepsched as ss
@@ -274,3 +275,34 @@ def test_a_word_prints_as_it_is_written_and_shows_what_it_is(enum: type[Enum]) -
         assert (json.dumps(word), json.loads(json.dumps({word: 1}))) == (f'"{word.value}"', {word.value: 1})
         assert pickle.loads(pickle.dumps(word)) is word
         assert enum(word.value) is word
+
+
+class Interrupted(Value):
+    number: Annotated[int, PlainSerializer(lambda _number: next(INTERRUPTS))]
+
+
+class Outer(Value):
+    parts: list[Interrupted]
+
+
+def interrupt(raised: BaseException) -> Iterator[int]:
+    raise raised
+    yield 0
+
+
+INTERRUPTS = interrupt(KeyboardInterrupt())
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [KeyboardInterrupt(), SystemExit(143), SystemExit("no"), SystemExit(), ValueError("SystemExit: 1")],
+)
+@pytest.mark.parametrize("dump", [lambda value: value.model_dump(mode="json"), Value.model_dump_json])
+def test_an_interrupt_in_the_middle_of_a_dump_stays_one(
+    raised: BaseException, dump: Callable[[Value], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "INTERRUPTS", interrupt(raised))
+    expected = PydanticSerializationError if isinstance(raised, ValueError) else type(raised)
+    with pytest.raises(expected) as caught:
+        dump(Outer(parts=[Interrupted(number=1)]))
+    assert getattr(caught.value, "code", None) == getattr(raised, "code", None)
