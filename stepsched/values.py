@@ -100,7 +100,9 @@ def _interrupts_kept() -> Iterator[None]:
     try:
         yield
     except PydanticSerializationError as error:
-        found = re.search(r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)", str(error))
+        found = re.search(
+            r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)", str(error)
+        )
         if found is None:
             raise
         if found[1] == "KeyboardInterrupt":

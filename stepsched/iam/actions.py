@@ -1,9 +1,11 @@
-"""The names that IAM has for what an SDK calls.
+"""The actions of IAM that a call needs.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
 
 from __future__ import annotations
+
+from stepsched.aws.services import integrated, services
 
 # What a service's target is asked to do, by the service that its ARN names.
 TARGET_ACTIONS = {
@@ -20,125 +22,87 @@ TARGET_ACTIONS = {
     "states": "states:StartExecution",
 }
 
-# IAM's prefix is the SDK's identifier of the service, but for these: with hyphens …
-_HYPHENATED = """
-    access-analyzer acm-pca app-integrations application-autoscaling application-cost-profiler
-    application-signals arc-region-switch arc-zonal-shift autoscaling-plans backup-gateway backup-search
-    bcm-data-exports bcm-pricing-calculator cleanrooms-ml cloudfront-keyvaluestore cloudtrail-data
-    codeguru-profiler codeguru-reviewer codeguru-security codestar-connections codestar-notifications
-    cognito-identity cognito-sync compute-optimizer connect-campaigns cost-optimization-hub devops-guru
-    docdb-elastic ec2-instance-connect ecr-public eks-auth emr-containers emr-serverless geo-maps geo-places
-    geo-routes inspector-scan kendra-ranking license-manager license-manager-linux-subscriptions
-    license-manager-user-subscriptions managedblockchain-query mediapackage-vod medical-imaging
-    migrationhub-orchestrator migrationhub-strategy neptune-graph network-firewall notifications-contacts
-    payment-cryptography pca-connector-ad pca-connector-scep rds-data redshift-data redshift-serverless
-    resource-explorer-2 resource-groups route53-recovery-cluster route53-recovery-control-config
-    route53-recovery-readiness s3-outposts sagemaker-geospatial security-ir snow-device-management
-    social-messaging ssm-contacts ssm-guiconnect ssm-incidents ssm-quicksetup ssm-sap timestream-influxdb
-    vpc-lattice waf-regional workspaces-web
-"""
-# … and by another name: IAM's prefix, and the identifiers that go by it.
-_RENAMED = {
-    "airflow": "mwaa",
-    "aoss": "opensearchserverless",
-    "appconfig": "appconfigdata",
-    "aps": "amp",
-    "bedrock": "bedrockagent bedrockagentruntime bedrockdataautomation bedrockdataautomationruntime"
-    " bedrockruntime",
-    "bedrock-agentcore": "bedrockagentcore bedrockagentcorecontrol",
-    "cases": "connectcases",
-    "cassandra": "keyspaces",
-    "ce": "costexplorer",
-    "chime": "chimesdkidentity chimesdkmediapipelines chimesdkmeetings chimesdkmessaging chimesdkvoice",
-    "cloudformation": "cloudcontrol",
-    "cloudhsm": "cloudhsmv2",
-    "cognito-idp": "cognitoidentityprovider",
-    "config": "configservice",
-    "connect-campaigns": "connectcampaignsv2",
-    "cur": "costandusagereportservice",
-    "discovery": "applicationdiscoveryservice",
-    "dms": "databasemigrationservice",
-    "ds": "directoryservice",
-    "ds-data": "directoryservicedata",
-    "elasticfilesystem": "efs",
-    "elasticloadbalancing": "elasticloadbalancingv2",
-    "elasticmapreduce": "emr",
-    "es": "elasticsearchservice opensearch",
-    "events": "eventbridge cloudwatchevents",
-    "forecast": "forecastquery",
-    "geo": "location",
-    "greengrass": "greengrassv2",
-    "iot": "iotdataplane iotsecuretunneling",
-    "iotjobsdata": "iotjobsdataplane",
-    "ivs": "ivsrealtime",
-    "kinesisanalytics": "kinesisanalyticsv2",
-    "kinesisvideo": "kinesisvideosignaling kinesisvideowebrtcstorage",
-    "lex": "lexmodelbuildingservice lexmodelsv2 lexruntimeservice lexruntimev2",
-    "logs": "cloudwatchlogs",
-    "mechanicalturk": "mturk",
-    "mediastore": "mediastoredata",
-    "mgh": "migrationhub migrationhubconfig",
-    "mobiletargeting": "pinpoint",
-    "neptune-db": "neptunedata",
-    "payment-cryptography": "paymentcryptographydata",
-    "personalize": "personalizeevents",
-    "profile": "customerprofiles",
-    "rds": "docdb neptune",
-    "refactor-spaces": "migrationhubrefactorspaces",
-    "s3": "s3control",
-    "sagemaker": "sagemakera2iruntime sagemakeredge sagemakerfeaturestoreruntime sagemakermetrics"
-    " sagemakerruntime",
-    "scn": "supplychain",
-    "sdb": "simpledb",
-    "serverlessrepo": "serverlessapplicationrepository",
-    "servicecatalog": "servicecatalogappregistry",
-    "ses": "pinpointemail sesv2",
-    "sms-voice": "pinpointsmsvoice pinpointsmsvoicev2",
-    "sso": "ssoadmin",
-    "states": "sfn",
-    "tag": "resourcegroupstaggingapi",
-    "tax": "taxsettings",
-    "thinclient": "workspacesthinclient",
-    "timestream": "timestreamquery timestreamwrite",
-    "wisdom": "qconnect",
-}
-PREFIXES = {prefix.replace("-", ""): prefix for prefix in _HYPHENATED.split()} | {
-    service: prefix for prefix, services in _RENAMED.items() for service in services.split()
-}
-
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
 # The action is the call's own name, but for these calls: each with the actions that IAM asks for.
 _IRREGULAR_CALLS = {
     "apigatewaymanagementapi:deleteConnection": "execute-api:ManageConnections",
+    "apigatewaymanagementapi:getConnection": "execute-api:ManageConnections",
     "apigatewaymanagementapi:postToConnection": "execute-api:ManageConnections",
     "bedrockruntime:converse": "bedrock:InvokeModel",
+    "bedrockruntime:converseStream": "bedrock:InvokeModelWithResponseStream",
     "bedrockruntime:startAsyncInvoke": "bedrock:InvokeModel",
     "dynamodb:batchExecuteStatement": _PARTIQL,
     "dynamodb:executeStatement": _PARTIQL,
     "dynamodb:executeTransaction": _PARTIQL,
-    "dynamodb:transactWriteItems": "dynamodb:ConditionCheckItem dynamodb:DeleteItem dynamodb:PutItem"
-    " dynamodb:UpdateItem",
+    "dynamodb:transactGetItems": "dynamodb:GetItem",
+    "dynamodb:transactWriteItems": "dynamodb:ConditionCheckItem dynamodb:DeleteItem"
+    " dynamodb:PutItem dynamodb:UpdateItem",
+    "kms:reEncrypt": "kms:ReEncryptFrom kms:ReEncryptTo",
+    "lambda:getLayerVersionByArn": "lambda:GetLayerVersion",
     "lambda:invoke": "lambda:InvokeFunction",
+    "lambda:invokeWithResponseStream": "lambda:InvokeFunction",
     "s3:completeMultipartUpload": "s3:PutObject",
     "s3:copyObject": "s3:GetObject s3:PutObject",
+    "s3:createBucketMetadataConfiguration": "s3:CreateBucketMetadataTableConfiguration",
     "s3:createMultipartUpload": "s3:PutObject",
+    "s3:createSession": "s3express:CreateSession",
+    "s3:deleteBucketAnalyticsConfiguration": "s3:PutAnalyticsConfiguration",
     "s3:deleteBucketCors": "s3:PutBucketCORS",
     "s3:deleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:deleteBucketIntelligentTieringConfiguration": "s3:PutIntelligentTieringConfiguration",
+    "s3:deleteBucketInventoryConfiguration": "s3:PutInventoryConfiguration",
     "s3:deleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:deleteBucketMetadataConfiguration": "s3:DeleteBucketMetadataTableConfiguration",
+    "s3:deleteBucketMetricsConfiguration": "s3:PutMetricsConfiguration",
+    "s3:deleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
     "s3:deleteBucketReplication": "s3:PutReplicationConfiguration",
     "s3:deleteBucketTagging": "s3:PutBucketTagging",
     "s3:deleteObjects": "s3:DeleteObject",
     "s3:deletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:getBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:getBucketAnalyticsConfiguration": "s3:GetAnalyticsConfiguration",
+    "s3:getBucketCors": "s3:GetBucketCORS",
+    "s3:getBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:getBucketIntelligentTieringConfiguration": "s3:GetIntelligentTieringConfiguration",
+    "s3:getBucketInventoryConfiguration": "s3:GetInventoryConfiguration",
+    "s3:getBucketLifecycle": "s3:GetLifecycleConfiguration",
+    "s3:getBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:getBucketMetadataConfiguration": "s3:GetBucketMetadataTableConfiguration",
+    "s3:getBucketMetricsConfiguration": "s3:GetMetricsConfiguration",
+    "s3:getBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "s3:getBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:getObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:getPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:headBucket": "s3:ListBucket",
     "s3:headObject": "s3:GetObject",
+    "s3:listBucketAnalyticsConfigurations": "s3:GetAnalyticsConfiguration",
+    "s3:listBucketIntelligentTieringConfigurations": "s3:GetIntelligentTieringConfiguration",
+    "s3:listBucketInventoryConfigurations": "s3:GetInventoryConfiguration",
+    "s3:listBucketMetricsConfigurations": "s3:GetMetricsConfiguration",
+    "s3:listBuckets": "s3:ListAllMyBuckets",
+    "s3:listDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets",
+    "s3:listMultipartUploads": "s3:ListBucketMultipartUploads",
+    "s3:listObjectVersions": "s3:ListBucketVersions",
+    "s3:listObjects": "s3:ListBucket",
+    "s3:listObjectsV2": "s3:ListBucket",
+    "s3:listParts": "s3:ListMultipartUploadParts",
+    "s3:putBucketAccelerateConfiguration": "s3:PutAccelerateConfiguration",
+    "s3:putBucketAnalyticsConfiguration": "s3:PutAnalyticsConfiguration",
     "s3:putBucketCors": "s3:PutBucketCORS",
     "s3:putBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:putBucketIntelligentTieringConfiguration": "s3:PutIntelligentTieringConfiguration",
+    "s3:putBucketInventoryConfiguration": "s3:PutInventoryConfiguration",
+    "s3:putBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:putBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:putBucketMetricsConfiguration": "s3:PutMetricsConfiguration",
     "s3:putBucketNotificationConfiguration": "s3:PutBucketNotification",
     "s3:putBucketReplication": "s3:PutReplicationConfiguration",
+    "s3:putObjectLockConfiguration": "s3:PutBucketObjectLockConfiguration",
     "s3:putPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:selectObjectContent": "s3:GetObject",
     "s3:uploadPart": "s3:PutObject",
     "s3:uploadPartCopy": "s3:GetObject s3:PutObject",
+    "s3:writeGetObjectResponse": "s3-object-lambda:WriteGetObjectResponse",
     "sesv2:sendEmail": "ses:SendEmail ses:SendRawEmail",
     "sns:publishBatch": "sns:Publish",
     "sqs:changeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
@@ -150,11 +114,17 @@ BY_PATH = ("apigateway", "apigatewayv2")
 
 
 def iam_actions(service: str, action: str) -> list[str]:
-    """What IAM calls the SDK's call."""
-    irregular = _IRREGULAR_CALLS.get(f"{service}:{action}")
+    """The actions of IAM that a call of an API needs.
+
+    Args:
+        service: Its name in the SDK, or that of an optimised integration. One that this botocore does not
+            know is taken for IAM's prefix.
+        action: In lower camel case.
+    """
+    identifier = integrated(service)
+    irregular = _IRREGULAR_CALLS.get(f"{identifier}:{action}")
     if irregular is not None:
         return irregular.split()
-    return [f"{PREFIXES.get(service.replace('-', ''), service)}:{action[:1].upper()}{action[1:]}"]
-
-
-# -- The documents ------------------------------------------------------------------------------------
+    known = services().get(identifier)
+    prefix = service if known is None else known.iam_prefix
+    return [f"{prefix}:{action[:1].upper()}{action[1:]}"]

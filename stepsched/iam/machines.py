@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine, parse
+from stepsched.aws.services import integration_of
 from stepsched.iam.actions import BY_PATH, iam_actions
 from stepsched.iam.documents import (
     WIDENING,
@@ -205,7 +206,7 @@ def _task_state_grants(state: Mapping[str, Any], own: str, home: Place) -> list[
     if match is None:
         raise ValueError(f"its Resource {resource!r} is not known here; {_BY_HAND}")
     service, action, waits = match["service"], match["action"], (match["pattern"] or "").startswith("sync")
-    name = f"{_OPTIMISED.get(service, service) if match['sdk'] else service}:{action}"
+    name = f"{integration_of(service) if match['sdk'] else service}:{action}"
     task = _Task(name, arguments, own, home)
     if waits and (match["sdk"] or name not in _RULES):
         raise ValueError(f"what it needs to wait for {service}:{action} is not known here; {_BY_HAND}")
@@ -391,8 +392,6 @@ def _cluster(task: _Task) -> str:
     return task.arn(_CLUSTER, task.given("Cluster") or "default")
 
 
-_OPTIMISED = {"eventbridge": "events", "sfn": "states"}
-"""The SDK's identifiers of services that the optimised integrations call otherwise."""
 _BY_NAME: dict[str, tuple[tuple[str, ...], _Kind]] = {
     "codebuild:startBuild": (("ProjectName",), _PROJECT),
     "codepipeline:startPipelineExecution": (("Name",), _PIPELINE),

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 import stepsched as ss
 from stepsched import iam
-from stepsched.iam import actions, roles
+from stepsched.iam import roles
 from stepsched.targets import AwsTarget
 
 ACCOUNT = "123456789012"
@@ -293,26 +293,6 @@ def test_a_call_needs_the_action_that_iam_knows_it_by(service: str, action: str,
     shown = statements(ss.ApiTarget(service, action, {}))
     assert [entry["Action"] for entry in shown] == [[name] for name in expected]
     assert all(entry["Sid"].isalnum() and entry["Resource"] == ["*"] for entry in shown)
-
-
-def test_the_prefixes_are_those_that_requests_are_signed_with_but_for_a_few() -> None:
-    from botocore.session import get_session
-
-    # IAM's pages tell these; the name that a request is signed with is another.
-    differing = {
-        "cloudcontrol": "cloudcontrolapi",
-        "iotdataplane": "iotdata",
-        "iotjobsdataplane": "iot-jobs-data",
-        "iotsecuretunneling": "IoTSecuredTunneling",
-        "mturk": "mturk-requester",
-        "resourcegroupstaggingapi": "tagging",
-    }
-    session = get_session()
-    models = [session.get_service_model(name) for name in session.get_available_services()]
-    signed = {str(m.service_id).lower().replace(" ", "").replace("-", ""): m.signing_name for m in models}
-    known = {service: prefix for service, prefix in actions.PREFIXES.items() if service in signed}
-    assert len(known) > 150
-    assert {service: signed[service] for service in known if known[service] != signed[service]} == differing
 
 
 def test_a_call_acts_on_the_resources_that_are_given_for_it() -> None:

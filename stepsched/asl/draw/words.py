@@ -7,19 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stepsched.asl.draw.text import clean
+from stepsched.aws.services import title_of
 
-_SERVICES = {
-    "apigateway": "API Gateway", "athena": "Athena", "batch": "Batch", "bedrock": "Bedrock",
-    "cloudformation": "CloudFormation", "codebuild": "CodeBuild", "codepipeline": "CodePipeline",
-    "databrew": "DataBrew", "dynamodb": "DynamoDB", "ec2": "EC2", "ecs": "ECS", "eks": "EKS",
-    "elasticmapreduce": "EMR", "emr-containers": "EMR on EKS", "emr-serverless": "EMR Serverless",
-    "events": "EventBridge", "eventbridge": "EventBridge", "firehose": "Firehose", "glue": "Glue",
-    "http": "HTTP", "kinesis": "Kinesis", "lambda": "Lambda", "mediaconvert": "MediaConvert",
-    "personalize": "Personalize", "rds": "RDS", "redshiftdata": "Redshift", "s3": "S3",
-    "sagemaker": "SageMaker", "scheduler": "Scheduler", "secretsmanager": "Secrets Manager", "ses": "SES",
-    "sesv2": "SES", "sfn": "Step Functions", "sns": "SNS", "sqs": "SQS", "ssm": "Systems Manager",
-    "states": "Step Functions", "sts": "STS",
-}  # fmt: skip
 _PATTERNS = {"sync": ", waits", "waitForTaskToken": ", waits for its token"}
 
 _COMPARED = {
@@ -141,7 +130,7 @@ def resource(text: object) -> str:
         (parts[6], parts[7]) if parts[5] == "aws-sdk" and len(parts) > 7 else (parts[5], parts[6])
     )
     name, _, pattern = action.partition(".")
-    return f"{_SERVICES.get(service, service)} {name}{_PATTERNS.get(pattern, '')}"
+    return f"{title_of(service)} {name}{_PATTERNS.get(pattern, '')}"
 
 
 def _task(state: Mapping[str, Any]) -> str:

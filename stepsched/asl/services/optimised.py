@@ -10,7 +10,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from stepsched.asl.services.models import ANY, Shape, actions, folders, fresh_request, request
+from stepsched.aws.models import ANY, Shape, actions, fresh_request, request
+from stepsched.aws.services import integrated, services
 
 # After each action the patterns that it takes besides plain request and response:
 # s for .sync, 2 for .sync:2, t for .waitForTaskToken.
@@ -56,14 +57,13 @@ ACTIONS: Mapping[str, Mapping[str, frozenset[str]]] = MappingProxyType(
 """The patterns of each action of each service, without plain request and response."""
 GROWING = frozenset({"eks", "elasticmapreduce", "emr-containers", "emr-serverless", "sagemaker"})
 """Services whose list of actions may be longer than the one above."""
-_MODELS = {"elasticmapreduce": "emr", "states": "stepfunctions"}
-_MODEL_OF_ACTION = {"bedrock:invokeModel": "bedrock-runtime"}
+_MODEL_OF_ACTION = {"bedrock:invokeModel": "bedrockruntime"}
 
 
 def model_folder(service: str, action: str) -> str | None:
     """Where botocore keeps the model; None where it has none."""
-    folder = _MODEL_OF_ACTION.get(f"{service}:{action}") or _MODELS.get(service, service)
-    return folder if folder in folders().values() else None
+    known = services().get(_MODEL_OF_ACTION.get(f"{service}:{action}") or integrated(service))
+    return known.folder if known is not None else None
 
 
 # -- Parameters without a model ---------------------------------------------------------------------------

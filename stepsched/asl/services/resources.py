@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 from stepsched.asl.diagnostics import Severity
 from stepsched.asl.expressions import Finding
-from stepsched.asl.services.models import Shape, actions, botocore_version, folders, request
 from stepsched.asl.services.optimised import ACTIONS, GROWING, model_folder, optimised_request
+from stepsched.aws.models import Shape, actions, botocore_version, request
+from stepsched.aws.services import closest, closest_service, integration_of, meant, services
 
 _FORMS = (
     "arn:aws:states:::<service>:<action>, arn:aws:states:::aws-sdk:<service>:<action>, "
@@ -52,20 +52,13 @@ def expected_arguments(resource: str) -> Shape | None:
         return None
     if not call.is_sdk:
         return optimised_request(call.service, call.action)
-    folder = folders()[call.service]
+    folder = services()[call.service].folder
     return request(folder, actions(folder)[call.action])
 
 
 def is_sdk(resource: str) -> bool:
     """Whether the Resource names a call of the AWS SDK."""
     return ":aws-sdk:" in resource
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean …?`` with the nearest known name; empty where none is near."""
-    by_case = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
-    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 @lru_cache(maxsize=2048)
@@ -129,39 +122,23 @@ def _check_call(call: _Call) -> str:
 
 
 def _check_sdk(call: _Call) -> str:
-    known = folders()
-    if call.service not in known:
+    service = services().get(call.service)
+    if service is None:
         return (
-            f"botocore {botocore_version()} knows no service {call.service!r}{_closest_service(call.service)}"
+            f"botocore {botocore_version()} knows no service {call.service!r}{closest_service(call.service)}"
         )
-    operations = actions(known[call.service])
+    operations = actions(service.folder)
     if call.action not in operations:
         return _unknown_action(
             call.service, call.action, operations, f"botocore {botocore_version()} knows no"
         )
     if call.pattern.startswith("sync"):
-        patterns = ACTIONS.get(_optimised_name(call.service), {}).get(call.action, frozenset())
-        name = f"{_optimised_name(call.service)}:{call.action}.{call.pattern}"
+        integration = integration_of(call.service)
+        patterns = ACTIONS.get(integration, {}).get(call.action, frozenset())
+        name = f"{integration}:{call.action}.{call.pattern}"
         hint = f"; use arn:aws:states:::{name}" if call.pattern in patterns else ""
         return f"the SDK's calls do not wait for a job: there is no .{call.pattern} for aws-sdk{hint}"
     return ""
-
-
-def _optimised_name(identifier: str) -> str:
-    """How the optimised integrations call what the SDK calls so."""
-    names = {"emr": "elasticmapreduce", "eventbridge": "events", "sfn": "states"}
-    hyphenated = {each.replace("-", ""): each for each in ACTIONS}
-    return names.get(identifier) or hyphenated.get(identifier, identifier)
-
-
-def _closest_service(name: str) -> str:
-    known = folders()
-    by_folder = {folder: identifier for identifier, folder in known.items()}
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    for guess in (by_folder.get(name), plain, by_folder.get(name.lower()), re.sub("service$", "", plain)):
-        if guess in known:
-            return f"; did you mean {guess!r}?"
-    return closest(name, known) or "; name it as the SDK for Java 2 does"
 
 
 def _unknown_action(service: str, action: str, known: Iterable[str], intro: str) -> str:
@@ -195,18 +172,18 @@ def _model_actions(call: _Call) -> Iterable[str]:
 
 
 def _sdk_hint(call: _Call) -> str:
-    by_folder = {folder: identifier for identifier, folder in folders().items()}
+    service = meant(call.service)
     folder = model_folder(call.service, call.action)
-    if folder is None or call.action not in actions(folder):
+    if service is None or folder is None or call.action not in actions(folder):
         return ""
     suffix = ".waitForTaskToken" if call.pattern == "waitForTaskToken" else ""
-    return f"; or use arn:aws:states:::aws-sdk:{by_folder[folder]}:{call.action}{suffix}"
+    return f"; or use arn:aws:states:::aws-sdk:{service}:{call.action}{suffix}"
 
 
 def _instead(call: _Call) -> str:
-    known = folders()
-    by_folder = {folder: identifier for identifier, folder in known.items()}
-    service = call.service if call.service in known else by_folder.get(call.service)
-    if service is not None and call.action in actions(known[service]):
+    service = meant(call.service)
+    if service is not None and call.action in ACTIONS.get(integration_of(service), {}):
+        return f"; did you mean {integration_of(service)!r}?"
+    if service is not None and call.action in actions(services()[service].folder):
         return f"; use arn:aws:states:::aws-sdk:{service}:{call.action}"
     return closest(call.service, ACTIONS)

@@ -10,9 +10,12 @@ import re
 import warnings
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import lru_cache
 from typing import Any
 
+from stepsched.aws.models import actions
+from stepsched.aws.models import request as model_request
+from stepsched.aws.requests import Caller, check_request
+from stepsched.aws.services import closest, meant, services
 from stepsched.backends.eventbridge.documents import Settings, kept_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
@@ -41,35 +44,8 @@ _OVERRIDES = (
     *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
 )
 """The members of an ECS TaskOverride."""
-_BOTOCORE_NAMES = {
-    "applicationdiscoveryservice": "discovery",
-    "cloudwatchlogs": "logs",
-    "cognitoidentityprovider": "cognito-idp",
-    "configservice": "config",
-    "costandusagereportservice": "cur",
-    "costexplorer": "ce",
-    "databasemigrationservice": "dms",
-    "directoryservice": "ds",
-    "directoryservicedata": "ds-data",
-    "elasticloadbalancing": "elb",
-    "elasticloadbalancingv2": "elbv2",
-    "elasticsearchservice": "es",
-    "eventbridge": "events",
-    "iotdataplane": "iot-data",
-    "iotjobsdataplane": "iot-jobs-data",
-    "lexmodelbuildingservice": "lex-models",
-    "lexmodelsv2": "lexv2-models",
-    "lexruntimeservice": "lex-runtime",
-    "lexruntimev2": "lexv2-runtime",
-    "marketplaceentitlementservice": "marketplace-entitlement",
-    "marketplacemetering": "meteringmarketplace",
-    "migrationhub": "mgh",
-    "pinpointsmsvoice": "sms-voice",
-    "serverlessapplicationrepository": "serverlessrepo",
-    "sfn": "stepfunctions",
-    "simpledb": "sdb",
-}
-"""The SDK identifiers that are not botocore's name without its hyphens."""
+_SHOWN = 3
+"""Mistakes of a request that one refusal names."""
 
 
 def check_role(role_arn: str | None) -> str | None:
@@ -283,126 +259,40 @@ def _check_description(job: Job, settings: Settings) -> None:
         raise _refusal(job, reason, "a shorter description", "fewer tags", "tags of the schedule group")
 
 
-def _check_request(job: Job, service: str, action: str, request: dict[str, Any]) -> None:
-    """Compares a request with botocore's model of the call: the service finds mistakes only at the run."""
-    known = _services()
-    if service not in known and service in known.values():
-        mend = next(identifier for identifier, name in known.items() if name == service)
-        raise _refusal(job, f"{service!r} is botocore's name of the service", f"the identifier {mend!r}")
-    if service not in known:  # newer than this botocore, or none: the service says so at creation
-        near = get_close_matches(service, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) -> None:
+    """Compares a request with the model of the call: the service finds mistakes only at the run."""
+    service = services().get(name)
+    if service is None and (right := meant(name)) is not None:
+        reason = f"{name!r} is another name of the service than that of the SDK for Java 2"
+        raise _refusal(job, reason, f"the identifier {right!r}")
+    if service is None:  # newer than this botocore, or none: the service says so at creation
         warnings.warn(
-            f"job {job.name!r}: this botocore knows no service {service!r}{hint}; its request is not checked",
+            f"job {job.name!r}: this botocore knows no service {name!r}, so its request is not checked"
+            f"{closest(name, services())}",
             ScheduleWarning,
             stacklevel=6,
         )
         return
-    operations = _operations(known[service])
-    operation = operations.get(action.lower())
-    right = "" if operation is None else _lower_camel(operation.name)
-    if right and action.islower() and action != right:
-        raise _refusal(job, f"{action!r} is not in lower camel case", repr(right))
-    if operation is None:
-        near = get_close_matches(action.lower(), operations, n=1)
-        hint = (
-            f"ApiTarget({service!r}, {_lower_camel(operations[near[0]].name)!r}, ...)" if near else "another"
-        )
-        raise _refusal(job, f"{service!r} has no action {action!r}", hint)
-    if operation.input_shape is not None:
-        _check_shape(job, operation.input_shape, request, "request")
-
-
-def _lower_camel(name: str) -> str:
-    return name[:1].lower() + name[1:]
-
-
-@lru_cache(maxsize=1)
-def _services() -> dict[str, str]:
-    """Botocore's names of the services it knows, by SDK identifier."""
-    import botocore.session
-
-    names = botocore.session.get_session().get_available_services()
-    irregular = set(_BOTOCORE_NAMES.values())
-    return _BOTOCORE_NAMES | {name.replace("-", ""): name for name in names if name not in irregular}
+    known = actions(service.folder)
+    if action not in known:
+        near = get_close_matches(action.lower(), {each.lower(): each for each in known}, n=1)
+        right = next((each for each in known if near and each.lower() == near[0]), None)
+        mend = f"ApiTarget({name!r}, {right!r}, ...)" if right else "another"
+        raise _refusal(job, f"{name!r} has no action {action!r}", mend)
+    caller = Caller("EventBridge Scheduler", f"{name}:{action}")
+    problems = check_request(model_request(service.folder, known[action]), request, caller)
+    errors = [f"request{problem.path}: {problem.message}" for problem in problems if problem.is_error]
+    if errors:
+        raise _refusal(job, "; ".join(errors[:_SHOWN]), "correct the target's request")
 
 
 def _model_problems(target: dict[str, Any]) -> str:
     """What botocore's model has against a target; empty where nothing."""
+    from botocore.session import get_session
     from botocore.validate import ParamValidator
 
-    shape = _operations("scheduler")["createschedule"].input_shape.members["Target"]
-    report = ParamValidator().validate(target, shape)
+    model = get_session().get_service_model("scheduler")
+    shape = model.operation_model("CreateSchedule").input_shape
+    assert shape is not None
+    report = ParamValidator().validate(target, shape.members["Target"])
     return str(report.generate_report()) if report.has_errors() else ""
-
-
-@lru_cache(maxsize=64)
-def _operations(name: str) -> dict[str, Any]:
-    """A service's operations by lower-case name."""
-    import botocore.session
-
-    model = botocore.session.get_session().get_service_model(name)
-    return {each.lower(): model.operation_model(each) for each in model.operation_names}
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "character": (str,),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
-    "bigdecimal": (int, float),
-    "boolean": (bool,),
-    "blob": (str,),
-    "timestamp": (str, int, float),
-    "list": (list,),
-    "map": (dict,),
-    "structure": (dict,),
-}
-
-
-def _check_shape(job: Job, shape: Any, given: Any, place: str) -> None:
-    kinds = _KINDS[shape.type_name]
-    if not isinstance(given, kinds) or (isinstance(given, bool) and bool not in kinds):
-        reason = f"{place} is {given!r:.60}, where the call takes a {shape.type_name}"
-        raise _refusal(job, reason, "correct the target's request")
-    value: Any = given
-    match shape.type_name:
-        case "list":
-            for number, item in enumerate(value):
-                _check_shape(job, shape.member, item, f"{place}[{number}]")
-        case "map":
-            for key, item in value.items():
-                _check_shape(job, shape.value, item, f"{place}.{key}")
-        case "structure" if not getattr(shape, "is_document_type", False):
-            _check_members(job, shape, value, place)
-
-
-def _check_members(job: Job, shape: Any, value: dict[str, Any], place: str) -> None:
-    members = {name.lower(): name for name in shape.members}
-    for key, item in value.items():
-        name = members.get(key.lower())
-        if name is None:
-            near = get_close_matches(key.lower(), members, n=1, cutoff=0.0)
-            hint = f"{_upper_camel(members[near[0]])!r}" if near else "an empty one"
-            raise _refusal(job, f"{place} has {key!r}, which the call does not take", hint)
-        if key[:1].islower():
-            reason = f"{place} has {key!r}; the service takes the names of a request in PascalCase"
-            raise _refusal(job, reason, repr(_upper_camel(key)))
-        _check_shape(job, shape.members[name], item, f"{place}.{key}")
-    given = {key.lower() for key in value}
-    if getattr(shape, "is_tagged_union", False) and len(value) != 1:
-        reason = f"{place} must have exactly one of {', '.join(map(_upper_camel, shape.members))}"
-        raise _refusal(job, reason, "correct the target's request")
-    missing = [
-        _upper_camel(name)
-        for name in shape.required_members
-        if name.lower() not in given and not shape.members[name].metadata.get("idempotencyToken")
-    ]
-    if missing:
-        raise _refusal(job, f"{place} lacks {', '.join(missing)}", "add it to the target's request")
-
-
-def _upper_camel(name: str) -> str:
-    return name[:1].upper() + name[1:]

@@ -640,75 +640,91 @@ def test_a_request_that_fits_the_call_is_taken(it: ss.Job) -> None:
             "'sqs' has no action 'sendMesage' (instead: ApiTarget('sqs', 'sendMessage'",
             id="action",
         ),
-        pytest.param("sqs", "sendMessage", {"QueueUrl": "u"}, "request lacks MessageBody", id="missing"),
-        pytest.param("sqs", "sendMessage", {}, "request lacks QueueUrl, MessageBody", id="all missing"),
+        pytest.param(
+            "sqs", "sendMessage", {"QueueUrl": "u"}, "request: 'MessageBody' is missing", id="missing"
+        ),
+        pytest.param(
+            "sqs",
+            "sendMessage",
+            {},
+            "request: 'QueueUrl' is missing, which sqs:sendMessage requires; request: 'MessageBody' is",
+            id="all missing",
+        ),
         pytest.param(
             "sqs",
             "sendMessage",
             SEND | {"Bodi": 1},
-            "request has 'Bodi', which the call does not take",
+            "request/Bodi: sqs:sendMessage takes no 'Bodi' here",
             id="unknown",
         ),
         pytest.param(
             "sqs",
             "sendMessage",
             {"queueUrl": "u", "MessageBody": "b"},
-            "in PascalCase (instead: 'QueueUrl')",
+            "parameters in Pascal case, 'QueueUrl'",
             id="case",
         ),
         pytest.param(
             "sqs",
             "sendMessage",
             SEND | {"DelaySeconds": "5"},
-            "request.DelaySeconds is '5', where the call takes a integer",
+            "request/DelaySeconds: 'DelaySeconds' must be a whole number, not '5'",
             id="text for a number",
         ),
         pytest.param(
-            "sqs", "sendMessage", SEND | {"DelaySeconds": True}, "takes a integer", id="true for a number"
+            "sqs",
+            "sendMessage",
+            SEND | {"DelaySeconds": True},
+            "must be a whole number",
+            id="true for a number",
         ),
-        pytest.param("sqs", "sendMessage", SEND | {"DelaySeconds": 1.5}, "takes a integer", id="fraction"),
-        pytest.param("sqs", "sendMessage", SEND | {"MessageBody": 5}, "takes a string", id="number for text"),
-        pytest.param("sqs", "sendMessage", SEND | {"MessageBody": None}, "takes a string", id="null"),
         pytest.param(
-            "ecs", "runTask", RUN | {"EnableExecuteCommand": 1}, "takes a boolean", id="number for true"
+            "sqs", "sendMessage", SEND | {"DelaySeconds": 1.5}, "must be a whole number", id="fraction"
+        ),
+        pytest.param(
+            "sqs", "sendMessage", SEND | {"MessageBody": 5}, "must be a string", id="number for text"
+        ),
+        pytest.param("sqs", "sendMessage", SEND | {"MessageBody": None}, "must be a string", id="null"),
+        pytest.param(
+            "ecs", "runTask", RUN | {"EnableExecuteCommand": 1}, "must be true or false", id="number for true"
         ),
         pytest.param(
             "ecs",
             "runTask",
             RUN | {"Overrides": []},
-            "request.Overrides is [], where the call takes a structure",
+            "request/Overrides: 'Overrides' must be an object, not []",
             id="list for a structure",
         ),
         pytest.param(
             "ecs",
             "runTask",
             RUN | {"Overrides": {"ContainerOverrides": [{"Name": "a"}, {"Name": 1}]}},
-            "request.Overrides.ContainerOverrides[1].Name is 1",
+            "request/Overrides/ContainerOverrides/1/Name: 'Name' must be a string, not 1",
             id="in a list",
         ),
-        pytest.param("ecs", "runTask", RUN | {"Tags": {}}, "takes a list", id="structure for a list"),
+        pytest.param("ecs", "runTask", RUN | {"Tags": {}}, "must be a list", id="structure for a list"),
         pytest.param(
             "dynamodb",
             "putItem",
             {"TableName": "t", "Item": {"k": {"S": 1}}},
-            "request.Item.k.S is 1",
+            "request/Item/k/S: 'S' must be a string, not 1",
             id="in a map",
         ),
         pytest.param(
-            "dynamodb", "putItem", {"TableName": "t", "Item": []}, "takes a map", id="list for a map"
+            "dynamodb", "putItem", {"TableName": "t", "Item": []}, "must be an object", id="list for a map"
         ),
         pytest.param(
             "dynamodb",
             "putItem",
             {"TableName": "t", "Item": {"k": {"X": "1"}}},
-            "request.Item.k has 'X'",
+            "request/Item/k/X: dynamodb:putItem takes no 'X' here",
             id="unknown in a map",
         ),
         pytest.param(
             "batch",
             "submitJob",
             {"JobName": "a", "JobQueue": "q", "JobDefinition": "d", "ArrayProperties": {"Size": "5"}},
-            "request.ArrayProperties.Size is '5'",
+            "request/ArrayProperties/Size: 'Size' must be a whole number, not '5'",
             id="in a structure",
         ),
     ],
@@ -721,7 +737,7 @@ def test_a_request_that_does_not_fit_the_call_is_refused_with_place_and_cure(
 
 def test_the_overrides_of_a_batch_job_are_compared_with_the_call() -> None:
     target = ss.BatchTarget("d", job_queue="q", container_overrides={"environment": []})
-    assert "in PascalCase (instead: 'Environment')" in str(refusal(job(target=target)))
+    assert "in Pascal case, 'Environment'" in str(refusal(job(target=target)))
 
 
 # -- the backend's own ARNs --------------------------------------------------------------------------
@@ -785,8 +801,8 @@ def test_dead_letters_of_a_job_need_a_whole_arn() -> None:
 @pytest.mark.parametrize(
     ("service", "words"),
     [
-        pytest.param("newerthanbotocore", "knows no service 'newerthanbotocore'; its request", id="new"),
-        pytest.param("sqss", "(did you mean 'sqs'?)", id="near"),
+        pytest.param("newerthanbotocore", "knows no service 'newerthanbotocore', so its request", id="new"),
+        pytest.param("sqss", "not checked; did you mean 'sqs'?", id="near"),
     ],
 )
 def test_a_service_that_botocore_does_not_know_is_taken_with_a_warning(service: str, words: str) -> None:

