@@ -9,7 +9,7 @@ from pathlib import Path
 import embedded_tasks as tasks
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 from stepsched.testing import FakeClock
 
 

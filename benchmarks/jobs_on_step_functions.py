@@ -488,8 +488,8 @@ def weigh(states: Mapping[str, Any], way: Sequence[str]) -> tuple[int, int]:
 
 def machine() -> Section:
     from stepsched.asl.budget import MAX_EVENTS, PRICES
-    from stepsched.backends.stepfunctions.runner import events_left, runner
-    from stepsched.backends.stepfunctions.runner_words import BEGINNING, TURN
+    from stepsched.machines.shared.expressions import BEGINNING, TURN
+    from stepsched.machines.shared.runner import events_left, runner
 
     made = runner(TABLE)
     states = made.to_dict()["States"]
@@ -568,7 +568,7 @@ def deployed(count: int) -> dict[str, Any]:
 
 
 def rendering(effort: measuring.Effort) -> Section:
-    from stepsched.backends.stepfunctions.runner import runner
+    from stepsched.machines.shared.runner import runner
 
     made = runner(TABLE)
     works: dict[str, Callable[[], object]] = {

@@ -43,8 +43,8 @@ class Jobs:
     """What is stored: rows as texts, ready to be sent, by name and version; and executions."""
 
     def __init__(self) -> None:
-        from stepsched.backends.stepfunctions.runner import runner
-        from stepsched.backends.stepfunctions.shape import creation
+        from stepsched.machines.shared.runner import runner
+        from stepsched.machines.shared.table_schema import creation
 
         self.counts = Counter[str]()
         self._rows: dict[str, dict[str, str]] = {}
@@ -267,11 +267,11 @@ def example(number: int) -> Any:
 
 def example_row() -> Document:
     """The current row of the first of them, without its version."""
-    from stepsched.backends.stepfunctions.orders import order_of
+    from stepsched.backends.stepfunctions.instructions import order_of
     from stepsched.backends.stepfunctions.rows import Row, write_row
-    from stepsched.backends.stepfunctions.runner import CALLS
+    from stepsched.core.payloads import to_json
     from stepsched.jobs import JobStatus
-    from stepsched.payloads import to_json
+    from stepsched.machines.shared.runner import CALLS
 
     now = datetime(2026, 1, 1, tzinfo=timezone.utc)
     job = example(0)

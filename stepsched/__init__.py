@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepsched import asl as asl
-    from stepsched import context as context
     from stepsched import deploy as deploy
     from stepsched import iam as iam
     from stepsched import testing as testing
     from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
     from stepsched.aio import CallCancelledError as CallCancelledError
-    from stepsched.asl.render import render_asl as render_asl
     from stepsched.backends.base import Backend as Backend
     from stepsched.backends.eventbridge import DeadLetter as DeadLetter
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
@@ -27,33 +25,30 @@ if TYPE_CHECKING:
     from stepsched.backends.local import LocalBackend as LocalBackend
     from stepsched.backends.stepfunctions import StepFunctionsBackend as StepFunctionsBackend
     from stepsched.client import SchedulerClient as SchedulerClient
-    from stepsched.decorator import job as job
-    from stepsched.errors import AccessDeniedError as AccessDeniedError
-    from stepsched.errors import BackendError as BackendError
-    from stepsched.errors import BackendUnavailableError as BackendUnavailableError
-    from stepsched.errors import BulkError as BulkError
-    from stepsched.errors import ConflictError as ConflictError
-    from stepsched.errors import DefinitionError as DefinitionError
-    from stepsched.errors import HandlerError as HandlerError
-    from stepsched.errors import InvalidScheduleError as InvalidScheduleError
-    from stepsched.errors import InvalidTransitionError as InvalidTransitionError
-    from stepsched.errors import JobExistsError as JobExistsError
-    from stepsched.errors import JobFileError as JobFileError
-    from stepsched.errors import JobNotFoundError as JobNotFoundError
-    from stepsched.errors import RenderError as RenderError
-    from stepsched.errors import RunNotFoundError as RunNotFoundError
-    from stepsched.errors import ScheduleWarning as ScheduleWarning
-    from stepsched.errors import StepschedError as StepschedError
-    from stepsched.errors import ThrottledError as ThrottledError
-    from stepsched.errors import UnsupportedError as UnsupportedError
-    from stepsched.errors import WaitTimeoutError as WaitTimeoutError
+    from stepsched.core import context as context
+    from stepsched.core.errors import AccessDeniedError as AccessDeniedError
+    from stepsched.core.errors import BackendError as BackendError
+    from stepsched.core.errors import BackendUnavailableError as BackendUnavailableError
+    from stepsched.core.errors import BulkError as BulkError
+    from stepsched.core.errors import ConflictError as ConflictError
+    from stepsched.core.errors import DefinitionError as DefinitionError
+    from stepsched.core.errors import HandlerError as HandlerError
+    from stepsched.core.errors import InvalidScheduleError as InvalidScheduleError
+    from stepsched.core.errors import InvalidTransitionError as InvalidTransitionError
+    from stepsched.core.errors import JobExistsError as JobExistsError
+    from stepsched.core.errors import JobFileError as JobFileError
+    from stepsched.core.errors import JobNotFoundError as JobNotFoundError
+    from stepsched.core.errors import RenderError as RenderError
+    from stepsched.core.errors import RunNotFoundError as RunNotFoundError
+    from stepsched.core.errors import ScheduleWarning as ScheduleWarning
+    from stepsched.core.errors import StepschedError as StepschedError
+    from stepsched.core.errors import ThrottledError as ThrottledError
+    from stepsched.core.errors import UnsupportedError as UnsupportedError
+    from stepsched.core.errors import WaitTimeoutError as WaitTimeoutError
     from stepsched.estimates import Estimate as Estimate
     from stepsched.estimates import Prices as Prices
     from stepsched.estimates import Quotas as Quotas
     from stepsched.estimates import estimate as estimate
-    from stepsched.events import Event as Event
-    from stepsched.events import EventKind as EventKind
-    from stepsched.jobfiles import load_jobs as load_jobs
     from stepsched.jobs import CatchUp as CatchUp
     from stepsched.jobs import Completion as Completion
     from stepsched.jobs import Job as Job
@@ -68,7 +63,14 @@ if TYPE_CHECKING:
     from stepsched.jobs import Run as Run
     from stepsched.jobs import RunStatus as RunStatus
     from stepsched.jobs import Trigger as Trigger
-    from stepsched.plans import Plan as Plan
+    from stepsched.jobs.decorator import job as job
+    from stepsched.jobs.events import Event as Event
+    from stepsched.jobs.events import EventKind as EventKind
+    from stepsched.jobs.files import load_jobs as load_jobs
+    from stepsched.jobs.plans import Plan as Plan
+    from stepsched.jobs.upcoming import Upcoming as Upcoming
+    from stepsched.jobs.upcoming import UpcomingRun as UpcomingRun
+    from stepsched.machines.single import render_asl as render_asl
     from stepsched.schedules import Schedule as Schedule
     from stepsched.schedules.cron import Cron as Cron
     from stepsched.schedules.expressions import parse_schedule as parse_schedule
@@ -98,21 +100,19 @@ if TYPE_CHECKING:
     from stepsched.targets import TopicTarget as TopicTarget
     from stepsched.targets.containers import CapacityProvider as CapacityProvider
     from stepsched.targets.containers import Placement as Placement
-    from stepsched.upcoming import Upcoming as Upcoming
-    from stepsched.upcoming import UpcomingRun as UpcomingRun
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "stepsched.aio": ("AsyncSchedulerClient", "CallCancelledError"),
-    "stepsched.asl.render": ("render_asl",),
+    "stepsched.machines.single": ("render_asl",),
     "stepsched.backends.base": ("Backend",),
     "stepsched.backends.local": ("LocalBackend",),
     "stepsched.backends.stepfunctions": ("StepFunctionsBackend",),
     "stepsched.backends.eventbridge": ("DeadLetter", "EventBridgeBackend", "Metric"),
     "stepsched.client": ("SchedulerClient",),
-    "stepsched.decorator": ("job",),
-    "stepsched.errors": (
+    "stepsched.jobs.decorator": ("job",),
+    "stepsched.core.errors": (
         "AccessDeniedError",
         "BackendError",
         "BackendUnavailableError",
@@ -134,8 +134,8 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "stepsched.estimates": ("Estimate", "Prices", "Quotas", "estimate"),
-    "stepsched.events": ("Event", "EventKind"),
-    "stepsched.jobfiles": ("load_jobs",),
+    "stepsched.jobs.events": ("Event", "EventKind"),
+    "stepsched.jobs.files": ("load_jobs",),
     "stepsched.jobs": (
         "CatchUp",
         "Completion",
@@ -152,7 +152,7 @@ _HOMES = {
         "RunStatus",
         "Trigger",
     ),
-    "stepsched.plans": ("Plan",),
+    "stepsched.jobs.plans": ("Plan",),
     "stepsched.schedules": ("Cron", "Frequency", "OneTime", "Rate", "Schedule", "Windowed"),
     "stepsched.schedules.expressions": ("parse_schedule",),
     "stepsched.schedules.timeline": ("Occurrence", "timeline"),
@@ -177,10 +177,16 @@ _HOMES = {
         "TopicTarget",
     ),
     "stepsched.targets.containers": ("CapacityProvider", "Placement"),
-    "stepsched.upcoming": ("Upcoming", "UpcomingRun"),
+    "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("asl", "context", "deploy", "iam", "testing")
+_MODULES = {
+    "asl": "stepsched.asl",
+    "context": "stepsched.core.context",
+    "deploy": "stepsched.deploy",
+    "iam": "stepsched.iam",
+    "testing": "stepsched.testing",
+}
 __all__ = sorted([*_HOME_OF, *_MODULES, "__version__"])  # noqa: PLE0605 -- the map is the list
 
 
@@ -188,7 +194,7 @@ if not TYPE_CHECKING:  # type checkers see the imports above, and so a wrong nam
 
     def __getattr__(name: str) -> object:
         if name in _MODULES:
-            return import_module(f"stepsched.{name}")
+            return import_module(_MODULES[name])
         if name not in _HOME_OF:
             raise AttributeError(f"module 'stepsched' has no attribute {name!r}")
         value = getattr(import_module(_HOME_OF[name]), name)

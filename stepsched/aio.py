@@ -25,9 +25,9 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend
 from stepsched.client import SchedulerClient
+from stepsched.core.threads import DaemonExecutor
+from stepsched.core.values import seconds_of
 from stepsched.jobs import Run
-from stepsched.threads import DaemonExecutor
-from stepsched.values import seconds_of
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8

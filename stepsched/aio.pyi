@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
-from stepsched.plans import Plan
-from stepsched.upcoming import UpcomingRun
+from stepsched.jobs.plans import Plan
+from stepsched.jobs.upcoming import UpcomingRun
 
 class CallCancelledError(asyncio.CancelledError):
     """A call was cancelled, as by ``asyncio.timeout``: a thread cannot be stopped, so it may happen all the

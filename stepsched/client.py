@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, RunQuery
-from stepsched.clock import SystemClock
-from stepsched.errors import (
+from stepsched.core.clock import SystemClock
+from stepsched.core.errors import (
     BulkError,
     ConflictError,
-    InvalidScheduleError,
     JobExistsError,
     JobNotFoundError,
     RunNotFoundError,
@@ -25,13 +24,13 @@ from stepsched.errors import (
     UnsupportedError,
     WaitTimeoutError,
 )
+from stepsched.core.values import seconds_of
+from stepsched.display.progress import told
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
-from stepsched.progress import told
-from stepsched.values import seconds_of
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
-    from stepsched.plans import Change, Plan
-    from stepsched.upcoming import Upcoming
+    from stepsched.jobs.plans import Change, Plan
+    from stepsched.jobs.upcoming import Upcoming
 
 _LONGEST_PAUSE = 1.0
 """Seconds between two looks at a run that is waited for, where the backend does not ask for more."""
@@ -279,7 +278,7 @@ class SchedulerClient:
         if until is None and limit is None:
             raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
         records = list(self.iterate(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags))
-        from stepsched.upcoming import Upcoming
+        from stepsched.jobs.upcoming import Upcoming
 
         return Upcoming(records, after=self.backend.now(), until=until, limit=limit)
 
@@ -345,7 +344,7 @@ class SchedulerClient:
         _refuse_repeats(wanted)
         groups = {job.group for job in wanted} if prune else set()
         others = [record for group in sorted(groups) for record in self.backend.list(JobQuery(group=group))]
-        from stepsched.plans import make_plan
+        from stepsched.jobs.plans import make_plan
 
         return make_plan(wanted, self.backend.find(wanted), prune=sorted(others, key=lambda each: each.name))
 
@@ -371,7 +370,7 @@ class SchedulerClient:
                 plan was made; it says which and why. All others are done.
             Exception: As ``plan``, before the first verb.
         """
-        from stepsched.plans import Plan
+        from stepsched.jobs.plans import Plan
 
         if isinstance(plan_or_jobs, Plan) and prune:
             raise ValueError("a plan knows already what it prunes; give prune where it is made")
@@ -651,11 +650,7 @@ class SchedulerClient:
     def _check(self, job: Job) -> None:
         if type(job) is not Job:  # a subclass would not come back as itself
             raise TypeError(f"a Job is wanted, not {type(job).__name__}")
-        reason = job.never_runs(self.backend.now())
-        if reason is not None:
-            raise InvalidScheduleError(
-                str(job.schedule), "schedule", f"job {job.name!r} would never run: {reason}"
-            )
+        job.refuse_if_over(self.backend.now())
         self.backend.check(job)
 
     def __repr__(self) -> str:
@@ -689,7 +684,7 @@ def _check_limit(limit: object) -> None:
 
 
 def _refuse_repeats(jobs: Sequence[Job]) -> None:
-    from stepsched.plans import refuse_repeats
+    from stepsched.jobs.plans import refuse_repeats
 
     refuse_repeats(jobs)
 

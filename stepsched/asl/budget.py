@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from stepsched.values import Value
+from stepsched.core.values import Value
 
 MAX_EVENTS = 25_000
 """Events of an execution's history, after which AWS ends it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepsched.values import StrEnum, Value
+from stepsched.core.values import StrEnum, Value
 
 
 class Severity(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import ValidationInfo, model_serializer, model_validator
 from pydantic.alias_generators import to_pascal
 
-from stepsched.values import Value
+from stepsched.core.values import Value
 
 
 class AslValue(Value, frozen=True, alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True):

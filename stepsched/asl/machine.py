@@ -15,8 +15,8 @@ from stepsched.asl.diagnostics import Diagnostic
 from stepsched.asl.documents import WIRE, Named, write
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
 from stepsched.asl.states import Flow, QueryLanguage, Seconds
-from stepsched.errors import DefinitionError
-from stepsched.payloads import to_json
+from stepsched.core.errors import DefinitionError
+from stepsched.core.payloads import to_json
 
 
 class StateMachine(Flow, frozen=True):

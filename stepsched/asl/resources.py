@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from stepsched.values import StrEnum
+from stepsched.core.values import StrEnum
 
 
 class Pattern(StrEnum):

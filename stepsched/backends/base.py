@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.errors import JobNotFoundError, StepschedError, UnsupportedError
+from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
+from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
-from stepsched.values import seconds_of
 
 if TYPE_CHECKING:  # most programs have no event loop
     from asyncio import AbstractEventLoop

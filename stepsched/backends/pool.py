@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
-from stepsched.threads import DaemonExecutor
+from stepsched.core.threads import DaemonExecutor
 
 _THREADS = "stepsched-aws"
 Item = TypeVar("Item")

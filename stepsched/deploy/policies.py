@@ -9,16 +9,16 @@ from datetime import timedelta
 from typing import Any, NamedTuple, get_args
 
 from stepsched.asl.machine import StateMachine
-from stepsched.asl.render.tasks import Call, Message, call_of, check_call, places_of
 from stepsched.asl.states import Task
-from stepsched.backends.stepfunctions.runner import runner
-from stepsched.backends.stepfunctions.shape import INDEX
+from stepsched.aws.arns import ARN, checked_arn
 from stepsched.iam import machine_policy, policy_for
 from stepsched.iam.documents import Grant, merged
 from stepsched.jobs import Job
+from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
+from stepsched.machines.shared.runner import runner
+from stepsched.machines.shared.table_schema import INDEX
 from stepsched.schedules.rate import Rate
 from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, Target, TopicTarget, parts_of
-from stepsched.targets.arns import ARN, checked_arn
 
 _MACHINE = r"stateMachine:[^\s:/*?$]{1,80}"
 

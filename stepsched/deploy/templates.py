@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stepsched.backends.stepfunctions.runner import CALLS, runner
-from stepsched.backends.stepfunctions.shape import creation, time_to_live
 from stepsched.deploy.policies import (
     Told,
     checked_queues,
@@ -20,6 +18,8 @@ from stepsched.deploy.policies import (
 )
 from stepsched.iam import machine_trust_policy
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
+from stepsched.machines.shared.runner import CALLS, runner
+from stepsched.machines.shared.table_schema import creation, time_to_live
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
 # Where a policy has to name what only the stack will know, this stands until it is replaced by references:

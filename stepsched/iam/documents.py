@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
+from stepsched.aws.arns import ARN, checked_arn
 from stepsched.iam.actions import BY_PATH, TARGET_ACTIONS, iam_actions
 from stepsched.jobs import Job, is_name
 from stepsched.targets import (
@@ -29,7 +30,6 @@ from stepsched.targets import (
     TemplateTarget,
     TopicTarget,
 )
-from stepsched.targets.arns import ARN, checked_arn
 
 SERVICE = "scheduler.amazonaws.com"
 WIDENING = re.compile(r"[*?]|\$\{")  # what IAM reads as a pattern or a variable

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine, parse
+from stepsched.aws.arns import ARN, checked_arn
 from stepsched.aws.services import integration_of
 from stepsched.iam.actions import BY_PATH, iam_actions
 from stepsched.iam.documents import (
@@ -27,7 +28,6 @@ from stepsched.iam.documents import (
     task_grants,
     tasks_of,
 )
-from stepsched.targets.arns import ARN, checked_arn
 
 SERVICE = "states.amazonaws.com"
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from stepsched.aws.sdk import mapped
 from stepsched.iam.documents import SERVICE, checked_group, checked_jobs, policy_for, trust_policy
 from stepsched.jobs import Job
-from stepsched.sdk import mapped
 
 if TYPE_CHECKING:
     from boto3.session import Session

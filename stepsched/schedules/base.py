@@ -16,11 +16,11 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from stepsched.clock import utc_now
-from stepsched.errors import InvalidScheduleError
-from stepsched.notebook import table
+from stepsched.core.clock import utc_now
+from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.values import PositionalValue
+from stepsched.display.notebook import table
 from stepsched.schedules.zones import UTC, known_zone
-from stepsched.values import PositionalValue
 
 _TICK = timedelta(microseconds=1)
 _SECONDS = len("2030-01-01T09:00:00")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from typing_extensions import Self
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules.base import BoundedSchedule, aware
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
@@ -122,7 +122,7 @@ class Cron(BoundedSchedule, frozen=True):
             after: Aware; exclusive. None means now.
             until: Aware; inclusive. None means the last year of the dialect, 2199.
         """
-        from stepsched.clock import utc_now
+        from stepsched.core.clock import utc_now
 
         begin = utc_now() if after is None else aware(after, "after")
         end = self._until(None if until is None else aware(until, "until")) or _END

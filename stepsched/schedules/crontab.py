@@ -8,7 +8,7 @@ from itertools import pairwise
 from croniter import croniter
 from croniter.croniter import CroniterError
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules.cron_fields import (
     DAY_OF_MONTH,
     DAY_OF_WEEK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules.cron import Cron
 from stepsched.schedules.onetime import OneTime
 from stepsched.schedules.rate import Rate

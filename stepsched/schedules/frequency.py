@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import Self
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules.base import ScheduleValue
 
 UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")

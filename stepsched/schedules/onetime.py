@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from stepsched.errors import InvalidScheduleError, ScheduleWarning
+from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
 from stepsched.schedules.base import Moment, ScheduleBase, read_moment
 from stepsched.schedules.zones import UTC, load_zone
 

@@ -10,11 +10,11 @@ from typing import Literal
 
 from typing_extensions import Self
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.values import Duration
 from stepsched.schedules.base import BoundedSchedule
 from stepsched.schedules.frequency import window_of_seconds
 from stepsched.schedules.zones import UTC
-from stepsched.values import Duration
 
 _SECOND = timedelta(seconds=1)
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timedelta(minutes=1)}

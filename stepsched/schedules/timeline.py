@@ -7,7 +7,7 @@ from datetime import datetime
 from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 from stepsched.schedules import Schedule
 from stepsched.schedules.base import ScheduleBase, aware
 from stepsched.schedules.zones import UTC

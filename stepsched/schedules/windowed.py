@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules.base import Moment, ScheduleBase, read_moment
 from stepsched.schedules.frequency import Frequency
 from stepsched.schedules.zones import UTC, Zone, load_zone

@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from stepsched.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)

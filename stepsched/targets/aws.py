@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from stepsched.payloads import Text
-from stepsched.targets.arns import checked_arn
-from stepsched.values import PositionalValue
+from stepsched.aws.arns import checked_arn
+from stepsched.core.payloads import Text
+from stepsched.core.values import PositionalValue
 
 # Step Functions: no blanks, brackets, wildcards, control or special characters in a name.
 _MACHINE = r"stateMachine:[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
 
-from stepsched.payloads import JsonObject
-from stepsched.targets.arns import checked_arn
-from stepsched.values import PositionalValue, Value
+from stepsched.aws.arns import checked_arn
+from stepsched.core.payloads import JsonObject
+from stepsched.core.values import PositionalValue, Value
 
 _Id = Annotated[str, Field(min_length=1, max_length=1000)]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stepsched.core.values import PositionalValue
 from stepsched.targets.aws import (
     CodeBuildTarget,
     CodePipelineTarget,
@@ -22,7 +23,6 @@ from stepsched.targets.aws import (
 from stepsched.targets.containers import BatchTarget, EcsTaskTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.universal import ApiTarget
-from stepsched.values import PositionalValue
 
 _Part = Annotated[
     LambdaTarget

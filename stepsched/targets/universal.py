@@ -11,9 +11,9 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from stepsched.payloads import JsonObject
-from stepsched.targets.arns import ARN
-from stepsched.values import PositionalValue
+from stepsched.aws.arns import ARN
+from stepsched.core.payloads import JsonObject
+from stepsched.core.values import PositionalValue
 
 # Actions that only read; EventBridge Scheduler refuses them (AWS: "Using universal targets").
 _READ_ONLY = frozenset(

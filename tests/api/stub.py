@@ -128,7 +128,7 @@ def _imports(own: ast.Module, client: ast.Module, names: set[str]) -> list[ast.s
                 plain.add(name)
             case ast.ImportFrom(module=str(module), names=given):
                 parts.setdefault(module, set()).update(each.name for each in given if each.name in names)
-    parts["stepsched.upcoming"] = {"UpcomingRun"}
+    parts["stepsched.jobs.upcoming"] = {"UpcomingRun"}
     lines = [f"import {name}" for name in sorted(plain)]
     lines += [f"from {module} import {', '.join(sorted(given))}" for module, given in parts.items() if given]
     return ast.parse("\n".join(lines)).body

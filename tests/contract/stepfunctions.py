@@ -13,8 +13,8 @@ import boto3
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.backends.stepfunctions import shape
-from stepsched.backends.stepfunctions.runner import runner
+from stepsched.machines.shared import table_schema
+from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from tests.parts.ministack import REGION, Ministack
 from tests.parts.state_machines import ROLE
@@ -58,7 +58,7 @@ class Stack:
     ) -> None:
         self.server, self.account, self.clock, self.aws = server, account, clock, aws
         self.dynamodb, self.states, self.sqs = aws("dynamodb"), aws("stepfunctions"), aws("sqs")
-        self.dynamodb.create_table(**shape.creation(TABLE))
+        self.dynamodb.create_table(**table_schema.creation(TABLE))
         self.machine_arn: str = self.states.create_state_machine(
             name="runner", definition=runner(TABLE, **runner_options).to_json(), roleArn=ROLE
         )["stateMachineArn"]

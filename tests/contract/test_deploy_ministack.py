@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions import shape
-from stepsched.backends.stepfunctions.orders import order_of
-from stepsched.backends.stepfunctions.runner import CALLS, runner
+from stepsched.backends.stepfunctions.instructions import order_of
 from stepsched.deploy import template
+from stepsched.machines.shared import table_schema
+from stepsched.machines.shared.runner import CALLS, runner
 from tests.contract.test_rendered_machines import Account, due, written
 
 START = datetime(2030, 1, 1, tzinfo=timezone.utc)
@@ -88,9 +88,9 @@ def stack(aws: Callable[[str], Any]) -> Iterator[Stack]:
 
 
 def test_the_table_has_the_shape_that_the_api_would_give_it(stack: Stack) -> None:
-    asked = shape.creation("by-hand")
+    asked = table_schema.creation("by-hand")
     stack.table.create_table(**asked)
-    stack.table.update_time_to_live(TableName="by-hand", TimeToLiveSpecification=shape.time_to_live())
+    stack.table.update_time_to_live(TableName="by-hand", TimeToLiveSpecification=table_schema.time_to_live())
     told = stack.table.describe_time_to_live(TableName="by-hand")["TimeToLiveDescription"]
     assert (told["AttributeName"], told["TimeToLiveStatus"]) == ("expires_at", "ENABLED")
     made, by_hand = (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.payloads import to_json
+from stepsched.core.payloads import to_json
 from stepsched.testing import FakeClock
 from tests.contract.test_eventbridge_ministack import ROLE, Inbox, Player, make_session
 from tests.parts.ministack import PATIENCE, REGION, Ministack

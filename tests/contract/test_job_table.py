@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions import shape
 from stepsched.backends.stepfunctions.rows import Claim, Row, run_key
 from stepsched.backends.stepfunctions.table import Table
+from stepsched.machines.shared import table_schema
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -25,7 +25,7 @@ OURS, THEIRS = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 @pytest.fixture
 def dynamodb(aws: Callable[[str], Any]) -> Any:
     client = aws("dynamodb")
-    client.create_table(**shape.creation("jobs"))
+    client.create_table(**table_schema.creation("jobs"))
     return client
 
 
@@ -477,7 +477,7 @@ def test_a_table_of_another_shape_is_named_with_the_remedy(aws: Callable[[str], 
 
 def test_an_index_of_another_shape_is_named(aws: Callable[[str], Any]) -> None:
     client = aws("dynamodb")
-    wrong = shape.creation("jobs")
+    wrong = table_schema.creation("jobs")
     wrong["GlobalSecondaryIndexes"][0]["KeySchema"] = [
         {"AttributeName": "status", "KeyType": "HASH"},
         {"AttributeName": "name", "KeyType": "RANGE"},
@@ -493,7 +493,7 @@ def test_an_index_of_another_shape_is_named(aws: Callable[[str], Any]) -> None:
 def test_a_table_of_jobs_is_taken_with_its_index_or_without(table: Table, aws: Callable[[str], Any]) -> None:
     assert table.check()
     client = aws("dynamodb")
-    plain = shape.creation("solutions")
+    plain = table_schema.creation("solutions")
     del plain["GlobalSecondaryIndexes"]
     plain["AttributeDefinitions"] = plain["AttributeDefinitions"][:2]
     client.create_table(**plain)

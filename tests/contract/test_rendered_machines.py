@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.asl.render.loop import machine_of
+from stepsched.machines.single.loop import machine_of
 from tests.parts.state_machines import Run, run_machine
 
 UTC = timezone.utc

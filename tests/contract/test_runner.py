@@ -12,12 +12,13 @@ import pytest
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.backends.stepfunctions.orders import order_of
-from stepsched.backends.stepfunctions.rows import CURRENT, Row, run_key, write_run
-from stepsched.backends.stepfunctions.runner import CALLS, TITLE, runner
+from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.rows import Row, run_key, write_run
 from stepsched.backends.stepfunctions.service import execution_name
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.payloads import to_json
+from stepsched.core.payloads import to_json
+from stepsched.machines.shared.runner import CALLS, TITLE, runner
+from stepsched.machines.shared.table_schema import CURRENT
 from stepsched.testing import FakeClock
 from tests.contract.stepfunctions import TABLE, Stack
 from tests.contract.test_rendered_machines import PAYLOADS, due, written

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.backends.stepfunctions.runner import runner
 from stepsched.deploy import template
+from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack

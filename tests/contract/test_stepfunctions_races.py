@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions import orders
+from stepsched.backends.stepfunctions import instructions
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack
@@ -26,7 +26,9 @@ ROUNDS = 200
 def stack(
     ministack: Ministack, account: str, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> Stack:
-    monkeypatch.setattr(orders, "events_left", lambda _retries: 40)  # each execution hands over after a run
+    monkeypatch.setattr(
+        instructions, "events_left", lambda _retries: 40
+    )  # each execution hands over after a run
     return Stack(ministack, account, aws, FakeClock(MONDAY))
 
 

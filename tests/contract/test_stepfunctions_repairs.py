@@ -13,8 +13,8 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.stepfunctions import backend as stepfunctions_backend
-from stepsched.backends.stepfunctions.runner import runner
 from stepsched.backends.stepfunctions.service import Executions
+from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack

@@ -162,7 +162,7 @@ def test_an_update_takes_it_over_too(
 def test_a_table_of_theirs_has_no_index_and_is_listed_all_the_same(
     stack: Stack, machine: ss.StateMachineTarget
 ) -> None:
-    from stepsched.backends.stepfunctions.runner import runner
+    from stepsched.machines.shared.runner import runner
     from tests.parts.state_machines import ROLE
 
     stack.dynamodb.create_table(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import stepsched as ss
-from stepsched.backends.stepfunctions import runner
+from stepsched.machines.shared import runner
 
 PAGE = Path(__file__).parents[2] / "docs" / "asl.md"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.clock import SystemClock
+from stepsched.core.clock import SystemClock
 from tests.parts.web_server import EXAMPLES, KILL, WebServer, serving
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the workers are found in /proc")

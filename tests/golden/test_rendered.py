@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.asl.render import render_asl
+from stepsched.machines.single import render_asl
 from tests.unit.asl.render.jobs import HOUR, LAMBDA, NEW_YEAR, QUEUE, TARGETS, TOPIC, job
 
 FOLDER = Path(__file__).parent

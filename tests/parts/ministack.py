@@ -24,7 +24,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 from tests.gate import MINISTACK
 from tests.parts.environments import PartFailedError, PartMissingError, python_of
 

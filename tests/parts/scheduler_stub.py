@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 
 ACCOUNT = "123456789012"
 ROLE_REFUSED = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import stepsched as ss
-from stepsched.clock import SystemClock
+from stepsched.core.clock import SystemClock
 from tests.proof.attempts import append
 
 Answer = TypeVar("Answer")

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 
 EVERY = timedelta(minutes=1)
 APART = timedelta(milliseconds=10)

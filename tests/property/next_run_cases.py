@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import stepsched as ss
-from stepsched.asl.render.timing import Timing, timing_of
+from stepsched.machines.plan import Timing, timing_of
 
 from .oracle import Transition, transitions
 

@@ -17,9 +17,9 @@ import pytest
 
 import stepsched as ss
 from stepsched.asl.expressions import read_expression
-from stepsched.asl.render.next_run import LATEST_RUN, NEVER, NEXT_RUN, next_run_of
-from stepsched.asl.render.timing import LAST_SECOND, timing_of
-from stepsched.asl.render.zones import FIRST_YEAR, zone_table
+from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN, next_run_of
+from stepsched.machines.plan import LAST_SECOND, timing_of
+from stepsched.machines.zones import FIRST_YEAR, zone_table
 from tests.parts.jsonata_engine import JsonataEngine
 
 from . import oracle

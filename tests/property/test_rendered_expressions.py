@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import stepsched as ss
 from stepsched.asl.expressions import read_expression
-from stepsched.asl.render.literals import literal
-from stepsched.asl.render.loop import machine_of
 from stepsched.backends.local import policy
+from stepsched.machines.literals import literal
+from stepsched.machines.single.loop import machine_of
 from stepsched.testing import FakeClock
 from tests.parts.jsonata_engine import JsonataEngine
 

@@ -181,7 +181,7 @@ def test_a_wrong_argument_is_refused_with_the_cure(
 ) -> None:
     with pytest.raises(kind, match=cure) as caught:
         verb(client)
-    assert type(caught.value).__module__ in ("builtins", "stepsched.errors")
+    assert type(caught.value).__module__ in ("builtins", "stepsched.core.errors")
 
 
 @pytest.mark.parametrize("backend", ["jobs.db", 5, ss.LocalBackend], ids=["path", "number", "class"])

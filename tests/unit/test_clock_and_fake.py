@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import stepsched as ss
-from stepsched.clock import Clock, PlayableClock, SystemClock, utc_now
+from stepsched.core.clock import Clock, PlayableClock, SystemClock, utc_now
 from stepsched.testing import FakeClock
 
 UTC = timezone.utc

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 import stepsched as ss
-from stepsched.sdk import Closed
+from stepsched.aws.sdk import Closed
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"

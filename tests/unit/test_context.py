@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.context import (
+from stepsched.core.context import (
     ATTEMPT_NUMBER,
     ATTRIBUTES,
     EXECUTION_ID,
@@ -176,7 +176,7 @@ def test_a_document_with_another_text_under_the_key_is_refused(text: Any, words:
     ],
 )
 def test_data_in_python_is_never_read_as_an_attribute(payload: Any) -> None:
-    with pytest.raises(ValueError, match=r"the one key '\$context'.*use the constants of stepsched\.context"):
+    with pytest.raises(ValueError, match=r"the one key '\$context'.*use the constants of ss\.context"):
         job(payload)
     with pytest.raises(ValueError, match="use the constants"):
         ss.ApiTarget("sqs", "sendMessage", {"a": payload})

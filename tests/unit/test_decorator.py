@@ -19,7 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
-from stepsched.decorator import job_of
+from stepsched.jobs.decorator import job_of
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 HERE = __name__

@@ -16,9 +16,9 @@ from botocore.session import get_session
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.backends.stepfunctions import shape
-from stepsched.backends.stepfunctions.runner import CALLS, runner
 from stepsched.deploy import client_policy, template
+from stepsched.machines.shared import table_schema
+from stepsched.machines.shared.runner import CALLS, runner
 from stepsched.targets import Target
 from tests.parts.asl_validators import PATIENCE, RUNNER, _is_false
 from tests.parts.environments import python_of
@@ -333,15 +333,15 @@ def test_the_table_outlives_the_stack_and_has_the_shape_of_a_table_of_jobs() -> 
 
 def test_the_table_that_the_api_makes_differs_by_its_name_alone() -> None:
     properties = template([ss.LambdaTarget(LAMBDA)])["Resources"]["Table"]["Properties"]
-    asked = shape.creation("jobs")
+    asked = table_schema.creation("jobs")
     assert asked.pop("TableName") == "jobs"
     assert asked.items() <= properties.items()
-    assert properties["TimeToLiveSpecification"] == shape.time_to_live()
+    assert properties["TimeToLiveSpecification"] == table_schema.time_to_live()
 
 
 def test_rows_expire_by_the_attribute_that_the_runner_writes() -> None:
     kept = runner("jobs").to_dict()["States"]["Keep"]["Arguments"]
-    assert shape.TTL in kept["ExpressionAttributeNames"].values()
+    assert table_schema.TTL in kept["ExpressionAttributeNames"].values()
 
 
 # -- The machine ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import stepsched as ss
-from stepsched import errors
+from stepsched.core import errors
 
 AT = datetime(2030, 1, 1, 9, tzinfo=timezone.utc)
 

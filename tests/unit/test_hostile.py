@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
-from stepsched.payloads import MAX_PAYLOAD_BYTES
+from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.testing import FakeClock
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)

@@ -12,7 +12,7 @@ from botocore.session import get_session
 
 import stepsched as ss
 from stepsched import asl, iam
-from stepsched.errors import DefinitionError
+from stepsched.core.errors import DefinitionError
 from stepsched.targets import Target
 
 ACCOUNT = "123456789012"

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 import stepsched as ss
-from stepsched.notebook import table
+from stepsched.display.notebook import table
 from stepsched.testing import FakeClock
 
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=timezone.utc)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 import stepsched as ss
-from stepsched.payloads import MAX_PAYLOAD_BYTES, read_payload, to_json
+from stepsched.core.payloads import MAX_PAYLOAD_BYTES, read_payload, to_json
 
 
 class Word(str):

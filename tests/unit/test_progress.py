@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from stepsched.progress import Bar, told
+from stepsched.display.progress import Bar, told
 
 
 class Terminal(io.StringIO):

@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 
 import pytest
 
-from stepsched.threads import DaemonExecutor, LoopExecutor
+from stepsched.core.threads import DaemonExecutor, LoopExecutor
 
 PATIENCE = 20.0
 
@@ -208,7 +208,7 @@ def ended(program: str) -> subprocess.CompletedProcess[str]:
 AFTER_MAIN = """
 import asyncio, threading
 from concurrent.futures import ThreadPoolExecutor
-from stepsched.threads import DaemonExecutor, LoopExecutor
+from stepsched.core.threads import DaemonExecutor, LoopExecutor
 
 def later():
     threading.main_thread().join()
@@ -248,7 +248,7 @@ def test_the_standard_librarys_executor_does_not() -> None:
 def test_a_call_that_never_ends_does_not_keep_the_process_alive() -> None:
     done = ended(
         "import threading\n"
-        "from stepsched.threads import DaemonExecutor\n"
+        "from stepsched.core.threads import DaemonExecutor\n"
         "executor = DaemonExecutor(1, name='crew')\n"
         "executor.submit(threading.Event().wait)\n"
         "print('ended')\n"
@@ -258,7 +258,7 @@ def test_a_call_that_never_ends_does_not_keep_the_process_alive() -> None:
 
 FORK = """
 import os, signal, sys, threading, warnings
-from stepsched.threads import DaemonExecutor
+from stepsched.core.threads import DaemonExecutor
 warnings.simplefilter("ignore")  # of a fork with threads
 executor, release, begun = DaemonExecutor(1, name="crew"), threading.Event(), threading.Event()
 

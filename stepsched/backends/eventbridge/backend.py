@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from stepsched.aws.sdk import check_place
 from stepsched.backends.base import Backend, JobQuery, RunQuery
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
@@ -29,9 +30,9 @@ from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
 from stepsched.backends.pool import checked_workers
-from stepsched.clock import Clock, SystemClock, checked_clock
-from stepsched.context import LOOK_ALIKE
-from stepsched.errors import (
+from stepsched.core.clock import Clock, SystemClock, checked_clock
+from stepsched.core.context import LOOK_ALIKE
+from stepsched.core.errors import (
     BackendError,
     ConflictError,
     InvalidTransitionError,
@@ -54,7 +55,6 @@ from stepsched.jobs import (
     status_after,
 )
 from stepsched.schedules import AnySchedule
-from stepsched.sdk import check_place
 
 Item = TypeVar("Item")
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
@@ -165,6 +165,7 @@ class EventBridgeBackend(Backend):
 
     def _store(self, job: Job) -> JobRecord:
         now = self.now()
+        job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = whole_second(now)
         request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)

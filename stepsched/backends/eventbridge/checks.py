@@ -12,6 +12,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
+from stepsched.aws.arns import ARN
 from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
@@ -28,12 +29,11 @@ from stepsched.backends.eventbridge.targets import (
     write_target,
 )
 from stepsched.backends.eventbridge.timing import check_timing
-from stepsched.context import find_look_alike
-from stepsched.errors import ScheduleWarning, UnsupportedError
+from stepsched.core.context import find_look_alike
+from stepsched.core.errors import ScheduleWarning, UnsupportedError
+from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
-from stepsched.payloads import MAX_PAYLOAD_BYTES
 from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
-from stepsched.targets.arns import ARN
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
@@ -215,7 +215,7 @@ def _check_input(job: Job, target: AwsTarget) -> None:
     place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
     if place is not None:
         reason = f"{place} holds text that the service would replace, for it looks like a context attribute"
-        raise _refusal(job, reason, "the constants of stepsched.context where one is meant", "other text")
+        raise _refusal(job, reason, "the constants of ss.context where one is meant", "other text")
     wire = write_target(target, job.input, job.name)
     size = len(wire.input.encode())
     if not wire.input:

@@ -12,11 +12,11 @@ from threading import Lock
 from typing import Any
 from zlib import crc32
 
+from stepsched.aws.sdk import Closed, mapped
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import read_run_name
-from stepsched.errors import BackendError
+from stepsched.core.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
-from stepsched.sdk import Closed, mapped
 
 _LOG = logging.getLogger(__name__)
 

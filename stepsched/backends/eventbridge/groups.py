@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.pool import is_worker
-from stepsched.clock import Clock
-from stepsched.errors import BackendError
+from stepsched.core.clock import Clock
+from stepsched.core.errors import BackendError
 
 _MEMORY = 10.0
 """Seconds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stepsched.estimates import LARGE_REGIONS
+from stepsched.aws.regions import LARGE_REGIONS
 
 
 def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from stepsched.aws.sdk import closed, mapped
 from stepsched.backends import pool
 from stepsched.backends.eventbridge.direct import Direct
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
-from stepsched.clock import Clock, SystemClock
-from stepsched.errors import BackendError, BackendUnavailableError
-from stepsched.sdk import closed, mapped
+from stepsched.core.clock import Clock, SystemClock
+from stepsched.core.errors import BackendError, BackendUnavailableError
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8

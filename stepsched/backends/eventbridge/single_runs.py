@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from stepsched.backends.eventbridge.documents import Stored
-from stepsched.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
+from stepsched.core.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
 from stepsched.schedules.zones import UTC
 
 RUN_PREFIX = "stepsched-run-"

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from typing_extensions import assert_never
 
-from stepsched.context import JSON_KEY, ContextText, recognise
-from stepsched.errors import UnsupportedError
-from stepsched.payloads import to_json
+from stepsched.aws.arns import ARN
+from stepsched.core.context import JSON_KEY, ContextText, recognise
+from stepsched.core.errors import UnsupportedError
+from stepsched.core.payloads import to_json
 from stepsched.targets import (
     ApiTarget,
     AwsTarget,
@@ -32,7 +33,6 @@ from stepsched.targets import (
     TemplateTarget,
     TopicTarget,
 )
-from stepsched.targets.arns import ARN
 from stepsched.targets.containers import CapacityProvider, Placement
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"

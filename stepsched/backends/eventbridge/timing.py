@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
-from stepsched.errors import InvalidScheduleError, UnsupportedError
+from stepsched.core.errors import InvalidScheduleError, UnsupportedError
 from stepsched.schedules import AnySchedule, Cron, OneTime, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
 from stepsched.schedules.expressions import parse_schedule

@@ -27,19 +27,20 @@ from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
-from stepsched.clock import Clock, PlayableClock, SystemClock
-from stepsched.errors import (
+from stepsched.core.clock import Clock, PlayableClock, SystemClock
+from stepsched.core.errors import (
     BackendError,
     ConflictError,
+    InvalidScheduleError,
     InvalidTransitionError,
     JobExistsError,
     JobNotFoundError,
     StepschedError,
 )
-from stepsched.events import Event, EventKind, Listener
+from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
+from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
-from stepsched.values import seconds_of
 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
@@ -225,6 +226,10 @@ class LocalBackend(Backend):
         return answers
 
     def _create(self, job: Job, now: datetime) -> JobRecord | StepschedError:
+        try:
+            job.refuse_if_over(now)  # its last run may have come due since it was checked
+        except InvalidScheduleError as error:
+            return error
         following = policy.first_run(job, now)
         key = self._store.insert_job(job, encode(job), now, following)
         if key is None:
@@ -261,6 +266,7 @@ class LocalBackend(Backend):
     def update(self, job: Job, *, expected_version: int) -> JobRecord:
         self.check(job)
         now, events = self.now(), list[Event]()
+        job.refuse_if_over(now)
         with self._store.transaction("update"):
             row = self._row(job.name)
             if row.version != expected_version:

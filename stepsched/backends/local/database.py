@@ -24,7 +24,7 @@ from typing import Any
 from weakref import WeakSet
 
 from stepsched.backends.local.schema import APPLICATION_ID, VERSION, migrate
-from stepsched.errors import AccessDeniedError, BackendError, BackendUnavailableError
+from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavailableError
 
 _BUSY = 5.0
 """Seconds to wait while another process writes."""

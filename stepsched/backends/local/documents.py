@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from stepsched.backends.local.rows import made
-from stepsched.context import revive
+from stepsched.core.context import revive
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule, OneTime
 from stepsched.schedules.onetime import reading_stored

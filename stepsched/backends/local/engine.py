@@ -37,10 +37,10 @@ from stepsched.backends.local.rows import JobRow
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import GONE, Turns
 from stepsched.backends.local.waking import Wake
-from stepsched.clock import Clock, PlayableClock, SystemClock
-from stepsched.errors import BackendError
-from stepsched.events import Event, EventKind, Listener
+from stepsched.core.clock import Clock, PlayableClock, SystemClock
+from stepsched.core.errors import BackendError
 from stepsched.jobs import Job, RunStatus
+from stepsched.jobs.events import Event, EventKind, Listener
 
 _log = logging.getLogger("stepsched.local")
 _real = SystemClock()

@@ -18,8 +18,8 @@ from stepsched.backends.local.outcomes import one_line, storable
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
 from stepsched.backends.local.process import only_here
-from stepsched.clock import Clock, PlayableClock
-from stepsched.context import (
+from stepsched.core.clock import Clock, PlayableClock
+from stepsched.core.context import (
     ATTEMPT_NUMBER,
     EXECUTION_ID,
     SCHEDULE_ARN,
@@ -27,9 +27,9 @@ from stepsched.context import (
     ContextText,
     fill,
 )
-from stepsched.errors import UnsupportedError
+from stepsched.core.errors import UnsupportedError
+from stepsched.core.payloads import to_json
 from stepsched.jobs import Job, Run
-from stepsched.payloads import to_json
 from stepsched.targets import (
     ApiTarget,
     AwsTarget,

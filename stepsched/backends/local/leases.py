@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from stepsched.backends.local.process import is_alive
 from stepsched.backends.local.store import Store
-from stepsched.clock import Clock
+from stepsched.core.clock import Clock
 
 LEASE = timedelta(seconds=20)
 

@@ -13,9 +13,9 @@ from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.outcomes import one_line, words
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.store import Store
-from stepsched.clock import Clock
-from stepsched.errors import BackendError
-from stepsched.events import Event, EventKind
+from stepsched.core.clock import Clock
+from stepsched.core.errors import BackendError
+from stepsched.jobs.events import Event, EventKind
 from stepsched.targets import TopicTarget
 
 _log = logging.getLogger("stepsched.local")

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from stepsched.backends.local.outcomes import indented, one_line
 from stepsched.backends.local.pool import at_shutdown
 from stepsched.backends.local.process import only_here
-from stepsched.events import Event, EventKind, Listener
+from stepsched.jobs.events import Event, EventKind, Listener
 
 _log = logging.getLogger("stepsched.local")
 _MOST = 100_000

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from stepsched.backends.local.outcomes import GRACE, too_long
 from stepsched.backends.local.process import end_child
-from stepsched.threads import LoopExecutor
+from stepsched.core.threads import LoopExecutor
 
 _THREADS = 32
 """For ``asyncio.to_thread`` in coroutines on the backend's own loop."""

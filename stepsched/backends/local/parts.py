@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from stepsched.backends.local.outcomes import GRACE, storable, too_long, words
 from stepsched.backends.local.process import only_here
-from stepsched.clock import PlayableClock
+from stepsched.core.clock import PlayableClock
 from stepsched.jobs import Run
 from stepsched.targets import ApiTarget, CommandTarget, ParallelTarget, SingleTarget
 

@@ -13,8 +13,8 @@ from stepsched.backends.local.outcomes import too_long, words
 from stepsched.backends.local.process import end_commands
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import Turns
-from stepsched.clock import PlayableClock
-from stepsched.events import Event
+from stepsched.core.clock import PlayableClock
+from stepsched.jobs.events import Event
 
 _CAUGHT = (Exception, SystemExit)
 """What of a handler is its outcome; what interrupts a play goes on."""

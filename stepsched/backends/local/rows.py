@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from stepsched.errors import BackendError, InvalidScheduleError
+from stepsched.core.errors import BackendError, InvalidScheduleError
 from stepsched.jobs import STILL_RAN, JobStatus, Run, RunStatus, Trigger
 from stepsched.schedules.zones import load_zone
 

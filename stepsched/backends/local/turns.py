@@ -22,10 +22,10 @@ from stepsched.backends.local.listeners import Listeners
 from stepsched.backends.local.outcomes import words
 from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, JobRow, RunRow
 from stepsched.backends.local.store import Candidate, Store
-from stepsched.clock import Clock
-from stepsched.errors import BackendError
-from stepsched.events import Event, EventKind
+from stepsched.core.clock import Clock
+from stepsched.core.errors import BackendError
 from stepsched.jobs import STILL_RAN, Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
+from stepsched.jobs.events import Event, EventKind
 from stepsched.targets import ParallelTarget
 
 _log = logging.getLogger("stepsched.local")

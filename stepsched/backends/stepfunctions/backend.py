@@ -11,21 +11,20 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.asl.render.tasks import places_of
+from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, RunQuery
-from stepsched.backends.stepfunctions.lives import Lives, new_token
-from stepsched.backends.stepfunctions.mends import Mender
-from stepsched.backends.stepfunctions.orders import order_of, warn_of_deafness
+from stepsched.backends.stepfunctions.executions import Lives, new_token
+from stepsched.backends.stepfunctions.instructions import order_of, warn_of_deafness
+from stepsched.backends.stepfunctions.recovery import Mender
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
 from stepsched.backends.stepfunctions.runs import Runs, in_zone_of
 from stepsched.backends.stepfunctions.service import DISABLED, SUPERSEDED, Executions, checked_machine
-from stepsched.backends.stepfunctions.shape import INDEX
 from stepsched.backends.stepfunctions.stacks import find_stack
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.clock import Clock, checked_clock
-from stepsched.errors import (
+from stepsched.core.clock import Clock, checked_clock
+from stepsched.core.errors import (
     ConflictError,
     InvalidTransitionError,
     JobExistsError,
@@ -33,6 +32,7 @@ from stepsched.errors import (
     StepschedError,
     UnsupportedError,
 )
+from stepsched.core.payloads import to_json
 from stepsched.jobs import (
     Job,
     JobRecord,
@@ -45,9 +45,9 @@ from stepsched.jobs import (
     is_name,
     status_after,
 )
-from stepsched.payloads import to_json
+from stepsched.machines.calls import places_of
+from stepsched.machines.shared.table_schema import INDEX
 from stepsched.schedules import Rate
-from stepsched.sdk import check_place, mapped
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -244,6 +244,7 @@ class StepFunctionsBackend(Backend):
 
     def create(self, job: Job) -> JobRecord:
         now = self.now()
+        job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = whole_second(now)
         row = Row(
             job=job,

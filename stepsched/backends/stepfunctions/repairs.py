@@ -8,12 +8,12 @@ from datetime import datetime
 
 from stepsched.backends import pool
 from stepsched.backends.stepfunctions.histories import Ending, Fate, ending_of
-from stepsched.backends.stepfunctions.mends import Mender
+from stepsched.backends.stepfunctions.recovery import Mender
 from stepsched.backends.stepfunctions.rows import Item, Row, read_claimed
 from stepsched.backends.stepfunctions.runs import Runs, is_readable
 from stepsched.backends.stepfunctions.service import Execution
 from stepsched.backends.stepfunctions.table import UNREADABLE
-from stepsched.errors import BackendError, JobNotFoundError
+from stepsched.core.errors import BackendError, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 
 

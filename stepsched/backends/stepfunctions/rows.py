@@ -24,15 +24,12 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from stepsched.jobs import Job, JobStatus, JobVersion, Run, RunStatus, Trigger
+from stepsched.machines.shared.table_schema import NO_MORE, RUN
 from stepsched.schedules.cron import Cron
 from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import StateMachineTarget
 
 Item = Mapping[str, Any]
-CURRENT = "v0"
-RUN = "run#"
-NO_MORE = "never"
-"""In place of the next run's instant where there is none: every row of the index has one."""
 _UTC = timezone.utc
 _FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
 _SECONDS = "%Y-%m-%dT%H:%M:%SZ"

@@ -10,8 +10,6 @@ from itertools import islice
 
 from stepsched.backends.base import RunQuery
 from stepsched.backends.stepfunctions.rows import (
-    CURRENT,
-    RUN,
     Claim,
     Item,
     Row,
@@ -29,8 +27,9 @@ from stepsched.backends.stepfunctions.rows import (
 )
 from stepsched.backends.stepfunctions.service import Executions
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.errors import JobNotFoundError, ScheduleWarning
+from stepsched.core.errors import JobNotFoundError, ScheduleWarning
 from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus
+from stepsched.machines.shared.table_schema import CURRENT, RUN
 from stepsched.schedules import AnySchedule
 
 _SECOND = timedelta(seconds=1)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from stepsched.backends.stepfunctions.runner import TITLE
-from stepsched.errors import BackendError
-from stepsched.sdk import Closed, camel_case, mapped
+from stepsched.aws.sdk import Closed, camel_case, mapped
+from stepsched.core.errors import BackendError
+from stepsched.machines.shared.runner import TITLE
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
 _TOKEN = re.compile(r".*-(?P<token>[0-9a-f]{12})(?:-(?P<generation>\d+))?", re.DOTALL)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from stepsched.errors import BackendError
-from stepsched.sdk import check_place, mapped
+from stepsched.aws.sdk import check_place, mapped
+from stepsched.core.errors import BackendError
 
 
 class Stack(NamedTuple):

@@ -21,9 +21,8 @@ from random import random
 from threading import Event
 from typing import Any
 
+from stepsched.aws.sdk import Closed, camel_case, mapped
 from stepsched.backends.stepfunctions.rows import (
-    CURRENT,
-    RUN,
     Item,
     Row,
     claim_update,
@@ -34,10 +33,9 @@ from stepsched.backends.stepfunctions.rows import (
     write_second,
     write_version,
 )
-from stepsched.backends.stepfunctions.shape import INDEX, MOST_VERSIONS
-from stepsched.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
+from stepsched.core.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
-from stepsched.sdk import Closed, camel_case, mapped
+from stepsched.machines.shared.table_schema import CURRENT, INDEX, MOST_VERSIONS, RUN
 
 UNREADABLE = "UNREADABLE_ROW"
 """The code of the error that tells of a row which this version cannot read."""

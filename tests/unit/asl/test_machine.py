@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stepsched import asl
-from stepsched.errors import DefinitionError
+from stepsched.core.errors import DefinitionError
 from tests.unit.asl import corpus
 from tests.unit.asl.corpus import COERCED, FILES, INVALID, TEXTS, VALID, jsonata, only, passes
 

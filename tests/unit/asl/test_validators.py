@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from stepsched.asl.render import render_asl
+from stepsched.machines.single import render_asl
 from tests.golden.test_rendered import JOBS as GOLDEN
 from tests.parts.asl_validators import asl_validator, cfn_lint
 from tests.unit.asl.render.jobs import matrix

@@ -18,8 +18,8 @@ from botocore.config import Config
 
 import stepsched as ss
 from stepsched.backends.eventbridge import EventBridgeBackend
+from stepsched.core.threads import DaemonExecutor
 from stepsched.testing import FakeClock
-from stepsched.threads import DaemonExecutor
 from tests.parts.scheduler_stub import ACCOUNT, BODIES, ERRORS, SchedulerStub
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)

@@ -12,7 +12,7 @@ import stepsched as ss
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.documents import Settings, write_job
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
-from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULED_TIME
+from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULED_TIME
 
 UTC = timezone.utc
 NOW = datetime(2030, 1, 7, 12, 0, tzinfo=UTC)

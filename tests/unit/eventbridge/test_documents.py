@@ -31,7 +31,7 @@ from stepsched.backends.eventbridge.documents import (
 )
 from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import is_run_of, read_run_name, run_name, write_run
-from stepsched.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
+from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.targets import AwsTarget
 
 UTC = timezone.utc

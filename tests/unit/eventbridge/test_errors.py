@@ -12,7 +12,7 @@ import pytest
 from botocore import exceptions as sdk
 
 import stepsched as ss
-from stepsched.sdk import mapped
+from stepsched.aws.sdk import mapped
 
 
 def answered(code: str, message: str = "words", status: int = 400, **headers: str) -> sdk.ClientError:

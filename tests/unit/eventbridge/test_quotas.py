@@ -8,8 +8,8 @@ from typing import Any
 import botocore.session
 import pytest
 
+from stepsched.aws.regions import LARGE_REGIONS
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
-from stepsched.estimates import LARGE_REGIONS
 
 EVERY_RATE = [0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 10.0, 50.0, 250.0, 5_000.0]
 

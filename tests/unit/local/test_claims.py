@@ -15,7 +15,7 @@ import pytest
 import stepsched as ss
 from stepsched.backends.local import turns
 from stepsched.backends.local.process import worker_name
-from stepsched.clock import SystemClock
+from stepsched.core.clock import SystemClock
 from stepsched.testing import FakeClock
 from tests.unit.local.test_engine import DAY, HOUR, NEVER, PATIENCE, SECOND, T0, Blocked, Firing, job
 

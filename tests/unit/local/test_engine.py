@@ -20,7 +20,7 @@ from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.rows import JobRow, RunRow
 from stepsched.backends.local.store import Retention, Store
-from stepsched.clock import Clock, SystemClock, utc_now
+from stepsched.core.clock import Clock, SystemClock, utc_now
 from stepsched.testing import FakeClock
 
 PATIENCE = 10

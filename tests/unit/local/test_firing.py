@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 
 PATIENCE = 10
 MINUTE = timedelta(minutes=1)

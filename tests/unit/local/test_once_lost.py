@@ -132,3 +132,33 @@ def test_a_play_ends_although_each_run_takes_until_another_is_due(
     assert max(run.scheduled_for for run in client.runs()) <= T0 + 6 * HOUR
     assert clock.now() >= T0 + 6 * HOUR
     backend.close()
+
+
+class Hasty:
+    """A clock on which a second passes between two looks."""
+
+    def __init__(self) -> None:
+        self.wall = T0
+
+    def now(self) -> datetime:
+        self.wall += SECOND
+        return self.wall
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def test_a_job_whose_only_moment_passes_while_it_is_created_is_refused_and_not_stored() -> None:
+    """It would be active and never run: with many jobs, the check of the last comes long before its write."""
+    backend = ss.LocalBackend(clock=Hasty())
+    client = ss.SchedulerClient(backend)
+    with pytest.raises(ss.InvalidScheduleError, match="would never run: its last run was due at"):
+        client.create(job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND)))
+    with pytest.raises(ss.BulkError) as caught:
+        client.create_many([job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND))])
+    assert isinstance(caught.value.failures["job"], ss.InvalidScheduleError)
+    client.create(job(print, schedule=ss.OneTime(backend.now() + HOUR)))
+    with pytest.raises(ss.InvalidScheduleError, match="would never run"):
+        client.update(job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND)))
+    assert [record.version for record in client.list()] == [1]
+    backend.close()

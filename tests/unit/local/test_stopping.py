@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.clock import SystemClock
+from stepsched.core.clock import SystemClock
 from tests.unit.local.test_engine import NEVER, PATIENCE, Blocked, Firing, job
 
 SHORT = 0.05

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 import stepsched as ss
-from stepsched.clock import SystemClock
+from stepsched.core.clock import SystemClock
 from tests.unit.local.test_engine import NEVER, PATIENCE, Firing, job
 
 QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")

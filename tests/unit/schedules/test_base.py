@@ -15,7 +15,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 from stepsched.schedules import AnySchedule, Schedule
 from stepsched.schedules.base import ScheduleBase, read_instant, read_moment
 

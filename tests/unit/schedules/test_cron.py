@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 
 from .times import FIRST, LAST, show, shown, utc
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.clock import utc_now
+from stepsched.core.clock import utc_now
 from stepsched.schedules import Schedule
 
 from .times import show, utc

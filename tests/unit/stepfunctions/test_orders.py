@@ -10,9 +10,9 @@ import pytest
 
 import stepsched as ss
 from stepsched.asl.budget import MAX_EVENTS
-from stepsched.backends.stepfunctions.orders import LARGEST_PLAN, LARGEST_ROW, order_of
-from stepsched.backends.stepfunctions.runner import CALLS, events_left, runner
-from stepsched.payloads import to_json
+from stepsched.backends.stepfunctions.instructions import LARGEST_PLAN, LARGEST_ROW, order_of
+from stepsched.core.payloads import to_json
+from stepsched.machines.shared.runner import CALLS, events_left, runner
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "eu-west-1:123456789012"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions.orders import order_of
-from stepsched.backends.stepfunctions.runner import CALLS, runner
-from stepsched.payloads import to_json
+from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.core.payloads import to_json
+from stepsched.machines.shared.runner import CALLS, runner
 from tests.parts.jsonata_engine import UNDEFINED, JsonataEngine, JsonataError
 
 NOW = datetime(2030, 1, 31, 18, tzinfo=timezone.utc)

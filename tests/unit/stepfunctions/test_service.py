@@ -7,7 +7,7 @@ import re
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions.lives import new_token
+from stepsched.backends.stepfunctions.executions import new_token
 from stepsched.backends.stepfunctions.service import (
     Execution,
     Executions,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import stepsched as ss
-from stepsched import context
+from stepsched.core import context
 
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:report"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:close"

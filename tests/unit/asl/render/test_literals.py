@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stepsched.asl.render.literals import literal, quoted
-from stepsched.context import ATTEMPT_NUMBER, SCHEDULED_TIME
+from stepsched.core.context import ATTEMPT_NUMBER, SCHEDULED_TIME
+from stepsched.machines.literals import literal, quoted
 from tests.parts.jsonata_engine import JsonataEngine
 
 ATTRIBUTES: Any = {SCHEDULED_TIME: "$due", ATTEMPT_NUMBER: "$string(1)"}

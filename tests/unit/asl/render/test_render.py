@@ -13,10 +13,10 @@ import pytest
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.asl.render import render_asl
-from stepsched.asl.render.loop import machine_of
-from stepsched.asl.render.renewal import OLDEST
 from stepsched.asl.services import check_arguments, check_resource
+from stepsched.machines.renewal import OLDEST
+from stepsched.machines.single import render_asl
+from stepsched.machines.single.loop import machine_of
 from tests.unit.asl.render import jobs
 from tests.unit.asl.render.jobs import HOUR, LAMBDA, NEW_YEAR, QUEUE, STARTED, TARGETS, TOPIC, job, states_of
 
@@ -84,7 +84,7 @@ def test_every_machine_is_one_loop_that_ends() -> None:
 
 _PROGRAM = """
 from tests.unit.asl.render.jobs import matrix
-from stepsched.asl.render import render_asl
+from stepsched.machines.single import render_asl
 import hashlib
 digest = hashlib.sha256()
 for number, (name, job) in enumerate(matrix()):

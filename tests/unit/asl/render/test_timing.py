@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import stepsched as ss
-from stepsched.asl.render.next_run import LATEST_RUN, NEXT_RUN
-from stepsched.asl.render.timing import LAST_SECOND, timing_of
-from stepsched.asl.render.zones import FIRST_YEAR, zone_table
+from stepsched.machines.next_run import LATEST_RUN, NEXT_RUN
+from stepsched.machines.plan import LAST_SECOND, timing_of
+from stepsched.machines.zones import FIRST_YEAR, zone_table
 from tests.unit.asl.render.jobs import HOUR, NEW_YEAR, SCHEDULES
 
 START = 1_893_456_000

@@ -1,0 +1,22 @@
+"""The Regions of AWS that have larger quotas than the others."""
+
+from __future__ import annotations
+
+LARGE_REGIONS = frozenset(
+    {
+        "us-east-1",
+        "us-east-2",
+        "us-west-2",
+        "ap-northeast-1",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "eu-central-1",
+        "eu-west-1",
+        "eu-west-2",
+        "sa-east-1",
+    }
+)
+"""Where EventBridge Scheduler lets 1,000 invocations a second through by default:
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
+"""

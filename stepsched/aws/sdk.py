@@ -1,0 +1,146 @@
+"""The SDK's errors as ours: one table (P-20), through which nothing of botocore leaves the package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from stepsched.core.errors import (
+    AccessDeniedError,
+    BackendError,
+    BackendUnavailableError,
+    InvalidScheduleError,
+    ThrottledError,
+)
+
+_DENIED = """
+    AccessDenied AccessDeniedException AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature
+    InvalidClientTokenId InvalidSignatureException KMSAccessDeniedException MissingAuthenticationToken
+    NotAuthorized OptInRequired RequestExpired SignatureDoesNotMatch UnauthorizedOperation
+    UnrecognizedClientException
+"""
+_THROTTLED = """
+    ProvisionedThroughputExceededException RequestLimitExceeded RequestThrottled
+    RequestThrottledException SlowDown Throttling ThrottledException ThrottlingException
+    TooManyRequestsException
+"""
+_UNAVAILABLE = "InternalError InternalFailure InternalServerException ServiceUnavailable"
+_CLASSES: dict[str, type[BackendError]] = {
+    **dict.fromkeys(_DENIED.split(), AccessDeniedError),
+    **dict.fromkeys(_THROTTLED.split(), ThrottledError),
+    **dict.fromkeys(_UNAVAILABLE.split(), BackendUnavailableError),
+}
+_PASSING = ("ConcurrentModification",)
+"""What the same call may get past later, though nothing is out of order."""
+_UNREACHABLE = {"ConnectionError", "HTTPClientError", "MetadataRetrievalError", "ResponseParserError"}
+"""Classes of the SDK, with all below them: nobody has answered, or nothing that can be read."""
+_NO_ACCESS = {
+    *("CredentialRetrievalError", "NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"),
+    *("RefreshWithMFAUnsupportedError", "SSOError", "TokenRetrievalError"),
+}
+_CURES = {
+    "NoCredentialsError": "set AWS_PROFILE or credentials, or pass session=boto3.Session(...)",
+    "NoRegionError": "set AWS_DEFAULT_REGION, or pass session=boto3.Session(region_name=...)",
+    "ProfileNotFound": "correct AWS_PROFILE or ~/.aws/config",
+}
+
+
+class Closed:
+    """Stands in the place of a client of boto3 that has been closed: every call is refused."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, method: str) -> Any:
+        if method.startswith("_"):  # Python asks for these, nobody else
+            raise AttributeError(method)
+        raise closed(self._service, camel_case(method))
+
+    def close(self) -> None:
+        """Nothing is open any more."""
+
+
+def closed(service: str, operation: str) -> BackendError:
+    """What a backend answers once it has been closed."""
+    return BackendError(service, operation, "CLOSED", detail="the backend has been closed; make a new one")
+
+
+_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
+
+
+def check_place(session: Any, endpoint_url: Any) -> None:
+    """Refuses what says nothing about where calls go.
+
+    Raises:
+        TypeError: ``session`` is not a ``boto3.Session``.
+        ValueError: ``endpoint_url`` is malformed.
+    """
+    if session is not None and not callable(getattr(session, "client", None)):
+        raise TypeError(f"session must be a boto3.Session, not {session!r}")
+    if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
+        raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
+
+
+def camel_case(method: str) -> str:
+    """The name of an operation, by that of boto3's method: ``get_item`` is ``GetItem``."""
+    return "".join(word.capitalize() for word in method.split("_"))
+
+
+@contextmanager
+def mapped(service: str, operation: str) -> Iterator[None]:
+    """Lets no error of the SDK through.
+
+    Args:
+        service: Who is asked.
+        operation: What is asked, where the SDK's error does not say.
+    """
+    from botocore import exceptions as sdk
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except sdk.ClientError as error:
+        raise _of_answer(service, error.operation_name or operation, error.response) from error
+    except (sdk.BotoCoreError, ResponseParserError) as error:
+        raise _of_sdk(service, operation, error) from error
+
+
+def _of_answer(service: str, operation: str, response: Any) -> Exception:
+    error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
+    code, words = str(error.get("Code") or "Unknown"), str(error.get("Message") or "")
+    status, request = meta.get("HTTPStatusCode", 0), meta.get("RequestId")
+    expression = re.search(r"Invalid Schedule Expression (.*?)\.?$", words, re.DOTALL)
+    if code == "ValidationException" and expression is not None:
+        return InvalidScheduleError(expression[1], "expression", f"EventBridge Scheduler refuses it: {words}")
+    kind = _CLASSES.get(code)
+    if kind is None and status >= 500:
+        kind = BackendUnavailableError
+    if kind is None and status in (401, 403):
+        kind = AccessDeniedError
+    if kind is ThrottledError or status == 429:
+        after = _retry_after(meta.get("HTTPHeaders", {}))
+        return ThrottledError(service, operation, code, request, detail=words, retry_after=after)
+    retryable = kind is BackendUnavailableError or code in _PASSING
+    return (kind or BackendError)(service, operation, code, request, retryable=retryable, detail=words)
+
+
+def _retry_after(headers: Any) -> timedelta | None:
+    for name, unit in (("x-amz-retry-after", "milliseconds"), ("retry-after", "seconds")):
+        wait = str(headers.get(name, ""))
+        if wait.isascii() and wait.isdigit():
+            return timedelta(**{unit: int(wait)})
+    return None
+
+
+def _of_sdk(service: str, operation: str, error: Exception) -> BackendError:
+    code = type(error).__name__
+    classes = {each.__name__ for each in type(error).__mro__}
+    words = f"{str(error).rstrip('.')}; {_CURES[code]}" if code in _CURES else str(error)
+    if classes & _NO_ACCESS:
+        return AccessDeniedError(service, operation, code, detail=words)
+    if classes & _UNREACHABLE:
+        return BackendUnavailableError(service, operation, code, retryable=True, detail=words)
+    return BackendError(service, operation, code, detail=words)

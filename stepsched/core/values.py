@@ -1,0 +1,195 @@
+"""The base of every public value: frozen, strict about its fields, replaced rather than changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import Enum
+from functools import cache
+from inspect import Signature
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticSerializationError
+from typing_extensions import Self
+
+from stepsched.core.context import revive
+
+
+def _read_duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
+        return value
+    raise ValueError(
+        f"a timedelta is wanted, such as timedelta(minutes=5) (or ISO 8601 text without months and years, "
+        f"such as 'PT5M'), not {value!r}"
+    )
+
+
+def _write_duration(value: timedelta) -> str:
+    """ISO 8601 in days, hours, minutes and seconds: pydantic's own text takes 365 days for a year."""
+    hours, rest = divmod(value.seconds, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    whole = f"{seconds}.{value.microseconds:06d}".rstrip("0") if value.microseconds else str(seconds)
+    parts = ((hours, f"{hours}H"), (minutes, f"{minutes}M"), (whole != "0", f"{whole}S"))
+    time = "".join(text for present, text in parts if present)
+    days = f"{value.days}D" if value.days else ""
+    return f"P{days}{'T' if time else ''}{time}" if days or time else "PT0S"
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
+]
+"""A length of time; bare numbers are refused, since they do not tell their unit."""
+
+
+def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
+    """The seconds of a length of time for which something is waited, such as ``timeout=``.
+
+    Args:
+        value: A timedelta, or a number of seconds; at least zero. None stays: as long as it takes.
+        argument: The name of the argument, for the error.
+
+    Raises:
+        TypeError: It is something else, such as text or a bool.
+        ValueError: It is negative, not a number, or longer than a timedelta can be.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise TypeError(
+            f"expected {argument} in seconds, a timedelta, or None for as long as it takes, got {value!r}"
+        )
+    try:
+        length = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (OverflowError, ValueError) as error:  # too long, infinite, or not a number
+        raise ValueError(
+            f"expected {argument} of at least 0 seconds, got {value!r}; use None for as long as it takes"
+        ) from error
+    if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
+        raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
+    return length.total_seconds()
+
+
+class StrEnum(str, Enum):
+    """Words that print as they are written on the wire, on every version of Python.
+
+    ``repr`` tells the class and the name as well.
+    """
+
+    __str__ = str.__str__
+
+    def __format__(self, format_spec: str) -> str:
+        return str.__format__(self, format_spec)
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """A Ctrl-C, or the ``sys.exit`` of a signal handler, may come while pydantic calls a serializer of ours.
+    pydantic makes an error of it; here it becomes itself again."""
+    try:
+        yield
+    except PydanticSerializationError as error:
+        found = re.search(
+            r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)", str(error)
+        )
+        if found is None:
+            raise
+        if found[1] == "KeyboardInterrupt":
+            raise KeyboardInterrupt from error
+        raise SystemExit(int(found[2]) if found[2].isdigit() else found[2] or None) from error
+
+
+class _SignatureOnDemand:
+    """Builds a class when its signature is asked for, as ``help`` and a notebook do."""
+
+    def __get__(self, instance: object, owner: type[BaseModel]) -> Signature:
+        owner.model_rebuild()
+        signature = owner.__signature__
+        assert isinstance(signature, Signature)
+        return signature
+
+
+class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
+    """A frozen, validated value, whose validator is built when it is first used.
+
+    ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
+    """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__pydantic_complete__:
+            cls.__signature__ = _SignatureOnDemand()  # type: ignore[assignment]
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what says something: fields that differ from their default."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if field.is_required() or value != field.get_default(call_default_factory=True):
+                yield name, value
+
+    def model_dump(self, *options: Any, **named: Any) -> dict[str, Any]:
+        with _interrupts_kept():
+            return super().model_dump(*options, **named)
+
+    def model_dump_json(self, *options: Any, **named: Any) -> str:
+        with _interrupts_kept():
+            return super().model_dump_json(*options, **named)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, validated like a new one.
+
+        Raises:
+            ValueError: A field is unknown or its new value is refused, in the same words as
+                the constructor's.
+        """
+        known = type(self).model_fields
+        unknown = changes.keys() - known.keys()
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise ValueError(f"{type(self).__name__} has no field {names}; it has {', '.join(known)}")
+        given = {name: getattr(self, name) for name in known if name in self.model_fields_set}
+        return type(self)(**{**given, **changes})
+
+
+class PositionalValue(Value, frozen=True):
+    """A value whose constructor is its own, so that its one obvious argument needs no keyword."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Refuses a document's unknown and missing keys before the constructor sees them: there they would
+        be a ``TypeError`` without a location. Nor would it know that the document is JSON."""
+        if info.mode == "json":
+            data = revive(data)
+        if type(data) is dict or isinstance(data, Mapping):
+            known, required = _keys(cls)
+            if not required <= data.keys() <= known:
+                unknown = ", ".join(sorted(map(str, data.keys() - known)))
+                missing = ", ".join(sorted(required - data.keys()))
+                problems = {"unknown": unknown, "missing": missing}
+                what = "; ".join(f"{word} {names}" for word, names in problems.items() if names)
+                raise ValueError(f"{what}; {cls.__name__} has the fields {', '.join(cls.model_fields)}")
+        return handler(data)
+
+    def _assign(self, **fields: object) -> None:
+        """What the constructor hands its fields to."""
+        super().__init__(**fields)
+
+
+@cache
+def _keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of a model's fields: all of them, and those without a default."""
+    fields = model.model_fields.items()
+    return frozenset(dict(fields)), frozenset(name for name, field in fields if field.is_required())

@@ -1,0 +1,70 @@
+"""How far long work has come, for the person who waits for it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from stepsched.core.clock import SystemClock
+
+_PATIENCE = 0.5
+"""Seconds without a word: what takes no longer needs no bar."""
+_WIDTH = 30
+
+
+@contextmanager
+def told(progress: Callable[[int, int], object] | None, total: int) -> Iterator[Callable[[int], None]]:
+    """Gives a function to be called with how many of ``total`` are done.
+
+    Args:
+        progress: Whom it tells. None: a bar on the standard error stream, where somebody sees it.
+        total: Of how many.
+    """
+    if progress is not None:
+        yield lambda done: void(progress(done, total))
+        return
+    bar = Bar(total) if _is_watched() else None
+    try:
+        yield void if bar is None else bar.show
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def void(_: object) -> None:
+    """Takes what is of no interest."""
+
+
+def _is_watched() -> bool:
+    """Whether the standard error stream leads to a terminal or a notebook."""
+    if sys.stderr is None:
+        return False
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Bar:
+    """One line that is written over."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._clock = SystemClock()
+        self._started = self._clock.monotonic()
+        self._is_shown = False
+
+    def show(self, done: int) -> None:
+        """Draws the bar, once the work has taken longer than a moment."""
+        if self._clock.monotonic() - self._started < _PATIENCE:
+            return
+        full = _WIDTH * done // max(self._total, 1)
+        bar = "#" * full + "." * (_WIDTH - full)
+        sys.stderr.write(f"\r[{bar}] {done:,} of {self._total:,}")
+        sys.stderr.flush()
+        self._is_shown = True
+
+    def close(self) -> None:
+        """Ends the line."""
+        if self._is_shown:
+            sys.stderr.write("\n")

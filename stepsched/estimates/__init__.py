@@ -1,0 +1,17 @@
+"""What a set of jobs costs, and what it asks of the quotas."""
+
+from __future__ import annotations
+
+from stepsched.estimates.estimate import BusyMinute, Estimate, MonthEstimate, estimate
+from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
+
+__all__ = [
+    "PRICES",
+    "QUOTAS",
+    "BusyMinute",
+    "Estimate",
+    "MonthEstimate",
+    "Prices",
+    "Quotas",
+    "estimate",
+]

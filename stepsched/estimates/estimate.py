@@ -1,0 +1,315 @@
+"""What a set of jobs asks of EventBridge Scheduler: invocations, price, and its busiest minutes.
+
+Every minute of the span has one counter. A grid of elapsed time marks where it begins and where it ends,
+and all grids of one step and phase are laid out together; the other schedules are walked, equal ones once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import reduce
+from itertools import islice
+
+from stepsched.core.values import Value
+from stepsched.display.notebook import table
+from stepsched.estimates.figures import EXACT, PRICES, QUOTAS, Prices, Quotas
+from stepsched.estimates.minutes import Minutes
+from stepsched.jobs import Job
+from stepsched.schedules import Rate, Schedule
+from stepsched.schedules.zones import UTC
+
+MEAN_MONTH = timedelta(days=30.44)
+"""What a figure "a month" is meant for."""
+LONGEST = timedelta(days=3_653)
+"""The longest span of an estimate: ten years."""
+
+
+class MonthEstimate(Value, frozen=True):
+    """One calendar month in UTC."""
+
+    month: date
+    """Its first day, also where the span begins later."""
+    invocations: int
+    """Those inside the span."""
+    cost: Decimal
+    """With all the month's free invocations, also where the span covers a part of it."""
+
+
+class BusyMinute(Value, frozen=True):
+    """One minute of the clock in UTC, from its second 0 and up to the next one's."""
+
+    minute: datetime
+    """Its beginning, in UTC."""
+    invocations: int
+    jobs: tuple[str, ...]
+    """Names of jobs that run in it, in input order; as many as were asked for."""
+
+    def __str__(self) -> str:
+        """Such as ``2030-01-01 09:00  4  a, b and 2 more``."""
+        return f"{self.minute:%Y-%m-%d %H:%M}  {self.invocations:,}  {self.names()}".rstrip()
+
+    def names(self) -> str:
+        """Such as ``a, b and 2 more``, which are invocations: of other jobs, or of the same where one runs
+        several times a minute. Empty when none was asked for."""
+        more = self.invocations - len(self.jobs)
+        return ", ".join(self.jobs) + (f" and {more:,} more" if self.jobs and more > 0 else "")
+
+
+class Estimate(Value, frozen=True):
+    """What :func:`estimate` has found. ``print`` gives a report, a notebook shows a table."""
+
+    since: datetime
+    """In UTC; inclusive."""
+    until: datetime
+    """In UTC; inclusive."""
+    jobs: int
+    groups: int
+    """Different groups of the jobs."""
+    invocations: int
+    """In the whole span."""
+    by_job: dict[str, int]
+    """The invocations of each job by its name, in input order; 0 for one that does not run."""
+    months: tuple[MonthEstimate, ...]
+    """Every calendar month in UTC that the span touches, in order."""
+    cost: Decimal
+    """The sum of the months', exact and not rounded."""
+    invocations_per_month: float | None
+    """Invocations in 30.44 days at the mean pace of the span. None: the span has no length."""
+    cost_per_month: Decimal | None
+    """The cost of that many, rounded to a whole number of them, in one month. None: as above."""
+    peak: BusyMinute | None
+    """The first of the minutes with most invocations. None: there is no invocation."""
+    colliding_minutes: int
+    """How many minutes have at least two invocations."""
+    collisions: tuple[BusyMinute, ...]
+    """The busiest of them, most invocations first, then oldest first; as many as were asked for."""
+    prices: Prices
+    quotas: Quotas
+
+    @property
+    def quota_share(self) -> float:
+        """The peak minute's invocations against those that the quota lets through in a minute; 1.0 is all
+        of them. Above that the rest is delayed into the following minutes."""
+        allowed = self.quotas.invocations_per_second * 60
+        return self.peak.invocations / allowed if self.peak is not None else 0.0
+
+    @property
+    def exceeded(self) -> tuple[str, ...]:
+        """The names of the quotas that the jobs exceed, as the fields of :class:`Quotas` have them."""
+        over = {
+            "invocations_per_second": self.quota_share > 1,
+            "schedules": self.jobs > self.quotas.schedules,
+            "groups": self.groups > self.quotas.groups,
+        }
+        return tuple(name for name, is_over in over.items() if is_over)
+
+    def __str__(self) -> str:
+        """A short report."""
+        lines = [f"{label}: {text}" for label, text in self._summary()]
+        lines += [f"  {busy}" for busy in self.collisions]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The report as a table, for notebooks."""
+        busiest = [
+            (f"{busy.minute:%Y-%m-%d %H:%M}", f"{busy.invocations:,}", busy.names())
+            for busy in self.collisions
+        ]
+        return table([*self._summary(), *busiest])
+
+    def _summary(self) -> Iterator[tuple[str, str]]:
+        """The lines of the report: a label and what it says."""
+        yield "Span", f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
+        over = ", too many" if "schedules" in self.exceeded else ""
+        yield "Schedules", f"{self.jobs:,} of {self.quotas.schedules:,}{over}"
+        if "groups" in self.exceeded:
+            yield "Groups", f"{self.groups:,} of {self.quotas.groups:,}, too many"
+        pace = self.invocations_per_month
+        yield (
+            "Invocations",
+            f"{self.invocations:,}" + (f"; {_pace(pace)} a month" if pace is not None else ""),
+        )
+        money, monthly = _money(self.cost), self.cost_per_month
+        by_month = f"; {_money(monthly)} {self.prices.currency} a month" if monthly is not None else ""
+        note = f" (prices as of {self.prices.as_of}, without retries)"
+        yield "Cost", f"{money} {self.prices.currency}{by_month}{note}"
+        if self.peak is not None:
+            late = ", so some are delayed" if self.quota_share > 1 else ""
+            when = f"{self.peak.invocations:,} in the minute {self.peak.minute:%Y-%m-%d %H:%M} UTC"
+            yield "Peak", f"{when}, {self.quota_share:.2%} of the quota{late}"
+        yield "Minutes with two or more", f"{self.colliding_minutes:,}"
+
+
+def estimate(
+    jobs: Iterable[Job],
+    since: datetime,
+    until: datetime,
+    *,
+    prices: Prices = PRICES,
+    quotas: Quotas = QUOTAS,
+    busiest: int = 10,
+    names: int = 10,
+    progress: Callable[[int, int], object] | None = None,
+) -> Estimate:
+    """Counts what jobs would invoke on EventBridge Scheduler, and what that costs there. Asks nobody.
+
+    Every scheduled instant counts as one invocation, whatever the job's target, policies or status.
+    Retries are not counted; they may be billed. A job with ``jitter`` is counted at its scheduled instant,
+    although its runs are spread over the time after it, so peaks may be lower than said. A rate without
+    ``start`` counts as created at ``since``, and first runs then; if its ``end`` is not later, it never runs.
+
+    The work grows with the different schedules and their runs, the memory with the minutes of the span
+    (4 bytes each) and the number of jobs, not with the number of runs.
+
+    Args:
+        jobs: Jobs of different names; read once.
+        since: Aware; inclusive.
+        until: Aware; inclusive; at most ten years (3,653 days) after ``since``.
+        prices: The price list. The default is dated and may have changed.
+        quotas: The account's. The default is that of the large Regions, dated, and may have changed; see
+            ``Quotas.of_region``.
+        busiest: How many colliding minutes to list; at least 0.
+        names: How many jobs to name in each minute; at least 0.
+        progress: Called now and then with how many jobs are counted, and of how many.
+
+    Raises:
+        TypeError: Something among the jobs is no job, or an instant no datetime.
+        ValueError: An instant is naive, ``until`` lies before ``since`` or too far after it, a name stands
+            twice, or a number is negative.
+    """
+    since, until = _span(since, until)
+    for word, number in (("busiest", busiest), ("names", names)):
+        if not isinstance(number, int) or number < 0:
+            raise ValueError(f"{word} must be a whole number of at least 0, not {number!r}")
+    crowd = _Crowd(jobs)
+    minutes = Minutes(since, until)
+    runs = _count(crowd, minutes, progress)
+    by_job = {name: runs[group] for name, group in crowd.members.items()}
+    months = tuple(
+        MonthEstimate(month=month, invocations=count, cost=prices.cost(count))
+        for month, count in minutes.by_month()
+    )
+    invocations = sum(by_job.values())
+    pace = invocations * (MEAN_MONTH / (until - since)) if until > since else None
+    chosen = minutes.busiest(max(busiest, 1))
+    busy = [crowd.busy(minutes, index, names) for index in chosen]
+    return Estimate(
+        since=since,
+        until=until,
+        jobs=len(by_job),
+        groups=len(crowd.groups),
+        invocations=invocations,
+        by_job=by_job,
+        months=months,
+        cost=reduce(EXACT.add, (month.cost for month in months)),
+        invocations_per_month=pace,
+        cost_per_month=prices.cost(round(pace)) if pace is not None else None,
+        peak=busy[0] if busy else None,
+        colliding_minutes=minutes.colliding(),
+        collisions=tuple(minute for minute in busy[:busiest] if minute.invocations > 1),
+        prices=prices,
+        quotas=quotas,
+    )
+
+
+# -- the jobs ----------------------------------------------------------------------------------------------
+
+
+class _Crowd:
+    """Jobs by their schedule. Only names are kept of them: their inputs may be large."""
+
+    __slots__ = ("groups", "members", "schedules", "sizes")
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.members: dict[str, int] = {}
+        """The number of the schedule of each job."""
+        self.schedules: list[Schedule] = []
+        self.sizes: list[int] = []
+        self.groups: set[str] = set()
+        numbers: dict[Schedule, int] = {}
+        twice = set[str]()
+        for job in jobs:
+            if not isinstance(job, Job):
+                raise TypeError(f"a job is wanted, not {job!r}")
+            number = numbers.setdefault(job.schedule, len(numbers))
+            if number == len(self.schedules):
+                self.schedules.append(job.schedule)
+                self.sizes.append(0)
+            if job.name in self.members:
+                twice.add(job.name)
+            self.members[job.name] = number
+            self.sizes[number] += 1
+            self.groups.add(job.group)
+        if twice:
+            raise ValueError(f"these names stand twice: {', '.join(sorted(twice))}")
+
+    def busy(self, minutes: Minutes, index: int, names: int) -> BusyMinute:
+        """A minute by its number, with the names of jobs that run in it."""
+        present = [minutes.holds(index, *place) for place in enumerate(self.schedules)] if names else []
+        running = (name for name, number in self.members.items() if present[number])
+        return BusyMinute(
+            minute=minutes.beginning(index),
+            invocations=minutes.counts[index],
+            jobs=tuple(islice(running, names)) if names else (),
+        )
+
+
+def _count(crowd: _Crowd, minutes: Minutes, progress: Callable[[int, int], object] | None) -> list[int]:
+    """Counts every schedule; gives the runs of each."""
+    runs, done, told, total = list[int](), 0, 0, len(crowd.members)
+    for number, schedule in enumerate(crowd.schedules):
+        size = crowd.sizes[number]
+        anchored = crowd.schedules[number] = _anchored(schedule, minutes.since)
+        runs.append(minutes.add(anchored, size))
+        done += size
+        if progress is not None and (100 * (done - told) >= total or done == total):
+            progress(done, total)
+            told = done
+    minutes.lay_grids()
+    return runs
+
+
+def _anchored(schedule: Schedule, since: datetime) -> Schedule:
+    """The schedule as ``Job.anchored`` has it, but for a rate that ends before: it stays as it is."""
+    if (
+        isinstance(schedule, Rate)
+        and schedule.start is None
+        and (schedule.end is None or schedule.end > since)
+    ):
+        return schedule.replace(start=since)
+    return schedule
+
+
+# -- instants and words ------------------------------------------------------------------------------------
+
+
+def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    for word, moment in (("since", since), ("until", until)):
+        if not isinstance(moment, datetime):
+            raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
+        if moment.utcoffset() is None:
+            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+    try:
+        begin, end = since.astimezone(UTC), until.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("since and until must lie inside the years 1 to 9999 in UTC") from error
+    if end < begin:
+        raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
+    if end - begin > LONGEST:
+        raise ValueError(
+            f"from since {since.isoformat()} to until {until.isoformat()} it is {(end - begin).days:,} days; "
+            f"an estimate spans at most ten years ({LONGEST.days:,} days)"
+        )
+    return begin, end
+
+
+def _pace(number: float) -> str:
+    """A monthly number: whole where large, to three digits where small."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _money(amount: Decimal) -> str:
+    """An amount to the hundredth; one below that is not made to look like nothing."""
+    return "under 0.01" if 0 < amount < Decimal("0.01") else f"{amount:,.2f}"

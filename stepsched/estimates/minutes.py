@@ -1,0 +1,156 @@
+"""Counts runs by the minute."""
+
+from __future__ import annotations
+
+from array import array
+from calendar import monthrange
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import islice
+from math import gcd
+
+from stepsched.schedules import Rate, Schedule, Windowed
+
+_TICK = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+_CHUNK = 1 << 16
+
+
+class Minutes:
+    """A counter for every minute of the clock that the span touches, by number from 0."""
+
+    __slots__ = ("counts", "extents", "grids", "origin", "since", "until")
+
+    def __init__(self, since: datetime, until: datetime) -> None:
+        self.since = since
+        self.until = until
+        self.origin = since.replace(second=0, microsecond=0)
+        self.counts = array("I", [0]) * ((until - self.origin) // _MINUTE + 1)
+        self.grids: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        """By step and phase in minutes: by how much the runs a minute change, at minutes on the grid."""
+        self.extents: list[tuple[int, int]] = []
+        """Of each schedule the first and the last minute with a run."""
+
+    def beginning(self, index: int) -> datetime:
+        """The instant at which a minute begins, in UTC."""
+        return self.origin + index * _MINUTE
+
+    def add(self, schedule: Schedule, size: int) -> int:
+        """Counts a schedule for so many jobs; gives its runs. Grids show after ``lay_grids`` only."""
+        step = _step(schedule)
+        runs, first, last = self._walk(schedule, size) if step is None else self._note(schedule, step, size)
+        self.extents.append((first, last))
+        return runs
+
+    def _walk(self, schedule: Schedule, size: int) -> tuple[int, int, int]:
+        counts, zone, origin = self.counts, None, self.origin
+        runs, first, index = 0, 0, -1
+        for run in schedule.runs(after=_before(self.since), until=self.until):
+            if run.tzinfo is not zone:  # datetimes of one offset subtract faster
+                zone = run.tzinfo
+                origin = self.origin.astimezone(zone)
+            index = (run - origin) // _MINUTE
+            counts[index] += size
+            if not runs:
+                first = index
+            runs += 1
+        return runs, first, index
+
+    def _note(self, schedule: Schedule, step: int, size: int) -> tuple[int, int, int]:
+        """A grid of seconds is as many grids of whole minutes as it has places inside a minute: every 10
+        seconds is six times each minute, every 90 seconds twice every three minutes."""
+        begin = schedule.next_run(after=_before(self.since))
+        if begin is None or begin > self.until:
+            return 0, 0, -1
+        end = schedule.previous_run(before=_after(self.until))
+        assert end is not None  # there is one, at the latest ``begin``
+        offset = begin - self.origin
+        runs = (end - begin) // (step * _SECOND) + 1
+        places = 60 // gcd(step, 60)
+        minutes = step * places // 60
+        for place in range(min(places, runs)):
+            first = (offset + place * step * _SECOND) // _MINUTE
+            changes = self.grids[minutes, first % minutes]
+            changes[first] += size
+            changes[first + (runs - place - 1) // places * minutes + minutes] -= size
+        return runs, offset // _MINUTE, (end - self.origin) // _MINUTE
+
+    def lay_grids(self) -> None:
+        """Adds up the grids that were noted."""
+        for (step, _), changes in self.grids.items():
+            level, begin = 0, 0
+            for minute, change in sorted(changes.items()):
+                if level:
+                    self._raise(begin, min(minute, len(self.counts)), step, level)
+                level, begin = level + change, minute
+        self.grids.clear()
+
+    def _raise(self, begin: int, end: int, step: int, level: int) -> None:
+        """Adds to every minute of a grid; in pieces, since the numbers take more room than their array."""
+        for low in range(begin, end, step * _CHUNK):
+            part = slice(low, min(end, low + step * _CHUNK), step)
+            self.counts[part] = array("I", [count + level for count in self.counts[part]])
+
+    def holds(self, index: int, number: int, schedule: Schedule) -> bool:
+        """Whether a schedule, the one of that number, runs in a minute inside the span."""
+        first, last = self.extents[number]
+        if not first <= index <= last:
+            return False
+        if index in (first, last):
+            return True
+        run = schedule.next_run(after=self.beginning(index) - _TICK)
+        return run is not None and run < self.beginning(index + 1)
+
+    def by_month(self) -> Iterator[tuple[date, int]]:
+        """The first day of each calendar month in UTC that the span touches, and its runs."""
+        month = self.origin.date().replace(day=1)
+        begin = (month - self.origin.date()).days * 24 * 60 - self.origin.hour * 60 - self.origin.minute
+        while True:
+            end = begin + monthrange(month.year, month.month)[1] * 24 * 60
+            yield month, sum(self.counts[max(begin, 0) : end])
+            if end >= len(self.counts):
+                return
+            month, begin = (month + timedelta(days=31)).replace(day=1), end
+
+    def busiest(self, wanted: int) -> list[int]:
+        """The numbers of so many minutes with runs, most runs first, then oldest first."""
+        histogram = Counter(self.counts)
+        left, level = min(wanted, len(self.counts)), 0
+        for level in sorted(histogram, reverse=True):
+            if left <= histogram[level]:
+                break
+            left -= histogram[level]
+        more = [index for index, count in enumerate(self.counts) if count > level]
+        level_ones = (index for index, count in enumerate(self.counts) if count == level > 0)
+        return sorted([*more, *islice(level_ones, left)], key=lambda index: (-self.counts[index], index))
+
+    def colliding(self) -> int:
+        """How many minutes have two runs or more."""
+        return sum(count > 1 for count in self.counts)
+
+
+def _step(schedule: Schedule) -> int | None:
+    """The seconds between two runs, where they are always the same; None for a walk."""
+    if isinstance(schedule, Rate):
+        # One without start has been left so because it ended.
+        return schedule.every // _SECOND
+    if isinstance(schedule, Windowed) and not (schedule.every.total_months or schedule.every.total_days):
+        return schedule.every.total_seconds
+    return None
+
+
+def _before(instant: datetime) -> datetime:
+    """The exclusive bound that takes the instant in, but for the first one of all."""
+    try:
+        return instant - _TICK
+    except OverflowError:
+        return instant
+
+
+def _after(instant: datetime) -> datetime:
+    try:
+        return instant + _TICK
+    except OverflowError:
+        return instant

@@ -1,0 +1,86 @@
+"""Telling of a run that failed for good. That the telling fails must not end the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepsched.asl.resources import integration
+from stepsched.asl.states import Catcher, Retrier, State, Task
+from stepsched.jobs import Job
+from stepsched.machines.calls import Message, call_of, topic_arguments
+from stepsched.machines.retries import ERRORS
+
+_RETRIES = 3
+NOTICE_EVENTS = 5 + 3 * _RETRIES
+NOTICE_TRANSITIONS = 1 + _RETRIES
+_PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
+"""Attributes of a message take few characters, and not none."""
+
+
+def notices(job: Job, message: Message, partition: str, following: str) -> dict[str, State]:
+    """The states, of which the first leads to the second, and the last to ``following``.
+
+    Args:
+        job: What asks for them.
+        message: The run's, with the number of attempts that were made.
+        partition: The machine's.
+        following: The state after them.
+    """
+    states: dict[str, State] = {}
+    if job.notify is not None:
+        arguments = {
+            **topic_arguments(job.notify, told(job.name), message),
+            "Subject": subject(job),
+        }
+        states = {"Notify": notice(integration("sns", "publish", partition=partition), arguments, following)}
+    if job.dead_letter is not None:
+        arguments = {
+            **call_of(job.dead_letter, message, wait=False).arguments,
+            "MessageAttributes": LETTER_ATTRIBUTES,
+        }
+        resource = integration("sqs", "sendMessage", partition=partition)
+        states = {"Dead letter": notice(resource, arguments, next(iter(states), following)), **states}
+    return states
+
+
+def subject(job: Job) -> str:
+    """What a notice is about, in one line."""
+    return f"Job {job.name} failed"
+
+
+def told(name: str) -> dict[str, str]:
+    """What a topic is told.
+
+    Args:
+        name: The job's, or the expression that gives it.
+    """
+    parts = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
+    return {"job": name, "scheduled_for": "{% $due %}", **parts}
+
+
+def notice(resource: str, arguments: Any, following: str) -> Task:
+    """A task that tells; when it has failed for good, the schedule goes on."""
+    patient = Retrier(error_equals=("States.ALL",), interval_seconds=5, max_attempts=_RETRIES, backoff_rate=3)
+    return Task(
+        resource=resource,
+        arguments=arguments,
+        retry=(patient,),
+        catch=tuple(Catcher(error_equals=(error,), next=following) for error in ERRORS),
+        output={},
+        next=following,
+    )
+
+
+def _attribute(expression: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}
+
+
+LETTER_ATTRIBUTES = {
+    "ERROR_CODE": _attribute("$failure.error"),
+    "ERROR_MESSAGE": _attribute(_PLAIN),
+    "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
+    "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
+    "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
+    "SCHEDULED_TIME": _attribute("$due"),
+}
+"""What a dead letter says beside the message, as EventBridge Scheduler does."""

@@ -1,0 +1,117 @@
+"""A run inside of the runner: the call, its further attempts, and giving up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stepsched.asl.resources import integration
+from stepsched.asl.rules import condition
+from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
+from stepsched.machines.notifications import LETTER_ATTRIBUTES, notice, told
+from stepsched.machines.retries import ERRORS
+from stepsched.machines.shared.expressions import (
+    AGAIN,
+    DELAY,
+    NO_FAILURE,
+    NOW,
+    TOLD,
+    data_of,
+    filled,
+    written,
+)
+
+LONGEST_TIMEOUT = 99_999_999
+"""Seconds that a task may take where nothing bounds it: AWS's own default."""
+
+
+def call_states(calls: Iterable[str], partition: str) -> dict[str, State]:
+    resources = {name: f"arn:{partition}:states:::{name}" for name in calls}
+    caught = {
+        "failure": {
+            "error": "{% $states.errorOutput.Error %}",
+            "cause": "{% $exists($states.errorOutput.Cause) ? $states.errorOutput.Cause : '' %}",
+            "attempts": "{% $attempt + 1 %}",
+        },
+        "attempt": "{% $attempt + 1 %}",
+        "spent": f"{{% $spent + {AGAIN} %}}",
+    }
+    rules = [condition(f"$job.call = '{name}'").then(name) for name in resources]
+    states: dict[str, State] = {"Route": Choice(choices=tuple(rules), default="Unknown call")}
+    for name, resource in resources.items():
+        states[name] = Task(
+            resource=resource,
+            arguments=f"{{% {data_of('arguments')} %}}",
+            timeout_seconds="{% $job.timeout %}",
+            assign={
+                "outcome": "succeeded",
+                "failure": NO_FAILURE,
+                "output": _output(name),
+                "ended": "{% $millis() %}",
+            },
+            output={},
+            catch=tuple(
+                Catcher(error_equals=(error,), next="Try again?", assign=caught, output={})
+                for error in ERRORS
+            ),
+            next="Record",
+        )
+    states["Unknown call"] = Pass(
+        comment="The job was written for a newer runner",
+        assign={
+            "failure": {
+                "error": "Stepsched.UnknownCall",
+                "cause": "{% 'the runner has no state for ' & $job.call %}",
+                "attempts": 1,
+            },
+        },
+        next="Given up",
+    )
+    return states
+
+
+def _output(call: str) -> str:
+    """What the target answered, as JSON text. An expression without a value would fail a run that is done."""
+    part = {"lambda:invoke": ".Payload", "states:startExecution.sync:2": ".Output"}.get(call, "")
+    answer = f"$states.result{part}"
+    text = f"$string({{'a': {answer}}})"
+    return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
+
+
+def giving_up(partition: str) -> dict[str, State]:
+    """From a failed attempt to the next one, or to telling that none is left."""
+    again = (
+        f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
+    )
+    letter = {
+        "MessageAttributes": LETTER_ATTRIBUTES,
+    }
+    body = {"Message": told("{% $name %}")}
+    return {
+        "Try again?": Choice(
+            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default="Given up"
+        ),
+        "Pause": Wait(seconds=f"{{% {DELAY} %}}", assign={"started_at": f"{{% {NOW} %}}"}, next="Route"),
+        "Given up": Pass(
+            assign={
+                "outcome": "failed",
+                "output": "",
+                "ended": "{% $millis() %}",
+                "spent": f"{{% $spent + {TOLD} %}}",
+            },
+            next="Letter?",
+        ),
+        "Letter?": Choice(
+            choices=(condition("$exists($job.letter)").then("Dead letter"),), default="Notice?"
+        ),
+        "Dead letter": notice(
+            integration("sqs", "sendMessage", partition=partition),
+            f"{{% $merge([{data_of('letter')}, {written(letter)}]) %}}",
+            "Notice?",
+        ),
+        "Notice?": Choice(choices=(condition("$exists($job.notice)").then("Notify"),), default="Record"),
+        "Notify": notice(
+            integration("sns", "publish", partition=partition),
+            f"{{% $merge([$parse({filled('$string($job.notice)')}), {written(body)}]) %}}",
+            "Record",
+        ),
+    }

@@ -1,0 +1,84 @@
+"""What the states of the runner share: expressions, patience, and the events that each stretch writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stepsched.asl.states import Retrier
+from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
+from stepsched.machines.literals import quoted
+from stepsched.machines.notifications import NOTICE_EVENTS
+from stepsched.machines.shared.table_schema import RUN
+
+CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
+CANCELLED = "DynamoDb.TransactionCanceledException"
+PATIENT = Retrier(
+    error_equals=("States.ALL",), interval_seconds=2, max_attempts=8, backoff_rate=2, max_delay_seconds=300
+)
+REFUSED = Retrier(error_equals=(CONDITION_FAILED,), max_attempts=0)
+TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5
+"""Plan, More?, Sleep, Fence, Route, the call, Record."""
+AGAIN = 2 + 2 + 2 + 6
+"""Try again?, Pause, Route, the call."""
+TOLD = 2 * (2 + NOTICE_EVENTS)
+"""The questions whether to tell a topic and a queue, and both tellings."""
+ASTRAY = 5 + 5 + 5 + 2
+"""Keep, Release, Look, Whose?"""
+BUSY = 5 + 5 + 2 + 2 + 2 + 2
+"""Fence, Look, Whose?, Busy, More?, Sleep."""
+PASSED_OVER = 2 + 3 * 3 + 5 + 2 + 2
+"""Claim with its retries, Seek, Pass over, Plan."""
+BEGINNING = 1 + 5 + 2 + 5
+"""The start, Load, Mine?, Take."""
+
+
+NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
+DUE = "$substring($left[0], 4, 19) & 'Z'"
+MAY_SKIP = f"($not($apart) or $length($left[0]) > {len(RUN) + 20})"
+"""Those of ``backfill``, whose keys hold nothing but the instant, wait for their turn."""
+REST = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
+DELAY = "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
+NOW = "$fromMillis($millis())"
+PASSED = (
+    "($job.overlap = 'skip' and $not($apart) and $outcome != 'skipped' and $ended > $toMillis($due)"
+    " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
+)
+"""The instant up to which runs are done with: those that a longer run has passed over are left out."""
+CLAIM = {"#by": "claimed_by", "#claimed": "claimed", "#started": "started_at"}
+ME = "$states.context.Execution.Id"
+RETRIED = "3 * ($exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0)"
+"""Events of a task's retries, which nobody has foreseen."""
+SPENT_ON_RETRIES = {"spent": f"{{% $spent + {RETRIED} %}}"}
+
+
+def filled(text: str) -> str:
+    """The text of the call with the context attributes in their places."""
+    values = {
+        SCHEDULE_ARN: "$states.context.StateMachine.Id",
+        SCHEDULED_TIME: "$due",
+        EXECUTION_ID: "$states.context.Execution.Name & '/' & $due & '/' & $string($attempt + 1)",
+        ATTEMPT_NUMBER: "$string($attempt + 1)",
+    }
+    for attribute, value in values.items():
+        text = f"$replace({text}, {quoted(attribute)}, {value})"
+    return text
+
+
+def data_of(name: str) -> str:
+    """What the order holds under a name, with the context attributes in their places."""
+    return f"($job.fills ? $parse({filled(f'$string($job.{name})')}) : $job.{name})"
+
+
+def given(name: str, otherwise: str) -> str:
+    return f"{{% $exists($states.input.{name}) ? $states.input.{name} : {otherwise} %}}"
+
+
+def written(value: Any) -> str:
+    """A value with expressions in it, as one expression."""
+    match value:
+        case str():
+            return f"({value[2:-2].strip()})" if value.startswith("{%") else quoted(value)
+        case Mapping():
+            return "{" + ", ".join(f"{quoted(key)}: {written(item)}" for key, item in value.items()) + "}"
+    raise TypeError(f"{value!r} has no place in a transaction")

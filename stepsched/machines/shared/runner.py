@@ -1,0 +1,197 @@
+"""The runner: one machine for all jobs. A job is an execution of it.
+
+```
+Load ─► Mine? ─► Take ─► Plan ─► More? ─┬─ never ─────────► Ended, Delete
+          │               ▲             ├─ stops ─────────► Paused
+          │               │             ├─ full, or old ──► Renew ─► Renewed
+          │               │             ├─ far ahead ─► Rest ─► Renew
+          │               │             └─► Sleep ─► Fence ──────┐
+          ├─ runs apart ──┼─────────────────────────► Claim ─────┤
+          ▼               │                                      ▼
+       Stopped            │          Pause ◄── Try again? ◄── Route ─► (one of the calls)
+                          │                        │ given up         │ done
+                          └── Record ◄── tell ◄────┘◄─────────────────┘
+```
+
+What differs from job to job is data in the job's row: the schedule, the call, the policy. ``Fence`` is one
+conditional write: the row's token is still this execution's, and the run has not been claimed by another. A
+job that was paused, cancelled or replaced stops there, and so does a second execution of the same plan.
+``Record`` writes the run's row and the job's in one transaction; where the job has changed meanwhile, the
+run's alone, and the execution looks whether it is still wanted.
+
+Runs of ``run_now``, ``backfill`` and ``redrive`` are rows that wait. An execution that is started with their
+keys as ``left`` takes them one after another, beside the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stepsched.asl.budget import MAX_EVENTS
+from stepsched.asl.machine import StateMachine
+from stepsched.asl.rules import condition
+from stepsched.asl.states import Choice, Pass, State, Succeed, Wait
+from stepsched.jobs import STILL_RAN
+from stepsched.machines.next_run import NEVER, next_run_of
+from stepsched.machines.renewal import RENEWAL_EVENTS, renew_rule, renewal_states, rest_rule
+from stepsched.machines.shared.calls import call_states, giving_up
+from stepsched.machines.shared.expressions import (
+    AGAIN,
+    ASTRAY,
+    BEGINNING,
+    BUSY,
+    DUE,
+    MAY_SKIP,
+    NO_FAILURE,
+    REST,
+    TOLD,
+    TURN,
+)
+from stepsched.machines.shared.table_schema import RUN
+from stepsched.machines.shared.writes import TableTasks
+
+TITLE = "stepsched: runs the jobs of a table; each execution is one job"
+CALLS = (
+    "lambda:invoke",
+    "states:startExecution",
+    "states:startExecution.sync:2",
+    "sqs:sendMessage",
+    "sns:publish",
+    "events:putEvents",
+    "ecs:runTask",
+    "ecs:runTask.sync",
+    "codebuild:startBuild",
+    "codebuild:startBuild.sync",
+    "batch:submitJob",
+    "batch:submitJob.sync",
+    "aws-sdk:kinesis:putRecord",
+    "aws-sdk:firehose:putRecord",
+    "aws-sdk:codepipeline:startPipelineExecution",
+    "aws-sdk:sagemaker:startPipelineExecution",
+    "aws-sdk:ecs:runTask",
+)
+"""The calls that a runner has a state for, which is called like it: a state's resource is a constant."""
+POLL = 60
+"""Seconds between two looks whether the run that is in the way has ended."""
+
+
+def events_left(max_attempts: int) -> int:
+    """The events after which an execution of such a job begins no further run.
+
+    Args:
+        max_attempts: Retries of a run.
+
+    Raises:
+        ValueError: Not even one run would fit.
+    """
+    worst = TURN + max_attempts * AGAIN + TOLD + ASTRAY + 2 * 3 * 8 + RENEWAL_EVENTS
+    left = MAX_EVENTS - worst
+    if left < BEGINNING + TURN:
+        raise ValueError(f"a run with {max_attempts} retries may write more events than an execution holds")
+    return left
+
+
+def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()) -> StateMachine:
+    """The machine that runs the jobs of a table.
+
+    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for runs
+    beside the schedule, their keys are ``left``. The rest of the input is what an execution hands to its
+    successor.
+
+    Args:
+        table_name: The table, in the machine's own account and Region.
+        partition: The machine's.
+        calls: Further calls, as ``aws-sdk:<service>:<action>``: those of the jobs' ApiTargets.
+    """
+    known = tuple(dict.fromkeys((*CALLS, *calls)))
+    machine = TableTasks(table_name, partition)
+    states: dict[str, State] = {
+        "Load": machine.load(),
+        "Mine?": Choice(
+            choices=(
+                condition("$there and $apart").then("Claim", comment="runs beside the schedule"),
+                condition("$mine").then("Take", comment="the job still wants this execution"),
+            ),
+            default="Stopped",
+        ),
+        "Take": machine.take(),
+        "Plan": Pass(
+            assign={
+                "due": next_run_of("$job.kind", "$after"),
+                "attempt": 0,
+                "recorded": False,
+                "spent": f"{{% $spent + {TURN} %}}",
+            },
+            next="More?",
+        ),
+        "More?": Choice(
+            choices=(
+                condition("$apart and $count($left) > 0 and $spent > $job.limit").then("Renew"),
+                condition("$apart and $count($left) > 0").then("Claim", comment="a run beside the schedule"),
+                condition("$apart and $not($mine)").then("Done", comment="none of these is left"),
+                condition(f"$due = '{NEVER}' and $job.gone and $outcome = 'succeeded'").then(
+                    "Delete", comment="a one-time job has run"
+                ),
+                condition(f"$due = '{NEVER}'").then("Ended", comment="no run is left"),
+                condition("$job.stops and $outcome = 'failed'").then("Paused", comment="the job stops"),
+                renew_rule("$job.limit"),
+                rest_rule(),
+            ),
+            default="Sleep",
+        ),
+        "Sleep": Wait(
+            timestamp="{% $fromMillis($toMillis($due) + 1000 * $floor($random() * ($job.jitter + 1))) %}",
+            next="Fence",
+        ),
+        "Fence": machine.fence(),
+        "Claim": machine.claim(),
+        "Seek": machine.seek(),
+        **call_states(known, partition),
+        **giving_up(partition),
+        "Record": machine.record(),
+        "Keep": machine.keep(),
+        "Release": machine.release(),
+        "Look": machine.look(),
+        "Whose?": Choice(
+            choices=(
+                condition("$recorded and ($mine or ($apart and $there and $count($left) > 0))").then(
+                    "Plan", comment="two writes met, and the job is as it was"
+                ),
+                condition("$recorded").then("Stopped"),
+                condition("$apart and $claimed = $left[0]").then(
+                    "Busy", comment="another execution has the same runs"
+                ),
+                condition("$apart and $taken").then("Pass over", comment="somebody else has taken it"),
+                condition(f"$wanted and $busy and $job.overlap = 'skip' and {MAY_SKIP}").then("Skip"),
+                condition("$wanted and $busy and $job.overlap != 'allow'").then(
+                    "Busy", comment="another run of the job goes on"
+                ),
+                condition("$apart and $there").then("Busy", comment="two writes met: once more"),
+                condition("$mine").then("Renew", comment="two writes met: once more"),
+            ),
+            default="Stopped",
+        ),
+        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {BUSY} %}}"}, next="More?"),
+        "Pass over": Pass(assign={"left": REST}, next="Plan"),
+        "Skip": Pass(
+            comment="Another run of the job goes on, and this one is left out",
+            assign={
+                "key": f"{{% $apart ? $left[0] : '{RUN}' & $due %}}",
+                "due": f"{{% $apart ? {DUE} : $due %}}",
+                "outcome": "skipped",
+                "failure": {**NO_FAILURE, "error": STILL_RAN},
+                "output": "",
+                "started_at": "",
+                "ended": "{% $millis() %}",
+            },
+            next="Leave out",
+        ),
+        "Leave out": machine.leave_out(),
+        "Paused": machine.status("paused"),
+        "Ended": machine.status("ended"),
+        "Delete": machine.delete(),
+        "Done": Succeed(),
+        "Stopped": Succeed(comment="The job was paused, cancelled or replaced, or another execution runs it"),
+        **renewal_states(partition, ("name", "token", "left")),
+    }
+    return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
