@@ -354,30 +354,38 @@ def _refuse_foreign(path: Path, shown: object) -> None:
     """
     with path.open("rb") as file:
         header = file.read(100)
+    version, owner = (int.from_bytes(header[a:b], "big") for a, b in ((60, 64), (68, 72)))
+    if header.startswith(b"SQLite format 3") and owner:  # no more is read: other processes may be writing
+        if owner != APPLICATION_ID:
+            raise _foreign(shown)
+        if version > VERSION:
+            raise _later(version, shown)
+        return
+    try:
+        _look_inside(path, header, shown)
+    except sqlite3.DatabaseError:
+        with path.open("rb") as file:
+            is_changed = file.read(100) != header
+        if not is_changed:
+            raise
+        _refuse_foreign(path, shown)  # another process makes it ours at this moment
+
+
+def _look_inside(path: Path, header: bytes, shown: object) -> None:
+    """The same for a file whose header tells nothing: it is empty, another program's, or no database."""
     log = Path(f"{path}-wal")
     if header.startswith(b"SQLite format 3") and log.exists() and log.stat().st_size:
-        _refuse_by_header(header, path, log, shown)
-        return
-    # A file in WAL mode without a log is read as it stands: opened otherwise, it would get one.
-    mode = "immutable=1" if header[18:20] == b"\2\2" else "mode=ro"
-    _look(path, mode, shown)
-
-
-def _refuse_by_header(header: bytes, path: Path, log: Path, shown: object) -> None:
-    """The same for a file whose latest changes stand in its log, as a program that was killed leaves it."""
-    page, version, owner = (int.from_bytes(header[a:b], "big") for a, b in ((16, 18), (60, 64), (68, 72)))
-    if owner == APPLICATION_ID and version <= VERSION:
-        return
-    if owner == 0 and path.stat().st_size <= page:  # all but the first page stands in the log
+        # The latest changes stand in the log, as a program that was killed leaves it.
+        if path.stat().st_size > int.from_bytes(header[16:18], "big"):
+            raise _foreign(shown)
         with TemporaryDirectory() as folder:
             copy = Path(folder) / "copy"
             shutil.copy(path, copy)
             shutil.copy(log, f"{copy}-wal")
             _look(copy, "mode=ro", shown)
         return
-    if owner == APPLICATION_ID:
-        raise _later(version, shown)
-    raise _foreign(shown)
+    # A file in WAL mode without a log is read as it stands: opened otherwise, it would get one.
+    _look(path, "immutable=1" if header[18:20] == b"\2\2" else "mode=ro", shown)
 
 
 def _look(path: Path, mode: str, shown: object) -> None:

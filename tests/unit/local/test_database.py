@@ -23,6 +23,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import JobQuery, RunQuery
+from stepsched.backends.local import database
 from stepsched.backends.local.rows import QUEUED, DamagedRow, RunRow, micros
 from stepsched.backends.local.schema import APPLICATION_ID, MIGRATIONS, VERSION, migrate
 from stepsched.backends.local.store import Store
@@ -1040,6 +1041,19 @@ class TestForks:
         assert end_of(fork(child)) == 0
         assert [run.status.value for run in client.runs()] == ["succeeded"] * 2
         backend.close()
+
+
+def test_of_a_file_of_ours_no_more_than_its_header_is_read_before_it_is_opened(path: Path) -> None:
+    """Another process may be writing all the rest at this moment."""
+    store = Store(path)
+    insert(store)
+    store.close()
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[:100] + bytes(len(whole) - 100))
+    database._refuse_foreign(Path(path), path)
+    Path(path).write_bytes(whole[:68] + b"\1\2\3\4" + whole[72:100] + bytes(len(whole) - 100))
+    with pytest.raises(ss.BackendError, match="belongs to another program"):
+        database._refuse_foreign(Path(path), path)
 
 
 def test_a_damaged_row_is_no_job_row(store: Store) -> None:
