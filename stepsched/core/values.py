@@ -106,8 +106,8 @@ def _interrupts_kept() -> Iterator[None]:
         if found is None:
             raise
         if found[1] == "KeyboardInterrupt":
-            raise KeyboardInterrupt from error
-        raise SystemExit(int(found[2]) if found[2].isdigit() else found[2] or None) from error
+            raise KeyboardInterrupt from None
+        raise SystemExit(int(found[2]) if found[2].isdigit() else found[2] or None) from None
 
 
 class _SignatureOnDemand:
