@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -223,3 +223,60 @@ def test_an_empty_plan_changes_nothing_and_says_so(client: ss.SchedulerClient) -
     assert client.apply([job()], progress=lambda done, of: told.append((done, of))).is_empty
     assert told == []
     assert client.get("job").version == 1
+
+
+def test_a_plan_with_a_job_that_is_refused_changes_nothing(client: ss.SchedulerClient) -> None:
+    """It may have been made elsewhere, or long ago."""
+    elsewhere = ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(T0 - 2 * HOUR)))
+    for each in (client, elsewhere):
+        each.create(job("b"))
+    over = job("b", schedule=ss.OneTime(T0 - HOUR))
+    plan = elsewhere.plan([job("a"), over])
+    assert ([each.name for each in plan.create], [each.name for each in plan.update]) == (["a"], ["b"])
+    with pytest.raises(ss.InvalidScheduleError, match="would never run"):
+        client.apply(plan)
+    assert client.list() == [client.get("b")]
+
+
+class Meddled(ss.LocalBackend):
+    """Somebody else always writes first, and what is stored differs in the backend's own settings."""
+
+    current = True
+    ensured = 0
+
+    def update(self, job: ss.Job, *, expected_version: int) -> ss.JobRecord:
+        super().update(job, expected_version=expected_version)
+        raise ss.ConflictError(job.name, expected_version)
+
+    def find(self, jobs: Sequence[ss.Job]) -> list[ss.JobRecord | None]:
+        found = super().find(jobs)
+        return [each and each.replace(current=self.current) for each in found]
+
+    def ensure(self, record: ss.JobRecord) -> ss.JobRecord:
+        self.ensured += 1
+        return super().ensure(record)
+
+
+def test_a_conflict_with_a_writer_who_wanted_the_same_is_none_where_nothing_else_is_left_to_do() -> None:
+    backend = Meddled(clock=FakeClock(T0))
+    client = ss.SchedulerClient(backend)
+    client.create(job())
+    assert client.update(job(input=1)).job.input == 1
+    assert backend.ensured == 1
+    backend.current = False
+    with pytest.raises(ss.ConflictError):
+        client.update(job(input=2))
+
+
+def test_a_repeated_call_asks_the_backend_to_make_good_what_an_earlier_one_has_left() -> None:
+    backend = Meddled(clock=FakeClock(T0))
+    client = ss.SchedulerClient(backend)
+    client.create(job())
+    verbs: list[Callable[[], object]] = [
+        lambda: client.create(job()),
+        lambda: client.update(job()),
+        lambda: client.create_many([job()]),
+    ]
+    for number, verb in enumerate(verbs, 1):
+        verb()
+        assert backend.ensured == number

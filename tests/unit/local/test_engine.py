@@ -16,6 +16,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import RunQuery
+from stepsched.backends.local import engine, leases
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.rows import JobRow, RunRow
@@ -495,6 +496,21 @@ class TestClockThatJumps:
         assert [run.scheduled_for for run in firing.client.runs("job")] == [T0 + HOUR]
         clock.pass_by(HOUR)
         assert [run.scheduled_for for run in firing.wait_for_ended(2)] == [T0 + HOUR, T0 + 2 * HOUR]
+
+    def test_backwards_does_not_count_as_time_in_which_nobody_was_there(
+        self, firing: Firing, clock: HandClock
+    ) -> None:
+        watched_since = firing.backend._engine.turns.watched_since
+        clock.pass_by(HOUR / 2)
+        firing.let_turns_pass()
+        clock.jump(-HOUR / 4)
+        firing.let_turns_pass()
+        assert firing.backend._engine.turns.watched_since == watched_since
+
+
+def test_a_lease_is_renewed_several_times_before_it_ends() -> None:
+    """Else a worker that lives would be taken for dead by one on another machine."""
+    assert leases.LEASE.total_seconds() > 3 * engine._RENEW
 
 
 def test_a_run_is_claimed_only_when_a_thread_is_free_for_it(clock: HandClock) -> None:

@@ -642,6 +642,18 @@ class TestFinish:
         assert not finish(store, claimed, ss.RunStatus.FAILED)
         assert statuses(store) == ["succeeded"]
 
+    def test_the_outcome_of_an_earlier_attempt_does_not_end_a_later_one_of_the_same_worker(
+        self, store: Store
+    ) -> None:
+        record(store, insert(store), 0)
+        first = claim_one(store)
+        with store.transaction("restart"):
+            store.restart(first.run.id, T0, crashed=True, held=None)
+        second = claim_one(store)
+        assert not finish(store, first, ss.RunStatus.SUCCEEDED)
+        assert statuses(store) == ["running"]
+        assert finish(store, second, ss.RunStatus.SUCCEEDED)
+
     def test_another_attempt_waits_for_its_time(self, store: Store) -> None:
         record(store, insert(store), 0)
         finish(store, claim_one(store), ss.RunStatus.PENDING, error="no", again_at=T0 + HOUR)

@@ -196,3 +196,42 @@ def test_a_rule_that_always_holds_needs_no_default() -> None:
         "Done": ENDS,
     }
     assert check(jsonata(states)) == []
+
+
+def test_a_rule_that_assigns_nothing_carries_what_the_state_assigns() -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/state-choice.html: the Assign of a matched rule
+    takes the place of the state's; without one there, nothing is assigned but by the state."""
+    choose = choice({"Condition": "{% $states.input.a %}", "Next": "Read"}, Assign={"x": 1})
+    read = {"Type": "Pass", "Output": "{% $x %}", "End": True}
+    assert check(jsonata({"Pick": choose, "Read": read, "Done": ENDS})) == []
+    choose["Choices"][0]["Assign"] = {"y": 1}
+    assert paths(jsonata({"Pick": choose, "Read": read, "Done": ENDS})) == ["/States/Read/Output"]
+
+
+def test_a_scope_behind_a_distributed_map_may_use_a_name_of_the_outside() -> None:
+    """The children of a distributed Map are executions of their own."""
+    inner = {
+        "StartAt": "In",
+        "States": {"In": parallel({"StartAt": "X", "States": {"X": {**PASS, "Assign": {"x": 2}}}})},
+    }
+    outside = {"Type": "Pass", "Assign": {"x": 1}, "Next": "Each"}
+    assert check(jsonata({"Out": outside, "Each": distributed(inner=inner, Items=[1])})) == []
+    local = each(ItemProcessor=inner, Items=[1])
+    assert paths(jsonata({"Out": outside, "Each": local})) == [
+        "/States/Each/ItemProcessor/States/In/Branches/0/States/X/Assign/x"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_taken"),
+    [("Mine", True), ("States.Timeout", False), ("States.Permissions", False), ("States.TaskFailed", True)],
+)
+def test_a_retrier_for_failed_tasks_takes_every_error_but_those_of_the_language(
+    name: str, is_taken: bool
+) -> None:
+    """States.TaskFailed: "a wildcard for any error except for States.Timeout", as AWS has it; the other
+    errors of
+    the language are told apart from it too."""
+    retriers = [{"ErrorEquals": ["States.TaskFailed"]}, {"ErrorEquals": [name]}]
+    found = paths(jsonata({"Work": invoke(Retry=retriers)}))
+    assert found == (["/States/Work/Retry/1/ErrorEquals"] if is_taken else [])

@@ -1,0 +1,104 @@
+"""What is decided where an execution has died, without an emulator of executions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+import stepsched as ss
+from stepsched.backends.stepfunctions.executions import Lives
+from stepsched.backends.stepfunctions.recovery import Mender
+from stepsched.backends.stepfunctions.rows import Claim, Row, key, run_key, write_instant, write_row
+from stepsched.backends.stepfunctions.table import Table
+from stepsched.machines.shared import table_schema
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+ME = "arn:of:me"
+CLAIM = Claim(run_key(NOON), ME, NOON)
+
+
+class Stopping:
+    """Executions that are stopped, and what the table says of the run at that moment."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.seen: list[tuple[str, str]] = []
+
+    def history(self, _arn: str) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+    def stop(self, arn: str, _error: str, _cause: str) -> None:
+        item = self.table.item("job", CLAIM.key)
+        self.seen.append((arn, "nothing" if item is None else item["status"]["S"]))
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        client: Any = boto3.client("dynamodb", region_name="eu-west-1")
+        client.create_table(**table_schema.creation("jobs"))
+        yield Table(client, "jobs")
+
+
+def row(catch_up: ss.CatchUp = ss.CatchUp.ALL, claim: Claim | None = None) -> Row:
+    return Row(
+        job=ss.Job(
+            name="job",
+            schedule=ss.Cron("0 * * * ? *"),
+            target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
+            catch_up=catch_up,
+        ),
+        status=ss.JobStatus.ACTIVE,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+        anchor=NOON,
+        cursor=NOON,
+        token="a" * 12,
+        claim=claim,
+    )
+
+
+def mender(table: Table, executions: Any) -> Mender:
+    return Mender(Lives(table, executions), timedelta(days=1))
+
+
+def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Table) -> None:
+    """What is stopped and not noted would be found as cut off, and run again."""
+    seen = row(claim=CLAIM)
+    claim = {
+        "claimed": {"S": CLAIM.key},
+        "claimed_by": {"S": ME},
+        "started_at": {"S": write_instant(NOON)},
+    }
+    table.put_new({**key("job"), **write_row(seen), **claim})
+    executions = Stopping(table)
+    mender(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
+    assert executions.seen == [(ME, "failed")]
+    assert table.read("job").claim is None
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "following", "missed"),
+    [
+        (ss.CatchUp.ALL, 1, []),
+        (ss.CatchUp.ONE, 3, [1, 2]),
+        (ss.CatchUp.SKIP, 4, [1, 2, 3]),
+    ],
+)
+def test_a_job_that_nobody_ran_goes_on_where_its_catch_up_says(
+    table: Table, catch_up: ss.CatchUp, following: int, missed: list[int]
+) -> None:
+    """Three runs have come due since; the last one is half an hour late."""
+    seen = row(catch_up)
+    cursor, late = mender(table, Stopping(table))._caught_up(seen, NOON + 3.5 * HOUR)
+    assert seen._replace(cursor=cursor).next_run == NOON + following * HOUR
+    assert late == [NOON + each * HOUR for each in missed]
