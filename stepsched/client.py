@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.core.clock import SystemClock
 from stepsched.core.errors import (
     BulkError,
@@ -29,7 +29,7 @@ from stepsched.display.progress import told
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
-    from stepsched.jobs.plans import Change, Plan
+    from stepsched.jobs.plans import Plan
     from stepsched.jobs.upcoming import Upcoming
 
 _LONGEST_PAUSE = 1.0
@@ -118,9 +118,9 @@ class SchedulerClient:
             JobExistsError: Another job has the name.
             BackendError: The backend failed.
         """
-        self._check(job)
+        prepared = self._prepare(job)
         try:
-            return self.backend.create(job)
+            return self.backend.create(prepared)
         except JobExistsError:
             return self._equal(job)
 
@@ -146,15 +146,20 @@ class SchedulerClient:
                 and why. All others are stored.
         """
         wanted = _listed(jobs)
-        for job in wanted:
-            self._check(job)
+        prepared = [self._prepare(job) for job in wanted]
         _refuse_repeats(wanted)
+        return self._create_many(prepared, progress)
+
+    def _create_many(
+        self, wanted: Sequence[Prepared], progress: Callable[[int, int], object] | None
+    ) -> builtins.list[JobRecord]:
         failures, records = dict[str, StepschedError](), list[JobRecord]()
         with told(progress, len(wanted)) as tell:
             for first in range(0, len(wanted), _PORTION):
                 portion = wanted[first : first + _PORTION]
                 answers = self.backend.create_many(portion)
-                for job, answer in zip(portion, self._settle(portion, answers), strict=True):
+                jobs = [each.job for each in portion]
+                for job, answer in zip(jobs, self._settle(jobs, answers), strict=True):
                     if isinstance(answer, StepschedError):
                         failures[job.name] = answer
                     else:
@@ -298,18 +303,19 @@ class SchedulerClient:
             InvalidScheduleError: The job would never run.
             UnsupportedError: The backend cannot run it exactly as written.
         """
-        self._check(job)
+        prepared = self._prepare(job)
         present = self.backend.find([job])[0] or self.backend.get(job.name)
         version = present.version if expected_version is None else expected_version
         if present.job == job and present.version == version and present.current:
             return self.backend.ensure(present)
-        return self._replace(job, version)
+        return self._replace(prepared, version)
 
-    def _replace(self, job: Job, version: int) -> JobRecord:
+    def _replace(self, prepared: Prepared, version: int) -> JobRecord:
         """The update; a conflict with a writer who wanted the very same is none, as where the answer to
         an earlier call was lost."""
+        job = prepared.job
         try:
-            return self.backend.update(job, expected_version=version)
+            return self.backend.update(prepared, expected_version=version)
         except ConflictError:
             (present,) = self.backend.find([job])
             if present is None or present.job != job or not present.current:
@@ -340,7 +346,7 @@ class SchedulerClient:
         """
         wanted = _listed(jobs)
         for job in wanted:
-            self._check(job)
+            self._prepare(job)
         _refuse_repeats(wanted)
         groups = {job.group for job in wanted} if prune else set()
         others = [record for group in sorted(groups) for record in self.backend.list(JobQuery(group=group))]
@@ -376,33 +382,33 @@ class SchedulerClient:
             raise ValueError("a plan knows already what it prunes; give prune where it is made")
         plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
         total = len(plan.create) + len(plan.update) + len(plan.cancel)
-        for job in (*plan.create, *(change.after for change in plan.update)):
-            self._check(job)
-
+        created = [self._prepare(job) for job in plan.create]
+        changed = [(self._prepare(change.after), change.version) for change in plan.update]
         failures = dict[str, StepschedError]()
         with told(progress, total) as tell:
             try:
-                self.create_many(plan.create, progress=lambda done, _of: tell(done))
+                self._create_many(created, lambda done, _of: tell(done))
             except BulkError as error:
                 failures |= error.failures
             done = len(plan.create)
-            steps: list[tuple[Callable[[Any], JobRecord], Sequence[Any]]] = [
-                (self._change, plan.update),
-                (self._remove, plan.cancel),
+            steps: list[tuple[Callable[[Any], JobRecord], Sequence[Any], Sequence[str]]] = [
+                (self._change, changed, [change.name for change in plan.update]),
+                (self._remove, plan.cancel, [record.name for record in plan.cancel]),
             ]
-            for verb, items in steps:
+            for verb, items, names in steps:
                 for first in range(0, len(items), _PORTION):
                     portion = items[first : first + _PORTION]
-                    for item, answer in zip(portion, self.backend.each(verb, portion), strict=True):
+                    answers = self.backend.each(verb, portion)
+                    for name, answer in zip(names[first : first + _PORTION], answers, strict=True):
                         if isinstance(answer, StepschedError):
-                            failures[item.name] = answer
+                            failures[name] = answer
                     tell(done := done + len(portion))
         if failures:
             raise BulkError(failures, total - len(failures))
         return plan
 
-    def _change(self, change: Change) -> JobRecord:
-        return self._replace(change.after, change.version)
+    def _change(self, change: tuple[Prepared, int]) -> JobRecord:
+        return self._replace(*change)
 
     def _remove(self, record: JobRecord) -> JobRecord:
         """Cancels what is still what the plan saw: by its name alone it might be somebody else's."""
@@ -647,11 +653,12 @@ class SchedulerClient:
             if not has_run:
                 raise
 
-    def _check(self, job: Job) -> None:
+    def _prepare(self, job: Job) -> Prepared:
+        """Refuses a job that would never run, or that the backend cannot run; else what it will send."""
         if type(job) is not Job:  # a subclass would not come back as itself
             raise TypeError(f"a Job is wanted, not {type(job).__name__}")
         job.refuse_if_over(self.backend.now())
-        self.backend.check(job)
+        return self.backend.prepare(job)
 
     def __repr__(self) -> str:
         return f"SchedulerClient({self.backend!r})"

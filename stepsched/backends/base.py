@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from typing_extensions import Self
 
@@ -47,6 +47,14 @@ class RunQuery:
     """Only so many, the latest ones."""
 
 
+class Prepared(NamedTuple):
+    """A job that a backend can run, with what it has worked out in order to know that."""
+
+    job: Job
+    plan: Any = None
+    """The backend's own: what :meth:`Backend.create` and :meth:`Backend.update` send of it."""
+
+
 class Backend(ABC):
     """A place where jobs live and fire.
 
@@ -65,31 +73,38 @@ class Backend(ABC):
         """The present instant on the backend's clock, in UTC."""
 
     @abstractmethod
+    def prepare(self, job: Job) -> Prepared:
+        """Works out what is to be stored for a job. Changes nothing.
+
+        Raises:
+            UnsupportedError: This backend cannot run the job exactly as written. Says what, why, and what
+                would work instead.
+        """
+
     def check(self, job: Job) -> None:
         """Refuses a job that this backend cannot run exactly as written.
 
         Raises:
-            UnsupportedError: Says what, why, and what would work instead.
+            UnsupportedError: As :meth:`prepare`.
         """
+        self.prepare(job)
 
     @abstractmethod
-    def create(self, job: Job) -> JobRecord:
+    def create(self, prepared: Prepared) -> JobRecord:
         """Stores a new job, active, at version 1.
 
         Raises:
+            InvalidScheduleError: Its last run has come due since it was prepared.
             JobExistsError: The name is taken, even by an equal job.
         """
 
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
+    def create_many(self, prepared: Sequence[Prepared]) -> builtins.list[JobRecord | StepschedError]:
         """Stores new jobs as :meth:`create` does one.
-
-        Args:
-            jobs: Each has passed :meth:`check`, so that none is stored where one is refused.
 
         Returns:
             In order, the records, or what kept a job from being stored.
         """
-        return self.each(self.create, jobs)
+        return self.each(self.create, prepared)
 
     def each(
         self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
@@ -144,7 +159,7 @@ class Backend(ABC):
         """The jobs that fit, lazily, in an order of the backend's own."""
 
     @abstractmethod
-    def update(self, job: Job, *, expected_version: int) -> JobRecord:
+    def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
         """Replaces a definition; the version grows by one, the status stays where it can.
 
         Raises:

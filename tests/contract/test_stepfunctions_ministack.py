@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.base import RunQuery
+from stepsched.backends.base import Prepared, RunQuery
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
 from stepsched.testing.contract.exact import *  # noqa: F403
@@ -51,9 +51,9 @@ def backend(
     backend = stack.backend()
     create = backend.create
 
-    def noted(job: ss.Job) -> ss.JobRecord:
-        created.append(job.name)
-        return create(job)
+    def noted(prepared: Prepared) -> ss.JobRecord:
+        created.append(prepared.job.name)
+        return create(prepared)
 
     monkeypatch.setattr(backend, "create", noted)
     yield backend

@@ -43,7 +43,7 @@ def test_a_new_file_and_what_stands_beside_it_are_for_its_owner_alone(tmp_path: 
     before = os.umask(0o022)
     try:
         with closing(ss.LocalBackend(tmp_path / "jobs.db")) as backend:
-            backend.create(job(ss.CommandTarget(["true"])))
+            backend.create(backend.prepare(job(ss.CommandTarget(["true"]))))
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     finally:
         os.umask(before)
@@ -64,7 +64,7 @@ def test_handlers_from_holds_for_what_stands_in_the_file_already(tmp_path: Path)
 def written_by_hand(path: Path, handler: str, **options: Any) -> ss.Run:
     """A run of a job of which somebody has changed the function in the file."""
     with closing(ss.LocalBackend(path)) as backend:
-        backend.create(job(ss.HandlerTarget("platform:node")))
+        backend.create(backend.prepare(job(ss.HandlerTarget("platform:node"))))
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE jobs SET document = replace(document, 'platform:node', ?)", (handler,))
     settled = threading.Event()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched.backends.base import Prepared
 from stepsched.testing import FakeClock
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -244,9 +245,9 @@ class Meddled(ss.LocalBackend):
     current = True
     ensured = 0
 
-    def update(self, job: ss.Job, *, expected_version: int) -> ss.JobRecord:
-        super().update(job, expected_version=expected_version)
-        raise ss.ConflictError(job.name, expected_version)
+    def update(self, prepared: Prepared, *, expected_version: int) -> ss.JobRecord:
+        super().update(prepared, expected_version=expected_version)
+        raise ss.ConflictError(prepared.job.name, expected_version)
 
     def find(self, jobs: Sequence[ss.Job]) -> list[ss.JobRecord | None]:
         found = super().find(jobs)

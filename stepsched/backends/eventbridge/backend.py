@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stepsched.aws.sdk import check_place
-from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
@@ -149,25 +149,19 @@ class EventBridgeBackend(Backend):
     def now(self) -> datetime:
         return self._clock.now()
 
-    def check(self, job: Job) -> None:
+    def prepare(self, job: Job) -> Prepared:
         if self._settings.role_arn is None:
             raise UnsupportedError(
                 job.name, self.name, "no role is given to invoke targets with", (_NEEDS_ROLE,)
             )
-        check_job(job, self._settings, region=self._service.region, partition=self._service.partition)
+        region, partition = self._service.region, self._service.partition
+        return Prepared(job, check_job(job, self._settings, region=region, partition=partition))
 
-    def create(self, job: Job) -> JobRecord:
-        self.check(job)
-        return self._store(job)
-
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
-        return self.each(self._store, jobs)
-
-    def _store(self, job: Job) -> JobRecord:
-        now = self.now()
+    def create(self, prepared: Prepared) -> JobRecord:
+        job, now = prepared.job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = whole_second(now)
-        request = write_job(job, self._settings, version=1, now=now, anchor=anchor)
+        request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)
         document = request | {"CreationDate": now, "LastModificationDate": now}
         stored = Stored(
@@ -274,14 +268,14 @@ class EventBridgeBackend(Backend):
             warnings.warn(f"left out of the list: {error}", ScheduleWarning, stacklevel=2)
             return None
 
-    def update(self, job: Job, *, expected_version: int) -> JobRecord:
-        self.check(job)
+    def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
+        job = prepared.job
         stored = self._stored_at(job)
         if stored.version != expected_version:
             raise ConflictError(job.name, expected_version)
         now = self.now()
         self._warn_of_lost_grid(stored, now)
-        request = merge(stored, job, self._settings, now=now)
+        request = merge(stored, prepared.plan, self._settings, now=now)
         self._write(request, expected_version)
         return self._after(request, stored, now)
 

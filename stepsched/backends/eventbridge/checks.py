@@ -17,23 +17,21 @@ from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
 from stepsched.aws.services import closest, meant, services
-from stepsched.backends.eventbridge.documents import Settings, kept_of
+from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
 from stepsched.backends.eventbridge.targets import (
     BLOCKS,
     UNIVERSAL,
-    aws_target,
     read_target,
     universal_parts,
-    write_target,
 )
 from stepsched.backends.eventbridge.timing import check_timing
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
-from stepsched.targets import AwsTarget, BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
+from stepsched.targets import BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
@@ -84,8 +82,8 @@ def _matching(arn: str | None, form: re.Pattern[str], length: int, word: str, sh
     return arn
 
 
-def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> None:
-    """Refuses a job that the service cannot run exactly as it stands.
+def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> Translation:
+    """Refuses a job that the service cannot run exactly as it stands; else how it is stored.
 
     Args:
         job: The job.
@@ -96,19 +94,20 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> N
     Raises:
         UnsupportedError: With the reason and what would work.
     """
-    target = aws_target(job.name, job.target)
+    translation = translation_of(job)
     _check_place(job, settings.group)
     _check_policies(job)
     check_timing(job.name, job.schedule)
-    _check_target(job, target, region, partition)
-    _check_input(job, target)
-    _check_description(job, settings)
+    _check_target(translation, region, partition)
+    _check_input(translation)
+    _check_description(translation, settings)
     if job.dead_letter is not None and job.dead_letter.queue_arn.split(":")[1] != partition:
         reason = f"dead_letter {job.dead_letter.queue_arn!r} is not in partition {partition}"
         raise _refusal(job, reason, "correct the ARN")
     if job.dead_letter is not None and not _QUEUE.fullmatch(job.dead_letter.queue_arn):
         reason = f"dead_letter {job.dead_letter.queue_arn!r} is not of the form "
         raise _refusal(job, reason + "arn:aws:sqs:<region>:<12 digits>:<queue>", "correct the ARN")
+    return translation
 
 
 def _refusal(job: Job, reason: str, *alternatives: str) -> UnsupportedError:
@@ -156,8 +155,8 @@ def _check_policies(job: Job) -> None:
         raise _refusal(job, reason, f"jitter of {-(-job.jitter // timedelta(minutes=1))} minutes")
 
 
-def _check_target(job: Job, target: AwsTarget, region: str, partition: str) -> None:
-    arn = write_target(target, {}, job.name).arn
+def _check_target(translation: Translation, region: str, partition: str) -> None:
+    job, target, arn = translation.job, translation.target, translation.wire.arn
     match = ARN.fullmatch(arn)
     if match is None or len(arn) > 1600:
         raise _refusal(job, f"target {arn!r} is no ARN of at most 1,600 characters", "correct the ARN")
@@ -205,7 +204,8 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
         raise _refusal(job, reason, "QueueTarget(queue_arn, message_group_id=)")
 
 
-def _check_input(job: Job, target: AwsTarget) -> None:
+def _check_input(translation: Translation) -> None:
+    job, target, wire, _ = translation
     call = universal_parts(target, job.name)
     unused = call is not None or isinstance(target, SageMakerPipelineTarget)
     if unused and job.input != {}:
@@ -216,7 +216,6 @@ def _check_input(job: Job, target: AwsTarget) -> None:
     if place is not None:
         reason = f"{place} holds text that the service would replace, for it looks like a context attribute"
         raise _refusal(job, reason, "the constants of ss.context where one is meant", "other text")
-    wire = write_target(target, job.input, job.name)
     size = len(wire.input.encode())
     if not wire.input:
         raise _refusal(job, "input is empty text, and the service takes at least one character", "a blank")
@@ -241,10 +240,11 @@ def _check_overrides(job: Job) -> None:
         raise _refusal(job, reason, "pass data as containerOverrides: environment or command")
 
 
-def _check_description(job: Job, settings: Settings) -> None:
+def _check_description(translation: Translation, settings: Settings) -> None:
+    job = translation.job
     if read_description(job.description)[1] is not None:
         raise _refusal(job, f"description {job.description!r} ends like stepsched's own mark", "other words")
-    most = kept_of(job, settings, None) | {"queue": "default", "theirs": True}
+    most = kept_of(job, translation.target, settings, None) | {"queue": "default", "theirs": True}
     mark = Mark(version=999_999, digest="0" * 8, kept=most)
     whole = write_description(job.description, mark)
     if read_description(whole) != (job.description, mark):

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, digest, read_description, write_description
 from stepsched.backends.eventbridge.targets import (
+    Wire,
     aws_target,
     kept_of_target,
     read_target,
@@ -26,7 +27,7 @@ from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.schedules.onetime import reading_stored
 from stepsched.schedules.zones import UTC
-from stepsched.targets import QueueTarget
+from stepsched.targets import AwsTarget, QueueTarget
 
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
@@ -59,20 +60,40 @@ class Stored(NamedTuple):
     """Where the grid of its rate hangs; None: unknown, or no rate."""
 
 
+class Translation(NamedTuple):
+    """What of a job does not depend on when it is stored, in the words of the service."""
+
+    job: Job
+    target: AwsTarget
+    wire: Wire
+    digest: str
+
+
+def translation_of(job: Job) -> Translation:
+    """The job in the words of the service.
+
+    Raises:
+        UnsupportedError: AWS cannot invoke its target.
+    """
+    target = aws_target(job.name, job.target)
+    return Translation(job, target, write_target(target, job.input, job.name), digest(job))
+
+
 def place_of(job: Job, settings: Settings) -> str:
     """The schedule group of a job."""
     return settings.group or job.group
 
 
-def kept_of(job: Job, settings: Settings, now: datetime | None) -> dict[str, Any]:
+def kept_of(job: Job, target: AwsTarget, settings: Settings, now: datetime | None) -> dict[str, Any]:
     """What the service has no field for.
 
     Args:
         job: The job.
+        target: Its target.
         settings: The backend's.
         now: The present. None: the most that it can be at any time.
     """
-    kept = kept_of_target(aws_target(job.name, job.target), job.input, job.name)
+    kept = kept_of_target(target, job.input, job.name)
     if job.tags:
         kept["tags"] = job.tags
     if not job.is_one_time and job.completion is Completion.KEEP:
@@ -88,7 +109,7 @@ def kept_of(job: Job, settings: Settings, now: datetime | None) -> dict[str, Any
 
 
 def write_job(
-    job: Job,
+    translation: Translation,
     settings: Settings,
     *,
     version: int,
@@ -100,7 +121,7 @@ def write_job(
     """The request that creates or replaces the job's schedule, but for its client token.
 
     Args:
-        job: One that has been checked.
+        translation: Of a job that has been checked.
         settings: The backend's.
         version: To be written into the mark.
         now: The present.
@@ -108,11 +129,10 @@ def write_job(
         enabled: Whether it fires.
         theirs: Whether somebody else has made it.
     """
-    target = aws_target(job.name, job.target)
+    job, target, wire, job_digest = translation
     timing = write_timing(job.schedule, now=now, anchor=anchor)
-    wire = write_target(target, job.input, job.name)
-    kept = kept_of(job, settings, now) | ({"theirs": True} if theirs else {})
-    mark = Mark(version=version, digest=digest(job), kept=kept)
+    kept = kept_of(job, target, settings, now) | ({"theirs": True} if theirs else {})
+    mark = Mark(version=version, digest=job_digest, kept=kept)
     minutes = job.jitter // timedelta(minutes=1)
     window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
     delete = job.is_one_time and job.completion is Completion.DELETE
@@ -263,11 +283,13 @@ def _next_run(schedule: AnySchedule, anchor: datetime, now: datetime) -> datetim
     return schedule.next_run(after=now)
 
 
-def merge(stored: Stored, job: Job, settings: Settings, *, now: datetime) -> dict[str, Any]:
-    """The request that turns a stored schedule into ``job``: what the change does not speak of stays as
+def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datetime) -> dict[str, Any]:
+    """The request that turns a stored schedule into the wanted job: what the change does not speak of stays
+    as
     the document has it, letter by letter, for the service forgets what is not sent."""
+    job = wanted.job
     fresh = write_job(
-        job,
+        wanted,
         settings,
         version=stored.version + 1,
         now=now,
@@ -320,7 +342,8 @@ def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) 
     again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
     request = resend(again, now=now)
     if stored.marked:
-        kept = kept_of(stored.job, settings, now) | ({} if stored.owned else {"theirs": True})
+        what = aws_target(stored.job.name, stored.job.target)
+        kept = kept_of(stored.job, what, settings, now) | ({} if stored.owned else {"theirs": True})
         if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
         mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)

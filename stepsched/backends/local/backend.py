@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
@@ -205,33 +205,34 @@ class LocalBackend(Backend):
     def now(self) -> datetime:
         return self._clock.now()
 
-    def check(self, job: Job) -> None:
+    def prepare(self, job: Job) -> Prepared:
         self._invoker.check(job, shared=self._shared)
+        return Prepared(job, encode(job))
 
-    def create(self, job: Job) -> JobRecord:
-        self.check(job)
-        (answer,) = self.create_many([job])
+    def create(self, prepared: Prepared) -> JobRecord:
+        (answer,) = self.create_many([prepared])
         if isinstance(answer, StepschedError):
             raise answer
         return answer
 
-    def create_many(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | StepschedError]:
+    def create_many(self, prepared: Sequence[Prepared]) -> builtins.list[JobRecord | StepschedError]:
         now = self.now()
         with self._store.transaction("create"):
-            answers = [self._create(job, now) for job in jobs]
+            answers = [self._create(each, now) for each in prepared]
         self._engine.wake()
         self._engine.tell(
             Event(EventKind.CREATED, now, answer.name) for answer in answers if isinstance(answer, JobRecord)
         )
         return answers
 
-    def _create(self, job: Job, now: datetime) -> JobRecord | StepschedError:
+    def _create(self, prepared: Prepared, now: datetime) -> JobRecord | StepschedError:
+        job, document = prepared
         try:
             job.refuse_if_over(now)  # its last run may have come due since it was checked
         except InvalidScheduleError as error:
             return error
         following = policy.first_run(job, now)
-        key = self._store.insert_job(job, encode(job), now, following)
+        key = self._store.insert_job(job, document, now, following)
         if key is None:
             return JobExistsError(job.name)
         self._keep_alive(key, job)
@@ -263,8 +264,8 @@ class LocalBackend(Backend):
             if query.tags.items() <= record.job.tags.items():
                 yield record
 
-    def update(self, job: Job, *, expected_version: int) -> JobRecord:
-        self.check(job)
+    def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
+        job, document = prepared
         now, events = self.now(), list[Event]()
         job.refuse_if_over(now)
         with self._store.transaction("update"):
@@ -282,7 +283,7 @@ class LocalBackend(Backend):
             self._store.replace_job(
                 row,
                 job,
-                encode(job),
+                document,
                 status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
                 anchor=anchor,
                 next_run=None if paused else following,

@@ -13,9 +13,9 @@ from typing_extensions import Self
 
 from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
-from stepsched.backends.base import Backend, JobQuery, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.backends.stepfunctions.executions import Lives, new_token
-from stepsched.backends.stepfunctions.instructions import order_of, warn_of_deafness
+from stepsched.backends.stepfunctions.instructions import order_of, text_of, warn_of_deafness
 from stepsched.backends.stepfunctions.recovery import Mender
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
@@ -32,7 +32,6 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
-from stepsched.core.payloads import to_json
 from stepsched.jobs import (
     Job,
     JobRecord,
@@ -210,18 +209,11 @@ class StepFunctionsBackend(Backend):
     def now(self) -> datetime:
         return self._clock.now()
 
-    def check(self, job: Job) -> None:
-        self._order(job, anchor=whole_second(self.now()), version=1)
-
-    def _order(self, job: Job, *, anchor: datetime, version: int) -> str:
-        """What the machine has to know, as text.
-
-        Raises:
-            UnsupportedError: It cannot run the job exactly.
-        """
+    def prepare(self, job: Job) -> Prepared:
+        anchor = whole_second(self.now())
 
         def order_with(calls: frozenset[str]) -> dict[str, Any]:
-            return order_of(job, anchor=anchor, version=version, keep=self._keep, calls=calls)
+            return order_of(job, anchor=anchor, version=1, keep=self._keep, calls=calls)
 
         known = self._calls
         try:
@@ -240,10 +232,10 @@ class StepFunctionsBackend(Backend):
                 raise UnsupportedError(
                     job.name, self.name, reason, ("a machine in that Region", "LocalBackend")
                 )
-        return to_json(order)
+        return Prepared(job, order)
 
-    def create(self, job: Job) -> JobRecord:
-        now = self.now()
+    def create(self, prepared: Prepared) -> JobRecord:
+        job, now = prepared.job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = whole_second(now)
         row = Row(
@@ -255,7 +247,7 @@ class StepFunctionsBackend(Backend):
             anchor=anchor,
             cursor=_first_cursor(job, anchor),
             token=new_token(),
-            plan=self._order(job, anchor=anchor, version=1),
+            plan=text_of(prepared.plan, job, anchor=anchor, version=1),
         )
         warn_of_deafness(job)
         try:
@@ -311,8 +303,8 @@ class StepFunctionsBackend(Backend):
             ):
                 yield row
 
-    def update(self, job: Job, *, expected_version: int) -> JobRecord:
-        self.check(job)
+    def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
+        job = prepared.job
 
         def changed(row: Row, now: datetime) -> Row | None:
             if row.version != expected_version:
@@ -337,7 +329,7 @@ class StepFunctionsBackend(Backend):
                 anchor=anchor,
                 cursor=cursor,
                 token=None if paused else new_token(),
-                plan=self._order(job, anchor=anchor, version=row.version + 1),
+                plan=text_of(prepared.plan, job, anchor=anchor, version=row.version + 1),
             )
 
         warn_of_deafness(job)
@@ -367,7 +359,8 @@ class StepFunctionsBackend(Backend):
             if not row.owned:  # of the AWS Solutions scheduler: ours from now on
                 row = row._replace(created_at=now, anchor=second)
             cursor = max(row.cursor, second)
-            plan = self._order(row.job, anchor=row.anchor, version=row.version)
+            order = self.prepare(row.job).plan
+            plan = text_of(order, row.job, anchor=row.anchor, version=row.version)
             row = row._replace(cursor=cursor, plan=plan, updated_at=now)
             if row.job.anchored(row.anchor).next_run(after=cursor) is None:
                 return row._replace(status=JobStatus.ENDED)

@@ -78,6 +78,15 @@ def order_of(
     return order
 
 
+def text_of(order: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
+    """An order of :func:`order_of` as text, for a version and an anchor that were not known then."""
+    timing: dict[str, Any] = {}
+    if job.hangs_on_creation:
+        found = timing_of(job.anchored(anchor))
+        timing = {"kind": found.kind, "plan": found.plan}
+    return to_json({**order, **timing, "version": version})
+
+
 def warn_of_deafness(job: Job) -> None:
     """Warns of policies for failures of which nobody will hear: where runs may overlap, the machine only
     starts what its target starts."""

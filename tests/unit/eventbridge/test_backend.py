@@ -835,7 +835,7 @@ class TestRole:
         backend = make(role_wait=HOUR)
         stub.order("CreateSchedule", "role", times=1_000)
         with DaemonExecutor(1, name="test") as threads:
-            waits = threads.submit(backend.create, job())
+            waits = threads.submit(backend.create, backend.prepare(job()))
             while not stub.count("CreateSchedule"):  # as long as the test may take
                 threading.Event().wait(0.001)
             backend.close()

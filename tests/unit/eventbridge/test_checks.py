@@ -10,7 +10,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
-from stepsched.backends.eventbridge.documents import Settings, write_job
+from stepsched.backends.eventbridge.documents import Settings, translation_of, write_job
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULED_TIME
 
@@ -61,7 +61,7 @@ def template(arn: str, **blocks: Any) -> ss.Job:
 
 def sent(it: ss.Job) -> dict[str, Any]:
     check(it)
-    return write_job(it, Settings(role_arn=ROLE), version=1, now=NOW, anchor=NOW)
+    return write_job(translation_of(it), Settings(role_arn=ROLE), version=1, now=NOW, anchor=NOW)
 
 
 @pytest.mark.parametrize(

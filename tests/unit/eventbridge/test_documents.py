@@ -18,15 +18,16 @@ import pytest
 from botocore.validate import ParamValidator
 
 import stepsched as ss
+from stepsched.backends.eventbridge import documents
 from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import (
     Settings,
     Stored,
-    merge,
     read_document,
     record_of,
     resend,
     switch,
+    translation_of,
     write_job,
 )
 from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
@@ -52,6 +53,10 @@ CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/main"
 TASK = "arn:aws:ecs:eu-west-1:123456789012:task-definition/report:3"
 INSPECTOR = "arn:aws:inspector:eu-west-1:123456789012:target/0-a/template/0-b"
 DAILY = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
+
+
+def merge(found: Stored, it: ss.Job, settings: Settings, *, now: datetime) -> dict[str, Any]:
+    return documents.merge(found, translation_of(it), settings, now=now)
 
 
 def job(**changes: Any) -> ss.Job:
@@ -135,7 +140,7 @@ def written(
 ) -> dict[str, Any]:
     """The request of a job that the backend lets through."""
     check_job(it, settings, region="eu-west-1", partition="aws")
-    request = write_job(it, settings, version=1, now=now, anchor=anchor)
+    request = write_job(translation_of(it), settings, version=1, now=now, anchor=anchor)
     assert_is_taken(request, now)
     return request
 
@@ -479,14 +484,14 @@ def test_what_is_sent_runs_at_the_jobs_own_instants(schedule: ss.Schedule, wire:
 
 def test_a_rate_without_start_keeps_to_its_anchor() -> None:
     it = job(schedule=ss.Rate(7 * HOUR))
-    request = write_job(it, SETTINGS, version=1, now=NOW, anchor=NOW - 30 * HOUR)
+    request = write_job(translation_of(it), SETTINGS, version=1, now=NOW, anchor=NOW - 30 * HOUR)
     assert request["StartDate"] == NOW + 5 * HOUR
     assert read_document(answer(request), SETTINGS).job == it
 
 
 def test_a_rate_of_unknown_anchor_is_sent_without_start() -> None:
     it = job(schedule=ss.Rate(7 * HOUR))
-    request = write_job(it, SETTINGS, version=1, now=NOW, anchor=None)
+    request = write_job(translation_of(it), SETTINGS, version=1, now=NOW, anchor=None)
     assert "StartDate" not in request
     found = read_document(answer(request), SETTINGS)
     assert (found.job, found.anchor) == (it, None)
@@ -649,7 +654,10 @@ def test_the_longest_description_that_is_let_through_fits_at_any_time(
     assert longest > 250
     it = job(schedule=schedule, tags=tags, description="d" * longest)
     for now in (NOW, NOW + DAY):
-        assert len(write_job(it, SETTINGS, version=999_999, now=now, anchor=NOW)["Description"]) <= 512
+        assert (
+            len(write_job(translation_of(it), SETTINGS, version=999_999, now=now, anchor=NOW)["Description"])
+            <= 512
+        )
 
 
 def test_a_backend_of_one_group_puts_all_its_jobs_there() -> None:

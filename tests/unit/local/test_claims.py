@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
+from stepsched.backends.base import Prepared
 from stepsched.backends.local import turns
+from stepsched.backends.local.documents import encode
 from stepsched.backends.local.process import worker_name
 from stepsched.core.clock import SystemClock
 from stepsched.testing import FakeClock
@@ -434,8 +436,8 @@ class TestRollingDeployment:
     def test_a_handler_that_is_registered_later_is_found_at_once(self, firing: Firing) -> None:
         ran = threading.Event()
         other = ss.LocalBackend(handlers={ss.LambdaTarget: print})
-        row = other.create(job(print, target=LAMBDA, schedule=NEVER))
-        firing.backend.create_many([row.job])
+        row = other.create(other.prepare(job(print, target=LAMBDA, schedule=NEVER)))
+        firing.backend.create_many([Prepared(row.job, encode(row.job))])
         firing.client.run_now("job")
         firing.wait_for(lambda: firing.client.runs("job")[0].pending_reason is not None)
         firing.backend.register(ss.LambdaTarget, lambda *_: ran.set())
@@ -444,7 +446,8 @@ class TestRollingDeployment:
 
     def test_a_module_that_cannot_be_imported_makes_its_run_wait(self, tmp_path: Path) -> None:
         backend = ss.LocalBackend(clock=FakeClock(T0))
-        backend.create_many([job(print, target=ss.HandlerTarget("nowhere.at_all:f"), schedule=NEVER)])
+        unknown = job(print, target=ss.HandlerTarget("nowhere.at_all:f"), schedule=NEVER)
+        backend.create_many([Prepared(unknown, encode(unknown))])
         client = ss.SchedulerClient(backend)
         client.run_now("job")
         backend.advance(SECOND)
@@ -462,9 +465,8 @@ class TestRollingDeployment:
             "test_claims.HOLD.wait(20)\ndef f(): ...\n"
         )
         monkeypatch.syspath_prepend(str(tmp_path))
-        firing.backend.create_many(
-            [job(print, "hangs", target=ss.HandlerTarget("imports_for_ever:f"), schedule=NEVER)]
-        )
+        hangs = job(print, "hangs", target=ss.HandlerTarget("imports_for_ever:f"), schedule=NEVER)
+        firing.backend.create_many([Prepared(hangs, encode(hangs))])
         firing.client.run_now("hangs")
         firing.let_turns_pass()
         assert statuses(firing.client, "hangs") == ["pending"]
@@ -495,7 +497,8 @@ class TestHandlersFrom:
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.chdir(tmp_path)
         backend = ss.LocalBackend("jobs.db", clock=FakeClock(T0), handlers_from=["json"])
-        backend.create_many([job(print, "evil", target=ss.HandlerTarget("evil_module:f"), schedule=NEVER)])
+        evil = job(print, "evil", target=ss.HandlerTarget("evil_module:f"), schedule=NEVER)
+        backend.create_many([Prepared(evil, encode(evil))])
         client = ss.SchedulerClient(backend)
         client.run_now("evil")
         backend.advance(SECOND)
