@@ -21,11 +21,19 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
-SECONDS = {"lint": 1, "types": 15, "imports": 1, "units": 65, "tests": 580, "wheel": 10}
+SECONDS = {
+    "lint": 1,
+    "types": 15,
+    "imports": 1,
+    "units": 65,
+    "tests": 580,
+    "pythons": 70,
+    "wheel": 10,
+}
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
-MAKING = 60
+MAKING = 100
 """About how many seconds it takes besides to make the environments, the first time."""
-ALL = ("lint", "types", "imports", "tests", "wheel")
+ALL = ("lint", "types", "imports", "tests", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
 GROUPS = {"all": ALL, "quick": QUICK}
 USAGE = f"""\
@@ -115,7 +123,7 @@ def tests(python: Path) -> int:
     node_environment()
     # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
     # times, which takes twice as long where it is measured what they cover.
-    pytest = ("-m", "pytest", "-n", "3", "--dist", "worksteal", "-m", "not proof")
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-n", "3", "--dist", "worksteal", "-m", "not proof")
     measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
     return run(python, *pytest, *measured, "--cov", "--cov-report=term") or run(python, *pytest, PROPERTIES)
 
@@ -125,6 +133,11 @@ def units(python: Path) -> int:
     chosen = "not proof and not part and not hypothesis"
     folders = ("stepsched", "tests/unit", "tests/golden", "tests/api")
     return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *folders)
+
+
+def pythons(python: Path) -> int:
+    """Those unit tests whose outcome may depend on the version, on the oldest and the newest other Python."""
+    return run(python, "-m", "tests.parts.pythons")
 
 
 def wheel(python: Path) -> int:
