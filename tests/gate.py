@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -29,12 +29,15 @@ SECONDS = {
     "tests": 580,
     "pythons": 70,
     "wheel": 10,
+    "reference": 10,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
 MAKING = 100
 """About how many seconds it takes besides to make the environments, the first time."""
 ALL = ("lint", "types", "imports", "tests", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
+ASKED_FOR = ("reference",)
+"""Checks nothing, so it runs only when it is named."""
 GROUPS = {"all": ALL, "quick": QUICK}
 USAGE = f"""\
 stages: {", ".join(SECONDS)}
@@ -42,6 +45,7 @@ stages: {", ".join(SECONDS)}
   python3 tests/gate.py            all of it: {", ".join(ALL)}
   python3 tests/gate.py quick      for in between: {", ".join(QUICK)}
   python3 tests/gate.py lint types only these stages, in this order
+  python3 tests/gate.py reference  renders the reference of all public names into .reference/
 """
 GRACE = 10
 """Seconds that a stage is given to end after Ctrl-C."""
@@ -53,6 +57,8 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+DOCS = ("-e", f"{ROOT}[docs]")
+"""The package with what renders its reference."""
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
@@ -154,7 +160,12 @@ def wheel(python: Path) -> int:
         return run(bare, "-I", "-W", "error", str(script), cwd=folder)
 
 
-def environment(name: str, packages: list[str], *, of: Path | None = None) -> Path:
+def reference(_python: Path) -> int:
+    """Renders the docstrings of all public names as pages of HTML."""
+    return run(environment("docs", DOCS), "-m", "tests.api.reference", ROOT / ".reference")
+
+
+def environment(name: str, packages: Sequence[str], *, of: Path | None = None) -> Path:
     """The Python of a virtual environment that holds the packages.
 
     ``of`` is the interpreter that it is made of; None: the one that runs this.

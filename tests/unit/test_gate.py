@@ -33,7 +33,7 @@ def test_an_unknown_stage_is_refused_with_those_that_exist() -> None:
 
 
 def test_every_stage_is_a_function_with_a_figure() -> None:
-    assert {*gate.ALL, *gate.QUICK} == gate.SECONDS.keys()
+    assert {*gate.ALL, *gate.QUICK, *gate.ASKED_FOR} == gate.SECONDS.keys()
     assert all(callable(getattr(gate, name)) for name in gate.SECONDS)
 
 
