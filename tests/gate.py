@@ -27,7 +27,7 @@ SECONDS = {
     "imports": 1,
     "units": 65,
     "tests": 580,
-    "pythons": 70,
+    "pythons": 80,
     "wheel": 10,
     "reference": 10,
 }
