@@ -14,19 +14,30 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
-SECONDS = {"lint": 1, "types": 15, "imports": 1, "units": 65, "tests": 580, "wheel": 10}
+SECONDS = {
+    "lint": 1,
+    "types": 15,
+    "imports": 1,
+    "units": 65,
+    "tests": 580,
+    "pythons": 80,
+    "wheel": 10,
+    "reference": 10,
+}
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
-MAKING = 60
+MAKING = 100
 """About how many seconds it takes besides to make the environments, the first time."""
-ALL = ("lint", "types", "imports", "tests", "wheel")
+ALL = ("lint", "types", "imports", "tests", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
+ASKED_FOR = ("reference",)
+"""Checks nothing, so it runs only when it is named."""
 GROUPS = {"all": ALL, "quick": QUICK}
 USAGE = f"""\
 stages: {", ".join(SECONDS)}
@@ -34,6 +45,7 @@ stages: {", ".join(SECONDS)}
   python3 tests/gate.py            all of it: {", ".join(ALL)}
   python3 tests/gate.py quick      for in between: {", ".join(QUICK)}
   python3 tests/gate.py lint types only these stages, in this order
+  python3 tests/gate.py reference  renders the reference of all public names into .reference/
 """
 GRACE = 10
 """Seconds that a stage is given to end after Ctrl-C."""
@@ -45,6 +57,8 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+DOCS = ("-e", f"{ROOT}[docs]")
+"""The package with what renders its reference."""
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
@@ -115,7 +129,7 @@ def tests(python: Path) -> int:
     node_environment()
     # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
     # times, which takes twice as long where it is measured what they cover.
-    pytest = ("-m", "pytest", "-n", "3", "--dist", "worksteal", "-m", "not proof")
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-n", "3", "--dist", "worksteal", "-m", "not proof")
     measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
     return run(python, *pytest, *measured, "--cov", "--cov-report=term") or run(python, *pytest, PROPERTIES)
 
@@ -125,6 +139,11 @@ def units(python: Path) -> int:
     chosen = "not proof and not part and not hypothesis"
     folders = ("stepsched", "tests/unit", "tests/golden", "tests/api")
     return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *folders)
+
+
+def pythons(python: Path) -> int:
+    """Those unit tests whose outcome may depend on the version, on the oldest and the newest other Python."""
+    return run(python, "-m", "tests.parts.pythons")
 
 
 def wheel(python: Path) -> int:
@@ -141,7 +160,12 @@ def wheel(python: Path) -> int:
         return run(bare, "-I", "-W", "error", str(script), cwd=folder)
 
 
-def environment(name: str, packages: list[str], *, of: Path | None = None) -> Path:
+def reference(_python: Path) -> int:
+    """Renders the docstrings of all public names as pages of HTML."""
+    return run(environment("docs", DOCS), "-m", "tests.api.reference", ROOT / ".reference")
+
+
+def environment(name: str, packages: Sequence[str], *, of: Path | None = None) -> Path:
     """The Python of a virtual environment that holds the packages.
 
     ``of`` is the interpreter that it is made of; None: the one that runs this.

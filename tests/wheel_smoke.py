@@ -1,13 +1,16 @@
 """Run by the gate against the installed wheel, without extras and far from the checkout."""
 
 from datetime import datetime, timedelta, timezone
-from importlib.metadata import requires, version
+from importlib.metadata import distribution, requires, version
 from importlib.resources import files
 
 import stepsched as ss
 
 assert version("stepsched") == ss.__version__
 assert (files("stepsched") / "py.typed").is_file()
+about = distribution("stepsched")
+assert about.metadata["License-Expression"] == "Apache-2.0"
+assert "Copyright 2026 The stepsched authors" in (about.read_text("licenses/LICENSE") or "")
 for name in ss.__all__:
     getattr(ss, name)
 

@@ -1,4 +1,7 @@
-"""The other Pythons of this machine, and environments for them with what the package needs at run time."""
+"""The other Pythons of this machine, and environments for them with what the package needs at run time.
+
+As a program it runs unit tests on the oldest and the newest of them: ``python -m tests.parts.pythons``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,22 @@ VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """What the package runs on."""
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The version that runs the tests."""
+FOLDERS = ("tests/unit", "tests/api")
+SAME_EVERYWHERE = (
+    "tests/api/test_async_client.py",
+    "tests/api/test_typing.py",
+    "tests/unit/asl",
+    "tests/unit/aws",
+    "tests/unit/eventbridge",
+    "tests/unit/stepfunctions",
+    "tests/unit/test_deploy.py",
+    "tests/unit/test_estimates.py",
+    "tests/unit/test_gate.py",
+    "tests/unit/test_iam.py",
+    "tests/unit/test_iam_machines.py",
+)
+"""Left out on other Pythons: the type checker, the gate, and what computes documents and requests for AWS
+from values. What remains meets the interpreter itself: zones, pydantic, SQLite, threads, event loops."""
 
 
 @lru_cache
@@ -43,9 +62,14 @@ def starts_threads_at_its_end(version: str) -> bool:
     return done.stdout.strip() == "True"
 
 
+def others() -> list[str]:
+    """The versions of this machine besides the one that runs the tests, oldest first."""
+    return [version for version in VERSIONS if version != OWN and interpreter(version)]
+
+
 def another() -> str | None:
     """The newest version besides the one that runs the tests; None where there is none."""
-    return next((version for version in reversed(VERSIONS) if version != OWN and interpreter(version)), None)
+    return next(reversed(others()), None)
 
 
 def environment(version: str) -> Path:
@@ -86,3 +110,22 @@ class _alone:  # noqa: N801 -- reads as a word
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def main() -> int:
+    """Runs the unit tests on the oldest and the newest other version; 0 where there is no other."""
+    found = others()
+    print(f"== besides {OWN}: {', '.join(found) or 'no other Python found, so nothing to run'}", flush=True)
+    for version in dict.fromkeys([*found[:1], *found[-1:]]):
+        python = gate.environment(f"test{version}", ["-e", f"{gate.ROOT}[test]"], of=interpreter(version))
+        print(f"== unit tests on {version}", flush=True)
+        chosen = ("-n", "2", "-m", "not proof and not part and not hypothesis")
+        left_out = [f"--ignore={path}" for path in SAME_EVERYWHERE]
+        code = gate.run(python, "-m", "pytest", *chosen, *FOLDERS, *left_out)
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    gate.end_with(main)

@@ -33,7 +33,7 @@ def test_an_unknown_stage_is_refused_with_those_that_exist() -> None:
 
 
 def test_every_stage_is_a_function_with_a_figure() -> None:
-    assert {*gate.ALL, *gate.QUICK} == gate.SECONDS.keys()
+    assert {*gate.ALL, *gate.QUICK, *gate.ASKED_FOR} == gate.SECONDS.keys()
     assert all(callable(getattr(gate, name)) for name in gate.SECONDS)
 
 
@@ -54,6 +54,38 @@ def test_the_quick_ones_need_no_part() -> None:
     assert "tests/unit/test_jobs.py::" in told.stdout
     assert "tests/unit/asl/test_validators.py" not in told.stdout
     assert "tests/unit/eventbridge/test_faults.py" not in told.stdout
+
+
+SKIPPED = """
+import pytest
+
+@pytest.mark.skipif(True, reason="no such system")
+def test_marked(): ...
+
+def test_called():
+    pytest.skip("no such part")
+
+@pytest.mark.xfail(reason="known")
+def test_known():
+    assert False
+
+def test_runs(): ...
+"""
+
+
+def test_what_is_skipped_has_failed_in_the_gate(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(SKIPPED)
+    pytester.runpytest_inprocess().assert_outcomes(passed=1, skipped=2, xfailed=1)
+    told = pytester.runpytest_inprocess("-p", "tests.no_skips")
+    told.assert_outcomes(passed=1, failed=1, errors=1, xfailed=1)
+    told.stdout.fnmatch_lines_random(["*is skipped*no such system*", "*is skipped*no such part*"])
+
+
+def test_a_file_that_is_skipped_has_failed_in_the_gate(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile('import pytest\npytest.importorskip("no_such_package")')
+    told = pytester.runpytest_inprocess("-p", "tests.no_skips")
+    told.assert_outcomes(errors=1)
+    told.stdout.fnmatch_lines(["*is skipped*no_such_package*"])
 
 
 STAGE = """

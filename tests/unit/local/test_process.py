@@ -117,6 +117,7 @@ class TestAlive:
         home, _, start, rest = worker_name().split("/")
         assert is_alive(f"{home}/{number}/{start}/{rest}") is not True
 
+    @pytest.mark.proof  # needs root, and a system that lets it mount
     @linux
     @pytest.mark.parametrize("hidden", ["2", "4"])
     def test_a_process_that_is_hidden_is_not_taken_for_dead(self, hidden: str) -> None:
