@@ -204,6 +204,8 @@ ss.Corn("0 9 * * ? *")  # attr-defined, operator
 ss.Cron("0 9 * * ? *", "UTC")  # misc, call-arg
 ss.Cron("0 9 * * ? *", tz="UTC")  # call-arg
 ss.Cron("0 9 * * ? *").next_run("2030-01-01")  # arg-type
+for run in ss.Cron("0 9 * * ? *"): print(run)  # misc
+list(ss.Cron("0 9 * * ? *"))  # call-overload
 ss.Rate(5)  # arg-type
 ss.Frequency(fortnights=1)  # call-arg
 ss.Windowed("2030-01-01T00:00")  # call-arg
