@@ -46,10 +46,10 @@ def test_workers_must_be_a_number_of_at_least_1(workers: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "bounds", [{"history": -HOUR}, {"history_limit": -1}], ids=["negative age", "negative number"]
+    "bounds", [{"retention": -HOUR}, {"retention_limit": -1}], ids=["negative age", "negative number"]
 )
 def test_negative_bounds_of_the_history_are_refused(bounds: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="expected retention and retention_limit of at least 0, got "):
         ss.LocalBackend(**bounds)
 
 

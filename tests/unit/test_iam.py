@@ -198,7 +198,7 @@ def test_many_jobs_give_one_sorted_document_whatever_their_order() -> None:
     arguments: dict[str, Any] = {
         "dead_letter_arn": DEAD,
         "kms_key_arn": KEY,
-        "pass_roles": [ROLE, f"{ROLE}-a", ROLE],
+        "task_roles": [ROLE, f"{ROLE}-a", ROLE],
     }
     document = iam.policy_for(jobs, **arguments)
     assert document == iam.policy_for(iter(reversed(jobs)), **arguments)
@@ -233,9 +233,9 @@ def test_the_default_dead_letter_queue_is_allowed_only_where_a_job_falls_back_on
 
 
 def test_no_role_is_passed_where_no_task_runs() -> None:
-    assert "iam:PassRole" not in json.dumps(statements(ss.TopicTarget(TOPIC), pass_roles=[ROLE]))
+    assert "iam:PassRole" not in json.dumps(statements(ss.TopicTarget(TOPIC), task_roles=[ROLE]))
     assert "iam:PassRole" not in json.dumps(statements(ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)))
-    called = statements(ss.ApiTarget("ecs", "runTask", {}), pass_roles=[ROLE])
+    called = statements(ss.ApiTarget("ecs", "runTask", {}), task_roles=[ROLE])
     assert [entry["Action"] for entry in called] == [["ecs:RunTask"], ["iam:PassRole"]]
 
 
@@ -385,7 +385,7 @@ def trust(**arguments: Any) -> Callable[[], object]:
 
 
 def caller(**arguments: Any) -> Callable[[], object]:
-    return lambda: iam.caller_policy(
+    return lambda: iam.client_policy(
         **{"account": ACCOUNT, "region": REGION, "role_arns": [ROLE], **arguments}
     )
 
@@ -405,8 +405,8 @@ def caller(**arguments: Any) -> Callable[[], object]:
             policy(kms_key_arn=KEY.replace("key/", "alias/")), "give the key's own ARN", id="key's alias"
         ),
         pytest.param(policy(kms_key_arn=f"{KEY[:-3]}*"), "malformed", id="keys"),
-        pytest.param(policy(pass_roles=["runner"]), "pass_roles: 'runner' is not the ARN", id="role's name"),
-        pytest.param(policy(pass_roles=[f"{ROLE}*"]), "not the ARN of one role", id="roles"),
+        pytest.param(policy(task_roles=["runner"]), "task_roles: 'runner' is not the ARN", id="role's name"),
+        pytest.param(policy(task_roles=[f"{ROLE}*"]), "not the ARN of one role", id="roles"),
         pytest.param(
             policy(resources={"sqs:PurgeQueue": [QUEUE]}),
             "'sqs:PurgeQueue', which no job calls; the jobs call sqs:purgeQueue",
@@ -447,7 +447,7 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
     [
         pytest.param(policy(jobs=job(ss.TopicTarget(TOPIC))), "jobs is one job", id="one job"),
         pytest.param(policy(jobs=["report"]), "jobs holds a str", id="a name"),
-        pytest.param(policy(pass_roles=ROLE), "pass_roles is text", id="one role"),
+        pytest.param(policy(task_roles=ROLE), "task_roles is text", id="one role"),
         pytest.param(policy(resources={"sqs:purgeQueue": QUEUE}), "is text", id="one resource"),
         pytest.param(caller(groups="billing"), "groups is text", id="one group"),
         pytest.param(caller(role_arns=ROLE), "role_arns is text", id="caller: one role"),
@@ -581,7 +581,7 @@ CALLER = """
 
 
 def test_the_caller_is_allowed_the_verbs_of_the_client_in_its_groups() -> None:
-    full = iam.caller_policy(
+    full = iam.client_policy(
         account=ACCOUNT,
         region=REGION,
         role_arns=[ROLE, ROLE],
@@ -590,7 +590,7 @@ def test_the_caller_is_allowed_the_verbs_of_the_client_in_its_groups() -> None:
         kms_key_arn=KEY,
     )
     assert full == json.loads(CALLER)
-    plain = iam.caller_policy(account=ACCOUNT, region=REGION, role_arns=[ROLE])
+    plain = iam.client_policy(account=ACCOUNT, region=REGION, role_arns=[ROLE])
     assert [entry["Sid"] for entry in plain["Statement"]] == [
         "Schedules",
         "ScheduleGroups",
@@ -651,7 +651,7 @@ def test_the_role_is_made_and_repeating_it_converges(aws: Any) -> None:
 
 def test_arguments_of_the_policy_reach_it(aws: Any) -> None:
     jobs = [job(ss.ApiTarget("ecs", "runTask", {}))]
-    arguments: dict[str, Any] = {"pass_roles": [ROLE], "resources": {"ecs:runTask": [f"{TASK}:1"]}}
+    arguments: dict[str, Any] = {"task_roles": [ROLE], "resources": {"ecs:runTask": [f"{TASK}:1"]}}
     iam.ensure_role("runner", jobs=jobs, **arguments)
     assert stored(aws, "runner")[1] == iam.policy_for(jobs, **arguments)
 
