@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from enum import Enum
 from functools import cache
 from inspect import Signature
 from typing import Annotated, Any
@@ -79,18 +78,6 @@ def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
     if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
         raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
     return length.total_seconds()
-
-
-class StrEnum(str, Enum):
-    """Words that print as they are written on the wire, on every version of Python.
-
-    ``repr`` tells the class and the name as well.
-    """
-
-    __str__ = str.__str__
-
-    def __format__(self, format_spec: str) -> str:
-        return str.__format__(self, format_spec)
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import json
 from datetime import datetime
 from typing import Any
 
+from stepsched.core.enums import StrEnum
 from stepsched.core.errors import InvalidTransitionError
-from stepsched.core.values import StrEnum, Value
+from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
+import re
+from collections.abc import Iterator
 from copy import copy, deepcopy
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 import stepsched as ss
 from stepsched.core import errors
+from stepsched.core.errors import ErrorCode
 
 AT = datetime(2030, 1, 1, 9, tzinfo=timezone.utc)
 
@@ -142,7 +147,7 @@ PARENTS = {
 DEFINED = {
     name: value
     for name, value in vars(errors).items()
-    if inspect.isclass(value) and value.__module__ == errors.__name__
+    if inspect.isclass(value) and value.__module__ == errors.__name__ and issubclass(value, Exception)
 }
 
 
@@ -214,3 +219,75 @@ def test_a_report_of_many_failures_is_short_and_holds_them_all() -> None:
     assert len(str(error).splitlines()) == 12
     assert str(error).endswith("and 15 more, in .failures")
     assert error.failures == failures
+
+
+# -- codes -------------------------------------------------------------------------------------------------
+
+PACKAGE = Path(ss.__file__).parent
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+
+
+def meanings() -> dict[str, str]:
+    """What the docstring under each member of ``ErrorCode`` says."""
+    module = ast.parse((PACKAGE / "core" / "errors.py").read_text(encoding="utf-8"))
+    (body,) = (
+        node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == "ErrorCode"
+    )
+    found = {}
+    for member, text in zip(body[1::2], body[2::2], strict=True):
+        assert isinstance(member, ast.Assign)
+        assert isinstance(member.targets[0], ast.Name)
+        assert isinstance(text, ast.Expr)
+        assert isinstance(text.value, ast.Constant)
+        found[member.targets[0].id] = " ".join(str(text.value.value).split()).replace("``", "`")
+    return found
+
+
+def test_every_code_has_a_meaning_and_they_are_sorted() -> None:
+    assert list(meanings()) == [code.name for code in ErrorCode] == sorted(code.name for code in ErrorCode)
+
+
+def test_the_documentation_lists_every_code_with_its_meaning() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(rows) == meanings()
+    assert len(rows) == len(ErrorCode)
+
+
+def test_the_documentation_lists_every_error() -> None:
+    named = set(re.findall(r"^\| `(?:errors\.)?(\w+Error)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named == set(DEFINED) - {"StepschedError", "ScheduleWarning"}
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=str)
+def test_a_code_is_its_word(code: ErrorCode) -> None:
+    assert code == code.name
+    assert f"{code}" == str(code) == code.name
+    error = ss.BackendError("sqlite", "open", code)
+    assert error.code == code.name
+    assert str(error) == f"sqlite open failed with {code.name}"
+    assert pickle.loads(pickle.dumps(error)).code == code.name
+
+
+def literals() -> Iterator[tuple[str, int, str]]:
+    """The text in the package that is one of our codes, outside of the definition."""
+    words = set(ErrorCode)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path == PACKAGE / "core" / "errors.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in words:
+                yield path.relative_to(PACKAGE).as_posix(), node.lineno, str(node.value)
+
+
+def test_no_code_of_ours_is_written_as_text() -> None:
+    assert [each for each in literals() if each[0].partition("/")[0] != "asl"] == []  # FULL is a jitter there
+
+
+def test_an_error_of_ours_is_given_no_code_as_text() -> None:
+    """So that a new one cannot stand outside of ``ErrorCode``."""
+    names = {name for name, error in DEFINED.items() if issubclass(error, ss.BackendError)}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                texts = [each for each in node.args[2:3] if isinstance(each, ast.Constant)]
+                assert texts == [], f"{path}:{node.lineno}"

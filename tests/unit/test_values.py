@@ -18,7 +18,8 @@ from pydantic_core import PydanticSerializationError
 
 import stepsched
 import stepsched as ss
-from stepsched.core.values import StrEnum, Value, seconds_of
+from stepsched.core.enums import StrEnum
+from stepsched.core.values import Value, seconds_of
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 VALUES = [

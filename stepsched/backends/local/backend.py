@@ -31,6 +31,7 @@ from stepsched.core.clock import Clock, PlayableClock, SystemClock
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
+    ErrorCode,
     InvalidScheduleError,
     InvalidTransitionError,
     JobExistsError,
@@ -258,7 +259,7 @@ class LocalBackend(Backend):
                     raise row.error()
                 record = self._record(row)
             except BackendError as error:
-                if error.code != "UNREADABLE":
+                if error.code != ErrorCode.UNREADABLE:
                     raise
                 _log.error("job %s is left out of the list: %s", row.name, error)
                 continue
@@ -635,7 +636,7 @@ def _readable(name: str, document: str) -> Job:
         return read(document)
     except ValidationError as error:
         detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
-        raise BackendError("sqlite", "read job", "UNREADABLE", detail=detail) from error
+        raise BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail) from error
 
 
 def _copy(job: Job) -> Job:

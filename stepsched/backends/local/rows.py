@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from stepsched.core.errors import BackendError, InvalidScheduleError
+from stepsched.core.errors import BackendError, ErrorCode, InvalidScheduleError
 from stepsched.jobs import STILL_RAN, JobStatus, Run, RunStatus, Trigger
 from stepsched.schedules.zones import load_zone
 
@@ -90,7 +90,7 @@ class DamagedRow(NamedTuple):
     def error(self) -> BackendError:
         """What a verb says of it."""
         detail = f"the row of job {self.name!r} is damaged ({self.reason}); cancel({self.name!r}) removes it"
-        return BackendError("sqlite", "read job", "UNREADABLE", detail=detail)
+        return BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail)
 
 
 def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | DamagedRow:

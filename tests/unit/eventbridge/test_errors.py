@@ -111,7 +111,7 @@ def test_a_refused_expression_is_an_invalid_schedule(message: str, expression: s
 def test_an_answer_without_anything_is_an_error_all_the_same() -> None:
     error = left(sdk.ClientError({}, "CreateSchedule"))
     assert isinstance(error, ss.BackendError)
-    assert (error.code, error.request_id, error.detail) == ("Unknown", None, "")
+    assert (error.code, error.request_id, error.detail) == ("UNKNOWN", None, "")
 
 
 def test_every_error_of_the_services_model_has_its_class() -> None:

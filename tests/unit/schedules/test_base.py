@@ -518,9 +518,7 @@ def test_no_instant_stays_none() -> None:
 
 @every_kind
 def test_a_schedule_is_not_iterated_but_says_what_is(schedule: Any) -> None:
-    with pytest.raises(
-        TypeError, match=r"cannot be iterated; use schedule\.upcoming\(5\)"
-    ):
+    with pytest.raises(TypeError, match=r"cannot be iterated; use schedule\.upcoming\(5\)"):
         list(schedule)
 
 
