@@ -32,6 +32,29 @@ from typing import Any
 
 from stepsched.core.enums import StrEnum
 
+__all__ = [
+    "AccessDeniedError",
+    "BackendError",
+    "BackendUnavailableError",
+    "BulkError",
+    "ConflictError",
+    "DefinitionError",
+    "ErrorCode",
+    "HandlerError",
+    "InvalidScheduleError",
+    "InvalidTransitionError",
+    "JobExistsError",
+    "JobFileError",
+    "JobNotFoundError",
+    "RenderError",
+    "RunNotFoundError",
+    "ScheduleWarning",
+    "StepschedError",
+    "ThrottledError",
+    "UnsupportedError",
+    "WaitTimeoutError",
+]
+
 
 class StepschedError(Exception):
     """The root: catch it to catch everything that stepsched raises on purpose."""
@@ -380,3 +403,7 @@ class ThrottledError(BackendError):
 
 class BackendUnavailableError(BackendError):
     """The backend cannot be reached, or is busy for longer than is reasonable to wait."""
+
+
+def __dir__() -> list[str]:
+    return __all__

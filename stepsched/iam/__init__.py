@@ -21,3 +21,7 @@ __all__ = [
     "policy_for",
     "trust_policy",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,7 +10,8 @@ from typing_extensions import assert_never
 
 from stepsched.aws.arns import ARN, checked_arn
 from stepsched.iam.actions import BY_PATH, TARGET_ACTIONS, iam_actions
-from stepsched.jobs import Job, is_name
+from stepsched.jobs import Job
+from stepsched.jobs.job import is_name
 from stepsched.targets import (
     ApiTarget,
     BatchTarget,

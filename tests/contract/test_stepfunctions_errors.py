@@ -134,9 +134,9 @@ def test_no_permission_says_what_is_not_allowed(stack: Stack, code: str) -> None
     backend = ss.StepFunctionsBackend(
         state_machine_arn=stack.machine_arn, table_name="jobs", session=denied, clock=stack.clock
     )
-    with pytest.raises(ss.AccessDeniedError, match="not authorized to perform: DescribeTable"):
+    with pytest.raises(ss.errors.AccessDeniedError, match="not authorized to perform: DescribeTable"):
         ss.SchedulerClient(backend).create(job(stack))
-    with pytest.raises(ss.AccessDeniedError, match="DescribeStacks"):
+    with pytest.raises(ss.errors.AccessDeniedError, match="DescribeStacks"):
         ss.SchedulerClient.from_stack("stack", session=denied)
 
 

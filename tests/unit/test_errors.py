@@ -54,13 +54,13 @@ ERRORS = [
         id="JobExistsError",
     ),
     pytest.param(
-        ss.RunNotFoundError("nightly", 7),
+        ss.errors.RunNotFoundError("nightly", 7),
         "run 7 of job 'nightly' is not known: its retention is over, or it is another backend's; "
         "client.runs('nightly') shows those that are known",
         id="RunNotFoundError",
     ),
     pytest.param(
-        ss.WaitTimeoutError("nightly", 7, "running", 2.5),
+        ss.errors.WaitTimeoutError("nightly", 7, "running", 2.5),
         "run 7 of job 'nightly' is still running after 2.5 s; it goes on, and can be waited for again",
         id="WaitTimeoutError",
     ),
@@ -76,17 +76,17 @@ ERRORS = [
         id="ConflictError",
     ),
     pytest.param(
-        ss.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
+        ss.errors.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
         "this is no definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
         id="DefinitionError",
     ),
     pytest.param(
-        ss.JobFileError("jobs.json", "it holds no job"),
+        ss.errors.JobFileError("jobs.json", "it holds no job"),
         "cannot load jobs from jobs.json: it holds no job",
         id="JobFileError",
     ),
     pytest.param(
-        ss.HandlerError("nightly", AT),
+        ss.errors.HandlerError("nightly", AT),
         "the run of job 'nightly' for 2030-01-01T09:00:00+00:00 failed",
         id="HandlerError",
     ),
@@ -101,22 +101,22 @@ ERRORS = [
         id="BackendError with everything",
     ),
     pytest.param(
-        ss.AccessDeniedError("scheduler", "GetSchedule", "AccessDenied", "r-1"),
+        ss.errors.AccessDeniedError("scheduler", "GetSchedule", "AccessDenied", "r-1"),
         "scheduler GetSchedule failed with AccessDenied (request r-1)",
         id="AccessDeniedError",
     ),
     pytest.param(
-        ss.ThrottledError("scheduler", "GetSchedule", "Throttling", retry_after=timedelta(seconds=2)),
+        ss.errors.ThrottledError("scheduler", "GetSchedule", "Throttling", retry_after=timedelta(seconds=2)),
         "scheduler GetSchedule failed with Throttling; trying again may help",
         id="ThrottledError",
     ),
     pytest.param(
-        ss.BackendUnavailableError("sqlite", "read", "BUSY", retryable=True, detail="wait"),
+        ss.errors.BackendUnavailableError("sqlite", "read", "BUSY", retryable=True, detail="wait"),
         "sqlite read failed with BUSY: wait; trying again may help",
         id="BackendUnavailableError",
     ),
     pytest.param(
-        ss.BulkError({"nightly": ss.JobNotFoundError("nightly")}, 3),
+        ss.errors.BulkError({"nightly": ss.JobNotFoundError("nightly")}, 3),
         "1 of 4 failed:\n  nightly: no job is named 'nightly'; client.list() shows those that exist",
         id="BulkError",
     ),
@@ -188,8 +188,8 @@ def test_every_error_hangs_at_its_place_in_the_tree(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(DEFINED))
 def test_every_error_is_drawn_in_the_module_and_exported(name: str) -> None:
-    assert getattr(ss, name) is DEFINED[name]
-    assert name in ss.__all__
+    assert getattr(ss.errors, name) is DEFINED[name]
+    assert name in ss.errors.__all__
     if name != "ScheduleWarning":
         assert errors.__doc__ is not None
         assert f" {name}" in f" {errors.__doc__}".replace("\n", " ")
@@ -201,21 +201,21 @@ def test_one_except_catches_everything_that_is_raised_on_purpose() -> None:
 
 
 def test_throttling_may_be_tried_again_unless_said_otherwise() -> None:
-    assert ss.ThrottledError("s", "o", "c").retryable
-    assert ss.ThrottledError("s", "o", "c").retry_after is None
-    assert not ss.AccessDeniedError("s", "o", "c").retryable
+    assert ss.errors.ThrottledError("s", "o", "c").retryable
+    assert ss.errors.ThrottledError("s", "o", "c").retry_after is None
+    assert not ss.errors.AccessDeniedError("s", "o", "c").retryable
 
 
 def test_the_handler_s_own_exception_is_the_cause() -> None:
     cause = KeyError("format")
-    with pytest.raises(ss.HandlerError) as caught:
-        raise ss.HandlerError("nightly", AT) from cause
+    with pytest.raises(ss.errors.HandlerError) as caught:
+        raise ss.errors.HandlerError("nightly", AT) from cause
     assert caught.value.__cause__ is cause
 
 
 def test_a_report_of_many_failures_is_short_and_holds_them_all() -> None:
     failures = {f"job-{number}": ss.JobNotFoundError(f"job-{number}") for number in range(25)}
-    error = ss.BulkError(failures, 0)
+    error = ss.errors.BulkError(failures, 0)
     assert len(str(error).splitlines()) == 12
     assert str(error).endswith("and 15 more, in .failures")
     assert error.failures == failures

@@ -100,42 +100,42 @@ TARGETS = [
     pytest.param(ss.TopicTarget(TOPIC), [allow("SnsPublish", "sns:Publish", TOPIC)], id="topic"),
     pytest.param(ss.EventBusTarget(BUS), [allow("EventsPutEvents", "events:PutEvents", BUS)], id="bus"),
     pytest.param(
-        ss.KinesisTarget(STREAM, partition_key="p"),
+        ss.targets.KinesisTarget(STREAM, partition_key="p"),
         [allow("KinesisPutRecord", "kinesis:PutRecord", STREAM)],
         id="kinesis",
     ),
     pytest.param(
-        ss.FirehoseTarget(DELIVERY),
+        ss.targets.FirehoseTarget(DELIVERY),
         [allow("FirehosePutRecord", "firehose:PutRecord", DELIVERY)],
         id="firehose",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:*", condition=ON_CLUSTER)],
         id="ecs, latest revision",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:3", condition=ON_CLUSTER), TASK_TAGS],
         id="ecs, one revision, tags",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", propagate_tags=True),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", propagate_tags=True),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:3", condition=ON_CLUSTER), TASK_TAGS],
         id="ecs, propagated tags",
     ),
     pytest.param(
-        ss.CodeBuildTarget(PROJECT),
+        ss.targets.CodeBuildTarget(PROJECT),
         [allow("CodebuildStartBuild", "codebuild:StartBuild", PROJECT)],
         id="code build",
     ),
     pytest.param(
-        ss.CodePipelineTarget(PIPELINE),
+        ss.targets.CodePipelineTarget(PIPELINE),
         [allow("CodepipelineStartPipelineExecution", "codepipeline:StartPipelineExecution", PIPELINE)],
         id="code pipeline",
     ),
     pytest.param(
-        ss.SageMakerPipelineTarget(TRAINING),
+        ss.targets.SageMakerPipelineTarget(TRAINING),
         [allow("SagemakerStartPipelineExecution", "sagemaker:StartPipelineExecution", TRAINING)],
         id="sagemaker pipeline",
     ),
@@ -155,17 +155,17 @@ TARGETS = [
         id="call",
     ),
     pytest.param(
-        ss.TemplateTarget(INSPECTION),
+        ss.targets.TemplateTarget(INSPECTION),
         [allow("InspectorStartAssessmentRun", "inspector:StartAssessmentRun", "*")],
         id="template, inspector",
     ),
     pytest.param(
-        ss.TemplateTarget(f"{MACHINE}:live"),
+        ss.targets.TemplateTarget(f"{MACHINE}:live"),
         [allow("StatesStartExecution", "states:StartExecution", MACHINE)],
         id="template, state machine alias",
     ),
     pytest.param(
-        ss.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
+        ss.targets.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
         [allow("SqsPurgeQueue", "sqs:PurgeQueue", "*")],
         id="template, any call",
     ),
@@ -191,9 +191,12 @@ def test_many_jobs_give_one_sorted_document_whatever_their_order() -> None:
         job(ss.QueueTarget(QUEUE), "a", dead_letter=ss.QueueTarget(f"{QUEUE}-dead")),
         job(ss.QueueTarget(QUEUE), "b"),
         job(ss.LambdaTarget(LAMBDA), "c"),
-        job(ss.EcsTaskTarget(f"{CLUSTER}2", task_definition_arn=f"{TASK}:1", ecs_managed_tags=True), "d"),
-        job(ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), "e"),
-        job(ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:2"), "f"),
+        job(
+            ss.targets.EcsTaskTarget(f"{CLUSTER}2", task_definition_arn=f"{TASK}:1", ecs_managed_tags=True),
+            "d",
+        ),
+        job(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), "e"),
+        job(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:2"), "f"),
     ]
     arguments: dict[str, Any] = {
         "dead_letter_arn": DEAD,
@@ -234,7 +237,9 @@ def test_the_default_dead_letter_queue_is_allowed_only_where_a_job_falls_back_on
 
 def test_no_role_is_passed_where_no_task_runs() -> None:
     assert "iam:PassRole" not in json.dumps(statements(ss.TopicTarget(TOPIC), task_roles=[ROLE]))
-    assert "iam:PassRole" not in json.dumps(statements(ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)))
+    assert "iam:PassRole" not in json.dumps(
+        statements(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK))
+    )
     called = statements(ss.ApiTarget("ecs", "runTask", {}), task_roles=[ROLE])
     assert [entry["Action"] for entry in called] == [["ecs:RunTask"], ["iam:PassRole"]]
 
@@ -242,7 +247,7 @@ def test_no_role_is_passed_where_no_task_runs() -> None:
 def test_no_typed_target_is_allowed_on_everything() -> None:
     for parameter in TARGETS:
         target = cast(ss.Target, parameter.values[0])
-        if not isinstance(target, (ss.ApiTarget, ss.TemplateTarget)):
+        if not isinstance(target, (ss.ApiTarget, ss.targets.TemplateTarget)):
             assert all("*" not in entry["Resource"] for entry in statements(target))
 
 
@@ -301,7 +306,7 @@ def test_a_call_acts_on_the_resources_that_are_given_for_it() -> None:
         ss.ApiTarget("dynamodb", "putItem", {}),
         ss.ApiTarget("dynamodb", "deleteItem", {}),
         ss.ApiTarget("s3", "copyObject", {}),
-        ss.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
+        ss.targets.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
         resources={
             "dynamodb:putItem": [table, f"{table}2", table],
             "s3:copyObject": ["arn:aws:s3:::shop/*"],
@@ -336,13 +341,17 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
             id="parallel",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:ecs:{AGAIN}:cluster/main"), "EcsTaskTarget", id="template, ecs"
+            ss.targets.TemplateTarget(f"arn:aws:ecs:{AGAIN}:cluster/main"),
+            "EcsTaskTarget",
+            id="template, ecs",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:sqs:{AGAIN}:*"), "more than one resource", id="template, pattern"
+            ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:*"),
+            "more than one resource",
+            id="template, pattern",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:sqs:{AGAIN}:${{aws:username}}"),
+            ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:${{aws:username}}"),
             "more than one resource",
             id="template, variable",
         ),
@@ -728,10 +737,10 @@ def answering(code: str, status: int, service: str = "iam", operation: str = "Ge
 @pytest.mark.parametrize(
     ("code", "status", "kind", "retryable"),
     [
-        pytest.param("AccessDenied", 403, ss.AccessDeniedError, False, id="denied"),
-        pytest.param("InvalidClientTokenId", 403, ss.AccessDeniedError, False, id="wrong key"),
-        pytest.param("Throttling", 400, ss.ThrottledError, True, id="throttled"),
-        pytest.param("ServiceFailure", 500, ss.BackendUnavailableError, True, id="failure"),
+        pytest.param("AccessDenied", 403, ss.errors.AccessDeniedError, False, id="denied"),
+        pytest.param("InvalidClientTokenId", 403, ss.errors.AccessDeniedError, False, id="wrong key"),
+        pytest.param("Throttling", 400, ss.errors.ThrottledError, True, id="throttled"),
+        pytest.param("ServiceFailure", 500, ss.errors.BackendUnavailableError, True, id="failure"),
         pytest.param("ConcurrentModification", 409, ss.BackendError, True, id="at the same time"),
         pytest.param("LimitExceeded", 409, ss.BackendError, False, id="quota"),
     ],
@@ -780,11 +789,11 @@ def test_no_connection_and_no_credentials_are_told_apart(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     jobs = [job(ss.TopicTarget(TOPIC))]
     nowhere = "http://127.0.0.1:9"
-    with pytest.raises(ss.AccessDeniedError, match="AWS_PROFILE") as denied:
+    with pytest.raises(ss.errors.AccessDeniedError, match="AWS_PROFILE") as denied:
         iam.ensure_role("runner", jobs=jobs, session=boto3.Session(region_name=REGION), endpoint_url=nowhere)
     assert (denied.value.code, denied.value.retryable) == ("NoCredentialsError", False)
     session = boto3.Session("testing", "testing", region_name=REGION)
-    with pytest.raises(ss.BackendUnavailableError) as caught:
+    with pytest.raises(ss.errors.BackendUnavailableError) as caught:
         iam.ensure_role("runner", jobs=jobs, session=session, endpoint_url=nowhere)
     assert (caught.value.service, caught.value.operation) == ("sts", "GetCallerIdentity")
     assert (caught.value.code, caught.value.retryable) == ("EndpointConnectionError", True)

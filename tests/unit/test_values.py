@@ -262,7 +262,7 @@ def _enums() -> Iterator[type[Enum]]:
 
 
 def test_the_package_has_enums_to_look_at() -> None:
-    assert {ss.JobStatus, ss.Overlap, ss.EventKind, ss.Metric} <= set(_enums())
+    assert {ss.JobStatus, ss.Overlap, ss.jobs.EventKind, ss.eventbridge.Metric} <= set(_enums())
 
 
 @pytest.mark.parametrize("enum", list(_enums()), ids=lambda each: each.__name__)

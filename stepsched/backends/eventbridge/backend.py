@@ -43,18 +43,9 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
-from stepsched.jobs import (
-    Job,
-    JobRecord,
-    JobStatus,
-    JobVersion,
-    Run,
-    RunStatus,
-    Trigger,
-    checked_name,
-    is_name,
-    status_after,
-)
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
+from stepsched.jobs.job import checked_name, is_name
+from stepsched.jobs.records import status_after
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")

@@ -39,8 +39,9 @@ from stepsched.core.errors import (
     StepschedError,
 )
 from stepsched.core.values import seconds_of
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
+from stepsched.jobs.records import status_after
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _log = logging.getLogger("stepsched.local")

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel
 
 from stepsched.core.errors import BackendError, ErrorCode, InvalidScheduleError
-from stepsched.jobs import STILL_RAN, JobStatus, Run, RunStatus, Trigger
+from stepsched.jobs import JobStatus, Run, RunStatus, Trigger
+from stepsched.jobs.records import STILL_RAN
 from stepsched.schedules.zones import load_zone
 
 Made = TypeVar("Made", bound=BaseModel)

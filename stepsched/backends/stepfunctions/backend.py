@@ -33,18 +33,9 @@ from stepsched.core.errors import (
     UnsupportedError,
 )
 from stepsched.core.payloads import to_json
-from stepsched.jobs import (
-    Job,
-    JobRecord,
-    JobStatus,
-    JobVersion,
-    Repair,
-    Run,
-    RunStatus,
-    Trigger,
-    is_name,
-    status_after,
-)
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
+from stepsched.jobs.job import is_name
+from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import INDEX
 from stepsched.schedules import Rate

@@ -345,7 +345,7 @@ class FailingStore(Store):
     def transaction(self, operation: str) -> AbstractContextManager[None]:
         if operation == "turn" and self.broken.is_set():
             self.failures += 1
-            raise ss.BackendUnavailableError("sqlite", operation, "IOERR", retryable=True)
+            raise ss.errors.BackendUnavailableError("sqlite", operation, "IOERR", retryable=True)
         return super().transaction(operation)
 
 
