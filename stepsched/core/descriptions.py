@@ -46,8 +46,10 @@ def _own_texts(owner: type) -> dict[str, FieldText]:
     found = dict[str, FieldText]()
     for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
-                found[name] = FieldText(ast.unparse(_Plain().visit(annotation)), _text(after))
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation) if name[0] != "_":
+                kind = ast.unparse(_Plain().visit(annotation))
+                if not kind.startswith("ClassVar"):
+                    found[name] = FieldText(kind, _text(after))
     return found
 
 

@@ -7,7 +7,7 @@ import json
 import pydoc
 import subprocess
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
@@ -44,6 +44,9 @@ class Derived(Base, frozen=True):
     third: str | None = Field(default=None, description="Its own words.")
     """The third."""
     bare: int = 0
+    shared: ClassVar[int] = 1
+    """Not a field."""
+    _hidden: int = 0
 
 
 def helped(thing: object) -> str:
