@@ -26,7 +26,8 @@ from stepsched.core.errors import (
 )
 from stepsched.core.values import seconds_of
 from stepsched.display.progress import told
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, is_name
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.jobs.job import is_name
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
     from stepsched.jobs.plans import Plan

@@ -71,3 +71,7 @@ __all__ = [
     "sdk_integration",
     "variable",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

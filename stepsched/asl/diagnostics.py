@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stepsched.core.values import StrEnum, Value
+from stepsched.core.enums import StrEnum
+from stepsched.core.values import Value
 
 
 class Severity(StrEnum):

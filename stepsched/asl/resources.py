@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from stepsched.core.values import StrEnum
+from stepsched.core.enums import StrEnum
 
 
 class Pattern(StrEnum):

@@ -12,6 +12,7 @@ from stepsched.core.errors import (
     AccessDeniedError,
     BackendError,
     BackendUnavailableError,
+    ErrorCode,
     InvalidScheduleError,
     ThrottledError,
 )
@@ -65,7 +66,9 @@ class Closed:
 
 def closed(service: str, operation: str) -> BackendError:
     """What a backend answers once it has been closed."""
-    return BackendError(service, operation, "CLOSED", detail="the backend has been closed; make a new one")
+    return BackendError(
+        service, operation, ErrorCode.CLOSED, detail="the backend has been closed; make a new one"
+    )
 
 
 _URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
@@ -110,7 +113,7 @@ def mapped(service: str, operation: str) -> Iterator[None]:
 
 def _of_answer(service: str, operation: str, response: Any) -> Exception:
     error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
-    code, words = str(error.get("Code") or "Unknown"), str(error.get("Message") or "")
+    code, words = str(error.get("Code") or ErrorCode.UNKNOWN), str(error.get("Message") or "")
     status, request = meta.get("HTTPStatusCode", 0), meta.get("RequestId")
     expression = re.search(r"Invalid Schedule Expression (.*?)\.?$", words, re.DOTALL)
     if code == "ValidationException" and expression is not None:

@@ -1,1 +1,32 @@
-"""*Where* jobs live and fire: ``base`` is the port, every other module an adapter behind it."""
+"""*Where* jobs live and fire: ``base`` is the port, every other module an adapter behind it.
+
+Whoever writes a backend implements :class:`Backend`. :mod:`stepsched.testing.contract` is the suite of tests
+that proves it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stepsched.core.lazy import loader
+
+if TYPE_CHECKING:
+    from stepsched.backends.base import Backend, JobQuery, RunQuery
+    from stepsched.core.clock import Clock
+    from stepsched.jobs.events import Listener
+
+__all__ = ["Backend", "Clock", "JobQuery", "Listener", "RunQuery"]
+
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "stepsched.backends.base": ("Backend", "JobQuery", "RunQuery"),
+            "stepsched.core.clock": ("Clock",),
+            "stepsched.jobs.events": ("Listener",),
+        },
+    )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,6 +14,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+__all__ = [
+    "ATTEMPT_NUMBER",
+    "ATTRIBUTES",
+    "EXECUTION_ID",
+    "SCHEDULED_TIME",
+    "SCHEDULE_ARN",
+    "ContextText",
+]
 LOOK_ALIKE = r"(?i)<aws\.scheduler\."
 """What the service might take for an attribute."""
 JSON_KEY = "$context"
@@ -150,3 +158,7 @@ def _joined(left: str, right: str) -> ContextText:
         plain = right if isinstance(left, ContextText) else left
         raise ValueError(f"{plain!r} makes what looks like a context attribute; join the constants")
     return ContextText(text)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -30,6 +30,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from stepsched.core.enums import StrEnum
+
+__all__ = [
+    "AccessDeniedError",
+    "BackendError",
+    "BackendUnavailableError",
+    "BulkError",
+    "ConflictError",
+    "DefinitionError",
+    "ErrorCode",
+    "HandlerError",
+    "InvalidScheduleError",
+    "InvalidTransitionError",
+    "JobExistsError",
+    "JobFileError",
+    "JobNotFoundError",
+    "RenderError",
+    "RunNotFoundError",
+    "ScheduleWarning",
+    "StepschedError",
+    "ThrottledError",
+    "UnsupportedError",
+    "WaitTimeoutError",
+]
+
 
 class StepschedError(Exception):
     """The root: catch it to catch everything that stepsched raises on purpose."""
@@ -260,13 +285,71 @@ class HandlerError(StepschedError):
         return f"the run of job {self.job!r} for {self.scheduled_for.isoformat()} failed"
 
 
+class ErrorCode(StrEnum):
+    """The values of :attr:`BackendError.code` that stepsched itself gives.
+
+    Any other value is the code of an AWS service as it came, such as ``"ValidationException"``, or the name
+    of an exception class of the AWS SDK or of ``sqlite3``. A member equals its word: ``error.code ==
+    "BUSY"``.
+    """
+
+    AMBIGUOUS = "AMBIGUOUS"
+    """Jobs of this name are stored in several groups; name the group."""
+    AUTH = "AUTH"
+    """SQLite is not authorised to open the file."""
+    BUSY = "BUSY"
+    """Another process holds the SQLite file for longer than is reasonable to wait; try again."""
+    CANTOPEN = "CANTOPEN"
+    """The SQLite file cannot be opened; its folder may be missing."""
+    CLOSED = "CLOSED"
+    """The backend has been closed; make another one."""
+    CORRUPT = "CORRUPT"
+    """The SQLite file is damaged; restore a copy."""
+    FOREIGN = "FOREIGN"
+    """The SQLite file belongs to another program; choose another file."""
+    FORKED = "FORKED"
+    """The backend keeps its jobs in memory, or was in use, and belongs to the parent of this process."""
+    FULL = "FULL"
+    """The disk is full; what is recorded stays."""
+    IOERR = "IOERR"
+    """The disk refuses to read or write; what is recorded stays."""
+    LOCKED = "LOCKED"
+    """Another connection holds a table of the SQLite file; try again."""
+    NOTADB = "NOTADB"
+    """The file is not an SQLite database; choose another file."""
+    NO_OUTPUT = "NO_OUTPUT"
+    """The CloudFormation stack lacks an output that names the table or the state machine."""
+    NO_RUNNER = "NO_RUNNER"
+    """The state machine is not the runner of ``stepsched.deploy.template``."""
+    NO_STACK = "NO_STACK"
+    """There is no CloudFormation stack of this name in the Region."""
+    OTHER_TABLE = "OTHER_TABLE"
+    """The state machine runs the jobs of another table than the backend was given."""
+    PERM = "PERM"
+    """The operating system denies access to the SQLite file."""
+    READONLY = "READONLY"
+    """The SQLite file cannot be written."""
+    REPLACED = "REPLACED"
+    """The SQLite file was deleted or replaced while it was open."""
+    UNKNOWN = "UNKNOWN"
+    """An AWS service answered with an error and gave no code."""
+    UNREADABLE = "UNREADABLE"
+    """The stored job cannot be read: a later version or another program has written it."""
+    UNREADABLE_ANSWER = "UNREADABLE_ANSWER"
+    """The answer of the service cannot be read, as where a proxy has sent it; try again."""
+    VERSION = "VERSION"
+    """A later version of stepsched made the SQLite file; install a newer one."""
+    WRONG_SHAPE = "WRONG_SHAPE"
+    """The keys of the DynamoDB table are not those of a table of jobs."""
+
+
 class BackendError(StepschedError):
     """The place where jobs live answered with an error.
 
     Attributes:
         service: Who answered, such as ``"sqlite"`` or ``"scheduler"``.
         operation: What was asked of it.
-        code: Its error code.
+        code: Its error code: a member of :class:`ErrorCode`, or the code of the service as it came.
         request_id: Its identifier of the request, or None.
         retryable: Whether the same call may succeed later.
         detail: Its own words.
@@ -320,3 +403,7 @@ class ThrottledError(BackendError):
 
 class BackendUnavailableError(BackendError):
     """The backend cannot be reached, or is busy for longer than is reasonable to wait."""
+
+
+def __dir__() -> list[str]:
+    return __all__

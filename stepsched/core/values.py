@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from enum import Enum
 from functools import cache
-from inspect import Signature
-from typing import Annotated, Any
+from inspect import Signature, cleandoc, isfunction
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -23,6 +22,12 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import Self
 
 from stepsched.core.context import revive
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic._internal._model_construction import ModelMetaclass as _Metaclass
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 
 def _read_duration(value: Any) -> Any:
@@ -81,18 +86,6 @@ def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
     return length.total_seconds()
 
 
-class StrEnum(str, Enum):
-    """Words that print as they are written on the wire, on every version of Python.
-
-    ``repr`` tells the class and the name as well.
-    """
-
-    __str__ = str.__str__
-
-    def __format__(self, format_spec: str) -> str:
-        return str.__format__(self, format_spec)
-
-
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
     """A Ctrl-C, or the ``sys.exit`` of a signal handler, may come while pydantic calls a serializer of ours.
@@ -111,16 +104,58 @@ def _interrupts_kept() -> Iterator[None]:
 
 
 class _SignatureOnDemand:
-    """Builds a class when its signature is asked for, as ``help`` and a notebook do."""
+    """Works a class's signature out when it is asked for, as ``help`` and a notebook do. The types of its
+    fields are shown as they are written, without what validates them."""
+
+    def __init__(self, full: Any = None) -> None:
+        self.full = full
+        """pydantic's own descriptor; None as long as the class is not built."""
 
     def __get__(self, instance: object, owner: type[BaseModel]) -> Signature:
-        owner.model_rebuild()
-        signature = owner.__signature__
-        assert isinstance(signature, Signature)
-        return signature
+        if self.full is None:
+            owner.model_rebuild()
+            return owner.__signature__
+        from stepsched.core.descriptions import field_texts
+
+        signature: Signature = self.full.__get__(instance, owner)
+        texts = field_texts(owner)
+        parameters = [
+            each.replace(annotation=texts[each.name].type) if each.name in texts else each
+            for each in signature.parameters.values()
+        ]
+        return signature.replace(parameters=parameters)
 
 
-class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
+_SHOWN = frozenset(
+    ("model_dump", "model_dump_json", "model_json_schema", "model_validate", "model_validate_json")
+)
+"""What ``help`` and completion show of pydantic; all the rest works as ever."""
+
+if not TYPE_CHECKING:  # for type checkers it is pydantic's
+
+    class _Metaclass(type(BaseModel)):
+        """Has ``help`` and completion show what our classes define, and none of pydantic's machinery."""
+
+        @property
+        def __doc__(cls) -> str | None:
+            from stepsched.core.descriptions import described
+
+            text = vars(cls).get("__doc__")
+            return None if text is None else described(cls, text)
+
+        def __dir__(cls) -> list[str]:
+            machinery = {*dir(BaseModel)} - {*dir(object)}
+            ours = {
+                name
+                for owner in cls.__mro__
+                if owner.__module__.partition(".")[0] not in ("pydantic", "builtins", "abc")
+                for name, value in vars(owner).items()
+                if not name.startswith("_") or (name.endswith("__") and isfunction(value))
+            }
+            return sorted((ours - machinery) | _SHOWN)
+
+
+class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=_Metaclass):
     """A frozen, validated value, whose validator is built when it is first used.
 
     ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
@@ -132,6 +167,31 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
         if not cls.__pydantic_complete__:
             cls.__signature__ = _SignatureOnDemand()  # type: ignore[assignment]
 
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        cls.__signature__ = _SignatureOnDemand(vars(cls)["__signature__"])  # type: ignore[assignment]
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema with the docstrings of the fields as their descriptions."""
+        from stepsched.core.descriptions import field_texts
+
+        schema = handler(core_schema)
+        own = handler.resolve_ref_schema(schema)
+        text = vars(cls).get("__doc__")
+        if text is not None:
+            own["description"] = cleandoc(text)
+        for name, field in field_texts(cls).items():
+            if field.text and name in own.get("properties", {}):
+                own["properties"][name].setdefault("description", field.text)
+        return schema
+
+    def __dir__(self) -> list[str]:
+        """The names of the class, and its fields."""
+        return sorted({*dir(type(self)), *type(self).model_fields})
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what says something: fields that differ from their default."""
         for name, field in type(self).model_fields.items():
@@ -140,10 +200,12 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True):
                 yield name, value
 
     def model_dump(self, *options: Any, **named: Any) -> dict[str, Any]:
+        """The fields in a dictionary; the options are those of pydantic, such as ``mode="json"``."""
         with _interrupts_kept():
             return super().model_dump(*options, **named)
 
     def model_dump_json(self, *options: Any, **named: Any) -> str:
+        """The fields as JSON; the options are those of pydantic, such as ``indent=2``."""
         with _interrupts_kept():
             return super().model_dump_json(*options, **named)
 

@@ -8,3 +8,7 @@ from stepsched.deploy.policies import client_policy
 from stepsched.deploy.templates import template
 
 __all__ = ["client_policy", "template"]
+
+
+def __dir__() -> list[str]:
+    return __all__

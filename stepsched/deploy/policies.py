@@ -156,7 +156,7 @@ def runner_policy(
         hourly = Rate(timedelta(hours=1))
         named = [target for target in apis if _api_name(target) in resources]
         jobs = [Job(name=f"job-{n}", schedule=hourly, target=target) for n, target in enumerate(named)]
-        grants += _grants(policy_for(jobs, pass_roles=task_roles, resources=resources))
+        grants += _grants(policy_for(jobs, task_roles=task_roles, resources=resources))
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 

@@ -15,3 +15,7 @@ __all__ = [
     "Quotas",
     "estimate",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -43,6 +43,7 @@ class BusyMinute(Value, frozen=True):
     minute: datetime
     """Its beginning, in UTC."""
     invocations: int
+    """All invocations of this minute."""
     jobs: tuple[str, ...]
     """Names of jobs that run in it, in input order; as many as were asked for."""
 
@@ -65,6 +66,7 @@ class Estimate(Value, frozen=True):
     until: datetime
     """In UTC; inclusive."""
     jobs: int
+    """The number of jobs."""
     groups: int
     """Different groups of the jobs."""
     invocations: int
@@ -86,7 +88,9 @@ class Estimate(Value, frozen=True):
     collisions: tuple[BusyMinute, ...]
     """The busiest of them, most invocations first, then oldest first; as many as were asked for."""
     prices: Prices
+    """The prices that were used."""
     quotas: Quotas
+    """The quotas that were used."""
 
     @property
     def quota_share(self) -> float:

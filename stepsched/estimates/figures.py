@@ -30,6 +30,7 @@ class Prices(Value, frozen=True):
     per_million: Money = Decimal("1.00")
     """For a million invocations beyond the free ones; parts of a million cost their part."""
     currency: str = "USD"
+    """The currency of ``per_million``, such as ``USD``."""
     as_of: date = date(2026, 5, 1)
     """When the figures were last read."""
     source: str = "https://aws.amazon.com/eventbridge/pricing/"
@@ -51,7 +52,9 @@ class Quotas(Value, frozen=True):
     invocations_per_second: Limit = 1_000
     """More are delayed, not lost."""
     schedules: Limit = 10_000_000
+    """Schedules of the account in the Region."""
     groups: Limit = 500
+    """Schedule groups of the account in the Region."""
     as_of: date = date(2026, 11, 1)
     """When the figures were last read."""
     source: str = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html"

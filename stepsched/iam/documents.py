@@ -10,7 +10,8 @@ from typing_extensions import assert_never
 
 from stepsched.aws.arns import ARN, checked_arn
 from stepsched.iam.actions import BY_PATH, TARGET_ACTIONS, iam_actions
-from stepsched.jobs import Job, is_name
+from stepsched.jobs import Job
+from stepsched.jobs.job import is_name
 from stepsched.targets import (
     ApiTarget,
     BatchTarget,
@@ -71,7 +72,7 @@ def policy_for(
     *,
     dead_letter_arn: str | None = None,
     kms_key_arn: str | None = None,
-    pass_roles: Sequence[str] = (),
+    task_roles: Sequence[str] = (),
     resources: Mapping[str, Sequence[str]] | None = None,
     account: str | None = None,
     region: str | None = None,
@@ -99,7 +100,7 @@ def policy_for(
         jobs: At least one. All of them must be invoked by AWS.
         dead_letter_arn: The standard queue of the jobs that name none themselves.
         kms_key_arn: The key with which the schedules are encrypted. None: AWS's own.
-        pass_roles: The task and execution roles of the task definitions, and those that a job's
+        task_roles: The task and execution roles of the task definitions, and those that a job's
             input puts in their place. The jobs do not tell them, so without them a task whose
             definition has roles is refused by AWS. Left out where no job runs an ECS task.
         resources: What the calls of :class:`ApiTarget` act on, by ``"service:action"`` as the target
@@ -126,7 +127,7 @@ def policy_for(
     place = Place(account, region, partition)
     place.check()
     named = _checked_resources(resources or {}, listed)
-    roles = checked_roles("pass_roles", pass_roles)
+    roles = checked_roles("task_roles", task_roles)
     default_queue = None if dead_letter_arn is None else _checked_queue(dead_letter_arn)
     grants: list[Grant] = []
     for job in listed:
@@ -141,7 +142,7 @@ def policy_for(
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
-def caller_policy(
+def client_policy(
     *,
     account: str,
     region: str,

@@ -28,7 +28,7 @@ def ensure_role(
     endpoint_url: str | None = None,
     dead_letter_arn: str | None = None,
     kms_key_arn: str | None = None,
-    pass_roles: Sequence[str] = (),
+    task_roles: Sequence[str] = (),
     resources: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Makes the execution role of these jobs, or brings it up to date. It calls AWS.
@@ -48,7 +48,7 @@ def ensure_role(
         endpoint_url: Where IAM and STS are, if not at AWS.
         dead_letter_arn: As in :func:`policy_for`.
         kms_key_arn: As in :func:`policy_for`.
-        pass_roles: As in :func:`policy_for`.
+        task_roles: As in :func:`policy_for`.
         resources: As in :func:`policy_for`.
 
     Returns:
@@ -86,7 +86,7 @@ def ensure_role(
             listed,
             dead_letter_arn=dead_letter_arn,
             kms_key_arn=kms_key_arn,
-            pass_roles=pass_roles,
+            task_roles=task_roles,
             resources=resources,
             account=account,
             region=region,

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-from stepsched.jobs.job import Job, Name, checked_name, is_name
+from typing import TYPE_CHECKING
+
+from stepsched.core.lazy import loader
+from stepsched.jobs.job import Job
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
-from stepsched.jobs.records import (
-    STILL_RAN,
-    JobRecord,
-    JobStatus,
-    JobVersion,
-    Problem,
-    Repair,
-    Run,
-    RunStatus,
-    Trigger,
-    status_after,
-)
+from stepsched.jobs.records import JobRecord, JobStatus, JobVersion, Problem, Repair, Run, RunStatus, Trigger
+
+if TYPE_CHECKING:
+    from stepsched.jobs.events import Event, EventKind
+    from stepsched.jobs.plans import Change, Plan
+    from stepsched.jobs.upcoming import Upcoming, UpcomingRun
 
 __all__ = [
-    "STILL_RAN",
     "CatchUp",
+    "Change",
     "Completion",
+    "Event",
+    "EventKind",
     "Job",
     "JobRecord",
     "JobStatus",
     "JobVersion",
-    "Name",
     "OnFailure",
     "Overlap",
+    "Plan",
     "Problem",
     "Repair",
     "Retry",
     "Run",
     "RunStatus",
     "Trigger",
-    "checked_name",
-    "is_name",
-    "status_after",
+    "Upcoming",
+    "UpcomingRun",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = loader(
+        __name__,
+        {
+            "stepsched.jobs.events": ("Event", "EventKind"),
+            "stepsched.jobs.plans": ("Change", "Plan"),
+            "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),
+        },
+    )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
-from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry, is_name
+from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
+from stepsched.jobs.job import is_name
 from stepsched.schedules import Schedule
 from stepsched.schedules.base import ScheduleBase
 from stepsched.schedules.expressions import parse_schedule

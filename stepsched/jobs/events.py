@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from stepsched.core.values import StrEnum
+from stepsched.core.enums import StrEnum
 from stepsched.jobs import Run
 
 

@@ -75,24 +75,34 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     name: Name
     """1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend."""
     schedule: Annotated[AnySchedule, BeforeValidator(_read_schedule)]
+    """When it runs."""
     target: Annotated[AnyTarget, BeforeValidator(_read_target)]
+    """What it invokes."""
     input: Payload = Field(default_factory=dict)
     """Any JSON value up to 256 KiB; handed to the target at every run. Copied in."""
     description: Text = Field(default="", max_length=512)
+    """Words for people; up to 512 characters."""
     group: Name = "default"
+    """The name of its group, in the same characters as ``name``: a schedule group on EventBridge Scheduler, a
+    label elsewhere."""
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=128, strict=True)],
         Annotated[str, Field(min_length=1, max_length=256, strict=True)],
     ] = Field(default_factory=dict, max_length=200)
+    """Up to 200 labels with their values, to list jobs by."""
     retry: Retry = Retry()
+    """How often and how long a failed run is tried again."""
     dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None
     """The standard queue for runs that failed for good. None: the run's record alone tells."""
     notify: Annotated[TopicTarget | None, BeforeValidator(_read_topic)] = None
     """The topic that is told of every run that failed for good: a JSON object with ``job``,
     ``scheduled_for``, ``attempts``, ``error`` and ``cause``. None: nobody is told."""
     on_failure: OnFailure = OnFailure.CONTINUE
+    """What becomes of a recurring job when one of its runs has failed for good."""
     overlap: Overlap = Overlap.ALLOW
+    """What happens to a run that is due while an earlier one still runs."""
     catch_up: CatchUp = CatchUp.ALL
+    """What happens to runs that came due while no process was there to start them."""
     catch_up_within: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
     """A scheduled run that could not begin within this after it should have is recorded as missed and does
     not run, whether nothing was there to start it or it waited for a free thread. None: no limit."""

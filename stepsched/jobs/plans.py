@@ -14,7 +14,9 @@ class Change(Value, frozen=True):
     """A job whose definition differs from the stored one."""
 
     before: Job
+    """The definition as it is stored."""
     after: Job
+    """The definition as it is wanted."""
     version: int
     """The stored version that the change was made from."""
 
@@ -36,10 +38,13 @@ class Plan(Value, frozen=True):
     """The verbs that lead from what is stored to what is wanted. ``client.apply(plan)`` performs it."""
 
     create: tuple[Job, ...] = ()
+    """Jobs that are wanted and not stored."""
     update: tuple[Change, ...] = ()
+    """Jobs whose definition differs."""
     cancel: tuple[JobRecord, ...] = ()
     """Stored jobs that are not wanted; only with ``prune``, and only what stepsched made."""
     unchanged: tuple[str, ...] = ()
+    """The names of jobs that are stored as they are wanted."""
 
     @property
     def is_empty(self) -> bool:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from stepsched.core.values import Duration, StrEnum, Value
+from stepsched.core.enums import StrEnum
+from stepsched.core.values import Duration, Value
 
 
 class Overlap(StrEnum):

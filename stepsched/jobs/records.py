@@ -6,8 +6,9 @@ import json
 from datetime import datetime
 from typing import Any
 
+from stepsched.core.enums import StrEnum
 from stepsched.core.errors import InvalidTransitionError
-from stepsched.core.values import StrEnum, Value
+from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job
 
@@ -69,7 +70,9 @@ class Run(Value, frozen=True):
     """The scheduled instant, in the zone of the job's schedule: UTC for a rate, and where the job is gone.
     For ``run_now`` the moment of the call."""
     status: RunStatus
+    """How far it has come."""
     trigger: Trigger = Trigger.SCHEDULE
+    """Whether the schedule or a verb asked for it."""
     attempt: int = 0
     """Attempts started so far."""
     started_at: datetime | None = None
@@ -124,6 +127,7 @@ class Repair(Value, frozen=True):
     job: str
     """The job's name."""
     problem: Problem
+    """The kind of what was found."""
     detail: str
     """What was seen, and why it came to that as far as anybody knows."""
     remedy: str
@@ -134,7 +138,9 @@ class JobVersion(Value, frozen=True):
     """A job's definition as it once was."""
 
     version: int
+    """The number of this definition, from 1."""
     job: Job
+    """The definition."""
     replaced_at: datetime
     """When the next version took its place, in UTC."""
 
@@ -143,11 +149,15 @@ class JobRecord(Value, frozen=True):
     """What a backend says of a job."""
 
     job: Job
+    """The definition as it is stored."""
     status: JobStatus
+    """Whether it comes due."""
     version: int
     """Counts the changes of the job's definition, from 1."""
     created_at: datetime
+    """When it was created, in UTC."""
     updated_at: datetime
+    """When its definition or status last changed, in UTC."""
     next_run: datetime | None
     """The next scheduled instant, in the schedule's zone. None while paused or when none is left."""
     last_run: Run | None = None

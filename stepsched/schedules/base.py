@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from pydantic import (
     BeforeValidator,
@@ -60,6 +60,34 @@ class ScheduleBase(ScheduleValue):
 
             The zone and the window stand beside it and are not part of it.
             """
+
+        __iter__: None  # type: ignore[assignment]  # so that type checkers refuse a loop too
+    else:
+
+        def __iter__(self) -> NoReturn:
+            """Refused: a schedule may have runs without end, and where they begin has to be said.
+
+            Raises:
+                TypeError: Always.
+            """
+            raise TypeError(
+                f"a {type(self).__name__} cannot be iterated; use schedule.upcoming(5), or "
+                "schedule.runs(after=..., until=...)"
+            )
+
+    def __contains__(self, instant: object) -> bool:
+        """Whether the schedule has a run at exactly this instant.
+
+        Args:
+            instant: Aware, in any zone.
+
+        Raises:
+            TypeError: ``instant`` is no datetime.
+            ValueError: It is naive, or the schedule is a rate without start, whose runs are counted from
+                the creation of a job.
+        """
+        moment = aware(instant, "instant")
+        return self._next(_moved(moment, -_TICK)) == moment
 
     @abstractmethod
     def describe(self) -> str:
@@ -167,7 +195,7 @@ class ScheduleBase(ScheduleValue):
         return table(rows or [("no run is left",)], head=("next runs", "UTC"), caption=self.describe())
 
 
-def aware(moment: datetime, name: str) -> datetime:
+def aware(moment: object, name: str) -> datetime:
     """The moment as an instant; the very ends of time are drawn in to fit.
 
     Raises:

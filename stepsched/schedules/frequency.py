@@ -37,13 +37,21 @@ class Frequency(ScheduleValue, frozen=True):
     """
 
     years: _Count = 0
+    """Calendar years."""
     quarters: _Count = 0
+    """Steps of three calendar months."""
     months: _Count = 0
+    """Calendar months."""
     weeks: _Count = 0
+    """Steps of seven calendar days."""
     days: _Count = 0
+    """Calendar days."""
     hours: _Count = 0
+    """Hours of elapsed time."""
     minutes: _Count = 0
+    """Minutes of elapsed time."""
     seconds: _Count = 0
+    """Seconds of elapsed time."""
 
     def __init__(
         self,

@@ -101,6 +101,14 @@ class Rate(BoundedSchedule, frozen=True):
         value = self.every // unit
         return f"rate({value} {name}{'s' if value > 1 else ''})"
 
+    def __contains__(self, instant: object) -> bool:
+        if self.start is None:
+            raise ValueError(
+                "the runs of a rate without start are counted from the creation of its job; give start, or "
+                "ask client.upcoming()"
+            )
+        return super().__contains__(instant)
+
     def describe(self) -> str:
         """Such as "Every 5 minutes"."""
         from stepsched.schedules import words

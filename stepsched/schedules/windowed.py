@@ -45,6 +45,7 @@ class Windowed(ScheduleBase, frozen=True):
     end: Moment | None = None
     """No run after this moment; inclusive. None: without end."""
     every: Frequency
+    """The step from one run to the next."""
     timezone: str = "UTC"
     """An IANA name."""
 

@@ -21,7 +21,7 @@ from stepsched.targets.aws import (
     StateMachineTarget,
     TopicTarget,
 )
-from stepsched.targets.containers import BatchTarget, EcsTaskTarget
+from stepsched.targets.containers import BatchTarget, CapacityProvider, EcsTaskTarget, Placement
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.parallel import ParallelTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
@@ -61,6 +61,7 @@ __all__ = [
     "ApiTarget",
     "AwsTarget",
     "BatchTarget",
+    "CapacityProvider",
     "CodeBuildTarget",
     "CodePipelineTarget",
     "CommandTarget",
@@ -71,6 +72,7 @@ __all__ = [
     "KinesisTarget",
     "LambdaTarget",
     "ParallelTarget",
+    "Placement",
     "QueueTarget",
     "SageMakerPipelineTarget",
     "SingleTarget",
@@ -80,3 +82,7 @@ __all__ = [
     "TopicTarget",
     "parts_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

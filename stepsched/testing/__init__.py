@@ -8,3 +8,7 @@ from stepsched.testing.clock import FakeClock
 from stepsched.testing.travel import Call, Recorder, TimeTravel
 
 __all__ = ["Call", "FakeClock", "Recorder", "TimeTravel"]
+
+
+def __dir__() -> list[str]:
+    return __all__

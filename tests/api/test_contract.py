@@ -68,12 +68,19 @@ CALLS: dict[str, str] = {
     "SchedulerClient.close": "self, *, timeout=",
     "AsyncSchedulerClient": "backend=",
     "CallCancelledError": "call, may_have_happened",
-    "LocalBackend": "path=, *, clock=, workers=, handlers=",
+    "LocalBackend": "path=, *, clock=, workers=, handlers=, retention=, retention_limit=",
     "LocalBackend.register": "self, target, handler",
     "LocalBackend.run_until": "self, until",
     "LocalBackend.start": "self",
     "LocalBackend.stop": "self, *, timeout=",
     "LocalBackend.close": "self, *, timeout=",
+    "StepFunctionsBackend": "*, state_machine_arn, table_name, retention=",
+    "iam.client_policy": "*, account, region, role_arns",
+    "iam.policy_for": "jobs, *, task_roles=, resources=",
+    "iam.ensure_role": "name, *, jobs, task_roles=",
+    "iam.machine_policy": "machine, *, machine_arn, task_roles=",
+    "deploy.client_policy": "*, table_arn, state_machine_arn",
+    "deploy.template": "targets, *, task_roles=, resources=",
     "testing.FakeClock": "start",
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",
@@ -84,14 +91,14 @@ CALLS: dict[str, str] = {
     "UnsupportedError": "job, backend, reason, alternatives=",
     "JobNotFoundError": "name",
     "JobExistsError": "name",
-    "RunNotFoundError": "job, run",
-    "WaitTimeoutError": "job, run, status, timeout",
+    "errors.RunNotFoundError": "job, run",
+    "errors.WaitTimeoutError": "job, run, status, timeout",
     "InvalidTransitionError": "name, status, action",
     "ConflictError": "name, expected_version",
-    "JobFileError": "source, reason",
-    "HandlerError": "job, scheduled_for",
+    "errors.JobFileError": "source, reason",
+    "errors.HandlerError": "job, scheduled_for",
     "BackendError": "service, operation, code, request_id=, retryable=, detail=",
-    "ThrottledError": "service, operation, code, request_id=, retryable=, detail=, retry_after=",
+    "errors.ThrottledError": "service, operation, code, request_id=, retryable=, detail=, retry_after=",
 }
 for _schedule in ("OneTime", "Rate", "Cron", "Windowed"):
     CALLS[f"{_schedule}.next_run"] = "self, after="
@@ -117,7 +124,7 @@ WORDS: dict[str, str] = {
     "OnFailure": "continue stop",
     "JobStatus": "active paused ended cancelled",
     "RunStatus": "pending running succeeded failed skipped missed",
-    "Trigger": "schedule manual",
+    "jobs.Trigger": "schedule manual",
 }
 
 KINDS: dict[str, str] = {
@@ -213,11 +220,11 @@ def test_schedule_and_target_are_the_unions_of_their_kinds() -> None:
 
 
 def test_an_occurrence_is_a_tuple_of_these() -> None:
-    assert ss.Occurrence._fields == ("scheduled_for", "schedule", "position")
+    assert ss.schedules.Occurrence._fields == ("scheduled_for", "schedule", "position")
 
 
 def test_a_run_to_come_is_a_tuple_of_these() -> None:
-    assert ss.UpcomingRun._fields == ("at", "job")
+    assert ss.jobs.UpcomingRun._fields == ("at", "job")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +250,10 @@ def test_a_run_to_come_is_a_tuple_of_these() -> None:
     ],
 )
 def test_a_backend_answers_the_same_questions_as_the_port(method: str) -> None:
-    port, local = parameters(getattr(ss.Backend, method)), parameters(getattr(ss.LocalBackend, method))
+    port, local = (
+        parameters(getattr(ss.backends.Backend, method)),
+        parameters(getattr(ss.LocalBackend, method)),
+    )
     assert [(each.name, each.kind) for each in local] == [(each.name, each.kind) for each in port]
 
 

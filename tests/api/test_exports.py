@@ -13,17 +13,15 @@ import pytest
 import stepsched as ss
 
 NAMES = list(ss.__all__)
+SPACES = list(ss._NAMESPACES)
+INSIDE = [(space, name) for space in SPACES for name in getattr(ss, space).__all__]
 
 
 def public_objects() -> Iterator[tuple[str, object]]:
     """Every public class and function, and every public member that a class of ours gives it."""
     exported = [(name, getattr(ss, name)) for name in NAMES]
-    testing = [
-        (f"testing.{name}", value)
-        for name, value in vars(ss.testing).items()
-        if not name.startswith("_") and getattr(value, "__module__", "") == "stepsched.testing"
-    ]
-    for name, value in exported + testing:
+    inside = [(f"{space}.{name}", getattr(getattr(ss, space), name)) for space, name in INSIDE]
+    for name, value in exported + inside:
         if not (inspect.isclass(value) or inspect.isfunction(value)):
             continue
         yield name, value
@@ -62,6 +60,52 @@ def test_a_star_import_gives_every_name() -> None:
     assert set(NAMES) <= set(namespace)
 
 
+def test_about_fifty_names_stand_at_the_top() -> None:
+    """The rest has its place in a namespace: see the docstring of the package."""
+    assert len(set(NAMES) - set(SPACES)) <= 60
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_namespace_shows_its_names_and_nothing_else(space: str) -> None:
+    namespace = getattr(ss, space)
+    assert isinstance(namespace, ModuleType)
+    assert dir(namespace) == sorted(namespace.__all__)
+    assert len(set(namespace.__all__)) == len(namespace.__all__)
+    assert f"``{space}``" in str(ss.__doc__)
+
+
+@pytest.mark.parametrize(("space", "name"), INSIDE)
+def test_every_name_of_a_namespace_loads_and_is_the_same_ever_after(space: str, name: str) -> None:
+    namespace = getattr(ss, space)
+    value = getattr(namespace, name)
+    assert getattr(namespace, name) is value
+    if name in NAMES:
+        assert getattr(ss, name) is value
+
+
+# Each of these has words of its own; nobody looks for them at the top.
+OWN = {"asl", "context", "deploy", "iam", "testing"}
+
+
+@pytest.mark.parametrize(
+    ("space", "name"), [(space, name) for space, name in INSIDE if space not in OWN and name not in NAMES]
+)
+def test_a_name_that_stands_only_in_a_namespace_is_told_there(space: str, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': it is stepsched.{space}.{name}$"):
+        getattr(ss, name)
+
+
+def test_nothing_is_told_of_a_name_that_is_not_there() -> None:
+    assert {(space, name) for space, names in ss._ELSEWHERE.items() for name in names} <= set(INSIDE)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_an_unknown_name_of_a_namespace_is_answered_as_by_every_module(space: str) -> None:
+    name = "Corn"
+    with pytest.raises(AttributeError, match=r"^module 'stepsched[a-z.]*' has no attribute 'Corn'$"):
+        getattr(getattr(ss, space), name)
+
+
 @pytest.mark.parametrize("name", ["Corn", "jobs_", "__wrapped__", "cron", ""])
 def test_an_unknown_name_is_answered_as_by_every_module(name: str) -> None:
     with pytest.raises(AttributeError, match=f"^module 'stepsched' has no attribute '{name}'$"):
@@ -89,7 +133,7 @@ def test_testing_is_a_module_with_a_clock() -> None:
 def test_every_public_class_function_and_method_has_a_docstring(name: str) -> None:
     text = inspect.getdoc(OBJECTS[name])
     assert text, f"{name} has no docstring"
-    if "." not in name and inspect.isclass(OBJECTS[name]):
+    if inspect.isclass(OBJECTS[name]):
         assert "__doc__" in vars(OBJECTS[name]), f"{name} has only the docstring of its parent"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
+import stepsched as ss
 
 RIGHT = """
 from __future__ import annotations
@@ -125,7 +128,7 @@ def play() -> None:
     backend.close()
 
 
-def use(backend: ss.Backend | None) -> ss.JobRecord | None:
+def use(backend: ss.backends.Backend | None) -> ss.JobRecord | None:
     with SchedulerClient(backend) as client:
         try:
             for job in jobs():
@@ -149,14 +152,14 @@ def use(backend: ss.Backend | None) -> ss.JobRecord | None:
             history: list[ss.Run] = client.runs("plain", status=ss.RunStatus.FAILED, since=NOW, limit=5)
             history += client.backfill("plain", since=NOW - timedelta(days=1), until=NOW)
             records: list[ss.JobRecord] = client.create_many(jobs())
-            plan: ss.Plan = client.plan((each.job for each in records), prune=True)
+            plan: ss.jobs.Plan = client.plan((each.job for each in records), prune=True)
             print(client.apply(plan).is_empty, client.apply(jobs()))
-            print(run.trigger is ss.Trigger.MANUAL, [each.error for each in history])
+            print(run.trigger is ss.jobs.Trigger.MANUAL, [each.error for each in history])
         except ss.InvalidScheduleError as error:
             print(error.expression, error.field, error.reason.upper())
         except ss.UnsupportedError as error:
             print(error.job, error.backend, [each.upper() for each in error.alternatives])
-        except ss.ThrottledError as error:
+        except ss.errors.ThrottledError as error:
             print(error.retry_after, error.retryable)
         except ss.StepschedError as error:
             print(error)
@@ -165,7 +168,7 @@ def use(backend: ss.Backend | None) -> ss.JobRecord | None:
     return None
 
 
-async def use_in_a_loop(backend: ss.Backend) -> list[ss.JobRecord]:
+async def use_in_a_loop(backend: ss.backends.Backend) -> list[ss.JobRecord]:
     async with ss.AsyncSchedulerClient(backend) as client:
         record: ss.JobRecord = await client.create(next(jobs()))
         run: ss.Run = await client.wait(await client.run_now("plain"), timeout=timedelta(minutes=1))
@@ -175,7 +178,7 @@ async def use_in_a_loop(backend: ss.Backend) -> list[ss.JobRecord]:
             instant: datetime = upcoming.at
             print(instant, upcoming.job.name)
         try:
-            plan: ss.Plan = await client.apply(jobs())
+            plan: ss.jobs.Plan = await client.apply(jobs())
             print(plan.is_empty, client.backend.name)
         except ss.CallCancelledError as error:
             print(error.call.upper(), error.may_have_happened is True)
@@ -201,9 +204,13 @@ WRONG = """
 import stepsched as ss
 
 ss.Corn("0 9 * * ? *")  # attr-defined, operator
+ss.CapacityProvider  # attr-defined
+ss.targets.Corn  # attr-defined
 ss.Cron("0 9 * * ? *", "UTC")  # misc, call-arg
 ss.Cron("0 9 * * ? *", tz="UTC")  # call-arg
 ss.Cron("0 9 * * ? *").next_run("2030-01-01")  # arg-type
+for run in ss.Cron("0 9 * * ? *"): print(run)  # misc
+list(ss.Cron("0 9 * * ? *"))  # call-overload
 ss.Rate(5)  # arg-type
 ss.Frequency(fortnights=1)  # call-arg
 ss.Windowed("2030-01-01T00:00")  # call-arg
@@ -313,6 +320,40 @@ def test_the_package_s_stub_free_names_are_in_the_checked_tree() -> None:
     """``TYPE_CHECKING`` imports and the map of lazy names are the same list."""
     source = Path(str(files("stepsched") / "__init__.py")).read_text(encoding="utf-8")
     static = set(re.findall(r"^    from [\w.]+ import \w+ as (\w+)$", source, re.MULTILINE))
-    import stepsched as ss
-
     assert static | {"__version__"} == set(ss.__all__)
+
+
+LAZY = ["backends", "jobs", "schedules"]
+"""The namespaces that load some of their names on first use."""
+
+
+def imports(block: list[ast.stmt]) -> set[tuple[str, str]]:
+    """The names that a block imports, each with its module."""
+    return {
+        (str(node.module), each.name)
+        for node in block
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    }
+
+
+@pytest.mark.parametrize("space", LAZY)
+def test_a_namespace_shows_type_checkers_the_names_that_it_loads_on_first_use(space: str) -> None:
+    source = Path(str(files(f"stepsched.{space}") / "__init__.py")).read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    (static,) = (
+        imports(node.body)
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    (homes,) = (
+        ast.literal_eval(node.args[1])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "loader"
+    )
+    assert {(home, name) for home, names in homes.items() for name in names} == static
+
+
+def test_no_other_namespace_is_lazy() -> None:
+    """So that none is forgotten above."""
+    assert [space for space in ss._NAMESPACES if hasattr(getattr(ss, space), "loader")] == LAZY

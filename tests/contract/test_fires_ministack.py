@@ -241,9 +241,9 @@ class TestDeadLetters:
         stage.aws("sqs").send_message(QueueUrl=stage.dead.url, MessageBody="somebody else's")
         assert stage.client.dead_letters("other") == []
         (letter,) = stage.client.dead_letters()
-        assert isinstance(letter, ss.DeadLetter)
+        assert isinstance(letter, ss.eventbridge.DeadLetter)
         assert (letter.job, letter.group, letter.payload) == ("job", "default", HARD)
-        assert (letter.status, letter.trigger) == (ss.RunStatus.FAILED, ss.Trigger.SCHEDULE)
+        assert (letter.status, letter.trigger) == (ss.RunStatus.FAILED, ss.jobs.Trigger.SCHEDULE)
         assert (letter.scheduled_for, letter.attempt) == (NINE - 24 * HOUR, 4)
         assert letter.exhausted == "MaximumRetryAttempts"
         assert (letter.error_code, letter.truncated) == ("AWS.SimpleQueueService.NonExistentQueue", False)
@@ -281,7 +281,7 @@ class TestDeadLetters:
         arn = f"arn:aws:scheduler:{REGION}:{stage.account}:schedule/default/{name}"
         self.bury(stage, "{}", SCHEDULE_ARN=arn)
         (letter,) = stage.client.dead_letters()
-        assert (letter.job, letter.trigger) == ("job", ss.Trigger.MANUAL)
+        assert (letter.job, letter.trigger) == ("job", ss.jobs.Trigger.MANUAL)
 
     def test_stay_where_they_are_when_they_cannot_be_redriven(self, stage: Stage) -> None:
         self.bury(stage, "{}")

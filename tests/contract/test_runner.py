@@ -76,7 +76,7 @@ class Shared(Stack):
                 job="job",
                 scheduled_for=instant,
                 status=ss.RunStatus.PENDING,
-                trigger=ss.Trigger.BACKFILL,
+                trigger=ss.jobs.Trigger.BACKFILL,
             )
             assert self.jobs.put_new(write_run(run, token=token, recorded_at=START, version=key))
         return keys

@@ -52,8 +52,8 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
         ({"state_machine_arn": None}, ValueError, "state_machine_arn None"),
         ({"table_name": ""}, ValueError, "table_name must be the name of a table, 3 to 255"),
         ({"table_name": 3}, ValueError, "table_name must be"),
-        ({"keep_runs": timedelta(hours=1)}, ValueError, "keep_runs must be a timedelta from a day"),
-        ({"keep_runs": 30}, ValueError, "keep_runs"),
+        ({"retention": timedelta(hours=1)}, ValueError, "retention must be a timedelta from a day"),
+        ({"retention": 30}, ValueError, "retention"),
         ({"workers": 0}, ValueError, "workers must be a whole number"),
         ({"session": "default"}, TypeError, "session must be a boto3.Session"),
         ({"clock": FakeClock}, TypeError, "clock must be a clock"),
@@ -134,9 +134,9 @@ def test_no_permission_says_what_is_not_allowed(stack: Stack, code: str) -> None
     backend = ss.StepFunctionsBackend(
         state_machine_arn=stack.machine_arn, table_name="jobs", session=denied, clock=stack.clock
     )
-    with pytest.raises(ss.AccessDeniedError, match="not authorized to perform: DescribeTable"):
+    with pytest.raises(ss.errors.AccessDeniedError, match="not authorized to perform: DescribeTable"):
         ss.SchedulerClient(backend).create(job(stack))
-    with pytest.raises(ss.AccessDeniedError, match="DescribeStacks"):
+    with pytest.raises(ss.errors.AccessDeniedError, match="DescribeStacks"):
         ss.SchedulerClient.from_stack("stack", session=denied)
 
 
@@ -203,7 +203,7 @@ class TestFromStack:
     @pytest.mark.parametrize(
         ("option", "error", "words"),
         [
-            ({"keep_runs": 30}, ValueError, "keep_runs must be a timedelta"),
+            ({"retention": 30}, ValueError, "retention must be a timedelta"),
             ({"clock": 3}, TypeError, "clock must be a clock"),
             ({"workers": 0}, ValueError, "workers"),
             ({"endpoint_url": 3}, ValueError, "endpoint_url"),

@@ -150,7 +150,7 @@ class Fuzz:
             runs = list(client.backend.runs(RunQuery(job=name)))
             assert [run.id for run in of_all if run.job == name] == [run.id for run in runs]
             assert {run.status.value for run in runs} <= {"succeeded", "failed", "skipped", "missed"}
-            instants = Counter(run.scheduled_for for run in runs if run.trigger is not ss.Trigger.MANUAL)
+            instants = Counter(run.scheduled_for for run in runs if run.trigger is not ss.jobs.Trigger.MANUAL)
             assert max(instants.values(), default=1) == 1, "an instant has one run"
             done = [run for run in runs if run.status is ss.RunStatus.SUCCEEDED]
             if overlap is not ss.Overlap.ALLOW and name not in self.replaced:

@@ -67,7 +67,7 @@ SLOW = ("busy", "queued")
 
 def machine_runs(stack: Stack, busy_days: int) -> tuple[list[Told], list[tuple[str, str]]]:
     """The runs that the machine has recorded, and the calls that have arrived."""
-    backend = stack.backend(keep_runs=timedelta(days=3_000))
+    backend = stack.backend(retention=timedelta(days=3_000))
     client = ss.SchedulerClient(backend)
     slow = stack.slow(WORK)
     for name, changes in fleet(busy_days).items():
@@ -87,7 +87,7 @@ def embedded_runs(busy_days: int) -> list[Told]:
     # Alone, so that the long runs of one job do not hold up the others: functions run one after another here.
     for name, changes in fleet(busy_days).items():
         clock = FakeClock(START)
-        backend = ss.LocalBackend(clock=clock, history=timedelta(days=3_000))
+        backend = ss.LocalBackend(clock=clock, retention=timedelta(days=3_000))
 
         client = ss.SchedulerClient(backend)
         work = ss.HandlerTarget(working(clock, WORK if name in SLOW else timedelta(0)))

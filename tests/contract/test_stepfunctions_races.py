@@ -157,14 +157,18 @@ def test_many_repairs_at_once_start_one_execution(stack: Stack) -> None:
     for name in stack.executions():
         arn = stack.machine_arn.replace(":stateMachine:", ":execution:") + ":" + name
         stack.states.stop_execution(executionArn=arn, error="Outage", cause="somebody pulled a plug")
-    found = list[ss.Repair]()
+    found = list[ss.jobs.Repair]()
 
     def mend(client: ss.SchedulerClient) -> None:
         found.extend(client.repair())
 
     assert at_once(*(partial(mend, client) for client in clients)) == []
     assert {repair.job for repair in found} == {job.name for job in jobs}
-    assert {repair.problem for repair in found} <= {ss.Problem.DEAD, ss.Problem.STALE, ss.Problem.DOUBLED}
+    assert {repair.problem for repair in found} <= {
+        ss.jobs.Problem.DEAD,
+        ss.jobs.Problem.STALE,
+        ss.jobs.Problem.DOUBLED,
+    }
     assert any("Outage: somebody pulled a plug" in repair.detail for repair in found)
     stack.server.settled(stack.account)
     assert clients[0].repair() == []

@@ -92,7 +92,7 @@ def test_a_dead_execution_is_replaced_and_what_came_due_runs(
     stack.play(MONDAY + 3 * HOUR + 5 * MINUTE)
     assert hours(stack) == [1]
     (repair,) = client.repair()
-    assert (repair.job, repair.problem) == ("job", ss.Problem.DEAD)
+    assert (repair.job, repair.problem) == ("job", ss.jobs.Problem.DEAD)
     assert repair.detail == f"{arn(stack, dead)} has ended as ABORTED (Outage: a plug was pulled)"
     assert repair.remedy.startswith("started job-")
     assert client.repair() == []
@@ -135,7 +135,7 @@ def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.S
         UpdateExpression="REMOVE execution",
     )
     found = client.repair()
-    assert [repair.problem for repair in found] in ([ss.Problem.MISSING], [ss.Problem.DEAD])
+    assert [repair.problem for repair in found] in ([ss.jobs.Problem.MISSING], [ss.jobs.Problem.DEAD])
     assert name.rsplit("-", 1)[0] == "job"
     stack.play(END)
     assert hours(stack) == [1, 2, 3, 4, 5, 6]
@@ -165,7 +165,7 @@ class TestInTheMiddleOfARun:
         stack.play(MONDAY + HOUR + 5 * MINUTE)
         kill(stack)
         found = client.repair()
-        assert {repair.problem for repair in found} == {ss.Problem.UNFINISHED, ss.Problem.DEAD}
+        assert {repair.problem for repair in found} == {ss.jobs.Problem.UNFINISHED, ss.jobs.Problem.DEAD}
         assert any("may have been invoked: started again" in repair.remedy for repair in found)
         assert client.repair() == []
         stack.play(END + HOUR)
@@ -205,7 +205,7 @@ class TestInTheMiddleOfARun:
         client.create(hourly(stack, stack.slow(25 * MINUTE), schedule=ss.OneTime(MONDAY + HOUR)))
         stack.play(MONDAY + HOUR + 5 * MINUTE)
         kill(stack)
-        assert [repair.problem for repair in client.repair()] == [ss.Problem.UNFINISHED]
+        assert [repair.problem for repair in client.repair()] == [ss.jobs.Problem.UNFINISHED]
         assert client.repair() == []
         stack.play(END)
         assert hours(stack) == [1, 1]
@@ -219,7 +219,7 @@ class TestInTheMiddleOfARun:
         (apart,) = (name for name in stack.executions() if "left" in described(stack, name))
         kill(stack, apart)
         (repair,) = client.repair()
-        assert repair.problem is ss.Problem.UNFINISHED
+        assert repair.problem is ss.jobs.Problem.UNFINISHED
         assert client.repair() == []
         stack.play(MONDAY + 30 * MINUTE)
         assert hours(stack) == [0, 0]
@@ -227,7 +227,7 @@ class TestInTheMiddleOfARun:
         assert (run.status, run.restarted, run.trigger) == (
             ss.RunStatus.SUCCEEDED,
             True,
-            ss.Trigger.MANUAL,
+            ss.jobs.Trigger.MANUAL,
         )
 
     def test_a_run_of_a_job_that_is_gone_is_noted_as_failed(
@@ -287,7 +287,7 @@ def test_an_execution_that_nobody_wants_is_stopped(stack: Stack, client: ss.Sche
         stack.states.start_execution(stateMachineArn=stack.machine_arn, name=name, input=json.dumps(given))
     stack.server.settled(stack.account)
     found = client.repair()
-    assert {repair.problem for repair in found} <= {ss.Problem.DOUBLED, ss.Problem.STALE}
+    assert {repair.problem for repair in found} <= {ss.jobs.Problem.DOUBLED, ss.jobs.Problem.STALE}
     assert client.repair() == []
     stack.play(END)
     told = Counter((name, call["due"]) for name, call in stack.calls())
@@ -602,7 +602,7 @@ class TestWhileARunGoesOn:
         stack.server.settled(stack.account)
         for found in (client.runs("job"), client.runs(), [client.get("job").last_run]):
             assert [(run.id, run.trigger, run.status.value) for run in found if run] == [
-                (made.id, ss.Trigger.MANUAL, "running")
+                (made.id, ss.jobs.Trigger.MANUAL, "running")
             ]
 
 

@@ -42,7 +42,7 @@ def check_endurance(stack: Stack, schedule: ss.Schedule, until: Any) -> int:
     Returns:
         How many executions have handed over.
     """
-    client = ss.SchedulerClient(stack.backend(keep_runs=timedelta(days=3_000)))
+    client = ss.SchedulerClient(stack.backend(retention=timedelta(days=3_000)))
     client.create(simple(stack, "job", schedule))
     stack.play(until)
     wanted = dues(schedule, until)

@@ -137,6 +137,6 @@ def test_the_text_of_an_error_and_its_traceback_are_kept_without_values_of_varia
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text("- !!python/object/apply:os.mkdir [pwned]\n")
-    with pytest.raises(ss.JobFileError, match="could not determine a constructor"):
+    with pytest.raises(ss.errors.JobFileError, match="could not determine a constructor"):
         ss.load_jobs(path)
     assert not Path("pwned").exists()

@@ -77,7 +77,7 @@ def _insist(verb: Callable[[], Answer]) -> Answer:
     while True:
         try:
             return verb()
-        except ss.BackendUnavailableError:  # noqa: PERF203
+        except ss.errors.BackendUnavailableError:  # noqa: PERF203
             print("busy", file=sys.stderr, flush=True)
 
 
@@ -321,7 +321,7 @@ def in_calls(folder: str, store: str, times: int) -> None:
         assert not ended.restarted, ended
     told = list[int]()
 
-    def listener(event: ss.Event) -> None:
+    def listener(event: ss.jobs.Event) -> None:
         if event.kind == "succeeded" and not told:
             told.append(os.fork() or sys.exit(6))
 

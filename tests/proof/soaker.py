@@ -32,7 +32,7 @@ def note(_: object, run: ss.Run) -> None:
 def main() -> None:
     path, seconds, history = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
     # A short history, so that the file too can be seen to stop growing.
-    backend = ss.LocalBackend(path, history_limit=history)
+    backend = ss.LocalBackend(path, retention_limit=history)
     client = ss.SchedulerClient(backend)
     count = EVERY // APART
     start = utc_now() + LEAD + timedelta(seconds=count / 1_000)

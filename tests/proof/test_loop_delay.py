@@ -27,17 +27,17 @@ BOUND = 0.020
 QUIET = 0.005
 """Seconds by which a loop without calls may come late."""
 ACCOUNT = "123456789012"
-Place: TypeAlias = AbstractContextManager[tuple[ss.Backend, ss.Target]]
+Place: TypeAlias = AbstractContextManager[tuple[ss.backends.Backend, ss.Target]]
 
 
 @contextmanager
-def local(folder: Path) -> Iterator[tuple[ss.Backend, ss.Target]]:
+def local(folder: Path) -> Iterator[tuple[ss.backends.Backend, ss.Target]]:
     with closing(ss.LocalBackend(folder / "jobs.db")) as backend:
         yield backend, ss.HandlerTarget("builtins:print")
 
 
 @contextmanager
-def eventbridge(folder: Path) -> Iterator[tuple[ss.Backend, ss.Target]]:
+def eventbridge(folder: Path) -> Iterator[tuple[ss.backends.Backend, ss.Target]]:
     with mock_aws():
         role = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
         with closing(ss.EventBridgeBackend(role, group="default")) as backend:

@@ -192,7 +192,7 @@ class StatusMachine(RuleBasedStateMachine):
             return
         model = self.jobs[name]
         run = self.client.run_now(name)
-        assert (run.status, run.trigger) == (ss.RunStatus.PENDING, ss.Trigger.MANUAL)
+        assert (run.status, run.trigger) == (ss.RunStatus.PENDING, ss.jobs.Trigger.MANUAL)
         model.waiting.append((self.now, "manual"))
 
     @rule(name=names, back=st.integers(0, 90), length=st.integers(0, 120))

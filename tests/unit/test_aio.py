@@ -143,7 +143,7 @@ class TestVerbs:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            with pytest.raises(ss.WaitTimeoutError):
+            with pytest.raises(ss.errors.WaitTimeoutError):
                 await client.wait(await client.run_now("job"), timeout=0)
 
         run(main())

@@ -97,7 +97,7 @@ class Special(ss.Job, frozen=True):
         pytest.param(lambda client, job: client.update(job), id="update"),
         pytest.param(lambda client, job: client.plan([job]), id="plan"),
         pytest.param(lambda client, job: client.apply([job]), id="apply"),
-        pytest.param(lambda client, job: client.apply(ss.Plan(create=(job,))), id="apply a plan"),
+        pytest.param(lambda client, job: client.apply(ss.jobs.Plan(create=(job,))), id="apply a plan"),
     ],
 )
 def test_a_subclass_of_job_is_refused_since_it_would_not_come_back_as_itself(

@@ -41,14 +41,14 @@ class Watched(boto3.Session):
         return made
 
 
-def eventbridge(session: boto3.Session) -> ss.Backend:
+def eventbridge(session: boto3.Session) -> ss.backends.Backend:
     role = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
     return ss.EventBridgeBackend(
         role, group="default", dead_letter_arn=QUEUE, session=session, endpoint_url=NOWHERE
     )
 
 
-def stepfunctions(session: boto3.Session) -> ss.Backend:
+def stepfunctions(session: boto3.Session) -> ss.backends.Backend:
     machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:runner"
     return ss.StepFunctionsBackend(
         state_machine_arn=machine, table_name="jobs", session=session, endpoint_url=NOWHERE
@@ -69,7 +69,7 @@ CALLS: dict[str, Call] = {
 class TestClosed:
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     def test_a_call_afterwards_is_an_error_of_ours_that_says_why(
-        self, make: Callable[[boto3.Session], ss.Backend], call: Call
+        self, make: Callable[[boto3.Session], ss.backends.Backend], call: Call
     ) -> None:
         backend = make(Watched())
         backend.close()
@@ -79,7 +79,7 @@ class TestClosed:
         assert not caught.value.retryable
 
     def test_the_clients_that_it_made_are_closed_once(
-        self, make: Callable[[boto3.Session], ss.Backend]
+        self, make: Callable[[boto3.Session], ss.backends.Backend]
     ) -> None:
         session = Watched()
         backend = make(session)
@@ -90,13 +90,15 @@ class TestClosed:
         assert session.open == []
         backend.close()  # harmless twice
 
-    def test_so_does_leaving_it(self, make: Callable[[boto3.Session], ss.Backend]) -> None:
+    def test_so_does_leaving_it(self, make: Callable[[boto3.Session], ss.backends.Backend]) -> None:
         session = Watched()
         with make(session):
             assert session.open
         assert session.open == []
 
-    def test_a_timeout_that_is_none_is_refused(self, make: Callable[[boto3.Session], ss.Backend]) -> None:
+    def test_a_timeout_that_is_none_is_refused(
+        self, make: Callable[[boto3.Session], ss.backends.Backend]
+    ) -> None:
         session = Watched()
         backend = make(session)
         for verb in (backend.stop, backend.close):
@@ -109,7 +111,7 @@ class TestClosed:
 def test_the_queue_that_was_read_is_closed_too() -> None:
     session = Watched()
     backend = eventbridge(session)
-    with pytest.raises(ss.BackendUnavailableError):
+    with pytest.raises(ss.errors.BackendUnavailableError):
         ss.SchedulerClient(backend).dead_letters()
     assert sorted(session.open) == ["scheduler", "sqs"]
     backend.close()

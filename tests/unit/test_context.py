@@ -163,7 +163,7 @@ def test_a_document_with_another_text_under_the_key_is_refused(text: Any, words:
         ss.Job.model_validate_json(json.dumps(document))
     path = tmp_path / "jobs.json"
     path.write_text(json.dumps([document]))
-    with pytest.raises(ss.JobFileError, match=words):
+    with pytest.raises(ss.errors.JobFileError, match=words):
         ss.load_jobs(path)
 
 

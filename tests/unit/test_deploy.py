@@ -121,10 +121,10 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
     ),
     "topic": (ss.TopicTarget(TOPIC), {("sns:Publish", TOPIC)}),
     "bus": (ss.EventBusTarget(BUS), {("events:PutEvents", BUS)}),
-    "stream": (ss.KinesisTarget(STREAM, partition_key="p"), {("kinesis:PutRecord", STREAM)}),
-    "delivery stream": (ss.FirehoseTarget(DELIVERY), {("firehose:PutRecord", DELIVERY)}),
+    "stream": (ss.targets.KinesisTarget(STREAM, partition_key="p"), {("kinesis:PutRecord", STREAM)}),
+    "delivery stream": (ss.targets.FirehoseTarget(DELIVERY), {("firehose:PutRecord", DELIVERY)}),
     "task": (
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
         {
             ("ecs:RunTask", f"{TASK}:*"),
             ("ecs:DescribeTasks", TASKS),
@@ -134,11 +134,11 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
         },
     ),
     "tasks with tags": (
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
         {("ecs:RunTask", f"{TASK}:3"), ("ecs:TagResource", TASKS), ("iam:PassRole", ROLE)},
     ),
     "build": (
-        ss.CodeBuildTarget(PROJECT),
+        ss.targets.CodeBuildTarget(PROJECT),
         {
             ("codebuild:StartBuild", PROJECT),
             ("codebuild:BatchGetBuilds", PROJECT),
@@ -146,9 +146,12 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
             *waiting("ForCodeBuildStartBuild"),
         },
     ),
-    "pipeline": (ss.CodePipelineTarget(PIPELINE), {("codepipeline:StartPipelineExecution", PIPELINE)}),
+    "pipeline": (
+        ss.targets.CodePipelineTarget(PIPELINE),
+        {("codepipeline:StartPipelineExecution", PIPELINE)},
+    ),
     "training": (
-        ss.SageMakerPipelineTarget(TRAINING),
+        ss.targets.SageMakerPipelineTarget(TRAINING),
         {
             ("sagemaker:StartPipelineExecution", TRAINING),
             ("sagemaker:StartPipelineExecution", TRAINING.replace("Train", "train")),
@@ -179,7 +182,7 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
     ),
 }
 RESOURCES = {"s3:copyObject": ["arn:aws:s3:::shop/*"]}
-REFUSED = {ss.HandlerTarget, ss.CommandTarget, ss.TemplateTarget}
+REFUSED = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget}
 
 
 def everything() -> dict[str, Any]:
@@ -286,7 +289,7 @@ def test_step_functions_alone_takes_the_role_and_only_for_this_machine() -> None
 def test_what_is_called_by_name_is_allowed_by_the_arn_that_was_given() -> None:
     """So a stack in the wrong account is refused by AWS, instead of reaching a namesake."""
     there = STREAM.replace(ACCOUNT, "210987654321")
-    made = template([ss.KinesisTarget(arn, partition_key="p") for arn in (STREAM, there)])
+    made = template([ss.targets.KinesisTarget(arn, partition_key="p") for arn in (STREAM, there)])
     assert {("kinesis:PutRecord", STREAM), ("kinesis:PutRecord", there)} <= allowed(made)
     assert not [entry for entry in _texts(made) if "${AWS::AccountId}:stream" in entry]
 
@@ -499,7 +502,9 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
             r"targets\[0\]: AWS cannot invoke a command",
             id="part",
         ),
-        pytest.param([ss.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget is written", id="template"),
+        pytest.param(
+            [ss.targets.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget is written", id="template"
+        ),
         pytest.param(
             [ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})],
             r"targets\[0\]: what s3:putObject acts on cannot be told .*resources={'s3:putObject': \['arn:",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
+import re
+from collections.abc import Iterator
 from copy import copy, deepcopy
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 import stepsched as ss
 from stepsched.core import errors
+from stepsched.core.errors import ErrorCode
 
 AT = datetime(2030, 1, 1, 9, tzinfo=timezone.utc)
 
@@ -49,13 +54,13 @@ ERRORS = [
         id="JobExistsError",
     ),
     pytest.param(
-        ss.RunNotFoundError("nightly", 7),
+        ss.errors.RunNotFoundError("nightly", 7),
         "run 7 of job 'nightly' is not known: its retention is over, or it is another backend's; "
         "client.runs('nightly') shows those that are known",
         id="RunNotFoundError",
     ),
     pytest.param(
-        ss.WaitTimeoutError("nightly", 7, "running", 2.5),
+        ss.errors.WaitTimeoutError("nightly", 7, "running", 2.5),
         "run 7 of job 'nightly' is still running after 2.5 s; it goes on, and can be waited for again",
         id="WaitTimeoutError",
     ),
@@ -71,17 +76,17 @@ ERRORS = [
         id="ConflictError",
     ),
     pytest.param(
-        ss.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
+        ss.errors.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
         "this is no definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
         id="DefinitionError",
     ),
     pytest.param(
-        ss.JobFileError("jobs.json", "it holds no job"),
+        ss.errors.JobFileError("jobs.json", "it holds no job"),
         "cannot load jobs from jobs.json: it holds no job",
         id="JobFileError",
     ),
     pytest.param(
-        ss.HandlerError("nightly", AT),
+        ss.errors.HandlerError("nightly", AT),
         "the run of job 'nightly' for 2030-01-01T09:00:00+00:00 failed",
         id="HandlerError",
     ),
@@ -96,22 +101,22 @@ ERRORS = [
         id="BackendError with everything",
     ),
     pytest.param(
-        ss.AccessDeniedError("scheduler", "GetSchedule", "AccessDenied", "r-1"),
+        ss.errors.AccessDeniedError("scheduler", "GetSchedule", "AccessDenied", "r-1"),
         "scheduler GetSchedule failed with AccessDenied (request r-1)",
         id="AccessDeniedError",
     ),
     pytest.param(
-        ss.ThrottledError("scheduler", "GetSchedule", "Throttling", retry_after=timedelta(seconds=2)),
+        ss.errors.ThrottledError("scheduler", "GetSchedule", "Throttling", retry_after=timedelta(seconds=2)),
         "scheduler GetSchedule failed with Throttling; trying again may help",
         id="ThrottledError",
     ),
     pytest.param(
-        ss.BackendUnavailableError("sqlite", "read", "BUSY", retryable=True, detail="wait"),
+        ss.errors.BackendUnavailableError("sqlite", "read", "BUSY", retryable=True, detail="wait"),
         "sqlite read failed with BUSY: wait; trying again may help",
         id="BackendUnavailableError",
     ),
     pytest.param(
-        ss.BulkError({"nightly": ss.JobNotFoundError("nightly")}, 3),
+        ss.errors.BulkError({"nightly": ss.JobNotFoundError("nightly")}, 3),
         "1 of 4 failed:\n  nightly: no job is named 'nightly'; client.list() shows those that exist",
         id="BulkError",
     ),
@@ -142,7 +147,7 @@ PARENTS = {
 DEFINED = {
     name: value
     for name, value in vars(errors).items()
-    if inspect.isclass(value) and value.__module__ == errors.__name__
+    if inspect.isclass(value) and value.__module__ == errors.__name__ and issubclass(value, Exception)
 }
 
 
@@ -183,8 +188,8 @@ def test_every_error_hangs_at_its_place_in_the_tree(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(DEFINED))
 def test_every_error_is_drawn_in_the_module_and_exported(name: str) -> None:
-    assert getattr(ss, name) is DEFINED[name]
-    assert name in ss.__all__
+    assert getattr(ss.errors, name) is DEFINED[name]
+    assert name in ss.errors.__all__
     if name != "ScheduleWarning":
         assert errors.__doc__ is not None
         assert f" {name}" in f" {errors.__doc__}".replace("\n", " ")
@@ -196,21 +201,93 @@ def test_one_except_catches_everything_that_is_raised_on_purpose() -> None:
 
 
 def test_throttling_may_be_tried_again_unless_said_otherwise() -> None:
-    assert ss.ThrottledError("s", "o", "c").retryable
-    assert ss.ThrottledError("s", "o", "c").retry_after is None
-    assert not ss.AccessDeniedError("s", "o", "c").retryable
+    assert ss.errors.ThrottledError("s", "o", "c").retryable
+    assert ss.errors.ThrottledError("s", "o", "c").retry_after is None
+    assert not ss.errors.AccessDeniedError("s", "o", "c").retryable
 
 
 def test_the_handler_s_own_exception_is_the_cause() -> None:
     cause = KeyError("format")
-    with pytest.raises(ss.HandlerError) as caught:
-        raise ss.HandlerError("nightly", AT) from cause
+    with pytest.raises(ss.errors.HandlerError) as caught:
+        raise ss.errors.HandlerError("nightly", AT) from cause
     assert caught.value.__cause__ is cause
 
 
 def test_a_report_of_many_failures_is_short_and_holds_them_all() -> None:
     failures = {f"job-{number}": ss.JobNotFoundError(f"job-{number}") for number in range(25)}
-    error = ss.BulkError(failures, 0)
+    error = ss.errors.BulkError(failures, 0)
     assert len(str(error).splitlines()) == 12
     assert str(error).endswith("and 15 more, in .failures")
     assert error.failures == failures
+
+
+# -- codes -------------------------------------------------------------------------------------------------
+
+PACKAGE = Path(ss.__file__).parent
+PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+
+
+def meanings() -> dict[str, str]:
+    """What the docstring under each member of ``ErrorCode`` says."""
+    module = ast.parse((PACKAGE / "core" / "errors.py").read_text(encoding="utf-8"))
+    (body,) = (
+        node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == "ErrorCode"
+    )
+    found = {}
+    for member, text in zip(body[1::2], body[2::2], strict=True):
+        assert isinstance(member, ast.Assign)
+        assert isinstance(member.targets[0], ast.Name)
+        assert isinstance(text, ast.Expr)
+        assert isinstance(text.value, ast.Constant)
+        found[member.targets[0].id] = " ".join(str(text.value.value).split()).replace("``", "`")
+    return found
+
+
+def test_every_code_has_a_meaning_and_they_are_sorted() -> None:
+    assert list(meanings()) == [code.name for code in ErrorCode] == sorted(code.name for code in ErrorCode)
+
+
+def test_the_documentation_lists_every_code_with_its_meaning() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(rows) == meanings()
+    assert len(rows) == len(ErrorCode)
+
+
+def test_the_documentation_lists_every_error() -> None:
+    named = set(re.findall(r"^\| `(?:errors\.)?(\w+Error)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named == set(DEFINED) - {"StepschedError", "ScheduleWarning"}
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=str)
+def test_a_code_is_its_word(code: ErrorCode) -> None:
+    assert code == code.name
+    assert f"{code}" == str(code) == code.name
+    error = ss.BackendError("sqlite", "open", code)
+    assert error.code == code.name
+    assert str(error) == f"sqlite open failed with {code.name}"
+    assert pickle.loads(pickle.dumps(error)).code == code.name
+
+
+def literals() -> Iterator[tuple[str, int, str]]:
+    """The text in the package that is one of our codes, outside of the definition."""
+    words = set(ErrorCode)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path == PACKAGE / "core" / "errors.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in words:
+                yield path.relative_to(PACKAGE).as_posix(), node.lineno, str(node.value)
+
+
+def test_no_code_of_ours_is_written_as_text() -> None:
+    assert [each for each in literals() if each[0].partition("/")[0] != "asl"] == []  # FULL is a jitter there
+
+
+def test_an_error_of_ours_is_given_no_code_as_text() -> None:
+    """So that a new one cannot stand outside of ``ErrorCode``."""
+    names = {name for name, error in DEFINED.items() if issubclass(error, ss.BackendError)}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                texts = [each for each in node.args[2:3] if isinstance(each, ast.Constant)]
+                assert texts == [], f"{path}:{node.lineno}"

@@ -46,10 +46,10 @@ def test_workers_must_be_a_number_of_at_least_1(workers: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "bounds", [{"history": -HOUR}, {"history_limit": -1}], ids=["negative age", "negative number"]
+    "bounds", [{"retention": -HOUR}, {"retention_limit": -1}], ids=["negative age", "negative number"]
 )
 def test_negative_bounds_of_the_history_are_refused(bounds: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match="expected retention and retention_limit of at least 0, got "):
         ss.LocalBackend(**bounds)
 
 
@@ -225,7 +225,7 @@ def test_one_part_held_a_billion_times_is_refused_after_no_more_parts_than_a_pay
 def test_a_key_that_stands_twice_in_yaml_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(text)
-    with pytest.raises(ss.JobFileError, match="a key stands twice near line"):
+    with pytest.raises(ss.errors.JobFileError, match="a key stands twice near line"):
         ss.load_jobs(path)
 
 

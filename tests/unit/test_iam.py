@@ -100,42 +100,42 @@ TARGETS = [
     pytest.param(ss.TopicTarget(TOPIC), [allow("SnsPublish", "sns:Publish", TOPIC)], id="topic"),
     pytest.param(ss.EventBusTarget(BUS), [allow("EventsPutEvents", "events:PutEvents", BUS)], id="bus"),
     pytest.param(
-        ss.KinesisTarget(STREAM, partition_key="p"),
+        ss.targets.KinesisTarget(STREAM, partition_key="p"),
         [allow("KinesisPutRecord", "kinesis:PutRecord", STREAM)],
         id="kinesis",
     ),
     pytest.param(
-        ss.FirehoseTarget(DELIVERY),
+        ss.targets.FirehoseTarget(DELIVERY),
         [allow("FirehosePutRecord", "firehose:PutRecord", DELIVERY)],
         id="firehose",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:*", condition=ON_CLUSTER)],
         id="ecs, latest revision",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", tags={"a": "b"}),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:3", condition=ON_CLUSTER), TASK_TAGS],
         id="ecs, one revision, tags",
     ),
     pytest.param(
-        ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", propagate_tags=True),
+        ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:3", propagate_tags=True),
         [allow("EcsRunTask", "ecs:RunTask", f"{TASK}:3", condition=ON_CLUSTER), TASK_TAGS],
         id="ecs, propagated tags",
     ),
     pytest.param(
-        ss.CodeBuildTarget(PROJECT),
+        ss.targets.CodeBuildTarget(PROJECT),
         [allow("CodebuildStartBuild", "codebuild:StartBuild", PROJECT)],
         id="code build",
     ),
     pytest.param(
-        ss.CodePipelineTarget(PIPELINE),
+        ss.targets.CodePipelineTarget(PIPELINE),
         [allow("CodepipelineStartPipelineExecution", "codepipeline:StartPipelineExecution", PIPELINE)],
         id="code pipeline",
     ),
     pytest.param(
-        ss.SageMakerPipelineTarget(TRAINING),
+        ss.targets.SageMakerPipelineTarget(TRAINING),
         [allow("SagemakerStartPipelineExecution", "sagemaker:StartPipelineExecution", TRAINING)],
         id="sagemaker pipeline",
     ),
@@ -155,17 +155,17 @@ TARGETS = [
         id="call",
     ),
     pytest.param(
-        ss.TemplateTarget(INSPECTION),
+        ss.targets.TemplateTarget(INSPECTION),
         [allow("InspectorStartAssessmentRun", "inspector:StartAssessmentRun", "*")],
         id="template, inspector",
     ),
     pytest.param(
-        ss.TemplateTarget(f"{MACHINE}:live"),
+        ss.targets.TemplateTarget(f"{MACHINE}:live"),
         [allow("StatesStartExecution", "states:StartExecution", MACHINE)],
         id="template, state machine alias",
     ),
     pytest.param(
-        ss.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
+        ss.targets.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
         [allow("SqsPurgeQueue", "sqs:PurgeQueue", "*")],
         id="template, any call",
     ),
@@ -191,14 +191,17 @@ def test_many_jobs_give_one_sorted_document_whatever_their_order() -> None:
         job(ss.QueueTarget(QUEUE), "a", dead_letter=ss.QueueTarget(f"{QUEUE}-dead")),
         job(ss.QueueTarget(QUEUE), "b"),
         job(ss.LambdaTarget(LAMBDA), "c"),
-        job(ss.EcsTaskTarget(f"{CLUSTER}2", task_definition_arn=f"{TASK}:1", ecs_managed_tags=True), "d"),
-        job(ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), "e"),
-        job(ss.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:2"), "f"),
+        job(
+            ss.targets.EcsTaskTarget(f"{CLUSTER}2", task_definition_arn=f"{TASK}:1", ecs_managed_tags=True),
+            "d",
+        ),
+        job(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), "e"),
+        job(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=f"{TASK}:2"), "f"),
     ]
     arguments: dict[str, Any] = {
         "dead_letter_arn": DEAD,
         "kms_key_arn": KEY,
-        "pass_roles": [ROLE, f"{ROLE}-a", ROLE],
+        "task_roles": [ROLE, f"{ROLE}-a", ROLE],
     }
     document = iam.policy_for(jobs, **arguments)
     assert document == iam.policy_for(iter(reversed(jobs)), **arguments)
@@ -233,16 +236,18 @@ def test_the_default_dead_letter_queue_is_allowed_only_where_a_job_falls_back_on
 
 
 def test_no_role_is_passed_where_no_task_runs() -> None:
-    assert "iam:PassRole" not in json.dumps(statements(ss.TopicTarget(TOPIC), pass_roles=[ROLE]))
-    assert "iam:PassRole" not in json.dumps(statements(ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)))
-    called = statements(ss.ApiTarget("ecs", "runTask", {}), pass_roles=[ROLE])
+    assert "iam:PassRole" not in json.dumps(statements(ss.TopicTarget(TOPIC), task_roles=[ROLE]))
+    assert "iam:PassRole" not in json.dumps(
+        statements(ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK))
+    )
+    called = statements(ss.ApiTarget("ecs", "runTask", {}), task_roles=[ROLE])
     assert [entry["Action"] for entry in called] == [["ecs:RunTask"], ["iam:PassRole"]]
 
 
 def test_no_typed_target_is_allowed_on_everything() -> None:
     for parameter in TARGETS:
         target = cast(ss.Target, parameter.values[0])
-        if not isinstance(target, (ss.ApiTarget, ss.TemplateTarget)):
+        if not isinstance(target, (ss.ApiTarget, ss.targets.TemplateTarget)):
             assert all("*" not in entry["Resource"] for entry in statements(target))
 
 
@@ -301,7 +306,7 @@ def test_a_call_acts_on_the_resources_that_are_given_for_it() -> None:
         ss.ApiTarget("dynamodb", "putItem", {}),
         ss.ApiTarget("dynamodb", "deleteItem", {}),
         ss.ApiTarget("s3", "copyObject", {}),
-        ss.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
+        ss.targets.TemplateTarget("arn:aws:scheduler:::aws-sdk:sqs:purgeQueue"),
         resources={
             "dynamodb:putItem": [table, f"{table}2", table],
             "s3:copyObject": ["arn:aws:s3:::shop/*"],
@@ -336,13 +341,17 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
             id="parallel",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:ecs:{AGAIN}:cluster/main"), "EcsTaskTarget", id="template, ecs"
+            ss.targets.TemplateTarget(f"arn:aws:ecs:{AGAIN}:cluster/main"),
+            "EcsTaskTarget",
+            id="template, ecs",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:sqs:{AGAIN}:*"), "more than one resource", id="template, pattern"
+            ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:*"),
+            "more than one resource",
+            id="template, pattern",
         ),
         pytest.param(
-            ss.TemplateTarget(f"arn:aws:sqs:{AGAIN}:${{aws:username}}"),
+            ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:${{aws:username}}"),
             "more than one resource",
             id="template, variable",
         ),
@@ -385,7 +394,7 @@ def trust(**arguments: Any) -> Callable[[], object]:
 
 
 def caller(**arguments: Any) -> Callable[[], object]:
-    return lambda: iam.caller_policy(
+    return lambda: iam.client_policy(
         **{"account": ACCOUNT, "region": REGION, "role_arns": [ROLE], **arguments}
     )
 
@@ -405,8 +414,8 @@ def caller(**arguments: Any) -> Callable[[], object]:
             policy(kms_key_arn=KEY.replace("key/", "alias/")), "give the key's own ARN", id="key's alias"
         ),
         pytest.param(policy(kms_key_arn=f"{KEY[:-3]}*"), "malformed", id="keys"),
-        pytest.param(policy(pass_roles=["runner"]), "pass_roles: 'runner' is not the ARN", id="role's name"),
-        pytest.param(policy(pass_roles=[f"{ROLE}*"]), "not the ARN of one role", id="roles"),
+        pytest.param(policy(task_roles=["runner"]), "task_roles: 'runner' is not the ARN", id="role's name"),
+        pytest.param(policy(task_roles=[f"{ROLE}*"]), "not the ARN of one role", id="roles"),
         pytest.param(
             policy(resources={"sqs:PurgeQueue": [QUEUE]}),
             "'sqs:PurgeQueue', which no job calls; the jobs call sqs:purgeQueue",
@@ -447,7 +456,7 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
     [
         pytest.param(policy(jobs=job(ss.TopicTarget(TOPIC))), "jobs is one job", id="one job"),
         pytest.param(policy(jobs=["report"]), "jobs holds a str", id="a name"),
-        pytest.param(policy(pass_roles=ROLE), "pass_roles is text", id="one role"),
+        pytest.param(policy(task_roles=ROLE), "task_roles is text", id="one role"),
         pytest.param(policy(resources={"sqs:purgeQueue": QUEUE}), "is text", id="one resource"),
         pytest.param(caller(groups="billing"), "groups is text", id="one group"),
         pytest.param(caller(role_arns=ROLE), "role_arns is text", id="caller: one role"),
@@ -581,7 +590,7 @@ CALLER = """
 
 
 def test_the_caller_is_allowed_the_verbs_of_the_client_in_its_groups() -> None:
-    full = iam.caller_policy(
+    full = iam.client_policy(
         account=ACCOUNT,
         region=REGION,
         role_arns=[ROLE, ROLE],
@@ -590,7 +599,7 @@ def test_the_caller_is_allowed_the_verbs_of_the_client_in_its_groups() -> None:
         kms_key_arn=KEY,
     )
     assert full == json.loads(CALLER)
-    plain = iam.caller_policy(account=ACCOUNT, region=REGION, role_arns=[ROLE])
+    plain = iam.client_policy(account=ACCOUNT, region=REGION, role_arns=[ROLE])
     assert [entry["Sid"] for entry in plain["Statement"]] == [
         "Schedules",
         "ScheduleGroups",
@@ -651,7 +660,7 @@ def test_the_role_is_made_and_repeating_it_converges(aws: Any) -> None:
 
 def test_arguments_of_the_policy_reach_it(aws: Any) -> None:
     jobs = [job(ss.ApiTarget("ecs", "runTask", {}))]
-    arguments: dict[str, Any] = {"pass_roles": [ROLE], "resources": {"ecs:runTask": [f"{TASK}:1"]}}
+    arguments: dict[str, Any] = {"task_roles": [ROLE], "resources": {"ecs:runTask": [f"{TASK}:1"]}}
     iam.ensure_role("runner", jobs=jobs, **arguments)
     assert stored(aws, "runner")[1] == iam.policy_for(jobs, **arguments)
 
@@ -728,10 +737,10 @@ def answering(code: str, status: int, service: str = "iam", operation: str = "Ge
 @pytest.mark.parametrize(
     ("code", "status", "kind", "retryable"),
     [
-        pytest.param("AccessDenied", 403, ss.AccessDeniedError, False, id="denied"),
-        pytest.param("InvalidClientTokenId", 403, ss.AccessDeniedError, False, id="wrong key"),
-        pytest.param("Throttling", 400, ss.ThrottledError, True, id="throttled"),
-        pytest.param("ServiceFailure", 500, ss.BackendUnavailableError, True, id="failure"),
+        pytest.param("AccessDenied", 403, ss.errors.AccessDeniedError, False, id="denied"),
+        pytest.param("InvalidClientTokenId", 403, ss.errors.AccessDeniedError, False, id="wrong key"),
+        pytest.param("Throttling", 400, ss.errors.ThrottledError, True, id="throttled"),
+        pytest.param("ServiceFailure", 500, ss.errors.BackendUnavailableError, True, id="failure"),
         pytest.param("ConcurrentModification", 409, ss.BackendError, True, id="at the same time"),
         pytest.param("LimitExceeded", 409, ss.BackendError, False, id="quota"),
     ],
@@ -780,11 +789,11 @@ def test_no_connection_and_no_credentials_are_told_apart(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     jobs = [job(ss.TopicTarget(TOPIC))]
     nowhere = "http://127.0.0.1:9"
-    with pytest.raises(ss.AccessDeniedError, match="AWS_PROFILE") as denied:
+    with pytest.raises(ss.errors.AccessDeniedError, match="AWS_PROFILE") as denied:
         iam.ensure_role("runner", jobs=jobs, session=boto3.Session(region_name=REGION), endpoint_url=nowhere)
     assert (denied.value.code, denied.value.retryable) == ("NoCredentialsError", False)
     session = boto3.Session("testing", "testing", region_name=REGION)
-    with pytest.raises(ss.BackendUnavailableError) as caught:
+    with pytest.raises(ss.errors.BackendUnavailableError) as caught:
         iam.ensure_role("runner", jobs=jobs, session=session, endpoint_url=nowhere)
     assert (caught.value.service, caught.value.operation) == ("sts", "GetCallerIdentity")
     assert (caught.value.code, caught.value.retryable) == ("EndpointConnectionError", True)

@@ -70,18 +70,18 @@ TARGETS: dict[type[Any], tuple[Target, Any]] = {
     ss.QueueTarget: (ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g"), {}),
     ss.TopicTarget: (ss.TopicTarget(TOPIC), {}),
     ss.EventBusTarget: (ss.EventBusTarget(BUS), {}),
-    ss.KinesisTarget: (ss.KinesisTarget(STREAM, partition_key="p"), {}),
-    ss.FirehoseTarget: (ss.FirehoseTarget(DELIVERY), {}),
-    ss.EcsTaskTarget: (ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), {}),
-    ss.CodeBuildTarget: (ss.CodeBuildTarget(PROJECT), {}),
-    ss.CodePipelineTarget: (ss.CodePipelineTarget(PIPELINE), {}),
-    ss.SageMakerPipelineTarget: (ss.SageMakerPipelineTarget(TRAINING), {}),
+    ss.targets.KinesisTarget: (ss.targets.KinesisTarget(STREAM, partition_key="p"), {}),
+    ss.targets.FirehoseTarget: (ss.targets.FirehoseTarget(DELIVERY), {}),
+    ss.targets.EcsTaskTarget: (ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), {}),
+    ss.targets.CodeBuildTarget: (ss.targets.CodeBuildTarget(PROJECT), {}),
+    ss.targets.CodePipelineTarget: (ss.targets.CodePipelineTarget(PIPELINE), {}),
+    ss.targets.SageMakerPipelineTarget: (ss.targets.SageMakerPipelineTarget(TRAINING), {}),
     ss.BatchTarget: (ss.BatchTarget(DEFINITION, job_queue=BATCH_QUEUE), {}),
     ss.ApiTarget: (ss.ApiTarget("dynamodb", "putItem", {"TableName": "orders", "Item": {}}), {}),
     ss.ParallelTarget: (ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]), {}),
 }
-NOT_RENDERED = {ss.HandlerTarget, ss.CommandTarget, ss.TemplateTarget}
-ONLY_STARTED = {ss.CodePipelineTarget, ss.SageMakerPipelineTarget}
+NOT_RENDERED = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget}
+ONLY_STARTED = {ss.targets.CodePipelineTarget, ss.targets.SageMakerPipelineTarget}
 RENDERED = [
     pytest.param(target, payload, overlap, id=f"{kind.__name__}, {overlap.value}")
     for kind, (target, payload) in TARGETS.items()

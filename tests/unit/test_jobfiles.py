@@ -72,7 +72,7 @@ def job(name: str = "tidy") -> ss.Job:
 
 def refusal(source: str | Path) -> str:
     """Why a file of jobs is refused."""
-    with pytest.raises(ss.JobFileError) as refused:
+    with pytest.raises(ss.errors.JobFileError) as refused:
         ss.load_jobs(source)
     assert refused.value.source == str(source)
     assert str(refused.value) == f"cannot load jobs from {source}: {refused.value.reason}"
@@ -142,7 +142,7 @@ def test_a_job_of_several_targets_is_read_with_its_context_attributes(write: Wri
     path = write("both.json", f"[{wanted.model_dump_json()}]")
     assert ss.load_jobs(path) == [wanted]
     broken = wanted.model_dump_json().replace('["true"]', "[]")
-    with pytest.raises(ss.JobFileError, match="command"):
+    with pytest.raises(ss.errors.JobFileError, match="command"):
         ss.load_jobs(write("broken.json", f"[{broken}]"))
 
 
@@ -440,7 +440,7 @@ def test_a_python_file_in_the_place_of_a_loaded_module_is_refused(write: Write, 
 
 def test_what_a_python_file_raises_is_told_and_nothing_is_left_of_it(write: Write, modules: None) -> None:
     path = write("jobs_broken.py", HEAD + "first = job('a')\nraise RuntimeError('no luck')\n")
-    with pytest.raises(ss.JobFileError, match="it fails on import: RuntimeError: no luck"):
+    with pytest.raises(ss.errors.JobFileError, match="it fails on import: RuntimeError: no luck"):
         ss.load_jobs(path)
     assert "jobs_broken" not in sys.modules
     path.write_text(HEAD + "first = job('a')\n")

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
-from stepsched.jobs import status_after
+from stepsched.jobs.records import status_after
 
 UTC = timezone.utc
 SECOND = timedelta(seconds=1)
@@ -425,7 +425,7 @@ def test_a_record_mirrors_in_json_and_bears_its_job_s_name() -> None:
         job=FULL.name,
         scheduled_for=NOW,
         status=ss.RunStatus.FAILED,
-        trigger=ss.Trigger.MANUAL,
+        trigger=ss.jobs.Trigger.MANUAL,
         attempt=2,
         started_at=NOW + SECOND,
         ended_at=NOW + MINUTE,

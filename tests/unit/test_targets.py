@@ -47,28 +47,30 @@ TARGETS = [
         "batch",
         id="batch",
     ),
-    pytest.param(ss.KinesisTarget(STREAM, partition_key="k"), "kinesis", id="kinesis"),
-    pytest.param(ss.FirehoseTarget(FIREHOSE), "firehose", id="firehose"),
+    pytest.param(ss.targets.KinesisTarget(STREAM, partition_key="k"), "kinesis", id="kinesis"),
+    pytest.param(ss.targets.FirehoseTarget(FIREHOSE), "firehose", id="firehose"),
     pytest.param(
-        ss.EcsTaskTarget(
+        ss.targets.EcsTaskTarget(
             CLUSTER,
             task_definition_arn=TASK,
             launch_type="FARGATE",
             subnets=["subnet-1"],
-            placement=[ss.Placement(type="spread", value="host")],
+            placement=[ss.targets.Placement(type="spread", value="host")],
             tags={"team": "a"},
         ),
         "ecs_task",
         id="ecs_task",
     ),
-    pytest.param(ss.CodeBuildTarget(BUILD), "code_build", id="code_build"),
-    pytest.param(ss.CodePipelineTarget(PIPELINE), "code_pipeline", id="code_pipeline"),
+    pytest.param(ss.targets.CodeBuildTarget(BUILD), "code_build", id="code_build"),
+    pytest.param(ss.targets.CodePipelineTarget(PIPELINE), "code_pipeline", id="code_pipeline"),
     pytest.param(
-        ss.SageMakerPipelineTarget(TRAINING, parameters={"Epochs": "3"}),
+        ss.targets.SageMakerPipelineTarget(TRAINING, parameters={"Epochs": "3"}),
         "sagemaker_pipeline",
         id="sagemaker_pipeline",
     ),
-    pytest.param(ss.TemplateTarget(INSPECTOR, parameters={"Future": {"A": 1}}), "template", id="template"),
+    pytest.param(
+        ss.targets.TemplateTarget(INSPECTOR, parameters={"Future": {"A": 1}}), "template", id="template"
+    ),
     pytest.param(ss.ApiTarget("ecs", "runTask", {"cluster": "c", "count": 2}), "api", id="api"),
     pytest.param(ss.HandlerTarget("package.module:Class.method"), "handler", id="handler"),
     pytest.param(ss.CommandTarget(["python", "report.py", "--all"]), "command", id="command"),
@@ -627,7 +629,9 @@ def test_a_wrong_command_is_refused(command: Any, problem: str) -> None:
             "'parallel'",
             id="several within several",
         ),
-        pytest.param([ss.LambdaTarget(LAMBDA), ss.TemplateTarget(INSPECTOR)], "'template'", id="template"),
+        pytest.param(
+            [ss.LambdaTarget(LAMBDA), ss.targets.TemplateTarget(INSPECTOR)], "'template'", id="template"
+        ),
     ],
 )
 def test_a_wrong_list_of_targets_is_refused(targets: Any, problem: str) -> None:

@@ -32,7 +32,7 @@ def client(clock: FakeClock) -> Iterator[ss.SchedulerClient]:
     backend.close()
 
 
-def lines(runs: ss.Upcoming) -> list[tuple[str, str]]:
+def lines(runs: ss.jobs.Upcoming) -> list[tuple[str, str]]:
     return [(run.job.name, run.at.isoformat()) for run in runs]
 
 
@@ -204,4 +204,4 @@ def test_a_job_whose_next_run_nobody_can_tell_is_left_out() -> None:
         updated_at=T0,
         next_run=None,
     )
-    assert list(ss.Upcoming([record], after=T0, until=T0 + DAY, limit=None)) == []
+    assert list(ss.jobs.Upcoming([record], after=T0, until=T0 + DAY, limit=None)) == []

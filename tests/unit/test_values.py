@@ -18,7 +18,8 @@ from pydantic_core import PydanticSerializationError
 
 import stepsched
 import stepsched as ss
-from stepsched.core.values import StrEnum, Value, seconds_of
+from stepsched.core.enums import StrEnum
+from stepsched.core.values import Value, seconds_of
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 VALUES = [
@@ -261,7 +262,7 @@ def _enums() -> Iterator[type[Enum]]:
 
 
 def test_the_package_has_enums_to_look_at() -> None:
-    assert {ss.JobStatus, ss.Overlap, ss.EventKind, ss.Metric} <= set(_enums())
+    assert {ss.JobStatus, ss.Overlap, ss.jobs.EventKind, ss.eventbridge.Metric} <= set(_enums())
 
 
 @pytest.mark.parametrize("enum", list(_enums()), ids=lambda each: each.__name__)

@@ -113,7 +113,7 @@ class TestWait:
         with pytest.raises(TimeoutError) as caught:
             client.wait(run, timeout=timeout)
         error = caught.value
-        assert isinstance(error, ss.WaitTimeoutError)
+        assert isinstance(error, ss.errors.WaitTimeoutError)
         assert (error.job, error.run, error.status) == ("job", run.id, "pending")
         assert error.timeout == (0.0 if timeout == 0 else 0.02)
         backend.close()
@@ -152,7 +152,7 @@ class TestWait:
         client.create(job(quick))
         ended = client.wait(client.run_now("job"))
         for foreign in (ended.replace(id=999), ended.replace(job="other"), ended.replace(scheduled_for=T0)):
-            with pytest.raises(ss.RunNotFoundError) as caught:
+            with pytest.raises(ss.errors.RunNotFoundError) as caught:
                 client.wait(foreign)
             assert (caught.value.job, caught.value.run) == (foreign.job, foreign.id)
 
@@ -198,7 +198,7 @@ class TestWait:
         client.create(job(quick))
         run = client.run_now("job")
         with caplog.at_level(logging.WARNING, "stepsched"):
-            with pytest.raises(ss.WaitTimeoutError):
+            with pytest.raises(ss.errors.WaitTimeoutError):
                 client.wait(run, timeout=0.02)
             assert caplog.messages == []
             threading.Timer(0.05, backend.start).start()  # as another process might
@@ -288,10 +288,10 @@ class TestClose:
                 stopped.append(timeout)
 
         backend = Plain()
-        ss.Backend.close(backend, timeout=3)
+        ss.backends.Backend.close(backend, timeout=3)
         assert stopped == [3]
         with pytest.raises(ValueError, match="expected timeout"):
-            ss.Backend.stop(backend, timeout=-1)
+            ss.backends.Backend.stop(backend, timeout=-1)
         backend.close()
 
 
@@ -307,7 +307,7 @@ def test_the_ports_own_look_at_a_run_asks_for_its_job_and_instant() -> None:
     client = ss.SchedulerClient(backend)
     client.create(job(quick))
     run = client.run_now("job")
-    assert ss.Backend.run(backend, run) == run
+    assert ss.backends.Backend.run(backend, run) == run
     assert asked == [RunQuery(job="job", since=T0, until=T0)]
     assert (backend.why_wait_is_endless() is None) or "run_until" in str(backend.why_wait_is_endless())
     backend.close()

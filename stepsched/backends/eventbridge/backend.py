@@ -35,6 +35,7 @@ from stepsched.core.context import LOOK_ALIKE
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
+    ErrorCode,
     InvalidTransitionError,
     JobExistsError,
     JobNotFoundError,
@@ -42,18 +43,9 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
-from stepsched.jobs import (
-    Job,
-    JobRecord,
-    JobStatus,
-    JobVersion,
-    Run,
-    RunStatus,
-    Trigger,
-    checked_name,
-    is_name,
-    status_after,
-)
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
+from stepsched.jobs.job import checked_name, is_name
+from stepsched.jobs.records import status_after
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")
@@ -534,7 +526,7 @@ class EventBridgeBackend(Backend):
         except (StepschedError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             name, place = document.get("Name"), document.get("GroupName")
             words = f"schedule {name!r} in group {place!r} cannot be read by this version: {error}"
-            raise BackendError("scheduler", "read schedule", "UNREADABLE", detail=words) from error
+            raise BackendError("scheduler", "read schedule", ErrorCode.UNREADABLE, detail=words) from error
         return stored
 
     def _stored(self, name: str, group: str | None, *, anew: bool = True) -> Stored:
@@ -565,5 +557,5 @@ class EventBridgeBackend(Backend):
             raise JobNotFoundError(name)
         if len(found) > 1:
             words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; give group="
-            raise BackendError("scheduler", "GetSchedule", "AMBIGUOUS", detail=words)
+            raise BackendError("scheduler", "GetSchedule", ErrorCode.AMBIGUOUS, detail=words)
         return next(iter(found.items()))

@@ -25,6 +25,7 @@ class DeadLetter(Run, frozen=True):
     """A run that EventBridge Scheduler could not deliver, as its dead-letter queue tells it."""
 
     schedule_arn: str
+    """The ARN of the schedule."""
     group: str
     """Of the schedule."""
     target_arn: str
@@ -32,7 +33,9 @@ class DeadLetter(Run, frozen=True):
     error_code: str
     """The target's; ``AWS.Scheduler.InternalServerError`` where the service itself failed."""
     error_message: str
+    """The target's words."""
     execution_id: str
+    """The service's identifier of the attempt."""
     exhausted: str | None
     """``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``; None for an error that no retry mends."""
     payload: str
@@ -40,7 +43,9 @@ class DeadLetter(Run, frozen=True):
     truncated: bool
     """Whether the payload was too long for the queue, so that it cannot be sent again."""
     queue_arn: str
+    """The queue that holds the message."""
     message_id: str
+    """The identifier of the message."""
     receipt_handle: str
     """What deletes the message."""
 

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/monitoring-cloudwatch.htm
 
 from __future__ import annotations
 
-from stepsched.core.values import StrEnum
+from stepsched.core.enums import StrEnum
 
 NAMESPACE = "AWS/Scheduler"
 DIMENSION = "ScheduleGroup"

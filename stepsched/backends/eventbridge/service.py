@@ -13,7 +13,7 @@ from stepsched.backends import pool
 from stepsched.backends.eventbridge.direct import Direct
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
 from stepsched.core.clock import Clock, SystemClock
-from stepsched.core.errors import BackendError, BackendUnavailableError
+from stepsched.core.errors import BackendError, BackendUnavailableError, ErrorCode
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
@@ -38,7 +38,9 @@ Answer = TypeVar("Answer")
 
 def _unreadable(operation: str, why: str) -> BackendUnavailableError:
     words = f"the answer cannot be read: {why}"
-    return BackendUnavailableError("scheduler", operation, "UNREADABLE", retryable=True, detail=words)
+    return BackendUnavailableError(
+        "scheduler", operation, ErrorCode.UNREADABLE_ANSWER, retryable=True, detail=words
+    )
 
 
 class Service:

@@ -31,6 +31,7 @@ from stepsched.core.clock import Clock, PlayableClock, SystemClock
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
+    ErrorCode,
     InvalidScheduleError,
     InvalidTransitionError,
     JobExistsError,
@@ -38,8 +39,9 @@ from stepsched.core.errors import (
     StepschedError,
 )
 from stepsched.core.values import seconds_of
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, status_after
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
+from stepsched.jobs.records import status_after
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _log = logging.getLogger("stepsched.local")
@@ -77,8 +79,8 @@ class LocalBackend(Backend):
         handlers: Handlers | None = None,
         handlers_from: Collection[str] | None = None,
         max_restarts: int = 3,
-        history: timedelta = timedelta(days=30),
-        history_limit: int = 100_000,
+        retention: timedelta = timedelta(days=30),
+        retention_limit: int = 100_000,
     ) -> None:
         """An embedded backend; nothing fires before :meth:`start` or :meth:`run_until`.
 
@@ -93,8 +95,8 @@ class LocalBackend(Backend):
                 whoever writes the file can run any code as this process.
             max_restarts: How often a run is started again whose process ended in the middle; then it has
                 failed.
-            history: How long ended runs are kept, from their end.
-            history_limit: How many ended runs are kept; the oldest go first.
+            retention: How long ended runs are kept, from their end.
+            retention_limit: How many ended runs are kept; the oldest go first.
 
         Raises:
             BackendError: The file cannot be opened or is another program's.
@@ -115,8 +117,10 @@ class LocalBackend(Backend):
             raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
             raise ValueError(f"path {path!r} names no file; leave it out to keep jobs in memory")
-        if history < timedelta(0) or history_limit < 0:
-            raise ValueError(f"history {history} and history_limit {history_limit} must not be negative")
+        if retention < timedelta(0) or retention_limit < 0:
+            raise ValueError(
+                f"expected retention and retention_limit of at least 0, got {retention} and {retention_limit}"
+            )
         self._clock: Clock = SystemClock() if clock is None else clock
         self._shared = path is not None
         self._options: dict[str, Any] = {
@@ -124,8 +128,8 @@ class LocalBackend(Backend):
             "workers": workers,
             "handlers_from": handlers_from,
             "max_restarts": max_restarts,
-            "history": history,
-            "history_limit": history_limit,
+            "retention": retention,
+            "retention_limit": retention_limit,
         }
         self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
         # Jobs whose function no name leads to, by the id of their row.
@@ -137,7 +141,7 @@ class LocalBackend(Backend):
             self._clock,
             self._decode,
             workers=workers,
-            retention=Retention(history, history_limit),
+            retention=Retention(retention, retention_limit),
             max_restarts=max_restarts,
         )
 
@@ -257,7 +261,7 @@ class LocalBackend(Backend):
                     raise row.error()
                 record = self._record(row)
             except BackendError as error:
-                if error.code != "UNREADABLE":
+                if error.code != ErrorCode.UNREADABLE:
                     raise
                 _log.error("job %s is left out of the list: %s", row.name, error)
                 continue
@@ -634,7 +638,7 @@ def _readable(name: str, document: str) -> Job:
         return read(document)
     except ValidationError as error:
         detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
-        raise BackendError("sqlite", "read job", "UNREADABLE", detail=detail) from error
+        raise BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail) from error
 
 
 def _copy(job: Job) -> Job:

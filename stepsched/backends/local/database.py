@@ -24,7 +24,7 @@ from typing import Any
 from weakref import WeakSet
 
 from stepsched.backends.local.schema import APPLICATION_ID, VERSION, migrate
-from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavailableError
+from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavailableError, ErrorCode
 
 _BUSY = 5.0
 """Seconds to wait while another process writes."""
@@ -71,9 +71,11 @@ class Database:
         if self._broken is None and self._pid != os.getpid():
             self._leave_to_parent()
         if self._broken is not None:
-            raise BackendError("sqlite", "use", "FORKED", detail=self._broken)
+            raise BackendError("sqlite", "use", ErrorCode.FORKED, detail=self._broken)
         if self._closed:
-            raise BackendError("sqlite", "use", "CLOSED", detail="the backend is closed; make another one")
+            raise BackendError(
+                "sqlite", "use", ErrorCode.CLOSED, detail="the backend is closed; make another one"
+            )
         self._look_at_file("use")  # to open it anew must not make another one
         self._connect()
         assert self._open is not None
@@ -204,7 +206,7 @@ class Database:
                 " lost: "
                 "end this program, put the file back, and start again"
             )
-            raise BackendError("sqlite", operation, "REPLACED", detail=detail)
+            raise BackendError("sqlite", operation, ErrorCode.REPLACED, detail=detail)
 
     # -- forks -----------------------------------------------------------------------------------------
 
@@ -398,12 +400,12 @@ def _look(path: Path, mode: str, shown: object) -> None:
 
 def _foreign(shown: object) -> BackendError:
     detail = f"{shown} belongs to another program; choose another file"
-    return BackendError("sqlite", "open", "FOREIGN", detail=detail)
+    return BackendError("sqlite", "open", ErrorCode.FOREIGN, detail=detail)
 
 
 def _later(version: int, shown: object) -> BackendError:
     detail = f"{shown} has schema {version}; this stepsched knows {VERSION}: install a newer one"
-    return BackendError("sqlite", "open", "VERSION", detail=detail)
+    return BackendError("sqlite", "open", ErrorCode.VERSION, detail=detail)
 
 
 # -- the process ---------------------------------------------------------------------------------------
@@ -465,18 +467,43 @@ atexit.register(_close_all)
 # What the caller may do about an error, by the beginning of SQLite's text for it: Python 3.10 does not
 # carry the code (https://www.sqlite.org/rescode.html).
 _ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
-    ("database is locked", BackendUnavailableError, "BUSY", "another process holds the file"),
-    ("database table is locked", BackendUnavailableError, "LOCKED", "another connection holds the table"),
-    ("database or disk is full", BackendUnavailableError, "FULL", "the disk is full; what is recorded stays"),
-    ("disk I/O error", BackendUnavailableError, "IOERR", "the disk refuses; what is recorded stays"),
-    ("attempt to write a readonly", AccessDeniedError, "READONLY", "the file cannot be written"),
-    ("unable to open database", AccessDeniedError, "CANTOPEN", "it cannot be opened; does its folder exist?"),
-    ("access permission denied", AccessDeniedError, "PERM", "the file may not be opened"),
-    ("authorization denied", AccessDeniedError, "AUTH", "the file may not be opened"),
-    ("database disk image is malformed", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
-    ("Could not decode to UTF-8", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
-    ("malformed database schema", BackendError, "CORRUPT", "the file is damaged; restore a copy"),
-    ("file is not a database", BackendError, "NOTADB", "the file is no SQLite database; choose another"),
+    ("database is locked", BackendUnavailableError, ErrorCode.BUSY, "another process holds the file"),
+    (
+        "database table is locked",
+        BackendUnavailableError,
+        ErrorCode.LOCKED,
+        "another connection holds the table",
+    ),
+    (
+        "database or disk is full",
+        BackendUnavailableError,
+        ErrorCode.FULL,
+        "the disk is full; what is recorded stays",
+    ),
+    ("disk I/O error", BackendUnavailableError, ErrorCode.IOERR, "the disk refuses; what is recorded stays"),
+    ("attempt to write a readonly", AccessDeniedError, ErrorCode.READONLY, "the file cannot be written"),
+    (
+        "unable to open database",
+        AccessDeniedError,
+        ErrorCode.CANTOPEN,
+        "it cannot be opened; does its folder exist?",
+    ),
+    ("access permission denied", AccessDeniedError, ErrorCode.PERM, "the file may not be opened"),
+    ("authorization denied", AccessDeniedError, ErrorCode.AUTH, "the file may not be opened"),
+    (
+        "database disk image is malformed",
+        BackendError,
+        ErrorCode.CORRUPT,
+        "the file is damaged; restore a copy",
+    ),
+    ("Could not decode to UTF-8", BackendError, ErrorCode.CORRUPT, "the file is damaged; restore a copy"),
+    ("malformed database schema", BackendError, ErrorCode.CORRUPT, "the file is damaged; restore a copy"),
+    (
+        "file is not a database",
+        BackendError,
+        ErrorCode.NOTADB,
+        "the file is no SQLite database; choose another",
+    ),
 )
 
 
@@ -486,7 +513,7 @@ def _ours(error: sqlite3.Error | UnicodeDecodeError, operation: str, path: objec
     where = "" if path is None else f"{path}: "
     if isinstance(error, UnicodeDecodeError):  # how sqlite3 answers text that is none
         detail = f"{where}the file is damaged; restore a copy ({text})"
-        return BackendError("sqlite", operation, "CORRUPT", detail=detail)
+        return BackendError("sqlite", operation, ErrorCode.CORRUPT, detail=detail)
     for beginning, kind, code, advice in _ERRORS:
         if text.startswith(beginning):
             again = kind is BackendUnavailableError

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from stepsched.core.errors import BackendError, InvalidScheduleError
-from stepsched.jobs import STILL_RAN, JobStatus, Run, RunStatus, Trigger
+from stepsched.core.errors import BackendError, ErrorCode, InvalidScheduleError
+from stepsched.jobs import JobStatus, Run, RunStatus, Trigger
+from stepsched.jobs.records import STILL_RAN
 from stepsched.schedules.zones import load_zone
 
 Made = TypeVar("Made", bound=BaseModel)
@@ -90,7 +91,7 @@ class DamagedRow(NamedTuple):
     def error(self) -> BackendError:
         """What a verb says of it."""
         detail = f"the row of job {self.name!r} is damaged ({self.reason}); cancel({self.name!r}) removes it"
-        return BackendError("sqlite", "read job", "UNREADABLE", detail=detail)
+        return BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail)
 
 
 def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | DamagedRow:

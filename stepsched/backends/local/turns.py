@@ -24,8 +24,9 @@ from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, J
 from stepsched.backends.local.store import Candidate, Store
 from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError
-from stepsched.jobs import STILL_RAN, Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
+from stepsched.jobs import Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
 from stepsched.jobs.events import Event, EventKind
+from stepsched.jobs.records import STILL_RAN
 from stepsched.targets import ParallelTarget
 
 _log = logging.getLogger("stepsched.local")

@@ -32,18 +32,9 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
-from stepsched.jobs import (
-    Job,
-    JobRecord,
-    JobStatus,
-    JobVersion,
-    Repair,
-    Run,
-    RunStatus,
-    Trigger,
-    is_name,
-    status_after,
-)
+from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
+from stepsched.jobs.job import is_name
+from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import INDEX
 from stepsched.schedules import Rate
@@ -83,7 +74,7 @@ class StepFunctionsBackend(Backend):
         *,
         state_machine_arn: str,
         table_name: str,
-        keep_runs: timedelta = timedelta(days=30),
+        retention: timedelta = timedelta(days=30),
         session: Any = None,
         endpoint_url: str | None = None,
         clock: Clock | None = None,
@@ -94,7 +85,7 @@ class StepFunctionsBackend(Backend):
         Args:
             state_machine_arn: The machine, without alias or version.
             table_name: The table whose jobs it runs.
-            keep_runs: How long the history of a run is kept once it has ended, from a day to ten years;
+            retention: How long the history of a run is kept once it has ended, from a day to ten years;
                 of jobs that are created or updated from now on.
             session: A ``boto3.Session``. None: boto3's default, in the machine's Region.
             endpoint_url: Another place for every service that is called. None: as boto3 finds it.
@@ -112,7 +103,7 @@ class StepFunctionsBackend(Backend):
                 f"table_name must be the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -, not {table_name!r}"
             )
         check_place(session, endpoint_url)
-        self._keep = _checked_keep(keep_runs)
+        self._retention = _checked_retention(retention)
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
@@ -120,8 +111,8 @@ class StepFunctionsBackend(Backend):
         self._table = Table(dynamodb, table_name)
         self._executions = Executions(states, state_machine_arn)
         self._lives = Lives(self._table, self._executions)
-        self._mender = Mender(self._lives, keep_runs)
-        self._runs = Runs(self._table, self._executions, keep_runs)
+        self._mender = Mender(self._lives, retention)
+        self._runs = Runs(self._table, self._executions, retention)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
 
@@ -132,7 +123,7 @@ class StepFunctionsBackend(Backend):
         *,
         state_machine_output: str = "StateMachineArn",
         table_output: str = "TableName",
-        keep_runs: timedelta = timedelta(days=30),
+        retention: timedelta = timedelta(days=30),
         session: Any = None,
         endpoint_url: str | None = None,
         clock: Clock | None = None,
@@ -146,7 +137,7 @@ class StepFunctionsBackend(Backend):
             name: The stack's, or its ARN, in the session's Region.
             state_machine_output: The output that holds the machine's ARN.
             table_output: The output that holds the table's name.
-            keep_runs: As for the backend.
+            retention: As for the backend.
             session: As for the backend.
             endpoint_url: As for the backend.
             clock: As for the backend.
@@ -158,7 +149,7 @@ class StepFunctionsBackend(Backend):
             BackendError: There is no such stack, or it lacks an output.
             AccessDeniedError: It may not be described.
         """
-        keep_runs, clock = _checked_keep(keep_runs), checked_clock(clock)
+        retention, clock = _checked_retention(retention), checked_clock(clock)
         workers = pool.checked_workers(workers)
         found = find_stack(
             name,
@@ -169,7 +160,7 @@ class StepFunctionsBackend(Backend):
         )
         return cls(
             **found._asdict(),
-            keep_runs=keep_runs,
+            retention=retention,
             session=session,
             endpoint_url=endpoint_url,
             clock=clock,
@@ -213,7 +204,7 @@ class StepFunctionsBackend(Backend):
         anchor = whole_second(self.now())
 
         def order_with(calls: frozenset[str]) -> dict[str, Any]:
-            return order_of(job, anchor=anchor, version=1, keep=self._keep, calls=calls)
+            return order_of(job, anchor=anchor, version=1, keep=self._retention, calls=calls)
 
         known = self._calls
         try:
@@ -567,11 +558,11 @@ class StepFunctionsBackend(Backend):
             )
 
 
-def _checked_keep(keep_runs: Any) -> timedelta:
+def _checked_retention(retention: Any) -> timedelta:
     """How long the history of runs is kept, if it is a time that may be."""
-    if not isinstance(keep_runs, timedelta) or not _DAY <= keep_runs <= _TEN_YEARS:
-        raise ValueError(f"keep_runs must be a timedelta from a day to ten years, not {keep_runs!r}")
-    return keep_runs
+    if not isinstance(retention, timedelta) or not _DAY <= retention <= _TEN_YEARS:
+        raise ValueError(f"retention must be a timedelta from a day to ten years, not {retention!r}")
+    return retention
 
 
 def _first_cursor(job: Job, second: datetime) -> datetime:

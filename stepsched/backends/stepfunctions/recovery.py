@@ -23,8 +23,7 @@ from stepsched.backends.stepfunctions.rows import (
     write_instant,
 )
 from stepsched.backends.stepfunctions.service import DISABLED, Execution, generation_of, token_of
-from stepsched.backends.stepfunctions.table import UNREADABLE
-from stepsched.core.errors import AccessDeniedError, BackendError, JobNotFoundError
+from stepsched.core.errors import AccessDeniedError, BackendError, ErrorCode, JobNotFoundError
 from stepsched.jobs import CatchUp, Completion, JobStatus, Problem, Repair, RunStatus
 from stepsched.machines.shared.table_schema import CURRENT
 
@@ -352,7 +351,7 @@ class Mender:
         except JobNotFoundError:
             return self._stop(execution, name, Problem.STALE, "is gone")
         except BackendError as error:
-            if error.code != UNREADABLE:
+            if error.code != ErrorCode.UNREADABLE:
                 raise
             return None  # whoever wrote it knows what it is for
         if row.claim is not None and row.claim.execution == execution.arn:

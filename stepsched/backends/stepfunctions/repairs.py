@@ -12,8 +12,7 @@ from stepsched.backends.stepfunctions.recovery import Mender
 from stepsched.backends.stepfunctions.rows import Item, Row, read_claimed
 from stepsched.backends.stepfunctions.runs import Runs, is_readable
 from stepsched.backends.stepfunctions.service import Execution
-from stepsched.backends.stepfunctions.table import UNREADABLE
-from stepsched.core.errors import BackendError, JobNotFoundError
+from stepsched.core.errors import BackendError, ErrorCode, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 
 
@@ -87,7 +86,7 @@ def _mend_waiting(mender: Mender, runs: Runs, now: datetime, running: set[str]) 
             closed = [item for item in items if runs.close_one(item, now)]
             found += [_repair(name, why, "noted that the job is gone")] if closed else []
             continue
-        if row == UNREADABLE:
+        if row is ErrorCode.UNREADABLE:
             continue
         assert isinstance(row, Row)
         if row.job.is_one_time:  # it may end with the run
@@ -119,16 +118,16 @@ def _mend_running(mender: Mender, item: Item, now: datetime) -> Repair | None:
     return _repair(name, why, "started again")
 
 
-def _row(mender: Mender, name: str) -> Row | str | None:
+def _row(mender: Mender, name: str) -> Row | ErrorCode | None:
     """A job's row; None where there is none, and ``UNREADABLE`` where it cannot be read."""
     try:
         return mender.lives.table.read(name)
     except JobNotFoundError:
         return None
     except BackendError as error:
-        if error.code != UNREADABLE:
+        if error.code != ErrorCode.UNREADABLE:
             raise
-        return UNREADABLE
+        return ErrorCode.UNREADABLE
 
 
 def _waits(mender: Mender, item: Item) -> bool:

@@ -28,7 +28,8 @@ from stepsched.backends.stepfunctions.rows import (
 from stepsched.backends.stepfunctions.service import Executions
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.errors import JobNotFoundError, ScheduleWarning
-from stepsched.jobs import STILL_RAN, Job, JobStatus, Run, RunStatus
+from stepsched.jobs import Job, JobStatus, Run, RunStatus
+from stepsched.jobs.records import STILL_RAN
 from stepsched.machines.shared.table_schema import CURRENT, RUN
 from stepsched.schedules import AnySchedule
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import Closed, camel_case, mapped
-from stepsched.core.errors import BackendError
+from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.machines.shared.runner import TITLE
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
@@ -109,13 +109,13 @@ class Executions:
                 f"{self.machine_arn!r} is not a runner of stepsched: give the machine of the stack of "
                 "stepsched.deploy.template(...), its output StateMachineArn"
             )
-            raise BackendError("states", "DescribeStateMachine", "NO_RUNNER", detail=words)
+            raise BackendError("states", "DescribeStateMachine", ErrorCode.NO_RUNNER, detail=words)
         if used != table_name:
             words = (
                 f"{self.machine_arn!r} runs the jobs of table {used!r}, not of {table_name!r}: give the two "
                 "of one stack, its outputs StateMachineArn and TableName"
             )
-            raise BackendError("states", "DescribeStateMachine", "OTHER_TABLE", detail=words)
+            raise BackendError("states", "DescribeStateMachine", ErrorCode.OTHER_TABLE, detail=words)
         return rules
 
     def arn(self, name: str) -> str:

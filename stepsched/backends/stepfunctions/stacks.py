@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import check_place, mapped
-from stepsched.core.errors import BackendError
+from stepsched.core.errors import BackendError, ErrorCode
 
 
 class Stack(NamedTuple):
@@ -61,7 +61,7 @@ def find_stack(
         client.close()
     if not found:
         raise BackendError(
-            "cloudformation", "DescribeStacks", "NO_STACK", detail=f"no stack {name!r} in {region}"
+            "cloudformation", "DescribeStacks", ErrorCode.NO_STACK, detail=f"no stack {name!r} in {region}"
         )
     stack = found[0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
@@ -73,5 +73,5 @@ def find_stack(
             f"{' and no '.join(missing)}; it has: {has}. Give the stack of stepsched.deploy.template(...), "
             "or the names of its outputs as state_machine_output and table_output"
         )
-        raise BackendError("cloudformation", "DescribeStacks", "NO_OUTPUT", detail=words)
+        raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)
     return Stack(outputs[state_machine_output], outputs[table_output])

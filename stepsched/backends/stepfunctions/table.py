@@ -33,12 +33,10 @@ from stepsched.backends.stepfunctions.rows import (
     write_second,
     write_version,
 )
-from stepsched.core.errors import BackendError, JobExistsError, JobNotFoundError, ScheduleWarning
+from stepsched.core.errors import BackendError, ErrorCode, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
 from stepsched.machines.shared.table_schema import CURRENT, INDEX, MOST_VERSIONS, RUN
 
-UNREADABLE = "UNREADABLE_ROW"
-"""The code of the error that tells of a row which this version cannot read."""
 _ATTEMPTS = 6
 """Of a write that meets another one on its way."""
 _PAUSE = 0.1
@@ -121,7 +119,7 @@ class Table:
                 ", ".join(f"{name} ({kind}, {role})" for name, kind, role in each) for each in (keys, wanted)
             )
             words = f"{what} has the keys {shape}; a table of jobs has {right}: give another table_name"
-            raise BackendError("dynamodb", "DescribeTable", "WRONG_SHAPE", detail=words)
+            raise BackendError("dynamodb", "DescribeTable", ErrorCode.WRONG_SHAPE, detail=words)
 
     # -- jobs ----------------------------------------------------------------------------------------------
 
@@ -433,7 +431,7 @@ class Table:
         try:
             return read_row(item)
         except ValueError as error:
-            raise BackendError("dynamodb", "GetItem", UNREADABLE, detail=str(error)) from error
+            raise BackendError("dynamodb", "GetItem", ErrorCode.UNREADABLE, detail=str(error)) from error
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         with mapped("dynamodb", camel_case(operation)):

@@ -31,7 +31,7 @@ from stepsched.asl.budget import MAX_EVENTS
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Choice, Pass, State, Succeed, Wait
-from stepsched.jobs import STILL_RAN
+from stepsched.jobs.records import STILL_RAN
 from stepsched.machines.next_run import NEVER, next_run_of
 from stepsched.machines.renewal import RENEWAL_EVENTS, renew_rule, renewal_states, rest_rule
 from stepsched.machines.shared.calls import call_states, giving_up

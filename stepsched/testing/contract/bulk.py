@@ -39,7 +39,7 @@ class TestCreateMany:
 
     def test_does_not_take_a_name_from_another_job(self, client: ss.SchedulerClient, job: MakeJob) -> None:
         client.create(job("b", input=1))
-        with pytest.raises(ss.BulkError, match="1 of 3 failed") as caught:
+        with pytest.raises(ss.errors.BulkError, match="1 of 3 failed") as caught:
             client.create_many([job("a"), job("b"), job("c")])
         assert caught.value.done == 2
         assert {name: type(error) for name, error in caught.value.failures.items()} == {
@@ -107,7 +107,7 @@ class TestPlanAndApply:
         client.create(job())
         plan = client.plan([job(input=1), job("new")])
         client.update(job(input=2))
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             client.apply(plan)
         assert isinstance(caught.value.failures["job"], ss.ConflictError)
         assert caught.value.done == 1

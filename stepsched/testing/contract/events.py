@@ -14,13 +14,13 @@ DAY = timedelta(days=1)
 NINE = MONDAY + 9 * HOUR
 
 
-def kinds(events: list[ss.Event]) -> list[str]:
+def kinds(events: list[ss.jobs.Event]) -> list[str]:
     return [event.kind.value for event in events]
 
 
 @pytest.fixture
-def told(backend: ss.LocalBackend) -> list[ss.Event]:
-    told = list[ss.Event]()
+def told(backend: ss.LocalBackend) -> list[ss.jobs.Event]:
+    told = list[ss.jobs.Event]()
     backend.listen(told.append)
     return told
 
@@ -30,7 +30,7 @@ def test_the_life_of_a_job_and_its_runs(
     backend: ss.LocalBackend,
     job: MakeJob,
     play: Play,
-    told: list[ss.Event],
+    told: list[ss.jobs.Event],
     calls: Calls,
 ) -> None:
     client.create(job(schedule=ss.Cron("0 9 * * ? *", end=MONDAY + DAY)))
@@ -45,7 +45,7 @@ def test_the_life_of_a_job_and_its_runs(
         *("updated", "paused", "resumed", "due", "cancelled"),
     ]
     assert {event.job for event in told} == {"job"}
-    (succeeded,) = (event for event in told if event.kind is ss.EventKind.SUCCEEDED)
+    (succeeded,) = (event for event in told if event.kind is ss.jobs.EventKind.SUCCEEDED)
     assert succeeded.run == client.runs("job")[0]
 
 
@@ -54,7 +54,7 @@ def test_failure_retry_and_dead_letter(
     backend: ss.LocalBackend,
     job: MakeJob,
     play: Play,
-    told: list[ss.Event],
+    told: list[ss.jobs.Event],
     calls: Calls,
 ) -> None:
     backend.register(ss.QueueTarget, lambda: None)
@@ -75,8 +75,8 @@ def test_failure_retry_and_dead_letter(
 def test_a_listener_hears_only_what_it_asks_for(
     client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
 ) -> None:
-    told = list[ss.Event]()
-    backend.listen(told.append, ["succeeded", ss.EventKind.FAILED])
+    told = list[ss.jobs.Event]()
+    backend.listen(told.append, ["succeeded", ss.jobs.EventKind.FAILED])
     client.create(job())
     play(NINE)
     assert kinds(told) == ["succeeded"]
@@ -92,7 +92,7 @@ def test_a_listener_that_fails_stops_nothing(
     calls: Calls,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def broken(event: ss.Event) -> None:
+    def broken(event: ss.jobs.Event) -> None:
         raise RuntimeError(event.kind.value)
 
     backend.listen(broken, ["started"])

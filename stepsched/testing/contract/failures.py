@@ -29,7 +29,7 @@ class TestOnFailure:
     def test_stop_pauses_a_recurring_job(
         self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
     ) -> None:
-        told = list[ss.Event]()
+        told = list[ss.jobs.Event]()
         backend.listen(told.append, ["failed", "paused"])
         client.create(job(target=FAIL, on_failure=ss.OnFailure.STOP, retry=ss.Retry(max_attempts=1)))
         play(MONDAY + 3 * DAY)
@@ -93,7 +93,7 @@ class TestNotify:
         with pytest.raises(ss.UnsupportedError, match="TopicTarget"):
             client.create(job(notify=TOPIC))
         told = list[tuple[object, object]]()
-        events = list[ss.Event]()
+        events = list[ss.jobs.Event]()
         backend.register(ss.TopicTarget, lambda target, notice: told.append((target, notice)))
         backend.listen(events.append, ["failed", "notified"])
         client.create(job("bad", target=FAIL, notify=TOPIC, retry=ss.Retry(max_attempts=2), input={"n": 1}))

@@ -34,7 +34,7 @@ def test_a_run_now_waits_until_it_is_started(
     assert (run.status, run.scheduled_for) == (ss.RunStatus.PENDING, MONDAY)
     play(NINE)
     assert calls == [("job", MONDAY), ("job", NINE)]
-    assert [each.trigger for each in client.runs()] == [ss.Trigger.MANUAL, ss.Trigger.SCHEDULE]
+    assert [each.trigger for each in client.runs()] == [ss.jobs.Trigger.MANUAL, ss.jobs.Trigger.SCHEDULE]
 
 
 def test_jitter_delays_the_start_and_not_the_scheduled_instant(
@@ -193,7 +193,7 @@ class TestBackfill:
         calls.clear()
         runs = client.backfill("job", since=NINE - 3 * DAY, until=NINE + 3 * DAY)
         assert [run.scheduled_for for run in runs] == [NINE - 3 * DAY, NINE - 2 * DAY, NINE - DAY]
-        assert {run.trigger for run in runs} == {ss.Trigger.BACKFILL}
+        assert {run.trigger for run in runs} == {ss.jobs.Trigger.BACKFILL}
         assert client.backfill("job", since=NINE - 3 * DAY, until=NINE) == []
         play(NINE)
         assert calls == [("job", run.scheduled_for) for run in runs]
@@ -255,7 +255,7 @@ def test_a_run_that_has_ended_is_waited_for_no_longer(
     run = client.run_now("job")
     play(MONDAY + DAY)
     ended = client.wait(run)
-    assert (ended.id, ended.status, ended.trigger) == (run.id, ss.RunStatus.SUCCEEDED, ss.Trigger.MANUAL)
+    assert (ended.id, ended.status, ended.trigger) == (run.id, ss.RunStatus.SUCCEEDED, ss.jobs.Trigger.MANUAL)
     assert [client.wait(each, timeout=0) for each in client.runs("job")] == client.runs("job")
 
 
@@ -267,6 +267,6 @@ def test_a_run_that_nobody_knows_is_not_waited_for(
     play(MONDAY + DAY)
     for foreign in (run.replace(id=run.id + 1), run.replace(job="nobody")):
         with pytest.raises(
-            ss.RunNotFoundError, match=f"run {foreign.id} of job {foreign.job!r} is not known"
+            ss.errors.RunNotFoundError, match=f"run {foreign.id} of job {foreign.job!r} is not known"
         ):
             client.wait(foreign, timeout=0)

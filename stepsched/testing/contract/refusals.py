@@ -115,7 +115,7 @@ def test_backfill_is_recorded_or_refused(
     client.create(job())
     if abilities.keeps_runs:
         (run,) = client.backfill("job", since=MONDAY - DAY, until=MONDAY)
-        assert (run.scheduled_for, run.trigger) == (NINE - DAY, ss.Trigger.BACKFILL)
+        assert (run.scheduled_for, run.trigger) == (NINE - DAY, ss.jobs.Trigger.BACKFILL)
         return
     with refused(backend, "job"):
         client.backfill("job", since=MONDAY - DAY, until=MONDAY)

@@ -362,7 +362,7 @@ class TestRunNow:
         before = client.get("job")
         now = client.backend.now()
         run = client.run_now("job")
-        assert (run.job, run.status, run.trigger) == ("job", ss.RunStatus.PENDING, ss.Trigger.MANUAL)
+        assert (run.job, run.status, run.trigger) == ("job", ss.RunStatus.PENDING, ss.jobs.Trigger.MANUAL)
         assert run.scheduled_for == now
         assert before.status.value == status
         after = client.get("job")  # where no clock holds it back, the run may have begun: it is the last

@@ -372,7 +372,7 @@ class TestPages:
         for number in range(150):
             stub.put(f"job-{number:03}")
         stub.order("ListSchedules", "internal", at=2, times=2)
-        with pytest.raises(ss.BackendUnavailableError):
+        with pytest.raises(ss.errors.BackendUnavailableError):
             client.list()
         assert len(client.list()) == 150
 
@@ -686,7 +686,7 @@ class TestVersions:
         later(clock)
         plan = client.plan([job("a", description="x"), job("b", description="x")])
         client.update(job("a", description="faster"))
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             client.apply(plan)
         assert [type(error) for error in caught.value.failures.values()] == [ss.ConflictError]
         assert caught.value.done == 1
@@ -854,12 +854,12 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("kind", "error", "retryable"),
         [
-            pytest.param("throttle", ss.ThrottledError, True, id="throttle"),
-            pytest.param("internal", ss.BackendUnavailableError, True, id="internal"),
-            pytest.param("unavailable", ss.BackendUnavailableError, True, id="unavailable"),
+            pytest.param("throttle", ss.errors.ThrottledError, True, id="throttle"),
+            pytest.param("internal", ss.errors.BackendUnavailableError, True, id="internal"),
+            pytest.param("unavailable", ss.errors.BackendUnavailableError, True, id="unavailable"),
             pytest.param("quota", ss.BackendError, False, id="quota"),
-            pytest.param("denied", ss.AccessDeniedError, False, id="denied"),
-            pytest.param("reset", ss.BackendUnavailableError, True, id="reset"),
+            pytest.param("denied", ss.errors.AccessDeniedError, False, id="denied"),
+            pytest.param("reset", ss.errors.BackendUnavailableError, True, id="reset"),
         ],
     )
     def test_each_refusal_has_its_error(
@@ -876,7 +876,7 @@ class TestAnswers:
 
     def test_an_answer_that_does_not_come(self, stub: SchedulerStub, make: MakeBackend) -> None:
         stub.order("GetSchedule", "hang", times=2)
-        with pytest.raises(ss.BackendUnavailableError) as caught:
+        with pytest.raises(ss.errors.BackendUnavailableError) as caught:
             ss.SchedulerClient(make(session=session(kind=Hasty))).get("job", group="default")
         assert (caught.value.code, caught.value.retryable) == ("ReadTimeoutError", True)
 
@@ -913,7 +913,7 @@ class TestPlaces:
     def test_no_credentials(self, stub: SchedulerStub, make: MakeBackend) -> None:
         bare = boto3.Session(region_name=REGION)
         client = ss.SchedulerClient(make(session=bare))
-        with pytest.raises(ss.AccessDeniedError, match="AWS_PROFILE"):
+        with pytest.raises(ss.errors.AccessDeniedError, match="AWS_PROFILE"):
             client.create(job())
         assert stub.log == []
 
@@ -932,7 +932,7 @@ class TestPlaces:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             client = ss.SchedulerClient(make(endpoint_url=f"http://127.0.0.1:{free.getsockname()[1]}"))
-            with pytest.raises(ss.BackendUnavailableError) as caught:
+            with pytest.raises(ss.errors.BackendUnavailableError) as caught:
                 client.create(job())
         assert caught.value.retryable
 

@@ -53,7 +53,7 @@ def api(service: str, action: str, request: Any) -> ss.Job:
 
 
 def template(arn: str, **blocks: Any) -> ss.Job:
-    return job(target=ss.TemplateTarget(arn, parameters=blocks))
+    return job(target=ss.targets.TemplateTarget(arn, parameters=blocks))
 
 
 # -- what the service is known to refuse -------------------------------------------------------------
@@ -126,7 +126,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
             id="api-std-groupid, template",
         ),
         pytest.param(
-            lambda: ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK, launch_type="FARGATE"),
+            lambda: ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK, launch_type="FARGATE"),
             "launch_type FARGATE needs subnets",
             id="api-fargate-nonet",
         ),
@@ -361,7 +361,7 @@ def test_step_functions_is_not_named_for_fractions_of_a_second() -> None:
 
 # -- limits ------------------------------------------------------------------------------------------
 
-ECS = ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)
+ECS = ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)
 
 
 def overrides(size: int) -> dict[str, Any]:
@@ -404,14 +404,16 @@ def overrides(size: int) -> dict[str, Any]:
             lambda n: job(target=ss.EventBusTarget(BUS, source="s" * n)), 256, "source", id="source"
         ),
         pytest.param(
-            lambda n: job(target=ss.KinesisTarget(STREAM, partition_key="k" * n)),
+            lambda n: job(target=ss.targets.KinesisTarget(STREAM, partition_key="k" * n)),
             256,
             "partition_key",
             id="key",
         ),
         pytest.param(
             lambda n: job(
-                target=ss.SageMakerPipelineTarget(TRAINING, parameters={f"p{k}": "v" for k in range(n)})
+                target=ss.targets.SageMakerPipelineTarget(
+                    TRAINING, parameters={f"p{k}": "v" for k in range(n)}
+                )
             ),
             200,
             "parameters",
@@ -431,31 +433,33 @@ def overrides(size: int) -> dict[str, Any]:
             id="security groups",
         ),
         pytest.param(
-            lambda n: job(target=ECS.replace(capacity_providers=[ss.CapacityProvider(name="p")] * n)),
+            lambda n: job(target=ECS.replace(capacity_providers=[ss.targets.CapacityProvider(name="p")] * n)),
             6,
             "capacity_providers",
             id="capacity providers",
         ),
         pytest.param(
-            lambda n: job(target=ECS.replace(placement=[ss.Placement(type="distinctInstance")] * n)),
+            lambda n: job(target=ECS.replace(placement=[ss.targets.Placement(type="distinctInstance")] * n)),
             10,
             "placement",
             id="placement constraints",
         ),
         pytest.param(
-            lambda n: job(target=ECS.replace(placement=[ss.Placement(type="random")] * n)),
+            lambda n: job(target=ECS.replace(placement=[ss.targets.Placement(type="random")] * n)),
             5,
             "placement",
             id="placement strategies",
         ),
         pytest.param(
-            lambda n: job(target=ECS.replace(placement=[ss.Placement(type="memberOf", value="e" * n)])),
+            lambda n: job(
+                target=ECS.replace(placement=[ss.targets.Placement(type="memberOf", value="e" * n)])
+            ),
             2000,
             "value",
             id="placement expression",
         ),
         pytest.param(
-            lambda n: job(target=ECS.replace(placement=[ss.Placement(type="spread", value="e" * n)])),
+            lambda n: job(target=ECS.replace(placement=[ss.targets.Placement(type="spread", value="e" * n)])),
             255,
             "value",
             id="placement field",
@@ -520,7 +524,7 @@ def test_a_description_that_ends_like_a_mark_is_refused() -> None:
     [
         pytest.param(ss.ApiTarget("sqs", "sendMessage", SEND), "the request", id="api"),
         pytest.param(ss.BatchTarget("d", job_queue="q"), "parameters", id="batch"),
-        pytest.param(ss.SageMakerPipelineTarget(TRAINING), "parameters", id="sagemaker"),
+        pytest.param(ss.targets.SageMakerPipelineTarget(TRAINING), "parameters", id="sagemaker"),
     ],
 )
 def test_an_input_that_would_not_be_sent_is_refused_with_its_place(target: ss.Target, where: str) -> None:

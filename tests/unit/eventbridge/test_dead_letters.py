@@ -41,7 +41,7 @@ def message(**attributes: str | None) -> dict[str, Any]:
     }
 
 
-def letter(**attributes: str | None) -> ss.DeadLetter:
+def letter(**attributes: str | None) -> ss.eventbridge.DeadLetter:
     found = read_dead_letter(message(**attributes), QUEUE)
     assert found is not None
     return found
@@ -49,12 +49,12 @@ def letter(**attributes: str | None) -> ss.DeadLetter:
 
 def test_all_nine_attributes_are_told() -> None:
     found = letter()
-    assert found == ss.DeadLetter(
+    assert found == ss.eventbridge.DeadLetter(
         id=found.id,
         job="nightly",
         scheduled_for=datetime(2030, 1, 7, 12, tzinfo=UTC),
         status=ss.RunStatus.FAILED,
-        trigger=ss.Trigger.SCHEDULE,
+        trigger=ss.jobs.Trigger.SCHEDULE,
         attempt=4,
         ended_at=datetime(2030, 1, 7, 0, 0, 0, 123_000, tzinfo=UTC),
         error="AWS.Scheduler.InternalServerError: Unexpected error occurred while processing the request",
@@ -135,7 +135,7 @@ def test_the_scheduled_instant_is_in_utc(text: str) -> None:
 
 def test_a_single_run_belongs_to_its_job_and_was_asked_for() -> None:
     found = letter(SCHEDULE_ARN=ARN.replace("nightly", run_name("nightly", "key")))
-    assert (found.job, found.trigger, found.group) == ("nightly", ss.Trigger.MANUAL, "reports")
+    assert (found.job, found.trigger, found.group) == ("nightly", ss.jobs.Trigger.MANUAL, "reports")
 
 
 def test_without_the_moment_of_sending_no_end_is_known() -> None:
@@ -158,4 +158,4 @@ def test_later_messages_have_larger_numbers_and_no_two_the_same() -> None:
 
 
 def test_a_dead_letter_survives_its_json() -> None:
-    assert ss.DeadLetter.model_validate_json(letter().model_dump_json()) == letter()
+    assert ss.eventbridge.DeadLetter.model_validate_json(letter().model_dump_json()) == letter()

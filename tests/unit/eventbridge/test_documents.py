@@ -150,7 +150,7 @@ def stored(it: ss.Job, settings: Settings = SETTINGS, *, now: datetime = NOW) ->
 
 
 def test_the_validator_of_these_tests_finds_what_the_model_forbids() -> None:
-    request = written(job(target=ss.SageMakerPipelineTarget(TRAINING, parameters={"Epochs": "3"})))
+    request = written(job(target=ss.targets.SageMakerPipelineTarget(TRAINING, parameters={"Epochs": "3"})))
     shape = input_of("CreateSchedule")
     broken = copy.deepcopy(request)
     broken["Name"] = "a b"
@@ -172,8 +172,8 @@ BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 BUILD = "arn:aws:codebuild:eu-west-1:123456789012:project/site"
 PIPELINE = "arn:aws:codepipeline:eu-west-1:123456789012:release"
 TRAINING = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/train"
-ECS = ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)
-FULL_ECS = ss.EcsTaskTarget(
+ECS = ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK)
+FULL_ECS = ss.targets.EcsTaskTarget(
     CLUSTER,
     task_definition_arn=TASK,
     task_count=10,
@@ -183,10 +183,10 @@ FULL_ECS = ss.EcsTaskTarget(
     assign_public_ip=True,
     platform_version="1.4.0",
     placement=[
-        ss.Placement(type="memberOf", value="attribute:zone == a"),
-        ss.Placement(type="distinctInstance"),
-        ss.Placement(type="spread", value="host"),
-        ss.Placement(type="random"),
+        ss.targets.Placement(type="memberOf", value="attribute:zone == a"),
+        ss.targets.Placement(type="distinctInstance"),
+        ss.targets.Placement(type="spread", value="host"),
+        ss.targets.Placement(type="random"),
     ],
     group="family:report",
     reference_id="ref",
@@ -196,7 +196,10 @@ FULL_ECS = ss.EcsTaskTarget(
     execute_command=True,
 )
 MIXED_ECS = ECS.replace(
-    placement=[ss.Placement(type="spread", value="host"), ss.Placement(type="distinctInstance")]
+    placement=[
+        ss.targets.Placement(type="spread", value="host"),
+        ss.targets.Placement(type="distinctInstance"),
+    ]
 )
 PAYLOAD: dict[str, Any] = {"a": [1, 2.5, None, True, "é \N{GRINNING FACE}"], "": {}}
 
@@ -208,26 +211,26 @@ TARGETS = [
     pytest.param(ss.TopicTarget(TOPIC), PAYLOAD, id="topic"),
     pytest.param(ss.EventBusTarget(BUS), PAYLOAD, id="bus"),
     pytest.param(ss.EventBusTarget(BUS, detail_type="d" * 128, source="s" * 256), PAYLOAD, id="bus, named"),
-    pytest.param(ss.KinesisTarget(STREAM, partition_key="k" * 256), PAYLOAD, id="kinesis"),
-    pytest.param(ss.FirehoseTarget(FIREHOSE), PAYLOAD, id="firehose"),
+    pytest.param(ss.targets.KinesisTarget(STREAM, partition_key="k" * 256), PAYLOAD, id="kinesis"),
+    pytest.param(ss.targets.FirehoseTarget(FIREHOSE), PAYLOAD, id="firehose"),
     pytest.param(ECS, {}, id="ecs"),
     pytest.param(FULL_ECS, {"containerOverrides": [{"name": "a", "command": ["b"]}]}, id="ecs, all of it"),
     pytest.param(
         ECS.replace(
             capacity_providers=[
-                ss.CapacityProvider(name="spot", base=100_000, weight=1_000),
-                ss.CapacityProvider(name="plain"),
+                ss.targets.CapacityProvider(name="spot", base=100_000, weight=1_000),
+                ss.targets.CapacityProvider(name="plain"),
             ]
         ),
         {},
         id="ecs, capacity providers",
     ),
     pytest.param(MIXED_ECS, {}, id="ecs, placement in any order"),
-    pytest.param(ss.CodeBuildTarget(BUILD), {"sourceVersion": "main"}, id="code build"),
-    pytest.param(ss.CodePipelineTarget(PIPELINE), {}, id="code pipeline"),
-    pytest.param(ss.SageMakerPipelineTarget(TRAINING), {}, id="sagemaker, plain"),
+    pytest.param(ss.targets.CodeBuildTarget(BUILD), {"sourceVersion": "main"}, id="code build"),
+    pytest.param(ss.targets.CodePipelineTarget(PIPELINE), {}, id="code pipeline"),
+    pytest.param(ss.targets.SageMakerPipelineTarget(TRAINING), {}, id="sagemaker, plain"),
     pytest.param(
-        ss.SageMakerPipelineTarget(TRAINING, parameters={f"p{n}": "v" * 1024 for n in range(200)}),
+        ss.targets.SageMakerPipelineTarget(TRAINING, parameters={f"p{n}": "v" * 1024 for n in range(200)}),
         {},
         id="sagemaker",
     ),
@@ -254,7 +257,7 @@ TARGETS = [
         {},
         id="api of batch",
     ),
-    pytest.param(ss.TemplateTarget(INSPECTOR), {}, id="template"),
+    pytest.param(ss.targets.TemplateTarget(INSPECTOR), {}, id="template"),
 ]
 
 
@@ -275,13 +278,13 @@ def test_every_target_that_aws_invokes_stands_in_the_table() -> None:
 
 def test_a_target_of_a_class_of_its_own_does_not_come_back_as_another() -> None:
     for arn in (LAMBDA, QUEUE, TOPIC):
-        it = job(target=ss.TemplateTarget(arn))
+        it = job(target=ss.targets.TemplateTarget(arn))
         with pytest.raises(ss.UnsupportedError):
             written(it)
 
 
 def test_no_input_is_sent_as_an_empty_object() -> None:
-    for target in (ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE), ss.CodePipelineTarget(PIPELINE)):
+    for target in (ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE), ss.targets.CodePipelineTarget(PIPELINE)):
         assert written(job(target=target))["Target"]["Input"] == "{}"
 
 
@@ -305,8 +308,8 @@ def test_a_request_says_everything_so_that_no_default_of_the_service_speaks() ->
 TEXT_TARGETS = [
     pytest.param(ss.QueueTarget(QUEUE), id="queue"),
     pytest.param(ss.TopicTarget(TOPIC), id="topic"),
-    pytest.param(ss.KinesisTarget(STREAM, partition_key="k"), id="kinesis"),
-    pytest.param(ss.FirehoseTarget(FIREHOSE), id="firehose"),
+    pytest.param(ss.targets.KinesisTarget(STREAM, partition_key="k"), id="kinesis"),
+    pytest.param(ss.targets.FirehoseTarget(FIREHOSE), id="firehose"),
 ]
 TEXTS = ["hello", "5", "null", "true", '{"a":1}', "[1]", '"x"', " ", "{oops", "at " + SCHEDULED_TIME, "é\n"]
 VALUES = [5, 2.5, None, True, [], ["x"], {"a": "5"}, {"at": SCHEDULED_TIME}, [EXECUTION_ID + "!"]]

@@ -43,21 +43,28 @@ def left(error: Exception) -> ss.StepschedError:
         pytest.param(
             answered("ServiceQuotaExceededException", status=402), ss.BackendError, False, id="quota"
         ),
-        pytest.param(answered("ThrottlingException", status=429), ss.ThrottledError, True, id="throttle"),
-        pytest.param(answered("SomethingNew", status=429), ss.ThrottledError, True, id="429"),
-        pytest.param(answered("TooManyRequestsException"), ss.ThrottledError, True, id="too many"),
         pytest.param(
-            answered("InternalServerException", status=500), ss.BackendUnavailableError, True, id="internal"
+            answered("ThrottlingException", status=429), ss.errors.ThrottledError, True, id="throttle"
         ),
-        pytest.param(answered("SomethingNew", status=503), ss.BackendUnavailableError, True, id="503"),
-        pytest.param(answered("502", status=502), ss.BackendUnavailableError, True, id="no body"),
+        pytest.param(answered("SomethingNew", status=429), ss.errors.ThrottledError, True, id="429"),
+        pytest.param(answered("TooManyRequestsException"), ss.errors.ThrottledError, True, id="too many"),
+        pytest.param(
+            answered("InternalServerException", status=500),
+            ss.errors.BackendUnavailableError,
+            True,
+            id="internal",
+        ),
+        pytest.param(answered("SomethingNew", status=503), ss.errors.BackendUnavailableError, True, id="503"),
+        pytest.param(answered("502", status=502), ss.errors.BackendUnavailableError, True, id="no body"),
         pytest.param(answered("SomethingNew", status=400), ss.BackendError, False, id="unknown"),
-        pytest.param(answered("AccessDeniedException", status=403), ss.AccessDeniedError, False, id="denied"),
         pytest.param(
-            answered("ExpiredTokenException", status=403), ss.AccessDeniedError, False, id="expired"
+            answered("AccessDeniedException", status=403), ss.errors.AccessDeniedError, False, id="denied"
         ),
         pytest.param(
-            answered("InvalidClientTokenId", status=403), ss.AccessDeniedError, False, id="no such key"
+            answered("ExpiredTokenException", status=403), ss.errors.AccessDeniedError, False, id="expired"
+        ),
+        pytest.param(
+            answered("InvalidClientTokenId", status=403), ss.errors.AccessDeniedError, False, id="no such key"
         ),
     ],
 )
@@ -86,7 +93,7 @@ def test_a_throttle_tells_how_long_to_wait_where_the_service_does(
     header: str, after: timedelta | None
 ) -> None:
     error = left(answered("ThrottlingException", status=429, **{"retry-after": header}))
-    assert isinstance(error, ss.ThrottledError)
+    assert isinstance(error, ss.errors.ThrottledError)
     assert error.retry_after == after
 
 
@@ -111,7 +118,7 @@ def test_a_refused_expression_is_an_invalid_schedule(message: str, expression: s
 def test_an_answer_without_anything_is_an_error_all_the_same() -> None:
     error = left(sdk.ClientError({}, "CreateSchedule"))
     assert isinstance(error, ss.BackendError)
-    assert (error.code, error.request_id, error.detail) == ("Unknown", None, "")
+    assert (error.code, error.request_id, error.detail) == ("UNKNOWN", None, "")
 
 
 def test_every_error_of_the_services_model_has_its_class() -> None:
@@ -122,10 +129,10 @@ def test_every_error_of_the_services_model_has_its_class() -> None:
     }
     assert kinds == {
         "ConflictException": ss.BackendError,
-        "InternalServerException": ss.BackendUnavailableError,
+        "InternalServerException": ss.errors.BackendUnavailableError,
         "ResourceNotFoundException": ss.BackendError,
         "ServiceQuotaExceededException": ss.BackendError,
-        "ThrottlingException": ss.ThrottledError,
+        "ThrottlingException": ss.errors.ThrottledError,
         "ValidationException": ss.BackendError,
     }
 
@@ -141,15 +148,17 @@ def made(kind: type[sdk.BotoCoreError]) -> sdk.BotoCoreError:
 @pytest.mark.parametrize(
     ("kind", "mine"),
     [
-        pytest.param(sdk.EndpointConnectionError, ss.BackendUnavailableError, id="no endpoint"),
-        pytest.param(sdk.ConnectTimeoutError, ss.BackendUnavailableError, id="connect timeout"),
-        pytest.param(sdk.ReadTimeoutError, ss.BackendUnavailableError, id="read timeout"),
-        pytest.param(sdk.ConnectionClosedError, ss.BackendUnavailableError, id="closed"),
-        pytest.param(sdk.ProxyConnectionError, ss.BackendUnavailableError, id="proxy"),
-        pytest.param(sdk.NoCredentialsError, ss.AccessDeniedError, id="no credentials"),
-        pytest.param(sdk.PartialCredentialsError, ss.AccessDeniedError, id="half the credentials"),
-        pytest.param(sdk.CredentialRetrievalError, ss.AccessDeniedError, id="credentials not retrieved"),
-        pytest.param(sdk.UnauthorizedSSOTokenError, ss.AccessDeniedError, id="sign-on over"),
+        pytest.param(sdk.EndpointConnectionError, ss.errors.BackendUnavailableError, id="no endpoint"),
+        pytest.param(sdk.ConnectTimeoutError, ss.errors.BackendUnavailableError, id="connect timeout"),
+        pytest.param(sdk.ReadTimeoutError, ss.errors.BackendUnavailableError, id="read timeout"),
+        pytest.param(sdk.ConnectionClosedError, ss.errors.BackendUnavailableError, id="closed"),
+        pytest.param(sdk.ProxyConnectionError, ss.errors.BackendUnavailableError, id="proxy"),
+        pytest.param(sdk.NoCredentialsError, ss.errors.AccessDeniedError, id="no credentials"),
+        pytest.param(sdk.PartialCredentialsError, ss.errors.AccessDeniedError, id="half the credentials"),
+        pytest.param(
+            sdk.CredentialRetrievalError, ss.errors.AccessDeniedError, id="credentials not retrieved"
+        ),
+        pytest.param(sdk.UnauthorizedSSOTokenError, ss.errors.AccessDeniedError, id="sign-on over"),
         pytest.param(sdk.NoRegionError, ss.BackendError, id="no Region"),
         pytest.param(sdk.ProfileNotFound, ss.BackendError, id="no profile"),
     ],
@@ -160,7 +169,7 @@ def test_an_error_before_any_answer_leaves_as_the_table_says(
     error = left(made(kind))
     assert type(error) is mine
     assert isinstance(error, ss.BackendError)
-    assert (error.code, error.retryable) == (kind.__name__, mine is ss.BackendUnavailableError)
+    assert (error.code, error.retryable) == (kind.__name__, mine is ss.errors.BackendUnavailableError)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +196,7 @@ def test_every_class_of_the_sdk_leaves_as_one_of_ours() -> None:
         Exception.__init__(error, "x")
         mine = left(error)
         assert isinstance(mine, ss.BackendError)
-        expected = ss.BackendUnavailableError if issubclass(kind, sdk.HTTPClientError) else None
+        expected = ss.errors.BackendUnavailableError if issubclass(kind, sdk.HTTPClientError) else None
         assert expected in (None, type(mine))
 
 

@@ -179,7 +179,7 @@ class TestBulk:
     @pytest.mark.parametrize("seed", range(3))
     def test_random_faults(self, seed: int) -> None:
         """Every third creation goes wrong, and now and then a look at what is there, until it gets better."""
-        chance, clock, failed = random.Random(seed), FakeClock(T0), list[ss.BulkError]()
+        chance, clock, failed = random.Random(seed), FakeClock(T0), list[ss.errors.BulkError]()
         left = [250]
 
         def inject(request: Request) -> Fault | None:
@@ -198,7 +198,7 @@ class TestBulk:
             def attempt(client: ss.SchedulerClient) -> None:
                 try:
                     client.create_many(self.JOBS)
-                except ss.BulkError as error:
+                except ss.errors.BulkError as error:
                     failed.append(error)
                     raise
 
@@ -222,7 +222,7 @@ class TestBulk:
             return Fault("internal") if is_looked_for else None
 
         place.stub.inject = inject
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             place.client.create_many(self.JOBS[:9])
         assert (len(caught.value.failures), caught.value.done) == (1, 8)
 
@@ -231,7 +231,7 @@ class TestBulk:
             return Fault("quota") if request.name.endswith("7") else None
 
         place.stub.inject = inject
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             place.client.create_many(self.JOBS)
         names = {each.name for each in self.JOBS if each.name.endswith("7")}
         assert caught.value.failures.keys() == names
@@ -259,7 +259,7 @@ class TestBulk:
 
     def test_a_stranger_in_between_is_named_and_left_alone(self, place: Place) -> None:
         stranger = dict(place.stub.put("job-010"))
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             place.client.create_many(self.JOBS)
         assert {name: type(error) for name, error in caught.value.failures.items()} == {
             "job-010": ss.JobExistsError

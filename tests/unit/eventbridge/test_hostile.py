@@ -68,7 +68,7 @@ class TestPrune:
         plan = client.plan([job("a")], prune=True)
         client.cancel("b")
         stub.put("b")
-        with pytest.raises(ss.BulkError) as caught:
+        with pytest.raises(ss.errors.BulkError) as caught:
             client.apply(plan)
         assert isinstance(caught.value.failures["b"], ss.ConflictError)
         assert ("default", "b") in stub.schedules
@@ -77,7 +77,7 @@ class TestPrune:
         client.create_many([job("a"), job("b")])
         plan = client.plan([job("a")], prune=True)
         client.update(job("b", description="new"))
-        with pytest.raises(ss.BulkError, match="no longer at version 1"):
+        with pytest.raises(ss.errors.BulkError, match="no longer at version 1"):
             client.apply(plan)
         assert client.get("b").job.description == "new"
 
@@ -88,7 +88,7 @@ class TestPrune:
         there.create_many([job("a"), job("b")])
         plan = there.plan([job("a")], prune=True)
         stub.put("b")
-        with pytest.raises(ss.BulkError):
+        with pytest.raises(ss.errors.BulkError):
             ss.SchedulerClient(open_backend()).apply(plan)
         assert {("default", "b"), ("g1", "b")} <= stub.schedules.keys()
 
@@ -227,12 +227,12 @@ class TestTargets:
                 id="union",
             ),
             pytest.param(
-                ss.TemplateTarget(f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s", parameters={}),
+                ss.targets.TemplateTarget(f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s", parameters={}),
                 "KinesisParameters",
                 id="no block",
             ),
             pytest.param(
-                ss.TemplateTarget(
+                ss.targets.TemplateTarget(
                     f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/s",
                     parameters={"KinesisParameters": {"PartitionKey": 5}},
                 ),
@@ -240,14 +240,14 @@ class TestTargets:
                 id="wrong block",
             ),
             pytest.param(
-                ss.TemplateTarget(
+                ss.targets.TemplateTarget(
                     f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/c", parameters={"EcsParameters": {"Nonsense": 1}}
                 ),
                 "Nonsense",
                 id="ecs",
             ),
             pytest.param(
-                ss.TemplateTarget(
+                ss.targets.TemplateTarget(
                     f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/b",
                     parameters={"EventBridgeParameters": {"DetailType": "d", "Source": "$.x"}},
                 ),
@@ -329,7 +329,7 @@ def test_tags_are_no_payload(client: ss.SchedulerClient) -> None:
     assert client.create(tagged).job == client.get("job").job == tagged
 
 
-def letter_of(client: ss.SchedulerClient, name: str, group: str) -> ss.DeadLetter:
+def letter_of(client: ss.SchedulerClient, name: str, group: str) -> ss.eventbridge.DeadLetter:
     arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{group}/{name}"
     attributes = {"SCHEDULE_ARN": arn, "SCHEDULED_TIME": "2030-01-07T09:00:00Z"}
     message = {

@@ -262,9 +262,9 @@ class TestProcessesThatEnd:
         backend._store._db.execute(f"UPDATE runs SET {setters} WHERE id = ?", (*changes.values(), run.id))
         backend.close()
 
-    def played(self, path: Path, after: timedelta = SECOND) -> tuple[ss.Run, list[ss.Event]]:
+    def played(self, path: Path, after: timedelta = SECOND) -> tuple[ss.Run, list[ss.jobs.Event]]:
         backend = ss.LocalBackend(path, clock=FakeClock(T0 + after))
-        told = list[ss.Event]()
+        told = list[ss.jobs.Event]()
         backend.listen(told.append)
         backend.advance(SECOND)
         (run,) = ss.SchedulerClient(backend).runs()
@@ -394,7 +394,7 @@ class TestRollingDeployment:
     def test_what_a_worker_cannot_call_waits_with_the_reason_until_one_joins_that_can(
         self, tmp_path: Path
     ) -> None:
-        path, told, calls = tmp_path / "jobs.db", list[ss.Event](), list[object]()
+        path, told, calls = tmp_path / "jobs.db", list[ss.jobs.Event](), list[object]()
         new = ss.LocalBackend(path, handlers={ss.LambdaTarget: lambda *_: calls.append(1)})
         client = ss.SchedulerClient(new)
         old = ss.LocalBackend(path)
@@ -418,7 +418,7 @@ class TestRollingDeployment:
         ]
 
     def test_where_another_worker_can_nothing_is_told(self, tmp_path: Path) -> None:
-        path, told, calls = tmp_path / "jobs.db", list[ss.Event](), list[object]()
+        path, told, calls = tmp_path / "jobs.db", list[ss.jobs.Event](), list[object]()
         new = ss.LocalBackend(path, handlers={ss.LambdaTarget: lambda *_: calls.append(1)})
         old = ss.LocalBackend(path)
         for backend in (new, old):

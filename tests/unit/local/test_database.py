@@ -110,7 +110,7 @@ def refusal(path: Path | str) -> ss.BackendError:
 
 class TestErrors:
     def test_a_folder_that_is_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(ss.AccessDeniedError, match="does its folder exist") as caught:
+        with pytest.raises(ss.errors.AccessDeniedError, match="does its folder exist") as caught:
             Store(tmp_path / "nowhere" / "jobs.db")
         assert (caught.value.code, caught.value.operation, caught.value.retryable) == (
             "CANTOPEN",
@@ -129,7 +129,9 @@ class TestErrors:
         insert(store)
         with closing(sqlite3.connect(path, isolation_level=None)) as holder:
             holder.execute("BEGIN EXCLUSIVE")
-            with pytest.raises(ss.BackendUnavailableError, match="another process holds the file") as caught:
+            with pytest.raises(
+                ss.errors.BackendUnavailableError, match="another process holds the file"
+            ) as caught:
                 insert(store, "second")
             assert (caught.value.code, caught.value.operation, caught.value.retryable) == (
                 "BUSY",
@@ -168,7 +170,7 @@ class TestErrors:
     def test_a_file_that_cannot_be_written_can_be_read(self, store: Store) -> None:
         insert(store)
         store._db.execute("PRAGMA query_only = ON")
-        with pytest.raises(ss.AccessDeniedError, match="the file cannot be written") as caught:
+        with pytest.raises(ss.errors.AccessDeniedError, match="the file cannot be written") as caught:
             insert(store, "second")
         assert (caught.value.code, caught.value.retryable) == ("READONLY", False)
         assert names(store) == ["job"]
@@ -179,7 +181,7 @@ class TestErrors:
         insert(store)
         (pages,) = store._db.execute("PRAGMA page_count").fetchone()
         store._db.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(ss.BackendUnavailableError, match="the disk is full"):
+        with pytest.raises(ss.errors.BackendUnavailableError, match="the disk is full"):
             insert(store, "large", input="x" * 100_000)
         assert names(store) == ["job"]
         store._db.execute("PRAGMA max_page_count = 100000")  # there is space again

@@ -346,7 +346,7 @@ class FailingStore(Store):
     def transaction(self, operation: str) -> AbstractContextManager[None]:
         if operation == "turn" and self.broken.is_set():
             self.failures += 1
-            raise ss.BackendUnavailableError("sqlite", operation, "IOERR", retryable=True)
+            raise ss.errors.BackendUnavailableError("sqlite", operation, "IOERR", retryable=True)
         return super().transaction(operation)
 
 
@@ -535,15 +535,15 @@ def test_a_run_is_claimed_only_when_a_thread_is_free_for_it(clock: HandClock) ->
 
 
 @pytest.mark.parametrize(
-    ("history", "limit", "kept"),
+    ("retention", "limit", "kept"),
     [
         pytest.param(3 * HOUR, 100, 4, id="age, inclusive"),
         pytest.param(DAY, 3, 3, id="number"),
         pytest.param(timedelta(0), 0, 0, id="nothing"),
     ],
 )
-def test_a_play_keeps_no_more_history_than_was_asked_for(history: timedelta, limit: int, kept: int) -> None:
-    backend = ss.LocalBackend(clock=FakeClock(T0), history=history, history_limit=limit)
+def test_a_play_keeps_no_more_history_than_was_asked_for(retention: timedelta, limit: int, kept: int) -> None:
+    backend = ss.LocalBackend(clock=FakeClock(T0), retention=retention, retention_limit=limit)
     client = ss.SchedulerClient(backend)
     client.create(job(lambda: None))
     backend.run_until(T0 + 10 * HOUR)

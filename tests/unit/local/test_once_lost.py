@@ -62,7 +62,10 @@ def test_a_full_disk_says_so_and_keeps_what_was_recorded(tmp_path: Path) -> None
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     large = small.replace(name="large", input="x" * 100_000)
-    with pytest.raises(ss.BackendUnavailableError, match="the disk is full"), store.transaction("create"):
+    with (
+        pytest.raises(ss.errors.BackendUnavailableError, match="the disk is full"),
+        store.transaction("create"),
+    ):
         store.insert_job(large, large.model_dump_json(), T0, T0)
     assert store.job("small") is not None
     assert store.job("large") is None
@@ -154,7 +157,7 @@ def test_a_job_whose_only_moment_passes_while_it_is_created_is_refused_and_not_s
     client = ss.SchedulerClient(backend)
     with pytest.raises(ss.InvalidScheduleError, match="would never run: its last run was due at"):
         client.create(job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND)))
-    with pytest.raises(ss.BulkError) as caught:
+    with pytest.raises(ss.errors.BulkError) as caught:
         client.create_many([job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND))])
     assert isinstance(caught.value.failures["job"], ss.InvalidScheduleError)
     client.create(job(print, schedule=ss.OneTime(backend.now() + HOUR)))

@@ -135,20 +135,20 @@ def test_what_is_too_late_by_the_time_it_is_recorded_is_missed_and_says_why() ->
 @pytest.mark.parametrize(
     ("changes", "trigger", "stops"),
     [
-        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.SCHEDULE, True, id="stop"),
-        pytest.param({}, ss.Trigger.SCHEDULE, False, id="continue"),
-        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.MANUAL, False, id="run now"),
-        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.Trigger.BACKFILL, False, id="backfill"),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.jobs.Trigger.SCHEDULE, True, id="stop"),
+        pytest.param({}, ss.jobs.Trigger.SCHEDULE, False, id="continue"),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.jobs.Trigger.MANUAL, False, id="run now"),
+        pytest.param({"on_failure": ss.OnFailure.STOP}, ss.jobs.Trigger.BACKFILL, False, id="backfill"),
         pytest.param(
             {"on_failure": ss.OnFailure.STOP, "schedule": ss.OneTime(T0)},
-            ss.Trigger.SCHEDULE,
+            ss.jobs.Trigger.SCHEDULE,
             False,
             id="one-time",
         ),
     ],
 )
 def test_only_a_scheduled_run_of_a_recurring_job_stops_it(
-    changes: dict[str, object], trigger: ss.Trigger, *, stops: bool
+    changes: dict[str, object], trigger: ss.jobs.Trigger, *, stops: bool
 ) -> None:
     assert policy.stops(job(**changes), trigger) is stops
 

@@ -46,7 +46,7 @@ class Bench:
         self.clock = FakeClock(T0)
         self.calls = list[int]()
         self.letters = list[tuple[str, object]]()
-        self.events = list[ss.Event]()
+        self.events = list[ss.jobs.Event]()
         self.backend = ss.LocalBackend(
             clock=self.clock,
             handlers={
@@ -81,7 +81,7 @@ class Bench:
     def play(self, step: timedelta = timedelta(0)) -> None:
         self.backend.run_until(self.clock.now() + step)
 
-    def told(self, kind: ss.EventKind) -> list[ss.Run | None]:
+    def told(self, kind: ss.jobs.EventKind) -> list[ss.Run | None]:
         return [event.run for event in self.events if event.kind is kind]
 
     def run(self, index: int = -1, name: str = "job") -> ss.Run:
@@ -192,7 +192,7 @@ class TestItsRuns:
             2,
             True,
         )
-        (told,) = bench.told(ss.EventKind.RESTARTED)
+        (told,) = bench.told(ss.jobs.EventKind.RESTARTED)
         assert told is not None
         assert (told.id, told.status, told.restarted) == (begun.id, ss.RunStatus.PENDING, True)
         assert bench.calls == [2]
@@ -225,7 +225,7 @@ class TestItsRuns:
             "its process ended 4 times while it was running",
         )
         assert bench.calls == []
-        assert len(bench.told(ss.EventKind.FAILED)) == 1
+        assert len(bench.told(ss.jobs.EventKind.FAILED)) == 1
 
     def test_are_never_started_again_where_none_is_allowed(self) -> None:
         bench = Bench(max_restarts=0)

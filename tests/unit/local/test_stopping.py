@@ -157,7 +157,7 @@ def test_two_handlers_that_both_stop_the_backend_wait_for_neither(firing: Firing
 def test_a_listener_that_stops_the_backend_does_not_wait_for_itself(firing: Firing) -> None:
     stopped = threading.Event()
 
-    def listener(_event: ss.Event) -> None:
+    def listener(_event: ss.jobs.Event) -> None:
         firing.backend.stop()
         stopped.set()
 

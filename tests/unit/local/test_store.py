@@ -358,8 +358,8 @@ class TestPlainJobs:
         assert self.record_plain(store, now) == 1
         assert self.record_plain(store, now) == 0
         assert [(run.job, run.scheduled_for, run.trigger) for run in runs(store)] == [
-            ("a", T0 + HOUR, ss.Trigger.SCHEDULE),
-            ("b", T0 + 2 * HOUR, ss.Trigger.SCHEDULE),
+            ("a", T0 + HOUR, ss.jobs.Trigger.SCHEDULE),
+            ("b", T0 + 2 * HOUR, ss.jobs.Trigger.SCHEDULE),
         ]
         assert [row.start_after for row in rows(store)] == [T0 + HOUR, T0 + 2 * HOUR]
         assert names(claim(store, now=now)) == ["a", "b"]

@@ -98,7 +98,7 @@ def test_a_listener_that_raises_anything_stops_nothing(
 def test_a_listener_that_hangs_holds_up_neither_runs_nor_verbs_nor_the_end(firing: Firing) -> None:
     entered, release = threading.Event(), threading.Event()
 
-    def listener(_event: ss.Event) -> None:
+    def listener(_event: ss.jobs.Event) -> None:
         entered.set()
         release.wait(PATIENCE)
 

@@ -511,3 +511,63 @@ def test_what_is_no_date_with_a_time_is_refused(text: str) -> None:
 
 def test_no_instant_stays_none() -> None:
     assert read_instant(None) is None
+
+
+# -- loops and membership ----------------------------------------------------------------------------------
+
+
+@every_kind
+def test_a_schedule_is_not_iterated_but_says_what_is(schedule: Any) -> None:
+    with pytest.raises(TypeError, match=r"cannot be iterated; use schedule\.upcoming\(5\)"):
+        list(schedule)
+
+
+anchored_kind = pytest.mark.parametrize("schedule", [kind for kind in KINDS if kind.id != "rate"])
+"""All but the rate whose runs are counted from the creation of a job."""
+
+
+@anchored_kind
+def test_an_instant_is_in_a_schedule_that_has_a_run_at_exactly_that_instant(schedule: Schedule) -> None:
+    for run in schedule.upcoming(3, after=NEW_YEAR):
+        assert run in schedule
+        assert run.astimezone(PARIS) in schedule
+        assert run + timedelta(microseconds=1) not in schedule
+        assert run - timedelta(microseconds=1) not in schedule
+
+
+def test_the_bounds_of_a_window_are_in_it() -> None:
+    schedule = ss.Rate(HOUR, start=NEW_YEAR, end=NEW_YEAR + 2 * HOUR)
+    assert [NEW_YEAR + n * HOUR in schedule for n in range(-1, 4)] == [False, True, True, True, False]
+
+
+def test_either_pass_of_a_repeated_hour_is_told_from_the_other() -> None:
+    schedule = ss.OneTime(datetime(2031, 10, 26, 2, 30, fold=1, tzinfo=PARIS))
+    assert datetime(2031, 10, 26, 2, 30, fold=1, tzinfo=PARIS) in schedule
+    assert datetime(2031, 10, 26, 2, 30, fold=0, tzinfo=PARIS) not in schedule
+
+
+@pytest.mark.parametrize("end", [FIRST, LAST], ids=["first", "last"])
+def test_the_ends_of_time_can_be_asked_for(end: datetime) -> None:
+    assert end not in ss.Cron("0 9 ? * MON-FRI")
+
+
+@anchored_kind
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        pytest.param(datetime(2030, 1, 1), ValueError, "instant is naive", id="naive"),
+        pytest.param("2030-01-01T00:00Z", TypeError, "instant must be an aware datetime, not str", id="text"),
+        pytest.param(date(2030, 1, 1), TypeError, "instant must be an aware datetime, not date", id="date"),
+        pytest.param(None, TypeError, "instant must be an aware datetime, not NoneType", id="None"),
+    ],
+)
+def test_only_an_aware_datetime_can_be_in_a_schedule(
+    schedule: Schedule, given: object, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        _ = given in schedule
+
+
+def test_a_rate_without_start_cannot_tell_its_instants() -> None:
+    with pytest.raises(ValueError, match="counted from the creation of its job; give start"):
+        _ = NEW_YEAR in ss.Rate(HOUR)

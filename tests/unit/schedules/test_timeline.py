@@ -32,7 +32,7 @@ def test_runs_come_oldest_first_with_their_schedule_and_its_place() -> None:
         ("2025-01-01 18:00+00:00", 2),
     ]
     assert [item.schedule for item in stream] == [rate, daily, once, rate, rate]
-    assert isinstance(stream[0], ss.Occurrence)
+    assert isinstance(stream[0], ss.schedules.Occurrence)
 
 
 def test_equal_instants_come_in_input_order() -> None:

@@ -19,7 +19,7 @@ ACCOUNT = "eu-west-1:123456789012"
 FUNCTION = ss.LambdaTarget(f"arn:aws:lambda:{ACCOUNT}:function:f")
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{ACCOUNT}:q")
 MACHINE = ss.StateMachineTarget(f"arn:aws:states:{ACCOUNT}:stateMachine:m")
-PIPELINE = ss.CodePipelineTarget(f"arn:aws:codepipeline:{ACCOUNT}:p")
+PIPELINE = ss.targets.CodePipelineTarget(f"arn:aws:codepipeline:{ACCOUNT}:p")
 BUCKET = ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})
 
 

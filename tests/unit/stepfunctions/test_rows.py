@@ -187,7 +187,7 @@ def test_a_run_that_waits_comes_back_as_it_was_written() -> None:
         job="job",
         scheduled_for=NOON + timedelta(microseconds=7),
         status=ss.RunStatus.PENDING,
-        trigger=ss.Trigger.MANUAL,
+        trigger=ss.jobs.Trigger.MANUAL,
     )
     item = write_run(run, token=TOKEN, recorded_at=recorded_at, version=version)
     assert read_run(item) == run
@@ -210,7 +210,7 @@ ENDED = {
 def test_a_run_of_the_schedule_has_the_number_that_it_had_while_it_went_on() -> None:
     run = read_run({**ENDED, "status": {"S": "succeeded"}})
     assert run.id == run_id("job", run_key(NOON), NOON)
-    assert (run.trigger, run.attempt, run.restarted) == (ss.Trigger.SCHEDULE, 2, False)
+    assert (run.trigger, run.attempt, run.restarted) == (ss.jobs.Trigger.SCHEDULE, 2, False)
     assert (run.started_at, run.ended_at) == (NOON + SECOND, NOON + 2 * SECOND)
     assert (run.error, run.output) == (None, None)
 

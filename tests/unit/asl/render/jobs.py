@@ -44,11 +44,11 @@ TARGETS: dict[str, tuple[Any, Any]] = {
     "fifo topic": (ss.TopicTarget(f"{TOPIC}.fifo"), "text"),
     "bus": (ss.EventBusTarget(BUS), {}),
     "bus with words": (ss.EventBusTarget(BUS, detail_type="It's {% due %}", source="my.app"), {"a": 1}),
-    "stream": (ss.KinesisTarget(STREAM, partition_key="{% k %}"), {"a": 1}),
-    "delivery stream": (ss.FirehoseTarget(FIREHOSE), [1]),
-    "task": (ss.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), {}),
+    "stream": (ss.targets.KinesisTarget(STREAM, partition_key="{% k %}"), {"a": 1}),
+    "delivery stream": (ss.targets.FirehoseTarget(FIREHOSE), [1]),
+    "task": (ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK), {}),
     "task on fargate": (
-        ss.EcsTaskTarget(
+        ss.targets.EcsTaskTarget(
             CLUSTER,
             task_definition_arn=TASK,
             launch_type="FARGATE",
@@ -63,16 +63,19 @@ TARGETS: dict[str, tuple[Any, Any]] = {
         OVERRIDES,
     ),
     "task that is placed": (
-        ss.EcsTaskTarget(
+        ss.targets.EcsTaskTarget(
             CLUSTER,
             task_definition_arn=TASK,
             launch_type="EC2",
-            placement=[ss.Placement(type="spread", value="host"), ss.Placement(type="distinctInstance")],
+            placement=[
+                ss.targets.Placement(type="spread", value="host"),
+                ss.targets.Placement(type="distinctInstance"),
+            ],
         ),
         {},
     ),
-    "build": (ss.CodeBuildTarget(BUILD), {}),
-    "build with overrides": (ss.CodeBuildTarget(BUILD), ENVIRONMENT),
+    "build": (ss.targets.CodeBuildTarget(BUILD), {}),
+    "build with overrides": (ss.targets.CodeBuildTarget(BUILD), ENVIRONMENT),
     "batch": (ss.BatchTarget("report", job_queue="nightly"), {}),
     "batch with everything": (
         ss.BatchTarget(
@@ -94,21 +97,24 @@ TARGETS: dict[str, tuple[Any, Any]] = {
 
 STARTED: dict[str, tuple[Any, Any]] = {
     "tasks with everything": (
-        ss.EcsTaskTarget(
+        ss.targets.EcsTaskTarget(
             CLUSTER,
             task_definition_arn=TASK,
             task_count=3,
             subnets=["subnet-1"],
-            capacity_providers=[ss.CapacityProvider(name="FARGATE_SPOT", base=1, weight=2)],
+            capacity_providers=[ss.targets.CapacityProvider(name="FARGATE_SPOT", base=1, weight=2)],
             reference_id="r",
             tags={"team": "a"},
         ),
         OVERRIDES,
     ),
-    "pipeline": (ss.CodePipelineTarget(PIPELINE), {}),
-    "pipeline with variables": (ss.CodePipelineTarget(PIPELINE), VARIABLES),
-    "training": (ss.SageMakerPipelineTarget(TRAINING), {}),
-    "training with parameters": (ss.SageMakerPipelineTarget(TRAINING, parameters={"a": "{% b %}"}), {}),
+    "pipeline": (ss.targets.CodePipelineTarget(PIPELINE), {}),
+    "pipeline with variables": (ss.targets.CodePipelineTarget(PIPELINE), VARIABLES),
+    "training": (ss.targets.SageMakerPipelineTarget(TRAINING), {}),
+    "training with parameters": (
+        ss.targets.SageMakerPipelineTarget(TRAINING, parameters={"a": "{% b %}"}),
+        {},
+    ),
 }
 """Those that Step Functions can only start."""
 

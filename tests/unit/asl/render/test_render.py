@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -41,10 +41,8 @@ def refusal(given: ss.Job) -> str:
 def test_the_matrix_is_large() -> None:
     assert len(MATRIX) >= 300
     kinds = {type(part) for given in MATRIX.values() for part in ss.targets.parts_of(given.target)}
-    unsupported = {ss.HandlerTarget, ss.CommandTarget, ss.TemplateTarget}
-    assert {*kinds, *unsupported, ss.ParallelTarget} == {
-        getattr(ss, name) for name in ss.__all__ if name.endswith("Target") and name != "Target"
-    }
+    unsupported = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget}
+    assert {*kinds, *unsupported, ss.ParallelTarget} == set(get_args(ss.Target))
 
 
 def test_nothing_is_found_in_any_machine() -> None:
@@ -282,7 +280,7 @@ REFUSED: dict[str, tuple[ss.Job, str]] = {
         "AWS cannot invoke a command",
     ),
     "template": (
-        job(ss.TemplateTarget("arn:aws:inspector:eu-west-1:1:target/0-a")),
+        job(ss.targets.TemplateTarget("arn:aws:inspector:eu-west-1:1:target/0-a")),
         "TemplateTarget .* ApiTarget",
     ),
     "fraction of jitter": (job(jitter=timedelta(milliseconds=1)), "jitter .* whole seconds.* round it"),
@@ -412,7 +410,7 @@ def test_a_target_without_arn_is_where_the_others_are() -> None:
 
 
 def test_managed_tags_are_spelt_as_the_sdk_does() -> None:
-    target = ss.EcsTaskTarget(jobs.CLUSTER, task_definition_arn=jobs.TASK, ecs_managed_tags=True)
+    target = ss.targets.EcsTaskTarget(jobs.CLUSTER, task_definition_arn=jobs.TASK, ecs_managed_tags=True)
     machine = render_asl(job(target, input={}))
     assert machine.to_dict()["States"]["Run"]["Arguments"]["EnableECSManagedTags"] is True
     assert machine.check() == []
@@ -502,7 +500,7 @@ def test_text_of_a_task_is_never_code(kind: str) -> None:
     code = "{% $states.context.Execution.Id %}"
     given: dict[str, Any] = {"subnets": ["subnet-1"]}
     given[kind] = {"tags": {code: code}}.get(kind, [code] if kind.endswith("s") else code)
-    target = ss.EcsTaskTarget(
+    target = ss.targets.EcsTaskTarget(
         "arn:aws:ecs:eu-west-1:123456789012:cluster/c",
         task_definition_arn="arn:aws:ecs:eu-west-1:123456789012:task-definition/t",
         **given,

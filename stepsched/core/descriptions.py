@@ -1,0 +1,71 @@
+"""What the source of a class says of its fields: read when somebody asks, as ``help`` does."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import cache
+from typing import NamedTuple
+
+
+class FieldText(NamedTuple):
+    """What the source says of a field."""
+
+    type: str
+    """Its type, without what validates it."""
+    text: str
+    """The docstring under it; empty where there is none."""
+
+
+@cache
+def field_texts(owner: type) -> dict[str, FieldText]:
+    """The fields of a class and of its bases, by name; none of a class whose source is not at hand."""
+    found = dict[str, FieldText]()
+    for each in reversed(owner.__mro__):
+        if each.__module__.partition(".")[0] not in ("builtins", "abc", "pydantic", "typing"):
+            found.update(_own_texts(each))
+    return found
+
+
+def described(owner: type, text: str) -> str:
+    """The docstring of a class with what the source says of its fields."""
+    lines = [
+        textwrap.indent(f"{name} ({field.type}){': ' * bool(field.text)}{field.text}", "        ")[4:]
+        for name, field in field_texts(owner).items()
+    ]
+    return "\n".join([inspect.cleandoc(text), *(["", "Attributes:", *lines] if lines else [])])
+
+
+def _own_texts(owner: type) -> dict[str, FieldText]:
+    try:
+        (node,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    except (OSError, TypeError, SyntaxError):  # made at run time, or its source is not installed
+        return {}
+    assert isinstance(node, ast.ClassDef)
+    found = dict[str, FieldText]()
+    for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation) if name[0] != "_":
+                kind = ast.unparse(_Plain().visit(annotation))
+                if not kind.startswith("ClassVar"):
+                    found[name] = FieldText(kind, _text(after))
+    return found
+
+
+def _text(node: ast.stmt | None) -> str:
+    match node:
+        case ast.Expr(value=ast.Constant(value=str(text))):
+            return inspect.cleandoc(text)
+    return ""
+
+
+class _Plain(ast.NodeTransformer):
+    """A type without its metadata: ``str`` for ``Annotated[str, Field(max_length=512)]``."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        match node:
+            case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[kind, *_])):
+                return self.visit(kind)  # type: ignore[no-any-return]
+        self.generic_visit(node)
+        return node

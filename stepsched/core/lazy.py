@@ -1,0 +1,26 @@
+"""Modules whose names load on first use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+
+
+def loader(module: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], object]:
+    """The ``__getattr__`` of a module: takes each name from the module that defines it, once (PEP 562).
+
+    Args:
+        module: The module's own ``__name__``.
+        homes: The names, by the module that defines them.
+    """
+    home_of = {name: home for home, names in homes.items() for name in names}
+
+    def load(name: str) -> object:
+        if name not in home_of:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        value = getattr(import_module(home_of[name]), name)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    return load
