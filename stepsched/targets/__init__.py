@@ -1,14 +1,17 @@
 """*What* a job invokes. Pure values: nothing here calls anything.
 
 Limits of the parameters: the EventBridge Scheduler API (2021-06-30).
+
+The modules of this package do not postpone their annotations: pydantic would evaluate each of them when it
+loads.
 """
 
-from __future__ import annotations
-
-from typing import Annotated, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from stepsched.core.values import PositionalValue
 from stepsched.targets.aws import (
     CodeBuildTarget,
     CodePipelineTarget,
@@ -23,10 +26,9 @@ from stepsched.targets.aws import (
 )
 from stepsched.targets.containers import BatchTarget, EcsTaskTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
-from stepsched.targets.parallel import ParallelTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
 
-AwsTarget: TypeAlias = (
+_AwsPart: TypeAlias = (
     LambdaTarget
     | StateMachineTarget
     | QueueTarget
@@ -40,11 +42,33 @@ AwsTarget: TypeAlias = (
     | SageMakerPipelineTarget
     | BatchTarget
     | ApiTarget
-    | TemplateTarget
 )
+_LocalTarget: TypeAlias = HandlerTarget | CommandTarget
+AwsTarget: TypeAlias = _AwsPart | TemplateTarget
 """The targets that AWS invokes; the embedded backend needs a registered handler for them."""
-SingleTarget: TypeAlias = AwsTarget | HandlerTarget | CommandTarget
+SingleTarget: TypeAlias = AwsTarget | _LocalTarget
 """Any target that is one call."""
+
+
+class ParallelTarget(PositionalValue, frozen=True):
+    """Invokes several targets side by side, each with the job's input.
+
+    The run has ended when all of them have. Each is tried again on its own, by the job's ``retry``; the
+    run has failed when one of them failed for good.
+    """
+
+    kind: Literal["parallel"] = "parallel"
+    targets: tuple[Annotated[_AwsPart | _LocalTarget, Field(discriminator="kind")], ...] = Field(
+        min_length=2, max_length=40
+    )
+    """Two or more, in any mixture."""
+
+    def __init__(self, targets: Iterable[object], *, kind: Literal["parallel"] = "parallel") -> None:
+        if isinstance(targets, (str, Mapping)) or not isinstance(targets, Iterable):
+            raise ValueError(f"{targets!r:.60} is no list; give the targets in a list")  # noqa: TRY004 -- pydantic collects ValueError
+        self._assign(targets=tuple(targets), kind=kind)
+
+
 Target: TypeAlias = SingleTarget | ParallelTarget
 """Any target; told apart by ``kind``."""
 AnyTarget = Annotated[Target, Field(discriminator="kind")]

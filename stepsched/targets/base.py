@@ -1,0 +1,55 @@
+"""What the targets that call one API of AWS have in common."""
+
+from functools import cache
+from typing import ClassVar, NamedTuple
+
+from stepsched.aws.arns import Arn
+from stepsched.core.values import PositionalValue
+
+
+class ApiCall(NamedTuple):
+    """A call of an API of AWS."""
+
+    service: str
+    """Its name in the SDK, such as ``sfn``."""
+    action: str
+    """In lower camel case, such as ``startExecution``."""
+    named_by: tuple[str, ...] = ()
+    """The parameters of which one names, by ARN or name, what the call acts on. Empty: no single one does."""
+
+    @property
+    def name(self) -> str:
+        """Both in one, such as ``sfn:startExecution``."""
+        return f"{self.service}:{self.action}"
+
+
+class ServiceTarget(PositionalValue, frozen=True):
+    """A target whose every value makes the same call."""
+
+    api_call: ClassVar[ApiCall]
+    """The call that invokes the target."""
+    takes_input: ClassVar[bool] = True
+    """Whether the call carries the job's input; if not, fields of the target say what it carries."""
+
+
+@cache
+def arn_field(kind: type[ServiceTarget]) -> tuple[str, Arn]:
+    """The first field that holds an ARN, and its form.
+
+    Raises:
+        LookupError: The target has none.
+    """
+    for name, field in kind.model_fields.items():
+        for form in field.metadata:
+            if isinstance(form, Arn):
+                return name, form
+    raise LookupError(f"{kind.__name__} has no field for an ARN")
+
+
+def arn_of(target: ServiceTarget) -> str:
+    """The first ARN of a target: what it invokes, or, of a task, where.
+
+    Raises:
+        LookupError: The target has no field for one.
+    """
+    return str(getattr(target, arn_field(type(target))[0]))
