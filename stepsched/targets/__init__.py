@@ -24,6 +24,7 @@ from stepsched.targets.aws import (
     StateMachineTarget,
     TopicTarget,
 )
+from stepsched.targets.base import ServiceTarget
 from stepsched.targets.containers import BatchTarget, EcsTaskTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
@@ -80,6 +81,11 @@ def parts_of(target: Target) -> tuple[SingleTarget, ...]:
     return target.targets if isinstance(target, ParallelTarget) else (target,)
 
 
+def takes_input(target: SingleTarget) -> bool:
+    """Whether a target is given the job's input; if not, its own fields say what it is given."""
+    return target.takes_input if isinstance(target, ServiceTarget) else not isinstance(target, ApiTarget)
+
+
 __all__ = [
     "AnyTarget",
     "ApiTarget",
@@ -103,4 +109,5 @@ __all__ = [
     "TemplateTarget",
     "TopicTarget",
     "parts_of",
+    "takes_input",
 ]

@@ -159,7 +159,7 @@ class CodePipelineTarget(ServiceTarget, frozen=True):
 class SageMakerPipelineTarget(ServiceTarget, frozen=True):
     """Starts an execution of a SageMaker pipeline with parameters of its own; the job's input is not used."""
 
-    api_call: ClassVar = ApiCall("sagemaker", "startPipelineExecution")
+    api_call: ClassVar = ApiCall("sagemaker", "startPipelineExecution", ("PipelineName",))
     takes_input: ClassVar = False
     kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline"
     pipeline_arn: Annotated[str, Arn("sagemaker", "pipeline/", r"[A-Za-z0-9-]{1,256}")]

@@ -125,6 +125,20 @@ TARGETS = [
         id="ecs, propagated tags",
     ),
     pytest.param(
+        ss.SageMakerPipelineTarget(
+            f"arn:aws:sagemaker:{AGAIN}:pipeline/Train"
+        ),  # which AWS writes in lower case
+        [
+            allow(
+                "SagemakerStartPipelineExecution",
+                "sagemaker:StartPipelineExecution",
+                f"arn:aws:sagemaker:{AGAIN}:pipeline/Train",
+                TRAINING,
+            )
+        ],
+        id="sagemaker, with capitals",
+    ),
+    pytest.param(
         ss.CodeBuildTarget(PROJECT),
         [allow("CodebuildStartBuild", "codebuild:StartBuild", PROJECT)],
         id="code build",
