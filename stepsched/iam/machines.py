@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine, parse
 from stepsched.aws.arns import ARN, Arn, checked_arn
@@ -20,8 +20,8 @@ from stepsched.aws.services import integrated, integration_of
 from stepsched.iam.actions import BY_PATH
 from stepsched.iam.documents import check_given, checked_roles
 from stepsched.iam.grants import Grant, Place, can_wait, execution_grants, grants_of, merged, role_grants
-from stepsched.targets import AwsTarget, EventBusTarget, LambdaTarget, StateMachineTarget, TopicTarget
-from stepsched.targets.base import ServiceTarget, arn_field
+from stepsched.targets import SERVICE_TARGETS, EventBusTarget, LambdaTarget, StateMachineTarget, TopicTarget
+from stepsched.targets.base import arn_field
 from stepsched.targets.containers import CLUSTER, TASK_DEFINITION
 from stepsched.targets.invocations import WIDENING, Invocation, acted_on, batch_job, ecs_task
 
@@ -375,8 +375,8 @@ def _named_calls() -> dict[str, tuple[tuple[str, ...], Arn]]:
     """Calls of which one parameter names what they act on: its names, and the form of the ARN."""
     calls = {
         kind.api_call.name: (kind.api_call.named_by, arn_field(kind)[1])
-        for kind in get_args(AwsTarget)
-        if issubclass(kind, ServiceTarget) and kind.api_call.named_by
+        for kind in SERVICE_TARGETS
+        if kind.api_call.named_by
     }
     calls["firehose:putRecordBatch"] = calls["firehose:putRecord"]
     calls["kinesis:putRecords"] = calls["kinesis:putRecord"]

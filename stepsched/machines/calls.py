@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
@@ -21,8 +21,8 @@ from stepsched.core.payloads import to_json
 from stepsched.jobs import Job
 from stepsched.machines.literals import literal, quoted
 from stepsched.targets import (
+    SERVICE_TARGETS,
     ApiTarget,
-    AwsTarget,
     BatchTarget,
     CodeBuildTarget,
     CodePipelineTarget,
@@ -207,7 +207,7 @@ def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
 
 def all_calls() -> tuple[str, ...]:
     """The names of the calls of all targets whose class tells the call."""
-    calls = [kind.api_call for kind in get_args(AwsTarget) if issubclass(kind, ServiceTarget)]
+    calls = [kind.api_call for kind in SERVICE_TARGETS]
     names = [
         Call(resource_of(call, wait=wait, partition="aws"), {}).name
         for call in calls

@@ -7,7 +7,7 @@ loads.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
@@ -44,6 +44,10 @@ _AwsPart: TypeAlias = (
     | BatchTarget
     | ApiTarget
 )
+SERVICE_TARGETS: tuple[type[ServiceTarget], ...] = tuple(
+    kind for kind in get_args(_AwsPart) if issubclass(kind, ServiceTarget)
+)
+"""The classes of targets that tell the call by themselves."""
 _LocalTarget: TypeAlias = HandlerTarget | CommandTarget
 AwsTarget: TypeAlias = _AwsPart | TemplateTarget
 """The targets that AWS invokes; the embedded backend needs a registered handler for them."""
@@ -87,6 +91,7 @@ def takes_input(target: SingleTarget) -> bool:
 
 
 __all__ = [
+    "SERVICE_TARGETS",
     "AnyTarget",
     "ApiTarget",
     "AwsTarget",

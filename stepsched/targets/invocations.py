@@ -9,14 +9,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import get_args
 
 from typing_extensions import assert_never
 
 from stepsched.aws.arns import ARN, Arn
 from stepsched.targets import (
+    SERVICE_TARGETS,
     ApiTarget,
-    AwsTarget,
     BatchTarget,
     CommandTarget,
     EcsTaskTarget,
@@ -165,7 +164,7 @@ def _of_template(arn: str) -> Invocation:
 def _calls_by_arn() -> dict[str, ApiCall]:
     """The calls of the targets that their ARN tells whole, by the service in the ARN."""
     calls = {"inspector": ApiCall("inspector", "startAssessmentRun")}  # has no class of its own
-    for kind in get_args(AwsTarget):
-        if issubclass(kind, ServiceTarget) and kind not in (BatchTarget, EcsTaskTarget):
+    for kind in SERVICE_TARGETS:
+        if kind not in (BatchTarget, EcsTaskTarget):
             calls[arn_field(kind)[1].service] = kind.api_call
     return calls

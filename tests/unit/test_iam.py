@@ -125,9 +125,7 @@ TARGETS = [
         id="ecs, propagated tags",
     ),
     pytest.param(
-        ss.SageMakerPipelineTarget(
-            f"arn:aws:sagemaker:{AGAIN}:pipeline/Train"
-        ),  # which AWS writes in lower case
+        ss.SageMakerPipelineTarget(f"arn:aws:sagemaker:{AGAIN}:pipeline/Train"),
         [
             allow(
                 "SagemakerStartPipelineExecution",
@@ -136,7 +134,7 @@ TARGETS = [
                 TRAINING,
             )
         ],
-        id="sagemaker, with capitals",
+        id="sagemaker, whose ARNs AWS writes in lower case",
     ),
     pytest.param(
         ss.CodeBuildTarget(PROJECT),
