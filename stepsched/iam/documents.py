@@ -76,6 +76,7 @@ def policy_for(
     - A state machine is named without its alias or version, which IAM does not take; the role may
       thus start any of that machine's versions.
     - A task or job definition without revision stands for all of its revisions.
+    - A SageMaker pipeline is named as written and in lower case, as AWS writes it.
     - Inspector's templates cannot be named in a policy; their resource is ``*``.
 
     - ``notify`` adds nothing: EventBridge Scheduler tells no topic. The state machine of ``render_asl``

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from typing_extensions import assert_never
 
 from stepsched.aws.arns import ARN
 from stepsched.core.context import JSON_KEY, ContextText, recognise
@@ -78,17 +77,14 @@ def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
     no input, ``{}`` is sent rather than the service's own notification (P-22).
     """
     text = payload if is_text(target) and isinstance(payload, str) else to_json(payload)
-    match target:
-        case BatchTarget():
-            return Wire(f"{UNIVERSAL}{target.api_call.name}", {}, to_json(batch_request(target, name)))
-        case ApiTarget(service=service, action=action, request=request):
-            return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
-        case TemplateTarget(target_arn=arn, parameters=blocks):
-            return Wire(arn, blocks, text)
-        case ServiceTarget():
-            return Wire(arn_of(target), _write_blocks(target), text)
-        case other:
-            assert_never(other)
+    call = universal_parts(target, name)
+    if call is not None:
+        service, action, request = call
+        return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
+    if isinstance(target, TemplateTarget):
+        return Wire(target.target_arn, target.parameters, text)
+    assert isinstance(target, ServiceTarget)
+    return Wire(arn_of(target), _write_blocks(target), text)
 
 
 def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
@@ -108,7 +104,7 @@ def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
     return {}
 
 
-def batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
+def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
     """The SubmitJob call."""
     request: dict[str, Any] = {
         "JobName": target.job_name or name,
@@ -303,7 +299,7 @@ def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, A
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request
         case BatchTarget():
-            return "batch", "submitJob", batch_request(target, name)
+            return target.api_call.service, target.api_call.action, _batch_request(target, name)
     return None
 
 
