@@ -34,22 +34,11 @@ class ServiceTarget(PositionalValue, frozen=True):
 
 @cache
 def arn_field(kind: type[ServiceTarget]) -> tuple[str, Arn]:
-    """The first field that holds an ARN, and its form.
-
-    Raises:
-        LookupError: The target has none.
-    """
-    for name, field in kind.model_fields.items():
-        for form in field.metadata:
-            if isinstance(form, Arn):
-                return name, form
-    raise LookupError(f"{kind.__name__} has no field for an ARN")
+    """The first field of a target that holds an ARN, and its form; the target must have one."""
+    fields = kind.model_fields.items()
+    return next((name, form) for name, field in fields for form in field.metadata if isinstance(form, Arn))
 
 
 def arn_of(target: ServiceTarget) -> str:
-    """The first ARN of a target: what it invokes, or, of a task, where.
-
-    Raises:
-        LookupError: The target has no field for one.
-    """
+    """The first ARN of a target, which must have one: what it invokes, or, of a task, where."""
     return str(getattr(target, arn_field(type(target))[0]))

@@ -374,6 +374,11 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
             id="batch, pattern",
         ),
         pytest.param(
+            ss.BatchTarget("re*", job_queue=BATCH_QUEUE),
+            r"expected the name or the ARN of a Batch job definition, got 're\*'; use <name> or",
+            id="batch, pattern of names",
+        ),
+        pytest.param(
             ss.BatchTarget(BATCH_QUEUE, job_queue=BATCH_QUEUE), "job-definition/<name>", id="batch, mixed up"
         ),
         pytest.param(
