@@ -15,6 +15,8 @@ Condition = tuple[str, str, str]
 
 
 class Grant(NamedTuple):
+    """One action that is allowed on one resource."""
+
     action: str
     resource: str
     condition: Condition | None = None
@@ -28,9 +30,19 @@ class Place(NamedTuple):
     partition: str
 
     def check(self) -> None:
+        """Refuses what is not of the form of an account, a Region or a partition.
+
+        Raises:
+            ValueError: Which, and its form.
+        """
         check_place(self.account, self.region, self.partition)
 
     def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource that is named alone.
+
+        Raises:
+            ValueError: The account or the Region is not known.
+        """
         if self.account is None or self.region is None:
             raise ValueError(f"{resource!r} has no account and Region; give account= and region=, or an ARN")
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"

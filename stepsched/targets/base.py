@@ -23,6 +23,8 @@ class ApiCall(NamedTuple):
         return f"{self.service}:{self.action}"
 
 
+# Each class writes its constructor out. One made from the fields would take tuples and dicts where any
+# sequence and mapping is taken, and not every editor would see that the ARN needs no keyword.
 class ServiceTarget(PositionalValue, frozen=True):
     """A target whose every value makes the same call."""
 
