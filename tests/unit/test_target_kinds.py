@@ -283,6 +283,16 @@ def test_the_call_of_its_class_is_what_it_calls(target: Target) -> None:
         assert [each.name for each in invocations(target)] == [target.api_call.name]
 
 
+@each_single
+def test_an_input_reaches_it_or_is_said_not_to(target: SingleTarget) -> None:
+    with taken("render_asl", target, ValueError):
+        calls = [
+            call_of(target, Message(payload, "job", "job", "$due", {}), wait=True)
+            for payload in ({}, {"memory": "512"})
+        ]
+        assert (calls[0] != calls[1]) is targets.takes_input(target)
+
+
 @pytest.mark.parametrize(
     "target",
     [each for each in SAMPLES if isinstance(each, get_args(AwsTarget)) and not targets.takes_input(each)],
