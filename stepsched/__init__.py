@@ -213,10 +213,12 @@ _ELSEWHERE = {
         "FirehoseTarget",
         "KinesisTarget",
         "Placement",
+        "SERVICE_TARGETS",
         "SageMakerPipelineTarget",
         "SingleTarget",
         "TemplateTarget",
         "parts_of",
+        "takes_input",
     ),
 }
 """What stands only in a namespace, for whoever looks for it here."""

@@ -6,6 +6,11 @@ Their forms: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.htm
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 ARN = re.compile(
     # The account may have any number of digits: documents in the wild hold shortened ones.
@@ -28,3 +33,32 @@ def checked_arn(arn: str, service: str, resource: str, form: str) -> str:
     if not match["region"] or not match["account"] or not re.fullmatch(resource, match["rest"], re.ASCII):
         raise ValueError(f"{arn!r} is incomplete or malformed; the form is {wanted}")
     return arn
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    r"""The ARNs of one kind of resource; ``Annotated[str, Arn(...)]`` is a field that holds such a one.
+
+    >>> Arn("sns", "", r"[\w-]{1,256}", "<topic name>").check("arn:aws:sns:eu-west-1:123456789012:news")
+    'arn:aws:sns:eu-west-1:123456789012:news'
+    """
+
+    service: str
+    """The service as ARNs name it, such as ``states``."""
+    prefix: str
+    """What the resource begins with, such as ``stream/``; it may be empty."""
+    name: str
+    """The pattern of the name that follows."""
+    shown: str = "<name>"
+    """The name in errors."""
+
+    def check(self, arn: str) -> str:
+        """The ARN itself.
+
+        Raises:
+            ValueError: It is not of this kind; with the form that is wanted.
+        """
+        return checked_arn(arn, self.service, self.prefix + self.name, self.prefix + self.shown)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any, NamedTuple, get_args
 
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.states import Task
-from stepsched.aws.arns import ARN, checked_arn
-from stepsched.iam import machine_policy, policy_for
-from stepsched.iam.documents import Grant, merged
-from stepsched.jobs import Job
+from stepsched.aws.arns import checked_arn
+from stepsched.iam.documents import checked_resources, checked_roles
+from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
+from stepsched.iam.machines import invocation_of, machine_grants
 from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
 from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import INDEX
-from stepsched.schedules.rate import Rate
 from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, Target, TopicTarget, parts_of
+from stepsched.targets.invocations import Invocation, invocations
 
 _MACHINE = r"stateMachine:[^\s:/*?$]{1,80}"
 
@@ -46,18 +46,9 @@ class Told(NamedTuple):
             raise ValueError(f"{self.place}: {error}") from error
         return found
 
-    def arns(self) -> list[str]:
-        """The ARNs that it names."""
-        return [value for _, value in self.target if isinstance(value, str) and ARN.fullmatch(value)]
-
 
 _ANY = Message({}, "job", "job", "$due", {})
 """What a target gets does not change what is called."""
-
-
-def name_of(call: Call) -> str:
-    """The call as the runner's state is called, such as ``sqs:sendMessage``."""
-    return call.resource.split(":::", 1)[1]
 
 
 def checked_targets(targets: Iterable[Target]) -> list[Told]:
@@ -141,22 +132,22 @@ def runner_policy(
         TypeError: A list is text.
         ValueError: What a target needs cannot be told from it, or an argument is not of its form.
     """
-    grants = _own_grants(machine_arn, table_name)
-    apis = [told.target for told in listed if isinstance(told.target, ApiTarget)]
-    known = sorted({_api_name(target) for target in apis})
+    _, partition, _, region, account, _ = machine_arn.split(":", 5)
+    place = Place(account, region, partition)
+    apis = [invocations(told.target)[0] for told in listed if isinstance(told.target, ApiTarget)]
+    known = sorted({call.name for call in apis})
     for name in resources:
         if name not in known:
             raise ValueError(
                 f"resources names {name!r}, which no ApiTarget calls: {', '.join(known) or 'there is none'}"
             )
+    named = checked_resources(resources, apis)
+    roles = checked_roles("task_roles", task_roles)
+    grants = _own_grants(machine_arn, table_name)
     for told in listed:
-        if not isinstance(told.target, ApiTarget) or _api_name(told.target) not in resources:
-            grants += _target_grants(told, task_roles, machine_arn)
-    if resources:
-        hourly = Rate(timedelta(hours=1))
-        named = [target for target in apis if _api_name(target) in resources]
-        jobs = [Job(name=f"job-{n}", schedule=hourly, target=target) for n, target in enumerate(named)]
-        grants += _grants(policy_for(jobs, task_roles=task_roles, resources=resources))
+        grants += _target_grants(told, named, machine_arn, place)
+    if any(grant.action == "ecs:RunTask" for grant in grants):
+        grants += role_grants(roles)
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
@@ -170,7 +161,7 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
     }
     text = json.dumps(StateMachine(states=states).to_dict())
     grants = []
-    for grant in _grants(machine_policy(StateMachine(states=states), machine_arn=machine_arn)):
+    for grant in machine_grants(StateMachine(states=states), machine_arn=machine_arn):
         if grant.resource != "*":
             grants.append(grant)
             continue
@@ -182,53 +173,30 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
     return grants
 
 
-def _target_grants(told: Told, task_roles: Sequence[str], machine_arn: str) -> list[Grant]:
-    _, partition, _, region, account, _ = machine_arn.split(":", 5)
-    tasks = {
-        name_of(call): Task(resource=call.resource, arguments=call.arguments, end=True)
-        for call in told.calls(partition)
-    }
+def _target_grants(
+    told: Told, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
+) -> list[Grant]:
+    """What the runner needs for a target, of jobs that wait for its end and of others."""
+    calls = told.calls(place.partition)
     try:
-        policy = machine_policy(StateMachine(states=tasks), machine_arn=machine_arn, task_roles=task_roles)
+        (said,) = invocations(told.target)
+        invocation = with_resources(said, named)
+        if not invocation.resources:
+            invocation = _of_request(invocation.name, calls[0], machine_arn)
+        waits = any(".sync" in call.name for call in calls)
+        return grants_of(replace(invocation, waits=waits), place)
     except ValueError as error:
         raise ValueError(f"{told.place}: {error}") from error
-    # Some calls give a name where the target has an ARN; what is allowed is what the target says.
-    written = {_moved(arn, region, account): arn for arn in told.arns()}
-    grants = [
-        grant._replace(resource=written.get(grant.resource, grant.resource)) for grant in _grants(policy)
-    ]
-    if isinstance(told.target, ApiTarget) and any(grant.resource == "*" for grant in grants):
-        name = _api_name(told.target)
+
+
+def _of_request(name: str, call: Call, machine_arn: str) -> Invocation:
+    """The call of an API with what its request says that it acts on."""
+    found = invocation_of({"Resource": call.resource, "Arguments": call.arguments}, machine_arn)
+    if found is None or not found.resources or "*" in found.resources:
         raise ValueError(
-            f"{told.place}: what {name} acts on cannot be told from its request; give it by ARN, as in "
+            f"what {name} acts on cannot be told from its request; give it by ARN, as in "
             f"resources={{{name!r}: ['arn:...']}}, or ['*'] where AWS knows no resource"
         )
-    return grants
-
-
-def _api_name(target: ApiTarget) -> str:
-    return f"{target.service}:{target.action}"
-
-
-def _moved(arn: str, region: str, account: str) -> str:
-    """The ARN of what has the same name in that place."""
-    _, partition, service, _, _, rest = arn.split(":", 5)
-    return f"arn:{partition}:{service}:{region}:{account}:{rest}"
-
-
-def _grants(document: Mapping[str, Any]) -> list[Grant]:
-    """The mirror of :func:`stepsched.iam.documents.merged`."""
-    found = []
-    for statement in document["Statement"]:
-        conditions = [
-            (operator, key, value)
-            for operator, pairs in statement.get("Condition", {}).items()
-            for key, value in pairs.items()
-        ]
-        condition = conditions[0] if conditions else None
-        found += [
-            Grant(action, arn, condition) for action in statement["Action"] for arn in statement["Resource"]
-        ]
     return found
 
 

@@ -12,7 +12,6 @@ from stepsched.deploy.policies import (
     checked_queues,
     checked_targets,
     checked_topics,
-    name_of,
     partition_of,
     runner_policy,
 )
@@ -162,7 +161,7 @@ def _machine(called: list[Told], partition: str) -> dict[str, Any]:
 
 def _definition(called: list[Told], partition: str) -> dict[str, Any]:
     """The runner with the calls that are wanted; with all of them it would be too long for a request."""
-    wanted = {name_of(call): None for told in called for call in told.calls(partition)}
+    wanted = {call.name: None for told in called for call in told.calls(partition)}
     # Through JSON, for the name stands inside of expressions too, where braces would be escaped.
     text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
     assert "${" not in text, "AWS would take it for a reference"

@@ -7,21 +7,6 @@ from __future__ import annotations
 
 from stepsched.aws.services import integrated, services
 
-# What a service's target is asked to do, by the service that its ARN names.
-TARGET_ACTIONS = {
-    "codebuild": "codebuild:StartBuild",
-    "codepipeline": "codepipeline:StartPipelineExecution",
-    "events": "events:PutEvents",
-    "firehose": "firehose:PutRecord",
-    "inspector": "inspector:StartAssessmentRun",
-    "kinesis": "kinesis:PutRecord",
-    "lambda": "lambda:InvokeFunction",
-    "sagemaker": "sagemaker:StartPipelineExecution",
-    "sns": "sns:Publish",
-    "sqs": "sqs:SendMessage",
-    "states": "states:StartExecution",
-}
-
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
 # The action is the call's own name, but for these calls: each with the actions that IAM asks for.
 _IRREGULAR_CALLS = {

@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine, parse
-from stepsched.aws.arns import ARN, checked_arn
-from stepsched.aws.services import integration_of
-from stepsched.iam.actions import BY_PATH, iam_actions
-from stepsched.iam.documents import (
-    WIDENING,
-    Grant,
-    Place,
-    check_given,
-    checked_roles,
-    merged,
-    role_grants,
-    submission_grants,
-    task_grants,
-    tasks_of,
-)
+from stepsched.aws.arns import ARN, Arn, checked_arn
+from stepsched.aws.services import integrated, integration_of
+from stepsched.iam.actions import BY_PATH
+from stepsched.iam.documents import check_given, checked_roles
+from stepsched.iam.grants import Grant, Place, can_wait, execution_grants, grants_of, merged, role_grants
+from stepsched.targets import SERVICE_TARGETS, EventBusTarget, LambdaTarget, StateMachineTarget, TopicTarget
+from stepsched.targets.base import arn_field
+from stepsched.targets.containers import CLUSTER, TASK_DEFINITION
+from stepsched.targets.invocations import WIDENING, Invocation, acted_on, batch_job, ecs_task
 
 SERVICE = "states.amazonaws.com"
 
@@ -115,16 +111,20 @@ def machine_policy(
     >>> machine_policy(machine, machine_arn=arn)["Statement"][0]["Resource"]
     ['arn:aws:sns:eu-west-1:123456789012:news']
     """
-    home = _home(machine_arn)
     roles = checked_roles("task_roles", task_roles)
-    grants: list[Grant] = []
-    for name, state in _states(_document(machine)["States"]):
-        grants += _state_grants(name, state, machine_arn, home)
+    grants = machine_grants(machine, machine_arn=machine_arn)
     if any(grant.action == "ecs:RunTask" for grant in grants):
         grants += role_grants(roles)
     if not grants:
         raise ValueError("the machine calls nothing: its role needs no policy, only machine_trust_policy")
     return {"Version": "2012-10-17", "Statement": merged(grants)}
+
+
+def machine_grants(machine: StateMachine | Mapping[str, Any], *, machine_arn: str) -> list[Grant]:
+    """What the states of a machine need, as for :func:`machine_policy`; the roles of tasks not among it."""
+    home = _home(machine_arn)
+    states = _states(_document(machine)["States"])
+    return [grant for name, state in states for grant in _state_grants(name, state, machine_arn, home)]
 
 
 def _document(machine: StateMachine | Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,8 @@ def _state_grants(name: str, state: Mapping[str, Any], own: str, home: Place) ->
     try:
         if state.get("Type") == "Map":
             return _map_grants(state, own)
-        return _task_state_grants(state, own, home) if state.get("Type") == "Task" else []
+        invocation = invocation_of(state, own) if state.get("Type") == "Task" else None
+        return grants_of(invocation, home) if invocation is not None else []
     except ValueError as error:
         raise ValueError(f"no policy for state {name!r}: {error}") from error
 
@@ -178,7 +179,7 @@ def _map_grants(state: Mapping[str, Any], own: str) -> list[Grant]:
     if not isinstance(config, Mapping) or config.get("Mode") != "DISTRIBUTED":
         return []
     # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
-    return [Grant("states:StartExecution", own), *_execution_grants(own)]
+    return [Grant("states:StartExecution", own), *execution_grants(own)]
 
 
 _INTEGRATION = re.compile(
@@ -188,66 +189,53 @@ _INTEGRATION = re.compile(
 _BY_HAND = "give the machine without that state, and write its statement by hand"
 
 
-def _task_state_grants(state: Mapping[str, Any], own: str, home: Place) -> list[Grant]:
+def invocation_of(state: Mapping[str, Any], own: str) -> Invocation | None:
+    """What a Task calls; None for an activity, whose worker has a role of its own.
+
+    Args:
+        state: The Task, as it is written.
+        own: The ARN of its machine.
+
+    Raises:
+        ValueError: The Task computes what it calls, or what the call needs is not known here.
+    """
     resource = state.get("Resource")
     if not isinstance(resource, str):
         raise ValueError(f"its Resource is {resource!r} and names nothing")  # noqa: TRY004 -- about the state
+    home = _home(own)
     arguments = state.get("Arguments", state.get("Parameters"))
     if "Credentials" in state:
         credentials = _Task("Credentials", state["Credentials"], own, home)
         (role,) = checked_roles("Credentials", [credentials.needed("RoleArn")])
-        return [Grant("sts:AssumeRole", role)]
+        return Invocation("sts", "assumeRole", (role,))
     if re.fullmatch(r"arn:aws[a-z-]*:states:[^:]+:[^:]+:activity:[^:]+", resource):
-        return []  # a worker asks for it, with a role of its own
+        return None
     if ARN.fullmatch(resource) and resource.split(":")[2] == "lambda":
-        task = _Task("lambda:invoke", {"FunctionName": resource}, own, home)
-        return _function_grants(task, ["lambda:InvokeFunction"])
+        return _function(_Task("lambda:invoke", {"FunctionName": resource}, own, home))
     match = _INTEGRATION.fullmatch(resource)
     if match is None:
         raise ValueError(f"its Resource {resource!r} is not known here; {_BY_HAND}")
     service, action, waits = match["service"], match["action"], (match["pattern"] or "").startswith("sync")
-    name = f"{integration_of(service) if match['sdk'] else service}:{action}"
-    task = _Task(name, arguments, own, home)
-    if waits and (match["sdk"] or name not in _RULES):
+    identifier = service if match["sdk"] else integrated(service)
+    name = f"{identifier}:{action}"
+    if waits and (match["sdk"] or not can_wait(name)):
         raise ValueError(f"what it needs to wait for {service}:{action} is not known here; {_BY_HAND}")
-    actions = iam_actions(service, action)
-    if name in _BY_NAME:
-        argument, kind = _BY_NAME[name]
-        grants = [Grant(each, task.named(kind, *argument)) for each in actions]
-    elif name in _CALLS:
-        grants = _CALLS[name](task, actions)
-    elif match["sdk"] and service not in BY_PATH:
-        # What a call acts on stands in other arguments for each, and in some in none.
-        return [Grant(each, "*") for each in actions]
-    else:
-        raise ValueError(f"what {service}:{action} needs is not known here; {_BY_HAND}")
-    return grants + (_waiting_grants(task, grants) if waits else [])
+    task = _Task(f"{integration_of(identifier)}:{action}", arguments, own, home)
+    if name in _named_calls():
+        names, form = _named_calls()[name]
+        return Invocation(identifier, action, acted_on(task.named(form, *names)), waits=waits)
+    if name in _CALLS:
+        return replace(_CALLS[name](task), service=identifier, action=action, waits=waits)
+    if match["sdk"] and service not in BY_PATH:
+        # What a call acts on stands in other parameters for each, and in some in none.
+        return Invocation(identifier, action)
+    raise ValueError(f"what {service}:{action} needs is not known here; {_BY_HAND}")
 
 
 # -- What a Task names ----------------------------------------------------------------------------------
 
 
-class _Kind(NamedTuple):
-    """A kind of resource."""
-
-    service: str
-    prefix: str
-    form: str
-    by_name: bool = True
-    """Whether a call may give its name instead of its ARN."""
-
-
-_CLUSTER = _Kind("ecs", "cluster/", r"[\w-]{1,255}")
-_DEFINITION = _Kind("ecs", "task-definition/", r"[\w-]{1,255}(:[0-9]+)?")
-_TOPIC = _Kind("sns", "", r"[\w-]{1,256}(\.fifo)?", by_name=False)
-_MACHINE = _Kind("states", "stateMachine:", r"[^\s:/*?$]{1,80}(:[\w-]+)?", by_name=False)
-_BUS = _Kind("events", "event-bus/", r"[\w./-]{1,256}")
-_PROJECT = _Kind("codebuild", "project/", r"[\w-]{2,255}")
-_PIPELINE = _Kind("codepipeline", "", r"[\w.@-]{1,100}")
-_TRAINING = _Kind("sagemaker", "pipeline/", r"[A-Za-z0-9-]{1,256}")
-_STREAM = _Kind("kinesis", "stream/", r"[\w.-]{1,128}")
-_DELIVERY = _Kind("firehose", "deliverystream/", r"[\w.-]{1,64}")
-_TABLE = _Kind("dynamodb", "table/", r"[\w.-]{1,255}")
+_TABLE = Arn("dynamodb", "table/", r"[\w.-]{1,255}")
 
 
 class _Task(NamedTuple):
@@ -289,36 +277,40 @@ class _Task(NamedTuple):
             raise ValueError(f"{self.name} lacks {' or '.join(names)}: {_mend(names[0])}")
         return text
 
-    def named(self, kind: _Kind, *names: str) -> str:
+    def named(self, form: Arn, *names: str) -> str:
         """The ARN of what an argument names."""
-        return self.arn(kind, self.needed(*names))
+        return self.arn(form, self.needed(*names))
 
-    def arn(self, kind: _Kind, text: str) -> str:
-        is_arn = text.startswith("arn:") or not kind.by_name
-        arn = text if is_arn else self.home.arn(kind.service, kind.prefix + text)
-        return checked_arn(arn, kind.service, kind.prefix + kind.form, f"{kind.prefix}<name>")
+    def arn(self, form: Arn, text: str) -> str:
+        """The ARN of what is named by ARN or by name."""
+        return form.check(
+            text if text.startswith("arn:") else self.home.arn(form.service, form.prefix + text)
+        )
 
 
 def _mend(argument: str) -> str:
     return f"name {argument} literally, or {_BY_HAND}"
 
 
-# -- What each call needs -------------------------------------------------------------------------------
+# -- What each call acts on -----------------------------------------------------------------------------
 
 _SELF = re.compile(r"\{%\s*\$states\.context\.StateMachine\.Id\s*%\}")
 
 
-def _machine_grants(task: _Task, actions: list[str]) -> list[Grant]:
+def _call(*resources: str) -> Invocation:
+    """Whatever is called acts on these."""
+    return Invocation("", "", resources)
+
+
+def _machine(task: _Task) -> Invocation:
     arguments = task.arguments if isinstance(task.arguments, Mapping) else {}
     given = arguments.get("StateMachineArn", "")
     if arguments.get("StateMachineArn.$") == "$$.StateMachine.Id" or _SELF.fullmatch(str(given)):
-        arn = task.own
-    else:  # Step Functions authorises on the machine, whatever the qualifier.
-        arn = ":".join(task.named(_MACHINE, "StateMachineArn").split(":")[:7])
-    return [Grant(action, arn) for action in actions]
+        return _call(task.own)
+    return _call(*acted_on(arn_field(StateMachineTarget)[1].check(task.needed("StateMachineArn"))))
 
 
-def _function_grants(task: _Task, actions: list[str]) -> list[Grant]:
+def _function(task: _Task) -> Invocation:
     name, qualifier = task.needed("FunctionName"), task.given("Qualifier")
     place = task.home
     if re.fullmatch(r"[0-9]{12}:function:.*", name):  # AWS takes this for an ARN too.
@@ -327,8 +319,7 @@ def _function_grants(task: _Task, actions: list[str]) -> list[Grant]:
         name = place.arn("lambda", f"function:{name}")
     if qualifier is not None and name.count(":") == 6:
         name += f":{qualifier}"
-    form = r"function:[\w-]{1,140}(:(\$LATEST|[\w-]{1,128}))?"
-    return [Grant(action, checked_arn(name, "lambda", form, "function:<name>")) for action in actions]
+    return replace(_call(arn_field(LambdaTarget)[1].check(name)), service="lambda", action="invoke")
 
 
 _QUEUE_URL = re.compile(
@@ -337,43 +328,35 @@ _QUEUE_URL = re.compile(
 )
 
 
-def _queue_grants(task: _Task, actions: list[str]) -> list[Grant]:
+def _queue(task: _Task) -> Invocation:
     url = task.needed("QueueUrl")
     match = _QUEUE_URL.fullmatch(url)
     if match is None:
         form = "https://sqs.<region>.amazonaws.com/<account>/<name>"
         raise ValueError(f"QueueUrl {url!r} does not tell the queue's ARN; the form is {form}")
-    arn = f"arn:{task.home.partition}:sqs:{match['region']}:{match['account']}:{match['name']}"
-    return [Grant(action, arn) for action in actions]
+    return _call(f"arn:{task.home.partition}:sqs:{match['region']}:{match['account']}:{match['name']}")
 
 
-def _topic_grants(task: _Task, actions: list[str]) -> list[Grant]:
+def _topic(task: _Task) -> Invocation:
     if isinstance(task.arguments, Mapping) and task.arguments.keys() & {"PhoneNumber", "PhoneNumber.$"}:
-        return [Grant(action, "*") for action in actions]  # a telephone has no ARN
-    return [Grant(action, task.named(_TOPIC, "TopicArn", "TargetArn")) for action in actions]
+        return _call("*")  # a telephone has no ARN
+    return _call(arn_field(TopicTarget)[1].check(task.needed("TopicArn", "TargetArn")))
 
 
-def _event_grants(task: _Task, actions: list[str]) -> list[Grant]:
+def _events(task: _Task) -> Invocation:
     entries = task.arguments.get("Entries") if isinstance(task.arguments, Mapping) else None
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
         raise ValueError(f"its Entries are computed: {_mend('EventBusName')}")
     buses = [task._replace(arguments=entry).given("EventBusName") or "default" for entry in entries]
-    return [Grant(action, task.arn(_BUS, bus)) for bus in buses for action in actions]
+    return _call(*(task.arn(arn_field(EventBusTarget)[1], bus) for bus in buses))
 
 
-def _training_grants(task: _Task, actions: list[str]) -> list[Grant]:
-    arn = task.named(_TRAINING, "PipelineName")
-    # The ARNs of SageMaker are in lower case, whatever the name; both forms mean the same pipeline.
-    stem, _, name = arn.partition("/")
-    return [Grant(action, each) for each in (arn, f"{stem}/{name.lower()}") for action in actions]
+def _submission(task: _Task) -> Invocation:
+    return batch_job(task.needed("JobDefinition"), task.needed("JobQueue"))
 
 
-def _batch_grants(task: _Task, _actions: list[str]) -> list[Grant]:
-    return submission_grants(task.needed("JobDefinition"), task.needed("JobQueue"), task.home)
-
-
-def _container_grants(task: _Task, _actions: list[str]) -> list[Grant]:
-    definition = task.named(_DEFINITION, "TaskDefinition")
+def _container(task: _Task) -> Invocation:
+    definition = task.named(TASK_DEFINITION, "TaskDefinition")
     tagged = {"tags", "propagatetags", "enableecsmanagedtags"}
     is_tagged = any(
         key.removesuffix(".$").lower() in tagged and value not in (None, False, [], "NONE")
@@ -383,73 +366,33 @@ def _container_grants(task: _Task, _actions: list[str]) -> list[Grant]:
     given = overrides if isinstance(overrides, Mapping) else {}
     inside = task._replace(arguments=given)
     roles = [role for key in ("TaskRoleArn", "ExecutionRoleArn") if (role := inside.given(key)) is not None]
-    return task_grants(_cluster(task), definition, is_tagged=is_tagged) + role_grants(
-        checked_roles("Overrides", roles)
-    )
+    cluster = task.arn(CLUSTER, task.given("Cluster") or "default")
+    return ecs_task(cluster, definition, is_tagged=is_tagged, pass_roles=checked_roles("Overrides", roles))
 
 
-def _cluster(task: _Task) -> str:
-    return task.arn(_CLUSTER, task.given("Cluster") or "default")
+@cache
+def _named_calls() -> dict[str, tuple[tuple[str, ...], Arn]]:
+    """Calls of which one parameter names what they act on: its names, and the form of the ARN."""
+    calls = {
+        kind.api_call.name: (kind.api_call.named_by, arn_field(kind)[1])
+        for kind in SERVICE_TARGETS
+        if kind.api_call.named_by
+    }
+    calls["firehose:putRecordBatch"] = calls["firehose:putRecord"]
+    calls["kinesis:putRecords"] = calls["kinesis:putRecord"]
+    items = ("deleteItem", "getItem", "putItem", "updateItem")
+    return calls | {f"dynamodb:{action}": (("TableName",), _TABLE) for action in items}
 
 
-_BY_NAME: dict[str, tuple[tuple[str, ...], _Kind]] = {
-    "codebuild:startBuild": (("ProjectName",), _PROJECT),
-    "codepipeline:startPipelineExecution": (("Name",), _PIPELINE),
-    "dynamodb:deleteItem": (("TableName",), _TABLE),
-    "dynamodb:getItem": (("TableName",), _TABLE),
-    "dynamodb:putItem": (("TableName",), _TABLE),
-    "dynamodb:updateItem": (("TableName",), _TABLE),
-    "firehose:putRecord": (("DeliveryStreamName",), _DELIVERY),
-    "firehose:putRecordBatch": (("DeliveryStreamName",), _DELIVERY),
-    "kinesis:putRecord": (("StreamArn", "StreamName"), _STREAM),
-    "kinesis:putRecords": (("StreamArn", "StreamName"), _STREAM),
+_CALLS: dict[str, Callable[[_Task], Invocation]] = {
+    "batch:submitJob": _submission,
+    "ecs:runTask": _container,
+    "eventbridge:putEvents": _events,
+    "lambda:invoke": _function,
+    "sfn:startExecution": _machine,
+    "sfn:startSyncExecution": _machine,
+    "sns:publish": _topic,
+    "sns:publishBatch": _topic,
+    "sqs:sendMessage": _queue,
+    "sqs:sendMessageBatch": _queue,
 }
-"""Calls whose one argument names what they act on."""
-_CALLS: dict[str, Callable[[_Task, list[str]], list[Grant]]] = {
-    "batch:submitJob": _batch_grants,
-    "ecs:runTask": _container_grants,
-    "events:putEvents": _event_grants,
-    "lambda:invoke": _function_grants,
-    "sagemaker:startPipelineExecution": _training_grants,
-    "sns:publish": _topic_grants,
-    "sns:publishBatch": _topic_grants,
-    "sqs:sendMessage": _queue_grants,
-    "sqs:sendMessageBatch": _queue_grants,
-    "states:startExecution": _machine_grants,
-    "states:startSyncExecution": _machine_grants,
-}
-
-
-# -- Waiting for the end --------------------------------------------------------------------------------
-
-_RULES = {
-    "batch:submitJob": "StepFunctionsGetEventsForBatchJobsRule",
-    "codebuild:startBuild": "StepFunctionsGetEventForCodeBuildStartBuildRule",
-    "ecs:runTask": "StepFunctionsGetEventsForECSTaskRule",
-    "states:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
-}
-"""The rule by which Step Functions hears that what it has started has ended."""
-
-
-def _waiting_grants(task: _Task, started: list[Grant]) -> list[Grant]:
-    """What ``.sync`` asks for besides what starts the work."""
-    rule = task.home.arn("events", f"rule/{_RULES[task.name]}")
-    grants = [Grant(f"events:{action}", rule) for action in ("DescribeRule", "PutRule", "PutTargets")]
-    match task.name:
-        case "batch:submitJob":
-            # DescribeJobs has no resource; the number of a job is known only when it runs.
-            jobs = task.home.arn("batch", "job/*")
-            return [*grants, Grant("batch:DescribeJobs", "*"), Grant("batch:TerminateJob", jobs)]
-        case "codebuild:startBuild":
-            actions = ("codebuild:BatchGetBuilds", "codebuild:StopBuild")
-            return grants + [Grant(action, started[0].resource) for action in actions]
-        case "ecs:runTask":
-            tasks = tasks_of(_cluster(task))
-            return [*grants, Grant("ecs:DescribeTasks", tasks), Grant("ecs:StopTask", tasks)]
-        case _:
-            return grants + _execution_grants(started[0].resource)
-
-
-def _execution_grants(machine_arn: str) -> list[Grant]:
-    executions = f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:*"
-    return [Grant(f"states:{verb}Execution", executions) for verb in ("Describe", "Stop")]

@@ -13,12 +13,15 @@ from typing_extensions import assert_never
 from stepsched.asl.diagnostics import Severity
 from stepsched.asl.resources import Pattern, integration, sdk_integration
 from stepsched.asl.services import check_arguments, check_resource
+from stepsched.asl.services.optimised import ACTIONS
 from stepsched.aws.arns import ARN
+from stepsched.aws.services import integration_of
 from stepsched.core.context import ATTRIBUTES, ContextText, find_look_alike
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Job
 from stepsched.machines.literals import literal, quoted
 from stepsched.targets import (
+    SERVICE_TARGETS,
     ApiTarget,
     BatchTarget,
     CodeBuildTarget,
@@ -38,7 +41,9 @@ from stepsched.targets import (
     TemplateTarget,
     TopicTarget,
     parts_of,
+    takes_input,
 )
+from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.containers import Placement
 
 _DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
@@ -53,6 +58,11 @@ class Call(NamedTuple):
     """Whether the run has ended when the call has: false for what is only started."""
     because: str = ""
     """What keeps Step Functions from waiting for it, such as " with tags"."""
+
+    @property
+    def name(self) -> str:
+        """What is called, such as ``sqs:sendMessage`` or ``aws-sdk:kinesis:putRecord``."""
+        return self.resource.split(":::", 1)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,52 +131,50 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         ValueError: There is no such call; how to mend it.
     """
     data = message.data
-    job_pattern = Pattern.RUN_JOB if wait else Pattern.REQUEST
+    resource = (
+        resource_of(target.api_call, wait=wait, partition=partition)
+        if isinstance(target, ServiceTarget)
+        else ""
+    )
     match target:
         case LambdaTarget(function_arn=arn):
             how = {} if wait else {"InvocationType": "Event"}
             arguments = {"FunctionName": arn, "Payload": data(), **how}
-            return Call(integration("lambda", "invoke", partition=partition), arguments, wait)
+            return Call(resource, arguments, wait)
         case StateMachineTarget(state_machine_arn=arn):
-            pattern = Pattern.RUN_JOB_JSON if wait else Pattern.REQUEST
             given = message.payload
             payload = message.json_text() if isinstance(given, str) else data()
-            resource = integration("states", "startExecution", pattern, partition=partition)
             return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
         case QueueTarget():
-            return _queue_call(target, message, partition)
+            return _queue_call(target, message, resource)
         case TopicTarget():
             arguments = topic_arguments(target, message.text(), message)
-            return Call(integration("sns", "publish", partition=partition), arguments)
+            return Call(resource, arguments)
         case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
             if not isinstance(message.payload, dict):
                 raise ValueError(  # noqa: TRY004 -- about the job
                     f"the detail of an event is a JSON object, and the input is {_kind(message)}"
                 )
             entry = {"EventBusName": arn, "DetailType": message.own(kind), "Source": source, "Detail": data()}
-            return Call(integration("events", "putEvents", partition=partition), {"Entries": [entry]})
+            return Call(resource, {"Entries": [entry]})
         case KinesisTarget(stream_arn=arn, partition_key=key):
             arguments = {"StreamName": _name(arn), "PartitionKey": message.own(key), "Data": _blob(message)}
-            return Call(sdk_integration("kinesis", "putRecord", partition=partition), arguments)
+            return Call(resource, arguments)
         case FirehoseTarget(delivery_stream_arn=arn):
             arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
-            return Call(sdk_integration("firehose", "putRecord", partition=partition), arguments)
+            return Call(resource, arguments)
         case EcsTaskTarget():
-            return _task_call(target, message, job_pattern, partition)
+            return _task_call(target, message, wait=wait, partition=partition)
         case CodeBuildTarget(project_arn=arn):
-            resource = integration("codebuild", "startBuild", job_pattern, partition=partition)
             return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, wait)
         case CodePipelineTarget(pipeline_arn=arn):
-            resource = sdk_integration("codepipeline", "startPipelineExecution", partition=partition)
             name = arn.split(":", 5)[5]
             return Call(resource, {**_overrides(message), "Name": name}, is_whole=False)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
-            resource = sdk_integration("sagemaker", "startPipelineExecution", partition=partition)
             pairs = [{"Name": key, "Value": message.own(value)} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
             return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
         case BatchTarget():
-            resource = integration("batch", "submitJob", job_pattern, partition=partition)
             return Call(resource, _batch_arguments(target, message), wait)
         case ApiTarget(service=service, action=action, request=request):
             return Call(sdk_integration(service, action, partition=partition), message.written(request))
@@ -184,6 +192,30 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             raise ValueError("a parallel target does not hold another one")
         case other:
             assert_never(other)
+
+
+def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
+    """The integration that makes a call: an optimised one, and one that waits, where there is one."""
+    service, action, _ = call
+    optimised = integration_of(service)
+    patterns = ACTIONS.get(optimised, {}).get(action)
+    if patterns is None:
+        return sdk_integration(service, action, partition=partition)
+    waiting = (each for each in (Pattern.RUN_JOB_JSON, Pattern.RUN_JOB) if wait and each.value in patterns)
+    return integration(optimised, action, next(waiting, Pattern.REQUEST), partition=partition)
+
+
+def all_calls() -> tuple[str, ...]:
+    """The names of the calls of all targets whose class tells the call."""
+    calls = [kind.api_call for kind in SERVICE_TARGETS]
+    names = [
+        Call(resource_of(call, wait=wait, partition="aws"), {}).name
+        for call in calls
+        for wait in (False, True)
+    ]
+    names.sort(key=lambda name: name.startswith("aws-sdk:"))
+    # What the optimised integration of a task lacks goes by the plain one.
+    return tuple(dict.fromkeys([*names, f"aws-sdk:{EcsTaskTarget.api_call.name}"]))
 
 
 def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:
@@ -208,7 +240,7 @@ _NOT_IN_MESSAGES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
 
 
-def _queue_call(target: QueueTarget, message: Message, partition: str) -> Call:
+def _queue_call(target: QueueTarget, message: Message, resource: str) -> Call:
     arn = target.queue_arn
     found = _NOT_IN_MESSAGES.search(message.payload) if isinstance(message.payload, str) else None
     if found is not None:
@@ -222,7 +254,7 @@ def _queue_call(target: QueueTarget, message: Message, partition: str) -> Call:
             "MessageGroupId": message.own(target.message_group_id),
             "MessageDeduplicationId": message.once(),
         }
-    return Call(integration("sqs", "sendMessage", partition=partition), arguments)
+    return Call(resource, arguments)
 
 
 def queue_url(arn: str) -> str:
@@ -237,7 +269,7 @@ def queue_url(arn: str) -> str:
     return f"https://sqs.{region}.{_DOMAINS[partition]}/{account}/{name}"
 
 
-def _task_call(target: EcsTaskTarget, message: Message, pattern: Pattern, partition: str) -> Call:
+def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition: str) -> Call:
     """RunTask by the optimised integration, or by the plain one where it needs what the former lacks.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
@@ -256,11 +288,7 @@ def _task_call(target: EcsTaskTarget, message: Message, pattern: Pattern, partit
     more = {key: message.own(value) for key, value in plain.items() if value}
     arguments = message.own(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
     if not more:
-        return Call(
-            integration("ecs", "runTask", pattern, partition=partition),
-            arguments,
-            is_whole=pattern is Pattern.RUN_JOB,
-        )
+        return Call(resource_of(target.api_call, wait=wait, partition=partition), arguments, wait)
     words = {
         "Count": "task_count",
         "CapacityProviderStrategy": "capacity_providers",
@@ -269,7 +297,7 @@ def _task_call(target: EcsTaskTarget, message: Message, pattern: Pattern, partit
         "EnableECSManagedTags": "ecs_managed_tags",
     }
     because = f" with {', '.join(words[key] for key in more)}"
-    resource = sdk_integration("ecs", "runTask", partition=partition)
+    resource = sdk_integration(target.api_call.service, target.api_call.action, partition=partition)
     return Call(resource, arguments | more, is_whole=False, because=because)
 
 
@@ -395,7 +423,7 @@ def check_input(job: Job) -> None:
         ValueError: What, and how to mend it.
     """
     parts = parts_of(job.target)
-    unused = [part for part in parts if isinstance(part, (ApiTarget, BatchTarget, SageMakerPipelineTarget))]
+    unused = [part for part in parts if not takes_input(part)]
     if job.input != {} and len(unused) == len(parts):
         name = type(parts[0]).__name__
         raise ValueError(f"a {name} takes no input of the job; put it into the target's own fields")

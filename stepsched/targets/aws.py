@@ -1,58 +1,49 @@
 """Services of AWS that take a message, an event or a start."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from stepsched.aws.arns import checked_arn
+from stepsched.aws.arns import Arn
 from stepsched.core.payloads import Text
-from stepsched.core.values import PositionalValue
+from stepsched.targets.base import ApiCall, ServiceTarget
 
 # Step Functions: no blanks, brackets, wildcards, control or special characters in a name.
-_MACHINE = r"stateMachine:[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
+_MACHINE = r"[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
 
 
-class LambdaTarget(PositionalValue, frozen=True):
+class LambdaTarget(ServiceTarget, frozen=True):
     """Invokes a Lambda function with the job's input as its event."""
 
+    api_call: ClassVar = ApiCall("lambda", "invoke")
     kind: Literal["lambda"] = "lambda"
-    function_arn: str
+    function_arn: Annotated[str, Arn("lambda", "function:", r"[\w-]{1,140}(:[\w$-]{1,128})?")]
     """``arn:aws:lambda:<region>:<account>:function:<name>``, with an optional ``:<qualifier>``."""
 
     def __init__(self, function_arn: str, *, kind: Literal["lambda"] = "lambda") -> None:
         self._assign(function_arn=function_arn, kind=kind)
 
-    @field_validator("function_arn")
-    @classmethod
-    def _is_function(cls, arn: str) -> str:
-        return checked_arn(arn, "lambda", r"function:[\w-]{1,140}(:[\w$-]{1,128})?", "function:<name>")
 
-
-class StateMachineTarget(PositionalValue, frozen=True):
+class StateMachineTarget(ServiceTarget, frozen=True):
     """Starts an execution of a Step Functions state machine with the job's input."""
 
+    api_call: ClassVar = ApiCall("sfn", "startExecution")
     kind: Literal["state_machine"] = "state_machine"
-    state_machine_arn: str
+    state_machine_arn: Annotated[str, Arn("states", "stateMachine:", _MACHINE)]
     """``arn:aws:states:<region>:<account>:stateMachine:<name>``."""
 
     def __init__(self, state_machine_arn: str, *, kind: Literal["state_machine"] = "state_machine") -> None:
         self._assign(state_machine_arn=state_machine_arn, kind=kind)
 
-    @field_validator("state_machine_arn")
-    @classmethod
-    def _is_machine(cls, arn: str) -> str:
-        return checked_arn(arn, "states", _MACHINE, "stateMachine:<name>")
 
-
-class QueueTarget(PositionalValue, frozen=True):
+class QueueTarget(ServiceTarget, frozen=True):
     """Sends the job's input as a message to an SQS queue."""
 
+    api_call: ClassVar = ApiCall("sqs", "sendMessage")
     kind: Literal["queue"] = "queue"
-    queue_arn: str
+    queue_arn: Annotated[str, Arn("sqs", "", r"[\w-]{1,75}(\.fifo)?", "<queue name>")]
     """``arn:aws:sqs:<region>:<account>:<name>``; a FIFO queue's name ends in ``.fifo``."""
     message_group_id: str | None = Field(default=None, min_length=1, max_length=128)
     """The message group: needed for a FIFO queue, refused for a standard one."""
@@ -71,33 +62,25 @@ class QueueTarget(PositionalValue, frozen=True):
         if not fifo and self.message_group_id is not None:
             raise ValueError(f"{queue_arn!r} is a standard queue; it takes no message_group_id")
 
-    @field_validator("queue_arn")
-    @classmethod
-    def _is_queue(cls, arn: str) -> str:
-        return checked_arn(arn, "sqs", r"[\w-]{1,75}(\.fifo)?", "<queue name>")
 
-
-class TopicTarget(PositionalValue, frozen=True):
+class TopicTarget(ServiceTarget, frozen=True):
     """Publishes the job's input to an SNS topic."""
 
+    api_call: ClassVar = ApiCall("sns", "publish")
     kind: Literal["topic"] = "topic"
-    topic_arn: str
+    topic_arn: Annotated[str, Arn("sns", "", r"[\w-]{1,256}(\.fifo)?", "<topic name>")]
     """``arn:aws:sns:<region>:<account>:<name>``."""
 
     def __init__(self, topic_arn: str, *, kind: Literal["topic"] = "topic") -> None:
         self._assign(topic_arn=topic_arn, kind=kind)
 
-    @field_validator("topic_arn")
-    @classmethod
-    def _is_topic(cls, arn: str) -> str:
-        return checked_arn(arn, "sns", r"[\w-]{1,256}(\.fifo)?", "<topic name>")
 
-
-class EventBusTarget(PositionalValue, frozen=True):
+class EventBusTarget(ServiceTarget, frozen=True):
     """Puts an event with the job's input as its detail on an EventBridge bus."""
 
+    api_call: ClassVar = ApiCall("eventbridge", "putEvents")
     kind: Literal["event_bus"] = "event_bus"
-    bus_arn: str
+    bus_arn: Annotated[str, Arn("events", "event-bus/", r"[\w./-]{1,256}")]
     """``arn:aws:events:<region>:<account>:event-bus/<name>``."""
     detail_type: str = Field(default="Scheduled Job", min_length=1, max_length=128)
     source: str = Field(default="stepsched", min_length=1, max_length=256)
@@ -113,11 +96,6 @@ class EventBusTarget(PositionalValue, frozen=True):
     ) -> None:
         self._assign(bus_arn=bus_arn, detail_type=detail_type, source=source, kind=kind)
 
-    @field_validator("bus_arn")
-    @classmethod
-    def _is_bus(cls, arn: str) -> str:
-        return checked_arn(arn, "events", r"event-bus/[\w./-]{1,256}", "event-bus/<name>")
-
     @field_validator("source")
     @classmethod
     def _is_free(cls, source: str) -> str:
@@ -128,11 +106,12 @@ class EventBusTarget(PositionalValue, frozen=True):
         return source
 
 
-class KinesisTarget(PositionalValue, frozen=True):
+class KinesisTarget(ServiceTarget, frozen=True):
     """Puts the job's input as a record on a Kinesis stream."""
 
+    api_call: ClassVar = ApiCall("kinesis", "putRecord", ("StreamArn", "StreamName"))
     kind: Literal["kinesis"] = "kinesis"
-    stream_arn: str
+    stream_arn: Annotated[str, Arn("kinesis", "stream/", r"[\w.-]{1,128}")]
     """``arn:aws:kinesis:<region>:<account>:stream/<name>``."""
     partition_key: str = Field(min_length=1, max_length=256)
     """Records of one key stay in order."""
@@ -140,65 +119,50 @@ class KinesisTarget(PositionalValue, frozen=True):
     def __init__(self, stream_arn: str, *, partition_key: str, kind: Literal["kinesis"] = "kinesis") -> None:
         self._assign(stream_arn=stream_arn, partition_key=partition_key, kind=kind)
 
-    @field_validator("stream_arn")
-    @classmethod
-    def _is_stream(cls, arn: str) -> str:
-        return checked_arn(arn, "kinesis", r"stream/[\w.-]{1,128}", "stream/<name>")
 
-
-class FirehoseTarget(PositionalValue, frozen=True):
+class FirehoseTarget(ServiceTarget, frozen=True):
     """Puts the job's input as a record on a Firehose delivery stream."""
 
+    api_call: ClassVar = ApiCall("firehose", "putRecord", ("DeliveryStreamName",))
     kind: Literal["firehose"] = "firehose"
-    delivery_stream_arn: str
+    delivery_stream_arn: Annotated[str, Arn("firehose", "deliverystream/", r"[\w.-]{1,64}")]
     """``arn:aws:firehose:<region>:<account>:deliverystream/<name>``."""
 
     def __init__(self, delivery_stream_arn: str, *, kind: Literal["firehose"] = "firehose") -> None:
         self._assign(delivery_stream_arn=delivery_stream_arn, kind=kind)
 
-    @field_validator("delivery_stream_arn")
-    @classmethod
-    def _is_delivery_stream(cls, arn: str) -> str:
-        return checked_arn(arn, "firehose", r"deliverystream/[\w.-]{1,64}", "deliverystream/<name>")
 
-
-class CodeBuildTarget(PositionalValue, frozen=True):
+class CodeBuildTarget(ServiceTarget, frozen=True):
     """Starts a build; the job's input holds what it overrides of the project."""
 
+    api_call: ClassVar = ApiCall("codebuild", "startBuild", ("ProjectName",))
     kind: Literal["code_build"] = "code_build"
-    project_arn: str
+    project_arn: Annotated[str, Arn("codebuild", "project/", r"[A-Za-z0-9][\w-]{1,254}")]
     """``arn:aws:codebuild:<region>:<account>:project/<name>``."""
 
     def __init__(self, project_arn: str, *, kind: Literal["code_build"] = "code_build") -> None:
         self._assign(project_arn=project_arn, kind=kind)
 
-    @field_validator("project_arn")
-    @classmethod
-    def _is_project(cls, arn: str) -> str:
-        return checked_arn(arn, "codebuild", r"project/[A-Za-z0-9][\w-]{1,254}", "project/<name>")
 
-
-class CodePipelineTarget(PositionalValue, frozen=True):
+class CodePipelineTarget(ServiceTarget, frozen=True):
     """Starts an execution of a CodePipeline pipeline."""
 
+    api_call: ClassVar = ApiCall("codepipeline", "startPipelineExecution", ("Name",))
     kind: Literal["code_pipeline"] = "code_pipeline"
-    pipeline_arn: str
+    pipeline_arn: Annotated[str, Arn("codepipeline", "", r"[\w.@-]{1,100}", "<pipeline name>")]
     """``arn:aws:codepipeline:<region>:<account>:<name>``."""
 
     def __init__(self, pipeline_arn: str, *, kind: Literal["code_pipeline"] = "code_pipeline") -> None:
         self._assign(pipeline_arn=pipeline_arn, kind=kind)
 
-    @field_validator("pipeline_arn")
-    @classmethod
-    def _is_pipeline(cls, arn: str) -> str:
-        return checked_arn(arn, "codepipeline", r"[\w.@-]{1,100}", "<pipeline name>")
 
-
-class SageMakerPipelineTarget(PositionalValue, frozen=True):
+class SageMakerPipelineTarget(ServiceTarget, frozen=True):
     """Starts an execution of a SageMaker pipeline with parameters of its own; the job's input is not used."""
 
+    api_call: ClassVar = ApiCall("sagemaker", "startPipelineExecution", ("PipelineName",))
+    takes_input: ClassVar = False
     kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline"
-    pipeline_arn: str
+    pipeline_arn: Annotated[str, Arn("sagemaker", "pipeline/", r"[A-Za-z0-9-]{1,256}")]
     """``arn:aws:sagemaker:<region>:<account>:pipeline/<name>``."""
     parameters: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$", strict=True)],
@@ -213,8 +177,3 @@ class SageMakerPipelineTarget(PositionalValue, frozen=True):
         kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline",
     ) -> None:
         self._assign(pipeline_arn=pipeline_arn, parameters=dict(parameters or {}), kind=kind)
-
-    @field_validator("pipeline_arn")
-    @classmethod
-    def _is_pipeline(cls, arn: str) -> str:
-        return checked_arn(arn, "sagemaker", r"pipeline/[A-Za-z0-9-]{1,256}", "pipeline/<name>")

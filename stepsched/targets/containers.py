@@ -1,17 +1,18 @@
 """Containers: tasks of Amazon ECS and jobs of AWS Batch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 from typing_extensions import Self
 
-from stepsched.aws.arns import checked_arn
+from stepsched.aws.arns import Arn
 from stepsched.core.payloads import JsonObject
-from stepsched.core.values import PositionalValue, Value
+from stepsched.core.values import Value
+from stepsched.targets.base import ApiCall, ServiceTarget
 
+CLUSTER = Arn("ecs", "cluster/", r"[\w-]{1,255}")
+TASK_DEFINITION = Arn("ecs", "task-definition/", r"[\w-]{1,255}(:\d+)?", "<family>")
 _Id = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -45,14 +46,15 @@ class Placement(Value, frozen=True):
         return self
 
 
-class EcsTaskTarget(PositionalValue, frozen=True):
+class EcsTaskTarget(ServiceTarget, frozen=True):
     """Runs tasks on an ECS cluster; the job's input holds what it overrides of the task definition, in
     the words of ``RunTask``: ``{"containerOverrides": [...]}``."""
 
+    api_call: ClassVar = ApiCall("ecs", "runTask")
     kind: Literal["ecs_task"] = "ecs_task"
-    cluster_arn: str
+    cluster_arn: Annotated[str, CLUSTER]
     """``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
-    task_definition_arn: str
+    task_definition_arn: Annotated[str, TASK_DEFINITION]
     """``arn:aws:ecs:<region>:<account>:task-definition/<family>``; without revision, the latest one."""
     task_count: int = Field(default=1, ge=1, le=10, strict=True)
     launch_type: Literal["EC2", "FARGATE", "EXTERNAL"] | None = None
@@ -122,16 +124,6 @@ class EcsTaskTarget(PositionalValue, frozen=True):
             kind=kind,
         )
 
-    @field_validator("cluster_arn")
-    @classmethod
-    def _is_cluster(cls, arn: str) -> str:
-        return checked_arn(arn, "ecs", r"cluster/[\w-]{1,255}", "cluster/<name>")
-
-    @field_validator("task_definition_arn")
-    @classmethod
-    def _is_definition(cls, arn: str) -> str:
-        return checked_arn(arn, "ecs", r"task-definition/[\w-]{1,255}(:\d+)?", "task-definition/<family>")
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.launch_type == "FARGATE" and not self.subnets:
@@ -146,9 +138,11 @@ class EcsTaskTarget(PositionalValue, frozen=True):
         return self
 
 
-class BatchTarget(PositionalValue, frozen=True):
+class BatchTarget(ServiceTarget, frozen=True):
     """Submits an AWS Batch job; the job's input is not used, ``parameters`` are."""
 
+    api_call: ClassVar = ApiCall("batch", "submitJob")
+    takes_input: ClassVar = False
     kind: Literal["batch"] = "batch"
     job_definition: str = Field(min_length=1, max_length=1600)
     """A name, ``name:revision`` or ARN."""

@@ -1,7 +1,5 @@
 """What the embedded backend invokes in this process."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Literal

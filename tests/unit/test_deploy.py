@@ -533,6 +533,12 @@ def test_targets_that_the_runner_cannot_serve_are_named(targets: list[Any], word
         template(targets)
 
 
+def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resource_is_named() -> None:
+    stage = ss.ApiTarget("apigateway", "deleteStage", {"RestApiId": "a", "StageName": "b"})
+    with pytest.raises(ValueError, match=r"targets\[0\]: what IAM asks for apigateway:deleteStage hangs on"):
+        template([stage], resources={"apigateway:deleteStage": ["*"]})
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [

@@ -50,12 +50,12 @@ REFUSED = {
 
 
 @pytest.fixture(params=["local", "eventbridge", "stepfunctions"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ss.Backend]:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ss.backends.Backend]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
         session = boto3.Session(region_name=REGION)
-        made: ss.Backend
+        made: ss.backends.Backend
         if request.param == "local":
             made = ss.LocalBackend(
                 handlers={ss.LambdaTarget: print, ss.QueueTarget: print, ss.TopicTarget: print}
@@ -83,7 +83,7 @@ def test_every_field_of_a_job_has_another_value_here() -> None:
 
 @pytest.mark.parametrize("field", OTHERS)
 @pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
-def test_every_field_of_a_job_is_kept_or_refused(backend: ss.Backend, field: str) -> None:
+def test_every_field_of_a_job_is_kept_or_refused(backend: ss.backends.Backend, field: str) -> None:
     needed = (
         {"overlap": ss.Overlap.SKIP} if (backend.name, field) == ("stepfunctions", "max_run_time") else {}
     )
@@ -137,7 +137,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, names: dict[str, int]) -> Counter[s
 
 
 @pytest.mark.parametrize("verb", ["create", "create_many", "update", "apply"])
-def test_nothing_is_worked_out_twice(backend: ss.Backend, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_worked_out_twice(
+    backend: ss.backends.Backend, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = ss.SchedulerClient(backend)
     verbs: dict[str, Callable[[], object]] = {
         "create": lambda: client.create(JOB),

@@ -125,6 +125,18 @@ TARGETS = [
         id="ecs, propagated tags",
     ),
     pytest.param(
+        ss.targets.SageMakerPipelineTarget(f"arn:aws:sagemaker:{AGAIN}:pipeline/Train"),
+        [
+            allow(
+                "SagemakerStartPipelineExecution",
+                "sagemaker:StartPipelineExecution",
+                f"arn:aws:sagemaker:{AGAIN}:pipeline/Train",
+                TRAINING,
+            )
+        ],
+        id="sagemaker, whose ARNs AWS writes in lower case",
+    ),
+    pytest.param(
         ss.targets.CodeBuildTarget(PROJECT),
         [allow("CodebuildStartBuild", "codebuild:StartBuild", PROJECT)],
         id="code build",
@@ -369,6 +381,11 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
             ss.BatchTarget(f"{DEFINITION}*", job_queue=BATCH_QUEUE),
             "malformed; the form is .*job-definition/<name>",
             id="batch, pattern",
+        ),
+        pytest.param(
+            ss.BatchTarget("re*", job_queue=BATCH_QUEUE),
+            r"expected the name or the ARN of a Batch job definition, got 're\*'; use <name> or",
+            id="batch, pattern of names",
         ),
         pytest.param(
             ss.BatchTarget(BATCH_QUEUE, job_queue=BATCH_QUEUE), "job-definition/<name>", id="batch, mixed up"

@@ -31,7 +31,7 @@ from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
-from stepsched.targets import BatchTarget, EcsTaskTarget, SageMakerPipelineTarget, TemplateTarget
+from stepsched.targets import ApiTarget, BatchTarget, EcsTaskTarget, TemplateTarget, takes_input
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
@@ -207,9 +207,8 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
 def _check_input(translation: Translation) -> None:
     job, target, wire, _ = translation
     call = universal_parts(target, job.name)
-    unused = call is not None or isinstance(target, SageMakerPipelineTarget)
-    if unused and job.input != {}:
-        where = "parameters" if isinstance(target, (BatchTarget, SageMakerPipelineTarget)) else "the request"
+    if not takes_input(target) and job.input != {}:
+        where = "the request" if isinstance(target, ApiTarget) else "parameters"
         reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from typing_extensions import assert_never
 
 from stepsched.aws.arns import ARN
 from stepsched.core.context import JSON_KEY, ContextText, recognise
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
+    SERVICE_TARGETS,
     ApiTarget,
     AwsTarget,
     BatchTarget,
-    CodeBuildTarget,
-    CodePipelineTarget,
     CommandTarget,
     EcsTaskTarget,
     EventBusTarget,
-    FirehoseTarget,
     HandlerTarget,
     KinesisTarget,
-    LambdaTarget,
     ParallelTarget,
     QueueTarget,
     SageMakerPipelineTarget,
-    StateMachineTarget,
     Target,
     TemplateTarget,
-    TopicTarget,
 )
+from stepsched.targets.base import ServiceTarget, arn_field, arn_of
 from stepsched.targets.containers import CapacityProvider, Placement
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
@@ -70,7 +67,7 @@ class Wire(NamedTuple):
 
 def is_text(target: Target) -> bool:
     """Whether the target takes any text as its message, and not only JSON."""
-    return isinstance(target, (QueueTarget, TopicTarget, KinesisTarget, FirehoseTarget))
+    return isinstance(target, ServiceTarget) and target.api_call.service in _TEXT_SERVICES
 
 
 def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
@@ -80,36 +77,34 @@ def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
     no input, ``{}`` is sent rather than the service's own notification (P-22).
     """
     text = payload if is_text(target) and isinstance(payload, str) else to_json(payload)
+    call = universal_parts(target, name)
+    if call is not None:
+        service, action, request = call
+        return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
+    if isinstance(target, TemplateTarget):
+        return Wire(target.target_arn, target.parameters, text)
+    assert isinstance(target, ServiceTarget)
+    return Wire(arn_of(target), _write_blocks(target), text)
+
+
+def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
+    """The fields of a target beside its ARN."""
     match target:
-        case LambdaTarget(function_arn=arn) | StateMachineTarget(state_machine_arn=arn):
-            return Wire(arn, {}, text)
-        case TopicTarget(topic_arn=arn) | FirehoseTarget(delivery_stream_arn=arn):
-            return Wire(arn, {}, text)
-        case CodeBuildTarget(project_arn=arn) | CodePipelineTarget(pipeline_arn=arn):
-            return Wire(arn, {}, text)
-        case QueueTarget(queue_arn=arn, message_group_id=group):
-            return Wire(arn, {} if group is None else {"SqsParameters": {"MessageGroupId": group}}, text)
-        case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
-            return Wire(arn, {"EventBridgeParameters": {"DetailType": kind, "Source": source}}, text)
-        case KinesisTarget(stream_arn=arn, partition_key=key):
-            return Wire(arn, {"KinesisParameters": {"PartitionKey": key}}, text)
-        case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
+        case QueueTarget(message_group_id=str(group)):
+            return {"SqsParameters": {"MessageGroupId": group}}
+        case EventBusTarget(detail_type=kind, source=source):
+            return {"EventBridgeParameters": {"DetailType": kind, "Source": source}}
+        case KinesisTarget(partition_key=key):
+            return {"KinesisParameters": {"PartitionKey": key}}
+        case SageMakerPipelineTarget(parameters=parameters) if parameters:
             pairs = [{"Name": key, "Value": value} for key, value in parameters.items()]
-            blocks = {"SageMakerPipelineParameters": {"PipelineParameterList": pairs}}
-            return Wire(arn, blocks if pairs else {}, text)
-        case EcsTaskTarget(cluster_arn=arn):
-            return Wire(arn, {"EcsParameters": _write_task(target)}, text)
-        case BatchTarget():
-            return Wire(f"{UNIVERSAL}batch:submitJob", {}, to_json(batch_request(target, name)))
-        case ApiTarget(service=service, action=action, request=request):
-            return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
-        case TemplateTarget(target_arn=arn, parameters=blocks):
-            return Wire(arn, blocks, text)
-        case other:
-            assert_never(other)
+            return {"SageMakerPipelineParameters": {"PipelineParameterList": pairs}}
+        case EcsTaskTarget():
+            return {"EcsParameters": _write_task(target)}
+    return {}
 
 
-def batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
+def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
     """The SubmitJob call."""
     request: dict[str, Any] = {
         "JobName": target.job_name or name,
@@ -179,19 +174,10 @@ def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
     match = ARN.fullmatch(arn)
     if match is None:
         raise ValueError(arn)
+    plain = _plain_kinds().get(match["service"])
+    if plain is not None and not blocks:
+        return plain(arn)
     match match["service"], blocks:
-        case "lambda", {**rest} if not rest:
-            return LambdaTarget(arn)
-        case "states", {**rest} if not rest:
-            return StateMachineTarget(arn)
-        case "sns", {**rest} if not rest:
-            return TopicTarget(arn)
-        case "firehose", {**rest} if not rest:
-            return FirehoseTarget(arn)
-        case "codebuild", {**rest} if not rest:
-            return CodeBuildTarget(arn)
-        case "codepipeline", {**rest} if not rest:
-            return CodePipelineTarget(arn)
         case "sqs", {**rest} if not rest:
             return QueueTarget(arn)
         case "sqs", {"SqsParameters": {"MessageGroupId": group, **more}, **rest} if not rest and not more:
@@ -207,6 +193,14 @@ def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
         case "ecs", {"EcsParameters": parameters, **rest} if not rest:
             return _read_task(arn, parameters)
     return TemplateTarget(arn, parameters=blocks)
+
+
+@cache
+def _plain_kinds() -> dict[str, Callable[[str], AwsTarget]]:
+    """The targets that are nothing but an ARN, by the service in it."""
+    fields = {kind: kind.model_fields.keys() - {"kind"} for kind in SERVICE_TARGETS}
+    plain: list[Any] = [kind for kind, names in fields.items() if len(names) == 1]
+    return {arn_field(kind)[1].service: kind for kind in plain}
 
 
 def _write_task(target: EcsTaskTarget) -> dict[str, Any]:
@@ -305,7 +299,7 @@ def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, A
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request
         case BatchTarget():
-            return "batch", "submitJob", batch_request(target, name)
+            return target.api_call.service, target.api_call.action, _batch_request(target, name)
     return None
 
 

@@ -31,14 +31,13 @@ from stepsched.core.errors import UnsupportedError
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Job, Run
 from stepsched.targets import (
-    ApiTarget,
     AwsTarget,
-    BatchTarget,
     CommandTarget,
     HandlerTarget,
     ParallelTarget,
     SingleTarget,
     parts_of,
+    takes_input,
 )
 from stepsched.targets.local import main_module_name
 
@@ -317,14 +316,12 @@ class _Attributes(Mapping[ContextText, str]):
 
 
 def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:
-    """The target with the attributes' values in its own JSON."""
-    match target:
-        case ApiTarget(request=request):
-            return target.replace(request=fill(request, attributes))
-        case BatchTarget(parameters=parameters, container_overrides=overrides):
-            filled = {"parameters": parameters, "container_overrides": overrides}
-            return target.replace(**{key: fill(value, attributes) for key, value in filled.items()})
-    return target
+    """The target with the attributes' values in what it brings in place of the input."""
+    if takes_input(target):
+        return target
+    return target.replace(
+        **{key: fill(value, attributes) for key, value in target if isinstance(value, dict)}
+    )
 
 
 def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:

@@ -119,7 +119,7 @@ def _order(
     message = _Data(job.input, f"{job.group}/{job.name}", job.name, "", {})
     call = call_of(job.target, message, wait=waits)
     check_call(call)
-    name = call.resource.split(":::", 1)[1]
+    name = call.name
     if name not in calls:
         raise ValueError(
             f"the machine of this stack cannot call {name}; update the stack with deploy.template(...) of a "

@@ -32,6 +32,7 @@ from stepsched.asl.machine import StateMachine
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Choice, Pass, State, Succeed, Wait
 from stepsched.jobs.records import STILL_RAN
+from stepsched.machines.calls import all_calls
 from stepsched.machines.next_run import NEVER, next_run_of
 from stepsched.machines.renewal import RENEWAL_EVENTS, renew_rule, renewal_states, rest_rule
 from stepsched.machines.shared.calls import call_states, giving_up
@@ -51,25 +52,7 @@ from stepsched.machines.shared.table_schema import RUN
 from stepsched.machines.shared.writes import TableTasks
 
 TITLE = "stepsched: runs the jobs of a table; each execution is one job"
-CALLS = (
-    "lambda:invoke",
-    "states:startExecution",
-    "states:startExecution.sync:2",
-    "sqs:sendMessage",
-    "sns:publish",
-    "events:putEvents",
-    "ecs:runTask",
-    "ecs:runTask.sync",
-    "codebuild:startBuild",
-    "codebuild:startBuild.sync",
-    "batch:submitJob",
-    "batch:submitJob.sync",
-    "aws-sdk:kinesis:putRecord",
-    "aws-sdk:firehose:putRecord",
-    "aws-sdk:codepipeline:startPipelineExecution",
-    "aws-sdk:sagemaker:startPipelineExecution",
-    "aws-sdk:ecs:runTask",
-)
+CALLS = all_calls()
 """The calls that a runner has a state for, which is called like it: a state's resource is a constant."""
 POLL = 60
 """Seconds between two looks whether the run that is in the way has ended."""

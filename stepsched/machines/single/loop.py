@@ -46,13 +46,12 @@ from stepsched.machines.renewal import RENEWAL_EVENTS, START, renew_rule, renewa
 from stepsched.machines.retries import Work, whole_seconds
 from stepsched.machines.single.runs import Run, Ways, parallel, single
 from stepsched.targets import (
-    ApiTarget,
-    BatchTarget,
     QueueTarget,
-    SageMakerPipelineTarget,
+    SingleTarget,
     Target,
     TopicTarget,
     parts_of,
+    takes_input,
 )
 
 LONGEST_RUN = timedelta(days=60)
@@ -352,16 +351,10 @@ def _is_message(target: Target) -> bool:
     return isinstance(target, (QueueTarget, TopicTarget))
 
 
-def _own_weight(target: Target) -> int:
-    """The bytes of what a target brings of its own."""
-    match target:
-        case ApiTarget(request=request):
-            return len(to_json(request).encode())
-        case BatchTarget(parameters=parameters, container_overrides=overrides):
-            return len(to_json([parameters, overrides]).encode())
-        case SageMakerPipelineTarget(parameters=texts):
-            return len(to_json(dict(texts)).encode())
-    return 0
+def _own_weight(target: SingleTarget) -> int:
+    """The bytes of what a target brings in place of the input."""
+    brought = () if takes_input(target) else [value for _, value in target if isinstance(value, dict)]
+    return sum(len(to_json(value).encode()) for value in brought)
 
 
 def _given(name: str, otherwise: str) -> str:
