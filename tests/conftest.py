@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import zoneinfo
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,11 @@ import pytest
 from tests.parts.jsonata_engine import JsonataEngine
 
 pytest_plugins = ["stepsched.pytest_plugin", "pytester"]
+
+# The answers that are stored were made with the zones of tzdata 2025.2, which the environment of the tests has:
+# with those of the machine, which may be older or newer, some would be others.
+os.environ["PYTHONTZPATH"] = ""
+zoneinfo.reset_tzpath(to=())
 
 # A shell that starts something in the background has it ignore Ctrl-C, and its children inherit that: tests
 # that send one to a program of theirs would wait in vain.

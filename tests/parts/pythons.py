@@ -28,6 +28,7 @@ SAME_EVERYWHERE = (
     "tests/unit/stepfunctions",
     "tests/unit/test_deploy.py",
     "tests/unit/test_estimates.py",
+    "tests/unit/test_every_backend.py",
     "tests/unit/test_gate.py",
     "tests/unit/test_iam.py",
     "tests/unit/test_iam_machines.py",
