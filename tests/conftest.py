@@ -16,8 +16,8 @@ from tests.parts.jsonata_engine import JsonataEngine
 
 pytest_plugins = ["stepsched.pytest_plugin", "pytester"]
 
-# The answers that are stored were made with the zones of tzdata 2025.2, which the environment of the tests has:
-# with those of the machine, which may be older or newer, some would be others.
+# The answers that are stored were made with the zones of tzdata 2025.2, which the environment of the tests
+# has: with those of the machine, which may be older or newer, some would be others.
 os.environ["PYTHONTZPATH"] = ""
 zoneinfo.reset_tzpath(to=())
 
