@@ -25,7 +25,7 @@ from stepsched.core.errors import (
     WaitTimeoutError,
 )
 from stepsched.core.values import seconds_of
-from stepsched.display.progress import told
+from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.job import is_name
 
@@ -155,7 +155,7 @@ class SchedulerClient:
         self, wanted: Sequence[Prepared], progress: Callable[[int, int], object] | None
     ) -> builtins.list[JobRecord]:
         failures, records = dict[str, StepschedError](), list[JobRecord]()
-        with told(progress, len(wanted)) as tell:
+        with reporting(progress, len(wanted)) as tell:
             for first in range(0, len(wanted), _PORTION):
                 portion = wanted[first : first + _PORTION]
                 answers = self.backend.create_many(portion)
@@ -386,7 +386,7 @@ class SchedulerClient:
         created = [self._prepare(job) for job in plan.create]
         changed = [(self._prepare(change.after), change.version) for change in plan.update]
         failures = dict[str, StepschedError]()
-        with told(progress, total) as tell:
+        with reporting(progress, total) as tell:
             try:
                 self._create_many(created, lambda done, _of: tell(done))
             except BulkError as error:

@@ -14,7 +14,7 @@ _WIDTH = 30
 
 
 @contextmanager
-def told(progress: Callable[[int, int], object] | None, total: int) -> Iterator[Callable[[int], None]]:
+def reporting(progress: Callable[[int, int], object] | None, total: int) -> Iterator[Callable[[int], None]]:
     """Gives a function to be called with how many of ``total`` are done.
 
     Args:
@@ -22,17 +22,17 @@ def told(progress: Callable[[int, int], object] | None, total: int) -> Iterator[
         total: Of how many.
     """
     if progress is not None:
-        yield lambda done: void(progress(done, total))
+        yield lambda done: ignore(progress(done, total))
         return
     bar = Bar(total) if _is_watched() else None
     try:
-        yield void if bar is None else bar.show
+        yield ignore if bar is None else bar.show
     finally:
         if bar is not None:
             bar.close()
 
 
-def void(_: object) -> None:
+def ignore(_: object) -> None:
     """Takes what is of no interest."""
 
 

@@ -138,11 +138,11 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
         return isinstance(self.schedule, OneTime)
 
     @property
-    def hangs_on_creation(self) -> bool:
+    def starts_at_creation(self) -> bool:
         """Whether the schedule is a rate without start, whose grid is laid at the job's creation (P-12)."""
         return isinstance(self.schedule, Rate) and self.schedule.start is None
 
-    def never_runs(self, now: datetime) -> str | None:
+    def why_never_runs(self, now: datetime) -> str | None:
         """Why the job would never run from now on; None when it will (P-16, P-17)."""
         if self.schedule.next_run(after=now) is not None:
             return None
@@ -159,7 +159,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
         Raises:
             InvalidScheduleError: With the reason.
         """
-        reason = self.never_runs(now)
+        reason = self.why_never_runs(now)
         if reason is not None:
             raise InvalidScheduleError(
                 str(self.schedule), "schedule", f"job {self.name!r} would never run: {reason}"
@@ -167,6 +167,6 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
 
     def anchored(self, created_at: datetime) -> AnySchedule:
         """The schedule with a rate's grid laid at the job's creation (P-12)."""
-        if self.hangs_on_creation:
+        if self.starts_at_creation:
             return self.schedule.replace(start=created_at)
         return self.schedule

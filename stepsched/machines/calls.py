@@ -54,7 +54,7 @@ class Call(NamedTuple):
 
     resource: str
     arguments: dict[str, Any]
-    is_whole: bool = True
+    waits_for_completion: bool = True
     """Whether the run has ended when the call has: false for what is only started."""
     because: str = ""
     """What keeps Step Functions from waiting for it, such as " with tags"."""
@@ -169,11 +169,11 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, wait)
         case CodePipelineTarget(pipeline_arn=arn):
             name = arn.split(":", 5)[5]
-            return Call(resource, {**_overrides(message), "Name": name}, is_whole=False)
+            return Call(resource, {**_overrides(message), "Name": name}, waits_for_completion=False)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
             pairs = [{"Name": key, "Value": message.own(value)} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
-            return Call(resource, {"PipelineName": arn, **given}, is_whole=False)
+            return Call(resource, {"PipelineName": arn, **given}, waits_for_completion=False)
         case BatchTarget():
             return Call(resource, _batch_arguments(target, message), wait)
         case ApiTarget(service=service, action=action, request=request):
@@ -298,7 +298,7 @@ def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition
     }
     because = f" with {', '.join(words[key] for key in more)}"
     resource = sdk_integration(target.api_call.service, target.api_call.action, partition=partition)
-    return Call(resource, arguments | more, is_whole=False, because=because)
+    return Call(resource, arguments | more, waits_for_completion=False, because=because)
 
 
 def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
     states: dict[str, State] = {}
     if job.notify is not None:
         arguments = {
-            **topic_arguments(job.notify, told(job.name), message),
+            **topic_arguments(job.notify, notification_body(job.name), message),
             "Subject": subject(job),
         }
         states = {"Notify": notice(integration("sns", "publish", partition=partition), arguments, following)}
@@ -48,14 +48,14 @@ def subject(job: Job) -> str:
     return f"Job {job.name} failed"
 
 
-def told(name: str) -> dict[str, str]:
-    """What a topic is told.
+def notification_body(job_name: str) -> dict[str, str]:
+    """The message to the topic of ``Job.notify``.
 
     Args:
-        name: The job's, or the expression that gives it.
+        job_name: The name, or the expression that gives it.
     """
     parts = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
-    return {"job": name, "scheduled_for": "{% $due %}", **parts}
+    return {"job": job_name, "scheduled_for": "{% $due %}", **parts}
 
 
 def notice(resource: str, arguments: Any, following: str) -> Task:

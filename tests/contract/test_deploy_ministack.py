@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.deploy import template
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import CALLS, runner
@@ -58,7 +58,7 @@ class Stack(Account):
 
     def run(self, job: ss.Job) -> None:
         """Writes the job's row, and waits until all its executions have ended."""
-        order = order_of(job, anchor=START, version=1, keep=timedelta(days=30), calls=CALLS)
+        order = instructions_of(job, anchor=START, version=1, keep=timedelta(days=30), calls=CALLS)
         item = {
             "name": {"S": job.name},
             "version": {"S": "v0"},

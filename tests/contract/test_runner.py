@@ -12,7 +12,7 @@ import pytest
 
 import stepsched as ss
 from stepsched import asl
-from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.backends.stepfunctions.rows import Row, run_key, write_run
 from stepsched.backends.stepfunctions.service import execution_name
 from stepsched.backends.stepfunctions.table import Table
@@ -47,7 +47,7 @@ class Shared(Stack):
     def order(self, job: ss.Job, token: str = OURS, **changes: Any) -> None:
         """Writes the row of a job that begins now."""
         now = self.clock.now()
-        order = order_of(job, anchor=now, version=1, keep=30 * DAY, calls=CALLS) | changes
+        order = instructions_of(job, anchor=now, version=1, keep=30 * DAY, calls=CALLS) | changes
         row = Row(job, ss.JobStatus.ACTIVE, 1, now, now, now, now, token=token, plan=to_json(order))
         self.jobs.create(row)
 

@@ -159,15 +159,15 @@ def test_many_repairs_at_once_start_one_execution(stack: Stack) -> None:
         stack.states.stop_execution(executionArn=arn, error="Outage", cause="somebody pulled a plug")
     found = list[ss.jobs.Repair]()
 
-    def mend(client: ss.SchedulerClient) -> None:
+    def recover(client: ss.SchedulerClient) -> None:
         found.extend(client.repair())
 
-    assert at_once(*(partial(mend, client) for client in clients)) == []
+    assert at_once(*(partial(recover, client) for client in clients)) == []
     assert {repair.job for repair in found} == {job.name for job in jobs}
     assert {repair.problem for repair in found} <= {
         ss.jobs.Problem.DEAD,
-        ss.jobs.Problem.STALE,
-        ss.jobs.Problem.DOUBLED,
+        ss.jobs.Problem.ORPHANED,
+        ss.jobs.Problem.DUPLICATE,
     }
     assert any("Outage: somebody pulled a plug" in repair.detail for repair in found)
     stack.server.settled(stack.account)

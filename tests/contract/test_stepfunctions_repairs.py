@@ -287,7 +287,7 @@ def test_an_execution_that_nobody_wants_is_stopped(stack: Stack, client: ss.Sche
         stack.states.start_execution(stateMachineArn=stack.machine_arn, name=name, input=json.dumps(given))
     stack.server.settled(stack.account)
     found = client.repair()
-    assert {repair.problem for repair in found} <= {ss.jobs.Problem.DOUBLED, ss.jobs.Problem.STALE}
+    assert {repair.problem for repair in found} <= {ss.jobs.Problem.DUPLICATE, ss.jobs.Problem.ORPHANED}
     assert client.repair() == []
     stack.play(END)
     told = Counter((name, call["due"]) for name, call in stack.calls())

@@ -246,7 +246,18 @@ def test_every_call_of_the_definition_is_allowed() -> None:
             for action, resource in needs(state):
                 assert [pair for pair in granted if pair[0] == action and resource in (None, pair[1])], name
             seen.add(name)
-    own = {"Load", "Take", "Fence", "Claim", "Record", "Keep", "Release", "Look", "Renew", "Delete"}
+    own = {
+        "Load",
+        "Take",
+        "Fence",
+        "Claim",
+        "Record",
+        "Record run only",
+        "Release",
+        "Read job",
+        "Renew",
+        "Delete",
+    }
     assert own < seen
     assert set(CALLS) < seen
 
@@ -343,7 +354,7 @@ def test_the_table_that_the_api_makes_differs_by_its_name_alone() -> None:
 
 
 def test_rows_expire_by_the_attribute_that_the_runner_writes() -> None:
-    kept = runner("jobs").to_dict()["States"]["Keep"]["Arguments"]
+    kept = runner("jobs").to_dict()["States"]["Record run only"]["Arguments"]
     assert table_schema.TTL in kept["ExpressionAttributeNames"].values()
 
 

@@ -108,7 +108,7 @@ WORK = {
         "backends.eventbridge.documents.digest": 1,
     },
     "stepfunctions": {
-        "backends.stepfunctions.backend.order_of": 1,
+        "backends.stepfunctions.backend.instructions_of": 1,
         "backends.stepfunctions.instructions.check_input": 1,
         "backends.stepfunctions.instructions.timing_of": 1,
     },

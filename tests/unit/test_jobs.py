@@ -384,7 +384,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
     ],
 )
 def test_a_job_says_why_it_would_never_run(schedule: ss.Schedule, why: str | None) -> None:
-    answer = job(schedule=schedule).never_runs(NOW)
+    answer = job(schedule=schedule).why_never_runs(NOW)
     if why is None:
         assert answer is None
     else:

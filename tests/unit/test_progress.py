@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from stepsched.display.progress import Bar, told
+from stepsched.display.progress import Bar, reporting
 
 
 class Terminal(io.StringIO):
@@ -39,7 +39,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> Seconds:
 
 def test_a_bar_is_drawn_over_one_line_once_it_takes_longer_than_a_moment(seconds: Seconds) -> None:
     terminal = Terminal()
-    with redirect_stderr(terminal), told(None, 2_000) as show:
+    with redirect_stderr(terminal), reporting(None, 2_000) as show:
         show(1)
         seconds.now += 0.4
         show(2)
@@ -53,14 +53,14 @@ def test_a_bar_is_drawn_over_one_line_once_it_takes_longer_than_a_moment(seconds
 
 def test_what_is_done_in_a_moment_leaves_no_trace(seconds: Seconds) -> None:
     terminal = Terminal()
-    with redirect_stderr(terminal), told(None, 3) as show:
+    with redirect_stderr(terminal), reporting(None, 3) as show:
         show(3)
     assert terminal.getvalue() == ""
 
 
 def test_the_line_ends_also_where_the_work_fails(seconds: Seconds) -> None:
     terminal = Terminal()
-    with suppress(RuntimeError), redirect_stderr(terminal), told(None, 3) as show:
+    with suppress(RuntimeError), redirect_stderr(terminal), reporting(None, 3) as show:
         seconds.now += 9
         show(1)
         raise RuntimeError
@@ -80,7 +80,7 @@ def test_nothing_to_do_divides_by_nothing(seconds: Seconds) -> None:
 def test_a_stream_that_nobody_watches_stays_clean(
     capsys: pytest.CaptureFixture[str], seconds: Seconds
 ) -> None:
-    with told(None, 3) as show:
+    with reporting(None, 3) as show:
         seconds.now += 9
         show(1)
     assert capsys.readouterr() == ("", "")
@@ -88,7 +88,7 @@ def test_a_stream_that_nobody_watches_stays_clean(
 
 def test_a_process_without_an_error_stream_goes_on(monkeypatch: pytest.MonkeyPatch, seconds: Seconds) -> None:
     monkeypatch.setattr(sys, "stderr", None)
-    with told(None, 3) as show:
+    with reporting(None, 3) as show:
         seconds.now += 9
         show(1)
 
@@ -107,7 +107,7 @@ def test_a_notebook_is_watched(
     vars(notebook)["get_ipython"] = type(shell, (), {})
     monkeypatch.setitem(sys.modules, "IPython", notebook)
     stream = io.StringIO()
-    with redirect_stderr(stream), told(None, 3) as show:
+    with redirect_stderr(stream), reporting(None, 3) as show:
         seconds.now += 9
         show(1)
     assert bool(stream.getvalue()) is is_drawn
@@ -116,7 +116,7 @@ def test_a_notebook_is_watched(
 def test_somebody_who_asks_is_told_every_step_and_no_bar_is_drawn(seconds: Seconds) -> None:
     heard: list[tuple[int, int]] = []
     terminal = Terminal()
-    with redirect_stderr(terminal), told(lambda done, total: heard.append((done, total)), 3) as show:
+    with redirect_stderr(terminal), reporting(lambda done, total: heard.append((done, total)), 3) as show:
         seconds.now += 9
         show(1)
         show(3)

@@ -33,7 +33,7 @@ from stepsched.backends.eventbridge.targets import (
     read_target,
     write_target,
 )
-from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.core.errors import RenderError, UnsupportedError
 from stepsched.iam import machine_policy, policy_for
 from stepsched.iam.grants import Place, grants_of
@@ -273,7 +273,7 @@ def test_a_stack_has_its_calls_and_is_allowed_them(target: Target) -> None:
 def test_the_shared_machine_has_a_state_for_its_call(target: Target) -> None:
     with taken("runner", target, UnsupportedError):
         calls = [*CALLS, "aws-sdk:sqs:sendMessage"]  # of the ApiTarget, which may be any call
-        order = order_of(job(target), anchor=NOON, version=1, keep=HOUR, calls=calls)
+        order = instructions_of(job(target), anchor=NOON, version=1, keep=HOUR, calls=calls)
         assert order["call"] in calls
 
 

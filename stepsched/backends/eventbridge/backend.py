@@ -18,12 +18,12 @@ from stepsched.backends.eventbridge.documents import (
     Settings,
     Stored,
     as_rate,
+    ceil_second,
     merge,
     place_of,
     read_document,
     record_of,
     switch,
-    whole_second,
     write_job,
 )
 from stepsched.backends.eventbridge.groups import Groups
@@ -152,7 +152,7 @@ class EventBridgeBackend(Backend):
     def create(self, prepared: Prepared) -> JobRecord:
         job, now = prepared.job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
-        anchor = whole_second(now)
+        anchor = ceil_second(now)
         request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)
         document = request | {"CreationDate": now, "LastModificationDate": now}

@@ -387,10 +387,10 @@ def as_rate(schedule: AnySchedule) -> Rate | None:
 
 def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
     """Where the grid of the new definition hangs: a rate without start keeps its old grid."""
-    return stored.anchor if job.hangs_on_creation and stored.job.hangs_on_creation else whole_second(now)
+    return stored.anchor if job.starts_at_creation and stored.job.starts_at_creation else ceil_second(now)
 
 
-def whole_second(moment: datetime) -> datetime:
+def ceil_second(moment: datetime) -> datetime:
     """The moment or the next whole second: the service takes no fractions, and a start that has passed might
     be skipped."""
     return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)

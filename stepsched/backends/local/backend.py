@@ -277,7 +277,7 @@ class LocalBackend(Backend):
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
             self._engine.turns.record_all_due(row, now, events)
-            if job.hangs_on_creation and self._record(row).job.hangs_on_creation:  # the grid stays (P-13)
+            if job.starts_at_creation and self._record(row).job.starts_at_creation:  # the grid stays (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
             else:

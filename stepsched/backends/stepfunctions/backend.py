@@ -14,11 +14,11 @@ from typing_extensions import Self
 from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
-from stepsched.backends.stepfunctions.executions import Lives, new_token
-from stepsched.backends.stepfunctions.instructions import order_of, text_of, warn_of_deafness
-from stepsched.backends.stepfunctions.recovery import Mender
+from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
+from stepsched.backends.stepfunctions.instructions import instructions_of, text_of, warn_unobserved_failures
+from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
-from stepsched.backends.stepfunctions.rows import Row, run_id, run_key, whole_second, write_run
+from stepsched.backends.stepfunctions.rows import Row, floor_second, run_id, run_key, write_run
 from stepsched.backends.stepfunctions.runs import Runs, in_zone_of
 from stepsched.backends.stepfunctions.service import DISABLED, SUPERSEDED, Executions, checked_machine
 from stepsched.backends.stepfunctions.stacks import find_stack
@@ -110,8 +110,8 @@ class StepFunctionsBackend(Backend):
         dynamodb, states = _clients(session, region, endpoint_url, workers)
         self._table = Table(dynamodb, table_name)
         self._executions = Executions(states, state_machine_arn)
-        self._lives = Lives(self._table, self._executions)
-        self._mender = Mender(self._lives, retention)
+        self._job_executions = JobExecutions(self._table, self._executions)
+        self._recovery = Recovery(self._job_executions, retention)
         self._runs = Runs(self._table, self._executions, retention)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
@@ -201,10 +201,10 @@ class StepFunctionsBackend(Backend):
         return self._clock.now()
 
     def prepare(self, job: Job) -> Prepared:
-        anchor = whole_second(self.now())
+        anchor = floor_second(self.now())
 
         def order_with(calls: frozenset[str]) -> dict[str, Any]:
-            return order_of(job, anchor=anchor, version=1, keep=self._retention, calls=calls)
+            return instructions_of(job, anchor=anchor, version=1, keep=self._retention, calls=calls)
 
         known = self._calls
         try:
@@ -228,7 +228,7 @@ class StepFunctionsBackend(Backend):
     def create(self, prepared: Prepared) -> JobRecord:
         job, now = prepared.job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
-        anchor = whole_second(now)
+        anchor = floor_second(now)
         row = Row(
             job=job,
             status=JobStatus.ACTIVE,
@@ -240,14 +240,14 @@ class StepFunctionsBackend(Backend):
             token=new_token(),
             plan=text_of(prepared.plan, job, anchor=anchor, version=1),
         )
-        warn_of_deafness(job)
+        warn_unobserved_failures(job)
         try:
             self._table.create(row)
         except JobExistsError:
             stored = self._table.item(job.name)  # the answer to the same write may have been lost
             if stored is None or stored.get("token") != {"S": row.token}:
                 raise
-        self._lives.start(row)
+        self._job_executions.start(row)
         return self._record(row)
 
     def each(
@@ -286,7 +286,7 @@ class StepFunctionsBackend(Backend):
 
     def _rows(self, query: JobQuery) -> Iterator[Row]:
         self._ready()
-        for row in self._lives.rows(query.status, query.name_prefix or "", indexed=self._is_indexed):
+        for row in self._job_executions.rows(query.status, query.name_prefix or "", indexed=self._is_indexed):
             if (
                 query.status in (None, row.status)
                 and query.group in (None, row.job.group)
@@ -300,8 +300,8 @@ class StepFunctionsBackend(Backend):
         def changed(row: Row, now: datetime) -> Row | None:
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
-            second = whole_second(now)
-            keeps_grid = job.hangs_on_creation and row.job.hangs_on_creation  # P-13
+            second = floor_second(now)
+            keeps_grid = job.starts_at_creation and row.job.starts_at_creation  # P-13
             anchor = row.anchor if keeps_grid else second
             before = row.job.anchored(row.anchor)
             if keeps_grid:
@@ -323,7 +323,7 @@ class StepFunctionsBackend(Backend):
                 plan=text_of(prepared.plan, job, anchor=anchor, version=row.version + 1),
             )
 
-        warn_of_deafness(job)
+        warn_unobserved_failures(job)
         before, after = self._change(job.name, None, changed)
         self._take_over(before, after)
         return self._record(after)
@@ -338,7 +338,7 @@ class StepFunctionsBackend(Backend):
         before, after = self._change(name, group, paused)
         self._end(before, stop_run=stop_run)
         if stop_run:  # what else waits of these executions is taken by others
-            self._lives.ensure(self._runs.waiting(name))
+            self._job_executions.ensure(self._runs.waiting(name))
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -346,7 +346,7 @@ class StepFunctionsBackend(Backend):
             status = status_after(name, row.status, "resume")
             if row.status is status:
                 return None
-            second = whole_second(now)
+            second = floor_second(now)
             if not row.owned:  # of the AWS Solutions scheduler: ours from now on
                 row = row._replace(created_at=now, anchor=second)
             cursor = max(row.cursor, second)
@@ -377,12 +377,12 @@ class StepFunctionsBackend(Backend):
     def _end(self, row: Row, *, stop_run: bool) -> None:
         cause = f"execution disabled for {row.job.name}"
         if stop_run:
-            self._mender.stop_runs(row, self.now(), DISABLED, cause)
-        self._lives.end(row, DISABLED, cause)
+            self._recovery.stop_runs(row, self.now(), DISABLED, cause)
+        self._job_executions.end(row, DISABLED, cause)
 
     def ensure(self, record: JobRecord) -> JobRecord:
         try:
-            mended = self._mender.mend(self._table.read(record.name), self.now())
+            mended = self._recovery.recover(self._table.read(record.name), self.now())
             return self.get(record.name) if mended else record
         except JobNotFoundError:  # it has ended, or somebody has cancelled it
             return record
@@ -390,7 +390,7 @@ class StepFunctionsBackend(Backend):
     def repair(self) -> builtins.list[Repair]:
         self._ready()
         return repair(
-            self._mender, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
+            self._recovery, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
         )
 
     def _change(
@@ -416,10 +416,10 @@ class StepFunctionsBackend(Backend):
         """Ends the execution of an earlier definition, and starts that of the present one."""
         cause = "execution superseded"
         if after.token is not None:
-            cause = f"execution superseded by {self._lives.execution_of(after)}"
-        self._lives.end(before, SUPERSEDED, cause)
+            cause = f"execution superseded by {self._job_executions.execution_of(after)}"
+        self._job_executions.end(before, SUPERSEDED, cause)
         if after.token is not None:
-            self._lives.start(after)
+            self._job_executions.start(after)
 
     # -- runs ----------------------------------------------------------------------------------------------
 
@@ -436,7 +436,7 @@ class StepFunctionsBackend(Backend):
         )
         self._need_plan(row)
         self._table.put_new(write_run(run, token=token, recorded_at=now, version=version))
-        self._lives.start_apart(name, [version], token)
+        self._job_executions.start_unscheduled(name, [version], token)
         return run
 
     def _need_plan(self, row: Row) -> None:
@@ -481,7 +481,7 @@ class StepFunctionsBackend(Backend):
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
         runs = [run for run in recorded if run is not None]
-        self._lives.ensure(self._runs.waiting_of(name, wanted))
+        self._job_executions.ensure(self._runs.waiting_of(name, wanted))
         return runs
 
     def redrive(self, run: Run) -> Run:
@@ -497,7 +497,7 @@ class StepFunctionsBackend(Backend):
             status = "without such a run" if item is None else f"a run that is {item['status']['S']}"
             if item is None or item["status"]["S"] != failed:
                 raise InvalidTransitionError(run.job, status, action)
-            again = self._mender.wait_again(
+            again = self._recovery.wait_again(
                 row, item["version"]["S"], "#status = :seen", {":seen": {"S": failed}}
             )
             if again is not None:

@@ -23,7 +23,7 @@ def new_token() -> str:
     return token_hex(6)
 
 
-class Lives:
+class JobExecutions:
     """The executions of the jobs of a table."""
 
     def __init__(self, table: Table, executions: Executions) -> None:
@@ -65,7 +65,7 @@ class Lives:
         given = {"name": row.job.name, "token": row.token}
         return self.executions.start(self.execution_of(row), given)
 
-    def start_apart(self, name: str, keys: Sequence[str], token: str) -> bool:
+    def start_unscheduled(self, name: str, keys: Sequence[str], token: str) -> bool:
         """Starts an execution for runs beside the schedule.
 
         Args:
@@ -129,7 +129,7 @@ class Lives:
             if self.is_alive(name, token):
                 continue
             started += len(keys)
-            if not self.start_apart(name, sorted(keys), token):  # one of that name has ended
+            if not self.start_unscheduled(name, sorted(keys), token):  # one of that name has ended
                 self._hand_over(name, sorted(keys), token)
         return started
 
@@ -140,4 +140,4 @@ class Lives:
         condition = "#status = :pending AND #token = :old"
         taken = [key for key in keys if self.table.write(name, key, "SET #token = :new", condition, given)]
         if taken:
-            self.start_apart(name, taken, fresh)
+            self.start_unscheduled(name, taken, fresh)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 _CLAIMS = ("Fence", "Claim")
 """The states after which a run is the execution's own."""
-_RECORDS = ("Record", "Keep", "Leave out")
+_RECORDS = ("Record", "Record run only", "Record skipped", "Keep", "Leave out")
+"""The states that write a run's end down; the last two are those of machines that were deployed earlier."""
 _GIVEN_UP = "Given up"
 """The state that a run comes to when no attempt is left."""
 _SENT = ("TaskScheduled", "TaskStarted", "TaskSubmitted")

@@ -53,7 +53,7 @@ class _Data(Message):
         return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME
 
 
-def order_of(
+def instructions_of(
     job: Job, *, anchor: datetime, version: int, keep: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
     """The order.
@@ -79,15 +79,15 @@ def order_of(
 
 
 def text_of(order: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
-    """An order of :func:`order_of` as text, for a version and an anchor that were not known then."""
+    """An order of :func:`instructions_of` as text, for a version and an anchor that were not known then."""
     timing: dict[str, Any] = {}
-    if job.hangs_on_creation:
+    if job.starts_at_creation:
         found = timing_of(job.anchored(anchor))
         timing = {"kind": found.kind, "plan": found.plan}
     return to_json({**order, **timing, "version": version})
 
 
-def warn_of_deafness(job: Job) -> None:
+def warn_unobserved_failures(job: Job) -> None:
     """Warns of policies for failures of which nobody will hear: where runs may overlap, the machine only
     starts what its target starts."""
     wanted = {
@@ -98,7 +98,7 @@ def warn_of_deafness(job: Job) -> None:
     named = [name for name, is_wanted in wanted.items() if is_wanted]
     if not named or job.is_one_time or job.overlap is not Overlap.ALLOW:
         return
-    if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).is_whole:
+    if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).waits_for_completion:
         warnings.warn(
             f"job {job.name!r} only starts its target, for its runs may overlap: {' and '.join(named)} will "
             "hear of a target that cannot be started, and not of one that fails; give Overlap.SKIP or QUEUE",
@@ -125,7 +125,7 @@ def _order(
             f"the machine of this stack cannot call {name}; update the stack with deploy.template(...) of a "
             "longer list of targets, or give the job a machine of its own"
         )
-    if not call.is_whole:
+    if not call.waits_for_completion:
         why = f"Step Functions cannot wait for what {name} starts{call.because}"
         if job.overlap is not Overlap.ALLOW:
             raise ValueError(f"overlap: {why}; use Overlap.ALLOW")

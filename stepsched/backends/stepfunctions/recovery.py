@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepsched.backends.stepfunctions.executions import Lives, new_token
+from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.histories import Ending, Fate, child_of, ending_of
 from stepsched.backends.stepfunctions.rows import (
     Claim,
     Row,
+    floor_second,
     key,
     read_claimed,
     run_key,
-    whole_second,
     write_expiry,
     write_instant,
 )
@@ -39,19 +39,19 @@ _STILL_ITS_OWN = "attribute_not_exists(ended_at) AND (attribute_not_exists(execu
 """The run has not ended, and no other execution has taken it."""
 
 
-class Mender:
+class Recovery:
     """Mends the jobs of a table."""
 
-    def __init__(self, lives: Lives, keep: timedelta) -> None:
+    def __init__(self, job_executions: JobExecutions, keep: timedelta) -> None:
         """One for all jobs.
 
         Args:
-            lives: Their executions.
+            job_executions: Their executions.
             keep: How long the rows of runs are kept that have ended.
         """
-        self.lives = lives
-        self._table = lives.table
-        self._executions = lives.executions
+        self.job_executions = job_executions
+        self._table = job_executions.table
+        self._executions = job_executions.executions
         self._keep = keep
 
     # -- runs ----------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class Mender:
         job = () if after == row else (self._table.update_of(row, after),)
         if not self._table.update_all(run, *job):
             return None
-        self.lives.start_apart(row.job.name, [version], token)
+        self.job_executions.start_unscheduled(row.job.name, [version], token)
         return after
 
     def stop_runs(self, row: Row, now: datetime, error: str, cause: str) -> None:
@@ -187,7 +187,7 @@ class Mender:
 
     # -- jobs ----------------------------------------------------------------------------------------------
 
-    def mend(self, row: Row, now: datetime) -> list[Repair]:
+    def recover(self, row: Row, now: datetime) -> list[Repair]:
         """Finds out whether a job comes due as it should, and mends it.
 
         Args:
@@ -206,7 +206,7 @@ class Mender:
                 return found  # the run that was started again ends the job
         if row.status is not JobStatus.ACTIVE or row.token is None:
             return found
-        if self.lives.is_alive(row.job.name, row.token, row.execution):
+        if self.job_executions.is_alive(row.job.name, row.token, row.execution):
             return found
         if row.job.is_one_time and row.next_run is None and self._ends(row):
             why = "the run of the one-time job has succeeded, and the job was still there"
@@ -275,11 +275,11 @@ class Mender:
         cursor, missed = self._caught_up(row, now)
         latest = row.execution
         if latest is None or token_of(latest) != token:
-            if cursor == row.cursor and self.lives.start(row):
-                return [_repair(name, problem, why, f"started {self.lives.execution_of(row)}")]
-            if cursor == row.cursor and self.lives.is_alive(name, str(token)):
+            if cursor == row.cursor and self.job_executions.start(row):
+                return [_repair(name, problem, why, f"started {self.job_executions.execution_of(row)}")]
+            if cursor == row.cursor and self.job_executions.is_alive(name, str(token)):
                 return []  # somebody else has just started it
-            latest = self._executions.arn(self.lives.execution_of(row))
+            latest = self._executions.arn(self.job_executions.execution_of(row))
         if self._executions.find(latest) is not None:
             problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
         after = row._replace(token=new_token(), cursor=cursor)
@@ -305,16 +305,16 @@ class Mender:
                     "expires_at": write_expiry(now + self._keep),
                 }
             )
-        self.lives.start(after)
+        self.job_executions.start(after)
         noted = f", and noted {len(missed):,} run{'s' * (len(missed) > 1)} as missed" if missed else ""
-        return [_repair(name, problem, why, f"started {self.lives.execution_of(after)}{noted}")]
+        return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{noted}")]
 
     def _caught_up(self, row: Row, now: datetime) -> tuple[datetime, list[datetime]]:
         """Where a job goes on that had no execution for a while, and the runs that it leaves out."""
         if row.job.catch_up is CatchUp.ALL:
             return row.cursor, []
         schedule = row.job.anchored(row.anchor)
-        present = whole_second(now)
+        present = floor_second(now)
         late: list[datetime] = []
         for instant in schedule.runs(after=row.cursor, until=present):
             late.append(instant)
@@ -328,7 +328,7 @@ class Mender:
 
     # -- executions ----------------------------------------------------------------------------------------
 
-    def stop_stale(self, execution: Execution, now: datetime) -> Repair | None:
+    def stop_orphaned(self, execution: Execution, now: datetime) -> Repair | None:
         """Stops an execution which no job wants. One that no job knows of is left alone.
 
         Args:
@@ -349,7 +349,7 @@ class Mender:
         try:
             row = self._table.read(name)
         except JobNotFoundError:
-            return self._stop(execution, name, Problem.STALE, "is gone")
+            return self._stop(execution, name, Problem.ORPHANED, "is gone")
         except BackendError as error:
             if error.code != ErrorCode.UNREADABLE:
                 raise
@@ -358,7 +358,7 @@ class Mender:
             return None
         if row.token != execution.token:
             state = f"is {row.status.value}, and has another execution or none"
-            return self._stop(execution, name, Problem.STALE, state)
+            return self._stop(execution, name, Problem.ORPHANED, state)
         owner = None if row.execution is None else self._executions.find(row.execution)
         if owner is None or owner.arn == execution.arn or owner.token != execution.token:
             return None  # it is the one, or has only just begun
@@ -366,7 +366,7 @@ class Mender:
             return None  # the one has handed over to it
         if owner.started_at is None or now - owner.started_at < _HANDING_OVER:
             return None  # it has handed over, and is about to end
-        return self._stop(execution, name, Problem.DOUBLED, f"has {owner.arn}")
+        return self._stop(execution, name, Problem.DUPLICATE, f"has {owner.arn}")
 
     def _stop(self, execution: Execution, name: str, problem: Problem, state: str) -> Repair:
         self._executions.stop(execution.arn, DISABLED, f"execution disabled for {name}")

@@ -104,7 +104,7 @@ def read_instant(text: str) -> datetime:
     return datetime.fromisoformat(f"{text[:-1]}+00:00")
 
 
-def whole_second(instant: datetime) -> datetime:
+def floor_second(instant: datetime) -> datetime:
     """The instant without its fraction."""
     return instant.replace(microsecond=0)
 
@@ -230,7 +230,7 @@ def run_key(scheduled_for: datetime, token: str = "") -> str:
         scheduled_for: Its instant.
         token: Tells runs of one instant apart, where there may be several.
     """
-    text = write_second(whole_second(scheduled_for))
+    text = write_second(floor_second(scheduled_for))
     return f"{RUN}{text}#{token}" if token else f"{RUN}{text}"
 
 

@@ -13,6 +13,7 @@ from stepsched.backends.stepfunctions.rows import (
     Claim,
     Item,
     Row,
+    floor_second,
     key,
     read_claimed,
     read_instant,
@@ -20,7 +21,6 @@ from stepsched.backends.stepfunctions.rows import (
     read_run,
     run_id,
     run_key,
-    whole_second,
     write_expiry,
     write_instant,
     write_second,
@@ -247,7 +247,7 @@ def in_zone_of(schedule: AnySchedule | None, run: Run) -> Run:
 def _range(query: RunQuery) -> tuple[str, str]:
     """From which text to which the runs of a stretch stand, by the second."""
     # Without the letter at the end, which stands after the dot of a fraction.
-    low = " " if query.since is None else write_second(whole_second(query.since))[:-1]
+    low = " " if query.since is None else write_second(floor_second(query.since))[:-1]
     is_last = query.until is None or query.until.astimezone(timezone.utc).year == _LAST_YEAR
     high = "~" if query.until is None or is_last else write_instant(query.until + _SECOND)
     return low, high

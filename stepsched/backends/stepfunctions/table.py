@@ -41,7 +41,7 @@ _ATTEMPTS = 6
 """Of a write that meets another one on its way."""
 _PAUSE = 0.1
 """Seconds between two of them, at most, at first."""
-_PASSING = {
+_TRANSIENT_CODES = {
     "ProvisionedThroughputExceeded",
     "ThrottlingError",
     "TransactionConflict",
@@ -411,7 +411,7 @@ class Table:
                 reasons = _reasons(error)
                 if reasons & _REFUSED:
                     return False
-                if not reasons & _PASSING:
+                if not reasons & _TRANSIENT_CODES:
                     raise
                 if not left:
                     told = (error.service, error.operation, error.code, error.request_id)

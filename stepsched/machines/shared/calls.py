@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
-from stepsched.machines.notifications import LETTER_ATTRIBUTES, notice, told
+from stepsched.machines.notifications import LETTER_ATTRIBUTES, notice, notification_body
 from stepsched.machines.retries import ERRORS
 from stepsched.machines.shared.expressions import (
-    AGAIN,
     DELAY,
     NO_FAILURE,
+    NOTIFICATION_EVENTS,
     NOW,
-    TOLD,
+    RETRY_EVENTS,
     data_of,
     filled,
     written,
@@ -33,7 +33,7 @@ def call_states(calls: Iterable[str], partition: str) -> dict[str, State]:
             "attempts": "{% $attempt + 1 %}",
         },
         "attempt": "{% $attempt + 1 %}",
-        "spent": f"{{% $spent + {AGAIN} %}}",
+        "spent": f"{{% $spent + {RETRY_EVENTS} %}}",
     }
     rules = [condition(f"$job.call = '{name}'").then(name) for name in resources]
     states: dict[str, State] = {"Route": Choice(choices=tuple(rules), default="Unknown call")}
@@ -85,7 +85,7 @@ def giving_up(partition: str) -> dict[str, State]:
     letter = {
         "MessageAttributes": LETTER_ATTRIBUTES,
     }
-    body = {"Message": told("{% $name %}")}
+    body = {"Message": notification_body("{% $name %}")}
     return {
         "Try again?": Choice(
             choices=(condition(again).then("Pause", comment="a try is left, in time"),), default="Given up"
@@ -96,7 +96,7 @@ def giving_up(partition: str) -> dict[str, State]:
                 "outcome": "failed",
                 "output": "",
                 "ended": "{% $millis() %}",
-                "spent": f"{{% $spent + {TOLD} %}}",
+                "spent": f"{{% $spent + {NOTIFICATION_EVENTS} %}}",
             },
             next="Letter?",
         ),

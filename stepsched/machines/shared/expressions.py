@@ -13,35 +13,35 @@ from stepsched.machines.shared.table_schema import RUN
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
 CANCELLED = "DynamoDb.TransactionCanceledException"
-PATIENT = Retrier(
+RETRY_TRANSIENT = Retrier(
     error_equals=("States.ALL",), interval_seconds=2, max_attempts=8, backoff_rate=2, max_delay_seconds=300
 )
-REFUSED = Retrier(error_equals=(CONDITION_FAILED,), max_attempts=0)
-TURN = 2 + 2 + 2 + 5 + 2 + 6 + 5
+DO_NOT_RETRY_FAILED_CONDITION = Retrier(error_equals=(CONDITION_FAILED,), max_attempts=0)
+RUN_EVENTS = 2 + 2 + 2 + 5 + 2 + 6 + 5
 """Plan, More?, Sleep, Fence, Route, the call, Record."""
-AGAIN = 2 + 2 + 2 + 6
+RETRY_EVENTS = 2 + 2 + 2 + 6
 """Try again?, Pause, Route, the call."""
-TOLD = 2 * (2 + NOTICE_EVENTS)
+NOTIFICATION_EVENTS = 2 * (2 + NOTICE_EVENTS)
 """The questions whether to tell a topic and a queue, and both tellings."""
-ASTRAY = 5 + 5 + 5 + 2
-"""Keep, Release, Look, Whose?"""
-BUSY = 5 + 5 + 2 + 2 + 2 + 2
-"""Fence, Look, Whose?, Busy, More?, Sleep."""
-PASSED_OVER = 2 + 3 * 3 + 5 + 2 + 2
-"""Claim with its retries, Seek, Pass over, Plan."""
-BEGINNING = 1 + 5 + 2 + 5
+LOST_CLAIM_EVENTS = 5 + 5 + 5 + 2
+"""Record run only, Release, Read job, Claim lost?"""
+BUSY_EVENTS = 5 + 5 + 2 + 2 + 2 + 2
+"""Fence, Read job, Claim lost?, Busy, More?, Sleep."""
+SKIPPED_TAKEN_RUN_EVENTS = 2 + 3 * 3 + 5 + 2 + 2
+"""Claim with its retries, Read run, Skip taken run, Plan."""
+START_EVENTS = 1 + 5 + 2 + 5
 """The start, Load, Mine?, Take."""
 
 
 NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
 DUE = "$substring($left[0], 4, 19) & 'Z'"
-MAY_SKIP = f"($not($apart) or $length($left[0]) > {len(RUN) + 20})"
+MAY_SKIP = f"($not($manual) or $length($left[0]) > {len(RUN) + 20})"
 """Those of ``backfill``, whose keys hold nothing but the instant, wait for their turn."""
 REST = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
 DELAY = "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
 NOW = "$fromMillis($millis())"
 PASSED = (
-    "($job.overlap = 'skip' and $not($apart) and $outcome != 'skipped' and $ended > $toMillis($due)"
+    "($job.overlap = 'skip' and $not($manual) and $outcome != 'skipped' and $ended > $toMillis($due)"
     " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
 )
 """The instant up to which runs are done with: those that a longer run has passed over are left out."""

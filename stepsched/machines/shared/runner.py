@@ -6,7 +6,7 @@ Load ─► Mine? ─► Take ─► Plan ─► More? ─┬─ never ───
           │               │             ├─ full, or old ──► Renew ─► Renewed
           │               │             ├─ far ahead ─► Rest ─► Renew
           │               │             └─► Sleep ─► Fence ──────┐
-          ├─ runs apart ──┼─────────────────────────► Claim ─────┤
+          ├─ unscheduled ─┼─────────────────────────► Claim ─────┤
           ▼               │                                      ▼
        Stopped            │          Pause ◄── Try again? ◄── Route ─► (one of the calls)
                           │                        │ given up         │ done
@@ -37,16 +37,16 @@ from stepsched.machines.next_run import NEVER, next_run_of
 from stepsched.machines.renewal import RENEWAL_EVENTS, renew_rule, renewal_states, rest_rule
 from stepsched.machines.shared.calls import call_states, giving_up
 from stepsched.machines.shared.expressions import (
-    AGAIN,
-    ASTRAY,
-    BEGINNING,
-    BUSY,
+    BUSY_EVENTS,
     DUE,
+    LOST_CLAIM_EVENTS,
     MAY_SKIP,
     NO_FAILURE,
+    NOTIFICATION_EVENTS,
     REST,
-    TOLD,
-    TURN,
+    RETRY_EVENTS,
+    RUN_EVENTS,
+    START_EVENTS,
 )
 from stepsched.machines.shared.table_schema import RUN
 from stepsched.machines.shared.writes import TableTasks
@@ -67,9 +67,16 @@ def events_left(max_attempts: int) -> int:
     Raises:
         ValueError: Not even one run would fit.
     """
-    worst = TURN + max_attempts * AGAIN + TOLD + ASTRAY + 2 * 3 * 8 + RENEWAL_EVENTS
+    worst = (
+        RUN_EVENTS
+        + max_attempts * RETRY_EVENTS
+        + NOTIFICATION_EVENTS
+        + LOST_CLAIM_EVENTS
+        + 2 * 3 * 8
+        + RENEWAL_EVENTS
+    )
     left = MAX_EVENTS - worst
-    if left < BEGINNING + TURN:
+    if left < START_EVENTS + RUN_EVENTS:
         raise ValueError(f"a run with {max_attempts} retries may write more events than an execution holds")
     return left
 
@@ -92,7 +99,7 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
         "Load": machine.load(),
         "Mine?": Choice(
             choices=(
-                condition("$there and $apart").then("Claim", comment="runs beside the schedule"),
+                condition("$there and $manual").then("Claim", comment="runs beside the schedule"),
                 condition("$mine").then("Take", comment="the job still wants this execution"),
             ),
             default="Stopped",
@@ -103,15 +110,15 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
                 "due": next_run_of("$job.kind", "$after"),
                 "attempt": 0,
                 "recorded": False,
-                "spent": f"{{% $spent + {TURN} %}}",
+                "spent": f"{{% $spent + {RUN_EVENTS} %}}",
             },
             next="More?",
         ),
         "More?": Choice(
             choices=(
-                condition("$apart and $count($left) > 0 and $spent > $job.limit").then("Renew"),
-                condition("$apart and $count($left) > 0").then("Claim", comment="a run beside the schedule"),
-                condition("$apart and $not($mine)").then("Done", comment="none of these is left"),
+                condition("$manual and $count($left) > 0 and $spent > $job.limit").then("Renew"),
+                condition("$manual and $count($left) > 0").then("Claim", comment="a run beside the schedule"),
+                condition("$manual and $not($mine)").then("Done", comment="none of these is left"),
                 condition(f"$due = '{NEVER}' and $job.gone and $outcome = 'succeeded'").then(
                     "Delete", comment="a one-time job has run"
                 ),
@@ -128,48 +135,48 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
         ),
         "Fence": machine.fence(),
         "Claim": machine.claim(),
-        "Seek": machine.seek(),
+        "Read run": machine.read_run(),
         **call_states(known, partition),
         **giving_up(partition),
         "Record": machine.record(),
-        "Keep": machine.keep(),
+        "Record run only": machine.record_run_only(),
         "Release": machine.release(),
-        "Look": machine.look(),
-        "Whose?": Choice(
+        "Read job": machine.read_job(),
+        "Claim lost?": Choice(
             choices=(
-                condition("$recorded and ($mine or ($apart and $there and $count($left) > 0))").then(
+                condition("$recorded and ($mine or ($manual and $there and $count($left) > 0))").then(
                     "Plan", comment="two writes met, and the job is as it was"
                 ),
                 condition("$recorded").then("Stopped"),
-                condition("$apart and $claimed = $left[0]").then(
+                condition("$manual and $claimed = $left[0]").then(
                     "Busy", comment="another execution has the same runs"
                 ),
-                condition("$apart and $taken").then("Pass over", comment="somebody else has taken it"),
+                condition("$manual and $taken").then("Skip taken run", comment="somebody else has taken it"),
                 condition(f"$wanted and $busy and $job.overlap = 'skip' and {MAY_SKIP}").then("Skip"),
                 condition("$wanted and $busy and $job.overlap != 'allow'").then(
                     "Busy", comment="another run of the job goes on"
                 ),
-                condition("$apart and $there").then("Busy", comment="two writes met: once more"),
+                condition("$manual and $there").then("Busy", comment="two writes met: once more"),
                 condition("$mine").then("Renew", comment="two writes met: once more"),
             ),
             default="Stopped",
         ),
-        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {BUSY} %}}"}, next="More?"),
-        "Pass over": Pass(assign={"left": REST}, next="Plan"),
+        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {BUSY_EVENTS} %}}"}, next="More?"),
+        "Skip taken run": Pass(assign={"left": REST}, next="Plan"),
         "Skip": Pass(
             comment="Another run of the job goes on, and this one is left out",
             assign={
-                "key": f"{{% $apart ? $left[0] : '{RUN}' & $due %}}",
-                "due": f"{{% $apart ? {DUE} : $due %}}",
+                "key": f"{{% $manual ? $left[0] : '{RUN}' & $due %}}",
+                "due": f"{{% $manual ? {DUE} : $due %}}",
                 "outcome": "skipped",
                 "failure": {**NO_FAILURE, "error": STILL_RAN},
                 "output": "",
                 "started_at": "",
                 "ended": "{% $millis() %}",
             },
-            next="Leave out",
+            next="Record skipped",
         ),
-        "Leave out": machine.leave_out(),
+        "Record skipped": machine.record_skipped(),
         "Paused": machine.status("paused"),
         "Ended": machine.status("ended"),
         "Delete": machine.delete(),

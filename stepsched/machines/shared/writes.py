@@ -9,22 +9,22 @@ from stepsched.asl.states import Catcher, Retrier, Task
 from stepsched.machines.next_run import next_run_of
 from stepsched.machines.renewal import START
 from stepsched.machines.shared.expressions import (
-    ASTRAY,
-    BEGINNING,
     CANCELLED,
     CLAIM,
     CONDITION_FAILED,
+    DO_NOT_RETRY_FAILED_CONDITION,
     DUE,
+    LOST_CLAIM_EVENTS,
     ME,
     NOW,
     PASSED,
-    PASSED_OVER,
-    PATIENT,
-    REFUSED,
     REST,
     RETRIED,
+    RETRY_TRANSIENT,
+    RUN_EVENTS,
+    SKIPPED_TAKEN_RUN_EVENTS,
     SPENT_ON_RETRIES,
-    TURN,
+    START_EVENTS,
     given,
     written,
 )
@@ -70,7 +70,7 @@ class TableTasks:
                 "there": f"{{% $exists({item}.plan.S) %}}",
                 "mine": f"{{% $exists({item}.token.S) and {item}.token.S = $states.input.token %}}",
                 "left": given("left", "[]"),
-                "apart": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
+                "manual": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
                 "job": f"{{% {plan} ~> $sift(function($value, $key) {{$key != 'plan'}}) : {{}} %}}",
                 "plan": f"{{% {plan}.plan : {{}} %}}",
                 # The row knows the last run that was claimed; a run that passed others over ended later.
@@ -82,7 +82,7 @@ class TableTasks:
                     "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
                 ),
                 "runs": given("runs", "0"),
-                "spent": BEGINNING,
+                "spent": START_EVENTS,
                 "attempt": 0,
                 "outcome": "",
                 "recorded": False,
@@ -90,7 +90,7 @@ class TableTasks:
                 "taken": False,
             },
             output={},
-            retry=(PATIENT,),
+            retry=(RETRY_TRANSIENT,),
             next="Mine?",
         )
 
@@ -109,7 +109,7 @@ class TableTasks:
                 },
             },
             output={},
-            retry=(REFUSED, PATIENT),
+            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
             catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Stopped", output={}),),
             next="Plan",
         )
@@ -139,8 +139,8 @@ class TableTasks:
                 },
             },
             output={},
-            retry=(REFUSED, PATIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Look", output={}),),
+            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
+            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Read job", output={}),),
             assign={
                 "started_at": f"{{% {NOW} %}}",
                 "key": f"{{% '{RUN}' & $due %}}",
@@ -190,12 +190,12 @@ class TableTasks:
                 "TransactItems": f"{{% {items} %}}",
             },
             output={},
-            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=2), PATIENT),
+            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=2), RETRY_TRANSIENT),
             catch=(
                 Catcher(
                     error_equals=(CANCELLED,),
-                    next="Seek",
-                    assign={"spent": f"{{% $spent + {PASSED_OVER} %}}"},
+                    next="Read run",
+                    assign={"spent": f"{{% $spent + {SKIPPED_TAKEN_RUN_EVENTS} %}}"},
                     output={},
                 ),
             ),
@@ -206,12 +206,12 @@ class TableTasks:
                 "started_at": now,
                 "aging": "{% $millis() %}",
                 "attempt": 0,
-                "spent": f"{{% $spent + {TURN} + {RETRIED} %}}",
+                "spent": f"{{% $spent + {RUN_EVENTS} + {RETRIED} %}}",
             },
             next="Route",
         )
 
-    def seek(self) -> Task:
+    def read_run(self) -> Task:
         item = "$states.result.Item"
         return Task(
             comment="Whether the first of the runs beside the schedule still waits",
@@ -227,11 +227,11 @@ class TableTasks:
                 **SPENT_ON_RETRIES,
             },
             output={},
-            retry=(PATIENT,),
-            next="Look",
+            retry=(RETRY_TRANSIENT,),
+            next="Read job",
         )
 
-    def leave_out(self) -> Task:
+    def record_skipped(self) -> Task:
         run = self.run_update() | {"ConditionExpression": "attribute_not_exists(#started_at)"}
         names = {f"#{name}": name for name in ("token", "execution", "cursor")}
         scheduled = {
@@ -246,17 +246,17 @@ class TableTasks:
             },
         }
         job = written({"Update": scheduled})
-        items = f"( $run := {written({'Update': run})}; $apart ? [$run] : [$run, {job}] )"
+        items = f"( $run := {written({'Update': run})}; $manual ? [$run] : [$run, {job}] )"
         return Task(
             comment="Notes a run as skipped, if nobody has begun it, and goes on with the next",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
-            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), PATIENT),
+            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), RETRY_TRANSIENT),
             catch=(Catcher(error_equals=(CANCELLED,), next="Renew", output={}),),  # it reads all anew
             assign={
-                "after": "{% $apart ? $after : $due %}",
-                "left": f"{{% $apart ? {REST[2:-2].strip()} : $left %}}",
+                "after": "{% $manual ? $after : $due %}",
+                "left": f"{{% $manual ? {REST[2:-2].strip()} : $left %}}",
                 **SPENT_ON_RETRIES,
             },
             next="Plan",
@@ -333,9 +333,9 @@ class TableTasks:
             "ExpressionAttributeNames": {"#last": "last", **CLAIM},
             "ExpressionAttributeValues": {":key": {"S": "{% $key %}"}, ":me": {"S": f"{{% {ME} %}}"}},
         }
-        done = {"after": f"{{% $apart ? $after : {PASSED} %}}", "runs": "{% $runs + 1 %}"}
+        done = {"after": f"{{% $manual ? $after : {PASSED} %}}", "runs": "{% $runs + 1 %}"}
         job = (
-            f"$not($apart) ? {written({'Update': scheduled})}"
+            f"$not($manual) ? {written({'Update': scheduled})}"
             f" : $job.overlap = 'allow' ? {written({'Update': beside})} : {written({'Update': alone})}"
         )
         return Task(
@@ -343,21 +343,26 @@ class TableTasks:
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": [{"Update": self.run_update()}, f"{{% {job} %}}"]},
             output={},
-            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), PATIENT),
+            retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), RETRY_TRANSIENT),
             catch=(
-                Catcher(error_equals=(CANCELLED,), next="Keep", assign={**done, "recorded": True}, output={}),
+                Catcher(
+                    error_equals=(CANCELLED,),
+                    next="Record run only",
+                    assign={**done, "recorded": True},
+                    output={},
+                ),
             ),
             assign={**done, **SPENT_ON_RETRIES},
             next="Plan",
         )
 
-    def keep(self) -> Task:
+    def record_run_only(self) -> Task:
         return Task(
             comment="The run's row alone: the job has changed meanwhile",
             resource=self.resource("updateItem"),
             arguments=self.run_update("$due"),
             output={},
-            retry=(PATIENT,),
+            retry=(RETRY_TRANSIENT,),
             assign=SPENT_ON_RETRIES,
             next="Release",
         )
@@ -374,18 +379,18 @@ class TableTasks:
                 "ExpressionAttributeValues": {":me": {"S": f"{{% {ME} %}}"}, ":key": {"S": "{% $key %}"}},
             },
             output={},
-            retry=(REFUSED, PATIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Look", output={}),),
+            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
+            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Read job", output={}),),
             assign=SPENT_ON_RETRIES,
-            next="Look",
+            next="Read job",
         )
 
-    def look(self) -> Task:
+    def read_job(self) -> Task:
         item = "$states.result.Item"
         names = {"#token": "token", "#execution": "execution", "#by": "claimed_by"}
         mine = (
             f"$exists({item}.token.S) and {item}.token.S = $token"
-            f" and ($apart or ($exists({item}.execution.S) and {item}.execution.S = {ME}))"
+            f" and ($manual or ($exists({item}.execution.S) and {item}.execution.S = {ME}))"
         )
         busy = f"$exists({item}.claimed_by.S) and {item}.claimed_by.S != {ME}"
         return Task(
@@ -400,14 +405,14 @@ class TableTasks:
             assign={
                 "there": f"{{% $exists({item}.latest.N) %}}",
                 "mine": f"{{% {mine} %}}",
-                "wanted": f"{{% $apart or ({mine}) %}}",
+                "wanted": f"{{% $manual or ({mine}) %}}",
                 "busy": f"{{% {busy} %}}",
                 "claimed": f"{{% {busy} ? {item}.claimed.S : '' %}}",
-                "spent": f"{{% $spent + {ASTRAY} + {RETRIED} %}}",
+                "spent": f"{{% $spent + {LOST_CLAIM_EVENTS} + {RETRIED} %}}",
             },
             output={},
-            retry=(PATIENT,),
-            next="Whose?",
+            retry=(RETRY_TRANSIENT,),
+            next="Claim lost?",
         )
 
     def status(self, status: str) -> Task:
@@ -426,7 +431,7 @@ class TableTasks:
                 },
             },
             output={},
-            retry=(REFUSED, PATIENT),
+            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
             catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Stopped", output={}),),
             next="Done",
         )
@@ -451,7 +456,7 @@ class TableTasks:
             arguments={"TransactItems": f"{{% $append([{written(current)}], {versions}) %}}"},
             output={},
             # It may be cancelled for other reasons than the token, such as too many writes at once.
-            retry=(Retrier(error_equals=(CANCELLED,), interval_seconds=1, max_attempts=6), PATIENT),
+            retry=(Retrier(error_equals=(CANCELLED,), interval_seconds=1, max_attempts=6), RETRY_TRANSIENT),
             catch=(Catcher(error_equals=(CANCELLED,), next="Stopped", output={}),),
             next="Done",
         )

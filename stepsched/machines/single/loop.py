@@ -112,7 +112,7 @@ class _Loop:
         self.max_events = max_events
         self.timing = timing_of(job.schedule)
         self.once = job.is_one_time
-        self.begins_now = job.hangs_on_creation
+        self.begins_now = job.starts_at_creation
         # A single run overlaps nothing, so it is waited for where that is possible.
         self.wait = job.overlap is not Overlap.ALLOW or self.once
         self.stops = self.once or job.on_failure is OnFailure.STOP
@@ -292,7 +292,7 @@ class _Loop:
             message = self.message(number if len(self.parts) > 1 else None)
             call = call_of(part, message, wait=self.wait, partition=self.partition)
             check_call(call)
-            if not call.is_whole:
+            if not call.waits_for_completion:
                 self.check_started(f"{type(part).__name__}{call.because}")
             works.append(Work(call, self.job.retry, self.timeout))
         return works

@@ -20,7 +20,7 @@ from moto import mock_aws
 
 import stepsched as ss
 from stepsched.asl.states import Task
-from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.backends.stepfunctions.rows import Claim, Row, key, run_key, write_instant, write_row
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.machines.shared import table_schema
@@ -122,14 +122,14 @@ def variables(*, overlap: str = "skip", manual: bool = False, outcome: str = "su
         target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
         overlap=ss.Overlap(overlap),
     )
-    order = order_of(job, anchor=NOON, version=1, keep=timedelta(days=1), calls=CALLS)
+    order = instructions_of(job, anchor=NOON, version=1, keep=timedelta(days=1), calls=CALLS)
     return {
         "name": "job",
         "token": TOKEN,
         "due": DUE,
         "key": MANUAL if manual else KEY,
         "left": [MANUAL] if manual else [],
-        "apart": manual,
+        "manual": manual,
         "outcome": outcome,
         "attempt": 0,
         "output": "{}",
@@ -228,16 +228,16 @@ CASES: dict[str, Case] = {
         (),
         (("claimed_by", ANOTHER), *OTHER_TOKEN),
     ),
-    "leave out, the job": (
-        TASKS.leave_out(),
+    "record skipped, the job": (
+        TASKS.record_skipped(),
         variables(outcome="skipped"),
         [JOB],
         0,
         (*OTHER_TOKEN, *OTHER_EXECUTION, ("cursor", DUE), ("cursor", LATER)),
         (("claimed_by", ANOTHER),),
     ),
-    "leave out, the run": (
-        TASKS.leave_out(),
+    "record skipped, the run": (
+        TASKS.record_skipped(),
         variables(outcome="skipped"),
         [JOB, {**RUN_BEGUN, "status": {"S": "pending"}}],
         1,
@@ -311,7 +311,7 @@ def test_a_write_of_the_runner_is_not_made_for_another_row(place: Place, name: s
     assert not place.perform(task, given)
 
 
-GROUPS = ("take", "fence", "claim", "leave out", "record", "release", "ended", "paused", "delete")
+GROUPS = ("take", "fence", "claim", "record skipped", "record", "release", "ended", "paused", "delete")
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -344,7 +344,7 @@ def test_every_write_of_the_runner_has_cases() -> None:
     conditional = {
         name for name, state in states.items() if "ConditionExpression" in str(state.get("Arguments"))
     }
-    names = {"Take", "Fence", "Claim", "Leave out", "Record", "Release", "Ended", "Paused", "Delete"}
+    names = {"Take", "Fence", "Claim", "Record skipped", "Record", "Release", "Ended", "Paused", "Delete"}
     assert conditional == names
     assert {name.lower() for name in names} == set(GROUPS)
 

@@ -91,7 +91,12 @@ HISTORIES = [
     ("writing down failed", [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED, ends=False)], Fate.DONE),
     (
         "writing down failed twice",
-        [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED), *task("Keep", *FAILED, ends=False)],
+        [
+            *CLAIMED,
+            *task(CALL, *DONE),
+            *task("Record", *FAILED),
+            *task("Record run only", *FAILED, ends=False),
+        ],
         Fate.DONE,
     ),
     ("the call failed", [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *ABORTED], Fate.UNKNOWN),

@@ -10,7 +10,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.asl.budget import MAX_EVENTS
-from stepsched.backends.stepfunctions.instructions import LARGEST_PLAN, LARGEST_ROW, order_of
+from stepsched.backends.stepfunctions.instructions import LARGEST_PLAN, LARGEST_ROW, instructions_of
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared.runner import CALLS, events_left, runner
 
@@ -34,7 +34,7 @@ def order(given: ss.Job, **changes: Any) -> dict[str, Any]:
         "keep": timedelta(days=30),
         "calls": CALLS,
     } | changes
-    return order_of(given, **known)
+    return instructions_of(given, **known)
 
 
 REFUSALS = [

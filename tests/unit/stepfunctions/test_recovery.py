@@ -11,8 +11,8 @@ import pytest
 from moto import mock_aws
 
 import stepsched as ss
-from stepsched.backends.stepfunctions.executions import Lives
-from stepsched.backends.stepfunctions.recovery import Mender
+from stepsched.backends.stepfunctions.executions import JobExecutions
+from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.rows import Claim, Row, key, run_key, write_instant, write_row
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.machines.shared import table_schema
@@ -67,8 +67,8 @@ def row(catch_up: ss.CatchUp = ss.CatchUp.ALL, claim: Claim | None = None) -> Ro
     )
 
 
-def mender(table: Table, executions: Any) -> Mender:
-    return Mender(Lives(table, executions), timedelta(days=1))
+def recovery(table: Table, executions: Any) -> Recovery:
+    return Recovery(JobExecutions(table, executions), timedelta(days=1))
 
 
 def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Table) -> None:
@@ -81,7 +81,7 @@ def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Tab
     }
     table.put_new({**key("job"), **write_row(seen), **claim})
     executions = Stopping(table)
-    mender(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
+    recovery(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
     assert executions.seen == [(ME, "failed")]
     assert table.read("job").claim is None
 
@@ -99,6 +99,6 @@ def test_a_job_that_nobody_ran_goes_on_where_its_catch_up_says(
 ) -> None:
     """Three runs have come due since; the last one is half an hour late."""
     seen = row(catch_up)
-    cursor, late = mender(table, Stopping(table))._caught_up(seen, NOON + 3.5 * HOUR)
+    cursor, late = recovery(table, Stopping(table))._caught_up(seen, NOON + 3.5 * HOUR)
     assert seen._replace(cursor=cursor).next_run == NOON + following * HOUR
     assert late == [NOON + each * HOUR for each in missed]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions.instructions import order_of
+from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared.runner import CALLS, runner
 from tests.parts.jsonata_engine import UNDEFINED, JsonataEngine, JsonataError
@@ -60,7 +60,7 @@ def expressions(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def variables(job: ss.Job, *, apart: bool, outcome: str) -> dict[str, Any]:
-    order = order_of(job, anchor=NOW, version=3, keep=timedelta(days=30), calls=CALLS)
+    order = instructions_of(job, anchor=NOW, version=3, keep=timedelta(days=30), calls=CALLS)
     plan = order["plan"]
     row = {
         "token": {"S": "a" * 12},
@@ -81,7 +81,7 @@ def variables(job: ss.Job, *, apart: bool, outcome: str) -> dict[str, Any]:
         "recorded": False,
         "claimed": KEY,
         "left": [KEY, f"{KEY}#{'b' * 12}"],
-        "apart": apart,
+        "manual": apart,
         "after": DUE,
         "due": DUE,
         "key": KEY,
@@ -114,7 +114,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "apart", "outcome"), CASES, ids=str)
+@pytest.mark.parametrize(("schedule", "manual", "outcome"), CASES, ids=str)
 def test_every_expression_has_a_value_and_stays_far_below_what_aws_allows(
     jsonata_engine: JsonataEngine, schedule: ss.Schedule, apart: bool, outcome: str
 ) -> None:
