@@ -372,7 +372,7 @@ class AsyncSchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
             UnsupportedError: The backend keeps no record of runs.
-            ValueError: An instant is naive, ``until`` lies before ``since``, or the stretch holds more
+            ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
 

@@ -68,7 +68,7 @@ class SchedulerClient:
             backend = LocalBackend()
         if not isinstance(backend, Backend):
             name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
-            raise TypeError(f"a backend is wanted, such as {name}({backend!r}), not {backend!r}")
+            raise TypeError(f"expected a backend, such as {name}({backend!r}), got {backend!r}")
         self.backend = backend
         self._is_owner = is_owner
         self._has_started = False
@@ -508,7 +508,7 @@ class SchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
             UnsupportedError: The backend keeps no record of runs.
-            ValueError: An instant is naive, ``until`` lies before ``since``, or the stretch holds more
+            ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
         _refuse_naive(since=since, until=until)
@@ -537,7 +537,7 @@ class SchedulerClient:
             InvalidTransitionError: It has not failed, or its job is gone.
         """
         if not isinstance(run, Run):
-            raise TypeError(f"a Run is wanted, such as one of dead_letters(), not {type(run).__name__}")
+            raise TypeError(f"expected a Run, such as one of dead_letters(), got {type(run).__name__}")
         return self.backend.redrive(run)
 
     def runs(
@@ -657,7 +657,7 @@ class SchedulerClient:
     def _prepare(self, job: Job) -> Prepared:
         """Refuses a job that would never run, or that the backend cannot run; else what it will send."""
         if type(job) is not Job:  # a subclass would not come back as itself
-            raise TypeError(f"a Job is wanted, not {type(job).__name__}")
+            raise TypeError(f"expected a Job, got {type(job).__name__}")
         job.refuse_if_over(self.backend.now())
         return self.backend.prepare(job)
 
@@ -717,9 +717,9 @@ def _known_name(name: str) -> str:
         JobNotFoundError: No job can have it.
     """
     if isinstance(name, (Job, JobRecord)):
-        raise TypeError(f"the name of a job is wanted: give {name.name!r}, its .name")
+        raise TypeError(f"expected the name of a job: give {name.name!r}, its .name")
     if not isinstance(name, str):
-        raise TypeError(f"the name of a job is wanted, not {name!r}")
+        raise TypeError(f"expected the name of a job, got {name!r}")
     if not is_name(name):
         raise JobNotFoundError(name)
     return name

@@ -106,7 +106,7 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
     try:
         document = _load(definition) if isinstance(definition, str) else write(definition)
         if not isinstance(document, dict) or not isinstance(document.get("States"), dict):
-            raise DefinitionError(check(definition), "a JSON object with an object States is wanted")
+            raise DefinitionError(check(definition), "expected a JSON object with an object States")
         strange = {key: value for key, value in document.items() if not _is_known(key, value)}
         known = {name: None if key in strange else document.get(key) for key, name in _NAMES.items()}
         named = Named(known | ({"unknown": strange} if strange else {}))

@@ -306,7 +306,7 @@ def condition(expression: str) -> Condition:
         {'Next': 'Many', 'Condition': '{% $count($xs) > 3 %}'}
     """
     if not isinstance(expression, str):
-        raise TypeError(f"the text of an expression is wanted, not {type(expression).__name__}")
+        raise TypeError(f"expected the text of an expression, got {type(expression).__name__}")
     text = expression.strip()
     if text.startswith("{%") and text.endswith("%}"):
         text = text[2:-2].strip()

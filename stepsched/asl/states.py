@@ -317,10 +317,10 @@ def chain(states: Mapping[str, Any]) -> dict[str, Any]:
         'Go'
     """
     if not isinstance(states, Mapping):
-        raise TypeError(f"states by name are wanted, such as {{'Go': Pass()}}, not {type(states).__name__}")
+        raise TypeError(f"expected states by name, such as {{'Go': Pass()}}, got {type(states).__name__}")
     wrong = next((name for name, state in states.items() if not isinstance(state, AslValue)), None)
     if wrong is not None:
-        raise TypeError(f"{wrong}: a state such as Pass() is wanted, not {type(states[wrong]).__name__}")
+        raise TypeError(f"{wrong}: expected a state such as Pass(), got {type(states[wrong]).__name__}")
     names: list[str | None] = [*states, None]
     following = dict(pairwise(names))
     linked = {}

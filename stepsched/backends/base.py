@@ -238,7 +238,7 @@ class Backend(ABC):
     def backfill(
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
     ) -> builtins.list[Run]:
-        """Records runs for the scheduled instants of a stretch of the past, both ends inclusive; an
+        """Records runs for the scheduled instants of a range of the past, both ends inclusive; an
         instant that has a run already gets none, and one that is still to come neither.
 
         Returns:
@@ -247,7 +247,7 @@ class Backend(ABC):
         Raises:
             JobNotFoundError: There is no such job.
             UnsupportedError: The backend keeps no record of runs.
-            ValueError: The stretch holds more runs than the backend records at once.
+            ValueError: The range contains more runs than the backend records at once.
         """
 
     @abstractmethod

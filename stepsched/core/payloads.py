@@ -98,7 +98,7 @@ def _read(value: Any, info: ValidationInfo) -> JsonValue:
 def _read_object(value: Any, info: ValidationInfo) -> dict[str, JsonValue]:
     copy = _read(value, info)
     if not isinstance(copy, dict):
-        raise ValueError(f"a mapping is wanted, not {type(value).__name__}")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"expected a mapping, got {type(value).__name__}")  # noqa: TRY004 -- pydantic collects ValueError
     return copy
 
 

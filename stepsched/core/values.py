@@ -36,8 +36,8 @@ def _read_duration(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
         return value
     raise ValueError(
-        f"a timedelta is wanted, such as timedelta(minutes=5) (or ISO 8601 text without months and years, "
-        f"such as 'PT5M'), not {value!r}"
+        f"expected a timedelta, such as timedelta(minutes=5) (or ISO 8601 text without months and years, "
+        f"such as 'PT5M'), got {value!r}"
     )
 
 

@@ -236,7 +236,7 @@ class _Crowd:
         twice = set[str]()
         for job in jobs:
             if not isinstance(job, Job):
-                raise TypeError(f"a job is wanted, not {job!r}")
+                raise TypeError(f"expected a job, got {job!r}")
             number = numbers.setdefault(job.schedule, len(numbers))
             if number == len(self.schedules):
                 self.schedules.append(job.schedule)
@@ -247,7 +247,7 @@ class _Crowd:
             self.sizes[number] += 1
             self.groups.add(job.group)
         if twice:
-            raise ValueError(f"these names stand twice: {', '.join(sorted(twice))}")
+            raise ValueError(f"duplicate job names: {', '.join(sorted(twice))}")
 
     def busy(self, minutes: Minutes, index: int, names: int) -> BusyMinute:
         """A minute by its number, with the names of jobs that run in it."""

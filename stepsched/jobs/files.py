@@ -41,11 +41,11 @@ def load_jobs(source: str | Path) -> list[Job]:
             its top, also those that it imports from another module; each counts once.
 
     Raises:
-        JobFileError: The file cannot be read, holds no job, jobs are refused, or names stand twice; it tells
+        JobFileError: The file cannot be read, holds no job, jobs are refused, or names repeat; it tells
             every such job of a document. Nothing is loaded then.
     """
     if not isinstance(source, (str, Path)) or not str(source).strip("."):
-        raise JobFileError(str(source), "the path of a file or the dotted name of a module is wanted")
+        raise JobFileError(str(source), "expected the path of a file or the dotted name of a module")
     path = Path(source)
     match path.suffix.lower():
         case ".json":
@@ -95,7 +95,7 @@ def _from_documents(source: str, document: object) -> list[Job]:
     if isinstance(document, dict) and document.keys() == {"jobs"}:
         document = document["jobs"]
     if not isinstance(document, list):
-        raise JobFileError(source, "a list of jobs is wanted, or a mapping with that list under 'jobs'")
+        raise JobFileError(source, "expected a list of jobs, or a mapping with that list under 'jobs'")
     jobs: list[Job] = []
     problems: list[str] = []
     for number, item in enumerate(document, 1):
@@ -176,7 +176,7 @@ def _read_yaml(path: Path) -> object:
         raise JobFileError(str(path), "YAML needs the extra: pip install 'stepsched[yaml]'") from error
 
     class Loader(yaml.SafeLoader):
-        """Refuses keys that stand twice, of which YAML's own loader keeps the last."""
+        """Refuses duplicate keys, of which YAML's own loader keeps the last."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- as its base
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

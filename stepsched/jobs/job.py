@@ -40,28 +40,28 @@ Name = Annotated[str, BeforeValidator(checked_name)]
 
 def _read_schedule(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"text is no schedule; parse_schedule({value!r}) gives one")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"expected a schedule, got str; use parse_schedule({value!r})")  # noqa: TRY004 -- pydantic collects ValueError
     return value
 
 
 def _read_target(value: Any) -> Any:
     if callable(value):
         name = getattr(value, "__name__", "function")
-        raise ValueError(f"a function is no target; HandlerTarget({name}) gives one")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a target, got a function; use HandlerTarget({name})")  # noqa: TRY004 -- as above
     if isinstance(value, str):
-        raise ValueError(f"text is no target; give one such as LambdaTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({value!r})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_queue(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"text is no target; QueueTarget({value!r}) gives one")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a QueueTarget, got str; use QueueTarget({value!r})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_topic(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"text is no target; TopicTarget({value!r}) gives one")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({value!r})")  # noqa: TRY004 -- as above
     return value
 
 

@@ -107,4 +107,4 @@ def refuse_repeats(jobs: Sequence[Job]) -> None:
     counts = Counter(job.name for job in jobs)
     twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
-        raise ValueError(f"these names stand twice: {', '.join(twice)}")
+        raise ValueError(f"duplicate job names: {', '.join(twice)}")

@@ -223,7 +223,8 @@ def read_moment(value: object) -> datetime:
     moment = _read_text(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
-            "a datetime or ISO 8601 text is wanted, such as '2030-01-01T09:00'"
+            "expected a datetime or an ISO 8601 string such as '2030-01-01T09:00', got "
+            f"{type(value).__name__}"
         )
     if moment.tzinfo is not None and moment.utcoffset() is None:
         raise ValueError(f"{moment!r} carries a tzinfo that gives no offset")

@@ -66,10 +66,10 @@ class Cron(BoundedSchedule, frozen=True):
             reason = "give either an AWS expression or a crontab line"
             raise InvalidScheduleError(str(expression), "expression", reason)
         if expression is not None and not isinstance(expression, str):
-            reason = f"text is wanted, not {type(expression).__name__}"
+            reason = f"expected a string, got {type(expression).__name__}"
             raise InvalidScheduleError(str(expression), "expression", reason)
         if crontab is not None and not isinstance(crontab, str):
-            reason = f"text is wanted, not {type(crontab).__name__}"
+            reason = f"expected a string, got {type(crontab).__name__}"
             raise InvalidScheduleError(str(crontab), "crontab", reason)
         load_zone(timezone)
         text = parse_cron(expression).text if expression is not None else ""

@@ -142,7 +142,7 @@ class _Reader:
     def blanks(self, text: str) -> str:
         fields = text.split()
         if not fields:
-            return "it is empty; six fields are wanted, such as '0 9 ? * MON-FRI *'"
+            return "it is empty; expected six fields, such as '0 9 ? * MON-FRI *'"
         return f"one blank stands between fields, and none before or after them; write {' '.join(fields)!r}"
 
     def count(self, parts: list[str]) -> str:
@@ -150,7 +150,7 @@ class _Reader:
         hint = ""
         if len(parts) == 7:
             hint = f"; {_without_seconds(parts)}"
-        return f"{given}; five or six are wanted: minutes hours day-of-month month day-of-week [year]" + hint
+        return f"{given}; expected five or six: minutes hours day-of-month month day-of-week [year]" + hint
 
     def days(self, parts: list[str]) -> tuple[DayRule, str, str]:
         """The day rule, and the texts of both day fields."""

@@ -34,7 +34,7 @@ def parse_schedule(
         InvalidScheduleError: Names the field, the value and the cure.
     """
     if not isinstance(expression, str):
-        reason = f"text is wanted, not {type(expression).__name__}"
+        reason = f"expected a string, got {type(expression).__name__}"
         raise InvalidScheduleError(str(expression), "expression", reason)
     if len(expression) > 256:
         reason = f"it has {len(expression)} characters; AWS takes at most 256"

@@ -97,7 +97,7 @@ class Frequency(ScheduleValue, frozen=True):
             InvalidScheduleError: An unknown or repeated unit, or a value that is no such number.
         """
         if not isinstance(document, Mapping):
-            reason = f"a mapping such as {{'minutes': 5}} is wanted, not {document!r}"
+            reason = f"expected a mapping such as {{'minutes': 5}}, got {document!r}"
             raise InvalidScheduleError(str(document), "frequency", reason)
         counts: dict[str, int] = {}
         rest = Fraction(0)

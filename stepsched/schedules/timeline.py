@@ -45,7 +45,7 @@ def timeline(
     schedules = list(schedules)
     for schedule in schedules:
         if not isinstance(schedule, ScheduleBase):
-            raise TypeError(f"a schedule is wanted, not {schedule!r}; of a job give job.schedule")
+            raise TypeError(f"expected a schedule, got {schedule!r}; of a job give job.schedule")
     streams = [(schedule, schedule.runs(after=after, until=until)) for schedule in schedules]
     return _merge(streams)
 

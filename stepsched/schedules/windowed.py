@@ -101,7 +101,7 @@ class Windowed(ScheduleBase, frozen=True):
             InvalidScheduleError: A key is missing or its value is refused.
         """
         if not isinstance(document, Mapping):
-            raise InvalidScheduleError(str(document), "document", "a mapping is wanted")
+            raise InvalidScheduleError(str(document), "document", "expected a mapping")
         missing = [key for key in ("startDateTime", "endDateTime", "frequency") if key not in document]
         if missing:
             reason = f"the document lacks {', '.join(missing)}"

@@ -208,7 +208,7 @@ def load_zone(key: str) -> Zone:
     """
     if not isinstance(key, str):
         name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
-        reason = f"the name of a zone is wanted, such as {name!r}, not {key!r}"
+        reason = f"expected the name of a zone, such as {name!r}, got {key!r}"
         raise InvalidScheduleError(str(key), "timezone", reason)
     return known_zone(key)
 

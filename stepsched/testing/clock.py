@@ -59,7 +59,7 @@ class FakeClock:
 
 def _utc(instant: datetime) -> datetime:
     if not isinstance(instant, datetime):
-        raise TypeError(f"an aware datetime is wanted, not {instant!r}")
+        raise TypeError(f"expected an aware datetime, got {instant!r}")
     if instant.utcoffset() is None:
         raise ValueError(f"{instant.isoformat()} is naive; add tzinfo, such as timezone.utc")
     return instant.astimezone(timezone.utc)

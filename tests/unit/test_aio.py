@@ -207,7 +207,7 @@ class TestVerbs:
         assert sorted(held.requests) == sorted(f"request-{number}" for number in range(20))
 
     def test_what_is_no_backend_is_refused_and_the_backend_can_be_seen(self, held: Held) -> None:
-        with pytest.raises(TypeError, match="a backend is wanted"):
+        with pytest.raises(TypeError, match="expected a backend"):
             ss.AsyncSchedulerClient("jobs.db")  # type: ignore[arg-type]
         client = ss.AsyncSchedulerClient(held)
         assert client.backend is held

@@ -456,12 +456,12 @@ class TestErrors:
             estimate([], NEW_YEAR, "2031-01-01")  # type: ignore[arg-type]
 
     def test_name_what_is_no_job(self) -> None:
-        with pytest.raises(TypeError, match="a job is wanted, not Rate"):
+        with pytest.raises(TypeError, match="expected a job, got Rate"):
             estimate([every(5)], NEW_YEAR, NEW_YEAR)  # type: ignore[list-item]
 
     def test_name_what_stands_twice(self) -> None:
         jobs = [job(name, every(5)) for name in ("b", "a", "b", "c", "a", "a")]
-        with pytest.raises(ValueError, match=r"these names stand twice: a, b$"):
+        with pytest.raises(ValueError, match=r"duplicate job names: a, b$"):
             estimate(jobs, NEW_YEAR, NEW_YEAR)
 
     @pytest.mark.parametrize("wrong", [{"busiest": -1}, {"names": -1}, {"busiest": 1.5}, {"names": None}])

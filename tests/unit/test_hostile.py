@@ -130,8 +130,8 @@ class TestTime:
         [
             pytest.param(ZoneInfo("Europe/Paris"), "such as 'Europe/Paris'", id="zone"),
             pytest.param(timezone.utc, "such as 'UTC'", id="utc"),
-            pytest.param(None, "the name of a zone is wanted", id="none"),
-            pytest.param(["UTC"], "the name of a zone is wanted", id="list"),
+            pytest.param(None, "expected the name of a zone", id="none"),
+            pytest.param(["UTC"], "expected the name of a zone", id="list"),
         ],
     )
     def test_a_zone_instead_of_its_name_is_refused_with_the_name(self, zone: object, cure: str) -> None:

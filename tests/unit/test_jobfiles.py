@@ -160,15 +160,13 @@ def test_yaml_s_own_times_are_read(write: Write) -> None:
     [
         pytest.param("[]", "it holds no job", id="empty list"),
         pytest.param('{"jobs": []}', "it holds no job", id="empty mapping"),
-        pytest.param(
-            "{}", "a list of jobs is wanted, or a mapping with that list under 'jobs'", id="nothing"
-        ),
-        pytest.param("null", "a list of jobs is wanted", id="null"),
-        pytest.param("5", "a list of jobs is wanted", id="number"),
-        pytest.param('"jobs"', "a list of jobs is wanted", id="text"),
-        pytest.param('{"jobs": null}', "a list of jobs is wanted", id="no list"),
-        pytest.param('{"jobs": [], "version": 1}', "a list of jobs is wanted", id="another key"),
-        pytest.param(json.dumps(document()), "a list of jobs is wanted", id="one job alone"),
+        pytest.param("{}", "expected a list of jobs, or a mapping with that list under 'jobs'", id="nothing"),
+        pytest.param("null", "expected a list of jobs", id="null"),
+        pytest.param("5", "expected a list of jobs", id="number"),
+        pytest.param('"jobs"', "expected a list of jobs", id="text"),
+        pytest.param('{"jobs": null}', "expected a list of jobs", id="no list"),
+        pytest.param('{"jobs": [], "version": 1}', "expected a list of jobs", id="another key"),
+        pytest.param(json.dumps(document()), "expected a list of jobs", id="one job alone"),
         pytest.param("[1]", "job 1: Input should be a valid dictionary", id="number as a job"),
         pytest.param(
             json.dumps([document("a"), document("b"), document("a")]),
@@ -351,7 +349,7 @@ def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
         pytest.param("jobs.json", b'["\xe9"]', "it is not UTF-8", id="latin-1 json"),
         pytest.param("jobs.json", "[]".encode("utf-16"), "it is not UTF-8", id="utf-16 json"),
         pytest.param("jobs.yaml", b"- \xe9\n", "it is not UTF-8", id="latin-1 yaml"),
-        pytest.param("jobs.yaml", "", "a list of jobs is wanted", id="empty yaml"),
+        pytest.param("jobs.yaml", "", "expected a list of jobs", id="empty yaml"),
         pytest.param("jobs.yaml", "[a: b: c", "it is not YAML", id="yaml"),
         pytest.param("jobs.yaml", "\t- a", "it is not YAML", id="tab in yaml"),
         pytest.param("jobs.yaml", "--- a\n--- b\n", "it is not YAML", id="two documents in yaml"),

@@ -221,7 +221,7 @@ def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
         pytest.param("completion", "ended", "'delete' or 'keep'", id="unknown completion"),
         pytest.param("jitter", -SECOND, "greater than or equal to 0", id="negative jitter"),
         pytest.param("jitter", DAY + timedelta(microseconds=1), "less than or equal", id="long jitter"),
-        pytest.param("jitter", None, "a timedelta is wanted", id="no jitter"),
+        pytest.param("jitter", None, "expected a timedelta", id="no jitter"),
         pytest.param("max_run_time", timedelta(0), "greater than or equal to", id="no run time"),
         pytest.param("max_run_time", 366 * DAY, "less than or equal", id="long run time"),
         pytest.param("retry", 3, "Retry", id="number as retry"),
@@ -322,7 +322,7 @@ def test_the_longest_pause_is_bounded() -> None:
         pytest.param("max_attempts", "many", "valid integer", id="attempts in words"),
         pytest.param("backoff_rate", float("nan"), "finite", id="nan as rate"),
         pytest.param("backoff_rate", float("inf"), "finite", id="infinite rate"),
-        pytest.param("max_age", "1h", "a timedelta is wanted", id="age in other letters"),
+        pytest.param("max_age", "1h", "expected a timedelta", id="age in other letters"),
         pytest.param("attempts", 3, "not permitted", id="unknown field"),
     ],
 )

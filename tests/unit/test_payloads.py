@@ -227,5 +227,5 @@ def test_json_travels_compact(value: JsonValue, text: str) -> None:
     ],
 )
 def test_an_object_must_be_a_mapping(value: Any) -> None:
-    with pytest.raises(ValueError, match=f"a mapping is wanted, not {type(value).__name__}"):
+    with pytest.raises(ValueError, match=f"expected a mapping, got {type(value).__name__}"):
         ss.ApiTarget("ecs", "runTask", value)

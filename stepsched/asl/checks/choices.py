@@ -33,10 +33,10 @@ _JSONATA_ONLY = frozenset({"Condition", "Output"})
 _DEEPEST_RULE = 100
 
 _WANTED: dict[str, tuple[type, str]] = {
-    "String": (str, "a text is wanted"),
-    "Boolean": (bool, "true or false is wanted"),
-    "Path": (str, "a path is wanted, such as '$.other'"),
-    "Timestamp": (str, "an instant is wanted, such as '2026-03-14T01:59:00Z'"),
+    "String": (str, "expected a string"),
+    "Boolean": (bool, "expected true or false"),
+    "Path": (str, "expected a path, such as '$.other'"),
+    "Timestamp": (str, "expected an instant, such as '2026-03-14T01:59:00Z'"),
 }
 
 _ASSIGN = assign(None)
@@ -46,14 +46,14 @@ _ALWAYS = re.compile(r"\{%\s*true\s*%\}")
 def choices(visit: Visit, path: str, key: str, value: Any) -> None:
     where = f"{path}/{key}"
     if type(value) is not list or not value:
-        visit.report.error(where, f"{key} is {shown(value)}; a list of at least one rule is wanted")
+        visit.report.error(where, f"{key} is {shown(value)}; expected a list of at least one rule")
         return
     check_rule = _check_jsonata_rule if visit.jsonata else _check_path_rule
     before = visit.assigned
     for index, rule in enumerate(value):
         here = f"{where}/{index}"
         if type(rule) is not dict:
-            visit.report.error(here, f"{shown(rule)} stands among the rules; an object is wanted")
+            visit.report.error(here, f"{shown(rule)} stands among the rules; expected an object")
             continue
         visit.assigned = ()
         check_rule(visit, here, rule)
@@ -101,7 +101,7 @@ def _condition(visit: Visit, path: str, key: str, value: Any) -> None:
     elif type(value) is not bool:
         visit.report.error(
             f"{path}/{key}",
-            f"{key} is {shown(value)}; an expression '{{% ... %}}' is wanted, or true or false",
+            f"{key} is {shown(value)}; expected an expression '{{% ... %}}', or true or false",
         )
 
 
@@ -176,13 +176,13 @@ def _check_variable(visit: Visit, where: str, key: str, value: Any) -> None:
     if type(value) is str:
         read_path_at(visit, where, key, value)
     else:
-        visit.report.error(f"{where}/{key}", f"{key} is {shown(value)}; a path is wanted, such as '$.status'")
+        visit.report.error(f"{where}/{key}", f"{key} is {shown(value)}; expected a path, such as '$.status'")
 
 
 def _check_operand(visit: Visit, where: str, key: str, value: Any, kind: str) -> None:
     if kind == "Numeric":
         if type(value) not in (int, float):
-            visit.report.error(f"{where}/{key}", f"{key} is {shown(value)}; a number is wanted")
+            visit.report.error(f"{where}/{key}", f"{key} is {shown(value)}; expected a number")
         return
     expected, wanted = _WANTED[kind]
     if type(value) is not expected:
@@ -203,15 +203,15 @@ def _check_combined(visit: Visit, where: str, key: str, value: Any, depth: int) 
         if type(value) is dict:
             _check_test(visit, here, value, depth + 1)
         else:
-            visit.report.error(here, f"Not is {shown(value)}; one test, an object, is wanted")
+            visit.report.error(here, f"Not is {shown(value)}; expected one test, an object")
     elif type(value) is not list or not value:
-        visit.report.error(here, f"{key} is {shown(value)}; a list of at least one test is wanted")
+        visit.report.error(here, f"{key} is {shown(value)}; expected a list of at least one test")
     else:
         for index, test in enumerate(value):
             if type(test) is dict:
                 _check_test(visit, f"{here}/{index}", test, depth + 1)
             else:
-                visit.report.error(f"{here}/{index}", f"{shown(test)} is no test; an object is wanted")
+                visit.report.error(f"{here}/{index}", f"{shown(test)} is no test; expected an object")
 
 
 def _report_operators(visit: Visit, where: str, test: dict[str, Any], operators: list[str]) -> None:

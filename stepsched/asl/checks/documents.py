@@ -31,7 +31,7 @@ def read_document(definition: object, report: Report) -> dict[str, Any] | None:
 
 def _read_text(text: str, report: Report) -> dict[str, Any] | None:
     if not text.strip():
-        report.error("", "the definition is empty; StartAt and States are wanted", "MISSING_DESCRIPTION")
+        report.error("", "the definition is empty; expected StartAt and States", "MISSING_DESCRIPTION")
         return None
     _check_size(text, report)
     repeated: list[tuple[dict[str, Any], str]] = []
@@ -62,7 +62,7 @@ def _read_text(text: str, report: Report) -> dict[str, Any] | None:
         kind = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}.get(
             type(document), "a number"
         )
-        report.error("", f"the definition is {kind}; an object with StartAt and States is wanted", _INVALID)
+        report.error("", f"the definition is {kind}; expected an object with StartAt and States", _INVALID)
         return None
     if repeated:
         _report_repeated(document, repeated, report)

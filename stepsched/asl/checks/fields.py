@@ -83,7 +83,7 @@ def _processor(visit: Visit, path: str, key: str, value: Any) -> None:
 def _branches(visit: Visit, path: str, key: str, value: Any) -> None:
     where = f"{path}/{key}"
     if type(value) is not list or not value:
-        visit.report.error(where, f"{key} is {shown(value)}; a list of at least one branch is wanted")
+        visit.report.error(where, f"{key} is {shown(value)}; expected a list of at least one branch")
         return
     for index, branch in enumerate(value):
         visit.walk.check_machine(visit.walk, branch, f"{where}/{index}", BRANCH, visit)

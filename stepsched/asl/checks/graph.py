@@ -13,7 +13,7 @@ _MISSING = "MISSING_TRANSITION_TARGET"
 def target(visit: Visit, path: str, key: str, value: Any) -> None:
     """A field that names a state: Next, Default."""
     if type(value) is not str:
-        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; the name of a state is wanted")
+        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected the name of a state")
     elif value not in visit.machine.states:
         report_missing(visit.walk.document, visit.machine, f"{path}/{key}", value, visit.report)
 

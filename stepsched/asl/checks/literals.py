@@ -27,7 +27,7 @@ def anything(visit: Visit, path: str, key: str, value: Any) -> None:
 
 def text(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not str:
-        refuse(visit, path, key, value, "a text is wanted")
+        refuse(visit, path, key, value, "expected a string")
 
 
 def is_whole(value: Any) -> bool:
@@ -43,7 +43,7 @@ def whole(low: int, high: int, *, jsonata: bool = False) -> Handler:
         if jsonata and type(value) is str:
             check_expression(visit, path, key, value, AT_ENTRY, f"a whole number from {low} to {high}")
         elif not is_whole(value) or not low <= value <= high:
-            refuse(visit, path, key, value, f"a whole number from {low} to {high} is wanted")
+            refuse(visit, path, key, value, f"expected a whole number from {low} to {high}")
 
     return handle
 
@@ -56,7 +56,7 @@ def number(low: float, high: float, *, jsonata: bool = False) -> Handler:
         if jsonata and type(value) is str:
             check_expression(visit, path, key, value, AT_ENTRY, f"a number {limits}")
         elif type(value) not in (int, float) or not low <= value <= high:
-            refuse(visit, path, key, value, f"a number {limits} is wanted")
+            refuse(visit, path, key, value, f"expected a number {limits}")
 
     return handle
 
@@ -68,7 +68,7 @@ def word(*words: str) -> Handler:
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is not str or value not in known:
             names = listed(map(repr, words), "or")
-            refuse(visit, path, key, value, f"{names} is wanted{visit.report.hint(value, words)}")
+            refuse(visit, path, key, value, f"expected {names}{visit.report.hint(value, words)}")
 
     return handle
 
@@ -80,7 +80,7 @@ def is_true(visit: Visit, path: str, key: str, value: Any) -> None:
 
 def version(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not str:
-        refuse(visit, path, key, value, "a text is wanted, such as '1.0'")
+        refuse(visit, path, key, value, "expected a string, such as '1.0'")
     elif value != "1.0":
         visit.report.warning(f"{path}/{key}", f"Version is {shown(value)}; the language has '1.0' only")
 
@@ -90,7 +90,7 @@ def limited_text(most: int, *, jsonata: bool) -> Handler:
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is not str:
-            refuse(visit, path, key, value, "a text is wanted")
+            refuse(visit, path, key, value, "expected a string")
         elif jsonata and ("{%" in value or "%}" in value):
             check_expression(visit, path, key, value, AT_ENTRY, "a text")
         elif is_expression(value):
@@ -116,7 +116,7 @@ def timestamp(*, jsonata: bool) -> Handler:
                 return
             reason = timestamp_fault(value)
         else:
-            reason = "a text is wanted, such as '2026-03-14T01:59:00Z'"
+            reason = "expected a string, such as '2026-03-14T01:59:00Z'"
         if reason:
             refuse(visit, path, key, value, reason)
 
@@ -127,7 +127,7 @@ def timestamp_fault(value: str) -> str:
     """Why a text is no instant of RFC 3339 as AWS takes it; empty where it is one."""
     match = _INSTANT.fullmatch(value)
     if match is None:
-        cure = "an RFC 3339 instant is wanted, with a capital T, and Z or an offset"
+        cure = "expected an RFC 3339 instant, with a capital T, and Z or an offset"
         return f"{cure}, such as '2026-03-14T01:59:00Z'"
     year, month, day, hour, minute, second, *offset = (int(part or 0) for part in match.groups())
     if not 1 <= month <= 12:

@@ -29,11 +29,11 @@ def _resource(*actions: str) -> Handler:
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is not str:
-            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; a text is wanted")
+            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected a string")
         elif not known.fullmatch(value):
             names = listed((f"'arn:aws:states:::s3:{action}'" for action in actions), "or")
             visit.report.error(
-                f"{path}/{key}", f"{key} is {shown(value)}; {names} is wanted", "INVALID_RESOURCE"
+                f"{path}/{key}", f"{key} is {shown(value)}; expected {names}", "INVALID_RESOURCE"
             )
 
     return handle
@@ -41,7 +41,7 @@ def _resource(*actions: str) -> Handler:
 
 def _texts(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not list or not value or not all(type(item) is str for item in value):
-        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; a list of texts is wanted")
+        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected a list of strings")
 
 
 def _shape_field(shapes: dict[bool, Shape]) -> Handler:
@@ -51,7 +51,7 @@ def _shape_field(shapes: dict[bool, Shape]) -> Handler:
         if type(value) is dict:
             check_fields(visit, f"{path}/{key}", value, shapes[visit.jsonata])
         else:
-            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; an object is wanted")
+            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected an object")
 
     return handle
 
@@ -137,7 +137,7 @@ def label(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not str or not 1 <= len(value) <= LONGEST_LABEL or _NOT_IN_LABEL.search(value):
         visit.report.error(
             where,
-            f"{key} is {shown(value)}; 1 to {LONGEST_LABEL} characters are wanted, no space and none of "
+            f"{key} is {shown(value)}; expected 1 to {LONGEST_LABEL} characters, no space and none of "
             '? * < > { } [ ] : ; , \\ | ^ ~ $ # % & ` " /',
             SCHEMA if type(value) is not str else "INVALID_LABEL_NAME",
         )
@@ -156,7 +156,7 @@ _PROCESSOR_CONFIG = Shape(
 def processor_config(visit: Visit, path: str, key: str, value: Any) -> None:
     where = f"{path}/{key}"
     if type(value) is not dict:
-        visit.report.error(where, f"{key} is {shown(value)}; an object with Mode is wanted")
+        visit.report.error(where, f"{key} is {shown(value)}; expected an object with Mode")
         return
     check_fields(visit, where, value, _PROCESSOR_CONFIG)
     if value.get("Mode") == "DISTRIBUTED" and "ExecutionType" not in value:

@@ -30,12 +30,12 @@ def error_names(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not list or not value:
         visit.report.error(
             f"{path}/{key}",
-            f"{key} is {shown(value)}; a list of error names is wanted, such as ['States.ALL']",
+            f"{key} is {shown(value)}; expected a list of error names, such as ['States.ALL']",
         )
         return
     for index, name in enumerate(value):
         if type(name) is not str:
-            visit.report.error(f"{path}/{key}/{index}", f"{shown(name)} is no error name; a text is wanted")
+            visit.report.error(f"{path}/{key}/{index}", f"{shown(name)} is no error name; expected a string")
         elif name[:7] == "States." and name not in _KNOWN_ERRORS and not name.startswith("States.Http."):
             visit.report.error(
                 f"{path}/{key}/{index}",
@@ -116,7 +116,7 @@ def _entries(visit: Visit, path: str, key: str, value: Any, what: str) -> list[t
     """The objects of the list, after a look at the order of their error names."""
     where = f"{path}/{key}"
     if type(value) is not list:
-        visit.report.error(where, f"{key} is {shown(value)}; a list of {what} is wanted")
+        visit.report.error(where, f"{key} is {shown(value)}; expected a list of {what}")
         return []
     entries: list[tuple[str, dict[str, Any]]] = []
     for index, body in enumerate(value):
@@ -124,7 +124,7 @@ def _entries(visit: Visit, path: str, key: str, value: Any, what: str) -> list[t
             entries.append((f"{where}/{index}", body))
         else:
             visit.report.error(
-                f"{where}/{index}", f"{shown(body)} stands among the {what}; an object is wanted"
+                f"{where}/{index}", f"{shown(body)} stands among the {what}; expected an object"
             )
     if len(entries) > 1:
         _check_order(visit, entries)

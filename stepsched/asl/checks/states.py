@@ -61,9 +61,7 @@ def check_machine(
     # The fields of the machine itself are handled like those of a state without a name.
     check_fields(Visit(walk, machine, "", path, body, jsonata=jsonata), path, body, shape)
     if "States" in body and not has_states:
-        report.error(
-            f"{path}/States", f"States is {shown(states)}; an object of at least one state is wanted"
-        )
+        report.error(f"{path}/States", f"States is {shown(states)}; expected an object of at least one state")
     for name, state in machine.states.items():
         _check_name(walk, name, f"{path}/States/{name}")
         _check_state(walk, machine, name, state, jsonata=jsonata)
@@ -78,7 +76,7 @@ def _check_start(walk: Walk, machine: Machine, body: dict[str, Any]) -> None:
     start = machine.start = body["StartAt"]
     where = f"{machine.path}/StartAt"
     if type(start) is not str:
-        walk.report.error(where, f"StartAt is {shown(start)}; the name of a state is wanted")
+        walk.report.error(where, f"StartAt is {shown(start)}; expected the name of a state")
     elif machine.states and start not in machine.states:
         report_missing(walk.document, machine, where, start, walk.report)
 
@@ -135,7 +133,7 @@ def _report_type(visit: Visit, kind: Any) -> None:
     else:
         visit.report.error(
             f"{visit.path}/Type",
-            f"Type is {shown(kind)}; {names} is wanted{visit.report.hint(kind, STATES[True])}",
+            f"Type is {shown(kind)}; expected {names}{visit.report.hint(kind, STATES[True])}",
         )
 
 

@@ -23,7 +23,7 @@ _MAY_HOLD_TOKEN = {
 def resource(visit: Visit, path: str, key: str, value: Any) -> None:
     where = f"{path}/{key}"
     if type(value) is not str or not value:
-        visit.report.error(where, f"{key} is {shown(value)}; the ARN of what to call is wanted")
+        visit.report.error(where, f"{key} is {shown(value)}; expected the ARN of what to call")
     elif "{%" in value:
         visit.report.error(
             where, f"{key} is {shown(value)}; it is a constant, never an expression", "INVALID_RESOURCE"
@@ -34,7 +34,7 @@ def resource(visit: Visit, path: str, key: str, value: Any) -> None:
 
 def credentials(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not dict:
-        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; an object with RoleArn is wanted")
+        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected an object with RoleArn")
         return
     for name in value:
         if name not in ("RoleArn", "RoleArn.$"):

@@ -50,7 +50,7 @@ def check_expression(
         _report_delimiters(visit, f"{path}/{key}", text)
     else:
         visit.report.error(
-            f"{path}/{key}", f"{key} is {shown(text)}; {wanted}, or an expression '{{% ... %}}', is wanted"
+            f"{path}/{key}", f"{key} is {shown(text)}; expected {wanted}, or an expression '{{% ... %}}'"
         )
 
 
@@ -143,7 +143,7 @@ def template(allowed: frozenset[str], *kinds: type) -> Handler:
             else:
                 visit.report.error(
                     f"{path}/{key}",
-                    f"{key} is {shown(value)}; {wanted}, or an expression '{{% ... %}}', is wanted",
+                    f"{key} is {shown(value)}; expected {wanted}, or an expression '{{% ... %}}'",
                 )
             return
         check_template(visit, path, key, value, allowed)
@@ -192,7 +192,7 @@ def path_field(*, nullable: bool = False, reference: bool = False, intrinsic: bo
             if value is not None or not nullable:
                 wanted = "a path or null" if nullable else "a path"
                 visit.report.error(
-                    f"{path}/{key}", f"{key} is {shown(value)}; {wanted} is wanted, such as '$.item'"
+                    f"{path}/{key}", f"{key} is {shown(value)}; expected {wanted}, such as '$.item'"
                 )
         elif intrinsic and value[:7] == "States.":
             _keep(visit, path, key, value, read_intrinsic(value))
@@ -210,7 +210,7 @@ def result_path(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not str:
         visit.report.error(
             f"{path}/{key}",
-            f"{key} is {shown(value)}; a reference path or null is wanted, such as '$.result'",
+            f"{key} is {shown(value)}; expected a reference path or null, such as '$.result'",
         )
     elif is_expression(value):
         _report_jsonata(visit, f"{path}/{key}", value)
@@ -223,7 +223,7 @@ def payload_template(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is dict:
         check_payload(visit, path, key, value)
     else:
-        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; an object is wanted")
+        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected an object")
 
 
 def check_payload(visit: Visit, path: str, key: str | int, value: Any, depth: int = 0) -> None:

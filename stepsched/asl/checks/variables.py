@@ -32,7 +32,7 @@ def assign(allowed: frozenset[str] | None) -> Handler:
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         where = f"{path}/{key}"
         if type(value) is not dict:
-            visit.report.error(where, f"{key} is {shown(value)}; an object of variables is wanted")
+            visit.report.error(where, f"{key} is {shown(value)}; expected an object of variables")
             return
         if allowed is None:
             check_payload(visit, path, key, value)

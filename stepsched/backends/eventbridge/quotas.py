@@ -34,7 +34,7 @@ def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> 
             raise ValueError(f"rates names {operation!r}; the operations are {', '.join(rates)}")
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < 1e9:
             raise ValueError(
-                f"rates gives {operation} {rate!r} requests a second; a positive number is wanted"
+                f"rates gives {operation} {rate!r} requests a second; expected a positive number"
             )
     return rates | dict(overrides or {})
 

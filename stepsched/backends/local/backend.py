@@ -370,7 +370,7 @@ class LocalBackend(Backend):
             if len(wanted) > _BACKFILLED_AT_ONCE:
                 raise ValueError(
                     f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
-                    f"{until.isoformat()}; backfill a shorter stretch"
+                    f"{until.isoformat()}; backfill a shorter range"
                 )
             runs = self._store.record_backfill(row, wanted, now)
         self._engine.wake()

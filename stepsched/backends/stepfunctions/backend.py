@@ -457,7 +457,7 @@ class StepFunctionsBackend(Backend):
         if len(wanted) > _BACKFILLED_AT_ONCE:
             raise ValueError(
                 f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
-                f"{until.isoformat()}; backfill a shorter stretch"
+                f"{until.isoformat()}; backfill a shorter range"
             )
         left_out = {run_key(run.scheduled_for) for run in self._runs.left_out(name, since, until)}
         claimed = {*left_out, *(() if row.claim is None else (row.claim.key,))}

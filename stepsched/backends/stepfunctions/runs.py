@@ -61,7 +61,7 @@ class Runs:
         """The runs that fit, in the order in which they were recorded; of a limited number, those that were
         scheduled latest."""
         if query.since is not None and query.until is not None and query.since > query.until:
-            return []  # DynamoDB refuses such a stretch
+            return []  # DynamoDB refuses such a range
         rows = self._of_job(query, query.job) if query.job else self._of_all(query)
         items = list(filter(is_readable, rows))
         found = {run.id: run for run in map(self.read, items)}
@@ -170,7 +170,7 @@ class Runs:
                 )
 
     def left_out(self, name: str, since: datetime, until: datetime) -> Sequence[Run]:
-        """The runs of a job in a stretch that a longer one has passed over."""
+        """The runs of a job in a range that a longer one has passed over."""
         return self.list(RunQuery(job=name, status=RunStatus.SKIPPED, since=since, until=until))
 
     def latest(self, rows: Iterable[Row]) -> dict[str, Run]:
@@ -245,7 +245,7 @@ def in_zone_of(schedule: AnySchedule | None, run: Run) -> Run:
 
 
 def _range(query: RunQuery) -> tuple[str, str]:
-    """From which text to which the runs of a stretch stand, by the second."""
+    """From which text to which the runs of a range stand, by the second."""
     # Without the letter at the end, which stands after the dot of a fraction.
     low = " " if query.since is None else write_second(floor_second(query.since))[:-1]
     is_last = query.until is None or query.until.astimezone(timezone.utc).year == _LAST_YEAR

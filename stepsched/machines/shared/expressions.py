@@ -1,4 +1,4 @@
-"""What the states of the runner share: expressions, patience, and the events that each stretch writes."""
+"""What the states of the runner share: expressions, patience, and the events that each path writes."""
 
 from __future__ import annotations
 

@@ -29,5 +29,5 @@ def render_asl(job: Job) -> StateMachine:
         RenderError: The job asks for what Step Functions cannot do; says what, and what would do.
     """
     if not isinstance(job, Job):
-        raise TypeError(f"a Job is wanted, not {type(job).__name__}")
+        raise TypeError(f"expected a Job, got {type(job).__name__}")
     return machine_of(job)

@@ -33,7 +33,7 @@ class TestCreateMany:
             client.create_many([job("a"), job("never", schedule=ss.Cron("0 0 30 2 ? *"))])
         with pytest.raises(ss.UnsupportedError, match="'b'"):
             client.create_many([job("a"), job("b", target=ss.HandlerTarget("nowhere:f"))])
-        with pytest.raises(ValueError, match="stand twice: a"):
+        with pytest.raises(ValueError, match="duplicate job names: a"):
             client.create_many([job("a"), job("a", input=1)])
         assert client.list() == []
 

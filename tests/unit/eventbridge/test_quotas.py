@@ -107,8 +107,8 @@ def test_an_accounts_own_quota_overrides_that_rate_alone() -> None:
             {"GetShedule": 5}, "rates names 'GetShedule'; the operations are CreateSchedule", id="name"
         ),
         pytest.param({"GetSchedule": 0}, "rates gives GetSchedule 0 requests a second", id="zero"),
-        pytest.param({"GetSchedule": -1}, "a positive number is wanted", id="negative"),
-        pytest.param({"GetSchedule": float("nan")}, "a positive number is wanted", id="nan"),
+        pytest.param({"GetSchedule": -1}, "expected a positive number", id="negative"),
+        pytest.param({"GetSchedule": float("nan")}, "expected a positive number", id="nan"),
     ],
 )
 def test_a_rate_must_be_positive_and_of_an_operation(overrides: Any, words: str) -> None:

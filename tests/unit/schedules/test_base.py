@@ -370,7 +370,7 @@ class NoOffset(tzinfo):
         pytest.param("2030-01-01T00:00", "naive", id="naive text"),
         pytest.param("2030-01-01", "not a date and a time", id="date"),
         pytest.param("2030-01-01T25:00Z", "not ISO 8601", id="hour 25"),
-        pytest.param(1893456000, "ISO 8601 text is wanted", id="number"),
+        pytest.param(1893456000, "expected a datetime or an ISO 8601 string", id="number"),
     ],
 )
 def test_the_window_of_rate_and_cron_wants_instants(name: str, value: Any, words: str) -> None:

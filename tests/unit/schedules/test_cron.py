@@ -34,7 +34,7 @@ def test_every_spelling_gives_one_value(expression: str) -> None:
         pytest.param(
             {"expression": "0 9 * * ? *", "crontab": "0 9 * * *"}, "expression", "either", id="both texts"
         ),
-        pytest.param({"expression": 5}, "expression", "text is wanted, not int", id="number"),
+        pytest.param({"expression": 5}, "expression", "expected a string, got int", id="number"),
         pytest.param({"expression": "0 9 * * ? *", "kind": "rate"}, "kind", "cron", id="another kind"),
         pytest.param({"expression": "0 9 * * ? *", "timezone": "Paris"}, "timezone", "IANA", id="zone"),
         pytest.param({"expression": "0 9 * * ? *", "timezone": ""}, "timezone", "IANA", id="empty zone"),
@@ -46,7 +46,7 @@ def test_every_spelling_gives_one_value(expression: str) -> None:
             id="a zone for its name",
         ),
         pytest.param({"crontab": "0 9 * *"}, "crontab", "4 fields", id="crontab"),
-        pytest.param({"crontab": 5}, "crontab", "text is wanted, not int", id="crontab number"),
+        pytest.param({"crontab": 5}, "crontab", "expected a string, got int", id="crontab number"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any], field: str, words: str) -> None:

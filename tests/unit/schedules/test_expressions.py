@@ -140,5 +140,5 @@ def test_an_expression_has_at_most_256_characters() -> None:
 
 @pytest.mark.parametrize("value", [None, 5, b"rate(5 minutes)"])
 def test_what_is_no_text_is_refused(value: Any) -> None:
-    with pytest.raises(ss.InvalidScheduleError, match=f"text is wanted, not {type(value).__name__}"):
+    with pytest.raises(ss.InvalidScheduleError, match=f"expected a string, got {type(value).__name__}"):
         ss.parse_schedule(value)

@@ -78,7 +78,7 @@ def test_a_naive_instant_is_refused_when_it_is_given(name: str) -> None:
 
 @pytest.mark.parametrize("nonsense", ["rate(5 minutes)", None, ss.Frequency(days=1)])
 def test_what_is_no_schedule_is_refused_when_it_is_given(nonsense: Any) -> None:
-    with pytest.raises(TypeError, match="a schedule is wanted"):
+    with pytest.raises(TypeError, match="expected a schedule"):
         ss.timeline([ss.Cron("0 * * * ? *"), nonsense], after=NEW_YEAR)
 
 

@@ -271,7 +271,12 @@ def test_a_start_is_kept_as_wall_time_beside_its_zone(
     ("arguments", "field", "words"),
     [
         pytest.param({"start": "soon"}, "start", "not a date and a time", id="start is a word"),
-        pytest.param({"start": date(2030, 1, 1)}, "start", "ISO 8601 text is wanted", id="start is a date"),
+        pytest.param(
+            {"start": date(2030, 1, 1)},
+            "start",
+            "or an ISO 8601 string",
+            id="start is a date",
+        ),
         pytest.param({"end": "2030-02-30T00:00"}, "end", "not ISO 8601", id="end does not exist"),
         pytest.param({"end": "2029-12-31T23:59:59"}, "end", "lies before start", id="end before start"),
         pytest.param(
@@ -346,7 +351,7 @@ def test_times_of_a_document_without_an_offset_are_utc() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        pytest.param({"startDateTime": None}, "start", "ISO 8601 text is wanted", id="no start"),
+        pytest.param({"startDateTime": None}, "start", "or an ISO 8601 string", id="no start"),
         pytest.param(
             {"startDateTime": "2031-01-01T00:00:00Z"}, "end", "lies before start", id="start after end"
         ),
@@ -364,7 +369,7 @@ def test_a_bad_value_in_a_document_is_refused(change: dict[str, Any], field: str
 
 @pytest.mark.parametrize("document", ["x", [1], None])
 def test_a_document_is_a_mapping(document: Any) -> None:
-    with pytest.raises(ss.InvalidScheduleError, match="a mapping is wanted"):
+    with pytest.raises(ss.InvalidScheduleError, match="expected a mapping"):
         ss.Windowed.from_document(document)
 
 

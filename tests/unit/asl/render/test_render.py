@@ -591,5 +591,5 @@ def test_a_dead_letter_tells_the_attempts_that_were_made() -> None:
 
 
 def test_something_else_than_a_job_is_refused() -> None:
-    with pytest.raises(TypeError, match="a Job is wanted, not str"):
+    with pytest.raises(TypeError, match="expected a Job, got str"):
         render_asl("job")  # type: ignore[arg-type]
