@@ -25,10 +25,10 @@ WARM_UP = 0.5
 """The share of the time after which memory is taken as settled: every job has run."""
 GROWTH = 4 * 2**20
 """Bytes that memory may grow by after that: what allocators and SQLite's cache breathe."""
-DRIFT = 0.020
+DRIFT = 0.005
 """Seconds by which the median lateness of the last quarter may exceed that of the first."""
-MEDIAN, TAIL = 0.010, 0.500
-"""Seconds of lateness; generous, because the machine may be busy. The benchmark holds the real targets."""
+MEDIAN, TAIL = 0.005, 0.100
+"""Seconds of lateness: a few times what an idle machine needs. The benchmark holds the real targets."""
 
 
 class Report(NamedTuple):
