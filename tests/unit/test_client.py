@@ -127,7 +127,7 @@ class TestNames:
     def test_what_is_no_text_is_a_type_error(
         self, client: ss.SchedulerClient, verb: Callable[[ss.SchedulerClient, Any], object], name: object
     ) -> None:
-        with pytest.raises(TypeError, match="expected the name of a job, not"):
+        with pytest.raises(TypeError, match="expected the name of a job, got"):
             verb(client, name)
 
     @pytest.mark.parametrize("verb", [*NAMED.values(), lambda c, n: c.runs(n)], ids=[*NAMED, "runs"])
@@ -150,7 +150,7 @@ class TestNames:
     ("verb", "kind", "cure"),
     [
         pytest.param(lambda c: c.create(wrong("job")), TypeError, "expected a Job, got str", id="create"),
-        pytest.param(lambda c: c.create(wrong(None)), TypeError, "not NoneType", id="create none"),
+        pytest.param(lambda c: c.create(wrong(None)), TypeError, "got NoneType", id="create none"),
         pytest.param(lambda c: c.create_many(wrong(["a"])), TypeError, "expected a Job", id="create_many"),
         pytest.param(lambda c: c.create_many(wrong(5)), TypeError, "int", id="create_many of a number"),
         pytest.param(lambda c: c.update(wrong({"name": "a"})), TypeError, "expected a Job", id="update"),

@@ -57,13 +57,14 @@ class LocalBackend(Backend):
     """Jobs embedded in this process: in memory, or durable in an SQLite file.
 
     Example:
-        >>> from stepsched import Cron, HandlerTarget, Job
+        >>> from stepsched import Cron, HandlerTarget, Job, SchedulerClient
         >>> from stepsched.testing import FakeClock
         >>> from datetime import datetime, timedelta, timezone
         >>> monday = datetime(2030, 1, 7, tzinfo=timezone.utc)
         >>> backend = LocalBackend(clock=FakeClock(monday))
         >>> greet = HandlerTarget(lambda: "good morning")
-        >>> record = backend.create(Job(name="greet", schedule=Cron("0 9 ? * MON-FRI *"), target=greet))
+        >>> job = Job(name="greet", schedule=Cron("0 9 ? * MON-FRI *"), target=greet)
+        >>> record = SchedulerClient(backend).create(job)
         >>> backend.run_until(monday + timedelta(days=7))
         5
     """
