@@ -59,7 +59,7 @@ def expressions(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield place, value[2:-2]
 
 
-def variables(job: ss.Job, *, apart: bool, outcome: str) -> dict[str, Any]:
+def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
     order = instructions_of(job, anchor=NOW, version=3, keep=timedelta(days=30), calls=CALLS)
     plan = order["plan"]
     row = {
@@ -81,7 +81,7 @@ def variables(job: ss.Job, *, apart: bool, outcome: str) -> dict[str, Any]:
         "recorded": False,
         "claimed": KEY,
         "left": [KEY, f"{KEY}#{'b' * 12}"],
-        "manual": apart,
+        "manual": manual,
         "after": DUE,
         "due": DUE,
         "key": KEY,
@@ -116,9 +116,9 @@ CASES = [
 
 @pytest.mark.parametrize(("schedule", "manual", "outcome"), CASES, ids=str)
 def test_every_expression_has_a_value_and_stays_far_below_what_aws_allows(
-    jsonata_engine: JsonataEngine, schedule: ss.Schedule, apart: bool, outcome: str
+    jsonata_engine: JsonataEngine, schedule: ss.Schedule, manual: bool, outcome: str
 ) -> None:
-    given = variables(JOB.replace(schedule=schedule), apart=apart, outcome=outcome)
+    given = variables(JOB.replace(schedule=schedule), manual=manual, outcome=outcome)
     places = {text: place for place, text in expressions(runner("jobs").to_dict()["States"])}
     for text, place in places.items():
         try:
@@ -132,7 +132,7 @@ def test_every_expression_has_a_value_and_stays_far_below_what_aws_allows(
 
 def test_what_stands_in_variables_holds_the_plan_once(jsonata_engine: JsonataEngine) -> None:
     """All that is assigned at once has room for 256 KiB."""
-    given = variables(JOB, apart=False, outcome="")
+    given = variables(JOB, manual=False, outcome="")
     load = runner("jobs").to_dict()["States"]["Load"]["Assign"]
     job, plan = (jsonata_engine.evaluate(load[name][2:-2], given) for name in ("job", "plan"))
     assert json.loads(given["states"]["result"]["Item"]["plan"]["S"]) == {**job, "plan": plan}
