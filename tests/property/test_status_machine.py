@@ -68,9 +68,16 @@ class Model:
     backfilled: set[int] = field(default_factory=set)
     waiting: list[tuple[int, str]] = field(default_factory=list)
     """Runs that are recorded and have not been played yet: instant and trigger."""
+    held: list[tuple[int, str]] = field(default_factory=list)
+    """Those of them that the pause of the job keeps from starting."""
 
     def end_if_run_out(self) -> None:
-        if self.status is ss.JobStatus.ACTIVE and self.next_run is None and not self.waiting:
+        if (
+            self.status is ss.JobStatus.ACTIVE
+            and self.next_run is None
+            and not self.waiting
+            and not self.held
+        ):
             self.status = ss.JobStatus.ENDED
 
 
@@ -159,6 +166,8 @@ class StatusMachine(RuleBasedStateMachine):
                 self.client.pause(name)
             return
         self.client.pause(name)
+        if model.status is ss.JobStatus.ACTIVE:  # what is asked for while it is paused starts
+            model.held, model.waiting = model.waiting, []
         model.status, model.next_run = ss.JobStatus.PAUSED, None
 
     @rule(name=names)
@@ -172,6 +181,7 @@ class StatusMachine(RuleBasedStateMachine):
         self.client.resume(name)
         if model.status is ss.JobStatus.PAUSED:
             model.status, model.next_run = ss.JobStatus.ACTIVE, model.grid.following(self.now)
+            model.waiting, model.held = [*model.held, *model.waiting], []
             model.end_if_run_out()
 
     @rule(name=names)
@@ -261,7 +271,9 @@ class StatusMachine(RuleBasedStateMachine):
                 assert run.status is ss.RunStatus.SKIPPED, "only a cancelled job's run does not succeed"
         assert recorded == self.expected
         assert waiting == Counter(
-            (name, at, trigger) for name, model in self.jobs.items() for at, trigger in model.waiting
+            (name, at, trigger)
+            for name, model in self.jobs.items()
+            for at, trigger in (*model.waiting, *model.held)
         )
 
 
