@@ -133,7 +133,14 @@ def test_help_shows_the_fields_and_nothing_of_pydantic_s_machinery(name: str) ->
     text = helped(VALUES[name])
     for field in VALUES[name].model_fields:
         assert f" |      {field} (" in text
-    for word in ("__pydantic", "model_construct(", "model_fields", "parse_obj", "__class_vars__", "<function"):
+    for word in (
+        "__pydantic",
+        "model_construct(",
+        "model_fields",
+        "parse_obj",
+        "__class_vars__",
+        "<function",
+    ):
         assert word not in text
     assert "Annotated[" not in text.partition("Method resolution order")[0]
 
