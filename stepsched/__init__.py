@@ -26,8 +26,11 @@ from stepsched.core.lazy import loader
 if TYPE_CHECKING:
     from stepsched import asl as asl
     from stepsched import backends as backends
+    from stepsched import context as context
     from stepsched import deploy as deploy
+    from stepsched import errors as errors
     from stepsched import estimates as estimates
+    from stepsched import eventbridge as eventbridge
     from stepsched import iam as iam
     from stepsched import jobs as jobs
     from stepsched import schedules as schedules
@@ -35,13 +38,10 @@ if TYPE_CHECKING:
     from stepsched import testing as testing
     from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
     from stepsched.aio import CallCancelledError as CallCancelledError
-    from stepsched.backends import eventbridge as eventbridge
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
     from stepsched.backends.local import LocalBackend as LocalBackend
     from stepsched.backends.stepfunctions import StepFunctionsBackend as StepFunctionsBackend
     from stepsched.client import SchedulerClient as SchedulerClient
-    from stepsched.core import context as context
-    from stepsched.core import errors as errors
     from stepsched.core.errors import BackendError as BackendError
     from stepsched.core.errors import ConflictError as ConflictError
     from stepsched.core.errors import InvalidScheduleError as InvalidScheduleError
@@ -146,26 +146,27 @@ _HOMES = {
         "TopicTarget",
     ),
 }
-_NAMESPACES = {
-    "asl": "stepsched.asl",
-    "backends": "stepsched.backends",
-    "context": "stepsched.core.context",
-    "deploy": "stepsched.deploy",
-    "errors": "stepsched.core.errors",
-    "estimates": "stepsched.estimates",
-    "eventbridge": "stepsched.backends.eventbridge",
-    "iam": "stepsched.iam",
-    "jobs": "stepsched.jobs",
-    "schedules": "stepsched.schedules",
-    "targets": "stepsched.targets",
-    "testing": "stepsched.testing",
-}
+_NAMESPACES = (
+    "asl",
+    "backends",
+    "context",
+    "deploy",
+    "errors",
+    "estimates",
+    "eventbridge",
+    "iam",
+    "jobs",
+    "schedules",
+    "targets",
+    "testing",
+)
 _ELSEWHERE = {
     "backends": (
         "Backend",
         "Clock",
         "JobQuery",
         "Listener",
+        "Prepared",
         "RunQuery",
     ),
     "errors": (
@@ -230,7 +231,7 @@ if not TYPE_CHECKING:  # type checkers see the imports above, and so a wrong nam
 
     def __getattr__(name: str) -> object:
         if name in _NAMESPACES:
-            return import_module(_NAMESPACES[name])
+            return import_module(f"stepsched.{name}")
         for namespace, names in _ELSEWHERE.items():
             if name in names:
                 raise AttributeError(

@@ -129,6 +129,9 @@ class _Checker:
     def _error(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
 
+    def _place(self, path: str) -> str:
+        return f"{self._last(path)!r} of {self._caller.call}" if path else self._caller.call
+
     def _last(self, path: str) -> str:
         return path.rpartition("/")[2] or self._caller.root
 
@@ -138,7 +141,7 @@ class _Checker:
                 self.check(shape.element, each, f"{path}/{key}", depth + 1)
 
     def _check_structure(self, shape: Shape, value: Mapping[str, Any], path: str, depth: int) -> None:
-        given = set[str]()
+        given, nothing = set[str](), 0
         for key, each in value.items():
             place = f"{path}/{key}"
             name, is_computed = self._caller.key(str(key))
@@ -148,15 +151,18 @@ class _Checker:
                 given.add(name)
                 continue
             given.add(shape.proper(name))
+            nothing += each is None and self._caller.converts
             if self._caller.is_exact and shape.is_misspelt(name):
                 self._error(place, f"{self._caller.name} expects {shape.proper(name)!r}, not {name!r}")
             if not is_computed:
                 self.check(member, each, place, depth + 1)
         self._check_members(shape, given, path)
+        if shape.is_union and len(value) - nothing != 1 and not any(map(self._caller.is_computed, given)):
+            names = ", ".join(sorted({shape.proper(name) for name in shape.names}))
+            self._error(path, f"{self._place(path)} takes exactly one of {names}")
 
     def _check_members(self, shape: Shape, given: set[str], path: str) -> None:
-        call = self._caller.call
-        place = f"{self._last(path)!r} of {call}" if path else call
+        place = self._place(path)
         if any(self._caller.is_computed(name) for name in given):
             return
         lowered = {name.lower() for name in given}
@@ -166,9 +172,6 @@ class _Checker:
                 self._error(path, f"{name!r} is missing, which {place} requires")
         if shape.either and not given.intersection(shape.either):
             self._error(path, f"{place} requires one of {', '.join(shape.either)}")
-        if shape.is_union and len(given) != 1:
-            names = ", ".join(sorted({shape.proper(name) for name in shape.names}))
-            self._error(path, f"{place} takes exactly one of {names}")
 
     def _check_unknown(self, shape: Shape, name: str, path: str) -> None:
         if shape.is_open or self._caller.is_computed(name):

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from stepsched.core.lazy import loader
 
 if TYPE_CHECKING:
-    from stepsched.backends.base import Backend, JobQuery, RunQuery
+    from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
     from stepsched.core.clock import Clock
     from stepsched.jobs.events import Listener
 
-__all__ = ["Backend", "Clock", "JobQuery", "Listener", "RunQuery"]
+__all__ = ["Backend", "Clock", "JobQuery", "Listener", "Prepared", "RunQuery"]
 
 if not TYPE_CHECKING:
     __getattr__ = loader(
         __name__,
         {
-            "stepsched.backends.base": ("Backend", "JobQuery", "RunQuery"),
+            "stepsched.backends.base": ("Backend", "JobQuery", "Prepared", "RunQuery"),
             "stepsched.core.clock": ("Clock",),
             "stepsched.jobs.events": ("Listener",),
         },

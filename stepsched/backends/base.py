@@ -55,6 +55,20 @@ class Prepared(NamedTuple):
     """The backend's own: what :meth:`Backend.create` and :meth:`Backend.update` send of it."""
 
 
+def checked_prepared(prepared: Prepared) -> Prepared:
+    """What :meth:`Backend.prepare` has answered, itself.
+
+    Raises:
+        TypeError: It is something else, such as the job.
+    """
+    if not isinstance(prepared, Prepared):
+        raise TypeError(
+            f"expected what prepare(job) answers, got {type(prepared).__name__}; use "
+            "backend.create(backend.prepare(job)), or SchedulerClient(backend).create(job)"
+        )
+    return prepared
+
+
 class Backend(ABC):
     """A place where jobs live and fire.
 

@@ -86,6 +86,13 @@ def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
     return length.total_seconds()
 
 
+_INTERRUPT = re.compile(
+    r"(?:Error (?:serializing to JSON|calling function `[^`]+`): PydanticSerializationError: )*"
+    r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)"
+)
+"""How pydantic tells that a serializer was interrupted; other errors may quote these words."""
+
+
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
     """A Ctrl-C, or the ``sys.exit`` of a signal handler, may come while pydantic calls a serializer of ours.
@@ -93,9 +100,7 @@ def _interrupts_kept() -> Iterator[None]:
     try:
         yield
     except PydanticSerializationError as error:
-        found = re.search(
-            r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)", str(error)
-        )
+        found = _INTERRUPT.match(str(error))
         if found is None:
             raise
         if found[1] == "KeyboardInterrupt":

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 
 from __future__ import annotations
 
-from stepsched.aws.services import integrated, services
+from stepsched.aws.services import integrated, meant, services
 
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
 # The action is the call's own name, but for these calls: each with the actions that IAM asks for.
@@ -103,13 +103,18 @@ def iam_actions(service: str, action: str) -> list[str]:
 
     Args:
         service: Its name in the SDK, or that of an optimised integration. One that this botocore does not
-            know is taken for IAM's prefix.
+            know, by whatever name, is taken for IAM's prefix.
         action: In lower camel case.
+
+    Raises:
+        ValueError: It is another name of a service, such as that of boto3.
     """
     identifier = integrated(service)
     irregular = _IRREGULAR_CALLS.get(f"{identifier}:{action}")
     if irregular is not None:
         return irregular.split()
-    known = services().get(identifier)
+    known, right = services().get(identifier), meant(identifier)
+    if known is None and right is not None:
+        raise ValueError(f"expected the SDK's name of a service, got {service!r}; use {right!r}")
     prefix = service if known is None else known.iam_prefix
     return [f"{prefix}:{action[:1].upper()}{action[1:]}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
 from typing import TypeGuard, get_origin
@@ -150,3 +151,14 @@ def test_every_public_class_says_that_it_is_ours(name: str) -> None:
     value = OBJECTS[name]
     assert is_class(value)
     assert value.__module__.split(".")[0] == "stepsched"
+
+
+@pytest.mark.parametrize(
+    ("door", "home"),
+    [("errors", "core.errors"), ("context", "core.context"), ("eventbridge", "backends.eventbridge")],
+)
+def test_a_namespace_can_be_imported_from_and_holds_what_its_home_defines(door: str, home: str) -> None:
+    namespace, defined = (import_module(f"stepsched.{name}") for name in (door, home))
+    assert getattr(ss, door) is namespace
+    assert namespace.__all__ == defined.__all__
+    assert all(getattr(namespace, name) is getattr(defined, name) for name in defined.__all__)

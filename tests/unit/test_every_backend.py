@@ -99,6 +99,13 @@ def test_every_field_of_a_job_is_kept_or_refused(backend: ss.backends.Backend, f
     assert client.get(wanted.name).job == wanted
 
 
+def test_a_backend_that_is_given_a_job_itself_says_what_to_give(backend: ss.backends.Backend) -> None:
+    job: Any = JOB
+    for verb in (backend.create, lambda it: backend.update(it, expected_version=1)):
+        with pytest.raises(TypeError, match=r"got Job; use backend.create\(backend.prepare\(job\)\)"):
+            verb(job)
+
+
 WORK = {
     "local": {"backends.local.backend.encode": 1},
     "eventbridge": {

@@ -290,9 +290,6 @@ def test_names_of_batch_are_completed() -> None:
         pytest.param("cloudwatch", "putMetricData", ["cloudwatch:PutMetricData"], id="cloudwatch"),
         pytest.param("emrcontainers", "startJobRun", ["emr-containers:StartJobRun"], id="hyphen"),
         pytest.param(
-            "cognito-idp", "adminEnableUser", ["cognito-idp:AdminEnableUser"], id="IAM's own prefix"
-        ),
-        pytest.param(
             "cognitoidentityprovider", "adminEnableUser", ["cognito-idp:AdminEnableUser"], id="cognito"
         ),
         pytest.param("emr", "runJobFlow", ["elasticmapreduce:RunJobFlow"], id="emr"),

@@ -296,7 +296,13 @@ INTERRUPTS = interrupt(KeyboardInterrupt())
 
 @pytest.mark.parametrize(
     "raised",
-    [KeyboardInterrupt(), SystemExit(143), SystemExit("no"), SystemExit(), ValueError("SystemExit: 1")],
+    [
+        KeyboardInterrupt(),
+        SystemExit(143),
+        SystemExit("no"),
+        SystemExit(),
+        ValueError("Error calling function `f`: SystemExit: 1"),
+    ],
 )
 @pytest.mark.parametrize("dump", [lambda value: value.model_dump(mode="json"), Value.model_dump_json])
 def test_an_interrupt_in_the_middle_of_a_dump_stays_one(

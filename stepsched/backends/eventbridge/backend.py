@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stepsched.aws.sdk import check_place
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
@@ -150,7 +150,7 @@ class EventBridgeBackend(Backend):
         return Prepared(job, check_job(job, self._settings, region=region, partition=partition))
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = prepared.job, self.now()
+        job, now = checked_prepared(prepared).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = ceil_second(now)
         request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
@@ -261,7 +261,7 @@ class EventBridgeBackend(Backend):
             return None
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job = prepared.job
+        job = checked_prepared(prepared).job
         stored = self._stored_at(job)
         if stored.version != expected_version:
             raise ConflictError(job.name, expected_version)

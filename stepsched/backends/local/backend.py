@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
@@ -231,7 +231,7 @@ class LocalBackend(Backend):
         return answers
 
     def _create(self, prepared: Prepared, now: datetime) -> JobRecord | StepschedError:
-        job, document = prepared
+        job, document = checked_prepared(prepared)
         try:
             job.refuse_if_over(now)  # its last run may have come due since it was checked
         except InvalidScheduleError as error:
@@ -270,7 +270,7 @@ class LocalBackend(Backend):
                 yield record
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job, document = prepared
+        job, document = checked_prepared(prepared)
         now, events = self.now(), list[Event]()
         job.refuse_if_over(now)
         with self._store.transaction("update"):

@@ -333,7 +333,7 @@ class Engine:
         self.tell(events)
 
     def _guarded(self, step: Callable[[], Answer]) -> Answer | None:
-        """A step of the dispatcher, which must outlive every failure; None when it failed."""
+        """A step of a thread of the engine, which must outlive every failure; None when it failed."""
         try:
             answer = step()
         except BackendError as error:
@@ -342,7 +342,7 @@ class Engine:
                 _log.exception("the store failed; nothing is lost, trying again", extra={"code": error.code})
             return None
         except BaseException:  # noqa: BLE001 -- a fault of ours must not end all firing
-            _log.critical("the dispatcher failed; trying again", exc_info=True)
+            _log.critical("a step of the engine failed; trying again", exc_info=True)
             return None
         self._unreachable = None
         return answer
@@ -376,11 +376,12 @@ class Engine:
 
     @property
     def _calls_are_quick(self) -> bool:
-        return self._enough() < self._size
+        """Whether calls wait for the file, and not the other way round."""
+        return self._mean_time < self._size * _TURN
 
     def _enough(self) -> int:
-        """How many threads keep the file busy. Where calls are quick, it is what they wait for, and more of
-        them only get in each other's way."""
+        """How many threads keep the file busy. Where calls are quick, more of them only get in each other's
+        way."""
         return min(1 + int(self._mean_time / _TURN), self._size)
 
     def _useful_threads(self) -> int:

@@ -541,8 +541,9 @@ class Store:
         done = self._db.execute(
             "UPDATE runs SET status = ?, ended_at = ?, error = ?, traceback = ?, output = ?, worker = ?,"
             " lingering = ?, held = ?, failures = failures + ?, undelivered = ?,"
-            " start_after = coalesce(?, start_after), restarted = CASE status WHEN 'pending' THEN 0"
-            " ELSE restarted END"
+            # A call that was handed back has ended after all; earlier ones may have been cut off.
+            " start_after = coalesce(?, start_after), restarted = CASE status WHEN 'pending'"
+            " THEN attempt - 1 > failures ELSE restarted END"
             " WHERE id = ? AND attempt = ?"
             " AND ((worker = ? AND status = 'running') OR (lingering = ? AND status = 'pending'))",
             (

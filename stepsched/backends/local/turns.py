@@ -39,11 +39,11 @@ _LATE = timedelta(minutes=1)
 """A further attempt that starts later than planned by this is looked at again for its age."""
 _MOST_UNSEEN = 100
 """Jobs that wait for imports, after which no more are looked at in one turn."""
-_AHEAD = 128
+_READY_PORTION = 128
 """Runs that are made ready at once."""
-_FEW = 4
+_READY_FEW = 4
 """So many of them left, and further ones are made ready."""
-_FRESH = 0.2
+_READY_TIME = 0.2
 """Seconds after which a run that was made ready is looked at anew, since an earlier one may be there."""
 
 
@@ -211,14 +211,16 @@ class Turns:
     def make_ready(self) -> None:
         """Looks ahead, outside a transaction, at plain runs that may begin, so that threads which end quick
         calls need only claim them."""
-        if len(self._ready) > _FEW or not self._makes_ready.acquire(blocking=False):
+        if len(self._ready) > _READY_FEW or not self._makes_ready.acquire(blocking=False):
             return
         try:
             now = self._clock.now()
             known = {ready.row.run.id for ready in list(self._ready)}
-            found = self._store.candidates(self._worker, now, _AHEAD, refused=self.refuses, without=())
+            found = self._store.candidates(
+                self._worker, now, _READY_PORTION, refused=self.refuses, without=()
+            )
             if not known:
-                self._ready_until = self._clock.monotonic() + _FRESH
+                self._ready_until = self._clock.monotonic() + _READY_TIME
             for candidate in found:
                 ready = self._look_at(candidate)
                 if ready is None:  # whatever comes after it must not overtake it

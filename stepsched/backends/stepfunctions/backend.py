@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.instructions import instructions_of, text_of, warn_unobserved_failures
 from stepsched.backends.stepfunctions.recovery import Recovery
@@ -226,7 +226,7 @@ class StepFunctionsBackend(Backend):
         return Prepared(job, order)
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = prepared.job, self.now()
+        job, now = checked_prepared(prepared).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was checked
         anchor = floor_second(now)
         row = Row(
@@ -295,7 +295,7 @@ class StepFunctionsBackend(Backend):
                 yield row
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job = prepared.job
+        job = checked_prepared(prepared).job
 
         def changed(row: Row, now: datetime) -> Row | None:
             if row.version != expected_version:

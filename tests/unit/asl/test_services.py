@@ -339,6 +339,23 @@ def test_wrong_parameters_are_found_where_they_stand(
     assert said(resource, arguments) == messages
 
 
+@pytest.mark.parametrize(
+    ("content", "is_right"),
+    [
+        ({"Text": "a"}, True),
+        ({"Text": "a", "Image": None}, True),
+        ({"Text": "{% $text %}"}, True),
+        ({}, False),
+        ({"Text": "a", "CachePoint": {"Type": "default"}}, False),
+    ],
+)
+def test_of_the_members_of_a_union_there_is_one(content: dict[str, Any], is_right: bool) -> None:
+    message = {"Role": "user", "Content": [content]}
+    found = said("aws-sdk:bedrockruntime:converse", {"ModelId": "m", "Messages": [message]})
+    place = "E /Messages/0/Content/0 '0' of aws-sdk:bedrockruntime:converse takes exactly one of Audio,"
+    assert [each.startswith(place) for each in found] == ([] if is_right else [True])
+
+
 def test_in_jsonpath_a_key_with_a_path_counts_by_its_name() -> None:
     arguments = {"TableName.$": "$.t", "Key": {"id": {"S.$": "$.id"}, "other.$": "$.o"}, "Key2.$": "$"}
     assert said("dynamodb:getItem", arguments, jsonata=False) == [

@@ -143,6 +143,14 @@ def test_a_service_is_found_by_its_other_names(name: str, identifier: str | None
     assert meant(name) == identifier
 
 
+@pytest.mark.parametrize("name", ["dms", "databasemigrationservice", "stepfunctions", "cognito-idp"])
+def test_a_policy_is_not_written_for_another_name_of_a_service(name: str) -> None:
+    target = ss.ApiTarget(name, "startTask", {})
+    job = ss.Job(name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=target)
+    with pytest.raises(ValueError, match=f"expected the SDK's name of a service, got '{name}'; use"):
+        ss.iam.policy_for([job])
+
+
 def test_what_is_meant_is_said() -> None:
     assert closest_service("dms") == "; did you mean 'databasemigration'?"
     assert closest_service("sqss") == "; did you mean 'sqs'?"

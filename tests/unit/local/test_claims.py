@@ -43,7 +43,7 @@ class TestNotBegun:
     def waiting(
         self, firing: Firing, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[tuple[Firing, Blocked, list[str]]]:
-        monkeypatch.setattr(turns, "_FRESH", PATIENCE)
+        monkeypatch.setattr(turns, "_READY_TIME", PATIENCE)
         blocked, calls = Blocked(), list[str]()
         firing.client.create(job(blocked, "blocks", schedule=NEVER))
         firing.client.run_now("blocks")

@@ -654,6 +654,22 @@ class TestFinish:
         assert statuses(store) == ["running"]
         assert finish(store, second, ss.RunStatus.SUCCEEDED)
 
+    @pytest.mark.parametrize("cut_off", [False, True])
+    def test_a_call_that_was_handed_back_and_ends_takes_back_its_own_restart_alone(
+        self, store: Store, cut_off: bool
+    ) -> None:
+        record(store, insert(store), 0)
+        claimed = claim_one(store)
+        with store.transaction("restart"):
+            if cut_off:
+                store.restart(claimed.run.id, T0, crashed=True, held=None)
+        claimed = claim_one(store) if cut_off else claimed
+        with store.transaction("hand back"):
+            assert store.hand_back(claimed, ELSEWHERE, T0)
+        assert finish(store, claimed, ss.RunStatus.SUCCEEDED)
+        (run,) = runs(store)
+        assert (run.attempt, run.restarted) == (1 + cut_off, cut_off)
+
     def test_another_attempt_waits_for_its_time(self, store: Store) -> None:
         record(store, insert(store), 0)
         finish(store, claim_one(store), ss.RunStatus.PENDING, error="no", again_at=T0 + HOUR)
