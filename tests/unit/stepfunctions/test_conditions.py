@@ -73,6 +73,11 @@ class Place:
         found: list[Item] = self.client.scan(TableName="jobs")["Items"]
         return sorted(found, key=lambda item: str(item["version"]["S"]))
 
+    def clear(self) -> None:
+        for item in self.items():
+            key_of_item = {name: item[name] for name in ("name", "version")}
+            self.client.delete_item(TableName="jobs", Key=key_of_item)
+
     def perform(self, task: Task, variables: Mapping[str, Any]) -> bool:
         """Makes the call of a state; whether its condition held."""
         arguments = self.request(task, variables)
@@ -106,12 +111,18 @@ class Place:
         return value
 
 
-@pytest.fixture
-def place(jsonata_engine: JsonataEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    with mock_aws():
+@pytest.fixture(scope="module")
+def whole_place(jsonata_engine: JsonataEngine) -> Iterator[Place]:
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "test")
         yield Place(jsonata_engine)
+
+
+@pytest.fixture
+def place(whole_place: Place) -> Iterator[Place]:
+    yield whole_place
+    whole_place.clear()
 
 
 def variables(*, overlap: str = "skip", manual: bool = False, outcome: str = "succeeded") -> dict[str, Any]:
@@ -293,8 +304,7 @@ def test_a_write_of_the_runner_is_made_for_the_row_as_it_should_be(place: Place,
             )
         )
         assert place.perform(task, given), change
-        for item in place.items():
-            place.client.delete_item(TableName="jobs", Key={key: item[key] for key in ("name", "version")})
+        place.clear()
 
 
 @pytest.mark.parametrize(
