@@ -115,12 +115,12 @@ def backend(url: str) -> Any:
 
 def requests(url: str, count: int) -> list[dict[str, Any]]:
     """The bodies that stepsched sends, made beforehand."""
-    from stepsched.backends.eventbridge.documents import write_job
+    from stepsched.backends.eventbridge.documents import translation_of, write_job
 
     ours = backend(url)
     now = ours.now()
     written = (
-        write_job(job, ours._settings, version=1, now=now, anchor=now.replace(microsecond=0))
+        write_job(translation_of(job), ours._settings, version=1, now=now, anchor=now.replace(microsecond=0))
         for job in jobs(count)
     )
     return [request | {"ClientToken": f"{number:064x}"} for number, request in enumerate(written)]

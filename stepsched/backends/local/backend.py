@@ -232,11 +232,12 @@ class LocalBackend(Backend):
 
     def _create(self, prepared: Prepared, now: datetime) -> JobRecord | StepschedError:
         job, document = checked_prepared(prepared)
-        try:
-            job.refuse_if_over(now)  # its last run may have come due since it was checked
-        except InvalidScheduleError as error:
-            return error
         following = policy.first_run(job, now)
+        if following is None:  # its last run has come due since it was prepared
+            try:
+                job.refuse_if_over(now)
+            except InvalidScheduleError as error:
+                return error
         key = self._store.insert_job(job, document, now, following)
         if key is None:
             return JobExistsError(job.name)
