@@ -28,6 +28,8 @@ from tests.proof.attempts import append
 Answer = TypeVar("Answer")
 NEVER = ss.Cron("0 0 1 1 ? *")
 WORKERS = 4
+SILENT = "silent-"
+"""The prefix of jobs that run a program, which writes nothing down."""
 FUNCTION = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:registered")
 QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:letters")
 _CLOCK = SystemClock()
@@ -107,7 +109,8 @@ class Program:
 
     def create(self, target: ss.Target, schedule: ss.Schedule = NEVER, **options: Any) -> str:
         self._number += 1
-        name = f"job-{os.getpid()}-{self._number}"
+        silent = isinstance(target, ss.CommandTarget)
+        name = f"{SILENT if silent else 'job-'}{os.getpid()}-{self._number}"
         job = ss.Job(name=name, schedule=schedule, target=target, input=self.folder, **options)
         self.client.create(job)
         if schedule is not NEVER:
