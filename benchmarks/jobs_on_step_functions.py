@@ -125,7 +125,7 @@ def requests(url: str, count: int) -> list[tuple[Call, Call]]:
     ours._ready()
     ours._table._client = ours._executions._client = recorder
     for job in jobs(count):
-        ours.create(job)
+        ours.create(ours.prepare(job))
     made = list(zip(recorder.calls[::2], recorder.calls[1::2], strict=True))
     if len(made) != count:
         raise RuntimeError(f"{len(recorder.calls)} calls for {count} jobs")
@@ -488,7 +488,7 @@ def weigh(states: Mapping[str, Any], way: Sequence[str]) -> tuple[int, int]:
 
 def machine() -> Section:
     from stepsched.asl.budget import MAX_EVENTS, PRICES
-    from stepsched.machines.shared.expressions import BEGINNING, TURN
+    from stepsched.machines.shared.expressions import RUN_EVENTS, START_EVENTS
     from stepsched.machines.shared.runner import events_left, runner
 
     made = runner(TABLE)
@@ -512,14 +512,14 @@ def machine() -> Section:
         price = PRICES.per_thousand * transitions  # of a thousand
         rows.append([what, f"{transitions}", f"{events + whole.get(what, 0)}", f"{price:.3f} dollars"])
     limit = events_left(3)
-    runs = (limit - BEGINNING) // TURN + 1
+    runs = (limit - START_EVENTS) // RUN_EVENTS + 1
     compact, indented = (len(made.to_json(indent=indent).encode()) for indent in (None, 2))
     order = len(jobs_stub.example_row()["plan"]["S"].encode())
     plan = len(json.dumps(deployed(1), separators=(",", ":")).encode())
     five = len(json.dumps(deployed(5), separators=(",", ":")).encode())
     note = (
         "\n\nWhere nothing fails, with a target that is called at once; start and end of an execution are "
-        f"counted. An execution counts {TURN} events a run and hands over past {limit:,} of "
+        f"counted. An execution counts {RUN_EVENTS} events a run and hands over past {limit:,} of "
         f"{MAX_EVENTS:,}: after {runs:,} runs of a job with three retries."
         f"\n\nThe definition has {len(states)} states and {compact:,} bytes, {indented:,} indented; the "
         f"service takes a megabyte. The order of one job is {order} bytes in its row. The template of a "
