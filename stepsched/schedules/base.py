@@ -159,7 +159,7 @@ class ScheduleBase(ScheduleValue):
             ValueError: ``after`` is naive, or ``count`` is negative.
         """
         if not isinstance(count, int) or count < 0:
-            raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
+            raise ValueError(f"expected a whole number of at least 0 for count, got {count!r}")
         return list(islice(self.runs(after=after), count))
 
     def localise(self, instant: datetime) -> datetime:
@@ -204,7 +204,7 @@ def aware(moment: object, name: str) -> datetime:
     if type(moment) is datetime and type(moment.tzinfo) is timezone and 1 < moment.year < 9999:
         return moment  # a fixed offset leaves nothing to ask
     if not isinstance(moment, datetime):
-        raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
+        raise TypeError(f"expected an aware datetime for {name}, got {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise ValueError(
             f"{name} is naive ({moment.isoformat()}), so it names no instant; "

@@ -295,7 +295,7 @@ def test_upcoming_gives_as_many_as_asked_and_none_for_nought(schedule: Schedule)
     assert schedule.upcoming(0, after=NEW_YEAR) == []
     assert 1 <= len(schedule.upcoming(4, after=NEW_YEAR)) <= 4
     for nonsense in (-1, 1.5, "3"):
-        with pytest.raises(ValueError, match="count must be a whole number of at least 0"):
+        with pytest.raises(ValueError, match="expected a whole number of at least 0 for count"):
             schedule.upcoming(nonsense, after=NEW_YEAR)  # type: ignore[arg-type]
 
 
@@ -342,7 +342,7 @@ def test_a_naive_instant_is_refused_when_it_is_given(
 
 @every_kind
 def test_a_date_is_no_instant(schedule: Schedule) -> None:
-    with pytest.raises(TypeError, match="after must be an aware datetime, not date"):
+    with pytest.raises(TypeError, match="expected an aware datetime for after, got date"):
         schedule.next_run(after=date(2030, 1, 1))  # type: ignore[arg-type]
 
 
@@ -556,9 +556,13 @@ def test_the_ends_of_time_can_be_asked_for(end: datetime) -> None:
     ("given", "error", "words"),
     [
         pytest.param(datetime(2030, 1, 1), ValueError, "instant is naive", id="naive"),
-        pytest.param("2030-01-01T00:00Z", TypeError, "instant must be an aware datetime, not str", id="text"),
-        pytest.param(date(2030, 1, 1), TypeError, "instant must be an aware datetime, not date", id="date"),
-        pytest.param(None, TypeError, "instant must be an aware datetime, not NoneType", id="None"),
+        pytest.param(
+            "2030-01-01T00:00Z", TypeError, "expected an aware datetime for instant, got str", id="text"
+        ),
+        pytest.param(
+            date(2030, 1, 1), TypeError, "expected an aware datetime for instant, got date", id="date"
+        ),
+        pytest.param(None, TypeError, "expected an aware datetime for instant, got NoneType", id="None"),
     ],
 )
 def test_only_an_aware_datetime_can_be_in_a_schedule(
