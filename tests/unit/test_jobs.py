@@ -253,7 +253,7 @@ def test_a_wrong_field_is_refused_by_its_name(field: str, value: object, problem
         pytest.param(
             {"kind": "windowed", "start": "2030-01-01T00:00", "every": {}},
             "windowed",
-            "empty step",
+            "expected a step, got 0",
             id="step",
         ),
         pytest.param(
