@@ -1,4 +1,4 @@
-"""What a job's input may hold about its own run."""
+"""Context attributes: placeholders in a job's input that are filled in for each run."""
 
 from stepsched.core.context import (
     ATTEMPT_NUMBER,

@@ -1,4 +1,4 @@
-"""Every error that stepsched raises, and the codes of those of a backend."""
+"""Every error that stepsched raises, and the codes of ``BackendError``."""
 
 from stepsched.core.errors import (
     AccessDeniedError,

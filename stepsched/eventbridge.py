@@ -1,4 +1,4 @@
-"""What only the backend on EventBridge Scheduler has."""
+"""Names that only the backend on EventBridge Scheduler uses."""
 
 from stepsched.backends.eventbridge import (
     DeadLetter,

@@ -1,4 +1,4 @@
-"""The pytest plugin: loaded by its entry point, light until its fixture is used."""
+"""The pytest plugin, loaded by its entry point. It imports little until its fixture is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("stepsched.testing.contract")
 
 @pytest.fixture
 def time_travel() -> Iterator[TimeTravel]:
-    """A :class:`stepsched.testing.TimeTravel` from 1 January 2030, closed at the end of the test."""
+    """Provides a :class:`stepsched.testing.TimeTravel` from 1 January 2030, closed at the end of the test."""
     from stepsched.testing import TimeTravel
 
     with TimeTravel() as travel:

@@ -11,15 +11,15 @@ from stepsched.jobs import Job, Run
 
 
 def instrument(backend: LocalBackend, *, tracer_provider: TracerProvider | None = None) -> None:
-    """Makes every attempt a span, the current one while the target is called.
+    """Creates a span for every attempt; it is the current span while the target is called.
 
-    The span is named ``run <job>`` and carries ``stepsched.job``, ``stepsched.group``,
+    The span is named ``run <job>`` and has the attributes ``stepsched.job``, ``stepsched.group``,
     ``stepsched.target``, ``stepsched.run_id``, ``stepsched.scheduled_for``, ``stepsched.trigger`` and
     ``stepsched.attempt``; a failure is recorded on it as an exception, with status error.
 
     Args:
-        backend: Whose runs.
-        tracer_provider: Where spans go. None: the global provider.
+        backend: The backend whose runs are traced.
+        tracer_provider: The tracer provider. None: the global one.
     """
     tracer = get_tracer("stepsched", tracer_provider=tracer_provider)
 

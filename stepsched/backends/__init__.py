@@ -1,7 +1,6 @@
-"""*Where* jobs live and fire: ``base`` is the port, every other module an adapter behind it.
+"""Backends, which store and run jobs: ``base`` is the port, every other module an adapter.
 
-Whoever writes a backend implements :class:`Backend`. :mod:`stepsched.testing.contract` is the suite of tests
-that proves it.
+A custom backend implements :class:`Backend`. :mod:`stepsched.testing.contract` is the test suite for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The port: what :class:`SchedulerClient` asks of a place where jobs live."""
+"""The port: the interface between :class:`SchedulerClient` and the backends."""
 
 from __future__ import annotations
 
@@ -24,82 +24,81 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """Which jobs to list; every condition that is given must hold."""
+    """The conditions of a list of jobs; all given conditions must match."""
 
     status: JobStatus | None = None
     name_prefix: str | None = None
     group: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Tags that a job must all have, with these values."""
+    """Tags that a job must have, with these values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Which runs to list; every condition that is given must hold."""
+    """The conditions of a list of runs; all given conditions must match."""
 
     job: str | None = None
     status: RunStatus | None = None
     since: datetime | None = None
-    """Scheduled at or after this instant."""
+    """The earliest scheduled instant, inclusive."""
     until: datetime | None = None
-    """Scheduled at or before this instant."""
+    """The latest scheduled instant, inclusive."""
     limit: int | None = None
-    """Only so many, the latest ones."""
+    """The maximum number of runs; the latest ones are returned."""
 
 
 class Prepared(NamedTuple):
-    """A job that a backend can run, with what it has worked out in order to know that."""
+    """A job that a backend can run, with the backend's translation of it."""
 
     job: Job
     plan: Any = None
-    """The backend's own: what :meth:`Backend.create` and :meth:`Backend.update` send of it."""
+    """Private data of the backend, which :meth:`Backend.create` and :meth:`Backend.update` use."""
 
 
 def checked_prepared(prepared: Prepared) -> Prepared:
-    """What :meth:`Backend.prepare` has answered, itself.
+    """Returns the result of :meth:`Backend.prepare` unchanged.
 
     Raises:
-        TypeError: It is something else, such as the job.
+        TypeError: ``prepared`` is something else, such as a job.
     """
     if not isinstance(prepared, Prepared):
         raise TypeError(
-            f"expected what prepare(job) answers, got {type(prepared).__name__}; use "
+            f"expected the result of prepare(job), got {type(prepared).__name__}; use "
             "backend.create(backend.prepare(job)), or SchedulerClient(backend).create(job)"
         )
     return prepared
 
 
 class Backend(ABC):
-    """A place where jobs live and fire.
+    """The base class of backends, which store and run jobs.
 
-    Every method may raise :class:`BackendError`; the job's own errors are named with each. A
-    backend never approximates: what it cannot do exactly, :meth:`check` refuses.
+    Every method may raise :class:`BackendError`; the other errors are documented with each method. A backend
+    never approximates: :meth:`check` refuses a job that it cannot run exactly as defined.
     """
 
     name: str
-    """How the backend is called in errors."""
+    """The name of the backend in errors."""
     first_pause: float = 0.005
-    """Seconds between the first two looks at a run that is waited for; further pauses grow, up to a
-    second."""
+    """The pause between the first two polls of ``wait``, in seconds; further pauses grow, up to a second."""
 
     @abstractmethod
     def now(self) -> datetime:
-        """The present instant on the backend's clock, in UTC."""
+        """Returns the present instant on the backend's clock, in UTC."""
 
     @abstractmethod
     def prepare(self, job: Job) -> Prepared:
-        """Works out what is to be stored for a job. Changes nothing.
+        """Computes what is to be stored for a job. Changes nothing.
 
         Raises:
-            UnsupportedError: This backend cannot run the job exactly as written. Says what, why, and what
-                would work instead.
+            UnsupportedError: This backend cannot run the job exactly as defined. The error has the reason and
+                alternatives.
         """
 
     def check(self, job: Job) -> None:
-        """Refuses a job that this backend cannot run exactly as written.
+        """Refuses a job that this backend cannot run exactly as defined.
 
         Raises:
-            UnsupportedError: As :meth:`prepare`.
+            UnsupportedError: As for :meth:`prepare`.
         """
         self.prepare(job)
 
@@ -108,25 +107,25 @@ class Backend(ABC):
         """Stores a new job, active, at version 1.
 
         Raises:
-            InvalidScheduleError: Its last run has come due since it was prepared.
-            JobExistsError: The name is taken, even by an equal job.
+            InvalidScheduleError: The last run of the job has come due since it was prepared.
+            JobExistsError: A job of this name is stored, even if it is equal.
         """
 
     def create_many(self, prepared: Sequence[Prepared]) -> builtins.list[JobRecord | StepschedError]:
-        """Stores new jobs as :meth:`create` does one.
+        """Stores new jobs, each as :meth:`create` does.
 
         Returns:
-            In order, the records, or what kept a job from being stored.
+            For each job, in order, its record or the error.
         """
         return self.each(self.create, prepared)
 
     def each(
         self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
     ) -> builtins.list[JobRecord | StepschedError]:
-        """Performs a verb of this backend for each item, as many at once as it bears.
+        """Performs a verb of this backend for each item, concurrently if the backend supports it.
 
         Returns:
-            In order, the records, or what the verb raised.
+            For each item, in order, its record or the error.
         """
         answers = list[JobRecord | StepschedError]()
         for item in items:
@@ -138,18 +137,18 @@ class Backend(ABC):
 
     @abstractmethod
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
-        """The job of that name.
+        """Returns the job of that name.
 
         Args:
-            name: The job's.
-            group: Only a job of this group; so for every verb. None: of any.
+            name: The name of the job.
+            group: The group of the job. None: any group.
 
         Raises:
-            JobNotFoundError: There is none.
+            JobNotFoundError: There is no such job.
         """
 
     def find(self, jobs: Sequence[Job]) -> builtins.list[JobRecord | None]:
-        """What is stored in the places of these jobs: in order, None where a place is free."""
+        """Returns the stored job of the same name for each job, in order; None if there is none."""
 
         def look(job: Job) -> JobRecord | None:
             try:
@@ -161,88 +160,88 @@ class Backend(ABC):
 
     @abstractmethod
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
-        """The job's earlier definitions, oldest first; empty when it was never changed.
+        """Returns the earlier definitions of the job, oldest first; empty if it was never changed.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps none.
+            UnsupportedError: The backend does not keep earlier definitions.
         """
 
     @abstractmethod
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
-        """The jobs that fit, lazily, in an order of the backend's own."""
+        """Yields the matching jobs lazily, in an order that depends on the backend."""
 
     @abstractmethod
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        """Replaces a definition; the version grows by one, the status stays where it can.
+        """Replaces a definition. The version is incremented; the status is kept if possible.
 
         Raises:
             JobNotFoundError: There is no such job.
-            ConflictError: It is at another version.
+            ConflictError: The stored version is not ``expected_version``.
         """
 
     @abstractmethod
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Stops a job from coming due. Runs that go on end; those that are recorded and have not begun begin
-        after ``resume`` on the embedded backend, and still begin on others.
+        """Pauses a job: no further run comes due. Runs in progress continue. Runs that are due but have not
+        begun wait for ``resume`` on the embedded backend, and still begin on other backends.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too.
+            stop_run: Whether to stop a run in progress too.
 
         Raises:
-            UnsupportedError: The backend cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
+            InvalidTransitionError: The job has ended.
         """
 
     @abstractmethod
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
-        """Lets a job come due again, from now on: what passed meanwhile is not made up (P-27).
+        """Resumes a job: its runs come due again from now on. Missed ones are not made up (P-27).
 
         Raises:
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
+            InvalidTransitionError: The job has ended.
         """
 
     @abstractmethod
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Deletes a job and, where they are records, its runs that have not started; its history stays.
+        """Deletes a job and its recorded runs that have not started. Its history is kept.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too.
+            stop_run: Whether to stop a run in progress too.
 
         Returns:
-            The job as it last was, with status cancelled.
+            The last record of the job, with status cancelled.
 
         Raises:
-            UnsupportedError: The backend cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
             JobNotFoundError: There is no such job.
         """
 
     def ensure(self, record: JobRecord) -> JobRecord:
-        """Makes sure that a stored job really comes due, as where the answer to an earlier call was lost.
+        """Makes sure that a stored job comes due, for example if the response to an earlier call was lost.
 
         Returns:
-            The job as it is then.
+            The present record of the job.
         """
         return record
 
     def repair(self) -> builtins.list[Repair]:
-        """Finds jobs that do not come due as they should, and mends them. Harmless at any time, and for
-        many at once.
+        """Finds jobs that do not come due as they should, and repairs them. It is safe at any time and from
+        several callers at once.
 
         Returns:
-            What was wrong, and what was done; empty where nothing can go wrong, or has.
+            One entry for each problem and what was done; empty if there was no problem, or none can occur.
         """
         return []
 
     @abstractmethod
     def run_now(self, name: str, *, group: str | None = None) -> Run:
-        """Records one run at once, whatever the job's status, beside its schedule.
+        """Records one run now, independently of the job's schedule and status.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -252,88 +251,90 @@ class Backend(ABC):
     def backfill(
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
     ) -> builtins.list[Run]:
-        """Records runs for the scheduled instants of a range of the past, both ends inclusive; an
-        instant that has a run already gets none, and one that is still to come neither.
+        """Records runs for the scheduled instants in a past range, both ends inclusive. Instants that already
+        have a run, and instants in the future, are left out.
 
         Returns:
             The new runs, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps no record of runs.
+            UnsupportedError: The backend does not keep runs.
             ValueError: The range contains more runs than the backend records at once.
         """
 
     @abstractmethod
     def redrive(self, run: Run) -> Run:
-        """Lets a run that failed for good wait again, with all its attempts.
+        """Makes a run that has failed for good pending again, with all its attempts.
 
         Raises:
-            InvalidTransitionError: It has not failed, or its job is gone.
+            InvalidTransitionError: The run has not failed, or its job no longer exists.
         """
 
     @abstractmethod
     def runs(self, query: RunQuery) -> Iterator[Run]:
-        """The runs that fit, in the order they were recorded.
+        """Yields the matching runs, in the order in which they were recorded.
 
         Raises:
-            UnsupportedError: The backend keeps no record of such runs.
+            UnsupportedError: The backend does not keep such runs.
         """
 
     def run(self, run: Run) -> Run | None:
-        """A run as it is now.
+        """Returns the present state of a run.
 
         Args:
-            run: The run as it was: its job, its scheduled instant and its id say which.
+            run: The run, identified by its job, its scheduled instant and its ID.
 
         Returns:
-            None where no such run is recorded, or is any more.
+            The run, or None if it is not, or no longer, recorded.
 
         Raises:
-            UnsupportedError: The backend keeps no record of such runs.
+            UnsupportedError: The backend does not keep such runs.
         """
         at = run.scheduled_for
         found = self.runs(RunQuery(job=run.job, since=at, until=at))
         return next((each for each in found if each.id == run.id), None)
 
     def why_wait_is_endless(self) -> str | None:
-        """Why no run ends while it is waited for, and what to do instead, such as on a clock that is played.
-        None: runs may end meanwhile."""
+        """Returns why no run can end during ``wait``, and what to do instead, for example on a fake clock.
+        None:
+        runs can end."""
         return None
 
     def why_nothing_fires(self) -> str | None:
-        """Why this process starts no run at present, although it is where they start, and what to do. None:
-        it does start them, or a service does. Another process may start them all the same."""
+        """Returns why this process starts no runs at present, although the backend runs jobs in it, and what
+        to do. None: this process or a service starts them. Another process may start them in any case."""
         return None
 
     def _refuse_stopping(self, name: str, *, stop_run: bool) -> None:
-        """What a backend that cannot stop runs says to whoever asks for it."""
+        """Refuses ``stop_run`` on a backend that cannot stop runs."""
         if stop_run:
             reason = "a run that has begun cannot be stopped"
             raise UnsupportedError(name, self.name, reason, ("stop_run=False", "StepFunctionsBackend"))
 
     def run_coroutines_on(self, loop: AbstractEventLoop | None) -> None:  # noqa: B027 -- as below
-        """Where coroutine handlers run from now on, if the backend calls any: on this event loop, which must
-        be running while they are called. None: on one of the backend's own."""
+        """Sets the event loop for coroutine handlers, if the backend calls any. The loop must be running
+        while they are called. None: the backend's own loop."""
 
     def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
-        """Begins to fire what is due, where the backend fires in this process. Harmless twice."""
+        """Starts to run what is due, if the backend runs jobs in this process. May be called more than
+        once."""
 
     def stop(self, *, timeout: timedelta | float | None = None) -> None:
-        """Ends firing; runs in flight are awaited. Harmless twice.
+        """Stops running jobs and waits for runs in progress. May be called more than once.
 
         Args:
-            timeout: For how long, at most: seconds or a timedelta. None: as long as they take.
+            timeout: The longest time to wait, in seconds or as a timedelta. None: no limit.
 
         Raises:
-            TypeError: ``timeout`` is something else.
+            TypeError: ``timeout`` is neither a number nor a timedelta.
             ValueError: ``timeout`` is negative.
         """
         seconds_of(timeout, "timeout")
 
     def close(self, *, timeout: timedelta | float | None = None) -> None:
-        """Stops, and gives back what the backend holds, such as a file or connections: the object is of no
-        use afterwards. Harmless twice.
+        """Stops the backend and releases its resources, such as a file or connections. The backend cannot be
+        used afterwards. May be called more than once.
 
         Args:
             timeout: As for :meth:`stop`.

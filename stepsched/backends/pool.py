@@ -1,4 +1,4 @@
-"""Many calls at once, for the backends whose store is far away."""
+"""Concurrent calls, for the backends on AWS."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Answer = TypeVar("Answer")
 
 
 def checked_workers(workers: int) -> int:
-    """How many calls go on at once.
+    """Returns the number of concurrent calls.
 
     Raises:
-        ValueError: It is no such number.
+        ValueError: ``workers`` is not a whole number from 1 to 1000.
     """
     if type(workers) is not int or not 1 <= workers <= 1_000:
         raise ValueError(f"expected a whole number from 1 to 1000 for workers, got {workers!r}")
@@ -27,15 +27,15 @@ def checked_workers(workers: int) -> int:
 
 
 def is_worker() -> bool:
-    """Whether this is one of the threads of :func:`each`."""
+    """Returns whether the current thread is one of the threads of :func:`each`."""
     return threading.current_thread().name.startswith(_THREADS)
 
 
 def each(function: Callable[[Item], Answer], items: Iterable[Item], *, workers: int) -> Iterator[Answer]:
-    """What a function answers for each item, in order, many at once; lazily, so that never more than a few
-    times the threads are held.
+    """Calls a function for each item concurrently, and yields the results lazily in order. At most a few
+    times as many results as threads are held.
 
-    What the function raises comes out at its place; what has begun by then is awaited.
+    An exception of the function is raised at its place; calls that have begun by then are awaited.
     """
     pending: deque[Future[Answer]] = deque()
     with DaemonExecutor(workers, name=_THREADS) as pool:

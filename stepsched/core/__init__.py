@@ -1,1 +1,1 @@
-"""Errors, values, payloads, context attributes, the clock and threads: no word of scheduling."""
+"""Errors, values, payloads, context attributes, the clock and threads. Nothing here depends on scheduling."""

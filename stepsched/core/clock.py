@@ -1,6 +1,6 @@
-"""The one place that reads the machine's clock.
+"""The only module that reads the machine's clock.
 
-Everything else is handed an instant or a clock, so that time can be played in tests.
+All other modules receive an instant or a clock as an argument, so that tests can use a fake clock.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
-    """What a backend asks of time."""
+    """The clock that a backend uses."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """Returns the present instant, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps; only differences mean anything."""
+        """Returns the seconds of a clock that never jumps; only differences are meaningful."""
         ...
 
 
@@ -33,10 +33,10 @@ class SystemClock:
 
 
 def checked_clock(clock: Clock | None) -> Clock:
-    """The clock itself; the machine's where none is given.
+    """Returns the given clock; None: the machine's clock.
 
     Raises:
-        TypeError: It is something else.
+        TypeError: ``clock`` is not a clock.
     """
     if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
         raise TypeError(f"expected a clock such as FakeClock(...) for clock, got {clock!r}")
@@ -44,14 +44,14 @@ def checked_clock(clock: Clock | None) -> Clock:
 
 
 def utc_now() -> datetime:
-    """The present instant, aware, in UTC."""
+    """Returns the present instant, aware, in UTC."""
     return datetime.now(timezone.utc)
 
 
 @runtime_checkable
 class PlayableClock(Clock, Protocol):
-    """A clock that is set rather than read: it lets a backend play time."""
+    """A clock that can be set, so that a backend can play time."""
 
     def move_to(self, instant: datetime) -> None:
-        """Makes ``instant`` the present; never backwards."""
+        """Sets the present to ``instant``, which must not be before the present."""
         ...

@@ -1,9 +1,9 @@
-"""What EventBridge Scheduler knows of an invocation, to be put into a job's input.
+"""Context attributes: placeholders for a job's input that are replaced at every attempt.
 
     job.replace(input={"due": ss.context.SCHEDULED_TIME, "key": "runs/" + ss.context.EXECUTION_ID})
 
-The service replaces these at every attempt, and so does the embedded backend. Text of your own never
-becomes one: what only looks like an attribute is refused (P-23), for the service has no way to escape it.
+EventBridge Scheduler replaces them, and the other backends do the same. Other text never becomes an
+attribute: text that only looks like one is refused (P-23), since the service has no way to escape it.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 """
@@ -23,13 +23,13 @@ __all__ = [
     "ContextText",
 ]
 LOOK_ALIKE = r"(?i)<aws\.scheduler\."
-"""What the service might take for an attribute."""
+"""A pattern of text that the service might read as an attribute."""
 JSON_KEY = "$context"
-"""The one key of the object that stands for such a text in JSON: ``{"$context": "<aws...>"}``."""
+"""The only key of the object that represents such text in JSON: ``{"$context": "<aws...>"}``."""
 
 
 class ContextText(str):
-    """Text that holds context attributes. ``+`` joins it with plain text; nothing else makes one."""
+    """Text that contains context attributes. ``+`` concatenates it with plain text."""
 
     __slots__ = ()
 
@@ -40,10 +40,10 @@ class ContextText(str):
         return _joined(other, self) if isinstance(other, str) else NotImplemented
 
     def filled(self, values: Mapping[ContextText, str]) -> str:
-        """The text with the attributes' values in their places.
+        """Returns the text with the attributes replaced by their values.
 
         Args:
-            values: By attribute; one that is left out stays as it is.
+            values: The values by attribute. An attribute without a value is kept.
         """
         text = str(self)
         for attribute, value in values.items():
@@ -56,19 +56,20 @@ SCHEDULE_ARN = ContextText("<aws.scheduler.schedule-arn>")
 SCHEDULED_TIME = ContextText("<aws.scheduler.scheduled-time>")
 """The scheduled instant, such as ``2022-03-22T18:59:43Z``."""
 EXECUTION_ID = ContextText("<aws.scheduler.execution-id>")
-"""The identifier of the attempt, such as ``d32c5kddcf5bb8c3``."""
+"""The ID of the attempt, such as ``d32c5kddcf5bb8c3``."""
 ATTEMPT_NUMBER = ContextText("<aws.scheduler.attempt-number>")
-"""The number of the attempt, from 1."""
+"""The number of the attempt; the first is 1."""
 
 ATTRIBUTES = (SCHEDULE_ARN, SCHEDULED_TIME, EXECUTION_ID, ATTEMPT_NUMBER)
-"""All there are."""
+"""All context attributes."""
 
 
 def revive(value: Any, depth: int = 0) -> Any:
-    """A copy of a JSON document in which ``{"$context": text}`` has become that text.
+    """Returns a copy of a JSON document in which ``{"$context": text}`` is replaced by a
+    :class:`ContextText`.
 
     Raises:
-        ValueError: The text holds no attribute, or something that only looks like one.
+        ValueError: The text contains no attribute, or something that only looks like one.
     """
     if depth > 100:  # no payload is so deep
         return value
@@ -83,7 +84,7 @@ def revive(value: Any, depth: int = 0) -> Any:
 
 
 def write(value: Any) -> Any:
-    """The JSON form of a value, in which an attribute can be told from plain text: the mirror of
+    """Returns the JSON form of a value, which distinguishes attributes from plain text: the inverse of
     :func:`revive`."""
     match value:
         case ContextText():
@@ -96,8 +97,8 @@ def write(value: Any) -> Any:
 
 
 def recognise(value: Any) -> Any:
-    """A copy of a JSON value in which all text that holds attributes is taken for them: for what the
-    service itself keeps."""
+    """Returns a copy of a JSON value in which all text that contains attributes becomes a
+    :class:`ContextText`, for values that the service stores."""
     match value:
         case str() if any(attribute in value for attribute in ATTRIBUTES):
             return ContextText(value)
@@ -111,15 +112,15 @@ def recognise(value: Any) -> Any:
 def _read(text: object) -> ContextText:
     if not isinstance(text, str) or not any(attribute in text for attribute in ATTRIBUTES):
         names = ", ".join(str(attribute) for attribute in ATTRIBUTES)
-        raise ValueError(f"{text!r} holds no context attribute; they are {names}")
+        raise ValueError(f"expected a text with one of the context attributes {names}, got {text!r}")
     rest = ContextText(text).filled(dict.fromkeys(ATTRIBUTES, ""))
     if re.search(LOOK_ALIKE, rest):
-        raise ValueError(f"{text!r} holds something that only looks like a context attribute")
+        raise ValueError(f"{text!r} contains something that only looks like a context attribute")
     return ContextText(text)
 
 
 def fill(value: Any, values: Mapping[ContextText, str]) -> Any:
-    """A copy of a JSON value with the attributes' values in their places; plain text stays as it is."""
+    """Returns a copy of a JSON value with the attributes replaced by their values; plain text is kept."""
     match value:
         case ContextText():
             return value.filled(values)
@@ -131,7 +132,7 @@ def fill(value: Any, values: Mapping[ContextText, str]) -> Any:
 
 
 def find_look_alike(value: Any, place: str = "input") -> str | None:
-    """Where plain text stands that the service would take for an attribute; None: nowhere."""
+    """Returns the place of plain text that the service would read as an attribute; None if there is none."""
     match value:
         case ContextText():
             return None
@@ -151,12 +152,12 @@ def find_look_alike(value: Any, place: str = "input") -> str | None:
 
 
 def _joined(left: str, right: str) -> ContextText:
-    """Both texts, of which no plain part may look like an attribute, nor grow into one where they meet."""
+    """Concatenates two texts. No plain part may look like an attribute, also not across the joint."""
     text = str(left) + str(right)
     wanted = sum(len(re.findall(LOOK_ALIKE, part)) for part in (left, right) if isinstance(part, ContextText))
     if len(re.findall(LOOK_ALIKE, text)) != wanted:
         plain = right if isinstance(left, ContextText) else left
-        raise ValueError(f"{plain!r} makes what looks like a context attribute; join the constants")
+        raise ValueError(f"{plain!r} looks like a context attribute; use the constants of ss.context")
     return ContextText(text)
 
 

@@ -1,4 +1,4 @@
-"""What the source of a class says of its fields: read when somebody asks, as ``help`` does."""
+"""Reads the docstrings of a class's fields from its source, on demand, for example for ``help``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 
 class FieldText(NamedTuple):
-    """What the source says of a field."""
+    """The description of a field in the source."""
 
     type: str
-    """Its type, without what validates it."""
+    """The type of the field, without validators."""
     text: str
-    """The docstring under it; empty where there is none."""
+    """The docstring under the field; empty if there is none."""
 
 
 @cache
 def field_texts(owner: type) -> dict[str, FieldText]:
-    """The fields of a class and of its bases, by name; none of a class whose source is not at hand."""
+    """Returns the fields of a class and its bases by name, without those of a class whose source is not
+    available."""
     found = dict[str, FieldText]()
     for each in reversed(owner.__mro__):
         if each.__module__.partition(".")[0] not in ("builtins", "abc", "pydantic", "typing"):
@@ -29,7 +30,7 @@ def field_texts(owner: type) -> dict[str, FieldText]:
 
 
 def described(owner: type, text: str) -> str:
-    """The docstring of a class with what the source says of its fields."""
+    """Returns the docstring of a class, extended by the descriptions of its fields."""
     lines = [
         textwrap.indent(f"{name} ({field.type}){': ' * bool(field.text)}{field.text}", "        ")[4:]
         for name, field in field_texts(owner).items()
@@ -40,7 +41,7 @@ def described(owner: type, text: str) -> str:
 def _own_texts(owner: type) -> dict[str, FieldText]:
     try:
         (node,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
-    except (OSError, TypeError, SyntaxError):  # made at run time, or its source is not installed
+    except (OSError, TypeError, SyntaxError):  # created at run time, or its source is not installed
         return {}
     assert isinstance(node, ast.ClassDef)
     found = dict[str, FieldText]()
@@ -61,7 +62,7 @@ def _text(node: ast.stmt | None) -> str:
 
 
 class _Plain(ast.NodeTransformer):
-    """A type without its metadata: ``str`` for ``Annotated[str, Field(max_length=512)]``."""
+    """Removes the metadata of a type: ``str`` for ``Annotated[str, Field(max_length=512)]``."""
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         match node:

@@ -1,4 +1,4 @@
-"""Enumerations whose members are words."""
+"""Enumerations whose members are strings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from enum import Enum
 
 
 class StrEnum(str, Enum):
-    """Words that print as they are written on the wire, on every version of Python.
-
-    ``repr`` tells the class and the name as well.
+    """An enumeration of strings. ``str`` returns the value on every version of Python, ``repr`` the class and
+    the name too.
     """
 
     __str__ = str.__str__

@@ -21,7 +21,7 @@ StepschedError
    └─ BackendUnavailableError
 ```
 
-An error's arguments are data and its class writes the sentence, so every error pickles to itself.
+The arguments of an error are data, and its class formats the message, so every error can be pickled.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ __all__ = [
 
 
 class StepschedError(Exception):
-    """The root: catch it to catch everything that stepsched raises on purpose."""
+    """The base class of all errors that stepsched raises on purpose."""
 
 
 class ScheduleWarning(UserWarning):
-    """A schedule that is valid and yet may not do what its author expects."""
+    """A schedule is valid, but may not do what its author expects."""
 
 
 class InvalidScheduleError(StepschedError, ValueError):
-    """A schedule that cannot be meant.
+    """A schedule is not valid.
 
     Attributes:
-        expression: What was given, unchanged.
-        field: The part at fault, such as ``"hours"``, ``"timezone"`` or ``"expression"``.
-        reason: What is wrong with it, the value quoted, and how to mend it.
+        expression: The given expression, unchanged.
+        field: The invalid part, such as ``"hours"``, ``"timezone"`` or ``"expression"``.
+        reason: The reason, with the value quoted and the correction.
     """
 
     def __init__(self, expression: str, field: str, reason: str) -> None:
@@ -84,12 +84,17 @@ class InvalidScheduleError(StepschedError, ValueError):
 
 
 def _short(text: str) -> str:
-    """The text quoted, its middle left out where it is long."""
+    """Returns the text quoted; the middle of a long text is left out."""
     return repr(text) if len(text) <= 300 else repr(f"{text[:200]} … {text[-50:]}")
 
 
 class RenderError(StepschedError, ValueError):
-    """A job that cannot be written as Amazon States Language."""
+    """A job cannot be rendered as Amazon States Language.
+
+    Attributes:
+        job: The name of the job.
+        reason: The reason.
+    """
 
     def __init__(self, job: str, reason: str) -> None:
         super().__init__(job, reason)
@@ -101,11 +106,11 @@ class RenderError(StepschedError, ValueError):
 
 
 class DefinitionError(StepschedError, ValueError):
-    """A definition that cannot be read as Amazon States Language.
+    """A definition cannot be read as Amazon States Language.
 
     Attributes:
-        diagnostics: What :func:`stepsched.asl.check` says of it.
-        reason: What could not be read.
+        diagnostics: The diagnostics of :func:`stepsched.asl.check`.
+        reason: The reason.
     """
 
     def __init__(self, diagnostics: Sequence[Any], reason: str) -> None:
@@ -117,17 +122,17 @@ class DefinitionError(StepschedError, ValueError):
     def __str__(self) -> str:
         found = "".join(f"\n  {each}" for each in self.diagnostics[:5])
         more = f"\n  and {len(self.diagnostics) - 5} more" if len(self.diagnostics) > 5 else ""
-        return f"this is no definition of a state machine: {self.reason}{found}{more}"
+        return f"expected the definition of a state machine: {self.reason}{found}{more}"
 
 
 class UnsupportedError(StepschedError):
-    """A backend cannot do exactly what the job asks. Nothing has been created.
+    """The backend cannot run the job exactly as defined. Nothing has been created.
 
     Attributes:
-        job: The job's name.
-        backend: The backend that refuses.
-        reason: What it cannot do.
-        alternatives: What would work instead: other backends, or a change to the job.
+        job: The name of the job.
+        backend: The name of the backend.
+        reason: What the backend cannot do.
+        alternatives: What to use instead: other backends, or a change of the job.
     """
 
     def __init__(self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()) -> None:
@@ -143,18 +148,26 @@ class UnsupportedError(StepschedError):
 
 
 class JobNotFoundError(StepschedError, LookupError):
-    """No job of that name is stored."""
+    """No job of this name is stored.
+
+    Attributes:
+        name: The name.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
 
     def __str__(self) -> str:
-        return f"no job is named {self.name!r}; client.list() shows those that exist"
+        return f"no job is named {self.name!r}; client.list() returns the existing jobs"
 
 
 class JobExistsError(StepschedError):
-    """A different job of that name is stored already."""
+    """A different job of this name is already stored.
+
+    Attributes:
+        name: The name.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -162,17 +175,17 @@ class JobExistsError(StepschedError):
 
     def __str__(self) -> str:
         return (
-            f"a different job is named {self.name!r} already; "
-            "use client.update(job) to change it or choose another name"
+            f"a different job is already named {self.name!r}; "
+            "use client.update(job) to change it, or choose another name"
         )
 
 
 class RunNotFoundError(StepschedError, LookupError):
-    """The backend knows no such run.
+    """The backend has no such run.
 
     Attributes:
-        job: The job's name.
-        run: The run's id.
+        job: The name of the job.
+        run: The ID of the run.
     """
 
     def __init__(self, job: str, run: int) -> None:
@@ -182,24 +195,24 @@ class RunNotFoundError(StepschedError, LookupError):
 
     def __str__(self) -> str:
         return (
-            f"run {self.run} of job {self.job!r} is not known: its retention is over, or it is another "
-            f"backend's; client.runs({self.job!r}) shows those that are known"
+            f"there is no run {self.run} of job {self.job!r}: its retention is over, or it belongs to "
+            f"another backend; client.runs({self.job!r}) returns the existing runs"
         )
 
 
 class WaitTimeoutError(StepschedError, TimeoutError):
-    """A run has not ended in the time for which it was waited. It goes on.
+    """A run has not ended within the timeout of ``wait``. The run goes on.
 
     Attributes:
-        job: The job's name.
-        run: The run's id.
-        status: The status of the run when the time was over, such as ``"running"``.
-        timeout: How long it was waited for, in seconds.
+        job: The name of the job.
+        run: The ID of the run.
+        status: The status of the run at the timeout, such as ``"running"``.
+        timeout: The timeout in seconds.
     """
 
     def __init__(self, job: str, run: int, status: str, timeout: float) -> None:
         super().__init__()
-        self.args = (job, run, status, timeout)  # TimeoutError would take them for an error number and a file
+        self.args = (job, run, status, timeout)  # TimeoutError would read them as an error number and a file
         self.job = job
         self.run = run
         self.status = status
@@ -208,12 +221,18 @@ class WaitTimeoutError(StepschedError, TimeoutError):
     def __str__(self) -> str:
         return (
             f"run {self.run} of job {self.job!r} is still {self.status} after {self.timeout:g} s; "
-            "it goes on, and can be waited for again"
+            "the run goes on, and client.wait(run) can be called again"
         )
 
 
 class InvalidTransitionError(StepschedError):
-    """The verb does not apply to a job in this status."""
+    """The verb does not apply to a job in this status.
+
+    Attributes:
+        name: The name of the job.
+        status: The status of the job.
+        action: The verb.
+    """
 
     def __init__(self, name: str, status: str, action: str) -> None:
         super().__init__(name, status, action)
@@ -226,7 +245,12 @@ class InvalidTransitionError(StepschedError):
 
 
 class ConflictError(StepschedError):
-    """Somebody else wrote first. Read again, then decide whether to try again."""
+    """The job was changed in the meantime. Read it again, then decide whether to repeat the change.
+
+    Attributes:
+        name: The name of the job.
+        expected_version: The version on which the change was based.
+    """
 
     def __init__(self, name: str, expected_version: int) -> None:
         super().__init__(name, expected_version)
@@ -235,13 +259,18 @@ class ConflictError(StepschedError):
 
     def __str__(self) -> str:
         return (
-            f"job {self.name!r} is no longer at version {self.expected_version}: somebody wrote "
-            "first; read it again with client.get() and repeat the change"
+            f"job {self.name!r} is no longer at version {self.expected_version}: it was changed in the "
+            "meantime; read it again with client.get() and repeat the change"
         )
 
 
 class JobFileError(StepschedError, ValueError):
-    """A file of jobs that cannot be read as one."""
+    """A job file cannot be read.
+
+    Attributes:
+        source: The path or module name.
+        reason: The reason.
+    """
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(source, reason)
@@ -253,11 +282,12 @@ class JobFileError(StepschedError, ValueError):
 
 
 class BulkError(StepschedError):
-    """Some of many jobs failed; the others are done. To repeat the call takes up what is missing.
+    """Some jobs of a bulk call failed; the others are done. Repeating the call continues with the failed
+    ones.
 
     Attributes:
-        failures: What failed, by the job's name.
-        done: How many are done.
+        failures: The errors by job name.
+        done: The number of jobs that are done.
     """
 
     def __init__(self, failures: Mapping[str, StepschedError], done: int) -> None:
@@ -274,7 +304,12 @@ class BulkError(StepschedError):
 
 
 class HandlerError(StepschedError):
-    """A run's own code failed. ``__cause__`` is the handler's exception where there is one."""
+    """A handler failed. ``__cause__`` is its exception, if there is one.
+
+    Attributes:
+        job: The name of the job.
+        scheduled_for: The scheduled instant of the run.
+    """
 
     def __init__(self, job: str, scheduled_for: datetime) -> None:
         super().__init__(job, scheduled_for)
@@ -286,35 +321,35 @@ class HandlerError(StepschedError):
 
 
 class ErrorCode(StrEnum):
-    """The values of :attr:`BackendError.code` that stepsched itself gives.
+    """The values of :attr:`BackendError.code` that stepsched defines.
 
-    Any other value is the code of an AWS service as it came, such as ``"ValidationException"``, or the name
-    of an exception class of the AWS SDK or of ``sqlite3``. A member equals its word: ``error.code ==
+    Any other value is the unchanged code of an AWS service, such as ``"ValidationException"``, or the name
+    of an exception class of the AWS SDK or of ``sqlite3``. A member equals its string: ``error.code ==
     "BUSY"``.
     """
 
     AMBIGUOUS = "AMBIGUOUS"
-    """Jobs of this name are stored in several groups; name the group."""
+    """Jobs of this name are stored in several groups; pass ``group``."""
     AUTH = "AUTH"
     """SQLite is not authorised to open the file."""
     BUSY = "BUSY"
-    """Another process holds the SQLite file for longer than is reasonable to wait; try again."""
+    """Another process locked the SQLite file for too long; try again."""
     CANTOPEN = "CANTOPEN"
     """The SQLite file cannot be opened; its folder may be missing."""
     CLOSED = "CLOSED"
-    """The backend has been closed; make another one."""
+    """The backend has been closed; create another one."""
     CORRUPT = "CORRUPT"
-    """The SQLite file is damaged; restore a copy."""
+    """The SQLite file is damaged; restore it from a copy."""
     FOREIGN = "FOREIGN"
     """The SQLite file belongs to another program; choose another file."""
     FORKED = "FORKED"
-    """The backend keeps its jobs in memory, or was in use, and belongs to the parent of this process."""
+    """The backend belongs to the parent of this forked process; create another one in the child."""
     FULL = "FULL"
-    """The disk is full; what is recorded stays."""
+    """The disk is full; recorded data is not lost."""
     IOERR = "IOERR"
-    """The disk refuses to read or write; what is recorded stays."""
+    """The disk failed to read or write; recorded data is not lost."""
     LOCKED = "LOCKED"
-    """Another connection holds a table of the SQLite file; try again."""
+    """Another connection locked a table of the SQLite file; try again."""
     NOTADB = "NOTADB"
     """The file is not an SQLite database; choose another file."""
     NO_OUTPUT = "NO_OUTPUT"
@@ -324,7 +359,7 @@ class ErrorCode(StrEnum):
     NO_STACK = "NO_STACK"
     """There is no CloudFormation stack of this name in the Region."""
     OTHER_TABLE = "OTHER_TABLE"
-    """The state machine runs the jobs of another table than the backend was given."""
+    """The state machine runs the jobs of a table other than the backend's."""
     PERM = "PERM"
     """The operating system denies access to the SQLite file."""
     READONLY = "READONLY"
@@ -332,27 +367,27 @@ class ErrorCode(StrEnum):
     REPLACED = "REPLACED"
     """The SQLite file was deleted or replaced while it was open."""
     UNKNOWN = "UNKNOWN"
-    """An AWS service answered with an error and gave no code."""
+    """An AWS service returned an error without a code."""
     UNREADABLE = "UNREADABLE"
     """The stored job cannot be read: a later version or another program has written it."""
     UNREADABLE_ANSWER = "UNREADABLE_ANSWER"
-    """The answer of the service cannot be read, as where a proxy has sent it; try again."""
+    """The response of the service cannot be read, for example because a proxy sent it; try again."""
     VERSION = "VERSION"
-    """A later version of stepsched made the SQLite file; install a newer one."""
+    """A later version of stepsched created the SQLite file; install that version."""
     WRONG_SHAPE = "WRONG_SHAPE"
-    """The keys of the DynamoDB table are not those of a table of jobs."""
+    """The DynamoDB table does not have the keys of a table of ``stepsched.deploy.template``."""
 
 
 class BackendError(StepschedError):
-    """The place where jobs live answered with an error.
+    """The file or service where jobs are stored returned an error.
 
     Attributes:
-        service: Who answered, such as ``"sqlite"`` or ``"scheduler"``.
-        operation: What was asked of it.
-        code: Its error code: a member of :class:`ErrorCode`, or the code of the service as it came.
-        request_id: Its identifier of the request, or None.
+        service: The service, such as ``"sqlite"`` or ``"scheduler"``.
+        operation: The operation that failed.
+        code: The error code: a member of :class:`ErrorCode`, or the unchanged code of the service.
+        request_id: The service's ID of the request, or None.
         retryable: Whether the same call may succeed later.
-        detail: Its own words.
+        detail: The message of the service.
     """
 
     def __init__(
@@ -375,16 +410,16 @@ class BackendError(StepschedError):
     def __str__(self) -> str:
         words = f": {self.detail}" if self.detail else ""
         request = f" (request {self.request_id})" if self.request_id else ""
-        again = "; trying again may help" if self.retryable else ""
+        again = "; the same call may succeed later" if self.retryable else ""
         return f"{self.service} {self.operation} failed with {self.code}{words}{request}{again}"
 
 
 class AccessDeniedError(BackendError):
-    """The caller may not do this."""
+    """The caller lacks the permission."""
 
 
 class ThrottledError(BackendError):
-    """Too many requests. ``retry_after`` is how long to wait, or None where nobody said."""
+    """Too many requests. ``retry_after`` is the time to wait, or None if the service did not say."""
 
     def __init__(
         self,
@@ -402,7 +437,7 @@ class ThrottledError(BackendError):
 
 
 class BackendUnavailableError(BackendError):
-    """The backend cannot be reached, or is busy for longer than is reasonable to wait."""
+    """The backend cannot be reached, or is busy for too long."""
 
 
 def __dir__() -> list[str]:

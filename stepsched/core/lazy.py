@@ -1,4 +1,4 @@
-"""Modules whose names load on first use."""
+"""Modules whose names are imported on first use."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from importlib import import_module
 
 
 def loader(module: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], object]:
-    """The ``__getattr__`` of a module: takes each name from the module that defines it, once (PEP 562).
+    """Returns a ``__getattr__`` for a module that imports each name from its defining module (PEP 562).
 
     Args:
-        module: The module's own ``__name__``.
-        homes: The names, by the module that defines them.
+        module: The ``__name__`` of the module.
+        homes: The names by the module that defines them.
     """
     home_of = {name: home for home, names in homes.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""User data that travels as JSON: copied in, checked, bounded."""
+"""User data in JSON: it is copied, validated and limited in size."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pydantic import AfterValidator, Field, JsonValue, PlainSerializer, PlainVal
 from stepsched.core.context import JSON_KEY, revive, write
 
 MAX_PAYLOAD_BYTES = 256 * 1024
-"""What EventBridge Scheduler takes as input, as compact JSON in UTF-8."""
+"""The maximum size of an input on EventBridge Scheduler, as compact JSON in UTF-8."""
 
 
 def to_json(value: JsonValue) -> str:
-    """Compact JSON text, as it travels."""
+    """Returns the compact JSON text of a value."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def read_payload(value: Any) -> JsonValue:
-    """A deep copy of a JSON value; its context attributes stay what they are.
+    """Returns a deep copy of a JSON value; its context attributes are kept.
 
     Raises:
-        ValueError: A part is no JSON, or the whole is larger than ``MAX_PAYLOAD_BYTES``.
+        ValueError: A part is not JSON, or the value is larger than ``MAX_PAYLOAD_BYTES``.
     """
     copy = _Copier().copy(value, "input", 0)
     size = len(to_json(copy).encode())
@@ -35,13 +35,13 @@ def read_payload(value: Any) -> JsonValue:
 
 def _too_large(size: str) -> ValueError:
     return ValueError(
-        f"it takes {size} as JSON; at most {MAX_PAYLOAD_BYTES:,} are allowed: "
-        "keep large data elsewhere and pass where it is"
+        f"expected at most {MAX_PAYLOAD_BYTES:,} bytes of JSON, got {size}; "
+        "store large data elsewhere and pass its location"
     )
 
 
 class _Copier:
-    """Copies one value. It counts as it goes: a small value may hold one part a billion times."""
+    """Copies one value and counts its size: a small value may refer to one part a billion times."""
 
     def __init__(self) -> None:
         self.parts = 0
@@ -49,9 +49,9 @@ class _Copier:
     def copy(self, value: Any, place: str, depth: int) -> JsonValue:
         self.parts += 1
         if self.parts > MAX_PAYLOAD_BYTES:
-            raise _too_large("far more bytes")
+            raise _too_large("far more")
         if depth > 100:
-            raise ValueError(f"{place} is nested deeper than 100 levels, or holds itself")
+            raise ValueError(f"{place} is nested deeper than 100 levels, or contains itself")
         match value:
             case None | bool() | int():
                 return value
@@ -59,13 +59,13 @@ class _Copier:
                 return _text(value, place)
             case float():
                 if not math.isfinite(value):
-                    raise ValueError(f"{place} is {value}, which JSON has no number for")
+                    raise ValueError(f"{place} is {value}, which is not a number in JSON")
                 return value
             case list() | tuple():
                 return [self.copy(item, f"{place}[{n}]", depth + 1) for n, item in enumerate(value)]
-            case Mapping() if value.keys() == {JSON_KEY}:  # data from elsewhere must not become one
+            case Mapping() if value.keys() == {JSON_KEY}:  # data from outside must not become an attribute
                 raise ValueError(
-                    f"{place} has the one key {JSON_KEY!r}, which stands for a context attribute in JSON; "
+                    f"{place} has the only key {JSON_KEY!r}, which means a context attribute in JSON; "
                     "in Python use the constants of ss.context"
                 )
             case Mapping():
@@ -74,20 +74,20 @@ class _Copier:
                     for key, item in value.items()
                 }
         raise ValueError(
-            f"{place} is a {type(value).__name__}, which is no JSON; "
-            "use text, numbers, true, false, null, lists and mappings"
+            f"{place} is a {type(value).__name__}, which is not JSON; "
+            "use strings, numbers, True, False, None, lists and mappings"
         )
 
 
 def _key(key: object, place: str) -> str:
     if not isinstance(key, str):
-        raise ValueError(f"{place} has the key {key!r}; keys of JSON are text")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"{place} has the key {key!r}; expected strings as keys")  # noqa: TRY004 -- pydantic collects ValueError
     return _text(key, f"a key of {place}")
 
 
 def _text(text: str, place: str) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"{place} holds half of a surrogate pair, which UTF-8 cannot carry")
+        raise ValueError(f"{place} contains half of a surrogate pair, which UTF-8 cannot encode")
     return text
 
 
@@ -104,12 +104,12 @@ def _read_object(value: Any, info: ValidationInfo) -> dict[str, JsonValue]:
 
 _writer = PlainSerializer(write, when_used="json")
 Payload = Annotated[JsonValue, PlainValidator(_read, json_schema_input_type=JsonValue), _writer]
-"""Any JSON value up to 256 KiB, copied."""
+"""Any JSON value up to 256 KiB, which is copied."""
 JsonObject = Annotated[
     dict[str, JsonValue],
     PlainValidator(_read_object, json_schema_input_type=dict[str, JsonValue]),
     _writer,
 ]
-"""A JSON object up to 256 KiB, copied."""
+"""A JSON object up to 256 KiB, which is copied."""
 Text = Annotated[str, Field(strict=True), AfterValidator(lambda text: _text(text, "the text"))]
-"""Text that UTF-8 can carry."""
+"""Text that UTF-8 can encode."""

@@ -1,8 +1,8 @@
-"""Executors of daemon threads: they start calls also while the interpreter ends, and never keep it alive.
+"""Executors of daemon threads: they accept calls during the shutdown of the interpreter, and never delay it.
 
-The threads of :class:`concurrent.futures.ThreadPoolExecutor` are joined before the interpreter ends, and once
-the main thread has ended it takes no call any more ("cannot schedule new futures after interpreter
-shutdown"), although a program lives on as long as one thread that is not a daemon does.
+The threads of :class:`concurrent.futures.ThreadPoolExecutor` are joined before the interpreter ends, and it
+accepts no calls after the main thread has ended ("cannot schedule new futures after interpreter shutdown"),
+although the program continues as long as one non-daemon thread runs.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Answer = TypeVar("Answer")
 
 
 class DaemonExecutor(Executor):
-    """Performs calls in a bounded number of daemon threads, which start with the calls that need them.
+    """Performs calls in a bounded number of daemon threads, which are started on demand.
 
-    A call that waits can be cancelled by its future. Whatever a call raises, ``SystemExit`` too, is in its
-    future. In the child of a fork it starts anew, without the calls of the parent. The threads end once the
-    executor is shut down, or is referred to by nothing any more, and what was submitted has been performed.
+    A waiting call can be cancelled with its future. Every exception of a call, including ``SystemExit``, is
+    set on its future. In the child of a fork the executor starts empty, without the calls of the parent. The
+    threads end when the executor is shut down or no longer referenced, and all submitted calls are done.
 
     Example:
         >>> with DaemonExecutor(2, name="example") as executor:
@@ -37,11 +37,11 @@ class DaemonExecutor(Executor):
     """
 
     def __init__(self, max_workers: int, *, name: str) -> None:
-        """An executor; no thread starts yet.
+        """Creates an executor. No thread is started yet.
 
         Args:
-            max_workers: How many calls go on at once, at most; at least 1.
-            name: The name of the threads begins with it.
+            max_workers: The maximum number of concurrent calls; at least 1.
+            name: The prefix of the threads' names.
         """
         if max_workers < 1:
             raise ValueError(f"expected max_workers of at least 1, got {max_workers!r}")
@@ -50,7 +50,7 @@ class DaemonExecutor(Executor):
 
     @property
     def thread_count(self) -> int:
-        """How many threads there are now."""
+        """The present number of threads."""
         return len(self._crew.threads)
 
     def submit(
@@ -59,8 +59,8 @@ class DaemonExecutor(Executor):
         """Performs a call as soon as a thread is free.
 
         Returns:
-            The call's future. Where no thread could be started and there is none, it has failed with what
-            kept the thread from starting.
+            The future of the call. If there is no thread and none can be started, the future holds the
+            exception.
 
         Raises:
             RuntimeError: The executor has been shut down.
@@ -70,11 +70,11 @@ class DaemonExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 -- as in the standard library
-        """Takes no more calls.
+        """Shuts the executor down; it accepts no more calls.
 
         Args:
-            wait: Whether it returns only once the threads have ended, but for the one that asks.
-            cancel_futures: Whether calls that have not begun are cancelled. False: they are performed.
+            wait: Whether to wait for the end of all threads, except the calling one.
+            cancel_futures: Whether to cancel calls that have not begun. False: they are performed.
         """
         self._crew.close(cancel=cancel_futures)
         if wait:
@@ -82,27 +82,27 @@ class DaemonExecutor(Executor):
 
 
 class LoopExecutor(ThreadPoolExecutor):
-    """A :class:`DaemonExecutor` of the class that :meth:`asyncio.loop.set_default_executor` takes, so that
-    ``asyncio.to_thread`` and name look-ups work on a loop that outlives the main thread."""
+    """A :class:`DaemonExecutor` with the class that :meth:`asyncio.loop.set_default_executor` requires, so
+    that ``asyncio.to_thread`` and name lookups work on a loop that runs longer than the main thread."""
 
     def __init__(self, max_workers: int, *, name: str) -> None:
-        """As :class:`DaemonExecutor`."""
-        super().__init__(max_workers, name)  # starts no thread; every method that would is replaced
+        """Creates an executor, as :class:`DaemonExecutor` does."""
+        super().__init__(max_workers, name)  # starts no thread; every method that would do so is replaced
         self._daemons = DaemonExecutor(max_workers, name=name)
 
     def submit(
         self, fn: Callable[Arguments, Answer], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Answer]:
-        """As :meth:`DaemonExecutor.submit`."""
+        """Performs a call, as :meth:`DaemonExecutor.submit` does."""
         return self._daemons.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 -- as above
-        """As :meth:`DaemonExecutor.shutdown`."""
+        """Shuts the executor down, as :meth:`DaemonExecutor.shutdown` does."""
         self._daemons.shutdown(wait, cancel_futures=cancel_futures)
 
 
 class _Call:
-    """A call that waits, and its future."""
+    """A waiting call and its future."""
 
     __slots__ = ("_function", "future")
 
@@ -122,8 +122,8 @@ class _Call:
 
 
 class _Crew:
-    """The threads of an executor and what waits for them. They do not refer to the executor itself, so that
-    it can be collected."""
+    """The threads of an executor and the waiting calls. It does not refer to the executor itself, so that the
+    executor can be garbage-collected."""
 
     def __init__(self, size: int, name: str) -> None:
         self._size = size
@@ -133,8 +133,8 @@ class _Crew:
         _CREWS.add(self)
 
     def begin(self) -> None:
-        """Begins without threads and calls."""
-        # Reentrant, for the collector may close another executor, or this one, in any thread at any time.
+        """Initialises the state without threads and calls."""
+        # Reentrant, since the garbage collector may close an executor in any thread at any time.
         self._changed = threading.Condition(threading.RLock())
         self._calls = deque[_Call]()
         self._idle = 0
@@ -147,7 +147,7 @@ class _Crew:
             if self._idle <= len(self._calls) and len(self.threads) < self._size:
                 try:
                     self._start()
-                except (RuntimeError, MemoryError) as error:  # no room for another thread
+                except (RuntimeError, MemoryError) as error:  # no further thread can be started
                     if not self.threads:
                         call.future.set_exception(error)
                         return
@@ -164,12 +164,12 @@ class _Crew:
             try:
                 call.perform()
             except BaseException:  # noqa: BLE001 -- no thread may end of it
-                # The future's own listeners may raise what is not an Exception.
-                _LOG.exception("what listens to the end of a call failed")
-            del call  # else it would live until the next one
+                # The callbacks of the future may raise a BaseException that is not an Exception.
+                _LOG.exception("a callback of a finished call failed")
+            del call  # otherwise it would be kept until the next call
 
     def _next(self, changed: threading.Condition) -> _Call | None:
-        if self._changed is not changed:  # the child of a fork which a call has made
+        if self._changed is not changed:  # in the child of a fork made by a call
             return None
         with changed:
             while not self._calls:
@@ -200,7 +200,8 @@ _CREWS: WeakSet[_Crew] = WeakSet()
 
 
 def _begin_all() -> None:
-    """In the child of a fork there is only the thread that forked, and locks may be held for ever."""
+    """Resets all executors in the child of a fork, where only the forking thread exists and locks may be held
+    forever."""
     for crew in list(_CREWS):
         crew.begin()
 

@@ -1,4 +1,4 @@
-"""The base of every public value: frozen, strict about its fields, replaced rather than changed."""
+"""The base class of all public values: frozen, without unknown fields, replaced rather than changed."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _read_duration(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
         return value
     raise ValueError(
-        f"expected a timedelta, such as timedelta(minutes=5) (or ISO 8601 text without months and years, "
-        f"such as 'PT5M'), got {value!r}"
+        f"expected a timedelta, such as timedelta(minutes=5) (or an ISO 8601 string without months and "
+        f"years, such as 'PT5M'), got {value!r}"
     )
 
 
 def _write_duration(value: timedelta) -> str:
-    """ISO 8601 in days, hours, minutes and seconds: pydantic's own text takes 365 days for a year."""
+    """Returns ISO 8601 in days, hours, minutes and seconds; pydantic would write 365 days as a year."""
     hours, rest = divmod(value.seconds, 3_600)
     minutes, seconds = divmod(rest, 60)
     whole = f"{seconds}.{value.microseconds:06d}".rstrip("0") if value.microseconds else str(seconds)
@@ -55,31 +55,29 @@ def _write_duration(value: timedelta) -> str:
 Duration = Annotated[
     timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
 ]
-"""A length of time; bare numbers are refused, since they do not tell their unit."""
+"""A duration as a timedelta; numbers are refused, since they have no unit."""
 
 
 def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
-    """The seconds of a length of time for which something is waited, such as ``timeout=``.
+    """Returns a timeout in seconds.
 
     Args:
-        value: A timedelta, or a number of seconds; at least zero. None stays: as long as it takes.
+        value: A timedelta, or a number of seconds; at least zero. None, no timeout, is returned unchanged.
         argument: The name of the argument, for the error.
 
     Raises:
-        TypeError: It is something else, such as text or a bool.
-        ValueError: It is negative, not a number, or longer than a timedelta can be.
+        TypeError: ``value`` has another type, such as a string or a bool.
+        ValueError: ``value`` is negative, NaN, or longer than a timedelta can be.
     """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(
-            f"expected {argument} in seconds, a timedelta, or None for as long as it takes, got {value!r}"
-        )
+        raise TypeError(f"expected {argument} in seconds, a timedelta, or None for no limit, got {value!r}")
     try:
         length = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError) as error:  # too long, infinite, or not a number
+    except (OverflowError, ValueError) as error:  # too long, infinite, or NaN
         raise ValueError(
-            f"expected {argument} of at least 0 seconds, got {value!r}; use None for as long as it takes"
+            f"expected {argument} of at least 0 seconds, got {value!r}; use None for no limit"
         ) from error
     if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
         raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
@@ -90,13 +88,13 @@ _INTERRUPT = re.compile(
     r"(?:Error (?:serializing to JSON|calling function `[^`]+`): PydanticSerializationError: )*"
     r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)"
 )
-"""How pydantic tells that a serializer was interrupted; other errors may quote these words."""
+"""The messages with which pydantic reports that a serializer was interrupted."""
 
 
 @contextmanager
 def _interrupts_kept() -> Iterator[None]:
-    """A Ctrl-C, or the ``sys.exit`` of a signal handler, may come while pydantic calls a serializer of ours.
-    pydantic makes an error of it; here it becomes itself again."""
+    """Restores a KeyboardInterrupt or SystemExit that was raised while pydantic called a serializer of this
+    package. pydantic converts it to an error."""
     try:
         yield
     except PydanticSerializationError as error:
@@ -109,12 +107,12 @@ def _interrupts_kept() -> Iterator[None]:
 
 
 class _SignatureOnDemand:
-    """Works a class's signature out when it is asked for, as ``help`` and a notebook do. The types of its
-    fields are shown as they are written, without what validates them."""
+    """Computes the signature of a class on demand, for ``help`` and notebooks. The types of its fields are
+    shown as in the source, without validators."""
 
     def __init__(self, full: Any = None) -> None:
         self.full = full
-        """pydantic's own descriptor; None as long as the class is not built."""
+        """pydantic's own descriptor. None: the class is not built yet."""
 
     def __get__(self, instance: object, owner: type[BaseModel]) -> Signature:
         if self.full is None:
@@ -134,12 +132,12 @@ class _SignatureOnDemand:
 _SHOWN = frozenset(
     ("model_dump", "model_dump_json", "model_json_schema", "model_validate", "model_validate_json")
 )
-"""What ``help`` and completion show of pydantic; all the rest works as ever."""
+"""The methods of pydantic that ``help`` and completion show. The others work, but are not shown."""
 
 if not TYPE_CHECKING:  # for type checkers it is pydantic's
 
     class _Metaclass(type(BaseModel)):
-        """Has ``help`` and completion show what our classes define, and none of pydantic's machinery."""
+        """Limits ``help`` and completion to the members that this package defines, without pydantic's."""
 
         @property
         def __doc__(cls) -> str | None:
@@ -161,9 +159,9 @@ if not TYPE_CHECKING:  # for type checkers it is pydantic's
 
 
 class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=_Metaclass):
-    """A frozen, validated value, whose validator is built when it is first used.
+    """A frozen, validated value. Its validator is built on first use.
 
-    ``model_dump_json()`` and ``model_validate_json()`` are exact mirrors.
+    ``model_validate_json()`` reads the result of ``model_dump_json()`` to an equal value.
     """
 
     @classmethod
@@ -180,7 +178,7 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The schema with the docstrings of the fields as their descriptions."""
+        """Returns the schema with the docstrings of the fields as their descriptions."""
         from stepsched.core.descriptions import field_texts
 
         schema = handler(core_schema)
@@ -194,32 +192,32 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
         return schema
 
     def __dir__(self) -> list[str]:
-        """The names of the class, and its fields."""
+        """Returns the names of the class's members and fields."""
         return sorted({*dir(type(self)), *type(self).model_fields})
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Only what says something: fields that differ from their default."""
+        """Yields only the fields that differ from their default."""
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if field.is_required() or value != field.get_default(call_default_factory=True):
                 yield name, value
 
     def model_dump(self, *options: Any, **named: Any) -> dict[str, Any]:
-        """The fields in a dictionary; the options are those of pydantic, such as ``mode="json"``."""
+        """Returns the fields as a dictionary; the options are those of pydantic, such as ``mode="json"``."""
         with _interrupts_kept():
             return super().model_dump(*options, **named)
 
     def model_dump_json(self, *options: Any, **named: Any) -> str:
-        """The fields as JSON; the options are those of pydantic, such as ``indent=2``."""
+        """Returns the fields as JSON; the options are those of pydantic, such as ``indent=2``."""
         with _interrupts_kept():
             return super().model_dump_json(*options, **named)
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed, validated like a new one.
+        """Returns a copy with some fields changed, validated like a new value.
 
         Raises:
-            ValueError: A field is unknown or its new value is refused, in the same words as
-                the constructor's.
+            ValueError: A field is unknown, or its new value is refused, with the same error as by the
+                constructor.
         """
         known = type(self).model_fields
         unknown = changes.keys() - known.keys()
@@ -231,13 +229,13 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
 
 
 class PositionalValue(Value, frozen=True):
-    """A value whose constructor is its own, so that its one obvious argument needs no keyword."""
+    """A value with its own constructor, so that its main argument needs no keyword."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _keys_fit(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        """Refuses a document's unknown and missing keys before the constructor sees them: there they would
-        be a ``TypeError`` without a location. Nor would it know that the document is JSON."""
+        """Refuses unknown and missing keys of a document before the constructor is called: it would raise a
+        ``TypeError`` without a location, and it does not know that the document is JSON."""
         if info.mode == "json":
             data = revive(data)
         if type(data) is dict or isinstance(data, Mapping):
@@ -251,12 +249,12 @@ class PositionalValue(Value, frozen=True):
         return handler(data)
 
     def _assign(self, **fields: object) -> None:
-        """What the constructor hands its fields to."""
+        """Validates and sets the fields, for the constructor."""
         super().__init__(**fields)
 
 
 @cache
 def _keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
-    """The names of a model's fields: all of them, and those without a default."""
+    """Returns the names of a model's fields: all of them, and those without a default."""
     fields = model.model_fields.items()
     return frozenset(dict(fields)), frozenset(name for name, field in fields if field.is_required())

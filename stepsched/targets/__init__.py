@@ -1,9 +1,9 @@
-"""*What* a job invokes. Pure values: nothing here calls anything.
+"""Targets: pure values that define what a job invokes. Nothing in this package makes a call.
 
-Limits of the parameters: the EventBridge Scheduler API (2021-06-30).
+The limits of the parameters are those of the EventBridge Scheduler API (2021-06-30).
 
-The modules of this package do not postpone their annotations: pydantic would evaluate each of them when it
-loads.
+The modules of this package do not postpone the evaluation of annotations: pydantic would evaluate each of
+them at import.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,46 +47,46 @@ _AwsPart: TypeAlias = (
 SERVICE_TARGETS: tuple[type[ServiceTarget], ...] = tuple(
     kind for kind in get_args(_AwsPart) if issubclass(kind, ServiceTarget)
 )
-"""The classes of targets that tell the call by themselves."""
+"""The target classes that determine the API call by themselves."""
 _LocalTarget: TypeAlias = HandlerTarget | CommandTarget
 AwsTarget: TypeAlias = _AwsPart | TemplateTarget
-"""The targets that AWS invokes; the embedded backend needs a registered handler for them."""
+"""Any target in AWS. The embedded backend needs a registered handler for it."""
 SingleTarget: TypeAlias = AwsTarget | _LocalTarget
-"""Any target that is one call."""
+"""Any target that makes a single call."""
 
 
 class ParallelTarget(PositionalValue, frozen=True):
-    """Invokes several targets side by side, each with the job's input.
+    """Invokes several targets in parallel, each with the job's input.
 
-    The run has ended when all of them have. Each is tried again on its own, by the job's ``retry``; the
-    run has failed when one of them failed for good.
+    The run ends when all of them have ended. Each target is retried separately, by the job's ``retry``. The
+    run has failed if one of them has failed for good.
     """
 
     kind: Literal["parallel"] = "parallel"
     targets: tuple[Annotated[_AwsPart | _LocalTarget, Field(discriminator="kind")], ...] = Field(
         min_length=2, max_length=40
     )
-    """Two or more, in any mixture."""
+    """Two or more targets of any kinds."""
 
     def __init__(self, targets: Iterable[object], *, kind: Literal["parallel"] = "parallel") -> None:
         if isinstance(targets, (str, Mapping)) or not isinstance(targets, Iterable):
-            raise ValueError(f"{targets!r:.60} is no list; give the targets in a list")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected a list of targets, got {targets!r:.60}")  # noqa: TRY004 -- pydantic collects ValueError
         self._assign(targets=tuple(targets), kind=kind)
 
 
 Target: TypeAlias = SingleTarget | ParallelTarget
-"""Any target; told apart by ``kind``."""
+"""Any target; the field ``kind`` distinguishes them."""
 AnyTarget = Annotated[Target, Field(discriminator="kind")]
-"""The same as a field of a model."""
+"""Any target, as the type of a model's field."""
 
 
 def parts_of(target: Target) -> tuple[SingleTarget, ...]:
-    """What a target invokes: the parts of a :class:`ParallelTarget` in their order, else itself."""
+    """Returns the parts of a :class:`ParallelTarget` in order; for any other target the target itself."""
     return target.targets if isinstance(target, ParallelTarget) else (target,)
 
 
 def takes_input(target: SingleTarget) -> bool:
-    """Whether a target is given the job's input; if not, its own fields say what it is given."""
+    """Returns whether the target receives the job's input. If not, it receives values of its own fields."""
     return target.takes_input if isinstance(target, ServiceTarget) else not isinstance(target, ApiTarget)
 
 

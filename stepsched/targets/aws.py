@@ -1,4 +1,4 @@
-"""Services of AWS that take a message, an event or a start."""
+"""Targets in AWS services that receive a message, an event or a request to start something."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from stepsched.aws.arns import Arn
 from stepsched.core.payloads import Text
 from stepsched.targets.base import ApiCall, ServiceTarget
 
-# Step Functions: no blanks, brackets, wildcards, control or special characters in a name.
+# Step Functions allows no blanks, brackets, wildcards, control or special characters in a name.
 _MACHINE = r"[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
 
 
@@ -20,7 +20,8 @@ class LambdaTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("lambda", "invoke")
     kind: Literal["lambda"] = "lambda"
     function_arn: Annotated[str, Arn("lambda", "function:", r"[\w-]{1,140}(:[\w$-]{1,128})?")]
-    """``arn:aws:lambda:<region>:<account>:function:<name>``, with an optional ``:<qualifier>``."""
+    """The function: ``arn:aws:lambda:<region>:<account>:function:<name>``, with an optional
+    ``:<qualifier>``."""
 
     def __init__(self, function_arn: str, *, kind: Literal["lambda"] = "lambda") -> None:
         self._assign(function_arn=function_arn, kind=kind)
@@ -32,7 +33,7 @@ class StateMachineTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("sfn", "startExecution")
     kind: Literal["state_machine"] = "state_machine"
     state_machine_arn: Annotated[str, Arn("states", "stateMachine:", _MACHINE)]
-    """``arn:aws:states:<region>:<account>:stateMachine:<name>``."""
+    """The state machine: ``arn:aws:states:<region>:<account>:stateMachine:<name>``."""
 
     def __init__(self, state_machine_arn: str, *, kind: Literal["state_machine"] = "state_machine") -> None:
         self._assign(state_machine_arn=state_machine_arn, kind=kind)
@@ -44,9 +45,9 @@ class QueueTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("sqs", "sendMessage")
     kind: Literal["queue"] = "queue"
     queue_arn: Annotated[str, Arn("sqs", "", r"[\w-]{1,75}(\.fifo)?", "<queue name>")]
-    """``arn:aws:sqs:<region>:<account>:<name>``; a FIFO queue's name ends in ``.fifo``."""
+    """The queue: ``arn:aws:sqs:<region>:<account>:<name>``; the name of a FIFO queue ends in ``.fifo``."""
     message_group_id: str | None = Field(default=None, min_length=1, max_length=128)
-    """The message group: needed for a FIFO queue, refused for a standard one."""
+    """The message group. It is required for a FIFO queue and refused for a standard queue."""
 
     def __init__(
         self,
@@ -58,9 +59,9 @@ class QueueTarget(ServiceTarget, frozen=True):
         self._assign(queue_arn=queue_arn, message_group_id=message_group_id, kind=kind)
         fifo = self.queue_arn.endswith(".fifo")
         if fifo and self.message_group_id is None:
-            raise ValueError(f"{queue_arn!r} is a FIFO queue; give message_group_id")
+            raise ValueError(f"expected message_group_id for the FIFO queue {queue_arn!r}, got None")
         if not fifo and self.message_group_id is not None:
-            raise ValueError(f"{queue_arn!r} is a standard queue; it takes no message_group_id")
+            raise ValueError(f"expected no message_group_id for the standard queue {queue_arn!r}")
 
 
 class TopicTarget(ServiceTarget, frozen=True):
@@ -69,22 +70,23 @@ class TopicTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("sns", "publish")
     kind: Literal["topic"] = "topic"
     topic_arn: Annotated[str, Arn("sns", "", r"[\w-]{1,256}(\.fifo)?", "<topic name>")]
-    """``arn:aws:sns:<region>:<account>:<name>``."""
+    """The topic: ``arn:aws:sns:<region>:<account>:<name>``."""
 
     def __init__(self, topic_arn: str, *, kind: Literal["topic"] = "topic") -> None:
         self._assign(topic_arn=topic_arn, kind=kind)
 
 
 class EventBusTarget(ServiceTarget, frozen=True):
-    """Puts an event with the job's input as its detail on an EventBridge bus."""
+    """Puts an event, with the job's input as its detail, on an EventBridge bus."""
 
     api_call: ClassVar = ApiCall("eventbridge", "putEvents")
     kind: Literal["event_bus"] = "event_bus"
     bus_arn: Annotated[str, Arn("events", "event-bus/", r"[\w./-]{1,256}")]
-    """``arn:aws:events:<region>:<account>:event-bus/<name>``."""
+    """The event bus: ``arn:aws:events:<region>:<account>:event-bus/<name>``."""
     detail_type: str = Field(default="Scheduled Job", min_length=1, max_length=128)
     source: str = Field(default="stepsched", min_length=1, max_length=256)
-    """Of ``A-Z a-z 0-9 . - _ /``; not beginning with ``aws.``, which AWS keeps for itself."""
+    """The source of the event, of ``A-Z a-z 0-9 . - _ /``. It must not begin with ``aws.``, which AWS
+    reserves."""
 
     def __init__(
         self,
@@ -100,9 +102,9 @@ class EventBusTarget(ServiceTarget, frozen=True):
     @classmethod
     def _is_free(cls, source: str) -> str:
         if source.startswith("aws."):
-            raise ValueError(f"{source!r}: sources that begin with 'aws.' are kept by AWS")
+            raise ValueError(f"expected a source that does not begin with 'aws.', got {source!r}")
         if not re.fullmatch(r"[/._A-Za-z0-9-]+", source):  # the service reads '$.name' as a path
-            raise ValueError(f"{source!r}: a source is written with A-Z a-z 0-9 . - _ /")
+            raise ValueError(f"expected a source of A-Z a-z 0-9 . - _ /, got {source!r}")
         return source
 
 
@@ -112,9 +114,9 @@ class KinesisTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("kinesis", "putRecord", ("StreamArn", "StreamName"))
     kind: Literal["kinesis"] = "kinesis"
     stream_arn: Annotated[str, Arn("kinesis", "stream/", r"[\w.-]{1,128}")]
-    """``arn:aws:kinesis:<region>:<account>:stream/<name>``."""
+    """The stream: ``arn:aws:kinesis:<region>:<account>:stream/<name>``."""
     partition_key: str = Field(min_length=1, max_length=256)
-    """Records of one key stay in order."""
+    """The partition key. Records with the same key are kept in order."""
 
     def __init__(self, stream_arn: str, *, partition_key: str, kind: Literal["kinesis"] = "kinesis") -> None:
         self._assign(stream_arn=stream_arn, partition_key=partition_key, kind=kind)
@@ -126,19 +128,19 @@ class FirehoseTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("firehose", "putRecord", ("DeliveryStreamName",))
     kind: Literal["firehose"] = "firehose"
     delivery_stream_arn: Annotated[str, Arn("firehose", "deliverystream/", r"[\w.-]{1,64}")]
-    """``arn:aws:firehose:<region>:<account>:deliverystream/<name>``."""
+    """The delivery stream: ``arn:aws:firehose:<region>:<account>:deliverystream/<name>``."""
 
     def __init__(self, delivery_stream_arn: str, *, kind: Literal["firehose"] = "firehose") -> None:
         self._assign(delivery_stream_arn=delivery_stream_arn, kind=kind)
 
 
 class CodeBuildTarget(ServiceTarget, frozen=True):
-    """Starts a build; the job's input holds what it overrides of the project."""
+    """Starts a CodeBuild build. The job's input holds overrides of the project's settings."""
 
     api_call: ClassVar = ApiCall("codebuild", "startBuild", ("ProjectName",))
     kind: Literal["code_build"] = "code_build"
     project_arn: Annotated[str, Arn("codebuild", "project/", r"[A-Za-z0-9][\w-]{1,254}")]
-    """``arn:aws:codebuild:<region>:<account>:project/<name>``."""
+    """The project: ``arn:aws:codebuild:<region>:<account>:project/<name>``."""
 
     def __init__(self, project_arn: str, *, kind: Literal["code_build"] = "code_build") -> None:
         self._assign(project_arn=project_arn, kind=kind)
@@ -150,20 +152,20 @@ class CodePipelineTarget(ServiceTarget, frozen=True):
     api_call: ClassVar = ApiCall("codepipeline", "startPipelineExecution", ("Name",))
     kind: Literal["code_pipeline"] = "code_pipeline"
     pipeline_arn: Annotated[str, Arn("codepipeline", "", r"[\w.@-]{1,100}", "<pipeline name>")]
-    """``arn:aws:codepipeline:<region>:<account>:<name>``."""
+    """The pipeline: ``arn:aws:codepipeline:<region>:<account>:<name>``."""
 
     def __init__(self, pipeline_arn: str, *, kind: Literal["code_pipeline"] = "code_pipeline") -> None:
         self._assign(pipeline_arn=pipeline_arn, kind=kind)
 
 
 class SageMakerPipelineTarget(ServiceTarget, frozen=True):
-    """Starts an execution of a SageMaker pipeline with parameters of its own; the job's input is not used."""
+    """Starts an execution of a SageMaker pipeline with ``parameters``. The job's input is not used."""
 
     api_call: ClassVar = ApiCall("sagemaker", "startPipelineExecution", ("PipelineName",))
     takes_input: ClassVar = False
     kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline"
     pipeline_arn: Annotated[str, Arn("sagemaker", "pipeline/", r"[A-Za-z0-9-]{1,256}")]
-    """``arn:aws:sagemaker:<region>:<account>:pipeline/<name>``."""
+    """The pipeline: ``arn:aws:sagemaker:<region>:<account>:pipeline/<name>``."""
     parameters: dict[
         Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$", strict=True)],
         Annotated[Text, Field(min_length=1, max_length=1024)],

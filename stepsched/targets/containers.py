@@ -1,4 +1,4 @@
-"""Containers: tasks of Amazon ECS and jobs of AWS Batch."""
+"""Container targets: Amazon ECS tasks and AWS Batch jobs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
@@ -17,69 +17,70 @@ _Id = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 class CapacityProvider(Value, frozen=True):
-    """How much of a task set goes to a capacity provider."""
+    """The part of the tasks that runs on a capacity provider."""
 
     name: str = Field(min_length=1, max_length=255)
     base: int = Field(default=0, ge=0, le=100_000, strict=True)
-    """So many tasks at least."""
+    """The minimum number of tasks on this provider."""
     weight: int = Field(default=0, ge=0, le=1_000, strict=True)
-    """Its share of the others."""
+    """The relative share of the remaining tasks."""
 
 
 class Placement(Value, frozen=True):
-    """Where EC2 puts tasks: a constraint or a strategy of Amazon ECS, in its own words."""
+    """The placement of tasks on EC2 instances: a placement constraint or strategy of Amazon ECS."""
 
     type: Literal["distinctInstance", "memberOf", "random", "spread", "binpack"]
-    """``distinctInstance`` and ``memberOf`` are constraints, the others strategies."""
+    """The type: ``distinctInstance`` and ``memberOf`` are constraints, the others are strategies."""
     value: str = Field(default="", max_length=2_000)
-    """A constraint's expression in the cluster query language, or a strategy's field."""
+    """The expression of a constraint, in the cluster query language, or the field of a strategy."""
 
     @property
     def is_constraint(self) -> bool:
-        """Whether it forbids, rather than prefers."""
+        """Whether this is a constraint; otherwise it is a strategy."""
         return self.type in ("distinctInstance", "memberOf")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if not self.is_constraint and len(self.value) > 255:
-            raise ValueError(f"the field of a strategy has at most 255 characters, not {len(self.value)}")
+            raise ValueError(f"expected at most 255 characters in a strategy's field, got {len(self.value)}")
         return self
 
 
 class EcsTaskTarget(ServiceTarget, frozen=True):
-    """Runs tasks on an ECS cluster; the job's input holds what it overrides of the task definition, in
-    the words of ``RunTask``: ``{"containerOverrides": [...]}``."""
+    """Runs tasks on an ECS cluster. The job's input holds overrides of the task definition, in the form of
+    ``RunTask``: ``{"containerOverrides": [...]}``."""
 
     api_call: ClassVar = ApiCall("ecs", "runTask")
     kind: Literal["ecs_task"] = "ecs_task"
     cluster_arn: Annotated[str, CLUSTER]
-    """``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
+    """The cluster: ``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
     task_definition_arn: Annotated[str, TASK_DEFINITION]
-    """``arn:aws:ecs:<region>:<account>:task-definition/<family>``; without revision, the latest one."""
+    """The task definition: ``arn:aws:ecs:<region>:<account>:task-definition/<family>``, with an optional
+    ``:<revision>``. Without a revision the latest one is used."""
     task_count: int = Field(default=1, ge=1, le=10, strict=True)
     launch_type: Literal["EC2", "FARGATE", "EXTERNAL"] | None = None
-    """None: the cluster's default, or the capacity providers."""
+    """The launch type. None: the default of the cluster, or ``capacity_providers``."""
     subnets: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = Field(
         default=(), max_length=16
     )
-    """Of the tasks' network interfaces; Fargate needs at least one."""
+    """The subnets of the tasks' network interfaces. Fargate needs at least one."""
     security_groups: tuple[_Id, ...] = Field(default=(), max_length=5)
     assign_public_ip: bool = Field(default=False, strict=True)
     platform_version: str | None = Field(default=None, min_length=1, max_length=64)
-    """Of Fargate. None: the latest."""
+    """The platform version of Fargate. None: the latest."""
     capacity_providers: tuple[CapacityProvider, ...] = Field(default=(), max_length=6)
     placement: tuple[Placement, ...] = Field(default=(), max_length=15)
-    """At most 10 constraints and 5 strategies; the constraints stand first."""
+    """The placement constraints, at most 10, followed by the strategies, at most 5."""
     group: str | None = Field(default=None, min_length=1, max_length=255)
-    """The tasks' group. None: the family's."""
+    """The task group. None: the group of the task definition's family."""
     reference_id: str | None = Field(default=None, max_length=1024)
     propagate_tags: bool = Field(default=False, strict=True)
-    """Whether tasks take over the task definition's tags."""
+    """Whether the tags of the task definition are applied to the tasks."""
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=128)],
         Annotated[str, Field(min_length=1, max_length=256)],
     ] = Field(default_factory=dict, max_length=50)
-    """Of the tasks."""
+    """Tags applied to the started tasks."""
     ecs_managed_tags: bool = Field(default=False, strict=True)
     execute_command: bool = Field(default=False, strict=True)
 
@@ -127,31 +128,31 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.launch_type == "FARGATE" and not self.subnets:
-            raise ValueError("launch_type FARGATE needs subnets")
+            raise ValueError("expected subnets for launch_type FARGATE, got none")
         if self.launch_type is not None and self.capacity_providers:
-            raise ValueError("give launch_type or capacity_providers, not both")
+            raise ValueError("expected launch_type or capacity_providers, got both")
         if not self.subnets and (self.security_groups or self.assign_public_ip):
-            raise ValueError("security_groups and assign_public_ip need subnets")
+            raise ValueError("expected subnets for security_groups and assign_public_ip, got none")
         constraints = sum(rule.is_constraint for rule in self.placement)
         if constraints > 10 or len(self.placement) - constraints > 5:
-            raise ValueError("placement holds at most 10 constraints and 5 strategies")
+            raise ValueError("expected at most 10 constraints and 5 strategies in placement")
         return self
 
 
 class BatchTarget(ServiceTarget, frozen=True):
-    """Submits an AWS Batch job; the job's input is not used, ``parameters`` are."""
+    """Submits an AWS Batch job with ``parameters``. The job's input is not used."""
 
     api_call: ClassVar = ApiCall("batch", "submitJob")
     takes_input: ClassVar = False
     kind: Literal["batch"] = "batch"
     job_definition: str = Field(min_length=1, max_length=1600)
-    """A name, ``name:revision`` or ARN."""
+    """The job definition: its name, ``name:revision`` or ARN."""
     job_queue: str = Field(min_length=1, max_length=1600)
-    """A name or ARN."""
+    """The job queue: its name or ARN."""
     job_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
-    """None: the name of the stepsched job."""
+    """The name of the Batch job. None: the name of the stepsched job."""
     parameters: JsonObject = Field(default_factory=dict)
-    """Text by name, for the placeholders of the job definition."""
+    """The values of the job definition's placeholders: strings by name."""
     container_overrides: JsonObject = Field(default_factory=dict)
 
     def __init__(
@@ -178,5 +179,5 @@ class BatchTarget(ServiceTarget, frozen=True):
     def _is_text(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key, value in parameters.items():
             if not isinstance(value, str):
-                raise ValueError(f"parameter {key!r} is {value!r}, no valid string; Batch takes text")  # noqa: TRY004 -- pydantic collects ValueError
+                raise ValueError(f"expected a string for parameter {key!r}, got {value!r}")  # noqa: TRY004 -- pydantic collects ValueError
         return parameters

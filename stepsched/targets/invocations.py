@@ -1,6 +1,6 @@
-"""What a target does in AWS: the calls that it stands for, and what they act on. Pure.
+"""Determines the API calls that a target makes and the resources that they act on. Pure.
 
-Permissions follow from it, of schedules, of rendered machines and of the runner alike.
+The permissions of schedules, of rendered machines and of the runner are derived from it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stepsched.targets import (
 from stepsched.targets.base import ApiCall, ServiceTarget, arn_field, arn_of
 
 WIDENING = re.compile(r"[*?]|\$\{")
-"""What IAM reads as a pattern or a variable."""
+"""The characters that IAM interprets as a pattern or a variable."""
 _UNIVERSAL = re.compile(r"arn:[a-z-]+:scheduler:::aws-sdk:([a-z][a-z0-9-]*):([a-z][A-Za-z0-9]*)")
 _JOB_DEFINITION = Arn("batch", "job-definition/", r"[\w-]{1,128}(:\d+)?")
 _JOB_QUEUE = Arn("batch", "job-queue/", r"[\w-]{1,128}")
@@ -35,23 +35,24 @@ _JOB_QUEUE = Arn("batch", "job-queue/", r"[\w-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One call of an API of AWS, as far as its permissions are concerned."""
+    """An AWS API call, with the properties that determine its permissions."""
 
     service: str
-    """The service's name in the SDK, such as ``sfn``."""
+    """The name of the service in the SDK, such as ``sfn``."""
     action: str
-    """In lower camel case, such as ``startExecution``."""
+    """The action in lower camel case, such as ``startExecution``."""
     resources: tuple[str, ...] = ()
-    """What the call acts on, by ARN; ``*`` where IAM can name nothing. A bare name stands for the ARN of that
-    resource in the place where the call is made, such as ``job-queue/nightly``. Empty: nothing tells."""
+    """The ARNs of the resources that the call acts on; ``*`` if the action has no resource in IAM. A name
+    without ARN, such as ``job-queue/nightly``, is a resource in the account and Region of the call. Empty:
+    the resources are not known."""
     cluster: str | None = None
-    """The ECS cluster that the call is bound to."""
+    """The ECS cluster to which the call is restricted."""
     is_tagged: bool = False
-    """Whether the ECS tasks that the call starts get tags."""
+    """Whether the call applies tags to the ECS tasks that it starts."""
     pass_roles: tuple[str, ...] = ()
-    """The roles that the call hands to ECS tasks."""
+    """The roles that the call passes to ECS tasks."""
     waits: bool = False
-    """Whether Step Functions follows what the call has started, to its end."""
+    """Whether Step Functions waits for the end of the started job (``.sync``)."""
 
     @property
     def name(self) -> str:
@@ -60,12 +61,12 @@ class Invocation:
 
 
 def invocations(target: Target) -> tuple[Invocation, ...]:
-    """What invoking a target calls.
+    """Returns the API calls that invoke a target.
 
-    A :class:`ParallelTarget` calls what its parts call; what runs in this process calls nothing in AWS.
+    A :class:`ParallelTarget` makes the calls of its parts; a handler or a command makes no call.
 
     Raises:
-        ValueError: The target's data does not tell.
+        ValueError: The calls cannot be determined from the target.
 
     >>> from stepsched.targets import QueueTarget
     >>> invocations(QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders"))[0].name
@@ -93,14 +94,14 @@ def invocations(target: Target) -> tuple[Invocation, ...]:
 
 
 def acted_on(arn: str) -> tuple[str, ...]:
-    """The resources by which IAM names what an ARN of a target names."""
+    """Returns the ARNs by which IAM policies name the resource of a target's ARN."""
     match arn.split(":")[2]:
         case "inspector":
             return ("*",)
-        case "sagemaker":  # SageMaker writes its ARNs in lower case, whatever the name; both mean the same.
+        case "sagemaker":  # SageMaker writes its ARNs in lower case, whatever the case of the name.
             stem, _, name = arn.partition("/")
             return tuple(dict.fromkeys((arn, f"{stem}/{name.lower()}")))
-        case "states":  # Step Functions authorises on the machine, whatever the qualifier.
+        case "states":  # Step Functions authorises on the machine, without the qualifier.
             return (":".join(arn.split(":")[:7]),)
     return (arn,)
 
@@ -108,26 +109,26 @@ def acted_on(arn: str) -> tuple[str, ...]:
 def ecs_task(
     cluster: str, definition: str, *, is_tagged: bool, pass_roles: Iterable[str] = (), waits: bool = False
 ) -> Invocation:
-    """A run of an ECS task definition."""
-    # AWS resolves the revision before it authorises, so the plain family never matches.
+    """Returns the call that runs an ECS task definition."""
+    # AWS resolves the revision before it authorises, so the family without revision never matches.
     resources = (with_revision(definition),)
     return Invocation("ecs", "runTask", resources, cluster, is_tagged, tuple(pass_roles), waits)
 
 
 def batch_job(definition: str, queue: str, *, waits: bool = False) -> Invocation:
-    """A job that is submitted to AWS Batch.
+    """Returns the call that submits an AWS Batch job.
 
     Raises:
-        ValueError: One of the two is neither a name nor an ARN.
+        ValueError: ``definition`` or ``queue`` is neither a name nor an ARN.
     """
     definition = _named(_JOB_DEFINITION, definition)
-    # AWS's pages differ on what a name without revision is authorised as; both forms mean the same jobs.
+    # AWS's pages differ on how a name without revision is authorised, so both forms are named.
     resources = tuple(dict.fromkeys((definition, with_revision(definition), _named(_JOB_QUEUE, queue))))
     return Invocation("batch", "submitJob", resources, waits=waits)
 
 
 def _named(form: Arn, text: str) -> str:
-    """An ARN, or a name with the prefix of its kind."""
+    """Returns an ARN unchanged, and a name with the prefix of its resource type."""
     if text.startswith("arn:"):
         return form.check(text)
     if not re.fullmatch(form.name, text, re.ASCII):
@@ -140,7 +141,7 @@ def _named(form: Arn, text: str) -> str:
 
 
 def with_revision(definition: str) -> str:
-    """A definition; one without revision stands for all of them."""
+    """Returns the definition; without a revision, a pattern for all revisions."""
     return definition if re.search(r":\d+\Z", definition.partition("/")[2]) else f"{definition}:*"
 
 
@@ -152,18 +153,18 @@ def _of_template(arn: str) -> Invocation:
     call = _calls_by_arn().get(match["service"]) if match is not None else None
     if call is None:
         raise ValueError(
-            f"the permissions of {arn!r} cannot be told from its ARN; use the target's own class where there "
-            "is one (EcsTaskTarget, ApiTarget), or leave the job out and write its statement by hand"
+            f"the permissions for {arn!r} cannot be determined from the ARN; use a specific target class "
+            "(such as EcsTaskTarget, ApiTarget), or leave the job out and write its statement by hand"
         )
     if WIDENING.search(arn):
-        raise ValueError(f"{arn!r} would allow more than one resource; name the one that is meant")
+        raise ValueError(f"expected the ARN of one resource, got the pattern {arn!r}")
     return Invocation(call.service, call.action, acted_on(arn))
 
 
 @cache
 def _calls_by_arn() -> dict[str, ApiCall]:
-    """The calls of the targets that their ARN tells whole, by the service in the ARN."""
-    calls = {"inspector": ApiCall("inspector", "startAssessmentRun")}  # has no class of its own
+    """Returns the calls of the targets that are determined by their ARN, by the service in the ARN."""
+    calls = {"inspector": ApiCall("inspector", "startAssessmentRun")}  # there is no target class for it
     for kind in SERVICE_TARGETS:
         if kind not in (BatchTarget, EcsTaskTarget):
             calls[arn_field(kind)[1].service] = kind.api_call

@@ -1,4 +1,4 @@
-"""What the embedded backend invokes in this process."""
+"""Targets of the embedded backend: functions and commands."""
 
 import re
 import sys
@@ -19,37 +19,38 @@ _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 class HandlerTarget(PositionalValue, frozen=True):
     """Calls a Python function in the process that runs the embedded backend.
 
-    The function is called with what it asks for: ``f()``, ``f(input)``, or ``f(input, run)`` with the
-    :class:`Run`. Only required parameters count, so that ``greet(name, greeting="hi")`` gets the input
-    alone. A parameter that is called ``run`` or annotated ``ss.Run`` gets the run wherever it stands,
-    optional or by keyword too; annotated as something else, it is like any other. Where no parameter is
-    required, the first optional one gets the input; it keeps its default where the job has none (``{}``).
-    ``*args`` gets the input. A coroutine function is run to its end.
+    The arguments follow from the function's signature: ``f()``, ``f(input)``, or ``f(input, run)`` with the
+    :class:`Run`. Only required parameters count, so ``greet(name, greeting="hi")`` gets only the input. A
+    parameter that is called ``run`` or annotated ``ss.Run`` gets the run at any position, even if it is
+    optional or keyword-only; a parameter ``run`` with another annotation is an ordinary one. If no parameter
+    is required, the first optional one gets the input, unless the job has no input (``{}``). ``*args`` gets
+    the input. A coroutine function is awaited.
     """
 
     kind: Literal["handler"] = "handler"
     handler: str
-    """``package.module:function``. A function that cannot be imported by name (a lambda, or one
-    defined inside another) shows where it was defined, and lives as long as this process."""
+    """The name of the function, ``package.module:function``. For a function that cannot be imported by name
+    (a lambda, or one defined inside another) it shows where the function was defined; such a target exists
+    only in this process."""
     _function: Callable[..., object] | None = PrivateAttr(None)
 
     def __init__(self, handler: str | Callable[..., object], *, kind: Literal["handler"] = "handler") -> None:
-        """A function by name, or itself.
+        """Creates a target from a function or its name.
 
         Args:
-            handler: ``"package.module:function"``, or a callable. What can be imported is kept by
-                its name, so that another process can run it too.
+            handler: The name ``"package.module:function"``, or a callable. A callable that can be imported is
+                stored by its name, so that another process can call it too.
 
         Raises:
-            ValueError: Neither a path of that form nor a callable.
+            ValueError: ``handler`` is neither a name of that form nor a callable.
         """
         if isinstance(handler, str):
             if not re.fullmatch(_PATH, handler):
-                raise ValueError(f"{handler!r} is not of the form 'package.module:function'")
+                raise ValueError(f"expected the form 'package.module:function', got {handler!r}")
             self._assign(handler=handler, kind=kind)
             return
         if not callable(handler):
-            raise ValueError(f"{handler!r} is neither 'package.module:function' nor callable")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected 'package.module:function' or a callable, got {handler!r}")  # noqa: TRY004 -- pydantic collects ValueError
         module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
@@ -58,13 +59,13 @@ class HandlerTarget(PositionalValue, frozen=True):
 
     @classmethod
     def of_definition(cls, function: Callable[..., object]) -> Self:
-        """The target of a function that is being defined.
+        """Creates the target of a function that is just being defined.
 
-        It is known by its name already, although its module does not hold it yet: what the module has under
-        that name in the end is called. A function that no name will lead to is its own target.
+        The function is stored by its name, although its module does not contain it yet: the object that the
+        module finally has under this name is called. A function without such a name is stored itself.
 
         Raises:
-            ValueError: It is not callable.
+            ValueError: ``function`` is not callable.
         """
         module, name = (getattr(function, each, None) for each in ("__module__", "__qualname__"))
         if module not in sys.modules or not re.fullmatch(_PATH, f"{module}:{name or '<none>'}"):
@@ -73,12 +74,12 @@ class HandlerTarget(PositionalValue, frozen=True):
 
     @property
     def function(self) -> Callable[..., object] | None:
-        """The callable that no name leads to; None where ``handler`` can be imported."""
+        """The callable itself, if it cannot be imported by name; None if ``handler`` can be imported."""
         return self._function
 
 
 class CommandTarget(PositionalValue, frozen=True):
-    """Runs a program, without a shell; the job's input is its standard input, as JSON."""
+    """Runs a program without a shell. The program reads the job's input as JSON from its standard input."""
 
     kind: Literal["command"] = "command"
     command: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
@@ -87,8 +88,8 @@ class CommandTarget(PositionalValue, frozen=True):
     def __init__(self, command: Sequence[str], *, kind: Literal["command"] = "command") -> None:
         if not isinstance(command, (list, tuple)):
             raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
-                f"{command!r} is no list; give the program and its arguments in order, such as "
-                "['python', 'report.py'] (no shell reads it)"
+                f"expected a list, got {command!r}; use the program and its arguments, such as "
+                "['python', 'report.py'] (there is no shell)"
             )
         self._assign(command=command, kind=kind)
 
@@ -96,18 +97,18 @@ class CommandTarget(PositionalValue, frozen=True):
     @classmethod
     def _has_no_nul(cls, command: tuple[str, ...]) -> tuple[str, ...]:
         if any("\0" in part for part in command):
-            raise ValueError("an argument holds a NUL character, which no program can be given")
+            raise ValueError("expected arguments without NUL characters, got one with a NUL character")
         return command
 
 
 def _module_name(handler: object) -> str:
-    """The name by which another process finds the handler's module, where there is one."""
+    """Returns the name by which another process can import the handler's module, if there is one."""
     module = getattr(handler, "__module__", None) or type(handler).__module__
     return main_module_name() or module if module == "__main__" else module
 
 
 def main_module_name() -> str | None:
-    """The name by which the program that runs can be imported; None in a notebook or a shell."""
+    """Returns the name by which the main program can be imported; None in a notebook or a shell."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and spec.name:  # python -m package.module

@@ -1,4 +1,4 @@
-"""Any call of any AWS service, as EventBridge Scheduler's universal target makes it.
+"""Targets for any AWS API call, as in EventBridge Scheduler's universal targets.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
 """
@@ -46,13 +46,13 @@ _READ_ONLY = frozenset(
 
 
 class ApiTarget(PositionalValue, frozen=True):
-    """Calls any AWS API. The request is the call's parameters; the job's input is not used."""
+    """Calls any AWS API with the parameters in ``request``. The job's input is not used."""
 
     kind: Literal["api"] = "api"
     service: str
-    """The SDK's service identifier, lower-case: ``ecs``, ``sfn``, ``cognitoidentityprovider``."""
+    """The SDK's identifier of the service in lower case: ``ecs``, ``sfn``, ``cognitoidentityprovider``."""
     action: str
-    """In lower camel case: ``runTask``. Actions that only read are refused, as by AWS."""
+    """The action in lower camel case, such as ``runTask``. Actions that only read are refused, as by AWS."""
     request: JsonObject
 
     def __init__(
@@ -69,7 +69,7 @@ class ApiTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_service(cls, service: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", service):
-            raise ValueError(f"{service!r}: write the SDK's service name in lower case, such as 'ecs'")
+            raise ValueError(f"expected the SDK's service name in lower case, such as 'ecs', got {service!r}")
         return service
 
     @field_validator("action")
@@ -79,20 +79,20 @@ class ApiTarget(PositionalValue, frozen=True):
             words = [word for word in re.split(r"[^A-Za-z0-9]+", action) if word]
             camel = "".join(word[:1].upper() + word[1:] for word in words)
             camel = camel[:1].lower() + camel[1:] if camel[:1].isalpha() else "runTask"
-            raise ValueError(f"{action!r}: write the action in lower camel case, such as {camel!r}")
+            raise ValueError(f"expected the action in lower camel case, such as {camel!r}, got {action!r}")
         for word in _READ_ONLY:
             if action == word or re.match(rf"{word}[A-Z]", action):
-                raise ValueError(f"{action!r} only reads; EventBridge Scheduler does not call it")
+                raise ValueError(f"expected an action that changes something, as on AWS, got {action!r}")
         return action
 
 
 class TemplateTarget(PositionalValue, frozen=True):
-    """A target of EventBridge Scheduler that has no class of its own here, as the service writes it."""
+    """A target of EventBridge Scheduler in the service's own form, for targets without a class here."""
 
     kind: Literal["template"] = "template"
     target_arn: str = Field(max_length=1600)
     parameters: JsonObject = Field(default_factory=dict)
-    """Parameter blocks, such as ``{"SqsParameters": {...}}``."""
+    """The parameter blocks of the target, such as ``{"SqsParameters": {...}}``."""
 
     def __init__(
         self,
@@ -107,7 +107,5 @@ class TemplateTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_arn(cls, arn: str) -> str:
         if not ARN.fullmatch(arn):
-            raise ValueError(
-                f"{arn!r} is not an ARN; the form is arn:aws:<service>:<region>:<account>:<resource>"
-            )
+            raise ValueError(f"expected an ARN, arn:aws:<service>:<region>:<account>:<resource>, got {arn!r}")
         return arn

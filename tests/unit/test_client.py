@@ -138,7 +138,7 @@ class TestNames:
         self, client: ss.SchedulerClient, verb: Callable[[ss.SchedulerClient, Any], object], name: str
     ) -> None:
         client.create(job())
-        with pytest.raises(ss.JobNotFoundError, match="shows those that exist"):
+        with pytest.raises(ss.JobNotFoundError, match="returns the existing jobs"):
             verb(client, name)
 
     def test_a_job_is_no_name(self, client: ss.SchedulerClient) -> None:

@@ -119,7 +119,7 @@ def test_the_schema_describes_what_is_inside_too(mode: Any) -> None:
         parts["Retry"]["properties"]["max_attempts"]["description"]
         == "The maximum number of attempts after the first one: 0 to 185."
     )
-    assert parts["Cron"]["properties"]["timezone"]["description"] == "An IANA name."
+    assert parts["Cron"]["properties"]["timezone"]["description"] == "The IANA name of the zone."
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -44,24 +44,25 @@ ERRORS = [
     ),
     pytest.param(
         ss.JobNotFoundError("nightly"),
-        "no job is named 'nightly'; client.list() shows those that exist",
+        "no job is named 'nightly'; client.list() returns the existing jobs",
         id="JobNotFoundError",
     ),
     pytest.param(
         ss.JobExistsError("nightly"),
-        "a different job is named 'nightly' already; "
-        "use client.update(job) to change it or choose another name",
+        "a different job is already named 'nightly'; "
+        "use client.update(job) to change it, or choose another name",
         id="JobExistsError",
     ),
     pytest.param(
         ss.errors.RunNotFoundError("nightly", 7),
-        "run 7 of job 'nightly' is not known: its retention is over, or it is another backend's; "
-        "client.runs('nightly') shows those that are known",
+        "there is no run 7 of job 'nightly': its retention is over, or it belongs to another backend; "
+        "client.runs('nightly') returns the existing runs",
         id="RunNotFoundError",
     ),
     pytest.param(
         ss.errors.WaitTimeoutError("nightly", 7, "running", 2.5),
-        "run 7 of job 'nightly' is still running after 2.5 s; it goes on, and can be waited for again",
+        "run 7 of job 'nightly' is still running after 2.5 s; the run goes on, and client.wait(run) "
+        "can be called again",
         id="WaitTimeoutError",
     ),
     pytest.param(
@@ -71,18 +72,18 @@ ERRORS = [
     ),
     pytest.param(
         ss.ConflictError("nightly", 3),
-        "job 'nightly' is no longer at version 3: somebody wrote first; "
+        "job 'nightly' is no longer at version 3: it was changed in the meantime; "
         "read it again with client.get() and repeat the change",
         id="ConflictError",
     ),
     pytest.param(
         ss.errors.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
-        "this is no definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
+        "expected the definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
         id="DefinitionError",
     ),
     pytest.param(
         ss.errors.JobFileError("jobs.json", "expected at least one job, got none"),
-        "cannot load jobs from jobs.json: it holds no job",
+        "cannot load jobs from jobs.json: expected at least one job, got none",
         id="JobFileError",
     ),
     pytest.param(
@@ -97,7 +98,7 @@ ERRORS = [
     ),
     pytest.param(
         ss.BackendError("scheduler", "CreateSchedule", "X", "r-1", retryable=True, detail="slow"),
-        "scheduler CreateSchedule failed with X: slow (request r-1); trying again may help",
+        "scheduler CreateSchedule failed with X: slow (request r-1); the same call may succeed later",
         id="BackendError with everything",
     ),
     pytest.param(
@@ -107,17 +108,17 @@ ERRORS = [
     ),
     pytest.param(
         ss.errors.ThrottledError("scheduler", "GetSchedule", "Throttling", retry_after=timedelta(seconds=2)),
-        "scheduler GetSchedule failed with Throttling; trying again may help",
+        "scheduler GetSchedule failed with Throttling; the same call may succeed later",
         id="ThrottledError",
     ),
     pytest.param(
         ss.errors.BackendUnavailableError("sqlite", "read", "BUSY", retryable=True, detail="wait"),
-        "sqlite read failed with BUSY: wait; trying again may help",
+        "sqlite read failed with BUSY: wait; the same call may succeed later",
         id="BackendUnavailableError",
     ),
     pytest.param(
         ss.errors.BulkError({"nightly": ss.JobNotFoundError("nightly")}, 3),
-        "1 of 4 failed:\n  nightly: no job is named 'nightly'; client.list() shows those that exist",
+        "1 of 4 failed:\n  nightly: no job is named 'nightly'; client.list() returns the existing jobs",
         id="BulkError",
     ),
 ]

@@ -211,7 +211,7 @@ def test_one_part_held_a_billion_times_is_refused_after_no_more_parts_than_a_pay
     with pytest.raises(ValidationError) as caught:
         job(input=part)
     (problem,) = caught.value.errors(include_input=False, include_url=False)
-    assert "keep large data elsewhere" in problem["msg"]
+    assert "store large data elsewhere" in problem["msg"]
     assert MAX_PAYLOAD_BYTES <= CountedList.looked_at <= MAX_PAYLOAD_BYTES + 100
 
 

@@ -356,12 +356,12 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
         ),
         pytest.param(
             ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:*"),
-            "more than one resource",
+            "the ARN of one resource",
             id="template, pattern",
         ),
         pytest.param(
             ss.targets.TemplateTarget(f"arn:aws:sqs:{AGAIN}:${{aws:username}}"),
-            "more than one resource",
+            "the ARN of one resource",
             id="template, variable",
         ),
         pytest.param(

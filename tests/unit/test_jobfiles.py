@@ -365,7 +365,7 @@ def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
         pytest.param(
             "jobs.yaml",
             YAML.format(name="a") + "  input: {when: 2030-01-01}\n",
-            "job 1 ('a'): input: input.when is a date, which is no JSON",
+            "job 1 ('a'): input: input.when is a date, which is not JSON",
             id="date as input",
         ),
         pytest.param(

@@ -235,7 +235,7 @@ def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
         pytest.param("schedule", {"expression": "0 9 * * ? *"}, "'kind'", id="schedule without kind"),
         pytest.param("schedule", {"kind": "yearly"}, "'one_time', 'rate', 'cron'", id="unknown schedule"),
         pytest.param("target", {}, "'kind'", id="target without kind"),
-        pytest.param("input", object(), "which is no JSON", id="object as input"),
+        pytest.param("input", object(), "which is not JSON", id="object as input"),
     ],
 )
 def test_a_wrong_field_is_refused_by_its_name(field: str, value: object, problem: str) -> None:

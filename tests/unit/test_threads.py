@@ -100,7 +100,7 @@ def test_a_listener_that_raises_ends_no_thread(caplog: pytest.LogCaptureFixture)
         future.add_done_callback(exit_process)
         release.set()
         assert executor.submit(int).result(PATIENCE) == 0
-    assert [record.getMessage() for record in caplog.records] == ["what listens to the end of a call failed"]
+    assert [record.getMessage() for record in caplog.records] == ["a callback of a finished call failed"]
 
 
 def test_after_the_shutdown_waiting_calls_are_performed_and_new_ones_refused(

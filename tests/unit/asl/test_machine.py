@@ -176,7 +176,7 @@ def test_what_cannot_be_read_says_why(definition: Any, code: str) -> None:
     assert list(caught.value.diagnostics) == asl.check(definition)
     assert isinstance(caught.value, ValueError)
     assert caught.value.reason
-    assert "no definition of a state machine" in str(caught.value)
+    assert "the definition of a state machine" in str(caught.value)
 
 
 def test_the_error_pickles() -> None:

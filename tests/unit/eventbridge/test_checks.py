@@ -108,7 +108,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
             id="api-params-mismatch, none fit",
         ),
         pytest.param(
-            lambda: ss.QueueTarget(f"{QUEUE}.fifo"), "give message_group_id", id="api-fifo-noparams"
+            lambda: ss.QueueTarget(f"{QUEUE}.fifo"), "expected message_group_id", id="api-fifo-noparams"
         ),
         pytest.param(
             lambda: check(template(f"{QUEUE}.fifo")),
@@ -117,7 +117,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: ss.QueueTarget(QUEUE, message_group_id="g"),
-            "takes no message_group_id",
+            "expected no message_group_id",
             id="api-std-groupid",
         ),
         pytest.param(
@@ -127,7 +127,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: ss.targets.EcsTaskTarget(CLUSTER, task_definition_arn=TASK, launch_type="FARGATE"),
-            "launch_type FARGATE needs subnets",
+            "expected subnets for launch_type FARGATE",
             id="api-fargate-nonet",
         ),
         pytest.param(

@@ -198,7 +198,7 @@ def test_the_largest_job_is_taken_and_a_larger_one_refused() -> None:
     row = len(plan.encode()) + len(sized(length).model_dump_json().encode())
     carried = len(to_json(plan).encode())
     assert carried == LARGEST_PLAN or row in (LARGEST_ROW - 1, LARGEST_ROW)
-    with pytest.raises(ss.UnsupportedError, match=r"bytes .* keep large data elsewhere, as in S3"):
+    with pytest.raises(ss.UnsupportedError, match=r"bytes .* store large data elsewhere, as in S3"):
         order(sized(length + 1))
 
 
