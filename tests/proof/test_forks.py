@@ -60,7 +60,7 @@ def play(scene: str, folder: Path, children: int, *, seed: int = 1, cut_off: int
     said = (folder / "errors").read_text()
     report = f"{scene}\n{output}\n{said}"
     assert process.returncode == 0, report
-    for fault in ("CRITICAL", "Fatal", "no longer this worker's", "a child failed"):
+    for fault in ("CRITICAL", "Fatal", "no longer held by this worker", "a child failed"):
         assert fault not in said, report
     if not (folder / "jobs.db").exists():
         return output, End(0, 0, 0)

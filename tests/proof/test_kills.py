@@ -172,7 +172,7 @@ def play(folder: Path, *, seed: int, kills: int, workers: int, first_jobs: int) 
         jobs.close()
     trouble = errors.read_text()
     assert "Traceback" not in trouble, trouble
-    assert "no longer this worker's" not in trouble, "the living were taken for dead"
+    assert "no longer held by this worker" not in trouble, "the living were taken for dead"
     restarted, repeated = check(path, log, jobs.expected)
     return Report(kills, len(jobs.expected), restarted, repeated)
 

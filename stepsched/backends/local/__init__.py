@@ -1,10 +1,10 @@
 """The embedded backend, from bottom to top.
 
 ``database`` is the connection, ``schema`` its tables, ``rows`` their values, ``store`` the statements.
-``policy`` decides; ``invoke`` calls, with ``parts``, ``commands`` and ``loops``; ``listeners`` and
-``letters`` tell. ``turns`` puts all of that into transactions, ``engine`` into threads, and ``playing`` onto
-a clock that is set. ``process`` and ``leases`` find out which workers have died; ``waking`` wakes the
-dispatcher. ``backend`` is the port.
+``policy`` makes decisions; ``invoke`` calls handlers, with ``parts``, ``commands`` and ``loops``;
+``listeners`` and ``letters`` deliver events and dead letters. ``turns`` combines them into transactions,
+``engine`` runs them in threads, and ``playing`` on a fake clock. ``process`` and ``leases`` detect dead
+workers; ``waking`` wakes the dispatcher. ``backend`` implements the port.
 """
 
 from stepsched.backends.local.backend import LocalBackend

@@ -1,4 +1,4 @@
-"""What travels between the engine's threads: an attempt, how it went, and the letters that follow."""
+"""The values that the engine's threads exchange: attempts, their outcomes, and dead letters."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DEAD_LETTER, NOTIFICATION = 1, 2
 
 
 class Attempt(NamedTuple):
-    """A claimed run with its job as it was then: later changes do not reach it."""
+    """A claimed run with the job's definition at the time of the claim; later changes do not affect it."""
 
     claim: Claim
     job: Job
     worker: str
-    """In whose name it was claimed."""
+    """The worker that claimed the run."""
     began: float
-    """On the monotonic clock."""
+    """The beginning of the call on the monotonic clock, in seconds."""
     limit: timedelta | None
-    """After so long nobody awaits it. None: never, or its parts are watched one by one."""
+    """The timeout of the call. None: none, or each part has its own timeout."""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A run that failed for good, on its way to its job's dead-letter queue or to its topic."""
+    """A run that failed for good, to be delivered to the dead-letter queue or the topic of its job."""
 
     job: Job
     run: Run
@@ -42,22 +42,22 @@ class Letter(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How an attempt went. What was user code is text by now."""
+    """The outcome of an attempt, as text; it holds no objects of user code."""
 
     attempt: Attempt
     ended_at: datetime
     output: str | None = None
     error: str | None = None
-    """None: it succeeded."""
+    """The error. None: the attempt succeeded."""
     traceback: str | None = None
     lingering: bool = False
-    """Whether the call goes on, although nobody awaits it any more."""
+    """Whether the call still runs after its timeout."""
     late: tuple[Future[str | None], ...] = ()
-    """The parts of it that do."""
+    """The parts of the call that still run after their timeout."""
 
 
 def undelivered(job: Job | None) -> int:
-    """The bits of the letters that a failed run of a job makes."""
+    """Returns the bits of the letters that a failed run of the job requires."""
     if job is None:
         return 0
     return (DEAD_LETTER if job.dead_letter is not None else 0) | (
@@ -75,17 +75,17 @@ def letters_of(job: Job, run: Run, bits: int) -> list[Letter]:
 
 
 def elapsed(began: float, ticks: float) -> timedelta:
-    """The time between two readings of a monotonic clock, to the microsecond."""
+    """Returns the time between two readings of a monotonic clock, to the microsecond."""
     return timedelta(microseconds=round((ticks - began) * 1e6))
 
 
 class Running:
-    """An attempt that has no outcome yet."""
+    """An attempt without an outcome yet."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self.thread: threading.Thread | None = None
         self.since = monotonic()
-        """When it was claimed, on the machine's monotonic clock, whatever clock the backend has."""
+        """The time of the claim on the machine's monotonic clock, also if the backend has a fake clock."""
         self.handed_back = False
-        """Whether it waits to be started again, unless its outcome comes first."""
+        """Whether the run is to be started again, unless its outcome comes first."""

@@ -1,4 +1,4 @@
-"""The embedded backend: the port's verbs over the store, and the lifecycle of the engine."""
+"""The embedded backend: the verbs of the port, and the lifecycle of the engine."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, 
 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
-"""Seconds that ``stop`` waits at most in the thread of an event loop, which it keeps from running."""
+"""The longest time in seconds that ``stop`` waits in the thread of an event loop, which it blocks."""
 _WAKE_UP = 0.2
-"""Seconds between two looks for a signal."""
+"""The pause in seconds between two checks for a signal."""
 _BACKFILLED_AT_ONCE = 10_000
-"""Runs that one call of ``backfill`` records."""
+"""The maximum number of runs that one call of ``backfill`` records."""
 
 
 class LocalBackend(Backend):
-    """Jobs embedded in this process: in memory, or durable in an SQLite file.
+    """Stores and runs jobs in this process: in memory, or durably in an SQLite file.
 
     Example:
         >>> from stepsched import Cron, HandlerTarget, Job, SchedulerClient
@@ -83,26 +83,27 @@ class LocalBackend(Backend):
         retention: timedelta = timedelta(days=30),
         retention_limit: int = 100_000,
     ) -> None:
-        """An embedded backend; nothing fires before :meth:`start` or :meth:`run_until`.
+        """Creates an embedded backend. It runs no jobs before :meth:`start` or :meth:`run_until`.
 
         Args:
-            path: The SQLite file, made for its owner alone when it does not exist. Several processes of one
-                machine may share one. None keeps everything in memory, as long as this object lives.
-            clock: Whose time it is. None: the machine's. A :class:`FakeClock` is played.
-            workers: How many runs may go on at once in this process; at least 1.
-            handlers: Functions that stand for AWS targets: see :meth:`register`.
-            handlers_from: Modules, such as ``["myapp"]``, whose functions, and those of the modules below
-                them, may be imported for stored jobs; all others are refused. None: any, which means that
-                whoever writes the file can run any code as this process.
-            max_restarts: How often a run is started again whose process ended in the middle; then it has
-                failed.
-            retention: How long ended runs are kept, from their end.
-            retention_limit: How many ended runs are kept; the oldest go first.
+            path: The path of the SQLite file. A new file is readable by its owner only. Several processes of
+                one machine may share a file. None: everything is kept in memory, as long as this object
+                exists.
+            clock: The clock. None: the machine's clock. A :class:`FakeClock` can be played.
+            workers: The maximum number of concurrent runs in this process; at least 1.
+            handlers: Functions that handle AWS targets: see :meth:`register`.
+            handlers_from: The modules, such as ``["myapp"]``, whose functions may be imported for stored
+                jobs, including the modules below them; all others are refused. None: any module, which means
+                that everyone who may write the file can run any code with the rights of this process.
+            max_restarts: How often a run is started again if its process ends during the run. After that it
+                has failed.
+            retention: How long ended runs are kept after their end.
+            retention_limit: The maximum number of ended runs that are kept; the oldest are deleted first.
 
         Raises:
-            BackendError: The file cannot be opened or is another program's.
-            ValueError: ``workers`` is below 1, a bound is negative, the path names no file, or
-                ``handlers_from`` is no list of modules.
+            BackendError: The file cannot be opened or belongs to another program.
+            ValueError: ``workers`` is below 1, a limit is negative, the path does not name a file, or
+                ``handlers_from`` is not a list of modules.
         """
         if isinstance(path, str) and "://" in path:
             raise ValueError(
@@ -117,7 +118,7 @@ class LocalBackend(Backend):
         if type(workers) is not int or workers < 1:
             raise ValueError(f"expected a whole number of at least 1 for workers, got {workers!r}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
-            raise ValueError(f"path {path!r} names no file; leave it out to keep jobs in memory")
+            raise ValueError(f"expected the path of a file, got {path!r}; leave path out for jobs in memory")
         if retention < timedelta(0) or retention_limit < 0:
             raise ValueError(
                 f"expected retention and retention_limit of at least 0, got {retention} and {retention_limit}"
@@ -133,7 +134,7 @@ class LocalBackend(Backend):
             "retention_limit": retention_limit,
         }
         self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
-        # Jobs whose function no name leads to, by the id of their row.
+        # Jobs whose function cannot be imported by name, by the ID of their row.
         self._live: dict[int, Job] = {}
         self._store = Store(path)
         self._engine = Engine(
@@ -147,38 +148,37 @@ class LocalBackend(Backend):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A backend over a file goes to another process as its settings, and opens the file there."""
+        """Pickles a backend with a file as its settings; the other process opens the file."""
         if self._store.path is None:
             raise TypeError(
-                "jobs in memory are those of one process; use LocalBackend('jobs.db') to share them"
-                " with others"
+                "jobs in memory belong to one process; use LocalBackend('jobs.db') to share them with others"
             )
         return _opened, (str(self._store.path), {**self._options, "handlers": self._invoker.handlers})
 
     def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
-        """Lets a function stand for AWS targets in this process.
+        """Registers a function that handles AWS targets in this process.
 
         Args:
-            target: A target class, such as ``LambdaTarget``, for all of its kind; or one target.
-            handler: Called with as many of ``(target, input, run)`` as it takes.
+            target: A target class, such as ``LambdaTarget``, for all targets of this class; or one target.
+            handler: The function. It is called with as many of ``(target, input, run)`` as it accepts.
 
         Raises:
-            TypeError: ``target`` is no AWS target.
-            ValueError: ``handler`` takes other arguments.
+            TypeError: ``target`` is not an AWS target.
+            ValueError: ``handler`` requires other arguments.
         """
         self._invoker.register(target, handler)
         self._engine.look_anew()
 
     def listen(self, listener: Listener, kinds: Iterable[EventKind | str] | None = None) -> None:
-        """Tells a function what happens, after it has been recorded.
+        """Registers a function that is called with each event, after the event has been recorded.
 
-        It is called with one event at a time, in the order in which they were recorded: in a thread of its
-        own while the backend fires, else in the caller's. What it raises is logged and stops nothing; however
-        long it takes, runs go on.
+        It is called with one event at a time, in the order in which they were recorded: in a separate thread
+        while the backend is started, otherwise in the thread of the caller. An exception of the function is
+        logged and ignored; a slow function does not delay runs.
 
         Args:
-            listener: Called with an :class:`Event`.
-            kinds: Only these. None: all.
+            listener: The function; it is called with an :class:`Event`.
+            kinds: The kinds of events. None: all kinds.
 
         Raises:
             ValueError: A kind is unknown.
@@ -186,16 +186,17 @@ class LocalBackend(Backend):
         self._engine.listen(listener, None if kinds is None else [EventKind(kind) for kind in kinds])
 
     def wrap_calls(self, wrapper: Wrapper) -> None:
-        """Puts a function around every call of a target, in the thread of the call.
+        """Wraps every call of a target in a function, in the thread of the call.
 
         Args:
-            wrapper: Called with the job, the run and a function that makes the call; it must return
-                what that returns, and let through what it raises.
+            wrapper: The function. It is called with the job, the run and a function that makes the call; it
+                must return the result of that function, and must not catch its exceptions.
         """
         self._invoker.wrap(wrapper)
 
     def close(self, *, timeout: float | timedelta | None = None) -> None:
-        """Stops and closes the file. The object is of no use afterwards. Harmless twice.
+        """Stops the backend and closes the file. The backend cannot be used afterwards. May be called more
+        than once.
 
         Args:
             timeout: As for :meth:`stop`.
@@ -233,7 +234,7 @@ class LocalBackend(Backend):
     def _create(self, prepared: Prepared, now: datetime) -> JobRecord | StepschedError:
         job, document = checked_prepared(prepared)
         following = policy.first_run(job, now)
-        if following is None:  # its last run has come due since it was prepared
+        if following is None:  # its last run came due after it was prepared
             try:
                 job.refuse_if_over(now)
             except InvalidScheduleError as error:
@@ -279,7 +280,7 @@ class LocalBackend(Backend):
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
             self._engine.turns.record_all_due(row, now, events)
-            if job.starts_at_creation and self._record(row).job.starts_at_creation:  # the grid stays (P-13)
+            if job.starts_at_creation and self._record(row).job.starts_at_creation:  # the grid is kept (P-13)
                 anchor = row.anchor
                 following = job.anchored(anchor).next_run(after=now)
             else:
@@ -344,9 +345,9 @@ class LocalBackend(Backend):
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
         if isinstance(row, DamagedRow):
-            raise row.error()  # it is gone all the same
+            raise row.error()  # it is deleted in any case
         gone = row._replace(status=JobStatus.CANCELLED, next_run=None)
-        record = self._record(gone, last)  # an unreadable job is gone all the same
+        record = self._record(gone, last)  # an unreadable job is deleted in any case
         self._live.pop(row.id, None)
         return record
 
@@ -371,8 +372,8 @@ class LocalBackend(Backend):
             wanted = list(islice(instants, _BACKFILLED_AT_ONCE + 1))
             if len(wanted) > _BACKFILLED_AT_ONCE:
                 raise ValueError(
-                    f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
-                    f"{until.isoformat()}; backfill a shorter range"
+                    f"the range from {since.isoformat()} to {until.isoformat()} contains more than "
+                    f"{_BACKFILLED_AT_ONCE:,} runs; use a shorter range"
                 )
             runs = self._store.record_backfill(row, wanted, now)
         self._engine.wake()
@@ -389,7 +390,7 @@ class LocalBackend(Backend):
                 yield row.run
 
     def run(self, run: Run) -> Run | None:
-        """The run as it is now; None where the file knows no such run, or no longer."""
+        """Returns the present state of the run; None if the file has no such run, or no longer."""
         row = self._store.run(run.id)
         if row is None or isinstance(row, DamagedRow):
             return None
@@ -398,13 +399,13 @@ class LocalBackend(Backend):
 
     def why_wait_is_endless(self) -> str | None:
         if isinstance(self._clock, PlayableClock):
-            return "the backend is on a clock that is played: run_until(...) makes its runs end"
+            return "the backend has a fake clock; use run_until(...) to play its runs"
         return None
 
     def why_nothing_fires(self) -> str | None:
         if self._engine.is_firing:
             return None
-        return "the backend was not started: start() or with makes it fire"
+        return "the backend is not started; use start() or a with block"
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
@@ -425,26 +426,27 @@ class LocalBackend(Backend):
     # -- firing ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begins to fire what is due. Harmless twice; on a played clock there is nothing to start.
+        """Starts to run what is due. May be called more than once. With a fake clock it has no effect.
 
-        After a fork the child's backend is stopped, whatever the parent's does, and may be started.
+        After a fork the backend in the child is stopped, and can be started there.
         """
         self._engine.start()
 
     def stop(self, *, timeout: float | timedelta | None = None) -> None:
-        """Ends firing: nothing new is claimed, and runs in flight are awaited. Harmless twice.
+        """Stops running jobs: no further run is claimed, and runs in progress are awaited. May be called more
+        than once.
 
         A handler or listener that calls it is not awaited itself. In the thread of an event loop, which it
-        keeps from running, it waits for 5 seconds at most; ``async with`` has no such limit.
+        blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
 
         Args:
-            timeout: Seconds, or a timedelta, for what is in flight. What has not ended by then is handed
-                back: it is started again, here or elsewhere, once its call or its process has ended, unless
-                it succeeds after all. None: as long as it takes.
+            timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. Runs that
+                have not ended by then are handed back: they are started again, by this or another worker,
+                when their call or process has ended, unless the call succeeds after all. None: no limit.
 
         Raises:
-            TypeError: ``timeout`` is no length of time.
-            ValueError: It is negative.
+            TypeError: ``timeout`` is neither a number nor a timedelta.
+            ValueError: ``timeout`` is negative.
         """
         seconds = seconds_of(timeout, "timeout")
         if self._engine.is_firing and _is_in_a_loop() and (seconds is None or seconds > _IN_A_LOOP):
@@ -452,28 +454,28 @@ class LocalBackend(Backend):
         self._engine.stop(seconds)
 
     def serve(self, *, grace: float | timedelta | None = None) -> None:
-        """Fires what is due until the process is told to end: for a program that does nothing else.
+        """Runs what is due until SIGINT or SIGTERM. It is for a program that does nothing else.
 
-        SIGINT and SIGTERM end it: nothing new starts, runs in flight are awaited, and the earlier
-        signal handlers are put back. A second signal ends the waiting at once. To be called in the main
-        thread.
+        After the signal no further run starts, runs in progress are awaited, and the previous signal handlers
+        are restored. A second signal ends the wait at once. It must be called in the main thread.
 
         Args:
-            grace: How long runs in flight are awaited after the first signal, as :meth:`stop` says.
+            grace: The longest time to wait for runs in progress after the first signal; see ``timeout`` of
+                :meth:`stop`.
 
         Raises:
-            TypeError: ``grace`` is no length of time.
-            ValueError: It is negative, or this is another thread, which gets no signals.
+            TypeError: ``grace`` is neither a number nor a timedelta.
+            ValueError: ``grace`` is negative, or this is not the main thread.
         """
         seconds = seconds_of(grace, "grace")
-        told: SimpleQueue[int] = SimpleQueue()  # may be put to in the middle of anything
+        told: SimpleQueue[int] = SimpleQueue()  # put() is safe in a signal handler
         signals = (signal.SIGINT, signal.SIGTERM)
         home = os.getpid()
 
         def hear(number: int, _frame: object) -> None:
             if os.getpid() == home:
                 told.put(number)
-            else:  # the child of a fork, which has it from its parent and serves nobody
+            else:  # the child of a fork, which inherited this loop and does not serve
                 signal.signal(number, before[number])
                 signal.raise_signal(number)
 
@@ -495,20 +497,20 @@ class LocalBackend(Backend):
             told.put(0)
 
         threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
-        while _next(told):  # the number of a signal, or that it has ended
+        while _next(told):  # the number of a signal, or 0 for the end
             self._engine.hurry()
 
     def run_coroutines_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Lets coroutine handlers run on this event loop, as ``async with`` does with the running one.
+        """Sets the event loop for coroutine handlers; ``async with`` sets the running one.
 
         Args:
-            loop: One that runs while the backend fires. None: one of the backend's own.
+            loop: The loop, which must run while the backend is started. None: the backend's own loop.
         """
         self._invoker.loops.enter(loop)
 
     async def __aenter__(self) -> Self:
-        """Starts; coroutine handlers run on this event loop, so that they share its clients, pools and
-        locks."""
+        """Starts the backend. Coroutine handlers run on this event loop, so that they can use the
+        application's clients, pools and locks."""
         self.run_coroutines_on(asyncio.get_running_loop())
         self.start()
         return self
@@ -519,7 +521,7 @@ class LocalBackend(Backend):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes, while the loop goes on: runs in flight may need it."""
+        """Closes the backend while the event loop keeps running, since runs in progress may need it."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
 
@@ -538,34 +540,35 @@ class LocalBackend(Backend):
             self.run_coroutines_on(None)
 
     def run_until(self, until: datetime) -> int:
-        """Plays time up to an instant on a clock that can be set, and runs what comes due.
+        """Plays time up to an instant on a clock that can be set, and executes the runs that come due.
 
-        Runs go one after another in the caller's thread, by the instant at which they may start, then
-        by the order in which they were recorded: the same play gives the same order.
+        The runs are executed one after another in the caller's thread, ordered by the instant at which they
+        may start, then by the order in which they were recorded. The order is always the same.
 
         Args:
-            until: Aware; inclusive. The clock shows it afterwards, or later if a handler moved it on.
+            until: The instant up to which time is played; aware, inclusive. The clock shows it afterwards, or
+                a later instant if a handler advanced the clock.
 
         Returns:
-            How many attempts were made.
+            The number of attempts.
 
         Raises:
-            TypeError: The clock is not one that can be set.
-            ValueError: ``until`` lies before its present, or is naive.
+            TypeError: The clock cannot be set.
+            ValueError: ``until`` is before the clock's present, or is naive.
         """
         clock = self._clock
         if not isinstance(clock, PlayableClock):
-            raise TypeError("only a clock that can be set is played: LocalBackend(clock=FakeClock(...))")
+            raise TypeError("expected a clock that can be set; use LocalBackend(clock=FakeClock(...))")
         if not isinstance(until, datetime):
             raise TypeError(f"expected an aware datetime for until, got {type(until).__name__}")
         if until.utcoffset() is None:
             raise ValueError(f"until is naive ({until.isoformat()}); add a zone to name an instant")
         if until < clock.now():
-            raise ValueError(f"{until.isoformat()} lies before the clock's {clock.now().isoformat()}")
+            raise ValueError(f"expected until at or after {clock.now().isoformat()}, got {until.isoformat()}")
         return self._engine.play(clock, until)
 
     def advance(self, step: timedelta) -> int:
-        """Plays ``step`` of time from the present: see :meth:`run_until`."""
+        """Plays time from the present for the length of ``step``; see :meth:`run_until`."""
         return self.run_until(self.now() + step)
 
     # -- values --------------------------------------------------------------------------------------
@@ -581,7 +584,7 @@ class LocalBackend(Backend):
     def _record(self, row: JobRow, last_run: Run | None = None) -> JobRecord:
         live = self._live.get(row.id)
         return JobRecord(
-            # What a caller does to it stays his.
+            # A copy, so that changes by the caller do not affect the stored job.
             job=_readable(row.name, row.document) if live is None else _copy(live),
             status=row.status,
             version=row.version,
@@ -592,7 +595,7 @@ class LocalBackend(Backend):
         )
 
     def _keep_alive(self, key: int, job: Job) -> None:
-        """Holds the job itself where its function has no name to find it by."""
+        """Keeps the job object if its function cannot be imported by name."""
         parts = parts_of(job.target)
         if any(isinstance(part, HandlerTarget) and part.function is not None for part in parts):
             self._live[key] = _copy(job)
@@ -604,13 +607,13 @@ class LocalBackend(Backend):
 
 
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
-    """How a backend comes out of a pickle."""
+    """Creates the backend when it is unpickled."""
     return LocalBackend(path, **options)
 
 
 def _next(told: SimpleQueue[int]) -> int:
-    """What is told next, to the main thread. A signal that comes in the moment before it waits is handled
-    only when it wakes up, so it does so by itself now and then."""
+    """Waits in the main thread for the next item of the queue. A signal that arrives just before the wait is
+    handled only after it, so the wait is repeated regularly."""
     while True:
         try:
             return told.get(timeout=_WAKE_UP)
@@ -649,7 +652,7 @@ def _copy(job: Job) -> Job:
 
 
 def _copy_target(target: Target) -> Target:
-    """A copy of the JSON in a target; a function stays the very one."""
+    """Returns a copy of the target with copied JSON; a function is not copied."""
     if not isinstance(target, ParallelTarget):
         return target
     parts = (part if isinstance(part, HandlerTarget) else deepcopy(part) for part in target.targets)
@@ -657,8 +660,8 @@ def _copy_target(target: Target) -> Target:
 
 
 def _build_values() -> None:
-    """Before a fork: values are built when they are first used, under a lock of pydantic's. A child that is
-    made while another thread holds it would wait for ever."""
+    """Builds all value classes before a fork: pydantic builds them on first use under a lock, and a child
+    that is forked while another thread holds this lock would wait forever."""
     for kind in (Job, JobRecord, Run):
         kind.model_rebuild()
 

@@ -1,4 +1,4 @@
-"""Runs the programs of :class:`CommandTarget`, and ends what they have started."""
+"""Runs the programs of :class:`CommandTarget`, and kills their child processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stepsched.backends.local.process import MARKER, end_commands
 
 
 class CommandFailedError(Exception):
-    """A command ended with another code than 0."""
+    """A command ended with an exit code other than 0."""
 
     def __init__(self, code: int, output: str) -> None:
         super().__init__(code, output)
@@ -25,29 +25,29 @@ class CommandFailedError(Exception):
 
 
 def run_command(command: list[str], payload: str, limit: timedelta | None, *, marker: str) -> str:
-    """Runs a program to its end.
+    """Runs a program and waits for its end.
 
     Args:
         command: The program and its arguments.
-        payload: Its standard input.
-        limit: After so long it is killed, with all that it has started.
-        marker: What its environment is marked with, so that it can be found when this process has died.
+        payload: The text for its standard input.
+        limit: The timeout, after which it is killed with its child processes. None: no timeout.
+        marker: The value of an environment variable by which it can be found after the end of this process.
 
     Returns:
-        The end of what it has written.
+        The end of its output.
 
     Raises:
-        CommandFailedError: It ended with another code than 0.
-        TimeoutError: It took longer than the limit.
+        CommandFailedError: The program ended with an exit code other than 0.
+        TimeoutError: It took longer than ``limit``.
         OSError: It cannot be started.
     """
-    with TemporaryFile() as output:  # not memory: a command may say more than fits
+    with TemporaryFile() as output:  # not in memory, since the output may be large
         process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
             command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that it ends with all that it has started
+            start_new_session=True,  # so that it can be killed with its child processes
             env={**os.environ, MARKER: marker},
         )
         try:
@@ -68,7 +68,7 @@ def run_command(command: list[str], payload: str, limit: timedelta | None, *, ma
 def _kill(process: subprocess.Popen[bytes], marker: str) -> None:
     if hasattr(os, "killpg"):
         os.killpg(process.pid, signal.SIGKILL)
-        end_commands(lambda each: each == marker)  # what has left its group
+        end_commands(lambda each: each == marker)  # processes that have left its group
     else:
         process.kill()
     process.wait()

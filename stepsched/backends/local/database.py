@@ -1,8 +1,8 @@
-"""The connection to the SQLite file, or to memory: how it is opened, shared by threads, carried over a
-fork, and closed.
+"""The connection to the SQLite file, or to memory: opening, sharing between threads, forks and closing.
 
-One connection, one lock, short transactions. A file is in WAL mode with normal synchronisation: what is
-committed survives the end of the process at any instruction (a loss of power may take the latest commits).
+There is one connection, one lock, and transactions are short. A file is in WAL mode with normal
+synchronisation: a commit survives the end of the process at any instruction (a loss of power may lose the
+latest commits).
 """
 
 from __future__ import annotations
@@ -27,31 +27,30 @@ from stepsched.backends.local.schema import APPLICATION_ID, VERSION, migrate
 from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavailableError, ErrorCode
 
 _BUSY = 5.0
-"""Seconds to wait while another process writes."""
+"""The time in seconds to wait while another process writes."""
 
 
 class Database:
-    """See the module. Statements go through :attr:`connection`, inside :meth:`transaction` or
-    :meth:`rows`."""
+    """The connection. Statements use :attr:`connection`, inside :meth:`transaction` or :meth:`rows`."""
 
     def __init__(self, path: str | Path | None) -> None:
-        """Opens or creates the file; None keeps everything in memory.
+        """Opens or creates the file; None: everything is kept in memory.
 
         Raises:
-            BackendError: The file cannot be opened, is no SQLite file, is another program's or of a later
-                stepsched. It is left as it was.
+            BackendError: The file cannot be opened, is not an SQLite file, belongs to another program, or was
+                written by a later stepsched. It is not changed.
         """
         self.path = None if path is None else Path(path).absolute()
         self.lock = threading.RLock()
         self.shown = path
         self.owner = 0
-        """The thread that is inside a transaction."""
+        """The ID of the thread that is inside a transaction."""
         self.inside: FrameType | None = None
-        """The frame whose ``with`` that is; None where it is a generator's, which may be left meanwhile."""
+        """The frame of the transaction's ``with``. None: it is in a generator, which may be suspended."""
         self._pid = os.getpid()
         self._closed = False
         self._broken: str | None = None
-        """Why the connection is of no use any more."""
+        """Why the connection cannot be used any more."""
         self._open: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         with _mapped("open", self.shown):
@@ -62,7 +61,7 @@ class Database:
         """The open connection; the lock must be held.
 
         Raises:
-            BackendError: It is closed, or its file is gone.
+            BackendError: It is closed, or its file was deleted or replaced.
         """
         db = self._open
         return db if db is not None and self._pid == os.getpid() else self._reopened()
@@ -74,9 +73,9 @@ class Database:
             raise BackendError("sqlite", "use", ErrorCode.FORKED, detail=self._broken)
         if self._closed:
             raise BackendError(
-                "sqlite", "use", ErrorCode.CLOSED, detail="the backend is closed; make another one"
+                "sqlite", "use", ErrorCode.CLOSED, detail="the backend is closed; create another one"
             )
-        self._look_at_file("use")  # to open it anew must not make another one
+        self._look_at_file("use")  # opening it again must not create a new file
         self._connect()
         assert self._open is not None
         return self._open
@@ -104,31 +103,32 @@ class Database:
         _ALL.add(self)
 
     def _prepare_file(self, path: Path) -> None:
-        """Makes a file for its owner alone, or looks whose it is, before anything is written."""
+        """Creates a file that only its owner may read, or checks an existing one, before anything is
+        written."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             if path.is_file() and path.stat().st_size and not self._is_open_here():
                 _refuse_foreign(path, self.shown)
-        except OSError:  # SQLite says what is wrong
+        except OSError:  # SQLite raises the error
             return
 
     def _is_open_here(self) -> bool:
-        """Whether another connection of this process has the file open.
+        """Returns whether another connection of this process has the file open.
 
-        Then it is ours. And to look at it but through SQLite would take all locks of this process on it away
-        (https://www.sqlite.org/howtocorrupt.html, 2.2), so that another process that closes the file would
-        delete its log, with all that is written to it from then on.
+        Then it is a file of stepsched. Opening it by other means than SQLite would release all locks of this
+        process on it (https://www.sqlite.org/howtocorrupt.html, 2.2), and another process that closes the
+        file would delete its log, with everything that is written to it afterwards.
         """
         seen = self._seen()
         return any(other.has_open(seen) for other in list(_ALL) if other is not self)
 
     def has_open(self, identity: tuple[int, int] | None) -> bool:
-        """Whether this process has the file of that identity open here."""
+        """Returns whether this object has the file with that identity open in this process."""
         return self._open is not None and self._pid == os.getpid() and self._identity == identity
 
     def close(self) -> None:
-        """Closes the file. Harmless twice; every other call fails from then on."""
+        """Closes the file; every other call fails afterwards. May be called more than once."""
         self.end_interrupted()
         with self.lock:
             self._closed = True
@@ -141,7 +141,7 @@ class Database:
         return self._closed
 
     def transaction(self, operation: str) -> AbstractContextManager[None]:
-        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        """Runs the block as one transaction. A nested transaction joins the outer one."""
         return _Transaction(self, operation)
 
     def begin(self, operation: str) -> None:
@@ -160,15 +160,15 @@ class Database:
             self.undo()
 
     def undo(self) -> None:
-        """Ends what is left of a transaction; the lock must be held. Harmless where nothing is."""
+        """Rolls back an open transaction, if there is one; the lock must be held."""
         self.owner, self.inside = 0, None
         db = self._open
-        if db is not None and db.in_transaction:  # SQLite ends some failures itself, such as a full disk
+        if db is not None and db.in_transaction:  # SQLite rolls some failures back itself
             db.execute("ROLLBACK")
 
     def end_interrupted(self) -> None:
-        """Undoes a transaction that this thread is not inside any more, and lets its lock go: a Ctrl-C that
-        comes just before the end of a ``with`` leaves one so."""
+        """Rolls back a transaction that this thread has left, and releases its lock: a Ctrl-C just before the
+        end of a ``with`` can leave it open."""
         if self.owner != threading.get_ident() or self.inside is None:
             return
         frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- documented
@@ -180,7 +180,7 @@ class Database:
         self.lock.release()
 
     def rows(self, sql: str, values: Any = ()) -> list[Any]:
-        """The rows of a query."""
+        """Returns the rows of a query."""
         self.end_interrupted()
         if self.owner == threading.get_ident() and self._open is not None:  # inside its transaction
             return self._open.execute(sql, values).fetchall()
@@ -202,8 +202,7 @@ class Database:
     def _look_at_file(self, operation: str) -> None:
         if self.path is not None and self._seen() != self._identity:
             detail = (
-                f"{self.shown} was deleted or replaced while it was open; what is written now would be"
-                " lost: "
+                f"{self.shown} was deleted or replaced while it was open, so writes would be lost; "
                 "end this program, put the file back, and start again"
             )
             raise BackendError("sqlite", operation, ErrorCode.REPLACED, detail=detail)
@@ -211,7 +210,7 @@ class Database:
     # -- forks -----------------------------------------------------------------------------------------
 
     def before_fork(self) -> None:
-        """No connection to a file lives through a fork: SQLite's locks would be neither process's."""
+        """Closes the connection to a file before a fork: SQLite's locks are not inherited."""
         self.end_interrupted()
         self.lock.acquire()
         if self.path is not None and self._open is not None and not self.owner and self._pid == os.getpid():
@@ -229,21 +228,22 @@ class Database:
             self._pid = os.getpid()
 
     def _leave_to_parent(self) -> None:
-        """What was open at the fork stays the parent's; in this process it is neither used nor closed."""
+        """Abandons a connection that was open at the fork: it belongs to the parent, and is neither used nor
+        closed in this process."""
         _LEFT.append(self._open)
         self._open, self.owner = None, 0
         if self.path is None:
-            detail = "jobs in memory are those of the process that made the backend"
+            detail = "jobs in memory belong to the process that created the backend"
         else:
-            detail = "this process was made by a fork that Python did not announce"
+            detail = "this process was created by a fork that Python did not announce"
         self._broken = (
-            f"{detail} (process {self._pid}, this is {os.getpid()}); make a LocalBackend here, after the fork"
+            f"{detail} (process {self._pid}, this is {os.getpid()}); create a LocalBackend after the fork"
             + (", or use a file" if self.path is None else "")
         )
 
 
 class _Transaction(AbstractContextManager[None]):
-    """A class rather than a generator: a run takes several of these."""
+    """A transaction as a context manager. It is a class rather than a generator because it is used often."""
 
     __slots__ = ("_database", "_is_nested", "_operation")
 
@@ -264,7 +264,7 @@ class _Transaction(AbstractContextManager[None]):
             database.inside = None if frame.f_code.co_flags & CO_GENERATOR else frame
             database.begin(self._operation)
         except BaseException as error:
-            if _is_held(database.lock):  # a Ctrl-C may come before or after it is acquired
+            if _is_held(database.lock):  # a Ctrl-C may arrive before or after the lock is acquired
                 database.undo()
                 database.lock.release()
             self._raise_ours(error)
@@ -279,7 +279,7 @@ class _Transaction(AbstractContextManager[None]):
         try:
             database.end(commit=error is None)
         except BaseException as failure:
-            database.undo()  # a Ctrl-C may come before anything is done
+            database.undo()  # a Ctrl-C may arrive before anything is done
             self._raise_ours(failure)
             raise
         finally:
@@ -293,7 +293,7 @@ class _Transaction(AbstractContextManager[None]):
 
 
 def _is_held(lock: Any) -> bool:
-    """Whether this thread holds a reentrant lock, as :class:`threading.Condition` asks."""
+    """Returns whether this thread holds a reentrant lock, as :class:`threading.Condition` does."""
     return bool(lock._is_owned())  # noqa: SLF001
 
 
@@ -317,7 +317,8 @@ def _prepare(db: sqlite3.Connection, shown: object) -> None:
 
 
 def _use_log(db: sqlite3.Connection) -> None:
-    """Puts a file into WAL mode. While another process does the same, SQLite refuses that without waiting."""
+    """Sets WAL mode. While another process does the same, SQLite refuses it without waiting, so it is
+    retried."""
     ends_at = time.monotonic() + _BUSY
     while True:
         try:
@@ -331,10 +332,10 @@ def _use_log(db: sqlite3.Connection) -> None:
 
 
 def _version(db: sqlite3.Connection, shown: object) -> int:
-    """The version of a file of ours; 0 where nothing stands in it yet.
+    """Returns the version of the file; 0 if it is empty.
 
     Raises:
-        BackendError: It is another program's, or of a later stepsched.
+        BackendError: The file belongs to another program, or was written by a later stepsched.
     """
     (owner,) = db.execute("PRAGMA application_id").fetchone()
     (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -349,15 +350,15 @@ def _version(db: sqlite3.Connection, shown: object) -> int:
 
 
 def _refuse_foreign(path: Path, shown: object) -> None:
-    """Looks whose a file is without writing to it, nor beside it.
+    """Checks that a file belongs to stepsched, without writing to it or its folder.
 
     Raises:
-        BackendError: As :func:`_version`.
+        BackendError: As for :func:`_version`.
     """
     with path.open("rb") as file:
         header = file.read(100)
     version, owner = (int.from_bytes(header[a:b], "big") for a, b in ((60, 64), (68, 72)))
-    if header.startswith(b"SQLite format 3") and owner:  # no more is read: other processes may be writing
+    if header.startswith(b"SQLite format 3") and owner:  # others may be writing the rest
         if owner != APPLICATION_ID:
             raise _foreign(shown)
         if version > VERSION:
@@ -370,14 +371,14 @@ def _refuse_foreign(path: Path, shown: object) -> None:
             is_changed = file.read(100) != header
         if not is_changed:
             raise
-        _refuse_foreign(path, shown)  # another process makes it ours at this moment
+        _refuse_foreign(path, shown)  # another process is initialising it
 
 
 def _look_inside(path: Path, header: bytes, shown: object) -> None:
-    """The same for a file whose header tells nothing: it is empty, another program's, or no database."""
+    """Checks a file whose header is not sufficient: it is empty, of another program, or not a database."""
     log = Path(f"{path}-wal")
     if header.startswith(b"SQLite format 3") and log.exists() and log.stat().st_size:
-        # The latest changes stand in the log, as a program that was killed leaves it.
+        # The latest changes are in the log, as left by a program that was killed.
         if path.stat().st_size > int.from_bytes(header[16:18], "big"):
             raise _foreign(shown)
         with TemporaryDirectory() as folder:
@@ -386,7 +387,7 @@ def _look_inside(path: Path, header: bytes, shown: object) -> None:
             shutil.copy(log, f"{copy}-wal")
             _look(copy, "mode=ro", shown)
         return
-    # A file in WAL mode without a log is read as it stands: opened otherwise, it would get one.
+    # A file in WAL mode without a log is opened as immutable: otherwise SQLite would create a log.
     _look(path, "immutable=1" if header[18:20] == b"\2\2" else "mode=ro", shown)
 
 
@@ -404,7 +405,7 @@ def _foreign(shown: object) -> BackendError:
 
 
 def _later(version: int, shown: object) -> BackendError:
-    detail = f"{shown} has schema {version}; this stepsched knows {VERSION}: install a newer one"
+    detail = f"{shown} has schema {version}, and this stepsched supports {VERSION}; install a newer one"
     return BackendError("sqlite", "open", ErrorCode.VERSION, detail=detail)
 
 
@@ -412,13 +413,13 @@ def _later(version: int, shown: object) -> BackendError:
 
 _ALL: WeakSet[Database] = WeakSet()
 _LEFT: list[sqlite3.Connection | None] = []
-"""Connections that belong to a parent process, kept so that nothing closes them."""
+"""Connections that belong to a parent process, referenced so that they are never closed."""
 _held: list[Database] = []
-"""Databases whose lock the thread that forks holds."""
+"""Databases whose lock the forking thread holds."""
 _forking = threading.RLock()
-"""Held by the one thread that forks, from before all other locks."""
+"""Held by the forking thread, acquired before all other locks."""
 _opening = threading.RLock()
-"""Held while a connection is opened, after the lock of its database."""
+"""Held while a connection is opened, acquired after the lock of its database."""
 
 
 def _before_fork() -> None:
@@ -448,7 +449,7 @@ def _after_fork(step: Callable[[Database], None]) -> None:
 
 
 def _close_all() -> None:
-    """At the end of the interpreter: afterwards no thread is inside SQLite, nor comes there again."""
+    """Closes all databases at the end of the interpreter, so that no thread uses SQLite afterwards."""
     for database in list(_ALL):
         database.close()
 
@@ -464,32 +465,32 @@ atexit.register(_close_all)
 
 # -- errors --------------------------------------------------------------------------------------------
 
-# What the caller may do about an error, by the beginning of SQLite's text for it: Python 3.10 does not
-# carry the code (https://www.sqlite.org/rescode.html).
+# The errors, by the beginning of SQLite's message: Python 3.10 does not provide the code
+# (https://www.sqlite.org/rescode.html).
 _ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
-    ("database is locked", BackendUnavailableError, ErrorCode.BUSY, "another process holds the file"),
+    ("database is locked", BackendUnavailableError, ErrorCode.BUSY, "another process has locked the file"),
     (
         "database table is locked",
         BackendUnavailableError,
         ErrorCode.LOCKED,
-        "another connection holds the table",
+        "another connection has locked the table",
     ),
     (
         "database or disk is full",
         BackendUnavailableError,
         ErrorCode.FULL,
-        "the disk is full; what is recorded stays",
+        "the disk is full; no recorded data is lost",
     ),
-    ("disk I/O error", BackendUnavailableError, ErrorCode.IOERR, "the disk refuses; what is recorded stays"),
+    ("disk I/O error", BackendUnavailableError, ErrorCode.IOERR, "the disk failed; no recorded data is lost"),
     ("attempt to write a readonly", AccessDeniedError, ErrorCode.READONLY, "the file cannot be written"),
     (
         "unable to open database",
         AccessDeniedError,
         ErrorCode.CANTOPEN,
-        "it cannot be opened; does its folder exist?",
+        "the file cannot be opened; its folder may be missing",
     ),
-    ("access permission denied", AccessDeniedError, ErrorCode.PERM, "the file may not be opened"),
-    ("authorization denied", AccessDeniedError, ErrorCode.AUTH, "the file may not be opened"),
+    ("access permission denied", AccessDeniedError, ErrorCode.PERM, "access to the file is denied"),
+    ("authorization denied", AccessDeniedError, ErrorCode.AUTH, "access to the file is denied"),
     (
         "database disk image is malformed",
         BackendError,
@@ -502,16 +503,16 @@ _ERRORS: tuple[tuple[str, type[BackendError], str, str], ...] = (
         "file is not a database",
         BackendError,
         ErrorCode.NOTADB,
-        "the file is no SQLite database; choose another",
+        "the file is not an SQLite database; choose another file",
     ),
 )
 
 
 def _ours(error: sqlite3.Error | UnicodeDecodeError, operation: str, path: object) -> BackendError:
-    """An error of SQLite as our callers are told it."""
+    """Translates an error of SQLite to a BackendError."""
     text = str(error)
     where = "" if path is None else f"{path}: "
-    if isinstance(error, UnicodeDecodeError):  # how sqlite3 answers text that is none
+    if isinstance(error, UnicodeDecodeError):  # raised by sqlite3 for invalid text
         detail = f"{where}the file is damaged; restore a copy ({text})"
         return BackendError("sqlite", operation, ErrorCode.CORRUPT, detail=detail)
     for beginning, kind, code, advice in _ERRORS:
@@ -523,7 +524,7 @@ def _ours(error: sqlite3.Error | UnicodeDecodeError, operation: str, path: objec
 
 @contextmanager
 def _mapped(operation: str, path: object) -> Iterator[None]:
-    """Turns SQLite's errors into ours."""
+    """Translates SQLite's errors that are raised in the block."""
     try:
         yield
     except (sqlite3.Error, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Jobs as they stand in the file, and back."""
+"""Converts jobs to their documents in the file and back."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _WALL_TIME = len("2030-01-01T09:00:00")
 
 
 def encode(job: Job) -> str:
-    """The document of a job: the fields that were given."""
+    """Returns the document of a job: its explicit fields."""
     return job.model_dump_json(exclude_unset=True)
 
 
 def read(document: str) -> Job:
-    """The job of a document.
+    """Returns the job of a document.
 
     Raises:
-        ValidationError: It is none that this version knows.
+        ValidationError: This version cannot read the document.
     """
     with reading_stored():
         return Job.model_validate_json(document)
@@ -35,11 +35,11 @@ def read(document: str) -> Job:
 
 @lru_cache(maxsize=1024)
 def decode(document: str) -> Job:
-    """The same for the engine's own use, which hands payloads out as copies: one-time jobs that differ in
-    name, moment and input share the rest, which is read once.
+    """Returns the job of a document for the engine, which passes on only copies of payloads: one-time jobs
+    that differ in name, instant and input share the other fields, which are read once.
 
     Raises:
-        ValidationError: As :func:`read`.
+        ValidationError: As for :func:`read`.
     """
     try:
         given = json.loads(document)
@@ -50,21 +50,21 @@ def decode(document: str) -> Job:
             return read(document)
         if payload is not _ABSENT:
             own["input"] = revive(payload)
-    except (ValueError, LookupError, TypeError, AttributeError):  # it is said as every mistake is
+    except (ValueError, LookupError, TypeError, AttributeError):  # read() raises the usual error
         return read(document)
     return made(Job, {**rest.__dict__, **own}, rest.model_fields_set - {"input"} | own.keys())
 
 
 @lru_cache(maxsize=256)
 def _rest(document: str) -> Job:
-    """A job of the fields that many jobs have in common."""
+    """Returns a job with the fields that many jobs have in common."""
     with reading_stored():
         common = {"name": "x", "schedule": {"kind": "one_time", "at": "2000-01-01T00:00:00"}}
         return Job.model_validate_json(json.dumps({**json.loads(document), **common}))
 
 
 def _schedule(document: dict[str, Any]) -> AnySchedule | None:
-    """A one-time schedule; None for all others, of which a job has many runs."""
+    """Returns a one-time schedule; None for other kinds."""
     if document["kind"] != "one_time" or not document.keys() <= {"kind", "at", "timezone"}:
         return None
     at, timezone = document["at"], document.get("timezone", "UTC")

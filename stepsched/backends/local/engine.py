@@ -1,13 +1,13 @@
-"""The engine of the embedded backend: records what is due, claims it, calls it, records how it went.
+"""The engine of the embedded backend: records due runs, claims them, calls their targets, records outcomes.
 
-Its step is the *turn*: one transaction that records outcomes, what has come due, and the claims for free
-threads. A claim is the beginning of the call: a run is claimed only where a thread is free for it, and a
-thread that has ended a call records its outcome and claims its next run in one transaction. In the
-background a dispatcher thread takes turns when something comes due; when time is played the same turns are
+It works in *turns*. A turn is one transaction that records outcomes, due runs, and the claims for free
+threads. The claim is the beginning of the call: a run is claimed only when a thread is free for it, and a
+thread that has finished a call records its outcome and claims its next run in one transaction. In the
+background a dispatcher thread takes turns when something comes due; when time is played, the same turns are
 taken in the caller's thread.
 
-User code (handlers, listeners, letters, imports of modules, the texts of exceptions) runs in threads of
-its own and never inside a transaction.
+User code (handlers, listeners, dead-letter functions, imports of modules, the texts of exceptions) runs in
+separate threads and never inside a transaction.
 """
 
 from __future__ import annotations
@@ -45,40 +45,40 @@ from stepsched.jobs.events import Event, EventKind, Listener
 _log = logging.getLogger("stepsched.local")
 _real = SystemClock()
 _RENEW = 5.0
-"""Seconds between two renewals of the lease."""
+"""The time in seconds between two renewals of the lease."""
 _AHEAD = timedelta(milliseconds=3)
-"""So long before its instant a run is recorded, so that only its claim is left to be done at it."""
+"""The time before its instant at which a run is recorded, so that only its claim remains at the instant."""
 _SHARP = 0.0004
-"""Seconds before an instant at which the dispatcher stops to sleep: no sleep ends on time."""
+"""The time in seconds before an instant during which the dispatcher waits actively: no sleep ends on time."""
 _TURN = 0.0001
-"""Seconds for which a run keeps the file from others, about."""
+"""The approximate time in seconds for which a run locks the file."""
 _HELD_UP = timedelta(milliseconds=2)
-"""A call that takes longer than this is not counted among them."""
+"""The duration from which a call is not counted as a short one."""
 _TIDY = 60.0
-"""Seconds between two looks at old history, and at what could not be imported."""
+"""The time in seconds between two deletions of old history, and between two retries of failed imports."""
 _LOOK = timedelta(seconds=1)
-"""How often the clock and a shared file are looked at for what nobody announces."""
+"""How often the clock and a shared file are polled for changes that are not announced."""
 _JUMP = timedelta(seconds=30)
-"""A clock that gains more than this on the monotonic one was set, or the machine has slept."""
+"""If the clock gains more than this on the monotonic clock, it was set, or the machine was suspended."""
 
 
 class _Stop:
-    """A request to end firing."""
+    """A request to stop running jobs."""
 
     def __init__(self) -> None:
         self.ends_at: float | None = None
         self.but_for = set[threading.Thread]()
-        """Whoever asks, which may be a thread of ours, is not awaited."""
+        """The requesting threads, which are not awaited; they may be threads of the engine."""
         self.done = threading.Event()
 
     def hurry(self, timeout: float | None) -> None:
-        """Of several limits the earliest holds."""
+        """Sets a timeout; of several timeouts the earliest applies."""
         if timeout is not None:
             at = _real.monotonic() + timeout
             self.ends_at = at if self.ends_at is None else min(self.ends_at, at)
 
     def left(self) -> float:
-        """Seconds; endless where no limit was given."""
+        """Returns the remaining time in seconds; infinite without a timeout."""
         return float("inf") if self.ends_at is None else max(self.ends_at - _real.monotonic(), 0)
 
 
@@ -86,7 +86,7 @@ Answer = TypeVar("Answer")
 
 
 class Engine:
-    """See the module. ``decode`` gives the job of a row."""
+    """The engine. ``decode`` returns the job of a row."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Engine:
         _ENGINES.add(self)
 
     def _be_new(self) -> None:
-        """Everything that belongs to one process."""
+        """Initialises everything that belongs to one process."""
         self._letters = Letters(self._store, self._invoker, self._clock, self.tell)
         self._pool = Pool[Attempt](self._size, self._work, "stepsched-run", self._serve_free)
         self._import_pool = Pool[str](2, self._examine, "stepsched-import")
@@ -120,26 +120,26 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._request: _Stop | None = None
         self._outcomes: deque[Outcome] = deque()
-        """What could not be recorded; the next turn does."""
+        """Outcomes that could not be recorded; the next turn records them."""
         self._running: dict[tuple[int, int], Running] = {}
-        """By run and attempt: a run that was given up may be running again."""
+        """The running attempts by run and attempt number: a run whose attempt timed out may run again."""
         self._recording = set[tuple[int, int]]()
-        """Attempts that have ended and whose outcome is being recorded."""
+        """The attempts that have ended and whose outcomes are being recorded."""
         self._left_behind: dict[tuple[int, int], Running] = {}
-        """Calls that go on and that nobody awaits."""
+        """The calls that still run after their timeout."""
         self._unserved = True
-        """Whether there may be runs that nobody was free for."""
+        """Whether there may be due runs for which no thread was free."""
         self._mean_time = 1.0
-        """Seconds that a call has taken of late."""
+        """The recent mean duration of a call, in seconds."""
         self._next: datetime | None = None
-        """The next event that is waited for."""
+        """The instant of the next event to wait for."""
         self._unreachable: str | None = None
-        """Why the store failed last; None: it works."""
+        """The last failure of the store. None: it works."""
         self._close: Callable[[], object] | None = None
         self._be_somebody()
 
     def _be_somebody(self) -> None:
-        """A worker of a new name, which knows nothing yet."""
+        """Initialises a worker with a new name."""
         self._worker = self._invoker.worker = worker_name()
         self.turns = Turns(
             self._store,
@@ -155,7 +155,8 @@ class Engine:
         self._renewed = self._tidied = -float("inf")
 
     def reset_after_fork(self) -> None:
-        """In a child process no thread of ours runs, and what is in flight is the parent's."""
+        """Resets the engine in a child process: it has no threads, and runs in progress belong to the
+        parent."""
         self._listeners.reset()
         self._invoker.reset_after_fork()
         self._be_new()
@@ -166,22 +167,22 @@ class Engine:
         self._listeners.add(listener, kinds)
 
     def tell(self, events: Iterable[Event]) -> None:
-        """Hands events to listeners and the log, after the transaction that made them."""
+        """Passes events to listeners and the log, after the transaction that recorded them."""
         self._listeners.tell(list(events))
 
     def wake(self) -> None:
-        """Something has changed: look again now."""
+        """Wakes the dispatcher after a change."""
         self._wake.set()
         thread = self._thread
         if thread is not None and not thread.is_alive() and self._request is None:
             self._replace_dispatcher(thread)
 
     def _replace_dispatcher(self, ended: threading.Thread) -> None:
-        """Only a fault can end it."""
+        """Starts another dispatcher thread; only a fault can end it."""
         with self._state:
             if self._thread is not ended or self._request is not None:
                 return
-            _log.critical("the dispatcher's thread had ended; another one takes its place")
+            _log.critical("the dispatcher thread ended unexpectedly; another one was started")
             self._start_dispatcher()
 
     def _start_dispatcher(self) -> None:
@@ -200,7 +201,7 @@ class Engine:
             if isinstance(self._clock, PlayableClock):
                 return
             if self._thread is not None and self._thread.is_alive():
-                if self._request is not None:  # who waits for the end need not any longer
+                if self._request is not None:  # a start during a stop cancels it
                     self._request.done.set()
                     self._request = None
                 return
@@ -210,12 +211,14 @@ class Engine:
             self._start_dispatcher()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Ends firing.
+        """Stops running jobs.
 
         Args:
-            timeout: Seconds for runs in flight to end; then they are handed back. None: as long as it takes.
+            timeout: The longest time in seconds to wait for runs in progress; then they are handed back.
+                None:
+                no limit.
         """
-        self._store.end_interrupted()  # else nobody gets to its end
+        self._store.end_interrupted()  # otherwise it would never end
         me = threading.current_thread()
         with self._state:
             thread = self._thread
@@ -224,22 +227,22 @@ class Engine:
             request = self._request = self._request or _Stop()
             request.hurry(timeout)
             request.but_for.add(me)
-            if not thread.is_alive() and not request.done.is_set():  # it ended by a fault
+            if not thread.is_alive() and not request.done.is_set():  # it ended because of a fault
                 self._start_dispatcher()
         self._wake.set()
         if me is not thread and not self._listeners.is_here():
-            while not request.done.wait(0.5):  # so that a signal of the moment before is handled
+            while not request.done.wait(0.5):  # so that a signal that arrived just before is handled
                 continue
 
     def hurry(self, timeout: float = 0) -> None:
-        """Whoever waits in :meth:`stop` waits no longer than this many seconds."""
+        """Limits the wait of a running :meth:`stop` to this many seconds."""
         with self._state:
             if self._request is not None:
                 self._request.hurry(timeout)
         self._wake.set()
 
     def close_after_this_call(self, close: Callable[[], object]) -> bool:
-        """Puts off the closing of the store where one of our own calls asks for it; False in any other
+        """Postpones closing the store if a call of this engine requests it; returns False in any other
         thread."""
         me = threading.current_thread()
         if not any(running.thread is me for running in list(self._running.values())):
@@ -248,7 +251,7 @@ class Engine:
         return True
 
     def abandon(self) -> None:
-        """At the end of the interpreter: everything is handed back at once, for no thread lives on."""
+        """Hands back all runs at the end of the interpreter, when no thread survives."""
         self.stop(timeout=0)
         names = {running.attempt.worker for running in self._left_behind.values()}
         if names and not self._store.is_closed:
@@ -272,16 +275,16 @@ class Engine:
                 return
 
     def _wind_down(self, request: _Stop) -> bool:
-        """Awaits runs in flight and letters as long as it may, hands back what is left, and ends the lease.
+        """Awaits runs in progress and letters until the timeout, hands back the rest, and ends the lease.
 
         Returns:
-            False when the request was taken back.
+            False if the request was withdrawn.
         """
         while self._request is request:
             self._wake.clear()
             self._guarded(self._wind)
             waits = [running for running in self._running.values() if running.thread not in request.but_for]
-            # What a store that fails cannot take now is recorded after the next start.
+            # If the store fails, the outcomes are recorded after the next start.
             unrecorded = self._outcomes and self._unreachable is None
             is_done = not (waits or unrecorded or self._letters)
             if (is_done or not request.left()) and not self._recording:
@@ -303,15 +306,16 @@ class Engine:
         return True
 
     def _wind(self) -> None:
-        """One step while runs in flight are awaited: the lease is kept, outcomes are recorded, time is
-        watched."""
+        """Takes one step while runs in progress are awaited: renews the lease, records outcomes, checks
+        timeouts."""
         self._housekeeping(self._clock.now())
         self._time_out_attempts()
         self._turn(list(self._outcomes), 0, due_by=None)
         self._send()
 
     def _hand_back(self, request: _Stop) -> None:
-        """Lets others start what has not ended in time; what goes on here may still end first."""
+        """Hands back runs that have not ended in time, so that they are started again, unless they end
+        first."""
         now = self._clock.now()
         left = [each for each in list(self._running.values()) if each.thread not in request.but_for]
         events = list[Event]()
@@ -333,26 +337,27 @@ class Engine:
         self.tell(events)
 
     def _guarded(self, step: Callable[[], Answer]) -> Answer | None:
-        """A step of a thread of the engine, which must outlive every failure; None when it failed."""
+        """Performs a step of an engine thread, which must survive every failure; returns None if it
+        failed."""
         try:
             answer = step()
         except BackendError as error:
             if error.code != self._unreachable:
                 self._unreachable = error.code
-                _log.exception("the store failed; nothing is lost, trying again", extra={"code": error.code})
+                _log.exception("the store failed; nothing is lost, retrying", extra={"code": error.code})
             return None
         except BaseException:  # noqa: BLE001 -- a fault of ours must not end all firing
-            _log.critical("a step of the engine failed; trying again", exc_info=True)
+            _log.critical("a step of the engine failed; retrying", exc_info=True)
             return None
         self._unreachable = None
         return answer
 
     def _take_turn(self) -> timedelta:
-        """One turn; how long nothing is to be done afterwards, as far as this process knows."""
+        """Takes a turn; returns how long there is nothing to do afterwards, as far as this process knows."""
         now = self._look_at_clocks()
         self._housekeeping(now)
         self._time_out_attempts()
-        self._unserved = True  # a thread that is free from here on says so
+        self._unserved = True  # a thread that becomes free from here on reports it
         places = min(self._pool.places(), self._useful_threads() - self._pool.busy)
         attempts, more = self._turn(list(self._outcomes), places, due_by=now + _AHEAD)
         for attempt in attempts:
@@ -364,8 +369,8 @@ class Engine:
         return self._until_next_event()
 
     def _sleep(self, pause: float) -> None:
-        """Waits for so many seconds, until something happens, or until a call that keeps quick ones waiting
-        makes room for another thread."""
+        """Waits until something happens, for at most this many seconds, or until another thread is useful
+        because a long call delays short ones."""
         ends_at = _real.monotonic() + pause
         while not self._wake.wait(max(min(ends_at - _real.monotonic(), self._patience()), 0)):
             if _real.monotonic() >= ends_at or self._useful_threads() > self._pool.busy:
@@ -376,17 +381,16 @@ class Engine:
 
     @property
     def _calls_are_quick(self) -> bool:
-        """Whether calls wait for the file, and not the other way round."""
+        """Returns whether calls are so short that the file is the bottleneck."""
         return self._mean_time < self._size * _TURN
 
     def _enough(self) -> int:
-        """How many threads keep the file busy. Where calls are quick, more of them only get in each other's
-        way."""
+        """Returns the number of threads that keep the file busy. With short calls, more threads would only
+        wait for one another."""
         return min(1 + int(self._mean_time / _TURN), self._size)
 
     def _useful_threads(self) -> int:
-        """How many threads speed things up: one that is held up by a longer call than most makes room for
-        another."""
+        """Returns the number of useful threads: for each thread in a long call one more is useful."""
         enough = self._enough()
         if enough == self._size:
             return enough
@@ -395,14 +399,14 @@ class Engine:
         return min(enough + held_up, self._size)
 
     def _send(self) -> None:
-        """Hands letters and imports to their threads."""
+        """Passes letters and imports to their threads."""
         imports = self.turns.imports
         while imports and self._import_pool.places():
             self._import_pool.submit(imports.popleft())
         self._letters.send()
 
     def _serve_free(self) -> None:
-        """A thread has become free."""
+        """Is called when a thread becomes free."""
         if self._unserved:
             self._wake.set()
 
@@ -421,7 +425,7 @@ class Engine:
         return timedelta(seconds=pause)
 
     def _await_exactly(self) -> None:
-        """Waits the last moment before the next event without sleep."""
+        """Waits actively, without sleep, for the last moment before the next event."""
         event, self._next = self._next, None
         if event is None or not isinstance(self._clock, SystemClock):
             return
@@ -432,13 +436,13 @@ class Engine:
                 continue
 
     def _look_at_clocks(self) -> datetime:
-        """The present. When the clock has been set, or the machine has slept, nobody has watched
-        meanwhile, and pauses that were to pass are moved with it."""
+        """Returns the present. If the clock was set, or the machine was suspended, no worker was running in
+        the meantime, and pauses before attempts are moved accordingly."""
         now, ticks = self._clock.now(), self._clock.monotonic()
         was, ticked = self._seen
         gained = (now - was) - timedelta(seconds=ticks - ticked)
         if abs(gained) > _JUMP:
-            _log.warning("the clock has jumped by %s", gained, extra={"gained": gained.total_seconds()})
+            _log.warning("the clock jumped by %s", gained, extra={"gained": gained.total_seconds()})
             if gained > timedelta(0):
                 self.turns.watched_since = now
             with self._store.transaction("shift pauses"):
@@ -449,9 +453,9 @@ class Engine:
     def _housekeeping(self, now: datetime) -> None:
         ticks = self._clock.monotonic()
         if self._pool.replace_ended() + self._letters.pool.replace_ended():
-            _log.critical("a thread of the pool had ended; another one takes its place")
+            _log.critical("a thread of the pool ended unexpectedly; another one was started")
         if ticks - self._renewed >= _RENEW or self.turns.has_refused:
-            self.turns.has_refused = False  # and it is looked who else can
+            self.turns.has_refused = False  # and other workers are considered
             self._renew(now)
             self._renewed = ticks
         if ticks - self._tidied >= _TIDY and not self._tidy(now):
@@ -459,12 +463,13 @@ class Engine:
             self._tidied = ticks
 
     def _tidy(self, now: datetime) -> bool:
-        """Forgets a portion of old history; True when there may be more."""
+        """Deletes a batch of old history; returns True if there may be more."""
         with self._store.transaction("forget runs"):
             return self._store.tidy(now, self._retention)
 
     def _look_anew(self) -> None:
-        """Tries again what could not be called: it may have been installed or registered meanwhile."""
+        """Retries targets that could not be called: they may have been installed or registered in the
+        meantime."""
         if self.turns.refuses:
             self._invoker.look_anew()
             self._forget_refusals()
@@ -475,7 +480,7 @@ class Engine:
         self.turns.refuses = False
 
     def look_anew(self) -> None:
-        """What is refused may be called from now on."""
+        """Is called when refused targets may be callable from now on."""
         if self.turns.refuses:
             self._tidied = -float("inf")
             self._wake.set()
@@ -483,7 +488,7 @@ class Engine:
     # -- workers that have died ------------------------------------------------------------------------
 
     def _renew(self, now: datetime) -> None:
-        """Extends the lease of this worker, and takes over from those that have died."""
+        """Renews the lease of this worker, and takes over the runs of dead workers."""
         dead = self._leases.dead(self._worker)
         if dead:
             end_commands(lambda mark: mark.rpartition("#")[0] in dead)
@@ -497,7 +502,7 @@ class Engine:
         self._letters.add(letters)
 
     def _leave(self) -> None:
-        """Ends the lease, but for calls that go on: their runs are not to be started beside them."""
+        """Ends the lease, unless calls still run: their runs must not be started at the same time."""
         self._turn(list(self._outcomes), 0, due_by=None)
         going_on = (*self._running.values(), *self._left_behind.values())
         if not any(each.attempt.worker == self._worker for each in going_on):
@@ -507,13 +512,13 @@ class Engine:
     # -- attempts --------------------------------------------------------------------------------------
 
     def _time_out_attempts(self) -> None:
-        """Attempts beyond ``max_run_time``: their answer is no longer awaited."""
+        """Times out attempts that exceed ``max_run_time``."""
         ticks = self._clock.monotonic()
         for running in list(self._running.values()):
             attempt, thread = running.attempt, running.thread
             if attempt.limit is not None and elapsed(attempt.began, ticks) > attempt.limit + GRACE:
                 if self._running.pop(attempt.key, None) is None:
-                    continue  # it has ended this moment
+                    continue  # it has just ended
                 self._left_behind[attempt.key] = running
                 if thread is not None:
                     self._pool.give_up(thread)
@@ -525,12 +530,12 @@ class Engine:
                 self._outcomes.append(Outcome(attempt, self._clock.now(), error=error))
 
     def _work(self, attempt: Attempt) -> Attempt | None:
-        """In a thread of the pool: a call, and the next run for this thread."""
+        """Makes a call in a thread of the pool; returns the next attempt for this thread."""
         running = self._running.get(attempt.key)
-        if running is None:  # taken away before it began
+        if running is None:  # withdrawn before it began
             return None
         running.thread = threading.current_thread()
-        outcome = self._call(attempt, BaseException)  # nobody else could act on it in this thread
+        outcome = self._call(attempt, BaseException)  # nothing else in this thread could handle it
         self._mean_time += (_real.monotonic() - running.since - self._mean_time) / 8
         self._recording.add(attempt.key)
         try:
@@ -545,7 +550,7 @@ class Engine:
             self._recording.discard(attempt.key)
 
     def _record_and_claim(self, outcome: Outcome) -> Attempt | None:
-        """Records an outcome and begins the next run, if there is one, in one transaction."""
+        """Records an outcome and claims the next run, if there is one, in one transaction."""
         goes_on = self._request is None and self._thread is not None and not self._outcomes
         if goes_on and self._pool.busy > self._enough():
             goes_on, self._unserved = False, True
@@ -553,12 +558,12 @@ class Engine:
             self._guarded(self.turns.make_ready)
         try:
             attempts = self._turn([outcome], 1 if goes_on else 0, due_by=None)[0]
-        except BackendError:  # the dispatcher says so when it meets it too
+        except BackendError:  # the dispatcher logs it when it occurs there too
             self._outcomes.append(outcome)
             attempts = []
         except BaseException:  # noqa: BLE001 -- nor lose an outcome
             self._outcomes.append(outcome)
-            _log.critical("an outcome could not be recorded; trying again", exc_info=True)
+            _log.critical("an outcome could not be recorded; retrying", exc_info=True)
             attempts = []
         if self._thread is None:
             self._after_the_end()
@@ -567,7 +572,7 @@ class Engine:
         return attempts[0] if attempts else None
 
     def _await_parts(self, running: Running, outcome: Outcome) -> None:
-        """Some parts of a run go on, although it has failed: their end is the end of the call."""
+        """Waits for parts that still run although the run has failed: the call ends with them."""
         self._left_behind[running.attempt.key] = running
 
         def ended(_part: object) -> None:
@@ -578,7 +583,7 @@ class Engine:
             part.add_done_callback(ended)
 
     def _after_the_end(self) -> None:
-        """The last call of an engine that was stopped by itself: nobody else ends the lease."""
+        """Ends the lease after the last call of an engine that was stopped during this call."""
         if self._running:
             return
         self._guarded(self._leave)
@@ -586,7 +591,7 @@ class Engine:
             self._close()
 
     def _after_all(self, running: Running, outcome: Outcome) -> None:
-        """A call has ended that nobody awaited any longer: what waited for its end may start."""
+        """Is called when a call ends after its timeout: runs that waited for its end may start."""
         attempt = running.attempt
         self._left_behind.pop(attempt.key, None)
         if self._store.is_closed:
@@ -611,13 +616,13 @@ class Engine:
         late: tuple[Future[str | None], ...] = ()
         try:
             output = self._invoker.call(attempt.job, attempt.claim.run)
-        except caught as failure:  # whatever user code raises is the outcome
+        except caught as failure:  # every exception of user code is an outcome
             error, where = words(failure), trace(failure)
             late = failure.late if isinstance(failure, PartsFailedError) else ()
         return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late)
 
     def _examine(self, handler: str) -> None:
-        """In a thread of its own: imports the module of a handler, which is user code."""
+        """Imports the module of a handler, which is user code, in a separate thread."""
         self._invoker.examine(handler)
         self.turns.importing.pop(handler, None)
         if self.turns.refuses:
@@ -629,8 +634,8 @@ class Engine:
     def _turn(
         self, outcomes: list[Outcome], places: int, *, due_by: datetime | None
     ) -> tuple[list[Attempt], bool]:
-        """A turn, with what has to be told of it; what to call, and whether more is due."""
-        with self._store.lock:  # so that events are told in the order of the transactions
+        """Takes a turn and emits its events; returns the attempts to call, and whether more is due."""
+        with self._store.lock:  # so that events are emitted in the order of the transactions
             known = [self._as_it_is(outcome) for outcome in outcomes]
             turn = self.turns.turn(known, places, due_by=due_by)
             for attempt in turn.attempts:
@@ -644,13 +649,13 @@ class Engine:
         return turn.attempts, turn.more
 
     def _as_it_is(self, outcome: Outcome) -> Outcome:
-        """An attempt that was given up may have ended since; then nobody would ever say so."""
+        """Returns the outcome of an attempt that timed out, adjusted if its call has ended since."""
         if not outcome.lingering or outcome.late or outcome.attempt.key in self._left_behind:
             return outcome
         return outcome._replace(lingering=False)
 
     def play(self, clock: PlayableClock, until: datetime) -> int:
-        """Moves from event to event up to an instant; how many attempts were made."""
+        """Plays from event to event up to an instant; returns the number of attempts."""
         player = Player(
             self._store, self.turns, self._letters, self._leases, self._invoker, clock, self.tell, self._call
         )
@@ -661,12 +666,12 @@ _ENGINES: WeakSet[Engine] = WeakSet()
 
 
 def _abandon_all() -> None:
-    """At the end of the interpreter, before the files are closed: no thread of ours is left in the middle."""
+    """Hands back the runs of all engines at the end of the interpreter, before the files are closed."""
     for engine in list(_ENGINES):
         try:
             engine.abandon()
         except BackendError:
-            _log.exception("runs in flight could not be handed back; another worker will find them")
+            _log.exception("runs in progress could not be handed back; another worker will take them over")
 
 
 def _reset_all() -> None:
@@ -674,6 +679,6 @@ def _reset_all() -> None:
         engine.reset_after_fork()
 
 
-atexit.register(_abandon_all)  # after the database's, so that it comes before it
+atexit.register(_abandon_all)  # registered after that of the database, so that it runs before it
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_all)

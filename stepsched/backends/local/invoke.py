@@ -1,4 +1,4 @@
-"""Calls what a target names, inside this process."""
+"""Calls handlers and commands in this process."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ from stepsched.targets.local import main_module_name
 
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
-"""Called with the job, the run and what makes the call; answers what that answers."""
+"""A function that wraps a call: it gets the job, the run and the call, and returns the result of the call."""
 _MOST_CHECKED = 10_000
 _SCALARS = (type(None), bool, int, float, str)
-"""Payloads that nobody can change, and that hold no context attribute."""
+"""The types of immutable payloads without context attributes."""
 Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
 
 
@@ -56,22 +56,24 @@ class Invoker:
     def __init__(
         self, handlers: Handlers, *, clock: Clock | None = None, handlers_from: Collection[str] | None = None
     ) -> None:
-        """An invoker.
+        """Creates an invoker.
 
         Args:
-            handlers: What stands for AWS targets.
-            clock: Whose time it is. None: the machine's. On one that is played, nothing runs side by side.
-            handlers_from: The modules, with all below them, whose functions may be imported. None: any.
+            handlers: The functions that handle AWS targets.
+            clock: The clock. None: the machine's clock. With a fake clock nothing runs in parallel.
+            handlers_from: The modules whose functions may be imported, including the modules below them.
+                None: any.
         """
         self.loops = Loops()
         self.worker = uuid4().hex
-        """In whose name commands run: their mark leads whoever looks for them to no other's."""
+        """The worker name in the environment of commands, by which they are identified."""
         self._played = isinstance(clock, PlayableClock)
         self._modules = None if handlers_from is None else tuple(handlers_from)
         self._unimportable: dict[str, str] = {}
-        """Functions that could not be imported, and why; not tried again before :meth:`look_anew`."""
+        """Functions that could not be imported, with the reason. They are not retried before
+        :meth:`look_anew`."""
         self._checked = set[str]()
-        """Functions that are known to be there, and to be called with what they get."""
+        """Functions that are known to exist and to accept their arguments."""
         self._parts = Parts(clock if isinstance(clock, PlayableClock) else None)
         self._around: Wrapper = lambda _job, _run, call: call()
         self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
@@ -80,19 +82,19 @@ class Invoker:
 
     @property
     def handlers(self) -> dict[type[AwsTarget] | AwsTarget, Handler]:
-        """What stands for AWS targets."""
+        """The functions that handle AWS targets."""
         return dict(self._handlers)
 
     def reset_after_fork(self) -> None:
-        """In a child process: loops and threads are the parent's."""
+        """Resets the invoker in a child process: loops and threads belong to the parent."""
         self.loops.reset()
         self._parts.reset()
 
     # -- what can be called ----------------------------------------------------------------------------
 
     def unseen(self, job: Job) -> list[str]:
-        """Functions of a job whose modules are not imported yet; :meth:`examine` does that, and takes its
-        time."""
+        """Returns the functions of a job whose modules are not imported yet; :meth:`examine` imports them,
+        which may take long."""
         if self._is_checked(job):
             return []
         return [
@@ -106,17 +108,17 @@ class Invoker:
         ]
 
     def examine(self, handler: str) -> None:
-        """Imports the module of a function; where that fails, :meth:`why_not` says so from now on."""
+        """Imports the module of a function; if that fails, :meth:`why_not` returns the reason afterwards."""
         try:
             only_here(lambda: importlib.import_module(_module_of(handler)))
         except BaseException as error:  # noqa: BLE001 -- a module is user code
             self._unimportable[handler] = f"{handler} cannot be imported: {_told(error)}"
         else:
             if not _is_imported(handler):
-                self._unimportable[handler] = f"{handler} cannot be imported: its module is not there"
+                self._unimportable[handler] = f"{handler} cannot be imported: its module does not exist"
 
     def why_not(self, job: Job) -> str | None:
-        """Why a job cannot be called in this process; None where it can. Imports nothing."""
+        """Returns why a job cannot be called in this process; None if it can. Imports nothing."""
         if self._is_checked(job):
             return None
         target = job.target
@@ -140,7 +142,7 @@ class Invoker:
         return isinstance(target, HandlerTarget) and target.handler in self._checked and _has_no_letters(job)
 
     def look_anew(self) -> None:
-        """What could not be imported may be tried again."""
+        """Allows failed imports to be retried."""
         self._unimportable.clear()
         self._checked.clear()
 
@@ -151,7 +153,7 @@ class Invoker:
         )
 
     def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
-        """From now on ``handler`` stands for the target, or for every target of the class."""
+        """Registers a handler for the target, or for every target of the class."""
         check_register(target, handler)
         self._handlers.append((target, handler))
 
@@ -160,10 +162,10 @@ class Invoker:
 
         Args:
             job: The job.
-            shared: Whether another process may have to run it, so that names must be enough.
+            shared: Whether another process may have to run it, so that its functions must be importable.
 
         Raises:
-            UnsupportedError: With the reason and what would work.
+            UnsupportedError: The job cannot be called; the error has the reason and alternatives.
         """
         for part in parts_of(job.target):
             self._check_part(job, part, shared=shared)
@@ -198,20 +200,20 @@ class Invoker:
             raise UnsupportedError(job.name, "local", reason, mend)
 
     def wrap(self, wrapper: Wrapper) -> None:
-        """Puts a function around every call from now on, inside those that are there already."""
+        """Wraps every following call in a function, inside the functions that were added before."""
         inner = self._around
         self._around = lambda job, run, call: inner(job, run, lambda: wrapper(job, run, call))
 
     def call(self, job: Job, run: Run) -> str | None:
-        """Runs the target to its end; whatever it raises goes to the caller.
+        """Calls the target and waits for its end. An exception of the target is raised.
 
         Returns:
-            The answer as bounded text; None when there was none.
+            The result as truncated text; None if there is none.
         """
         return only_here(lambda: self._around(job, run, lambda: self._call(job, run)))
 
     def forget(self, run: Run) -> None:
-        """No attempt of the run follows: which of its parts have succeeded no longer matters."""
+        """Forgets which parts of the run have succeeded, since no attempt follows."""
         self._parts.forget(run)
 
     def _call(self, job: Job, run: Run) -> str | None:
@@ -272,7 +274,7 @@ class Invoker:
             reason = f"{target.handler} cannot be imported: {_told(error)}"
             raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
         home = getattr(found, "__module__", None) or type(found).__module__
-        if not self._is_allowed(f"{home}:"):  # what a module has imported is not its own
+        if not self._is_allowed(f"{home}:"):  # an imported name is not the module's own
             reason = f"{target.handler} is defined in {home}, which is not among the modules of handlers_from"
             raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
         if not callable(found):
@@ -280,7 +282,8 @@ class Invoker:
         return found
 
     def _registered(self, target: AwsTarget) -> Handler | None:
-        """The handler of exactly this target, else of its class; the latest registration wins."""
+        """Returns the handler of exactly this target, or else of its class; the latest registration
+        applies."""
         for wanted in (target, type(target)):
             for known, handler in reversed(self._handlers):
                 if known == wanted:
@@ -289,7 +292,7 @@ class Invoker:
 
 
 class _Attributes(Mapping[ContextText, str]):
-    """What stands for the context attributes of EventBridge Scheduler in this process, when asked for."""
+    """The values of the context attributes in this process, computed on demand."""
 
     def __init__(self, job: Job, run: Run) -> None:
         self._job = job
@@ -316,7 +319,7 @@ class _Attributes(Mapping[ContextText, str]):
 
 
 def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:
-    """The target with the attributes' values in what it brings in place of the input."""
+    """Returns the target with the attributes replaced in the values that it has instead of the input."""
     if takes_input(target):
         return target
     return target.replace(
@@ -325,18 +328,18 @@ def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarg
 
 
 def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
-    """Refuses what cannot stand for a target.
+    """Refuses a target or handler that cannot be registered.
 
     Raises:
-        TypeError: ``target`` is no AWS target or class of one.
-        ValueError: ``handler`` takes other arguments than up to three.
+        TypeError: ``target`` is neither an AWS target nor a class of AWS targets.
+        ValueError: ``handler`` requires other arguments than up to (target, input, run).
     """
     kind = target if isinstance(target, type) else type(target)
     if kind not in get_args(AwsTarget):
         names = ", ".join(each.__name__ for each in get_args(AwsTarget))
-        raise TypeError(f"{target!r} is neither one of {names} nor a value of one")
+        raise TypeError(f"expected one of {names}, or a target of one, got {target!r}")
     if call_of(handler, 3) is None:
-        raise ValueError(f"{handler!r} takes other arguments than up to (target, input, run)")
+        raise ValueError(f"expected a function of up to (target, input, run), got {handler!r}")
 
 
 def _has_no_letters(job: Job) -> bool:
@@ -344,14 +347,14 @@ def _has_no_letters(job: Job) -> bool:
 
 
 def _module_of(handler: str) -> str:
-    """The module of a function as this process knows it: the program itself must not be imported a second
+    """Returns the name of a function's module in this process: the main program must not be imported a second
     time."""
     module = handler.partition(":")[0]
     return "__main__" if module == main_module_name() else module
 
 
 def _is_imported(handler: str) -> bool:
-    """Whether the module of a function is there whole."""
+    """Returns whether the module of a function is completely imported."""
     return _is_whole(_module_of(handler))
 
 

@@ -1,4 +1,4 @@
-"""Finds the workers of a file that have died."""
+"""Detects dead workers of a file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ LEASE = timedelta(seconds=20)
 
 
 class Leases:
-    """The leases of other workers, as this one has seen them."""
+    """The leases of other workers, as observed by this one."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._seen: dict[str, tuple[int, float]] = {}
-        """The lease of each as it was seen last, and since when it has stood so."""
+        """The last observed lease of each worker, and the time since which it has not changed."""
 
     def dead(self, worker: str) -> set[str]:
-        """The workers but for this one whose process is seen to have ended or, where that cannot be seen,
-        whose lease has stood still as long as a lease lasts, on the clock of this process that nobody
-        sets."""
+        """Returns the other workers whose process has ended or, if the process cannot be observed, whose
+        lease has not changed for the duration of a lease, on the monotonic clock of this process."""
         ticks, dead = self._clock.monotonic(), set[str]()
         for other, lease in self._store.others(worker):
             known, since = self._seen.get(other, (None, ticks))

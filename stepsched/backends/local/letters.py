@@ -1,5 +1,5 @@
-"""Delivers dead letters and notifications: calls the functions that stand for the queues and topics of
-jobs, in threads of their own."""
+"""Delivers dead letters and notifications: calls the functions registered for the queues and topics of jobs,
+in separate threads."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _THREADS = 2
 
 
 class Letters:
-    """Letters on their way. What has been handed over is noted in the store, so that another worker
-    delivers what the end of this one leaves."""
+    """The letters to deliver. Each delivery is recorded in the store, so that another worker delivers the
+    rest after the end of this one."""
 
     def __init__(
         self, store: Store, invoker: Invoker, clock: Clock, tell: Callable[[list[Event]], object]
@@ -40,25 +40,25 @@ class Letters:
         self._waiting.extend(letters)
 
     def __bool__(self) -> bool:
-        """Whether any is still to be delivered."""
+        """Returns whether there are letters to deliver."""
         return bool(self._waiting or self.pool.busy)
 
     def send(self) -> None:
-        """Hands waiting letters to threads that are free."""
+        """Passes waiting letters to free threads."""
         while self._waiting and self.pool.places():
             try:
                 letter = self._waiting.popleft()
-            except IndexError:  # a thread for letters has taken it meanwhile
+            except IndexError:  # another thread has taken it
                 return
             self.pool.submit(letter)
 
     def deliver_all(self) -> None:
-        """Delivers in the caller's thread, as when time is played."""
+        """Delivers all letters in the caller's thread, when time is played."""
         while self._waiting:
             self._deliver(self._waiting.popleft(), (Exception, SystemExit))
 
     def _deliver_on(self, letter: Letter) -> Letter | None:
-        """In a thread for letters: this one, and the next."""
+        """Delivers a letter in a thread for letters; returns the next one."""
         self._deliver(letter, BaseException)
         try:
             return self._waiting.popleft()
@@ -66,14 +66,14 @@ class Letters:
             return None
 
     def _deliver(self, letter: Letter, caught: type[BaseException] | tuple[type[BaseException], ...]) -> None:
-        """Hands a letter to the function that stands for its queue or topic."""
+        """Calls the function registered for the queue or topic of a letter."""
         job, run, to = letter
         is_notice = isinstance(to, TopicTarget)
         payload = policy.notification_body(run) if is_notice else job.input
         failure = None
         try:
             self._invoker.call(job.replace(target=to, input=payload), run)
-        except caught as error:  # user code; the run itself stays listed as failed
+        except caught as error:  # user code; the run stays listed as failed
             failure = one_line(words(error))
         if not self._store.is_closed:
             self._note(run.id, NOTIFICATION if is_notice else DEAD_LETTER)
@@ -90,5 +90,5 @@ class Letters:
                 self._store.delivered(run_id, what)
         except BackendError:
             _log.exception(
-                "that a letter of run %d was delivered could not be noted; it may come again", run_id
+                "the delivery of a letter of run %d could not be recorded; it may be repeated", run_id
             )

@@ -1,4 +1,4 @@
-"""Tells listeners and the log what happens, so that neither can hold up or end a thread of the engine."""
+"""Passes events to listeners and the log, so that neither can delay or end a thread of the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stepsched.jobs.events import Event, EventKind, Listener
 
 _log = logging.getLogger("stepsched.local")
 _MOST = 100_000
-"""Events that wait for a listener; further ones are lost to it, which is said."""
+"""The maximum number of events that wait for a listener; further ones are dropped and logged."""
 _LEVELS = {
     EventKind.DUE: logging.DEBUG,
     EventKind.STARTED: logging.DEBUG,
@@ -30,7 +30,7 @@ _LEVELS = {
 
 
 class Listeners:
-    """Functions that are told events, one event at a time and in order."""
+    """The registered listeners, which are called with one event at a time, in order."""
 
     def __init__(self) -> None:
         self._all: list[tuple[Listener, frozenset[EventKind] | None]] = []
@@ -38,17 +38,17 @@ class Listeners:
         self._thread: threading.Thread | None = None
         self._lost = 0
         self.in_background = False
-        """Whether a thread of their own tells them; else whoever makes the event."""
+        """Whether a separate thread calls the listeners; otherwise the thread that emits the event does."""
 
     def add(self, listener: Listener, kinds: Iterable[EventKind] | None) -> None:
         self._all.append((listener, None if kinds is None else frozenset(kinds)))
 
     def wants(self, kind: EventKind) -> bool:
-        """Whether anybody would notice such an event."""
+        """Returns whether a listener or the log uses events of this kind."""
         return bool(self._all) or _log.isEnabledFor(_LEVELS.get(kind, logging.INFO))
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Hands events on. To be called outside a transaction, in the order in which they were recorded."""
+        """Emits events. It must be called outside a transaction, in the order in which they were recorded."""
         for event in events:
             with suppress(BaseException):  # a handler of the log is user code
                 _write(event)
@@ -66,11 +66,11 @@ class Listeners:
         self._be_there()
 
     def is_here(self) -> bool:
-        """Whether this is the thread that tells them."""
+        """Returns whether this is the thread that calls the listeners."""
         return threading.current_thread() is self._thread
 
     def drain(self, timeout: float) -> bool:
-        """Waits until everything has been told; False where it takes longer than so many seconds."""
+        """Waits until all events have been passed on; returns False after ``timeout`` seconds."""
         if self._thread is None or not self._thread.is_alive() or self.is_here():
             return True
         told = threading.Event()
@@ -78,7 +78,8 @@ class Listeners:
         return told.wait(timeout)
 
     def reset(self) -> None:
-        """In a child process: there is no thread, and what waits is the parent's to tell."""
+        """Resets the state in a child process: there is no thread, and waiting events belong to the
+        parent."""
         self._waiting, self._thread, self.in_background = SimpleQueue(), None, False
 
     def _be_there(self) -> None:
@@ -86,7 +87,7 @@ class Listeners:
             thread = threading.Thread(target=self._run, name="stepsched-listeners", daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:  # "can't start new thread": with the next event
+            except RuntimeError as error:  # "can't start new thread": retried with the next event
                 if at_shutdown(error):
                     return
                 _log.exception("the thread of the listeners could not be started")
@@ -102,7 +103,7 @@ class Listeners:
             self._call(item, BaseException)
             if self._lost:
                 lost, self._lost = self._lost, 0
-                _log.error("listeners are too slow: %d events were not told", lost)
+                _log.error("listeners are too slow: %d events were dropped", lost)
 
     def _call(self, event: Event, caught: type[BaseException] | tuple[type[BaseException], ...]) -> None:
         for listener, kinds in list(self._all):
@@ -133,7 +134,7 @@ def _sentence(event: Event) -> str:
 
 
 def _fields(event: Event) -> dict[str, object]:
-    """What structured logs carry besides the sentence."""
+    """Returns the fields of the log record, for structured logs."""
     fields: dict[str, object] = {"event": event.kind.value, "job": event.job}
     if event.run is not None:
         fields |= {

@@ -1,5 +1,5 @@
-"""Where the coroutines of handlers run: on the application's event loop while the backend was entered
-there, else on one loop of the backend's own that lives as long as it."""
+"""Runs the coroutines of handlers: on the application's event loop if the backend was entered there,
+otherwise on the backend's own loop, which exists as long as the backend."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stepsched.backends.local.process import end_child
 from stepsched.core.threads import LoopExecutor
 
 _THREADS = 32
-"""For ``asyncio.to_thread`` in coroutines on the backend's own loop."""
+"""The number of threads for ``asyncio.to_thread`` in coroutines on the backend's own loop."""
 _LOOK = 0.5
-"""Seconds between two looks whether the loop still runs."""
+"""The pause in seconds between two checks whether the loop still runs."""
 
 
 class _Answer(NamedTuple):
@@ -28,7 +28,7 @@ class _Answer(NamedTuple):
 
 
 class Loops:
-    """See the module. ``run`` is called in the threads of runs."""
+    """The event loops for coroutines. ``run`` is called in the threads of runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,24 +37,25 @@ class Loops:
         self._thread: threading.Thread | None = None
 
     def enter(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """From now on coroutines run on the application's loop; None: on the backend's own."""
+        """Sets the application's loop for coroutines; None: the backend's own loop."""
         self._application = loop
 
     def run(self, awaitable: Awaitable[object], limit: timedelta | None, *, patient: bool) -> object:
-        """Awaits something to its end, and answers or raises what that does.
+        """Awaits an awaitable and returns its result or raises its exception.
 
         Args:
-            awaitable: What a handler has answered.
-            limit: After so long it is cancelled.
-            patient: Whether one that goes on after that is awaited; somebody else gives it up then.
+            awaitable: The result of a handler.
+            limit: The timeout, after which it is cancelled. None: no timeout.
+            patient: Whether to wait for an awaitable that does not end when cancelled; the engine then times
+                it out.
 
         Raises:
-            TimeoutError: It took longer than the limit.
-            RuntimeError: The loop has ended before it.
+            TimeoutError: It took longer than ``limit``.
+            RuntimeError: The loop ended before it.
         """
         try:
             loop = self._loop()
-        except RuntimeError:  # no thread can be started; what was not begun is not to be missed at its end
+        except RuntimeError:  # no thread can be started; a coroutine that was not begun must not warn
             if isinstance(awaitable, Coroutine):
                 awaitable.close()
             raise
@@ -66,15 +67,15 @@ class Loops:
             except NotYet:
                 if not loop.is_running() and not future.done():
                     future.cancel()
-                    raise RuntimeError("the event loop of the handler has ended before it") from None
+                    raise RuntimeError("the event loop ended before the handler") from None
             except CancelledError:
-                raise RuntimeError("the event loop of the handler has ended before it") from None
+                raise RuntimeError("the event loop ended before the handler") from None
         if answer.error is not None:
             raise answer.error
         return answer.value
 
     def close(self) -> None:
-        """Ends the backend's own loop, and cancels what still runs there."""
+        """Ends the backend's own loop and cancels its tasks."""
         with self._lock:
             loop, thread, self._own, self._thread = self._own, self._thread, None, None
         if loop is None or thread is None or not loop.is_running():
@@ -84,7 +85,7 @@ class Loops:
             thread.join(GRACE.total_seconds())
 
     def reset(self) -> None:
-        """In a child process: its threads and loops are the parent's."""
+        """Resets the loops in a child process: threads and loops belong to the parent."""
         self._lock = threading.Lock()
         self._application = self._own = self._thread = None
 
@@ -109,7 +110,7 @@ class Loops:
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether this thread is the loop's own, which must not wait for itself."""
+    """Returns whether this is the thread of the loop, which must not wait for itself."""
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
@@ -118,7 +119,7 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 
 def _serve(loop: asyncio.AbstractEventLoop, ready: threading.Event) -> None:
     asyncio.set_event_loop(loop)
-    # The loop's own one takes no calls once the main thread has ended.
+    # The default executor of a loop accepts no calls after the main thread has ended.
     loop.set_default_executor(LoopExecutor(_THREADS, name="stepsched-loop"))
     loop.call_soon(ready.set)
     try:
@@ -147,7 +148,7 @@ async def _await(awaitable: Awaitable[object], limit: timedelta | None, patient:
 
 
 async def _guarded(awaitable: Awaitable[object]) -> _Answer:
-    """What user code raises, SystemExit too, is its outcome and never reaches the loop."""
+    """Catches every exception of user code, including SystemExit, so that it does not reach the loop."""
     pid = os.getpid()
     try:
         answer = _Answer(await awaitable, None)

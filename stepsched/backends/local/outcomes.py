@@ -1,4 +1,4 @@
-"""How an attempt went: what is kept of it as text, and when it has taken too long."""
+"""Formats results and exceptions of attempts as text, with limits."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from types import TracebackType
 
 OUTPUT_LIMIT = 4_096
-"""Characters kept of an answer."""
+"""The maximum number of characters that are stored of a result."""
 TRACEBACK_LIMIT = 16_384
-"""Characters kept of a traceback: its beginning and, for the greater part, its end."""
+"""The maximum number of characters that are stored of a traceback: a part of its beginning, and its end."""
 GRACE = timedelta(seconds=1)
-"""What a command or a coroutine has to end by itself, once it has taken too long."""
+"""The grace period for a command or a coroutine to end by itself after its timeout."""
 _PACKAGE = str(Path(__file__).resolve().parents[2])
-# What would end or colour a line of a log, or turn its direction.
+# Characters that would end or colour a log line, or change its direction.
 _CONTROLS = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (*range(32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -22,12 +22,12 @@ _CONTROLS = {
 
 
 def storable(text: str, limit: int = OUTPUT_LIMIT) -> str:
-    """The text cut to what is kept of it, without the halves of characters that no file can hold."""
+    """Returns the truncated text, without surrogates, which cannot be stored."""
     return text[:limit].encode(errors="replace").decode()
 
 
 def words(error: BaseException) -> str:
-    """The name of the error's class, a colon, and what it says. To be called where user code may run."""
+    """Returns the name of the error's class, a colon, and its message. It may run user code."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001 -- user code
@@ -36,9 +36,10 @@ def words(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str | None:
-    """The error as Python prints it, from the first line of user code on; None where there is no such line.
+    """Returns the traceback as Python prints it, from the first line of user code on; None if there is no
+    such line.
 
-    To be called where user code may run, since the texts of exceptions are.
+    It may run user code, since the messages of exceptions are user code.
     """
     user = _beyond(error.__traceback__)
     if user is None:
@@ -54,22 +55,22 @@ def trace(error: BaseException) -> str | None:
 
 
 def _beyond(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of this package that it begins with."""
+    """Returns the traceback without the leading frames of this package."""
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     return trace
 
 
 def one_line(text: str) -> str:
-    """The text with control characters written out, so that it cannot pass for lines of a log."""
+    """Returns the text with control characters escaped, so that it cannot forge log lines."""
     return text.translate(_CONTROLS)
 
 
 def indented(text: str) -> str:
-    """Lines of foreign text, each marked as such, for the end of a log record."""
+    """Returns the lines of a text from outside, each with a prefix, for the end of a log record."""
     return "".join(f"\n  | {one_line(line)}" for line in text.rstrip().split("\n"))
 
 
 def too_long(limit: timedelta | None) -> TimeoutError:
-    """What an attempt beyond ``max_run_time`` fails with."""
+    """Returns the error of an attempt that exceeded ``max_run_time``."""
     return TimeoutError(f"it took longer than max_run_time, {limit}")

@@ -1,4 +1,4 @@
-"""What a handler is given: what its parameters ask for, and never more."""
+"""Determines the arguments of a handler from its signature."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _SAY_NOTHING = (inspect.Parameter.empty, Any, object, None, type(None))
 _OPTIONAL = re.compile(r"^(?:[A-Za-z_]+\.)?Optional\[(.*)\]$")
 _UNKNOWN_RUN = "Run"
-"""What is left of a text that names a run which cannot be looked up."""
+"""The last part of an annotation that names the class of runs but cannot be resolved."""
 _MISSING: Any = object()
 
 
 class Given(NamedTuple):
-    """What a function is called with: which of the values that there are, in order and by keyword."""
+    """The arguments of a function: indexes of the values, positional and by keyword."""
 
     positional: tuple[int, ...]
     keywords: tuple[tuple[str, int], ...] = ()
@@ -32,10 +32,10 @@ class Call(NamedTuple):
 
     given: Given
     without_input: Given
-    """The same where the first value is the empty input: an optional parameter keeps its default."""
+    """The arguments if the first value is the empty input: an optional parameter keeps its default."""
 
     def arguments(self, values: Sequence[object]) -> tuple[list[object], dict[str, object]]:
-        """The arguments of one call, in order and by keyword."""
+        """Returns the arguments of one call, positional and by keyword."""
         given = self.without_input if values[0] == {} else self.given
         return [values[index] for index in given.positional], {
             name: values[index] for name, index in given.keywords
@@ -43,28 +43,28 @@ class Call(NamedTuple):
 
 
 def call_of(function: Callable[..., object], values: int) -> Call | None:
-    """How a function is called with as many of some values as it asks for.
+    """Determines how a function is called with the values that it accepts.
 
     Its required positional parameters get the values in order. A parameter that is called ``run`` or
-    annotated :class:`Run` gets the run, wherever it stands and whether or not it is required; ``*args`` gets
-    all the others. Where no other is required, the first optional parameter gets the first value.
+    annotated :class:`Run` gets the run, at any position and even if it is optional; ``*args`` gets all other
+    values. If no other parameter is required, the first optional parameter gets the first value.
 
     Args:
         function: Any callable.
-        values: How many there are, at least two; the last one is the run.
+        values: The number of values, at least two; the last one is the run.
 
     Returns:
-        None where it cannot be called with them.
+        The call, or None if the function cannot be called with them.
     """
     try:
         return _cached(function, values)
-    except TypeError:  # a callable that does not hash
+    except TypeError:  # a callable that is not hashable
         return _call_of(function, values)
 
 
 def _call_of(function: Callable[..., object], values: int) -> Call | None:
     parameters = _parameters_of(function)
-    if parameters is None:  # a builtin that does not tell
+    if parameters is None:  # a builtin without a signature
         return Call(Given((0,)), Given((0,)))
     namespace = _namespace_of(function)
     runs = {each.name for each in parameters if _is_run(each, namespace)}
@@ -100,8 +100,8 @@ def _given(parameters: Sequence[inspect.Parameter], wanted: Mapping[str, int], r
 
 
 def _parameters_of(function: Callable[..., object]) -> list[inspect.Parameter] | None:
-    """The parameters of a function as it is called. Those of the function that it wraps count where it takes
-    whatever comes itself."""
+    """Returns the parameters of a function. For a wrapper with ``*args, **kwargs`` they are those of the
+    wrapped function."""
     try:
         found = list(inspect.signature(function, follow_wrapped=False).parameters.values())
         if any(each.kind is each.VAR_POSITIONAL for each in found):
@@ -117,7 +117,8 @@ def _is_required(parameter: inspect.Parameter) -> bool:
 
 
 def _is_run(parameter: inspect.Parameter, namespace: Mapping[str, object]) -> bool:
-    """Whether a parameter asks for the run: by its annotation, or by its name where that says nothing."""
+    """Returns whether a parameter gets the run: by its annotation, or by its name if the annotation allows
+    it."""
     if parameter.kind not in (*_POSITIONAL, parameter.KEYWORD_ONLY):
         return False
     types = [_meaning(each, namespace) for each in _alternatives(parameter.annotation)]
@@ -127,7 +128,7 @@ def _is_run(parameter: inspect.Parameter, namespace: Mapping[str, object]) -> bo
 
 
 def _alternatives(annotation: object) -> Iterator[object]:
-    """The types between which an annotation lets choose; what is text stays text."""
+    """Yields the alternatives of a union annotation; strings are not resolved."""
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     origin = get_origin(annotation)
@@ -143,7 +144,8 @@ def _alternatives(annotation: object) -> Iterator[object]:
 
 
 def _meaning(annotation: object, namespace: Mapping[str, object]) -> object:
-    """What a text names; its last word where nothing has that name, as after imports for type checkers."""
+    """Resolves a string annotation; returns its last part if it cannot be resolved, as with imports for type
+    checkers only."""
     if not isinstance(annotation, str) or not annotation.replace(".", "").isidentifier():
         return annotation
     first, *rest = annotation.split(".")
@@ -154,14 +156,14 @@ def _meaning(annotation: object, namespace: Mapping[str, object]) -> object:
 
 
 def _says_something(meaning: object) -> bool:
-    """Whether a type speaks against a run: not one of any object, nor a name that cannot be looked up."""
+    """Returns whether a type excludes a run: it is neither any object nor a name that cannot be resolved."""
     if isinstance(meaning, str):
         return "[" in meaning
     return not any(meaning is each for each in _SAY_NOTHING)
 
 
 def _namespace_of(function: Any) -> Mapping[str, object]:
-    """The names that the annotations of a function are written in."""
+    """Returns the namespace of a function's annotations."""
     while True:
         if isinstance(function, partial):
             function = function.func

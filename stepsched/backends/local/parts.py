@@ -1,6 +1,6 @@
-"""Calls the parts of a :class:`ParallelTarget`, and remembers which of them have succeeded.
+"""Calls the parts of a :class:`ParallelTarget`, and keeps in memory which of them have succeeded.
 
-The memory is this process's own: after its end, all parts of a run are called again.
+After the end of the process all parts of a run are called again.
 """
 
 from __future__ import annotations
@@ -22,43 +22,45 @@ from stepsched.jobs import Run
 from stepsched.targets import ApiTarget, CommandTarget, ParallelTarget, SingleTarget
 
 REMEMBERED = 10_000
-"""Runs whose succeeded parts are known at most; the oldest go first, and theirs are called again."""
+"""The maximum number of runs whose succeeded parts are kept; the oldest are dropped, and all their parts are
+called again."""
 _NAMES = 3_000
-"""Characters for the failures of all parts together, so that the last one is named too."""
+"""The maximum number of characters for the failures of all parts together, so that all are named."""
 
 Call = Callable[[SingleTarget], "str | None"]
-"""Runs a part to its end; answers as text, and raises what the part raises."""
+"""A function that calls a part: it returns the result as text, or raises the exception of the part."""
 
 
 class _Done(NamedTuple):
-    """What has succeeded of a run."""
+    """The parts of a run that have succeeded."""
 
     target: ParallelTarget
     answers: dict[int, str | None]
-    """By the part's place."""
+    """The results by the index of the part."""
 
 
 class Parts:
-    """See the module."""
+    """The memory of succeeded parts, and their calls."""
 
     def __init__(self, clock: PlayableClock | None) -> None:
-        """Parts that are called side by side; on a played clock in order, in the caller's thread."""
+        """Creates the object. Parts are called in parallel; with a fake clock in order, in the caller's
+        thread."""
         self._clock = clock
         self._lock = threading.Lock()
         self._done: dict[int, _Done] = {}
-        """By the run's id, those called latest at the end."""
+        """The succeeded parts by the ID of the run, in the order of the latest calls."""
 
     def call(self, target: ParallelTarget, run: Run, limit: timedelta | None, call: Call) -> str | None:
-        """Calls the parts of a run that have not succeeded yet, and awaits them all.
+        """Calls the parts of a run that have not succeeded yet, and waits for all of them.
 
         Args:
-            target: The parts. Where it is not what an earlier attempt had, all of them are called.
-            run: Whose attempt it is. The first one calls all parts.
-            limit: How long each part may take, from the beginning of its call. None: as long as it takes.
-            call: What calls a part.
+            target: The parts. If it differs from that of an earlier attempt, all of them are called.
+            run: The run. Its first attempt calls all parts.
+            limit: The timeout of each part, from the beginning of its call. None: no timeout.
+            call: The function that calls a part.
 
         Returns:
-            The parts' answers as a JSON list in their order, bounded; None where no part gave any.
+            The results as a JSON list in the order of the parts, truncated; None if no part has a result.
 
         Raises:
             PartsFailedError: At least one part failed.
@@ -75,12 +77,12 @@ class Parts:
         return _joined(answers[place] for place in range(len(target.targets)))
 
     def reset(self) -> None:
-        """In a child process: a lock may have been held by a thread of the parent."""
+        """Resets the state in a child process: the lock may have been held by a thread of the parent."""
         self._lock = threading.Lock()
         self._done = {}
 
     def forget(self, run: Run) -> None:
-        """Forgets what has succeeded of a run."""
+        """Forgets which parts of a run have succeeded."""
         with self._lock:
             self._done.pop(run.id, None)
 
@@ -107,9 +109,9 @@ class PartsFailedError(Exception):
         super().__init__(target, failures)
         self.target = target
         self.failures = failures
-        """By the part's place."""
+        """The failures by the index of the part."""
         self.late = tuple(late)
-        """Parts whose calls go on, although nobody awaits them any longer."""
+        """The parts whose calls still run after their timeout."""
 
     def __str__(self) -> str:
         parts, room = self.target.targets, _NAMES // len(self.failures)
@@ -118,7 +120,7 @@ class PartsFailedError(Exception):
 
 
 def _name(part: SingleTarget) -> str:
-    """The class of a part and what it invokes, such as ``LambdaTarget arn:aws:lambda:…``."""
+    """Returns the class of a part and its resource, such as ``LambdaTarget arn:aws:lambda:…``."""
     match part:
         case ApiTarget(service=service, action=action):
             what = f"{service}:{action}"
@@ -133,15 +135,15 @@ def _name(part: SingleTarget) -> str:
 def _side_by_side(
     left: Mapping[int, SingleTarget], answers: dict[int, str | None], limit: timedelta | None, call: Call
 ) -> tuple[dict[int, BaseException], tuple[Future[str | None], ...]]:
-    """Each part in a thread of its own, that nobody awaits any longer once it has taken too long.
+    """Calls each part in a separate thread, and stops waiting for a part after its timeout.
 
     Returns:
-        The failures by place, and the parts that go on.
+        The failures by index, and the parts that still run.
     """
     futures = {place: Future[str | None]() for place in left}
     for place, future in futures.items():
         threading.Thread(
-            target=copy_context().run,  # so that a span around the run is theirs as well
+            target=copy_context().run,  # so that they have the same current span as the run
             args=(_work, future, call, left[place]),
             name="stepsched-part",
             daemon=True,
@@ -200,7 +202,7 @@ def _joined(answers: Iterable[str | None]) -> str | None:
 
 
 def _value(answer: str) -> JsonValue:
-    """What an answer says where it is JSON, else its text."""
+    """Returns the decoded result if it is JSON, otherwise its text."""
     try:
         value: JsonValue = json.loads(answer)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Plays time: the turns of the engine, one after another in the caller's thread, on a clock that is set."""
+"""Plays time: takes the turns of the engine one after another in the caller's thread, on a fake clock."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from stepsched.core.clock import PlayableClock
 from stepsched.jobs.events import Event
 
 _CAUGHT = (Exception, SystemExit)
-"""What of a handler is its outcome; what interrupts a play goes on."""
+"""The exceptions of a handler that are its outcome; others, such as KeyboardInterrupt, end the play."""
 
 
 class Player:
-    """See the module."""
+    """The player of an engine."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Player:
         self._attempts = 0
 
     def play(self, until: datetime, worker: str, retention: Retention) -> int:
-        """Moves from event to event up to an instant; how many attempts were made."""
+        """Plays from event to event up to an instant; returns the number of attempts."""
         clock = self._clock
         self._recover(worker)
         try:
@@ -56,7 +56,7 @@ class Player:
                 if event is None or event > until:
                     break
                 clock.move_to(max(event, clock.now()))
-        finally:  # whatever interrupts a play leaves no run held
+        finally:  # an interrupted play leaves no run claimed
             self._leave(worker)
         self._tidy(retention)
         self._look_anew(worker)
@@ -94,8 +94,9 @@ class Player:
         return turn.attempts, turn.more
 
     def _play_present(self, until: datetime) -> None:
-        """One run after another, until nothing is left to do at this instant. A handler may move the clock
-        on; what comes due after the end of the play is left to the next one, or a play might never end."""
+        """Executes one run after another, until nothing is left to do at this instant. A handler may advance
+        the clock; runs that come due after the end of the play are left to the next one, so that a play
+        ends."""
         while True:
             outcomes, self._outcomes = self._outcomes, []
             attempts, more = self._take(outcomes, 1, min(self._clock.now(), until))

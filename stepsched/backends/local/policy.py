@@ -1,4 +1,4 @@
-"""What the embedded backend decides, as pure functions of values: the shell only performs it."""
+"""The decisions of the embedded backend, as pure functions."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from stepsched.jobs import CatchUp, Job, OnFailure, Retry, Run, RunStatus, Trigg
 from stepsched.schedules import Rate
 
 RECORDED_AT_ONCE = 1_000
-"""Runs of one job recorded in one transaction: a long downtime is caught up in such portions."""
+"""The maximum number of runs of one job that are recorded in one transaction after a long downtime."""
 _TICK = timedelta(microseconds=1)
 
 
 class Due(NamedTuple):
-    """One run to record."""
+    """A run to record."""
 
     scheduled_for: datetime
     status: RunStatus
-    """Pending, or missed where ``CatchUp`` does not ask for it."""
+    """The status: pending, or missed if ``catch_up`` excludes the run."""
     start_after: datetime
     error: str | None = None
-    """Why it is missed, where more than ``CatchUp`` is to be said."""
+    """Why the run is missed, if the reason is not ``catch_up``."""
 
 
 class Plan(NamedTuple):
-    """What to record for a job that is due."""
+    """The runs to record for a due job."""
 
     runs: tuple[Due, ...]
     next_run: datetime | None
-    """The first instant not recorded; None when the schedule has run out."""
+    """The first instant that is not recorded. None: the schedule has no run left."""
 
 
 def first_run(job: Job, created_at: datetime) -> datetime | None:
-    """The first instant at which a job comes due: strictly after its creation, but for a rate without
-    start, whose grid begins with a run at the creation itself (P-12)."""
+    """Returns the first instant at which a job comes due: strictly after its creation, except for a rate
+    without start, whose grid begins with a run at the creation (P-12)."""
     if isinstance(job.schedule, Rate) and job.schedule.start is None:
         return job.anchored(created_at).next_run(after=created_at - _TICK)
     return job.schedule.next_run(after=created_at)
 
 
 def due_runs(job: Job, anchor: datetime, next_run: datetime, now: datetime, watched_since: datetime) -> Plan:
-    """The runs of a job that are due, oldest first, and where it goes on.
+    """Returns the due runs of a job, oldest first, and its next instant.
 
     Args:
         job: The job.
-        anchor: Where the grid of a rate without start begins.
-        next_run: The earliest instant not recorded yet.
+        anchor: The start of the grid of a rate without start.
+        next_run: The earliest instant that is not recorded yet.
         now: The present; inclusive.
-        watched_since: Since when some process has been there to start runs. What came due earlier
-            is subject to ``CatchUp``.
+        watched_since: The instant since which a worker has been running. Runs that came due earlier are
+            subject to ``catch_up``.
     """
     schedule = job.anchored(anchor)
     instants: Iterator[datetime] = schedule.runs(after=next_run - _TICK, until=now)
@@ -77,8 +77,8 @@ def due_runs(job: Job, anchor: datetime, next_run: datetime, now: datetime, watc
 
 
 def jitter(job: Job, instant: datetime) -> timedelta:
-    """How long after its scheduled instant a run starts: the same for the same job and instant, so
-    that every process gives one answer."""
+    """Returns the delay of a run after its scheduled instant. It is the same for the same job and instant, in
+    every process."""
     if not job.jitter:
         return timedelta(0)
     share = Random(f"{job.name} {instant.timestamp()}").random()  # noqa: S311 -- spreads load, keeps no secret
@@ -86,7 +86,8 @@ def jitter(job: Job, instant: datetime) -> timedelta:
 
 
 def too_late(job: Job, start_after: datetime, now: datetime) -> str | None:
-    """Why a scheduled run must not begin any more; None while it may (``catch_up_within``, inclusive)."""
+    """Returns why a scheduled run must not begin any more; None if it may (``catch_up_within``,
+    inclusive)."""
     limit = job.catch_up_within
     if limit is None or now - start_after <= limit:
         return None
@@ -94,14 +95,14 @@ def too_late(job: Job, start_after: datetime, now: datetime) -> str | None:
 
 
 def next_attempt(retry: Retry, failures: int, recorded_at: datetime, now: datetime) -> datetime | None:
-    """When a failed run is tried again; None when it has failed for good.
+    """Returns the instant of the next attempt of a failed run; None if it has failed for good.
 
     Args:
-        retry: The job's policy.
-        failures: Attempts that have failed so far, at least 1. Attempts that the end of their process cut off
-            do not count.
-        recorded_at: When the run came due; its age counts from here.
-        now: The moment of the failure.
+        retry: The job's retry policy.
+        failures: The number of failed attempts so far, at least 1. Attempts that were interrupted by the end
+            of their process do not count.
+        recorded_at: The instant at which the run came due, from which its age counts.
+        now: The instant of the failure.
     """
     if failures > retry.max_attempts:
         return None
@@ -110,26 +111,27 @@ def next_attempt(retry: Retry, failures: int, recorded_at: datetime, now: dateti
 
 
 def too_old(retry: Retry, recorded_at: datetime, now: datetime) -> bool:
-    """Whether no further attempt of a run may start (``Retry.max_age``, inclusive)."""
+    """Returns whether no further attempt of a run may start (``Retry.max_age``, inclusive)."""
     return now - recorded_at > retry.max_age
 
 
 def cut_off(crashes: int) -> str:
-    """What is said of a run whose process ended so often while it was running."""
+    """Returns the error text of a run whose process ended this often while it was running."""
     times = "once" if crashes == 1 else f"{crashes} times"
     return f"its process ended {times} while it was running"
 
 
 def stops(job: Job, trigger: Trigger) -> bool:
-    """Whether a run that failed for good stops its job: a scheduled one of a recurring job that wants it."""
+    """Returns whether a run that failed for good pauses its job: a scheduled run of a recurring job with
+    ``OnFailure.STOP``."""
     return job.on_failure is OnFailure.STOP and trigger is Trigger.SCHEDULE and not job.is_one_time
 
 
 def notification_body(run: Run) -> dict[str, JsonValue]:
-    """What the topic of a job gets when a run has failed for good.
+    """Returns the notification about a run that has failed for good.
 
     Args:
-        run: Its ``error`` begins with the name of the exception's class, then a colon.
+        run: The run. Its ``error`` begins with the name of the exception's class and a colon.
     """
     error, _, cause = (run.error or "").partition(": ")
     return {

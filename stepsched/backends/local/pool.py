@@ -1,5 +1,5 @@
-"""A bounded set of daemon threads, each of which works through a chain of items, and which can give one up
-that takes too long."""
+"""A pool of daemon threads. Each thread processes a chain of items, and the pool can abandon a thread whose
+item takes too long."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ Item = TypeVar("Item")
 
 
 def at_shutdown(error: RuntimeError) -> bool:
-    """Whether a thread could not start because the interpreter ends, which nobody needs to be told. Python
-    3.12.0 and 3.12.1 say so from the end of the main thread on, although other threads may go on for long."""
+    """Returns whether a thread could not start because of the interpreter's shutdown, which need not be
+    logged. Python 3.12.0 and 3.12.1 raise this from the end of the main thread on, although other threads may
+    continue."""
     return "interpreter shutdown" in str(error)
 
 
 class Pool(Generic[Item]):
-    """Threads that work on items. An item is handed over only where a thread is free for it."""
+    """Threads that process items. An item is submitted only if a thread is free for it."""
 
     def __init__(
         self,
@@ -29,14 +30,14 @@ class Pool(Generic[Item]):
         name: str,
         on_free: Callable[[], object] = lambda: None,
     ) -> None:
-        """No thread is started yet.
+        """Creates a pool. No thread is started yet.
 
         Args:
-            size: How many items are worked on at once at most.
-            work: Works on an item, and answers the next one for the same thread, if any. Whatever it
-                raises is logged and ends no thread.
-            name: Of the threads.
-            on_free: Called by a thread that has become free.
+            size: The maximum number of items that are processed concurrently.
+            work: A function that processes an item and returns the next one for the same thread, or None. Its
+                exceptions are logged and end no thread.
+            name: The name of the threads.
+            on_free: A function that is called by a thread that becomes free.
         """
         self.size = size
         self._work = work
@@ -47,12 +48,12 @@ class Pool(Generic[Item]):
         self._threads: set[threading.Thread] = set()
         self._waiting: set[threading.Thread] = set()
         self._queued = 0
-        """Items that no thread has taken yet."""
+        """The number of items that no thread has taken yet."""
 
     def places(self) -> int:
-        """How many items can be handed over now: as many as there are free threads.
+        """Returns the number of items that can be submitted now, which is the number of free threads.
 
-        Where none is, and there may be more threads, one is started first.
+        If there is none, and the pool may have more threads, one is started first.
         """
         with self._lock:
             if self._free() <= 0 and len(self._threads) < self.size:
@@ -60,7 +61,7 @@ class Pool(Generic[Item]):
             return max(self._free(), 0)
 
     def _free(self) -> int:
-        """Threads that wait and for which nothing lies in the queue."""
+        """Returns the number of waiting threads without an item in the queue."""
         return len(self._waiting) - self._queued
 
     @property
@@ -69,18 +70,18 @@ class Pool(Generic[Item]):
 
     @property
     def busy(self) -> int:
-        """How many threads work on something."""
+        """Returns the number of threads that process an item."""
         with self._lock:
             return len(self._threads) - self._free()
 
     def submit(self, item: Item) -> None:
-        """Hands an item to a free thread; :meth:`places` must have told of one."""
+        """Passes an item to a free thread; :meth:`places` must have returned at least 1."""
         with self._lock:
             self._queued += 1
             self._items.put(item)
 
     def replace_ended(self) -> int:
-        """Forgets threads that have ended, as only a fault can end them; how many there were."""
+        """Removes threads that ended because of a fault; returns their number."""
         with self._lock:
             ended = {thread for thread in self._threads if not thread.is_alive()}
             self._threads -= ended
@@ -88,12 +89,12 @@ class Pool(Generic[Item]):
         return len(ended)
 
     def give_up(self, thread: threading.Thread) -> None:
-        """Counts a thread no longer: its item goes on alone, and another thread may take its place."""
+        """Removes a thread from the pool: it continues with its item, and another thread may replace it."""
         with self._lock:
             self._threads.discard(thread)
 
     def close(self) -> None:
-        """Ends the threads that wait now, and each other one after its item."""
+        """Ends waiting threads at once, and the others after their item."""
         with self._lock:
             for _ in self._threads:
                 self._items.put(None)
@@ -105,7 +106,7 @@ class Pool(Generic[Item]):
         self._waiting.add(thread)
         try:
             thread.start()
-        except RuntimeError as error:  # "can't start new thread", as at the limit of a container
+        except RuntimeError as error:  # "can't start new thread", for example at the limit of a container
             self._threads.discard(thread)
             self._waiting.discard(thread)
             if not at_shutdown(error):
@@ -115,7 +116,7 @@ class Pool(Generic[Item]):
         me = threading.current_thread()
         while (item := items.get()) is not None:
             with self._lock:
-                if items is self._items:  # the pool was not closed since
+                if items is self._items:  # the pool was not closed in the meantime
                     self._waiting.discard(me)
                     self._queued -= 1
             following: Item | None = item
@@ -124,9 +125,9 @@ class Pool(Generic[Item]):
                     following = self._work(following)
                 except BaseException:  # noqa: BLE001 -- nothing may end a thread
                     following = None
-                    _log.critical("a thread failed at its work; it goes on", exc_info=True)
+                    _log.critical("a thread failed to process an item; it continues", exc_info=True)
             with self._lock:
-                if me not in self._threads:  # given up, or closed
+                if me not in self._threads:  # removed, or the pool is closed
                     return
                 self._waiting.add(me)
             self._on_free()

@@ -1,9 +1,9 @@
-"""The identity of a worker: a name for this process by which others can find out that it has ended.
+"""The identity of a worker: a name by which other processes can detect whether its process still runs.
 
-On Linux the name holds the boot and the process namespace, the process number and its start time, so that a
-neighbour sees at once that the process has ended, and never takes a later process of the same number for
-it. Where that cannot be seen (another machine or namespace, a hidden ``/proc``, another system) nothing is
-concluded, and the lease decides.
+On Linux the name contains the boot ID, the process namespace, the process ID and its start time, so that
+another process detects its end at once, and never confuses it with a later process of the same ID. If the
+process cannot be observed (another machine or namespace, a hidden ``/proc``, another system), the lease
+decides.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from uuid import uuid4
 
 Answer = TypeVar("Answer")
 _NAMES = set[str]()
-"""Those that this program has given."""
+"""The names that this program has created."""
 
 MARKER = "STEPSCHED_WORKER"
-"""The environment variable by which the commands of a worker, and all that they start, are known: the name
-of the worker, ``#``, run and attempt."""
+"""The environment variable that identifies the commands of a worker and their child processes: the name of
+the worker, ``#``, run and attempt."""
 
 
 def worker_name() -> str:
-    """A name for a worker of this process; another one at every call."""
+    """Returns a new name for a worker of this process; every call returns another one."""
     home = _home()
     start = _start(os.getpid()) if home else None
     name = f"{home or '-'}/{os.getpid()}/{start or '-'}/{uuid4().hex[:12]}"
@@ -36,9 +36,9 @@ def worker_name() -> str:
 
 
 def is_alive(worker: str) -> bool | None:
-    """Whether the worker's process still runs; None where that cannot be seen from here.
+    """Returns whether the worker's process still runs; None if that cannot be observed.
 
-    Only evidence counts: no process of that number, or one that was started at another time.
+    False requires evidence: there is no process with that ID, or it was started at another time.
     """
     try:
         home, number, start, _ = worker.split("/")
@@ -49,24 +49,24 @@ def is_alive(worker: str) -> bool | None:
         return None
     seen = _start(pid)
     if seen is not None and seen == start and pid == os.getpid() and worker not in _NAMES:
-        return None  # of the program that this one has replaced by an exec, most likely
+        return None  # most likely of the program that this one has replaced by an exec
     if seen is not None:
         return seen == start
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is another user's, or no number of a process
+    except (OSError, OverflowError):  # it belongs to another user, or it is not a process ID
         return None
     return False if _is_zombie(pid) else None
 
 
 def only_here(call: Callable[[], Answer]) -> Answer:
-    """Calls user code, and ends the child of a fork that it has made and that comes back from it: in there
-    nothing of the caller is of use, and it must not go on as a second one.
+    """Calls user code. If the user code forks, the child process is ended when the call returns in it, since
+    it must not continue as a second caller.
 
-    The child ends as a program does: code 0 when the call returns, that of :class:`SystemExit`, or 1 with the
-    traceback in its standard error. In the process that has called, nothing differs.
+    The child exits as a program does: with code 0 if the call returns, the code of :class:`SystemExit`, or 1
+    with the traceback in its standard error. The calling process is not affected.
     """
     pid = os.getpid()
     try:
@@ -81,7 +81,7 @@ def only_here(call: Callable[[], Answer]) -> Answer:
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """Ends this process, the child of a fork in the middle of a call: see :func:`only_here`."""
+    """Ends this process, the child of a fork during a call: see :func:`only_here`."""
     code = 0 if error is None else 1
     try:
         if isinstance(error, SystemExit):
@@ -98,12 +98,12 @@ def end_child(error: BaseException | None) -> NoReturn:
 
 
 def end_commands(is_wanted: Callable[[str], bool]) -> list[int]:
-    """Kills the processes whose environment bears a wanted :data:`MARKER`, wherever they have moved to.
+    """Kills the processes whose environment has a matching :data:`MARKER`, in any process group.
 
-    Linux only; elsewhere nothing is found.
+    It works on Linux only; on other systems it finds no process.
 
     Returns:
-        The numbers of the processes that were killed.
+        The IDs of the killed processes.
     """
     beginning = f"{MARKER}=".encode()
     ended = list[int]()
@@ -114,13 +114,13 @@ def end_commands(is_wanted: Callable[[str], bool]) -> list[int]:
             if any(map(is_wanted, marks)) and int(entry.name) != os.getpid():
                 os.kill(int(entry.name), signal.SIGKILL)
                 ended.append(int(entry.name))
-        except (OSError, UnicodeDecodeError):  # it has ended, or is another user's
+        except (OSError, UnicodeDecodeError):  # it has ended, or belongs to another user
             continue
     return ended
 
 
 def _home() -> str | None:
-    """This boot of this machine and the process namespace in it; None where there is no such thing."""
+    """Returns the boot ID and the process namespace; None if the system does not provide them."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}.{Path('/proc/self/ns/pid').readlink().name.strip('pid:[]')}"
@@ -129,8 +129,8 @@ def _home() -> str | None:
 
 
 def _start(pid: int) -> str | None:
-    """When the process started, in ticks since the boot; None where that cannot be read, or it is a
-    zombie."""
+    """Returns the start time of the process in ticks since the boot; None if it cannot be read or the process
+    is a zombie."""
     fields = _stat(pid)
     return None if fields is None or fields[0] in "ZX" else fields[19]
 
@@ -142,7 +142,7 @@ def _is_zombie(pid: int) -> bool:
 
 def _stat(pid: int) -> list[str] | None:
     try:
-        # The command's name stands in parentheses and may hold anything.
+        # The name of the command is in parentheses and may contain any character.
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""Rows of the store as values, and what stands in the place of a row that is damaged."""
+"""Rows of the store as values, including damaged rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Made = TypeVar("Made", bound=BaseModel)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST = 2**31
-"""Attempts that no run can have had."""
+"""A number of attempts that no run can have."""
 QUEUED, PAUSED, GIVEN_UP = "queue", "paused", "given up"
-"""Why a pending run is held: what stands in the column ``held``."""
+"""The values of the column ``held``: why a pending run must not be claimed."""
 _HELD = {
     QUEUED: STILL_RAN,
     PAUSED: "its job is paused",
-    GIVEN_UP: "an attempt that is no longer awaited still runs",
+    GIVEN_UP: "an attempt that timed out still runs",
 }
 
 RUN_COLUMNS = (
@@ -44,7 +44,7 @@ class JobRow(NamedTuple):
     """A stored job."""
 
     id: int
-    """Differs between two jobs that bore one name after another."""
+    """The ID of the row. It differs between two successive jobs with the same name."""
     name: str
     status: JobStatus
     version: int
@@ -54,24 +54,24 @@ class JobRow(NamedTuple):
     anchor: datetime
     next_run: datetime | None
     timezone: str | None
-    """The zone in which its instants are shown. None: UTC."""
+    """The zone in which the job's instants are returned. None: UTC."""
 
 
 class RunRow(NamedTuple):
-    """A stored run, with what only the engine asks for."""
+    """A stored run, with the columns that only the engine uses."""
 
     run: Run
     job_id: int
     recorded_at: datetime
     start_after: datetime
     failures: int
-    """Attempts that failed."""
+    """The number of failed attempts."""
     crashes: int
-    """Attempts that the end of their process cut off."""
+    """The number of attempts that were interrupted by the end of their process."""
 
 
 class Claim(NamedTuple):
-    """A run that this worker holds, with the job as it was when the run started."""
+    """A run that this worker has claimed, with the job's definition at the start of the run."""
 
     run: Run
     row: JobRow
@@ -81,27 +81,27 @@ class Claim(NamedTuple):
 
 
 class DamagedRow(NamedTuple):
-    """A row that cannot be read, as after bytes of the file were changed."""
+    """A row that cannot be read, for example because bytes of the file were changed."""
 
     id: int
     name: str
-    """As it is stored, or what can be made of it."""
+    """The name as stored, or a readable form of it."""
     reason: str
 
     def error(self) -> BackendError:
-        """What a verb says of it."""
+        """Returns the error that verbs raise for this row."""
         detail = f"the row of job {self.name!r} is damaged ({self.reason}); cancel({self.name!r}) removes it"
         return BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail)
 
 
 def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | DamagedRow:
-    """The job of a row that holds ``JOB_COLUMNS`` from an offset on."""
+    """Reads the job of a row with ``JOB_COLUMNS`` from an offset on."""
     key, name, status, version, document, created_at, updated_at, anchor, next_run, zone = columns[
         offset : offset + 10
     ]
     try:
         if not isinstance(name, str) or not isinstance(document, str) or type(version) is not int:
-            raise TypeError("a column holds a value of another type")  # noqa: TRY301 -- one way out
+            raise TypeError("a column has a value of another type")  # noqa: TRY301 -- one way out
         return JobRow(
             key,
             name,
@@ -119,7 +119,7 @@ def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | 
 
 
 def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
-    """The run of a row that begins with ``RUN_COLUMNS``."""
+    """Reads the run of a row that begins with ``RUN_COLUMNS``."""
     (
         key, job_id, job, scheduled_for, trigger, status, recorded_at, start_after, attempt, restarted,
         started_at, ended_at, _worker, error, output, zone, failures, crashes, held, _lingering, reason,
@@ -127,7 +127,7 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
     ) = columns[:22]  # fmt: skip
     try:
         if not all(type(count) is int and 0 <= count < _MOST for count in (attempt, failures, crashes)):
-            raise ValueError("a count of attempts is none")  # noqa: TRY301 -- one way out
+            raise ValueError("a number of attempts is not valid")  # noqa: TRY301 -- one way out
         run = made(
             Run,
             {
@@ -154,13 +154,13 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
 
 
 def made(kind: type[Made], fields: dict[str, Any], given: AbstractSet[str]) -> Made:
-    """A value of these fields, all of them, as pydantic's ``model_construct`` makes it, in a third of the
-    time: what the store holds was validated when it came in.
+    """Creates a value without validation, as pydantic's ``model_construct`` does, in a third of the time: the
+    stored data was validated before it was stored.
 
     Args:
-        kind: Its class.
-        fields: Every field, by name.
-        given: The names of those that were given, and are no defaults.
+        kind: The class of the value.
+        fields: All fields by name.
+        given: The names of the explicit fields, which are not defaults.
     """
     value = kind.__new__(kind)
     for name, part in (
@@ -179,17 +179,17 @@ _TRIGGER = {trigger.value: trigger for trigger in Trigger}
 
 
 def in_zone(moment: datetime, zone: str | None) -> datetime:
-    """An instant of UTC as the wall clock of a zone shows it, with that zone's offset then. None: UTC."""
+    """Returns an instant with the offset of a zone at that instant. None: UTC."""
     if zone is None or zone == "UTC":
         return moment
     try:
         return load_zone(zone).localise(moment)
-    except (InvalidScheduleError, OverflowError):  # a zone that is not installed here
+    except (InvalidScheduleError, OverflowError):  # the zone is not installed on this machine
         return moment
 
 
 def micros(moment: datetime) -> int:
-    """Microseconds since 1970 in UTC, as the file holds an instant."""
+    """Returns the microseconds since 1970 in UTC, the form of instants in the file."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
@@ -199,5 +199,6 @@ def micros_or_none(moment: datetime | None) -> int | None:
 
 @lru_cache(maxsize=4096)
 def instant(stored: int) -> datetime:
-    """The instant of so many microseconds, in UTC. Many columns of many rows hold the same one."""
+    """Returns the instant, in UTC, of a number of microseconds; cached, since many columns have equal
+    values."""
     return _EPOCH + timedelta(microseconds=stored)

@@ -1,7 +1,7 @@
-"""The tables of the embedded backend, as numbered migrations: a new file takes all of them, an old one those
-that it lacks.
+"""The tables of the embedded backend, as numbered migrations: a new file gets all of them, an existing one
+those that it lacks.
 
-A migration only adds, so that a process of an earlier stepsched that has the file open goes on working.
+A migration only adds, so that a process of an earlier stepsched that has the file open continues to work.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ UPDATE runs SET held = 'queue' WHERE status = 'pending'
 
 
 def _name_zones(db: sqlite3.Connection) -> None:
-    """Writes beside the jobs, and their runs, the zones that their documents name."""
+    """Fills in the columns of zones for existing jobs and runs, from the jobs' documents."""
     for key, document in db.execute("SELECT id, document FROM jobs").fetchall():
         try:
             zone = json.loads(document)["schedule"]["timezone"]
@@ -118,12 +118,12 @@ def _name_zones(db: sqlite3.Connection) -> None:
 
 Step = str | Callable[[sqlite3.Connection], None]
 MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones))
-"""What leads from each version to the next, from nothing. The number of the last one is the version."""
+"""The migrations from each version to the next, starting with none. Their number is the present version."""
 VERSION = len(MIGRATIONS)
 
 
 def migrate(db: sqlite3.Connection, present: int) -> None:
-    """Takes a file from its version to the newest, inside a transaction of the caller's."""
+    """Migrates a file from its version to the newest, inside a transaction of the caller."""
     for steps in MIGRATIONS[present:]:
         for step in steps:
             if callable(step):

@@ -1,4 +1,4 @@
-"""What the embedded backend keeps, statement by statement; it decides nothing.
+"""The SQL statements of the embedded backend. It makes no decisions.
 
 Methods that only read may be called at any time. Those that write belong inside :meth:`Store.transaction`.
 Instants are integers, microseconds since 1970 in UTC.
@@ -40,13 +40,13 @@ from stepsched.jobs import CatchUp, Job, JobStatus, Overlap, Run, RunStatus, Tri
 _RUN = ", ".join(f"r.{name}" for name in RUN_COLUMNS)
 _JOB = ", ".join(f"j.{name}" for name in JOB_COLUMNS)
 _DELETE_BATCH = 5_000
-"""Runs of the history deleted in one transaction, so that the lock is held briefly."""
+"""The number of ended runs that are deleted in one transaction, so that the lock is held briefly."""
 _OPEN = "status IN ('pending', 'running')"
-"""In the words of the index runs_open."""
+"""The condition of the index runs_open, in the same form."""
 
 
 class Candidate(NamedTuple):
-    """A run that may start, and its job."""
+    """A run that may start, with its job."""
 
     run: RunRow | DamagedRow
     run_id: int
@@ -55,18 +55,18 @@ class Candidate(NamedTuple):
 
 
 class Retention(NamedTuple):
-    """How much history stays."""
+    """How much history is kept."""
 
     age: timedelta
     most: int
-    """Ended runs."""
+    """The maximum number of ended runs."""
 
 
 class Store:
     """The statements over one database."""
 
     def __init__(self, path: str | Path | None) -> None:
-        """Opens or creates the file; None keeps everything in memory.
+        """Opens or creates the file; None: everything is kept in memory.
 
         Raises:
             BackendError: As :class:`Database`.
@@ -79,7 +79,7 @@ class Store:
 
     @property
     def lock(self) -> AbstractContextManager[bool]:
-        """Held while events are put in the order of the transactions that made them."""
+        """The lock that is held while events are put in the order of their transactions."""
         return self._database.lock
 
     @property
@@ -91,15 +91,15 @@ class Store:
         return self._database.connection
 
     def transaction(self, operation: str) -> AbstractContextManager[None]:
-        """Everything inside happens or nothing does. Nested ones join the outer one."""
+        """Runs the block as one transaction. A nested transaction joins the outer one."""
         return self._database.transaction(operation)
 
     def end_interrupted(self) -> None:
-        """Lets go what a Ctrl-C has left locked in this thread."""
+        """Rolls back a transaction that a Ctrl-C has left open in this thread."""
         self._database.end_interrupted()
 
     def close(self) -> None:
-        """Closes the file. Harmless twice; every other call fails from then on."""
+        """Closes the file; every other call fails afterwards. May be called more than once."""
         self._database.close()
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> builtins.list[Any]:
@@ -108,7 +108,7 @@ class Store:
     # -- jobs --------------------------------------------------------------------------------------
 
     def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> int | None:
-        """Stores an active job at version 1; its id, or None when the name is taken."""
+        """Stores an active job at version 1; returns its ID, or None if the name is taken."""
         at = micros(anchor)
         done = self._db.execute(
             "INSERT INTO jobs (name, job_group, status, overlap, version, document, created_at,"
@@ -166,7 +166,7 @@ class Store:
         self._queue_anew(row.id)
 
     def set_status(self, row: JobRow, status: JobStatus, next_run: datetime | None, now: datetime) -> None:
-        """Changes where a job stands."""
+        """Changes the status of a job."""
         self._db.execute(
             "UPDATE jobs SET status = ?, next_run = ?, updated_at = ? WHERE id = ?",
             (status.value, micros_or_none(next_run), micros(now), row.id),
@@ -181,7 +181,7 @@ class Store:
         self.hold_runs(row.id)
 
     def hold_runs(self, job_id: int) -> None:
-        """Keeps the waiting runs of a job from starting until they are let go."""
+        """Holds the waiting runs of a job back until they are released."""
         self._db.execute(
             f"UPDATE runs SET held = ? WHERE job_id = ? AND {_OPEN} AND status = 'pending'"
             " AND (held IS NULL OR held = ?)",
@@ -189,14 +189,14 @@ class Store:
         )
 
     def let_runs_go(self, job_id: int) -> None:
-        """Lets the runs go that :meth:`hold_runs` holds."""
+        """Releases the runs that :meth:`hold_runs` holds back."""
         self._db.execute(
             f"UPDATE runs SET held = NULL WHERE job_id = ? AND {_OPEN} AND held = ?", (job_id, PAUSED)
         )
         self._queue_anew(job_id)
 
     def delete_job(self, row: JobRow | DamagedRow, now: datetime, reason: str | None = None) -> None:
-        """Removes a job. With a reason, its waiting runs are closed with it."""
+        """Deletes a job. With a reason, its waiting runs are ended too."""
         self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
         if isinstance(row, DamagedRow) or row.version > 1:
             self._db.execute("DELETE FROM job_versions WHERE job_id = ?", (row.id,))
@@ -210,22 +210,23 @@ class Store:
         )
 
     def job(self, name: str) -> JobRow | DamagedRow | None:
-        """The job of that name."""
+        """Returns the job of that name."""
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.name = ?", (name,))
         return read_job(rows[0]) if rows else None
 
     def job_by_id(self, key: int) -> JobRow | DamagedRow | None:
-        """The job of that id."""
+        """Returns the job with that ID."""
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.id = ?", (key,))
         return read_job(rows[0]) if rows else None
 
     def versions(self, row: JobRow) -> builtins.list[tuple[int, str, datetime]]:
-        """The replaced definitions of a job, oldest first: version, document, when it was replaced."""
+        """Returns the earlier definitions of a job, oldest first: version, document, instant of
+        replacement."""
         sql = "SELECT version, document, replaced_at FROM job_versions WHERE job_id = ? ORDER BY version"
         return [(version, document, instant(at)) for version, document, at in self._rows(sql, (row.id,))]
 
     def jobs(self, query: JobQuery) -> builtins.list[JobRow | DamagedRow]:
-        """The jobs that fit, by name; tags are not looked at."""
+        """Yields the matching jobs, sorted by name; tags are not considered."""
         where, values = ["1"], list[object]()
         if query.status is not None:
             where.append("j.status = ?")
@@ -240,17 +241,17 @@ class Store:
         return [read_job(row) for row in rows]
 
     def due_jobs(self, now: datetime, limit: int) -> builtins.list[JobRow | DamagedRow]:
-        """Active jobs whose next run is due, the earliest first."""
+        """Returns the active jobs whose next run is due, the earliest first."""
         sql = f"SELECT {_JOB} FROM jobs j WHERE j.next_run <= ? ORDER BY j.next_run, j.id LIMIT ?"
         return [read_job(row) for row in self._rows(sql, (micros(now), limit))]
 
-    # -- runs that come ------------------------------------------------------------------------------
+    # -- recording runs ------------------------------------------------------------------------------
 
     def record(self, row: JobRow, overlap: Overlap, plan: Plan, now: datetime) -> builtins.list[Run]:
-        """Records the runs of a plan and moves the job on.
+        """Records the runs of a plan and sets the next run of the job.
 
         Returns:
-            The runs that were new.
+            The runs that were not recorded before.
         """
         waits = overlap is Overlap.QUEUE and self._has_open_run(row.id)
         runs = list[Run]()
@@ -271,7 +272,7 @@ class Store:
         job that is not plain.
 
         Returns:
-            How many were recorded.
+            The number of recorded runs.
         """
         due = "SELECT id, plain FROM jobs WHERE next_run <= ? ORDER BY next_run, id LIMIT ?"
         rows = self._rows(due, (micros(now), most))
@@ -289,13 +290,13 @@ class Store:
         return len(keys)
 
     def record_manual(self, row: JobRow, now: datetime) -> Run:
-        """Records a run beside the schedule."""
+        """Records an unscheduled run."""
         run = self._insert_run(row, now, Trigger.MANUAL, RunStatus.PENDING, now, now, self._place(row.id))
         assert run is not None  # only scheduled instants are unique
         return run
 
     def record_backfill(self, row: JobRow, instants: Iterable[datetime], now: datetime) -> builtins.list[Run]:
-        """Records runs of instants that have passed; one that has a run already gets none."""
+        """Records runs for past instants; instants that already have a run are left out."""
         runs = []
         for moment in instants:
             known = self._rows(
@@ -321,7 +322,7 @@ class Store:
         held: str | None,
         error: str | None = None,
     ) -> Run | None:
-        """Records a run; None when its scheduled instant has one already."""
+        """Records a run; returns None if its scheduled instant already has one."""
         ended_at = now if status is RunStatus.MISSED else None
         done = self._db.execute(
             "INSERT INTO runs (job_id, job, scheduled_for, trigger, status, recorded_at, start_after,"
@@ -354,8 +355,8 @@ class Store:
         )
 
     def redrive(self, job: str, run_id: int, now: datetime) -> Run | None:
-        """Makes a run that failed for good wait again, with all its attempts; None when it has not failed
-        or its job is gone."""
+        """Makes a run that failed for good pending again, with all its attempts; returns None if it has not
+        failed or its job no longer exists."""
         done = self._db.execute(
             "UPDATE runs SET status = 'pending', attempt = 0, failures = 0, crashes = 0, ended_at = NULL,"
             " recorded_at = ?, start_after = ?, undelivered = 0, held = CASE WHEN lingering IS NULL THEN NULL"
@@ -374,7 +375,8 @@ class Store:
     # -- the queue of a job ----------------------------------------------------------------------------
 
     def _has_open_run(self, job_id: int) -> bool:
-        """Whether a run of the job goes on or waits, but for those that a pause holds."""
+        """Returns whether a run of the job is running or pending, not counting those that a pause holds
+        back."""
         sql = (
             f"SELECT 1 FROM runs WHERE job_id = ? AND {_OPEN} AND held IS NOT '{PAUSED}'"
             " UNION ALL SELECT 1 FROM runs WHERE job_id = ? AND lingering IS NOT NULL LIMIT 1"
@@ -382,12 +384,12 @@ class Store:
         return bool(self._rows(sql, (job_id, job_id)))
 
     def _place(self, job_id: int) -> str | None:
-        """Why a new run of the job has to wait for others; None where it need not."""
+        """Returns why a new run of the job must wait for others; None if it need not."""
         queues = self._rows("SELECT 1 FROM jobs WHERE id = ? AND overlap = 'queue'", (job_id,))
         return QUEUED if queues and self._has_open_run(job_id) else None
 
     def _queue_anew(self, job_id: int) -> None:
-        """Holds and lets go the waiting runs of a job by its overlap as it is now."""
+        """Holds back or releases the waiting runs of a job by its present overlap policy."""
         self._db.execute(
             "UPDATE runs SET held = CASE (SELECT overlap FROM jobs WHERE id = ?) WHEN 'queue' THEN"
             f" '{QUEUED}' END"
@@ -397,7 +399,7 @@ class Store:
         self.let_next_go(job_id)
 
     def let_next_go(self, job_id: int) -> None:
-        """Lets the first of the queued runs of a job start, where nothing before it is open."""
+        """Releases the first queued run of a job, if no earlier run is open."""
         self._db.execute(
             f"UPDATE runs SET held = NULL WHERE id = (SELECT id FROM runs WHERE job_id = ? AND {_OPEN}"
             f" AND held IS NOT '{PAUSED}' ORDER BY id LIMIT 1) AND held = '{QUEUED}'"
@@ -405,19 +407,19 @@ class Store:
             (job_id, job_id),
         )
 
-    # -- runs that start and end -----------------------------------------------------------------------
+    # -- starting and ending runs ----------------------------------------------------------------------
 
     def candidates(
         self, worker: str, now: datetime, limit: int, *, refused: bool, without: Collection[int]
     ) -> Iterator[Candidate]:
-        """Runs that may start, the earliest first.
+        """Returns the runs that may start, the earliest first.
 
         Args:
-            worker: Who asks.
+            worker: The asking worker.
             now: The present; inclusive.
-            limit: How many at most.
+            limit: The maximum number of runs.
             refused: Whether this worker has refused jobs, whose runs are left out.
-            without: Ids of jobs to be left out besides.
+            without: The IDs of further jobs whose runs are left out.
         """
         conditions = ""
         values: list[object] = [micros(now)]
@@ -439,7 +441,7 @@ class Store:
             yield Candidate(read_run(columns), columns[0], job, columns[-1])
 
     def begin(self, candidate: RunRow, row: JobRow, worker: str, now: datetime) -> Claim:
-        """Marks a run as begun by this worker."""
+        """Records that this worker has begun a run."""
         run = candidate.run
         self._db.execute(
             "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?,"
@@ -450,8 +452,8 @@ class Store:
         return _begun(candidate, row, now)
 
     def begin_unchanged(self, candidate: RunRow, row: JobRow, worker: str, now: datetime) -> Claim | None:
-        """The same for a run that was read before the transaction; None where it, or its job, is no longer
-        as it was then."""
+        """Begins a run that was read before the transaction; returns None if the run or its job has changed
+        since then."""
         done = self._db.execute(
             "UPDATE runs SET status = 'running', attempt = attempt + 1, started_at = ?, worker = ?,"
             " reason = NULL WHERE id = ? AND status = 'pending' AND held IS NULL AND attempt = ?"
@@ -469,8 +471,8 @@ class Store:
         return _begun(candidate, row, now) if done.rowcount == 1 else None
 
     def write_indexes_anew(self) -> None:
-        """Makes the indexes of the runs say what the rows say: in a damaged file they may differ, and a run
-        that only an index tells of would be found again and again."""
+        """Corrects the indexes of a run: in a damaged file they may differ from the rows, and a run that
+        exists only in an index would be found again and again."""
         self._db.execute("REINDEX runs")
 
     def close_run(
@@ -483,8 +485,7 @@ class Store:
         worker: str | None = None,
         undelivered: int = 0,
     ) -> None:
-        """Ends a run that does not go on: skipped, missed or failed, and why; ``worker`` delivers its
-        letters."""
+        """Ends a run as skipped, missed or failed, with the reason; ``worker`` delivers its letters."""
         self._db.execute(
             "UPDATE runs SET status = ?, ended_at = ?, error = ?, worker = ?, held = NULL, reason = NULL,"
             " undelivered = ? WHERE id = ?",
@@ -492,8 +493,9 @@ class Store:
         )
 
     def is_overlapping(self, job_id: int, run_id: int) -> bool:
-        """Whether another run of the job goes on, or did so when this one should have started: on a played
-        clock, and where all places are taken, runs come one after another."""
+        """Returns whether another run of the job is running, or was running when this one should have
+        started:
+        with a fake clock, and when no thread is free, runs are executed one after another."""
         rows = self._rows(
             f"SELECT 1 FROM runs WHERE job_id = ? AND id <> ? AND {_OPEN}"
             " AND (status = 'running' OR attempt > 0)"
@@ -519,29 +521,29 @@ class Store:
         held: str | None = None,
         undelivered: int = 0,
     ) -> bool:
-        """Records an attempt's outcome; pending with ``again_at`` for another attempt.
+        """Records the outcome of an attempt.
 
         Args:
             claim: The attempt.
-            worker: Whose it is.
-            status: What becomes of the run.
-            now: When the attempt ended.
-            error: Of an attempt that failed.
-            traceback: Where it failed.
-            output: Of one that succeeded.
-            again_at: When the next attempt may start.
-            lingering: Whether the call goes on, although it is no longer awaited.
-            held: Why the next attempt must not start, whatever the time.
-            undelivered: What is to be delivered of a run that failed for good; bits.
+            worker: The worker that claimed it.
+            status: The new status of the run; pending if another attempt follows.
+            now: The instant at which the attempt ended.
+            error: The error of a failed attempt.
+            traceback: The traceback of a failed attempt.
+            output: The result of a successful attempt.
+            again_at: The instant from which the next attempt may start.
+            lingering: Whether the call still runs after its timeout.
+            held: Why the next attempt must not start before something else ends.
+            undelivered: The bits of the letters of a run that failed for good.
 
         Returns:
-            False when the run is no longer this worker's: then nothing is recorded.
+            False if this worker no longer holds the run: then nothing is recorded.
         """
         again = status is RunStatus.PENDING
         done = self._db.execute(
             "UPDATE runs SET status = ?, ended_at = ?, error = ?, traceback = ?, output = ?, worker = ?,"
             " lingering = ?, held = ?, failures = failures + ?, undelivered = ?,"
-            # A call that was handed back has ended after all; earlier ones may have been cut off.
+            # A call that was handed back has ended after all; earlier ones may have been interrupted.
             " start_after = coalesce(?, start_after), restarted = CASE status WHEN 'pending'"
             " THEN attempt - 1 > failures ELSE restarted END"
             " WHERE id = ? AND attempt = ?"
@@ -567,7 +569,7 @@ class Store:
         return bool(done.rowcount == 1)
 
     def restart(self, run_id: int, now: datetime, *, crashed: bool, held: str | None) -> None:
-        """Makes a run wait for another start, since its process has ended or no longer awaits it."""
+        """Makes a run pending for a restart, since its process has ended or has handed it back."""
         self._db.execute(
             "UPDATE runs SET status = 'pending', restarted = 1, crashes = crashes + ?, worker = NULL,"
             " start_after = ?, held = ? WHERE id = ?",
@@ -575,7 +577,8 @@ class Store:
         )
 
     def hand_back(self, claim: Claim, worker: str, now: datetime) -> bool:
-        """Makes a run wait for another start while its call still goes on here; False when it is not held."""
+        """Makes a run pending for a restart while its call still runs here; returns False if this worker does
+        not hold it."""
         done = self._db.execute(
             "UPDATE runs SET status = 'pending', restarted = 1, worker = NULL, start_after = ?, held = ?,"
             " lingering = ? WHERE id = ? AND worker = ? AND attempt = ? AND status = 'running'",
@@ -584,11 +587,11 @@ class Store:
         return bool(done.rowcount == 1)
 
     def end_lingering(self, worker: str, run_id: int | None = None) -> None:
-        """What was given up has ended: what waited for that may start.
+        """Records that calls which had timed out have ended, and releases the runs that waited for that.
 
         Args:
-            worker: Where it ran.
-            run_id: The run. None: all of this worker.
+            worker: The worker in which they ran.
+            run_id: The run. None: all runs of this worker.
         """
         rows = self._rows(
             "SELECT id, job_id FROM runs WHERE lingering = ? AND lingering IS NOT NULL AND (? IS NULL"
@@ -605,14 +608,13 @@ class Store:
             self._queue_anew(job_id)
 
     def delivered(self, run_id: int, what: int) -> None:
-        """A dead letter (1) or a notification (2) has been handed over."""
+        """Records that a dead letter (1) or a notification (2) was delivered."""
         self._db.execute(
             "UPDATE runs SET undelivered = undelivered & ~? WHERE id = ? AND undelivered > 0", (what, run_id)
         )
 
     def undelivered(self, worker: str) -> builtins.list[tuple[RunRow, int]]:
-        """Runs that failed for good and whose letters the end of their worker left; they are this worker's
-        from now on."""
+        """Takes over the undelivered letters of dead workers; returns their runs."""
         rows = self._rows(
             f"SELECT {_RUN}, r.undelivered FROM runs r WHERE r.undelivered > 0"
             " AND r.worker NOT IN (SELECT id FROM workers) ORDER BY r.id LIMIT 100"
@@ -626,7 +628,7 @@ class Store:
         return taken
 
     def shift_pauses(self, worker: str, gained: timedelta) -> None:
-        """Moves the pauses before further attempts with a clock that was set: they are lengths of time."""
+        """Moves the pauses before further attempts when the clock was set, since they are durations."""
         self._db.execute(
             "UPDATE runs SET start_after = start_after + ? WHERE status = 'pending' AND worker = ? AND"
             " failures > 0",
@@ -636,8 +638,8 @@ class Store:
     # -- the end of jobs ---------------------------------------------------------------------------------
 
     def state_after_run(self, job_id: int) -> tuple[bool, bool]:
-        """Whether a job queues its runs, and whether it is active with no instant to come and no run
-        waiting or running."""
+        """Returns whether a job queues its runs, and whether it is active with no future instant and no
+        pending or running run."""
         rows = self._rows(
             "SELECT overlap = 'queue', status = 'active' AND next_run IS NULL AND NOT EXISTS (SELECT 1"
             " FROM runs"
@@ -647,7 +649,7 @@ class Store:
         return (bool(rows[0][0]), bool(rows[0][1])) if rows else (False, False)
 
     def has_succeeded(self, job_id: int, name: str) -> bool:
-        """Whether every run of the job has succeeded, and there is one."""
+        """Returns whether the job has runs and all of them have succeeded."""
         sql = (
             "SELECT EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ?),"
             " EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status <> 'succeeded')"
@@ -656,8 +658,8 @@ class Store:
         return bool(any_run) and not otherwise
 
     def delete_succeeded(self, row: JobRow) -> bool:
-        """Removes an active job that has never been replaced and has nothing to come, after a run of it has
-        succeeded and if no other one has not; False where it stays."""
+        """Deletes an active job at version 1 without a future instant, after a run of it has succeeded, if
+        all its runs have succeeded; returns False if it is kept."""
         if row.version > 1:
             return False
         done = self._db.execute(
@@ -668,8 +670,7 @@ class Store:
         return bool(done.rowcount == 1)
 
     def tidy(self, now: datetime, retention: Retention) -> bool:
-        """Deletes a batch of the ended runs that are older than they are kept, and of the oldest beyond
-        their number.
+        """Deletes a batch of ended runs that exceed the retention by age or by number.
 
         Returns:
             Whether there may be more.
@@ -687,15 +688,15 @@ class Store:
             gone += self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (most,)).rowcount
         return gone >= _DELETE_BATCH
 
-    # -- runs as they are --------------------------------------------------------------------------------
+    # -- reading runs ------------------------------------------------------------------------------------
 
     def run(self, run_id: int) -> RunRow | DamagedRow | None:
-        """The run of that id."""
+        """Returns the run with that ID."""
         rows = self._rows(f"SELECT {_RUN} FROM runs r WHERE r.id = ?", (run_id,))
         return read_run(rows[0]) if rows else None
 
     def last_run(self, row: JobRow) -> Run | None:
-        """The run of the job that started latest."""
+        """Returns the run of the job that started last."""
         sql = (
             f"SELECT {_RUN} FROM runs r WHERE r.job = ? AND r.job_id = ? AND r.started_at IS NOT NULL"
             " ORDER BY r.id DESC LIMIT 1"
@@ -705,7 +706,7 @@ class Store:
         return found.run if isinstance(found, RunRow) else None
 
     def runs(self, query: RunQuery) -> builtins.list[RunRow | DamagedRow]:
-        """The runs that fit, in the order they were recorded."""
+        """Returns the matching runs, in the order in which they were recorded."""
         where, values = ["1"], list[object]()
         for condition, value in (
             ("r.job = ?", query.job),
@@ -721,11 +722,11 @@ class Store:
         return [read_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
 
     def next_event(self, now: datetime, ahead: timedelta = timedelta(0)) -> datetime | None:
-        """When something is to be done next: a waiting run may start, or a job comes due.
+        """Returns the instant of the next event: a waiting run may start, or a job comes due.
 
         Args:
             now: The present.
-            ahead: So long before it comes due a job is to be looked at.
+            ahead: How long before its due instant a job is to be recorded.
         """
         ((due, start),) = self._rows(
             "SELECT (SELECT min(next_run) FROM jobs WHERE next_run IS NOT NULL),"
@@ -740,7 +741,7 @@ class Store:
     # -- workers -----------------------------------------------------------------------------------
 
     def enter(self, worker: str, until: datetime) -> None:
-        """Begins or extends the lease of a worker."""
+        """Begins or renews the lease of a worker."""
         self._db.execute(
             "INSERT INTO workers (id, alive_until) VALUES (?, ?)"
             " ON CONFLICT (id) DO UPDATE SET alive_until = excluded.alive_until",
@@ -748,39 +749,39 @@ class Store:
         )
 
     def others(self, worker: str) -> builtins.list[tuple[str, int]]:
-        """The other workers of the file, each with its lease as it stands."""
+        """Returns the other workers of the file with their present leases."""
         return self._rows("SELECT id, alive_until FROM workers WHERE id <> ?", (worker,))
 
     def bury(self, worker: str) -> None:
-        """Ends the lease of a worker, with all that it has refused and given up."""
+        """Ends the lease of a worker, and deletes its refusals and timed-out calls."""
         self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
         self.forget_refusals(worker)
         self.end_lingering(worker)
 
     def abandoned(self) -> builtins.list[tuple[int, RunRow | DamagedRow, JobRow | DamagedRow | None]]:
-        """Runs that are running by workers that there are no more: id, run and job."""
+        """Returns the running runs of workers that no longer exist: ID, run and job."""
         rows = self._rows(
             f"SELECT {_RUN} FROM runs r INDEXED BY runs_running WHERE r.status = 'running'"
             " AND (r.worker IS NULL OR r.worker NOT IN (SELECT id FROM workers)) ORDER BY r.id"
         )
         return [(columns[0], read_run(columns), self.job_by_id(columns[1])) for columns in rows]
 
-    # -- what a worker cannot call -----------------------------------------------------------------------
+    # -- refusals of workers -----------------------------------------------------------------------------
 
     def refuse(self, worker: str, row: JobRow, reason: str) -> None:
-        """Notes that a worker cannot call a job in its present version."""
+        """Records that a worker cannot call the present version of a job."""
         self._db.execute(
             "INSERT OR REPLACE INTO refusals (worker, job_id, version, reason) VALUES (?, ?, ?, ?)",
             (worker, row.id, row.version, reason),
         )
 
     def forget_refusals(self, worker: str) -> None:
-        """The worker looks at everything anew."""
+        """Deletes the refusals of a worker, so that it tries again."""
         self._db.execute("DELETE FROM refusals WHERE worker = ?", (worker,))
 
     def unclaimable(self, now: datetime) -> builtins.list[Run]:
-        """Runs that are due, that every worker has refused, and of which that was not known yet: they keep
-        the reason from now on."""
+        """Finds due runs that every worker has refused and that have no reason yet; stores and returns them
+        with the reason."""
         rows = self._rows(
             # CROSS JOIN keeps the order: from the few refusals to the open runs of their jobs.
             f"SELECT {_RUN}, u.reason FROM refusals u"
@@ -804,7 +805,7 @@ class Store:
 
 def _begun(candidate: RunRow, row: JobRow, now: datetime) -> Claim:
     run = candidate.run
-    # Nobody else has seen this value yet, so that it need not be copied.
+    # The value is not referenced elsewhere, so it need not be copied.
     run.__dict__.update(
         status=RunStatus.RUNNING, attempt=run.attempt + 1, started_at=now, pending_reason=None
     )
@@ -812,7 +813,7 @@ def _begun(candidate: RunRow, row: JobRow, now: datetime) -> Claim:
 
 
 def is_plain(job: Job) -> bool:
-    """Whether the one run of a job is recorded as it is due, with nothing to be decided."""
+    """Returns whether the single run of a job can be recorded without any decision."""
     return (
         job.is_one_time
         and job.catch_up is CatchUp.ALL

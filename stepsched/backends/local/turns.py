@@ -1,4 +1,4 @@
-"""The turns of the embedded backend: what is recorded, claimed, settled and recovered, each in one
+"""The turns of the embedded backend: recording, claiming, settling and recovering runs, each in one
 transaction.
 
 Nothing here runs user code, starts a thread or waits.
@@ -32,36 +32,36 @@ from stepsched.targets import ParallelTarget
 _log = logging.getLogger("stepsched.local")
 GONE = "its job was cancelled"
 _PORTION = 64
-"""Jobs whose due runs are recorded in one turn."""
+"""The maximum number of jobs whose due runs are recorded in one turn."""
 _IMPORT = 10.0
-"""Seconds after which a module that is still being imported counts as one that cannot be."""
+"""The time in seconds after which a module that is still being imported counts as not importable."""
 _LATE = timedelta(minutes=1)
-"""A further attempt that starts later than planned by this is looked at again for its age."""
+"""If a further attempt starts later than planned by this, its age is checked again."""
 _MOST_UNSEEN = 100
-"""Jobs that wait for imports, after which no more are looked at in one turn."""
+"""The maximum number of jobs with pending imports that are examined in one turn."""
 _READY_PORTION = 128
-"""Runs that are made ready at once."""
+"""The number of runs that are prepared at once."""
 _READY_FEW = 4
-"""So many of them left, and further ones are made ready."""
+"""When only this many prepared runs are left, further ones are prepared."""
 _READY_TIME = 0.2
-"""Seconds after which a run that was made ready is looked at anew, since an earlier one may be there."""
+"""The time in seconds after which prepared runs are read again, since earlier ones may exist."""
 
 
 class Turn(NamedTuple):
-    """What came of a turn."""
+    """The result of a turn."""
 
     attempts: list[Attempt]
-    """To be called."""
+    """The attempts to call."""
     letters: list[Letter]
-    """To be delivered."""
+    """The letters to deliver."""
     events: list[Event]
-    """To be told."""
+    """The events to emit."""
     more: bool
-    """Whether more is due than one turn takes."""
+    """Whether more is due than one turn handles."""
 
 
 class Ready(NamedTuple):
-    """A run that could begin when it was looked at, outside a transaction."""
+    """A prepared run: it could begin when it was read, outside a transaction."""
 
     row: RunRow
     job_row: JobRow
@@ -69,7 +69,7 @@ class Ready(NamedTuple):
 
 
 class Turns:
-    """See the module. ``decode`` gives the job of a row."""
+    """The turns of one engine. ``decode`` returns the job of a row."""
 
     def __init__(
         self,
@@ -90,27 +90,27 @@ class Turns:
         self._worker = worker
         self._max_restarts = max_restarts
         self.watched_since = clock.now()
-        """Since when some process has been there to start runs."""
+        """The instant since which some worker has been running."""
         self.imports: deque[str] = deque()
-        """Functions whose modules are to be imported before their runs can be claimed."""
+        """The functions whose modules must be imported before their runs can be claimed."""
         self.importing: dict[str, float] = {}
-        """Since when that has been asked for, on the monotonic clock."""
+        """The time at which each import was requested, on the monotonic clock."""
         self.refuses = False
         """Whether this worker has refused jobs."""
         self.has_refused = False
-        """Whether it has done so since somebody looked."""
+        """Whether it has refused jobs since the last check."""
         self._ready: deque[Ready] = deque()
-        """Runs that only the claim is left of, the earliest first; others may have taken them since."""
+        """The prepared runs, the earliest first; other workers may have claimed them since."""
         self._ready_until = 0.0
-        """How long that may be believed, on the monotonic clock."""
+        """The time until which they are valid, on the monotonic clock."""
         self._makes_ready = threading.Lock()
 
     def turn(self, outcomes: list[Outcome], places: int, *, due_by: datetime | None) -> Turn:
         """Records outcomes and what is due, and claims runs for free threads, in one transaction.
 
         Args:
-            outcomes: How attempts went.
-            places: How many runs may begin.
+            outcomes: The outcomes of attempts.
+            places: The maximum number of runs to claim.
             due_by: What has come due by then is recorded, inclusive: the instant at which the clocks were
             looked at. None: nothing is.
         """
@@ -126,16 +126,16 @@ class Turns:
         return Turn(attempts, letters, events, more)
 
     def recover(self, now: datetime) -> tuple[list[Event], list[Letter]]:
-        """Decides what becomes of the runs of workers that are gone, takes over their letters, and notices
-        runs that nobody can call; inside a transaction of the caller's."""
+        """Recovers the runs of dead workers, takes over their letters, and finds runs that no worker can
+        call; inside a transaction of the caller."""
         events, letters = list[Event](), list[Letter]()
         self._recover_runs(now, events, letters)
         letters += self._left_letters()
         return events + self.waiting_runs(now), letters
 
     def waiting_runs(self, now: datetime) -> list[Event]:
-        """Runs of which it has become known that nobody can call them; inside a transaction of the
-        caller's."""
+        """Returns the events of runs that turned out not to be callable by any worker; inside a transaction
+        of the caller."""
         return [Event(EventKind.WAITING, now, run.job, run) for run in self._store.unclaimable(now)]
 
     # -- recording -------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class Turns:
         return len(rows) == _PORTION or any(left)
 
     def record_due(self, row: JobRow | DamagedRow, now: datetime, events: list[Event]) -> bool:
-        """Records a portion of a job's due runs; True when more are due."""
+        """Records a batch of a job's due runs; returns True if more are due."""
         if isinstance(row, DamagedRow):
             self._set_aside(row, row.error(), now, events)
             return False
@@ -170,20 +170,19 @@ class Turns:
         return plan.next_run is not None and plan.next_run <= now
 
     def record_all_due(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        """Records everything of a job that is due, so that a change of its status cannot lose it."""
+        """Records all due runs of a job, so that a change of its status cannot lose them."""
         present: JobRow | DamagedRow | None = row
         while present is not None and self.record_due(present, now, events):
             present = self._store.job_by_id(row.id)
 
     def pause(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        """Lets nothing more of a job come due, and holds what has come due and not begun."""
+        """Pauses a job, and holds back its due runs that have not begun."""
         self.record_all_due(row, now, events)
         self._set_paused(row, now, events)
         self._store.hold_runs(row.id)
 
     def _stop_job(self, key: int, now: datetime, events: list[Event]) -> None:
-        """Pauses a job of which a run has failed, where something is left to come. What has come due by then
-        still starts."""
+        """Pauses a job with a failed run, if it has future runs. Runs that are already due still start."""
         row = self._store.job_by_id(key)
         if isinstance(row, JobRow):
             self.record_all_due(row, now, events)
@@ -198,7 +197,7 @@ class Turns:
     def _set_aside(
         self, row: JobRow | DamagedRow, error: Exception, now: datetime, events: list[Event]
     ) -> None:
-        """Pauses a job that cannot be read here, such as one of a later stepsched: others must go on."""
+        """Pauses a job that cannot be read, for example of a later stepsched, so that other jobs continue."""
         _log.error("job %s cannot be read and is paused: %s", row.name, words(error), extra={"job": row.name})
         if isinstance(row, DamagedRow):
             self._store.set_aside(row, now)
@@ -209,8 +208,8 @@ class Turns:
     # -- claims ----------------------------------------------------------------------------------------
 
     def make_ready(self) -> None:
-        """Looks ahead, outside a transaction, at plain runs that may begin, so that threads which end quick
-        calls need only claim them."""
+        """Reads plain runs that may begin ahead, outside a transaction, so that threads with short calls only
+        need to claim them."""
         if len(self._ready) > _READY_FEW or not self._makes_ready.acquire(blocking=False):
             return
         try:
@@ -223,7 +222,7 @@ class Turns:
                 self._ready_until = self._clock.monotonic() + _READY_TIME
             for candidate in found:
                 ready = self._look_at(candidate)
-                if ready is None:  # whatever comes after it must not overtake it
+                if ready is None:  # later runs must not overtake it
                     break
                 if ready.row.run.id not in known:
                     self._ready.append(ready)
@@ -231,7 +230,7 @@ class Turns:
             self._makes_ready.release()
 
     def _look_at(self, candidate: Candidate) -> Ready | None:
-        """A run of which nothing is to be decided but whether it is still there; else None."""
+        """Returns a run that can begin without a decision, if it is still pending; otherwise None."""
         row, job_row = candidate.run, candidate.job
         if isinstance(row, DamagedRow) or isinstance(job_row, DamagedRow) or candidate.overlap == "skip":
             return None
@@ -246,7 +245,7 @@ class Turns:
         return Ready(row, job_row, job)
 
     def _claim_ready(self, now: datetime, places: int, events: list[Event]) -> list[Attempt]:
-        """Begins runs that were made ready, unless something has happened to them since."""
+        """Claims prepared runs, unless they have changed since."""
         attempts, ready = list[Attempt](), self._ready
         if ready and self._clock.monotonic() > self._ready_until:
             ready.clear()
@@ -258,7 +257,7 @@ class Turns:
         return attempts
 
     def _claim(self, now: datetime, places: int, events: list[Event], letters: list[Letter]) -> list[Attempt]:
-        """Begins up to so many runs that may start, the earliest first."""
+        """Claims up to this many runs that may start, the earliest first."""
         attempts, without = self._claim_ready(now, places, events), set[int]()
         while len(attempts) < places and len(without) < _MOST_UNSEEN:
             wanted = places - len(attempts)
@@ -281,14 +280,14 @@ class Turns:
         letters: list[Letter],
         without: set[int],
     ) -> Attempt | None:
-        """Begins a run, or does what else is to be done with it.
+        """Claims a run, or skips, misses or fails it.
 
         Args:
             candidate: The run and its job.
             now: The present.
-            events: What happens is added.
-            letters: So are letters.
-            without: Gets the id of a job that cannot be claimed yet.
+            events: The list to which events are added.
+            letters: The list to which letters are added.
+            without: The set to which the ID of a job is added that cannot be claimed yet.
         """
         row, job_row, key = candidate.run, candidate.job, candidate.run_id
         if isinstance(row, DamagedRow):
@@ -297,7 +296,7 @@ class Turns:
             self._store.write_indexes_anew()
             return None
         if row.run.status is not RunStatus.PENDING:
-            _log.error("an index differs from run %d of job %s; it is written anew", key, row.run.job)
+            _log.error("an index differs from run %d of job %s; it is rewritten", key, row.run.job)
             self._store.write_indexes_anew()
             without.add(row.job_id)
             return None
@@ -338,7 +337,7 @@ class Turns:
         return Attempt(claim, job, self._worker, self._clock.monotonic(), limit)
 
     def _can_call(self, job: Job, row: JobRow, without: set[int]) -> bool:
-        """Whether this process can call a job's target; what has to be imported for that is asked for."""
+        """Returns whether this process can call a job's target, and requests the imports that this needs."""
         unseen = self._invoker.unseen(job)
         if unseen:
             ticks = self._clock.monotonic()
@@ -350,7 +349,7 @@ class Turns:
             if ticks - since < _IMPORT:
                 without.add(row.id)
                 return False
-            reason: str | None = f"the import of {unseen[0]} does not end"
+            reason: str | None = f"the import of {unseen[0]} has not ended"
         else:
             reason = self._invoker.why_not(job)
         if reason is None:
@@ -372,14 +371,14 @@ class Turns:
     # -- outcomes --------------------------------------------------------------------------------------
 
     def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
-        """Records how an attempt went, and what follows from it."""
+        """Records the outcome of an attempt and its consequences."""
         attempt, at, output, error, where, lingering, _ = outcome
         claim, job = attempt.claim, attempt.job
         again, kind, status = None, EventKind.SUCCEEDED, RunStatus.SUCCEEDED
         held: str | None = None
         bits = 0
         if error is not None:
-            if self._store.job_by_id(claim.row.id) is not None:  # a cancelled job is not tried again
+            if self._store.job_by_id(claim.row.id) is not None:  # a run of a cancelled job is not retried
                 again = policy.next_attempt(job.retry, claim.failures + 1, claim.recorded_at, at)
             kind = EventKind.FAILED if again is None else EventKind.RETRIED
             status = RunStatus.FAILED if again is None else RunStatus.PENDING
@@ -399,7 +398,7 @@ class Turns:
             undelivered=bits,
         )
         if not is_held:
-            _log.warning("run %d of job %s was no longer this worker's", claim.run.id, job.name)
+            _log.warning("run %d of job %s was no longer held by this worker", claim.run.id, job.name)
             return
         if bits or self._listeners.wants(kind):
             changed = {"status": status, "error": error, "traceback": where, "output": output}
@@ -413,8 +412,7 @@ class Turns:
             self.end_if_run_out(claim.row, at, events, job)
 
     def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
-        """After a run: lets the next one of a queue go, or ends a job with nothing to come and no open
-        run."""
+        """Releases the next queued run after a run, or ends a job without future and open runs."""
         deletes = job.is_one_time and job.completion is Completion.DELETE
         if deletes and not self._listeners.wants(EventKind.ENDED) and self._store.delete_succeeded(row):
             return
@@ -430,10 +428,10 @@ class Turns:
         if self._listeners.wants(EventKind.ENDED):
             events.append(Event(EventKind.ENDED, now, row.name))
 
-    # -- runs of workers that are gone -----------------------------------------------------------------
+    # -- runs of dead workers --------------------------------------------------------------------------
 
     def _recover_runs(self, now: datetime, events: list[Event], letters: list[Letter]) -> None:
-        """Decides what becomes of runs whose worker is gone."""
+        """Restarts or fails the runs of dead workers."""
         for key, row, job_row in self._store.abandoned():
             if isinstance(row, DamagedRow):
                 self._store.close_run(key, RunStatus.FAILED, f"its row is damaged: {row.reason}", now)
@@ -466,7 +464,7 @@ class Turns:
         events: list[Event],
         letters: list[Letter],
     ) -> None:
-        """Ends a run for good outside an attempt of this process."""
+        """Fails a run for good outside an attempt of this process."""
         letters_due = undelivered(job)
         self._store.close_run(
             row.run.id, RunStatus.FAILED, reason, now, worker=self._worker, undelivered=letters_due
@@ -481,7 +479,7 @@ class Turns:
             self.end_if_run_out(job_row, now, events, job)
 
     def _left_letters(self) -> list[Letter]:
-        """Letters that workers which have died had still to deliver."""
+        """Returns the undelivered letters of dead workers."""
         letters = list[Letter]()
         for row, bits in self._store.undelivered(self._worker):
             job = self._job_of(self._store.job_by_id(row.job_id))

@@ -1,4 +1,4 @@
-"""How a thread that waits is told to look again, from any thread and in the middle of anything."""
+"""Wakes a waiting thread, from any thread and from signal handlers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from queue import Empty, SimpleQueue
 
 
 class Wake:
-    """As :class:`threading.Event`, for one thread that waits.
+    """A :class:`threading.Event` for one waiting thread that is safe against interrupts.
 
-    An ``Event`` is written in Python: a Ctrl-C in the middle of ``set()`` can leave its lock held for ever,
-    and whoever sets or awaits it from then on hangs. This one has no such middle.
+    ``Event`` is implemented in Python: a Ctrl-C during ``set()`` can leave its lock held forever, and every
+    later ``set()`` or ``wait()`` would block. This class cannot be interrupted in that way.
     """
 
     def __init__(self) -> None:
         self._told: SimpleQueue[None] = SimpleQueue()
 
     def set(self) -> None:
-        """Whoever waits goes on, or does not begin to wait."""
+        """Wakes the waiting thread; if no thread waits, the next wait returns at once."""
         if self._told.empty():
             self._told.put(None)
 
     def clear(self) -> None:
-        """What is told from here on counts."""
+        """Discards earlier calls of ``set``."""
         while not self._told.empty():
             self.wait(0)
 
     def wait(self, timeout: float) -> bool:
-        """Until it is set, or so many seconds have passed; it is cleared then. Whether it was set."""
+        """Waits until it is set, for at most ``timeout`` seconds, and clears it; returns whether it was
+        set."""
         try:
             self._told.get(timeout=timeout)
         except Empty:

@@ -110,7 +110,7 @@ def refusal(path: Path | str) -> ss.BackendError:
 
 class TestErrors:
     def test_a_folder_that_is_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(ss.errors.AccessDeniedError, match="does its folder exist") as caught:
+        with pytest.raises(ss.errors.AccessDeniedError, match="its folder may be missing") as caught:
             Store(tmp_path / "nowhere" / "jobs.db")
         assert (caught.value.code, caught.value.operation, caught.value.retryable) == (
             "CANTOPEN",
@@ -130,7 +130,7 @@ class TestErrors:
         with closing(sqlite3.connect(path, isolation_level=None)) as holder:
             holder.execute("BEGIN EXCLUSIVE")
             with pytest.raises(
-                ss.errors.BackendUnavailableError, match="another process holds the file"
+                ss.errors.BackendUnavailableError, match="another process has locked the file"
             ) as caught:
                 insert(store, "second")
             assert (caught.value.code, caught.value.operation, caught.value.retryable) == (
@@ -206,7 +206,7 @@ class TestErrors:
             lambda: backend.run_until(T0 + HOUR),
         ]
         for verb in verbs:
-            with pytest.raises(ss.BackendError, match="closed; make another one") as caught:
+            with pytest.raises(ss.BackendError, match="closed; create another one") as caught:
                 verb()
             assert caught.value.code == "CLOSED"
 
@@ -290,17 +290,17 @@ class TestForeignFiles:
             pytest.param(
                 lambda path: path.write_bytes(b"a letter to my grandmother, and no database\n" * 100),
                 "NOTADB",
-                "no SQLite database; choose another",
+                "not an SQLite database; choose another",
                 id="text",
             ),
             pytest.param(
                 lambda path: path.write_bytes(b"hello"),
                 "NOTADB",
-                "no SQLite database; choose another",
+                "not an SQLite database; choose another",
                 id="short text",
             ),
             pytest.param(
-                newer, "VERSION", f"has schema 99; this stepsched knows {VERSION}", id="a later schema"
+                newer, "VERSION", f"has schema 99, and this stepsched supports {VERSION}", id="a later schema"
             ),
         ],
     )
@@ -939,9 +939,7 @@ class TestForks:
 
         def child() -> None:
             for verb in (client.list, lambda: client.create(job("child")), lambda: client.get("job")):
-                with pytest.raises(
-                    ss.BackendError, match="make a LocalBackend here, after the fork"
-                ) as caught:
+                with pytest.raises(ss.BackendError, match="create a LocalBackend after the fork") as caught:
                     verb()
                 assert caught.value.code == "FORKED"
                 assert "or use a file" in str(caught.value)
@@ -980,7 +978,7 @@ class TestForks:
 
     def test_a_fork_inside_a_transaction_leaves_it_to_the_parent(self, store: Store) -> None:
         def child() -> None:
-            with pytest.raises(ss.BackendError, match="make a LocalBackend here, after the fork") as caught:
+            with pytest.raises(ss.BackendError, match="create a LocalBackend after the fork") as caught:
                 names(store)
             assert caught.value.code == "FORKED"
 

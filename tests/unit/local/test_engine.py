@@ -229,7 +229,7 @@ class TestMaxRunTime:
         firing.wait_for(lambda: firing.client.runs("job")[0].status is ss.RunStatus.PENDING)
         firing.let_turns_pass()
         (run,) = firing.client.runs("job")
-        assert (run.attempt, run.pending_reason) == (1, "an attempt that is no longer awaited still runs")
+        assert (run.attempt, run.pending_reason) == (1, "an attempt that timed out still runs")
         blocked.release.set()
         (run,) = firing.wait_for_ended(1)
         assert (run.attempt, run.output, run.restarted) == (2, '"next"', False)
@@ -406,7 +406,7 @@ class TestStoreThatFails:
         assert (run.status, run.output, calls) == (ss.RunStatus.SUCCEEDED, '"done"', [1])
         assert [kind for kind, _ in told] == ["started", "succeeded"]
         assert told[1][1] >= 3  # told when it was recorded, and not before
-        assert "the store failed; nothing is lost, trying again" in caplog.text
+        assert "the store failed; nothing is lost, retrying" in caplog.text
         store.close()
 
 
@@ -478,7 +478,7 @@ class TestClockThatJumps:
         clock.jump(5.5 * HOUR)
         runs = firing.wait_for_ended(5)
         assert "".join(run.status.value[0] for run in runs) == expected
-        assert "the clock has jumped by 5:30:00" in caplog.text
+        assert "the clock jumped by 5:30:00" in caplog.text
 
     def test_time_that_merely_passes_is_no_jump(self, firing: Firing, clock: HandClock) -> None:
         firing.client.create(job(lambda: None, catch_up=ss.CatchUp.SKIP))

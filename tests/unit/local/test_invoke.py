@@ -495,7 +495,7 @@ class TestRegistered:
         ],
     )
     def test_only_aws_targets_can_be_stood_for(self, target: ss.LambdaTarget) -> None:
-        with pytest.raises(TypeError, match=r"is neither one of LambdaTarget, .* nor a value of one"):
+        with pytest.raises(TypeError, match=r"expected one of LambdaTarget, .*, or a target of one"):
             Invoker({}).register(target, lambda: None)
 
     @pytest.mark.parametrize(
@@ -506,7 +506,7 @@ class TestRegistered:
     def test_a_function_of_other_arguments_cannot_stand_for_a_target(
         self, handler: Callable[..., object]
     ) -> None:
-        with pytest.raises(ValueError, match=r"takes other arguments than up to \(target, input, run\)"):
+        with pytest.raises(ValueError, match=r"expected a function of up to \(target, input, run\)"):
             Invoker({}).register(ss.LambdaTarget, handler)
         with pytest.raises(ValueError, match="takes other arguments"):
             Invoker({ss.LambdaTarget: handler})

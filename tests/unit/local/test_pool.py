@@ -180,7 +180,7 @@ class TestWork:
         (record,) = (record for record in caplog.records if record.name == "stepsched.local")
         assert (record.levelno, record.getMessage()) == (
             logging.CRITICAL,
-            "a thread failed at its work; it goes on",
+            "a thread failed to process an item; it continues",
         )
         assert record.exc_info is not None
         assert record.exc_info[1] is failure
