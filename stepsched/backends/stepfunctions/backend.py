@@ -36,7 +36,7 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
-from stepsched.machines.shared.table_schema import INDEX
+from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, TOKEN
 from stepsched.schedules import Rate
 
 Item = TypeVar("Item")
@@ -245,7 +245,7 @@ class StepFunctionsBackend(Backend):
             self._table.create(row)
         except JobExistsError:
             stored = self._table.item(job.name)  # the answer to the same write may have been lost
-            if stored is None or stored.get("token") != {"S": row.token}:
+            if stored is None or stored.get(TOKEN) != {"S": row.token}:
                 raise
         self._job_executions.start(row)
         return self._record(row)
@@ -338,7 +338,7 @@ class StepFunctionsBackend(Backend):
         before, after = self._change(name, group, paused)
         self._end(before, stop_run=stop_run)
         if stop_run:  # what else waits of these executions is taken by others
-            self._job_executions.ensure(self._runs.waiting(name))
+            self._job_executions.ensure(self._runs.all_of(name))
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -481,27 +481,24 @@ class StepFunctionsBackend(Backend):
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
         runs = [run for run in recorded if run is not None]
-        self._job_executions.ensure(self._runs.waiting_of(name, wanted))
+        self._job_executions.ensure(self._runs.at(name, wanted))
         return runs
 
     def redrive(self, run: Run) -> Run:
         self._ready()
         action = "redrive a run of"
-        failed = RunStatus.FAILED.value
         for left in reversed(range(_ATTEMPTS)):
             try:
                 row = self._table.read(run.job)
             except JobNotFoundError as error:
                 raise InvalidTransitionError(run.job, "gone", action) from error
-            item = self._runs.find(run)
-            status = "without such a run" if item is None else f"a run that is {item['status']['S']}"
-            if item is None or item["status"]["S"] != failed:
+            found = self._runs.find(run)
+            status = "without such a run" if found is None else f"a run that is {found.run.status.value}"
+            if found is None or found.run.status is not RunStatus.FAILED:
                 raise InvalidTransitionError(run.job, status, action)
-            again = self._recovery.wait_again(
-                row, item["version"]["S"], "#status = :seen", {":seen": {"S": failed}}
-            )
-            if again is not None:
-                pending = self._runs.read(item).replace(
+            seen = {"old_status": {"S": RunStatus.FAILED.value}}
+            if self._recovery.wait_again(row, found.key, HAS_STATUS, values=seen) is not None:
+                pending = found.run.replace(
                     status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
                 )
                 return in_zone_of(row.job.schedule, pending)

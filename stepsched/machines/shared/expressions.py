@@ -45,7 +45,6 @@ PASSED = (
     " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
 )
 """The instant up to which runs are done with: those that a longer run has passed over are left out."""
-CLAIM = {"#by": "claimed_by", "#claimed": "claimed", "#started": "started_at"}
 ME = "$states.context.Execution.Id"
 RETRIED = "3 * ($exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0)"
 """Events of a task's retries, which nobody has foreseen."""
