@@ -19,7 +19,7 @@ from stepsched.backends.stepfunctions.service import execution_name
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared import table_schema
-from stepsched.machines.shared.runner import CALLS, TITLE, runner
+from stepsched.machines.shared.runner import CALLS, TITLE, events, runner
 from stepsched.machines.shared.table_schema import CURRENT
 from stepsched.testing import FakeClock
 from tests.contract.stepfunctions import TABLE, Stack
@@ -243,6 +243,37 @@ def test_what_is_due_stands_in_the_row_after_each_run(shared: Shared) -> None:
         assert shared.row()["due"] == written(START + (day + 1) * DAY + 6 * HOUR)
     shared.to(START + 4 * DAY)
     assert shared.row()["due"] == "never"
+
+
+def counted_events(shared: Shared, arn: str) -> list[int]:
+    """How many events an execution has written up to its first Plan, and then from each Plan to the next. The
+    emulator leaves out that a task has started."""
+    counts = [0]
+    for event in shared.events(arn):
+        if event.get("stateEnteredEventDetails", {}).get("name") == "Plan":
+            counts.append(0)
+        counts[-1] += {"TaskScheduled": 2, "TaskStarted": 0}.get(event["type"], 1)
+    return counts
+
+
+def test_what_a_runner_counts_is_what_its_history_holds(shared: Shared) -> None:
+    shared.order(daily(shared, shared.machine("echo", {"Type": "Pass"}), overlap=ss.Overlap.SKIP))
+    arn = shared.start()
+    shared.to(START + 3 * DAY + HOUR)
+    start, *turns = counted_events(shared, arn)
+    assert start == events().start
+    assert turns[:2] == [events().run - 1] * 2  # the emulator leaves out that the call was submitted
+
+
+def test_what_it_counts_of_a_run_that_fails_is_no_less_than_its_history_holds(shared: Shared) -> None:
+    retry = ss.Retry(max_attempts=2, interval=MINUTE)
+    shared.order(daily(shared, shared.nowhere(), retry=retry, dead_letter=shared.inbox))
+    arn = shared.start()
+    shared.to(START + 2 * DAY + HOUR)
+    counted = events()
+    most = counted.run + 3 * counted.retry + counted.notification
+    _, first, *_ = counted_events(shared, arn)
+    assert counted.run + 2 * counted.retry < first <= most
 
 
 def test_a_full_history_hands_over(shared: Shared) -> None:

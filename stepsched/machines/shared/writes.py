@@ -15,20 +15,17 @@ from stepsched.machines.shared.expressions import (
     CONDITION_FAILED,
     DO_NOT_RETRY_FAILED_CONDITION,
     DUE,
-    LOST_CLAIM_EVENTS,
     ME,
     NOW,
     PASSED,
     REST,
     RETRIED,
     RETRY_TRANSIENT,
-    RUN_EVENTS,
-    SKIPPED_TAKEN_RUN_EVENTS,
     SPENT_ON_RETRIES,
-    START_EVENTS,
     given,
     written,
 )
+from stepsched.machines.shared.history import NOT_COUNTED, Events
 from stepsched.machines.shared.table_schema import CURRENT, MOST_VERSIONS, NO_MORE, RUN, write
 
 _ROW = "$states.result.Item"
@@ -51,9 +48,10 @@ _MYSELF = {"me": _text(ME)}
 class TableTasks:
     """The tasks on one table."""
 
-    def __init__(self, table_name: str, partition: str) -> None:
+    def __init__(self, table_name: str, partition: str, events: Events = NOT_COUNTED) -> None:
         self.table_name = table_name
         self.partition = partition
+        self.events = events
 
     @property
     def job_key(self) -> dict[str, Any]:
@@ -97,7 +95,7 @@ class TableTasks:
                     "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
                 ),
                 "runs": given("runs", "0"),
-                "spent": START_EVENTS,
+                "spent": self.events.start,
                 "attempt": 0,
                 "outcome": "",
                 "recorded": False,
@@ -201,7 +199,7 @@ class TableTasks:
                 Catcher(
                     error_equals=(CANCELLED,),
                     next="Read run",
-                    assign={"spent": f"{{% $spent + {SKIPPED_TAKEN_RUN_EVENTS} %}}"},
+                    assign={"spent": f"{{% $spent + {self.events.skipped_taken} %}}"},
                     output={},
                 ),
             ),
@@ -212,7 +210,7 @@ class TableTasks:
                 "started_at": now,
                 "aging": "{% $millis() %}",
                 "attempt": 0,
-                "spent": f"{{% $spent + {RUN_EVENTS} + {RETRIED} %}}",
+                "spent": f"{{% $spent + {self.events.run} + {RETRIED} %}}",
             },
             next="Route",
         )
@@ -374,7 +372,7 @@ class TableTasks:
                 "wanted": f"{{% $manual or ({mine}) %}}",
                 "busy": f"{{% {busy} %}}",
                 "claimed": f"{{% {busy} ? {claimed} : '' %}}",
-                "spent": f"{{% $spent + {LOST_CLAIM_EVENTS} + {RETRIED} %}}",
+                "spent": f"{{% $spent + {self.events.lost_claim} + {RETRIED} %}}",
             },
             output={},
             retry=(RETRY_TRANSIENT,),
