@@ -127,7 +127,7 @@ class UnsupportedError(StepschedError):
         job: The job's name.
         backend: The backend that refuses.
         reason: What it cannot do.
-        alternatives: What would work instead: other backends, or a change to the job.
+        alternatives: What would work instead: changes to the job, and the class names of other backends.
     """
 
     def __init__(self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()) -> None:

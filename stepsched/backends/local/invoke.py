@@ -12,6 +12,7 @@ from datetime import timezone
 from typing import get_args
 from uuid import uuid4
 
+from stepsched.backends.capabilities import backends_with
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
@@ -41,6 +42,8 @@ from stepsched.targets import (
 )
 from stepsched.targets.local import main_module_name
 
+NAME = "local"
+"""How the backend is called in errors."""
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 """Called with the job, the run and what makes the call; answers what that answers."""
@@ -177,14 +180,14 @@ class Invoker:
                 if shared and (target.function is not None or target.handler.startswith("__main__:")):
                     reason = f"{target.handler} has no importable name, so a stored job would lose it"
                     mend = ("define the function at the top of a module", "LocalBackend() in memory")
-                    raise UnsupportedError(job.name, "local", reason, mend)
+                    raise UnsupportedError(job.name, NAME, reason, mend)
                 function = self._import(job, target)
                 if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                     reason = f"{target.handler} is a generator function: calling it runs nothing"
-                    raise UnsupportedError(job.name, "local", reason)
+                    raise UnsupportedError(job.name, NAME, reason)
                 if call_of(function, 2) is None:
                     reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
-                    raise UnsupportedError(job.name, "local", reason)
+                    raise UnsupportedError(job.name, NAME, reason)
             case CommandTarget():
                 pass
             case target:
@@ -194,8 +197,8 @@ class Invoker:
         if self._registered(target) is None:
             name = type(target).__name__
             reason = f"no handler stands for its {name} in this process"
-            mend = (f"backend.register({name}, function)", "EventBridgeBackend invokes it in AWS")
-            raise UnsupportedError(job.name, "local", reason, mend)
+            mend = (f"backend.register({name}, function)", *backends_with("aws_targets"))
+            raise UnsupportedError(job.name, NAME, reason, mend)
 
     def wrap(self, wrapper: Wrapper) -> None:
         """Puts a function around every call from now on, inside those that are there already."""
@@ -261,7 +264,7 @@ class Invoker:
         if not self._is_allowed(target.handler):
             modules = ", ".join(self._modules or ())
             reason = f"{target.handler} is not among the modules of handlers_from, {modules}"
-            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
+            raise UnsupportedError(job.name, NAME, reason, ("LocalBackend(handlers_from=[...])",))
         path = target.handler.partition(":")[2]
         try:
             name = _module_of(target.handler)
@@ -270,13 +273,13 @@ class Invoker:
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
             reason = f"{target.handler} cannot be imported: {_told(error)}"
-            raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
+            raise UnsupportedError(job.name, NAME, reason, ("put it on the import path",)) from error
         home = getattr(found, "__module__", None) or type(found).__module__
         if not self._is_allowed(f"{home}:"):  # what a module has imported is not its own
             reason = f"{target.handler} is defined in {home}, which is not among the modules of handlers_from"
-            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
+            raise UnsupportedError(job.name, NAME, reason, ("LocalBackend(handlers_from=[...])",))
         if not callable(found):
-            raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
+            raise UnsupportedError(job.name, NAME, f"{target.handler} is not callable")
         return found
 
     def _registered(self, target: AwsTarget) -> Handler | None:

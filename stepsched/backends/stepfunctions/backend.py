@@ -14,8 +14,14 @@ from typing_extensions import Self
 from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
-from stepsched.backends.stepfunctions.instructions import instructions_of, text_of, warn_unobserved_failures
+from stepsched.backends.stepfunctions.instructions import (
+    NAME,
+    instructions_of,
+    text_of,
+    warn_unobserved_failures,
+)
 from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, floor_second, run_id, run_key, write_run
@@ -66,7 +72,8 @@ class StepFunctionsBackend(Backend):
     Lists read an index that follows the table within moments; everything else is as of now.
     """
 
-    name = "stepfunctions"
+    name = NAME
+    capabilities = BUILT_IN["StepFunctionsBackend"]
     first_pause = 1.0
 
     def __init__(
@@ -220,9 +227,7 @@ class StepFunctionsBackend(Backend):
             if elsewhere:
                 (partition, region), *_ = sorted(elsewhere)
                 reason = f"a target in {region} ({partition}) is out of reach for a machine in {home[1]}"
-                raise UnsupportedError(
-                    job.name, self.name, reason, ("a machine in that Region", "LocalBackend")
-                )
+                raise UnsupportedError(job.name, self.name, reason, ("a machine in that Region",))
         return Prepared(job, order)
 
     def create(self, prepared: Prepared) -> JobRecord:
