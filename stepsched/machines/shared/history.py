@@ -1,5 +1,4 @@
-"""The events that the ways through the runner write into the history of its executions, counted from its
-states."""
+"""The history of the runner's executions: which states tell what in it, and how many events are written."""
 
 from __future__ import annotations
 
@@ -10,6 +9,12 @@ from stepsched.asl.budget import way_through
 from stepsched.asl.states import State
 from stepsched.machines.renewal import renewal_events
 
+CLAIMING = ("Fence", "Claim")
+"""The states that claim a run for the execution."""
+RECORDING = ("Record", "Record run only", "Record skipped")
+"""The states that write the end of a run into its row."""
+GIVEN_UP = "Given up"
+"""The state of a run that has no attempt left."""
 EVENTS_OF_A_RETRY = 3
 """A task is scheduled, started, and fails."""
 
@@ -44,8 +49,13 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
     Args:
         states: States by name.
         calls: The states that call a target. The one that writes the most events counts for all.
+
+    Raises:
+        ValueError: A state is missing, or does not lead to the next one on its way.
     """
     written = {name: state.to_dict() for name, state in states.items()}
+    if missing := {*CLAIMING, *RECORDING, GIVEN_UP} - written.keys():
+        raise ValueError(f"the runner has no states {', '.join(sorted(missing))}")
 
     def along(*names: str, retries: bool = False) -> int:
         return way_through(written, *names, retries=retries).events
@@ -56,7 +66,7 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
         start=1 + along("Load", "Mine?", "Take"),
         run=along("Plan", "More?", "Sleep", "Fence", "Route", call, "Record"),
         retry=along("Try again?", "Pause", "Route", call),
-        notification=along("Given up", "Letter?", "Dead letter", "Notice?", "Notify", retries=True),
+        notification=along(GIVEN_UP, "Letter?", "Dead letter", "Notice?", "Notify", retries=True),
         lost_claim=along("Record run only", "Release", "Read job", "Claim lost?"),
         busy=along("Fence", "Read job", "Claim lost?", "Busy", "More?", "Sleep"),
         # Reading the job again is counted where it is read.
