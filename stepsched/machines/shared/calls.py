@@ -17,7 +17,7 @@ from stepsched.machines.shared.expressions import (
     filled,
     written,
 )
-from stepsched.machines.shared.history import Events
+from stepsched.machines.shared.history import ROUTE, Events
 
 LONGEST_TIMEOUT = 99_999_999
 """Seconds that a task may take where nothing bounds it: AWS's own default."""
@@ -35,7 +35,7 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
         "spent": f"{{% $spent + {events.retry} %}}",
     }
     rules = [condition(f"$job.call = '{name}'").then(name) for name in resources]
-    states: dict[str, State] = {"Route": Choice(choices=tuple(rules), default="Unknown call")}
+    states: dict[str, State] = {ROUTE: Choice(choices=tuple(rules), default="Unknown call")}
     for name, resource in resources.items():
         states[name] = Task(
             resource=resource,

@@ -13,6 +13,8 @@ CLAIMING = ("Fence", "Claim")
 """The states that claim a run for the execution."""
 RECORDING = ("Record", "Record run only", "Record skipped")
 """The states that write the end of a run into its row."""
+ROUTE = "Route"
+"""The state that leads to the call of the job's target."""
 GIVEN_UP = "Given up"
 """The state of a run that has no attempt left."""
 EVENTS_OF_A_RETRY = 3

@@ -74,20 +74,20 @@ def events_left(max_attempts: int) -> int:
     return left
 
 
-def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()) -> StateMachine:
+def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CALLS) -> StateMachine:
     """The machine that runs the jobs of a table.
 
-    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for runs
-    beside the schedule, their keys are ``left``. The rest of the input is what an execution hands to its
+    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for
+    unscheduled runs, their keys are ``left``. The rest of the input is what an execution hands to its
     successor.
 
     Args:
         table_name: The table, in the machine's own account and Region.
         partition: The machine's.
-        calls: Further calls, as ``aws-sdk:<service>:<action>``: those of the jobs' ApiTargets.
+        calls: The calls that it can make: of :data:`CALLS`, and as ``aws-sdk:<service>:<action>`` those of
+            the jobs' ApiTargets.
     """
-    known = tuple(dict.fromkeys((*CALLS, *calls)))
-    states = _states(TableTasks(table_name, partition, events()), known)
+    states = _states(TableTasks(table_name, partition, events()), tuple(calls))
     return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
 
 
