@@ -43,7 +43,6 @@ from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, TOKEN
-from stepsched.schedules import Rate
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -569,8 +568,7 @@ def _checked_retention(retention: Any) -> timedelta:
 
 def _first_cursor(job: Job, second: datetime) -> datetime:
     """The instant after which the first run lies: the creation, at which a rate without start runs (P-12)."""
-    begins_now = isinstance(job.schedule, Rate) and job.schedule.start is None
-    return second - _SECOND if begins_now else second
+    return second - _SECOND if job.starts_at_creation else second
 
 
 def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) -> tuple[Any, Any]:
