@@ -1,19 +1,19 @@
-"""One typed job, exact on every clock.
+"""Typed job scheduling for Python on AWS.
 
-Say *when* and *what* once; stepsched says when it will run, and creates, lists, pauses, resumes and
-cancels it: embedded in this process, on EventBridge Scheduler, or on Step Functions.
+Define *when* and *what* once. stepsched computes the next runs, and creates, lists, pauses, resumes and
+cancels the job: embedded in this process, on EventBridge Scheduler, or on Step Functions.
 
-What most programs need stands here. The rest stands in namespaces:
+The names that most programs need are in this module. The others are in namespaces:
 
-- ``schedules``, ``targets``, ``jobs``: all values that say *when* and *what*, and what backends answer
-- ``errors``: every error, and the codes of those of a backend
-- ``context``: what a job's input may hold about its own run
-- ``backends``: the port, for whoever writes a backend; ``eventbridge``: what only that backend has
+- ``schedules``, ``targets``, ``jobs``: all schedules, targets and policies, and what backends return
+- ``errors``: every error, and the codes of ``BackendError``
+- ``context``: placeholders in a job's input that are filled in for each run
+- ``backends``: the port, for authors of backends; ``eventbridge``: names that only that backend uses
 - ``iam``, ``deploy``, ``estimates``: permissions, stacks and costs in AWS
 - ``asl``: Amazon States Language
-- ``testing``: time travel for tests, and the contract suite for backends
+- ``testing``: a fake clock for tests, and the contract suite for backends
 
-Names load on first use, so that ``import stepsched`` stays cheap and never loads boto3.
+Names are imported on first use, so that ``import stepsched`` stays cheap and never imports boto3.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ _ELSEWHERE = {
         "takes_input",
     ),
 }
-"""What stands only in a namespace, for whoever looks for it here."""
+"""The namespaces of names that are not in this module, for the error of a failed lookup."""
 __all__ = sorted([*(name for names in _HOMES.values() for name in names), *_NAMESPACES, "__version__"])  # noqa: PLE0605 -- the map is the list
 _load = loader(__name__, _HOMES)
 

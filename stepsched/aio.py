@@ -1,7 +1,7 @@
-"""The client for programs with an event loop: every verb of :class:`SchedulerClient`, awaited.
+"""The client for programs with an event loop: the methods of :class:`SchedulerClient` as coroutines.
 
-The verbs are made from those of :class:`SchedulerClient` when this module loads; ``aio.pyi``, which type
-checkers read, is written from the same source.
+The methods are built from those of :class:`SchedulerClient` when this module is imported; ``aio.pyi``, which
+type checkers read, is generated from the same source.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from stepsched.jobs import Run
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8
-"""Calls of one client that go on at once. More would have the loop wait longer for the interpreter's lock."""
+"""Concurrent calls of one client. With more, the loop would wait longer for the interpreter's lock."""
 _BATCH = 50
-"""Items that one call reads from a stream."""
+"""The number of items that one call reads from an iterator."""
 _STREAMS = {"iterate": "AsyncIterator[JobRecord]", "upcoming": "AsyncIterator[UpcomingRun]"}
-"""What is read by ``async for`` rather than awaited, and as what."""
+"""The methods that return an asynchronous iterator instead of being awaited, with their return types."""
 _KNOWS_SUBCLASSES = sys.version_info >= (3, 12, 2) or (3, 11, 8) <= sys.version_info < (3, 12)
-"""Whether ``asyncio.timeout`` and ``TaskGroup`` take a subclass of CancelledError for one
+"""Whether ``asyncio.timeout`` and ``TaskGroup`` accept a subclass of CancelledError
 (https://github.com/python/cpython/issues/113848)."""
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
 
 class CallCancelledError(asyncio.CancelledError):
-    """A call was cancelled, as by ``asyncio.timeout``: a thread cannot be stopped, so it may happen all the
-    same.
+    """A call was cancelled, for example by ``asyncio.timeout``. A thread cannot be stopped, so the call may
+    still take effect.
 
-    Before Python 3.11.8, and in 3.12.0 and 3.12.1, ``asyncio`` knows no subclass of its CancelledError: there
-    a plain one with the same attributes is raised, and this one is its ``__cause__``.
+    Before Python 3.11.8, and in 3.12.0 and 3.12.1, ``asyncio`` does not accept a subclass of its
+    CancelledError: there a plain one with the same attributes is raised, and this one is its ``__cause__``.
 
     Attributes:
-        call: The name of the verb.
-        may_have_happened: False: the call had not begun and was withdrawn. True: it had begun; it may have
-            happened or may happen yet, and what it raises is logged.
+        call: The name of the method.
+        may_have_happened: False: the call had not begun and was withdrawn. True: the call had begun; it may
+            have taken effect or may still do so, and an exception that it raises is logged.
     """
 
     def __init__(self, call: str, may_have_happened: bool) -> None:  # noqa: FBT001 -- exception arguments are positional to pickle
@@ -68,16 +68,16 @@ class CallCancelledError(asyncio.CancelledError):
 
 
 class AsyncSchedulerClient:
-    """A :class:`SchedulerClient` for an event loop: the same verbs over the same backends, awaited.
+    """A :class:`SchedulerClient` for an event loop: the same methods as coroutines, for the same backends.
 
-    ``iterate`` and ``upcoming`` are read with ``async for``. Calls go on in a few daemon threads, at most
-    eight at once, and never block the loop; context variables are handed over. ``progress`` functions are
-    called in these threads.
+    Read ``iterate`` and ``upcoming`` with ``async for``. Calls are made in daemon threads, at most eight at
+    once, and never block the loop; context variables are passed to them. ``progress`` functions are called
+    in these threads.
 
-    With ``async with`` it starts its backend and ends what it has begun, as :class:`SchedulerClient` does. A
-    backend that is an asynchronous context manager itself is entered and left as such instead.
+    ``async with`` starts and ends the backend as :class:`SchedulerClient` does with ``with``. A backend that
+    is an asynchronous context manager is entered and left as such instead.
 
-    A call that is cancelled answers at once, with a :class:`CallCancelledError`.
+    A call that is cancelled returns at once, with a :class:`CallCancelledError`.
 
     Example:
         >>> import asyncio
@@ -94,16 +94,16 @@ class AsyncSchedulerClient:
     """
 
     def __init__(self, backend: Backend | None = None) -> None:
-        """A client.
+        """Creates a client.
 
         Args:
-            backend: Where the jobs live. None: a new :class:`LocalBackend` in memory.
+            backend: The backend that stores and runs the jobs. None: a new :class:`LocalBackend` in memory.
         """
         self._client = SchedulerClient(backend)
         self._threads = _new_threads()
         self._is_entered = False
-        # Calls wait here and not for a thread: so the loop takes a turn before more calls than there are
-        # threads have been made, however busy these keep the interpreter.
+        # Calls wait for this semaphore and not for a thread: so the loop runs again before more calls than
+        # there are threads have been made, however busy these keep the interpreter.
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
     @classmethod
@@ -119,7 +119,7 @@ class AsyncSchedulerClient:
 
     @property
     def backend(self) -> Backend:
-        """Where the jobs live."""
+        """The backend that stores and runs the jobs."""
         return self._client.backend
 
     @wraps(SchedulerClient.wait)
@@ -136,7 +136,7 @@ class AsyncSchedulerClient:
 
     async def _leave(self, timeout: timedelta | float | None) -> None:
         try:
-            # In a thread of its own: it need not wait for calls that go on.
+            # In a separate thread, so that it need not wait for calls in progress.
             async with _Apart() as threads:
                 await _perform(threads, "close", partial(self._client.close, timeout=timeout))
         finally:
@@ -182,7 +182,7 @@ def _new_threads() -> DaemonExecutor:
 
 
 class _Apart:
-    """One thread for one call, for as long as the call takes."""
+    """An executor that uses a new thread for one call."""
 
     async def __aenter__(self) -> DaemonExecutor:
         self._executor = DaemonExecutor(1, name="stepsched-async")
@@ -196,7 +196,7 @@ async def _perform(executor: DaemonExecutor, name: str, function: Callable[[], A
     """Awaits a call in one of the threads, in a copy of the caller's context.
 
     Raises:
-        CallCancelledError: It was cancelled: withdrawn if it had not begun.
+        CallCancelledError: The call was cancelled; it is withdrawn if it had not begun.
     """
     future = executor.submit(copy_context().run, _without_stop, function)
     try:
@@ -209,7 +209,7 @@ async def _perform(executor: DaemonExecutor, name: str, function: Callable[[], A
 
 
 def _without_stop(function: Callable[[], Answer]) -> Answer:
-    """The answer; a StopIteration, which no future can hold, comes as another error."""
+    """Returns the answer. A StopIteration, which a future cannot hold, is raised as a RuntimeError."""
     try:
         return function()
     except StopIteration as error:
@@ -223,7 +223,7 @@ def _cancelled(
     has_begun: bool,
     knows_subclasses: bool = _KNOWS_SUBCLASSES,
 ) -> asyncio.CancelledError:
-    """What to raise for a call that was cancelled."""
+    """Returns the exception to raise for a call that was cancelled."""
     cancelled = CallCancelledError(name, has_begun)
     cancelled.__cause__ = error
     if knows_subclasses:
@@ -236,14 +236,14 @@ def _cancelled(
 
 
 def _report(name: str, future: Future[Any]) -> None:
-    """Logs what nobody awaits any more."""
+    """Logs the exception of a call that is no longer awaited."""
     error = future.exception()
     if error is not None:
         _LOG.warning("%s() failed after it had been cancelled: %s", name, error, exc_info=error)
 
 
 class _Batches(Generic[Item]):
-    """A stream that is read piece by piece, in threads that take turns."""
+    """An iterator that is read in batches, in one thread at a time."""
 
     def __init__(self, source: Callable[[], Iterable[Item]]) -> None:
         self._source = source
@@ -252,7 +252,7 @@ class _Batches(Generic[Item]):
         self.is_done = False
 
     def read(self) -> list[Item]:
-        """The next items; none once the stream has ended."""
+        """Returns the next items; an empty list when the iterator is exhausted."""
         with self._lock:
             if self._items is None:
                 self._items = iter(self._source())
@@ -261,14 +261,14 @@ class _Batches(Generic[Item]):
             return items
 
     def close(self) -> None:
-        """Ends a stream that has not been read to its end."""
+        """Closes an iterator that has not been read to its end."""
         with self._lock:
             if inspect.isgenerator(self._items):
                 self._items.close()
 
 
 def _awaited(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """A verb as a coroutine function."""
+    """Returns a method as a coroutine function."""
 
     @wraps(method)
     async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> Any:
@@ -278,7 +278,7 @@ def _awaited(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-    """A verb as an asynchronous generator function."""
+    """Returns a method as an asynchronous generator function."""
 
     @wraps(method)
     async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
@@ -288,7 +288,7 @@ def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
                 for item in batch:
                     yield item
         finally:
-            if not batches.is_done:  # without waiting: it may be in the middle of a read
+            if not batches.is_done:  # without waiting, since a read may be in progress
                 self._threads.submit(batches.close)
 
     signature = inspect.signature(method).replace(return_annotation=_STREAMS[name])

@@ -15,16 +15,16 @@ from stepsched.jobs.plans import Plan
 from stepsched.jobs.upcoming import UpcomingRun
 
 class CallCancelledError(asyncio.CancelledError):
-    """A call was cancelled, as by ``asyncio.timeout``: a thread cannot be stopped, so it may happen all the
-    same.
+    """A call was cancelled, for example by ``asyncio.timeout``. A thread cannot be stopped, so the call may
+    still take effect.
 
-    Before Python 3.11.8, and in 3.12.0 and 3.12.1, ``asyncio`` knows no subclass of its CancelledError: there
-    a plain one with the same attributes is raised, and this one is its ``__cause__``.
+    Before Python 3.11.8, and in 3.12.0 and 3.12.1, ``asyncio`` does not accept a subclass of its
+    CancelledError: there a plain one with the same attributes is raised, and this one is its ``__cause__``.
 
     Attributes:
-        call: The name of the verb.
-        may_have_happened: False: the call had not begun and was withdrawn. True: it had begun; it may have
-            happened or may happen yet, and what it raises is logged.
+        call: The name of the method.
+        may_have_happened: False: the call had not begun and was withdrawn. True: the call had begun; it may
+            have taken effect or may still do so, and an exception that it raises is logged.
     """
 
     may_have_happened: bool
@@ -33,16 +33,16 @@ class CallCancelledError(asyncio.CancelledError):
     def __init__(self, call: str, may_have_happened: bool) -> None: ...
 
 class AsyncSchedulerClient:
-    """A :class:`SchedulerClient` for an event loop: the same verbs over the same backends, awaited.
+    """A :class:`SchedulerClient` for an event loop: the same methods as coroutines, for the same backends.
 
-    ``iterate`` and ``upcoming`` are read with ``async for``. Calls go on in a few daemon threads, at most
-    eight at once, and never block the loop; context variables are handed over. ``progress`` functions are
-    called in these threads.
+    Read ``iterate`` and ``upcoming`` with ``async for``. Calls are made in daemon threads, at most eight at
+    once, and never block the loop; context variables are passed to them. ``progress`` functions are called
+    in these threads.
 
-    With ``async with`` it starts its backend and ends what it has begun, as :class:`SchedulerClient` does. A
-    backend that is an asynchronous context manager itself is entered and left as such instead.
+    ``async with`` starts and ends the backend as :class:`SchedulerClient` does with ``with``. A backend that
+    is an asynchronous context manager is entered and left as such instead.
 
-    A call that is cancelled answers at once, with a :class:`CallCancelledError`.
+    A call that is cancelled returns at once, with a :class:`CallCancelledError`.
 
     Example:
         >>> import asyncio
@@ -59,59 +59,58 @@ class AsyncSchedulerClient:
     """
 
     def __init__(self, backend: Backend | None = None) -> None:
-        """A client.
+        """Creates a client.
 
         Args:
-            backend: Where the jobs live. None: a new :class:`LocalBackend` in memory.
+            backend: The backend that stores and runs the jobs. None: a new :class:`LocalBackend` in memory.
         """
 
     @classmethod
     async def from_stack(cls, name: str, **options: Any) -> Self:
-        """A client of the :class:`StepFunctionsBackend` that a CloudFormation stack has made; ``close``
-        closes the backend too.
+        """Creates a client of the :class:`StepFunctionsBackend` of a CloudFormation stack; ``close`` closes
+        the backend too.
 
         Args:
-            name: The stack's.
-            **options: As for :meth:`StepFunctionsBackend.from_stack`.
+            name: The name of the stack.
+            **options: Passed to :meth:`StepFunctionsBackend.from_stack`.
 
         Raises:
-            BackendError: There is no such stack, or it is another one.
+            BackendError: There is no such stack, or it has no outputs of ``stepsched.deploy.template``.
         """
 
     @property
     def backend(self) -> Backend:
-        """Where the jobs live."""
+        """The backend that stores and runs the jobs."""
 
     async def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
-        """Waits until a run has ended, whoever runs it.
+        """Waits until a run has ended, in this or in another process.
 
         Args:
-            run: The run, such as ``run_now`` has given it.
-            timeout: For how long, at most: seconds or a timedelta; zero looks once. None: as long as it
-                takes.
+            run: The run, such as the result of ``run_now``.
+            timeout: The longest time to wait, in seconds or as a timedelta; zero polls once. None: no limit.
 
         Returns:
-            The run as it is then; ``.status`` tells how it went.
+            The ended run; ``.status`` is its outcome.
 
         Raises:
-            WaitTimeoutError: It has not ended by then; it goes on.
-            RunNotFoundError: The backend knows no such run, or does not any more.
-            UnsupportedError: The backend keeps no record of runs, or it is on a clock that is played, which
-                stands still meanwhile.
-            TypeError: ``run`` is no Run, or ``timeout`` is no length of time.
+            WaitTimeoutError: The run has not ended within ``timeout``; it goes on.
+            RunNotFoundError: The backend has no such run, or no longer has it.
+            UnsupportedError: The backend does not keep runs, or it has a fake clock, which does not advance
+                during the wait.
+            TypeError: ``run`` is not a Run, or ``timeout`` is neither a number nor a timedelta.
             ValueError: ``timeout`` is negative.
         """
 
     async def close(self, *, timeout: timedelta | float | None = None) -> None:
-        """Ends what this client has begun: closes the backend that it made itself, and stops one that was
-        handed in if this client started it. Harmless twice.
+        """Closes the backend that this client made itself, and stops one that was passed in if this client
+        started it. May be called more than once.
 
         Args:
-            timeout: For how long runs in flight are awaited, at most: seconds or a timedelta. None: as long
-                as they take.
+            timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. None: no
+                limit.
 
         Raises:
-            TypeError: ``timeout`` is something else.
+            TypeError: ``timeout`` has another type.
             ValueError: ``timeout`` is negative.
         """
 
@@ -120,47 +119,49 @@ class AsyncSchedulerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     async def create(self, job: Job) -> JobRecord:
-        """Stores a job. To create an equal job again is no error and changes nothing.
+        """Stores a job. Creating an equal job again is not an error and changes nothing.
 
         Raises:
             InvalidScheduleError: The job would never run.
-            UnsupportedError: The backend cannot run it exactly as written.
-            JobExistsError: Another job has the name.
-            BackendError: The backend failed.
+            UnsupportedError: The backend cannot run the job exactly as defined.
+            JobExistsError: A different job of this name is stored.
+            BackendError: The backend returned an error.
         """
 
     async def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
     ) -> builtins.list[JobRecord]:
-        """Stores many jobs. All are checked before the first is stored; equal ones change nothing, so
-        that a call which was cut off can be repeated.
+        """Stores many jobs. All jobs are checked before the first one is stored. Equal jobs change nothing,
+        so an interrupted call can be repeated.
 
         Args:
-            jobs: Jobs of different names.
-            progress: Called now and then with how many are done, and of how many. None: a bar, where a
-                terminal or a notebook shows one and it takes longer than a moment.
+            jobs: The jobs, with distinct names.
+            progress: A function that is called repeatedly with the number of jobs that are done and the
+                total. None: a progress bar, if the output is a terminal or a notebook and the call takes
+                longer than a moment.
 
         Returns:
-            The records, in order.
+            The records, in the order of ``jobs``.
 
         Raises:
-            ValueError: A name stands twice.
+            ValueError: Two jobs have the same name.
             InvalidScheduleError: A job would never run.
-            UnsupportedError: The backend cannot run one exactly as written.
-            BulkError: Some could not be stored, such as one whose name another job has; it says which
-                and why. All others are stored.
+            UnsupportedError: The backend cannot run a job exactly as defined.
+            BulkError: Some jobs could not be stored, such as one whose name a different job has;
+                ``failures`` holds them with the reasons. All others are stored.
         """
 
     async def get(self, name: str, *, group: str | None = None) -> JobRecord:
-        """The job of that name.
+        """Returns the job of that name.
 
         Args:
-            name: The job's.
-            group: Only a job of this group, as for every verb. None: of any; where names are unique only
-                within a group, several jobs of the name are an error.
+            name: The name of the job.
+            group: The group of the job. None: any group; on a backend where names are unique only within a
+                group, it is an error if several groups have a job of this name.
 
         Raises:
-            JobNotFoundError: There is none.
+            JobNotFoundError: There is no such job.
+            BackendError: Several groups have a job of this name (code ``AMBIGUOUS``).
         """
 
     async def list(
@@ -171,16 +172,16 @@ class AsyncSchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> builtins.list[JobRecord]:
-        """The jobs that fit every given condition, by name.
+        """Returns the jobs that match all given conditions, sorted by name.
 
         Args:
-            status: A :class:`JobStatus` or its word.
-            name_prefix: What the name begins with; case matters.
-            group: The job's group.
-            tags: Tags that the job must have, with these values; it may have more.
+            status: A :class:`JobStatus` or its value as a string.
+            name_prefix: The beginning of the name; case-sensitive.
+            group: The group of the job.
+            tags: Tags that the job must have, with these values; it may have others too.
 
         Raises:
-            ValueError: ``status`` is no such word.
+            ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
 
     def iterate(
@@ -191,11 +192,11 @@ class AsyncSchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> AsyncIterator[JobRecord]:
-        """The same as :meth:`list`, one after another as they are read, in an order of the backend's own: for
-        more jobs than memory should hold.
+        """Yields the same jobs as :meth:`list`, one by one as they are read, in an order that depends on the
+        backend. Use it for sets of jobs that should not be held in memory.
 
         Raises:
-            ValueError: ``status`` is no such word.
+            ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
 
     def upcoming(
@@ -207,21 +208,21 @@ class AsyncSchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> AsyncIterator[UpcomingRun]:
-        """The runs to come of all active jobs, each with its job, in the order of their scheduled instants.
-        The jobs are read now; their runs are worked out as they are asked for.
+        """Returns the upcoming runs of all active jobs, each with its job, ordered by scheduled instant.
+        The jobs are read by this call; their runs are computed during iteration.
 
-        Left out are paused jobs and those whose next run the backend cannot tell.
+        Paused jobs, and jobs whose next run the backend does not know, are left out.
 
         Args:
-            until: Only runs at or before this instant; aware. None: only ``limit`` ends them.
-            limit: At most so many, the earliest. None: only ``until`` ends them.
+            until: The last instant to include; aware. None: no bound other than ``limit``.
+            limit: The maximum number of runs, the earliest first. None: no bound other than ``until``.
             name_prefix: As for :meth:`list`.
             group: As for :meth:`list`.
             tags: As for :meth:`list`.
 
         Returns:
-            To be iterated, as often as is wanted; every item has ``.at`` and ``.job``. ``print()`` and a
-            notebook show a table.
+            An iterable that can be iterated repeatedly; every item has ``.at`` and ``.job``. ``print()`` and
+            notebooks show it as a table.
 
         Raises:
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
@@ -229,42 +230,43 @@ class AsyncSchedulerClient:
         """
 
     async def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
-        """Replaces the definition of the job of that name; a paused job stays paused.
+        """Replaces the definition of the job of that name. A paused job stays paused.
 
-        The version grows by one, unless the definition is equal: then nothing changes. A rate
+        The version is incremented, unless the new definition is equal: then nothing changes. A rate
         without start keeps its grid.
 
         Args:
-            job: The whole new definition; ``client.get(name).job.replace(...)`` gives one.
-            expected_version: The version that the change was made from. None: whatever is stored.
+            job: The complete new definition, such as ``client.get(name).job.replace(...)``.
+            expected_version: The version on which the change is based. None: replace any version.
 
         Raises:
             JobNotFoundError: There is no such job.
-            ConflictError: The stored version is another one.
+            ConflictError: The stored version is not ``expected_version``.
             InvalidScheduleError: The job would never run.
-            UnsupportedError: The backend cannot run it exactly as written.
+            UnsupportedError: The backend cannot run the job exactly as defined.
         """
 
     async def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
-        """The job's earlier definitions, oldest first.
+        """Returns the earlier definitions of the job, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps none.
+            UnsupportedError: The backend does not keep earlier definitions.
         """
 
     async def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
-        """What ``apply`` would do so that exactly these jobs are stored. Nothing is changed.
+        """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
+        changed.
 
         Args:
-            jobs: Jobs of different names.
-            prune: Whether jobs that are stored and not among them are cancelled. Only the groups of
-                the given jobs are looked at, and only what stepsched made is cancelled.
+            jobs: The jobs that are to be stored, with distinct names.
+            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. This considers only
+                the groups of the given jobs, and only jobs that stepsched created.
 
         Raises:
-            ValueError: A name stands twice.
+            ValueError: Two jobs have the same name.
             InvalidScheduleError: A job would never run.
-            UnsupportedError: The backend cannot run one exactly as written.
+            UnsupportedError: The backend cannot run a job exactly as defined.
         """
 
     async def apply(
@@ -274,81 +276,82 @@ class AsyncSchedulerClient:
         prune: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> Plan:
-        """Performs a plan: creates, then updates, then cancels. All jobs are checked before the first verb.
+        """Applies a plan: creates, then updates, then cancels. All jobs are checked before the first change.
 
         Args:
-            plan_or_jobs: A plan, or the jobs to make one of.
+            plan_or_jobs: A plan, or the jobs to make a plan of.
             prune: As for :meth:`plan`; only with jobs.
-            progress: Called now and then with how many changes are done, and of how many.
+            progress: A function that is called repeatedly with the number of changes that are done and the
+                total. None: a progress bar, as for :meth:`create_many`.
 
         Returns:
-            What was done.
+            The applied plan.
 
         Raises:
-            BulkError: Some changes failed, such as that of a job which another writer has changed since the
-                plan was made; it says which and why. All others are done.
-            Exception: As ``plan``, before the first verb.
+            BulkError: Some changes failed, such as the update of a job that was changed after the plan was
+                made; ``failures`` holds them with the reasons. All others are done.
+            Exception: As for :meth:`plan`, before the first change.
         """
 
     async def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Stops the job from coming due until ``resume``. To pause a paused job is no error.
+        """Pauses the job: no further run comes due until ``resume``. Pausing a paused job is not an error.
 
-        On the embedded backend no run of the job begins any more once this has returned: one that has come
-        due and not begun begins after ``resume``. Elsewhere it may still begin.
+        On the embedded backend no run of the job begins after this method has returned: a run that is due but
+        has not begun waits for ``resume``. On other backends it may still begin.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
+            stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
 
         Raises:
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
-            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
+            InvalidTransitionError: The job has ended.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
         """
 
     async def resume(self, name: str, *, group: str | None = None) -> JobRecord:
-        """Lets the job come due again, from now on. To resume an active job is no error.
+        """Resumes the job: its runs come due again from now on. Resuming an active job is not an error.
 
-        What would have run while it was paused is not made up; a job with no run left ends.
+        Runs that would have come due while the job was paused are not made up. A job with no run left ends.
 
         Raises:
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
+            InvalidTransitionError: The job has ended.
         """
 
     async def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Deletes the job and its runs that have not started. Its history stays.
+        """Deletes the job and its runs that have not started. Its history is kept.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
+            stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
 
         Returns:
-            The job as it last was, with status cancelled; ``create(record.job)`` brings it back.
+            The last record of the job, with status cancelled; ``create(record.job)`` creates it again.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
         """
 
     async def repair(self) -> builtins.list[Repair]:
-        """Finds jobs that do not come due as they should, and mends them.
+        """Finds jobs that do not come due as they should and runs that never end, and repairs them.
 
-        Harmless at any time, by anyone, and by many at once: where nothing is wrong, nothing is changed. For
-        a timer of yours, an alarm, or after an outage.
+        It is safe at any time and from several callers at once: without a problem, nothing is changed. Call
+        it regularly, on an alarm, or after an outage.
 
         Returns:
-            What was wrong, why, and what was done; by job. Empty where all is well, and on backends where
-            nothing of the kind can go wrong.
+            One entry for each problem, with its cause and what was done, sorted by job. Empty if there was no
+            problem, and on backends on which such problems cannot occur.
         """
 
     async def run_now(self, name: str, *, group: str | None = None) -> Run:
-        """Runs the job once, beside its schedule and whatever its status.
+        """Runs the job once now, independently of its schedule and its status.
 
         Returns:
-            The run as recorded; ``runs(name)`` tells how it went, where the backend keeps runs.
+            The recorded run; ``runs(name)`` returns its outcome, if the backend keeps runs.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -359,41 +362,43 @@ class AsyncSchedulerClient:
     ) -> builtins.list[Run]:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
-        An instant that has a run already gets none, so that the call can be repeated.
+        Instants that already have a run are left out, so the call can be repeated.
 
         Args:
-            name: The job's.
-            since: Aware; inclusive.
-            until: Aware; inclusive; instants that are still to come are left to the schedule.
+            name: The name of the job.
+            since: The first instant of the range; aware, inclusive.
+            until: The last instant of the range; aware, inclusive. Instants in the future are left to the
+                schedule.
+            group: As for :meth:`get`.
 
         Returns:
-            The new runs as recorded, oldest first.
+            The recorded new runs, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps no record of runs.
+            UnsupportedError: The backend does not keep runs.
             ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
 
     async def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
-        """The runs that failed for good, oldest first.
+        """Returns the runs that have failed for good, oldest first.
 
         Args:
-            name: The job's. None: of all jobs.
+            name: The name of the job. None: all jobs.
         """
 
     async def redrive(self, run: Run) -> Run:
-        """Tries a run that failed for good again, with all its attempts.
+        """Runs a run that has failed for good again, with all its attempts.
 
         Args:
-            run: One of ``dead_letters()``.
+            run: A run from ``dead_letters()``.
 
         Returns:
-            The run as it waits.
+            The pending run.
 
         Raises:
-            InvalidTransitionError: It has not failed, or its job is gone.
+            InvalidTransitionError: The run has not failed, or its job no longer exists.
         """
 
     async def runs(
@@ -405,17 +410,18 @@ class AsyncSchedulerClient:
         until: datetime | None = None,
         limit: int | None = None,
     ) -> builtins.list[Run]:
-        """The runs that fit every given condition, in the order they were recorded.
+        """Returns the runs that match all given conditions, in the order in which they were recorded.
 
         Args:
-            name: The job's. None: of all jobs. The history of a job that is gone is still there.
-            status: A :class:`RunStatus` or its word.
-            since: Scheduled at or after this instant; aware.
-            until: Scheduled at or before this instant; aware.
-            limit: Only so many, the latest ones.
+            name: The name of the job. None: all jobs. The runs of a deleted job are included.
+            status: A :class:`RunStatus` or its value as a string.
+            since: The earliest scheduled instant; aware, inclusive.
+            until: The latest scheduled instant; aware, inclusive.
+            limit: The maximum number of runs; the latest ones are returned.
 
         Raises:
-            JobNotFoundError: No such job, and no run of one.
-            UnsupportedError: The backend keeps no record of such runs.
-            ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
+            JobNotFoundError: There is neither a job of this name nor a run of one.
+            UnsupportedError: The backend does not keep such runs.
+            ValueError: ``status`` is not the value of a :class:`RunStatus`, an instant is naive, or ``limit``
+                is negative.
         """

@@ -1,4 +1,4 @@
-"""The use cases over the port. No word of any provider stands here."""
+"""The client: the verbs, implemented over the port."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ if TYPE_CHECKING:  # loaded by the verbs that need them
     from stepsched.jobs.upcoming import Upcoming
 
 _LONGEST_PAUSE = 1.0
-"""Seconds between two looks at a run that is waited for, where the backend does not ask for more."""
+"""The longest pause between two polls of a run, in seconds, unless the backend asks for more."""
 _PORTION = 1_000
-"""Jobs that one call of ``create_many`` hands to the backend at once."""
+"""The number of jobs that ``create_many`` passes to the backend in one call."""
 
 
 class SchedulerClient:
-    """Creates, lists, changes, pauses, resumes, cancels and runs jobs, the same on every backend.
+    """Creates, lists, changes, pauses, resumes, cancels and runs jobs. The methods are the same on every
+    backend.
 
-    As a context manager it starts its backend's firing, where the backend fires in this process, and ends
-    what it has begun: a backend that it made itself is closed, one that was handed in is stopped, for its
-    owner may go on with it.
+    As a context manager the client starts its backend, if the backend runs jobs in this process. At the end
+    of the block a backend that the client made itself is closed; one that was passed in is only stopped,
+    since its owner may go on using it.
 
     Example:
         >>> import stepsched as ss
@@ -56,10 +57,10 @@ class SchedulerClient:
     """
 
     def __init__(self, backend: Backend | None = None) -> None:
-        """A client.
+        """Creates a client.
 
         Args:
-            backend: Where the jobs live. None: a new :class:`LocalBackend` in memory.
+            backend: The backend that stores and runs the jobs. None: a new :class:`LocalBackend` in memory.
         """
         is_owner = backend is None
         if backend is None:
@@ -75,15 +76,15 @@ class SchedulerClient:
 
     @classmethod
     def from_stack(cls, name: str, **options: Any) -> Self:
-        """A client of the :class:`StepFunctionsBackend` that a CloudFormation stack has made; ``close``
-        closes the backend too.
+        """Creates a client of the :class:`StepFunctionsBackend` of a CloudFormation stack; ``close`` closes
+        the backend too.
 
         Args:
-            name: The stack's.
-            **options: As for :meth:`StepFunctionsBackend.from_stack`.
+            name: The name of the stack.
+            **options: Passed to :meth:`StepFunctionsBackend.from_stack`.
 
         Raises:
-            BackendError: There is no such stack, or it is another one.
+            BackendError: There is no such stack, or it has no outputs of ``stepsched.deploy.template``.
         """
         from stepsched.backends.stepfunctions import StepFunctionsBackend
 
@@ -92,15 +93,15 @@ class SchedulerClient:
         return client
 
     def close(self, *, timeout: timedelta | float | None = None) -> None:
-        """Ends what this client has begun: closes the backend that it made itself, and stops one that was
-        handed in if this client started it. Harmless twice.
+        """Closes the backend that this client made itself, and stops one that was passed in if this client
+        started it. May be called more than once.
 
         Args:
-            timeout: For how long runs in flight are awaited, at most: seconds or a timedelta. None: as long
-                as they take.
+            timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. None: no
+                limit.
 
         Raises:
-            TypeError: ``timeout`` is something else.
+            TypeError: ``timeout`` has another type.
             ValueError: ``timeout`` is negative.
         """
         seconds_of(timeout, "timeout")
@@ -111,13 +112,13 @@ class SchedulerClient:
             self.backend.stop(timeout=timeout)
 
     def create(self, job: Job) -> JobRecord:
-        """Stores a job. To create an equal job again is no error and changes nothing.
+        """Stores a job. Creating an equal job again is not an error and changes nothing.
 
         Raises:
             InvalidScheduleError: The job would never run.
-            UnsupportedError: The backend cannot run it exactly as written.
-            JobExistsError: Another job has the name.
-            BackendError: The backend failed.
+            UnsupportedError: The backend cannot run the job exactly as defined.
+            JobExistsError: A different job of this name is stored.
+            BackendError: The backend returned an error.
         """
         prepared = self._prepare(job)
         try:
@@ -128,23 +129,24 @@ class SchedulerClient:
     def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
     ) -> builtins.list[JobRecord]:
-        """Stores many jobs. All are checked before the first is stored; equal ones change nothing, so
-        that a call which was cut off can be repeated.
+        """Stores many jobs. All jobs are checked before the first one is stored. Equal jobs change nothing,
+        so an interrupted call can be repeated.
 
         Args:
-            jobs: Jobs of different names.
-            progress: Called now and then with how many are done, and of how many. None: a bar, where a
-                terminal or a notebook shows one and it takes longer than a moment.
+            jobs: The jobs, with distinct names.
+            progress: A function that is called repeatedly with the number of jobs that are done and the
+                total. None: a progress bar, if the output is a terminal or a notebook and the call takes
+                longer than a moment.
 
         Returns:
-            The records, in order.
+            The records, in the order of ``jobs``.
 
         Raises:
-            ValueError: A name stands twice.
+            ValueError: Two jobs have the same name.
             InvalidScheduleError: A job would never run.
-            UnsupportedError: The backend cannot run one exactly as written.
-            BulkError: Some could not be stored, such as one whose name another job has; it says which
-                and why. All others are stored.
+            UnsupportedError: The backend cannot run a job exactly as defined.
+            BulkError: Some jobs could not be stored, such as one whose name a different job has;
+                ``failures`` holds them with the reasons. All others are stored.
         """
         wanted = _listed(jobs)
         prepared = [self._prepare(job) for job in wanted]
@@ -173,7 +175,7 @@ class SchedulerClient:
     def _settle(
         self, jobs: Sequence[Job], answers: Sequence[JobRecord | StepschedError]
     ) -> Iterator[JobRecord | StepschedError]:
-        """The answers, with the stored job where an equal one has taken the name."""
+        """Yields the answers; where an equal job of the same name exists, the stored job."""
         taken = [job for job, answer in zip(jobs, answers, strict=True) if isinstance(answer, JobExistsError)]
         settled = {
             job.name: answer for job, answer in zip(taken, self.backend.each(self._equal, taken), strict=True)
@@ -182,22 +184,23 @@ class SchedulerClient:
             yield settled.get(job.name, answer)
 
     def _equal(self, job: Job) -> JobRecord:
-        """The stored job of that name, which must be equal."""
+        """Returns the stored job of that name, which must be equal."""
         (present,) = self.backend.find([job])
         if present is None or present.job != job:
             raise JobExistsError(job.name)
         return self.backend.ensure(present)
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
-        """The job of that name.
+        """Returns the job of that name.
 
         Args:
-            name: The job's.
-            group: Only a job of this group, as for every verb. None: of any; where names are unique only
-                within a group, several jobs of the name are an error.
+            name: The name of the job.
+            group: The group of the job. None: any group; on a backend where names are unique only within a
+                group, it is an error if several groups have a job of this name.
 
         Raises:
-            JobNotFoundError: There is none.
+            JobNotFoundError: There is no such job.
+            BackendError: Several groups have a job of this name (code ``AMBIGUOUS``).
         """
         return self.backend.get(_known_name(name), group=group)
 
@@ -209,16 +212,16 @@ class SchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> list[JobRecord]:
-        """The jobs that fit every given condition, by name.
+        """Returns the jobs that match all given conditions, sorted by name.
 
         Args:
-            status: A :class:`JobStatus` or its word.
-            name_prefix: What the name begins with; case matters.
-            group: The job's group.
-            tags: Tags that the job must have, with these values; it may have more.
+            status: A :class:`JobStatus` or its value as a string.
+            name_prefix: The beginning of the name; case-sensitive.
+            group: The group of the job.
+            tags: Tags that the job must have, with these values; it may have others too.
 
         Raises:
-            ValueError: ``status`` is no such word.
+            ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
         found = self.iterate(status=status, name_prefix=name_prefix, group=group, tags=tags)
         return sorted(found, key=lambda record: (record.name, record.job.group))
@@ -231,17 +234,17 @@ class SchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Iterator[JobRecord]:
-        """The same as :meth:`list`, one after another as they are read, in an order of the backend's own: for
-        more jobs than memory should hold.
+        """Yields the same jobs as :meth:`list`, one by one as they are read, in an order that depends on the
+        backend. Use it for sets of jobs that should not be held in memory.
 
         Raises:
-            ValueError: ``status`` is no such word.
+            ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
         if tags is not None and not isinstance(tags, Mapping):
-            raise TypeError(f"tags must be a mapping such as {{'team': 'a'}}, not {tags!r}")
+            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {tags!r}")
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
-                raise TypeError(f"{word} must be text, not {text!r}")
+                raise TypeError(f"expected a string for {word}, got {text!r}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
@@ -259,21 +262,21 @@ class SchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Upcoming:
-        """The runs to come of all active jobs, each with its job, in the order of their scheduled instants.
-        The jobs are read now; their runs are worked out as they are asked for.
+        """Returns the upcoming runs of all active jobs, each with its job, ordered by scheduled instant.
+        The jobs are read by this call; their runs are computed during iteration.
 
-        Left out are paused jobs and those whose next run the backend cannot tell.
+        Paused jobs, and jobs whose next run the backend does not know, are left out.
 
         Args:
-            until: Only runs at or before this instant; aware. None: only ``limit`` ends them.
-            limit: At most so many, the earliest. None: only ``until`` ends them.
+            until: The last instant to include; aware. None: no bound other than ``limit``.
+            limit: The maximum number of runs, the earliest first. None: no bound other than ``until``.
             name_prefix: As for :meth:`list`.
             group: As for :meth:`list`.
             tags: As for :meth:`list`.
 
         Returns:
-            To be iterated, as often as is wanted; every item has ``.at`` and ``.job``. ``print()`` and a
-            notebook show a table.
+            An iterable that can be iterated repeatedly; every item has ``.at`` and ``.job``. ``print()`` and
+            notebooks show it as a table.
 
         Raises:
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
@@ -289,20 +292,20 @@ class SchedulerClient:
         return Upcoming(records, after=self.backend.now(), until=until, limit=limit)
 
     def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
-        """Replaces the definition of the job of that name; a paused job stays paused.
+        """Replaces the definition of the job of that name. A paused job stays paused.
 
-        The version grows by one, unless the definition is equal: then nothing changes. A rate
+        The version is incremented, unless the new definition is equal: then nothing changes. A rate
         without start keeps its grid.
 
         Args:
-            job: The whole new definition; ``client.get(name).job.replace(...)`` gives one.
-            expected_version: The version that the change was made from. None: whatever is stored.
+            job: The complete new definition, such as ``client.get(name).job.replace(...)``.
+            expected_version: The version on which the change is based. None: replace any version.
 
         Raises:
             JobNotFoundError: There is no such job.
-            ConflictError: The stored version is another one.
+            ConflictError: The stored version is not ``expected_version``.
             InvalidScheduleError: The job would never run.
-            UnsupportedError: The backend cannot run it exactly as written.
+            UnsupportedError: The backend cannot run the job exactly as defined.
         """
         prepared = self._prepare(job)
         present = self.backend.find([job])[0] or self.backend.get(job.name)
@@ -312,8 +315,8 @@ class SchedulerClient:
         return self._replace(prepared, version)
 
     def _replace(self, prepared: Prepared, version: int) -> JobRecord:
-        """The update; a conflict with a writer who wanted the very same is none, as where the answer to
-        an earlier call was lost."""
+        """Updates the job. It is not a conflict if the stored definition is already equal, for example
+        because the response to an earlier call was lost."""
         job = prepared.job
         try:
             return self.backend.update(prepared, expected_version=version)
@@ -324,26 +327,27 @@ class SchedulerClient:
             return self.backend.ensure(present)
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
-        """The job's earlier definitions, oldest first.
+        """Returns the earlier definitions of the job, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps none.
+            UnsupportedError: The backend does not keep earlier definitions.
         """
         return self.backend.versions(_known_name(name), group=group)
 
     def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
-        """What ``apply`` would do so that exactly these jobs are stored. Nothing is changed.
+        """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
+        changed.
 
         Args:
-            jobs: Jobs of different names.
-            prune: Whether jobs that are stored and not among them are cancelled. Only the groups of
-                the given jobs are looked at, and only what stepsched made is cancelled.
+            jobs: The jobs that are to be stored, with distinct names.
+            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. This considers only
+                the groups of the given jobs, and only jobs that stepsched created.
 
         Raises:
-            ValueError: A name stands twice.
+            ValueError: Two jobs have the same name.
             InvalidScheduleError: A job would never run.
-            UnsupportedError: The backend cannot run one exactly as written.
+            UnsupportedError: The backend cannot run a job exactly as defined.
         """
         wanted = _listed(jobs)
         for job in wanted:
@@ -362,25 +366,26 @@ class SchedulerClient:
         prune: bool = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> Plan:
-        """Performs a plan: creates, then updates, then cancels. All jobs are checked before the first verb.
+        """Applies a plan: creates, then updates, then cancels. All jobs are checked before the first change.
 
         Args:
-            plan_or_jobs: A plan, or the jobs to make one of.
+            plan_or_jobs: A plan, or the jobs to make a plan of.
             prune: As for :meth:`plan`; only with jobs.
-            progress: Called now and then with how many changes are done, and of how many.
+            progress: A function that is called repeatedly with the number of changes that are done and the
+                total. None: a progress bar, as for :meth:`create_many`.
 
         Returns:
-            What was done.
+            The applied plan.
 
         Raises:
-            BulkError: Some changes failed, such as that of a job which another writer has changed since the
-                plan was made; it says which and why. All others are done.
-            Exception: As ``plan``, before the first verb.
+            BulkError: Some changes failed, such as the update of a job that was changed after the plan was
+                made; ``failures`` holds them with the reasons. All others are done.
+            Exception: As for :meth:`plan`, before the first change.
         """
         from stepsched.jobs.plans import Plan
 
         if isinstance(plan_or_jobs, Plan) and prune:
-            raise ValueError("a plan knows already what it prunes; give prune where it is made")
+            raise ValueError("expected no prune with a plan; use client.plan(jobs, prune=True)")
         plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
         total = len(plan.create) + len(plan.update) + len(plan.cancel)
         created = [self._prepare(job) for job in plan.create]
@@ -412,78 +417,78 @@ class SchedulerClient:
         return self._replace(*change)
 
     def _remove(self, record: JobRecord) -> JobRecord:
-        """Cancels what is still what the plan saw: by its name alone it might be somebody else's."""
+        """Cancels the job if it is still the one of the plan: another job may have its name by now."""
         try:
             present = self.backend.get(record.name, group=record.job.group)
-        except JobNotFoundError:  # an earlier turn of the same plan has done it
+        except JobNotFoundError:  # an earlier attempt to apply the same plan has cancelled it
             return record
         if not present.owned or present.version != record.version or present.job != record.job:
             raise ConflictError(record.name, record.version)
         return self.backend.cancel(record.name, group=record.job.group)
 
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Stops the job from coming due until ``resume``. To pause a paused job is no error.
+        """Pauses the job: no further run comes due until ``resume``. Pausing a paused job is not an error.
 
-        On the embedded backend no run of the job begins any more once this has returned: one that has come
-        due and not begun begins after ``resume``. Elsewhere it may still begin.
+        On the embedded backend no run of the job begins after this method has returned: a run that is due but
+        has not begun waits for ``resume``. On other backends it may still begin.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
+            stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
 
         Raises:
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
-            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
+            InvalidTransitionError: The job has ended.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
         """
         return self.backend.pause(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
-        """Lets the job come due again, from now on. To resume an active job is no error.
+        """Resumes the job: its runs come due again from now on. Resuming an active job is not an error.
 
-        What would have run while it was paused is not made up; a job with no run left ends.
+        Runs that would have come due while the job was paused are not made up. A job with no run left ends.
 
         Raises:
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: It has ended.
+            InvalidTransitionError: The job has ended.
         """
         return self.backend.resume(_known_name(name), group=group)
 
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Deletes the job and its runs that have not started. Its history stays.
+        """Deletes the job and its runs that have not started. Its history is kept.
 
         Args:
-            name: The job's.
+            name: The name of the job.
             group: As for :meth:`get`.
-            stop_run: Whether a run that goes on is stopped too, and fails. False: it goes on to its end.
+            stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
 
         Returns:
-            The job as it last was, with status cancelled; ``create(record.job)`` brings it back.
+            The last record of the job, with status cancelled; ``create(record.job)`` creates it again.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: ``stop_run`` on a backend that cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
         """
         return self.backend.cancel(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
 
     def repair(self) -> builtins.list[Repair]:
-        """Finds jobs that do not come due as they should, and mends them.
+        """Finds jobs that do not come due as they should and runs that never end, and repairs them.
 
-        Harmless at any time, by anyone, and by many at once: where nothing is wrong, nothing is changed. For
-        a timer of yours, an alarm, or after an outage.
+        It is safe at any time and from several callers at once: without a problem, nothing is changed. Call
+        it regularly, on an alarm, or after an outage.
 
         Returns:
-            What was wrong, why, and what was done; by job. Empty where all is well, and on backends where
-            nothing of the kind can go wrong.
+            One entry for each problem, with its cause and what was done, sorted by job. Empty if there was no
+            problem, and on backends on which such problems cannot occur.
         """
         return sorted(self.backend.repair(), key=lambda repair: repair.job)
 
     def run_now(self, name: str, *, group: str | None = None) -> Run:
-        """Runs the job once, beside its schedule and whatever its status.
+        """Runs the job once now, independently of its schedule and its status.
 
         Returns:
-            The run as recorded; ``runs(name)`` tells how it went, where the backend keeps runs.
+            The recorded run; ``runs(name)`` returns its outcome, if the backend keeps runs.
 
         Raises:
             JobNotFoundError: There is no such job.
@@ -495,46 +500,48 @@ class SchedulerClient:
     ) -> builtins.list[Run]:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
-        An instant that has a run already gets none, so that the call can be repeated.
+        Instants that already have a run are left out, so the call can be repeated.
 
         Args:
-            name: The job's.
-            since: Aware; inclusive.
-            until: Aware; inclusive; instants that are still to come are left to the schedule.
+            name: The name of the job.
+            since: The first instant of the range; aware, inclusive.
+            until: The last instant of the range; aware, inclusive. Instants in the future are left to the
+                schedule.
+            group: As for :meth:`get`.
 
         Returns:
-            The new runs as recorded, oldest first.
+            The recorded new runs, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
-            UnsupportedError: The backend keeps no record of runs.
+            UnsupportedError: The backend does not keep runs.
             ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
         _refuse_naive(since=since, until=until)
         if until < since:
-            raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
+            raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
         return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
 
     def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
-        """The runs that failed for good, oldest first.
+        """Returns the runs that have failed for good, oldest first.
 
         Args:
-            name: The job's. None: of all jobs.
+            name: The name of the job. None: all jobs.
         """
         return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
 
     def redrive(self, run: Run) -> Run:
-        """Tries a run that failed for good again, with all its attempts.
+        """Runs a run that has failed for good again, with all its attempts.
 
         Args:
-            run: One of ``dead_letters()``.
+            run: A run from ``dead_letters()``.
 
         Returns:
-            The run as it waits.
+            The pending run.
 
         Raises:
-            InvalidTransitionError: It has not failed, or its job is gone.
+            InvalidTransitionError: The run has not failed, or its job no longer exists.
         """
         if not isinstance(run, Run):
             raise TypeError(f"expected a Run, such as one of dead_letters(), got {type(run).__name__}")
@@ -549,19 +556,20 @@ class SchedulerClient:
         until: datetime | None = None,
         limit: int | None = None,
     ) -> builtins.list[Run]:
-        """The runs that fit every given condition, in the order they were recorded.
+        """Returns the runs that match all given conditions, in the order in which they were recorded.
 
         Args:
-            name: The job's. None: of all jobs. The history of a job that is gone is still there.
-            status: A :class:`RunStatus` or its word.
-            since: Scheduled at or after this instant; aware.
-            until: Scheduled at or before this instant; aware.
-            limit: Only so many, the latest ones.
+            name: The name of the job. None: all jobs. The runs of a deleted job are included.
+            status: A :class:`RunStatus` or its value as a string.
+            since: The earliest scheduled instant; aware, inclusive.
+            until: The latest scheduled instant; aware, inclusive.
+            limit: The maximum number of runs; the latest ones are returned.
 
         Raises:
-            JobNotFoundError: No such job, and no run of one.
-            UnsupportedError: The backend keeps no record of such runs.
-            ValueError: ``status`` is no such word, an instant is naive, or ``limit`` is negative.
+            JobNotFoundError: There is neither a job of this name nor a run of one.
+            UnsupportedError: The backend does not keep such runs.
+            ValueError: ``status`` is not the value of a :class:`RunStatus`, an instant is naive, or ``limit``
+                is negative.
         """
         _refuse_naive(since=since, until=until)
         _check_limit(limit)
@@ -580,22 +588,21 @@ class SchedulerClient:
         return found
 
     def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
-        """Waits until a run has ended, whoever runs it.
+        """Waits until a run has ended, in this or in another process.
 
         Args:
-            run: The run, such as ``run_now`` has given it.
-            timeout: For how long, at most: seconds or a timedelta; zero looks once. None: as long as it
-                takes.
+            run: The run, such as the result of ``run_now``.
+            timeout: The longest time to wait, in seconds or as a timedelta; zero polls once. None: no limit.
 
         Returns:
-            The run as it is then; ``.status`` tells how it went.
+            The ended run; ``.status`` is its outcome.
 
         Raises:
-            WaitTimeoutError: It has not ended by then; it goes on.
-            RunNotFoundError: The backend knows no such run, or does not any more.
-            UnsupportedError: The backend keeps no record of runs, or it is on a clock that is played, which
-                stands still meanwhile.
-            TypeError: ``run`` is no Run, or ``timeout`` is no length of time.
+            WaitTimeoutError: The run has not ended within ``timeout``; it goes on.
+            RunNotFoundError: The backend has no such run, or no longer has it.
+            UnsupportedError: The backend does not keep runs, or it has a fake clock, which does not advance
+                during the wait.
+            TypeError: ``run`` is not a Run, or ``timeout`` is neither a number nor a timedelta.
             ValueError: ``timeout`` is negative.
         """
         looks, sleep = self._looks_at(run, timeout), threading.Event().wait
@@ -604,15 +611,15 @@ class SchedulerClient:
         return look
 
     def _looks_at(self, run: Run, timeout: timedelta | float | None) -> Iterator[float | Run]:
-        """Looks at a run until it has ended: gives the seconds of the pause before each next look, and at
-        last the run. For whoever waits in a way of their own."""
+        """Polls a run until it has ended: yields the seconds to pause before each next poll, and finally the
+        run. The caller does the pausing, so that the asynchronous client can share this method."""
         if not isinstance(run, Run):
             raise TypeError(f"expected a Run, such as run_now(...) gives, got {type(run).__name__}")
         seconds, clock = seconds_of(timeout, "timeout"), SystemClock()
         begun, pause, is_first = clock.monotonic(), self.backend.first_pause, True
         while True:
-            # A second look: between two reads of one answer a run may move from a place that is read later to
-            # one that has been read.
+            # Polls again: while an answer is read in parts, a run may move from a part that is read later to
+            # one that has already been read.
             present = self.backend.run(run) or self.backend.run(run)
             if present is None:
                 raise RunNotFoundError(run.job, run.id)
@@ -630,7 +637,7 @@ class SchedulerClient:
         yield present
 
     def _check_wait(self, run: Run, *, is_endless: bool) -> None:
-        """Refuses to wait where no run ends meanwhile; warns where perhaps none does."""
+        """Refuses to wait if the run cannot end during the wait, and warns if it may not end."""
         reason = self.backend.why_wait_is_endless()
         if reason is not None:
             raise UnsupportedError(run.job, self.backend.name, reason)
@@ -643,7 +650,7 @@ class SchedulerClient:
             )
 
     def _must_be_known(self, name: str) -> None:
-        """Refuses a name that neither a job nor a run has."""
+        """Refuses a name that belongs to neither a job nor a run."""
         try:
             self.backend.get(name)
         except JobNotFoundError as missing:
@@ -655,8 +662,9 @@ class SchedulerClient:
                 raise
 
     def _prepare(self, job: Job) -> Prepared:
-        """Refuses a job that would never run, or that the backend cannot run; else what it will send."""
-        if type(job) is not Job:  # a subclass would not come back as itself
+        """Returns what the backend will send. Refuses a job that would never run or that the backend cannot
+        run."""
+        if type(job) is not Job:  # a subclass would be read back as a Job
             raise TypeError(f"expected a Job, got {type(job).__name__}")
         job.refuse_if_over(self.backend.now())
         return self.backend.prepare(job)
@@ -681,14 +689,14 @@ class SchedulerClient:
 def _refuse_naive(**moments: datetime | None) -> None:
     for word, moment in moments.items():
         if moment is not None and not isinstance(moment, datetime):
-            raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
+            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
         if moment is not None and moment.utcoffset() is None:
             raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
 
 
 def _check_limit(limit: object) -> None:
     if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
-        raise ValueError(f"limit must be a whole number of at least 0, not {limit!r}")
+        raise ValueError(f"expected a whole number of at least 0 for limit, got {limit!r}")
 
 
 def _refuse_repeats(jobs: Sequence[Job]) -> None:
@@ -699,25 +707,26 @@ def _refuse_repeats(jobs: Sequence[Job]) -> None:
 
 def _listed(jobs: Iterable[Job]) -> list[Job]:
     if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
-        raise TypeError(f"jobs must be a list of jobs, not {type(jobs).__name__}")
+        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}")
     return list(jobs)
 
 
 def _flag(word: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"{word} must be True or False, not {value!r}")
+        raise TypeError(f"expected True or False for {word}, got {value!r}")
     return value
 
 
 def _known_name(name: str) -> str:
-    """The name itself, which must be one that a job can have.
+    """Returns the name, which must be a valid name of a job.
 
     Raises:
-        TypeError: It is no text.
-        JobNotFoundError: No job can have it.
+        TypeError: ``name`` is not a string.
+        JobNotFoundError: No job can have this name.
     """
     if isinstance(name, (Job, JobRecord)):
-        raise TypeError(f"expected the name of a job: give {name.name!r}, its .name")
+        kind = type(name).__name__
+        raise TypeError(f"expected the name of a job, got a {kind}; use its .name, {name.name!r}")
     if not isinstance(name, str):
         raise TypeError(f"expected the name of a job, got {name!r}")
     if not is_name(name):
@@ -733,4 +742,4 @@ def _word(kind: type[Word], value: object) -> Word:
         return kind(value)
     except ValueError as error:
         words = ", ".join(word.value for word in kind)
-        raise ValueError(f"{value!r} is not among the words {words}") from error
+        raise ValueError(f"expected one of {words}, got {value!r}") from error

@@ -82,7 +82,7 @@ def check_place(session: Any, endpoint_url: Any) -> None:
         ValueError: ``endpoint_url`` is malformed.
     """
     if session is not None and not callable(getattr(session, "client", None)):
-        raise TypeError(f"session must be a boto3.Session, not {session!r}")
+        raise TypeError(f"expected a boto3.Session for session, got {session!r}")
     if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
         raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
 

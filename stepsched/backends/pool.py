@@ -22,7 +22,7 @@ def checked_workers(workers: int) -> int:
         ValueError: It is no such number.
     """
     if type(workers) is not int or not 1 <= workers <= 1_000:
-        raise ValueError(f"workers must be a whole number from 1 to 1000, not {workers!r}")
+        raise ValueError(f"expected a whole number from 1 to 1000 for workers, got {workers!r}")
     return workers
 
 

@@ -39,7 +39,7 @@ def checked_clock(clock: Clock | None) -> Clock:
         TypeError: It is something else.
     """
     if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
-        raise TypeError(f"clock must be a clock, such as FakeClock(...), not {clock!r}")
+        raise TypeError(f"expected a clock such as FakeClock(...) for clock, got {clock!r}")
     return SystemClock() if clock is None else clock
 
 

@@ -186,7 +186,7 @@ def estimate(
     since, until = _span(since, until)
     for word, number in (("busiest", busiest), ("names", names)):
         if not isinstance(number, int) or number < 0:
-            raise ValueError(f"{word} must be a whole number of at least 0, not {number!r}")
+            raise ValueError(f"expected a whole number of at least 0 for {word}, got {number!r}")
     crowd = _Crowd(jobs)
     minutes = Minutes(since, until)
     runs = _count(crowd, minutes, progress)
@@ -292,7 +292,7 @@ def _anchored(schedule: Schedule, since: datetime) -> Schedule:
 def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
     for word, moment in (("since", since), ("until", until)):
         if not isinstance(moment, datetime):
-            raise TypeError(f"{word} must be an aware datetime, not {type(moment).__name__}")
+            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
         if moment.utcoffset() is None:
             raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
     try:
@@ -300,7 +300,7 @@ def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
     except OverflowError as error:
         raise ValueError("since and until must lie inside the years 1 to 9999 in UTC") from error
     if end < begin:
-        raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
+        raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
     if end - begin > LONGEST:
         raise ValueError(
             f"from since {since.isoformat()} to until {until.isoformat()} it is {(end - begin).days:,} days; "

@@ -1,4 +1,4 @@
-"""Jobs, their policies, and what a backend says of them."""
+"""Jobs, their policies, and the records of jobs and runs that backends return."""
 
 from __future__ import annotations
 

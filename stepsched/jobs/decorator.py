@@ -1,4 +1,4 @@
-"""A function and its schedule in one place."""
+"""The decorator that defines a job at its function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class JobFunction(Protocol[P, R_co]):
-    """A function that says when it runs: itself, with the job beside it."""
+    """A function with a job as its attribute."""
 
     job: Job
     """The job that calls the function."""
@@ -31,7 +31,7 @@ class JobFunction(Protocol[P, R_co]):
 
 
 class _AsInJob:
-    """Stands for a field that is not given, so that :class:`Job` decides what it is."""
+    """The value of an argument that is not given, so that the default of :class:`Job` applies."""
 
     def __repr__(self) -> str:
         return "<as in Job>"
@@ -60,18 +60,18 @@ def job(
     max_run_time: timedelta | None = _AS_IN_JOB,
     completion: Completion = _AS_IN_JOB,
 ) -> Callable[[Callable[P, R_co]], JobFunction[P, R_co]]:
-    """Makes a job of the function below it.
+    """Defines a job that calls the decorated function.
 
-    The function stays what it is, and carries the job as its attribute ``job``; nothing is stored
-    before ``client.create(report.job)`` or ``client.apply([report.job])``. The job's target is the function's
-    name, ``package.module:function``; a lambda, or a function defined inside another, is the target
-    itself, which backends in memory take.
+    The function itself is not changed; it gets the job as its attribute ``job``. Nothing is stored before
+    ``client.create(report.job)`` or ``client.apply([report.job])``. The target of the job is the function's
+    name, ``package.module:function``. For a lambda, or a function defined inside another one, it is the
+    function object itself, which only backends in memory accept.
 
     Args:
-        schedule: ``at(...)``, ``rate(...)`` or ``cron(...)`` as text, or a schedule.
-        timezone: The IANA zone of a schedule that is text. None: UTC. It means nothing to a rate.
-        name: The job's name. None: the function's.
-        input: This and all that follow: as the fields of :class:`Job`, with the same defaults.
+        schedule: A schedule, or ``at(...)``, ``rate(...)`` or ``cron(...)`` as a string.
+        timezone: The IANA zone of a schedule given as a string. None: UTC. It has no effect on a rate.
+        name: The name of the job. None: the name of the function.
+        input: As in :class:`Job`, with the same default, like all following arguments.
         description: As in :class:`Job`.
         group: As in :class:`Job`.
         tags: As in :class:`Job`.
@@ -87,11 +87,11 @@ def job(
         completion: As in :class:`Job`.
 
     Raises:
-        InvalidScheduleError: The text is no schedule.
-        TypeError: ``schedule`` is something else, such as the function itself; or what stands below is
-            no function.
-        ValueError: ``timezone`` stands beside a schedule that has its own, the function's name cannot be
-            a job's, the function has a job already, or a field is refused.
+        InvalidScheduleError: The string is not a valid schedule.
+        TypeError: ``schedule`` has another type, such as that of the function itself, or the decorated object
+            is not a function.
+        ValueError: ``timezone`` is given with a schedule object, which has its own zone; the function's name
+            is not a valid name of a job; the function already has a job; or a field is refused.
 
     Example:
         >>> @job("cron(0 9 ? * MON-FRI *)", timezone="Europe/Paris", retry=Retry(max_attempts=3))
@@ -137,7 +137,7 @@ def job(
 
 
 def job_of(value: object) -> Job | None:
-    """The job that a function carries; None where the value is no such function."""
+    """Returns the job of a decorated function; None for any other value."""
     found = getattr(value, "job", None) if callable(value) and not inspect.isclass(value) else None
     return found if isinstance(found, Job) else None
 
@@ -147,14 +147,15 @@ def _read_schedule(schedule: str | Schedule, timezone: str | None) -> Schedule:
         return parse_schedule(schedule) if timezone is None else parse_schedule(schedule, timezone=timezone)
     if not isinstance(schedule, ScheduleBase):
         if callable(schedule):
-            words = f"@job stands on {_shown(schedule)} without a schedule"
+            words = f"expected a schedule, got the function {_shown(schedule)}"
         else:
             words = f"expected a schedule or its text, got {schedule!r}"
         raise TypeError(f"{words}; write @job('cron(0 9 ? * MON-FRI *)', timezone='Europe/Paris')")
     if timezone is not None:
         kind = type(schedule).__name__
         cure = "leave it out" if not hasattr(schedule, "timezone") else f"write {kind}(..., {timezone=})"
-        raise ValueError(f"{timezone=} is for a schedule that is text, and this is a {kind}; {cure}")
+        words = f"expected timezone only with a schedule as text, got {timezone=} and a {kind}"
+        raise ValueError(f"{words}; {cure}")
     return schedule
 
 
@@ -167,8 +168,8 @@ def _check_function(function: object) -> None:
     earlier = job_of(function)
     if earlier is not None:
         raise ValueError(
-            f"{_shown(function)} has a job already, {earlier.name!r}; "
-            "make another one with Job(name=..., schedule=..., target=HandlerTarget(function))"
+            f"{_shown(function)} already has a job, {earlier.name!r}; "
+            "for another one use Job(name=..., schedule=..., target=HandlerTarget(function))"
         )
 
 
@@ -179,8 +180,8 @@ def _no_function(value: object) -> TypeError:
 def _name_of(function: object) -> str:
     name = getattr(function, "__name__", "")
     if not is_name(name):
-        words = f"the name of {_shown(function)} cannot be a job's (1 to 64 of A-Z a-z 0-9 - _ .)"
-        raise ValueError(f"{words}; give one, such as @job(..., name='report')")
+        words = f"expected the name of a job (1 to 64 of A-Z a-z 0-9 - _ .), got that of {_shown(function)}"
+        raise ValueError(f"{words}; use @job(..., name='report')")
     return str(name)
 
 

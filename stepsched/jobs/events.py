@@ -1,4 +1,4 @@
-"""What happens to jobs and runs, as values that listeners are told."""
+"""The events of jobs and runs that listeners receive."""
 
 from __future__ import annotations
 
@@ -11,54 +11,55 @@ from stepsched.jobs import Run
 
 
 class EventKind(StrEnum):
-    """The words for what happens."""
+    """The kind of an event."""
 
     CREATED = "created"
     """A job was stored."""
     UPDATED = "updated"
     """A job's definition was replaced."""
     PAUSED = "paused"
-    """By a verb, by ``OnFailure.STOP``, or because the job cannot be read."""
+    """A job was paused: by a verb, by ``OnFailure.STOP``, or because its row cannot be read."""
     RESUMED = "resumed"
     CANCELLED = "cancelled"
     """A job was deleted by a verb."""
     ENDED = "ended"
-    """A job has no run left; one that asks for it is deleted with this."""
+    """A job has no run left. A one-time job with ``Completion.DELETE`` is deleted."""
     DUE = "due"
     """A run was recorded."""
     STARTED = "started"
     """An attempt began."""
     SUCCEEDED = "succeeded"
     RETRIED = "retried"
-    """An attempt failed, and the run waits for another."""
+    """An attempt failed, and the run waits for the next attempt."""
     FAILED = "failed"
     """A run failed for good."""
     DEAD_LETTERED = "dead_lettered"
-    """A run that failed for good was handed to its job's dead-letter queue."""
+    """A run that failed for good was sent to the dead-letter queue of its job."""
     NOTIFIED = "notified"
-    """The job's topic was told of a run that failed for good."""
+    """A notification about a run that failed for good was sent to the topic of its job."""
     MISSED = "missed"
-    """A run came due while no process was there, and ``CatchUp`` did not ask for it."""
+    """A run is not started: it came due while no process was running and ``catch_up`` excludes it, or it
+    could not begin within ``catch_up_within``."""
     SKIPPED = "skipped"
-    """A run was not started because an earlier one still ran, or its job was cancelled."""
+    """A run is not started, because an earlier run was still running or the job was cancelled."""
     RESTARTED = "restarted"
-    """A run was cut off with its process and waits to be started again."""
+    """A run was interrupted by the end of its process and waits to be started again."""
     WAITING = "waiting"
-    """A run is due, and no worker that is there can call its target: ``run.pending_reason`` says why. It
-    runs as soon as one joins that can."""
+    """A run is due, but no present worker can call its target; ``run.pending_reason`` says why. The run
+    begins as soon as a worker that can call it starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened and is recorded."""
+    """An event of a job or a run. It is emitted after it has been recorded."""
 
     kind: EventKind
     at: datetime
-    """When, on the backend's clock, in UTC."""
+    """The instant of the event on the backend's clock, in UTC."""
     job: str
-    """The job's name."""
+    """The name of the job."""
     run: Run | None = None
-    """The run as it is now. None where the event is of the job itself."""
+    """The run after the event. None: the event concerns the job itself."""
 
 
 Listener = Callable[[Event], object]

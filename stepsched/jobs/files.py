@@ -1,4 +1,4 @@
-"""Jobs from files: a Python module, JSON, or YAML."""
+"""Reads jobs from a Python module, JSON or YAML."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     import yaml
 
 _MOST_VALUES, _MOST_REPEATED, _VERY_MANY = 100_000, 10, 10**12
-"""How many values YAML may hold with its aliases written out: the first, or so many times those that the file
-has. No more than the last are counted."""
+"""The limit of values that a YAML file may hold with its aliases expanded: the first number, or the second
+times the values that are written in the file. The count stops at the third."""
 _MOST_SHOWN = 2_000
-"""Characters of what is said of one job."""
+"""The maximum number of characters in the error of one job."""
 _TOO_DEEP = "it nests too deeply"
 
 
 def load_jobs(source: str | Path) -> list[Job]:
-    """Reads the jobs of a file or module, in their order.
+    """Reads all jobs of a file or module, in order.
 
     Args:
         source: A path ending in ``.json``, ``.yaml``, ``.yml`` or ``.py``, or the dotted name of a
             module. JSON and YAML hold a list of jobs in the form of ``Job.model_dump_json()``, or a
-            mapping with that list under ``jobs``; YAML needs the extra ``stepsched[yaml]``. A module
-            gives every :class:`Job`, every function below ``@ss.job``, and every list or tuple of them, at
-            its top, also those that it imports from another module; each counts once.
+            mapping with that list under ``jobs``; YAML needs the extra ``stepsched[yaml]``. The jobs of a
+            module are every :class:`Job`, every function decorated with ``@ss.job``, and the items of every
+            list or tuple of them, at module level, including imported ones; each counts once.
 
     Raises:
-        JobFileError: The file cannot be read, holds no job, jobs are refused, or names repeat; it tells
-            every such job of a document. Nothing is loaded then.
+        JobFileError: The file cannot be read, holds no job, a job is refused, or a name occurs twice. For
+            JSON and YAML the error lists every such job. No job is returned then.
     """
     if not isinstance(source, (str, Path)) or not str(source).strip("."):
         raise JobFileError(str(source), "expected the path of a file or the dotted name of a module")
@@ -62,22 +62,22 @@ def load_jobs(source: str | Path) -> list[Job]:
 
 def _some(source: str, jobs: list[Job]) -> list[Job]:
     if not jobs:
-        raise JobFileError(source, "it holds no job")
+        raise JobFileError(source, "expected at least one job, got none")
     return jobs
 
 
 def _repeated(names: Iterable[object]) -> list[str]:
-    """What is wrong with names that stand more than once, which what else is wrong does not hide."""
+    """Returns a problem for each name that occurs more than once, also among refused jobs."""
     counts = Counter(name for name in names if isinstance(name, str))
     return [
-        f"the name {name!r} stands {'twice' if count == 2 else f'{count} times'}"
+        f"duplicate job name: {name!r} occurs {'twice' if count == 2 else f'{count} times'}"
         for name, count in counts.items()
         if count > 1
     ]
 
 
 def _refuse(source: str, problems: list[str]) -> None:
-    """Raises all problems as one error; none is none."""
+    """Raises all problems as one error; returns if there are none."""
     if not problems:
         return
     lines = [_cut(problem) for problem in problems]
@@ -87,7 +87,7 @@ def _refuse(source: str, problems: list[str]) -> None:
 
 
 def _cut(text: str) -> str:
-    """A text for an error, which may quote what is in the file, such as a megabyte of it."""
+    """Truncates the text of an error, which may quote a large part of the file."""
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
@@ -110,7 +110,7 @@ def _from_documents(source: str, document: object) -> list[Job]:
 
 
 def _read_job(document: object) -> Job | str:
-    """The job, or what is wrong with it."""
+    """Returns the job, or the text of its error."""
     try:
         return Job.model_validate(_revived(document))
     except ValueError as error:
@@ -122,7 +122,7 @@ def _name_in(document: object) -> object:
 
 
 def _revived(document: object) -> object:
-    """The document with the context attributes of its payloads: elsewhere they mean nothing."""
+    """Returns the document with the context attributes in its payloads; they have no meaning elsewhere."""
     if not isinstance(document, dict):
         return document
     return document | {key: revive(document[key]) for key in ("input", "target") if key in document}
@@ -164,7 +164,7 @@ def _without_repeats(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} stands twice in one object")
+            raise ValueError(f"duplicate key in one object: {key!r}")
         found[key] = value
     return found
 
@@ -176,12 +176,12 @@ def _read_yaml(path: Path) -> object:
         raise JobFileError(str(path), "YAML needs the extra: pip install 'stepsched[yaml]'") from error
 
     class Loader(yaml.SafeLoader):
-        """Refuses duplicate keys, of which YAML's own loader keeps the last."""
+        """Refuses duplicate keys; YAML's own loader keeps the last one."""
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- as its base
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if len(set(keys)) < len(keys):
-                raise ValueError(f"a key stands twice near line {node.start_mark.line + 1}")
+                raise ValueError(f"duplicate key near line {node.start_mark.line + 1}")
             return super().construct_mapping(node, deep=deep)
 
     text = _text(path)
@@ -200,9 +200,9 @@ def _read_yaml(path: Path) -> object:
 
 
 def _check_aliases(path: Path, root: yaml.Node) -> None:
-    """Refuses a document whose aliases would make much of little, before anything is made of it.
+    """Refuses a document whose aliases would expand to too many values, before it is expanded.
 
-    Each node is looked at once; what an alias leads to counts wherever it stands.
+    Each node is visited once; the values below an alias count at each of its uses.
     """
     sizes: dict[int, int] = {}
     around: set[int] = set()
@@ -215,19 +215,17 @@ def _check_aliases(path: Path, root: yaml.Node) -> None:
             around.discard(id(node))
         elif id(node) in around:
             line = node.start_mark.line + 1 if node.start_mark else "?"
-            raise JobFileError(str(path), f"what stands at line {line} contains itself through an alias")
+            raise JobFileError(str(path), f"the value at line {line} contains itself through an alias")
         elif id(node) not in sizes:
             around.add(id(node))
             waiting += [(node, True), *((part, False) for part in parts)]
     most = max(_MOST_VALUES, _MOST_REPEATED * len(sizes))
     if sizes[id(root)] > most:
-        raise JobFileError(
-            str(path), f"its aliases stand for more than {most:,} values; repeat less by alias"
-        )
+        raise JobFileError(str(path), f"its aliases expand to more than {most:,} values; use fewer aliases")
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:
-    """What stands directly in a node: keys, values and items."""
+    """Returns the direct children of a node: keys, values and items."""
     if isinstance(node.value, str):
         return []
     return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
@@ -238,22 +236,22 @@ def _import_name(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if f"{name}.".startswith(f"{error.name}."):
-            reason = f"{error}; give a dotted module name or a path ending in .json, .yaml, .yml or .py"
+            reason = f"{error}; use a dotted module name or a path ending in .json, .yaml, .yml or .py"
         else:
-            reason = f"it fails on import: {error}"
+            reason = f"the import failed: {error}"
         raise JobFileError(name, reason) from error
     except Exception as error:
-        raise JobFileError(name, f"it fails on import: {type(error).__name__}: {error}") from error
+        raise JobFileError(name, f"the import failed: {type(error).__name__}: {error}") from error
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Imports under the file's own name, so that its functions can be found again."""
+    """Imports a file under its own name, so that its functions can be imported again by that name."""
     name = path.stem
     known = sys.modules.get(name)
     if known is not None:
         if getattr(known, "__file__", None) and Path(str(known.__file__)).resolve() == path.resolve():
             return known
-        raise JobFileError(str(path), f"a module named {name!r} is loaded already; rename the file")
+        raise JobFileError(str(path), f"a module named {name!r} is already imported; rename the file")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise JobFileError(str(path), "no such file")
@@ -263,7 +261,7 @@ def _import_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise JobFileError(str(path), f"it fails on import: {type(error).__name__}: {error}") from error
+        raise JobFileError(str(path), f"the import failed: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -272,5 +270,5 @@ def _from_module(module: ModuleType) -> list[Job]:
     for value in vars(module).values():
         values.extend(value if isinstance(value, (list, tuple)) else [value])
     found = (value if isinstance(value, Job) else job_of(value) for value in values)
-    # One job may be a function's, a name of its own and an item of a list.
+    # The same job may occur as a function's job, as a variable and as an item of a list.
     return list({id(job): job for job in found if job is not None}.values())

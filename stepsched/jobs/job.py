@@ -1,4 +1,4 @@
-"""A job: *when* and *what*, with its policies."""
+"""The job: a schedule, a target and policies."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
 
 
 def is_name(text: str) -> bool:
-    """Whether a job or group can have this name."""
+    """Returns whether the text is a valid name of a job or group."""
     return re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", text) is not None and text not in (".", "..")
 
 
 def checked_name(value: Any) -> str:
-    """The name of a job or group itself.
+    """Returns the name of a job or group unchanged.
 
     Raises:
-        ValueError: It can be none.
+        ValueError: The value is not a valid name.
     """
     if not isinstance(value, str) or not is_name(value):
         raise ValueError(
@@ -65,64 +65,70 @@ def _read_topic(value: Any) -> Any:
     return value
 
 
-# A payload may hold one part a billion times, and its text would never end.
+# Without this, an error would quote a payload, which may refer to one part a billion times.
 class Job(Value, frozen=True, hide_input_in_errors=True):
-    """*When* and *what*, with the policies for everything that can come between.
+    """A job: what to invoke, when, and with which policies.
 
-    Jobs compare; ``replace()`` gives a changed copy; the JSON form is an exact mirror.
+    Jobs can be compared for equality. ``replace()`` returns a changed copy. The JSON form can be read back
+    to an equal job.
     """
 
     name: Name
-    """1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend."""
+    """The name: 1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend, on EventBridge Scheduler in its
+    group."""
     schedule: Annotated[AnySchedule, BeforeValidator(_read_schedule)]
-    """When it runs."""
+    """The schedule, which defines when the job runs."""
     target: Annotated[AnyTarget, BeforeValidator(_read_target)]
-    """What it invokes."""
+    """The target that a run invokes."""
     input: Payload = Field(default_factory=dict)
-    """Any JSON value up to 256 KiB; handed to the target at every run. Copied in."""
+    """The input: any JSON value up to 256 KiB, which is copied. Every run passes it to the target."""
     description: Text = Field(default="", max_length=512)
-    """Words for people; up to 512 characters."""
+    """A description for people; up to 512 characters."""
     group: Name = "default"
-    """The name of its group, in the same characters as ``name``: a schedule group on EventBridge Scheduler, a
-    label elsewhere."""
+    """The name of the job's group, with the same characters as ``name``: a schedule group on EventBridge
+    Scheduler, a label on other backends."""
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=128, strict=True)],
         Annotated[str, Field(min_length=1, max_length=256, strict=True)],
     ] = Field(default_factory=dict, max_length=200)
-    """Up to 200 labels with their values, to list jobs by."""
+    """Up to 200 tags: labels with values, by which jobs can be listed."""
     retry: Retry = Retry()
-    """How often and how long a failed run is tried again."""
+    """The retry policy of failed runs."""
     dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None
-    """The standard queue for runs that failed for good. None: the run's record alone tells."""
+    """The standard SQS queue for runs that failed for good. None: no message is sent."""
     notify: Annotated[TopicTarget | None, BeforeValidator(_read_topic)] = None
-    """The topic that is told of every run that failed for good: a JSON object with ``job``,
-    ``scheduled_for``, ``attempts``, ``error`` and ``cause``. None: nobody is told."""
+    """The SNS topic for notifications about runs that failed for good. The message is a JSON object with
+    ``job``, ``scheduled_for``, ``attempts``, ``error`` and ``cause``. None: no notification is sent."""
     on_failure: OnFailure = OnFailure.CONTINUE
-    """What becomes of a recurring job when one of its runs has failed for good."""
+    """Whether a recurring job continues or is paused when a scheduled run has failed for good."""
     overlap: Overlap = Overlap.ALLOW
-    """What happens to a run that is due while an earlier one still runs."""
+    """What happens to a run that comes due while an earlier run is still running."""
     catch_up: CatchUp = CatchUp.ALL
-    """What happens to runs that came due while no process was there to start them."""
+    """What happens to runs that came due while no process was running to start them."""
     catch_up_within: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
-    """A scheduled run that could not begin within this after it should have is recorded as missed and does
-    not run, whether nothing was there to start it or it waited for a free thread. None: no limit."""
+    """The longest delay with which a scheduled run may begin: 1 second to 365 days. A run that could not
+    begin in time, because no process was running or no thread was free, is recorded as missed. None: no
+    limit."""
     jitter: Duration = Field(default=timedelta(0), ge=timedelta(0), le=timedelta(hours=24))
-    """A run starts at a moment within this after its scheduled instant."""
+    """The length of the interval after its scheduled instant in which a run starts: up to 24 hours. The delay
+    differs from run to run."""
     max_run_time: Duration | None = Field(default=None, ge=timedelta(seconds=1), le=timedelta(days=365))
-    """An attempt that takes longer has failed: a command is killed, a coroutine cancelled; a function
-    cannot be stopped, so its answer is no longer awaited. None: as long as it takes."""
+    """The timeout of an attempt: 1 second to 365 days. An attempt that takes longer has failed: a command is
+    killed, a coroutine is cancelled; a function cannot be stopped, so its result is ignored. None: no
+    timeout."""
     completion: Completion = Completion.DELETE
-    """For one-time jobs; recurring ones that have run out stay listed as ended."""
+    """What happens to a one-time job after its run. A recurring job with no run left stays listed as
+    ended."""
 
     @field_validator("dead_letter")
     @classmethod
     def _is_standard(cls, queue: QueueTarget | None) -> QueueTarget | None:
         if queue is not None and queue.queue_arn.endswith(".fifo"):
-            raise ValueError(f"{queue.queue_arn!r} is a FIFO queue; dead letters need a standard one")
+            raise ValueError(f"expected a standard queue, got the FIFO queue {queue.queue_arn!r}")
         return queue
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other job says the same, to the letter of its JSON: ``1`` is not ``true``."""
+        """Returns whether both jobs have the same JSON form: ``1`` is not ``true``."""
         if not isinstance(other, Job):
             return NotImplemented
         return super().__eq__(other) and self._canonical() == other._canonical()
@@ -134,30 +140,30 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
 
     @property
     def is_one_time(self) -> bool:
-        """Whether the schedule names a single run."""
+        """Whether the schedule has a single run."""
         return isinstance(self.schedule, OneTime)
 
     @property
     def starts_at_creation(self) -> bool:
-        """Whether the schedule is a rate without start, whose grid is laid at the job's creation (P-12)."""
+        """Whether the schedule is a rate without start, whose grid begins at the job's creation (P-12)."""
         return isinstance(self.schedule, Rate) and self.schedule.start is None
 
     def why_never_runs(self, now: datetime) -> str | None:
-        """Why the job would never run from now on; None when it will (P-16, P-17)."""
+        """Returns why the job would have no run after ``now``; None if it has one (P-16, P-17)."""
         if self.schedule.next_run(after=now) is not None:
             return None
         last = self.schedule.previous_run(before=now + timedelta(microseconds=1))
         if last is None:
-            return "no date fits the schedule"
+            return "no date matches the schedule"
         return (
             f"its last run was due at {last.isoformat()}, and now it is {now.isoformat(timespec='seconds')}"
         )
 
     def refuse_if_over(self, now: datetime) -> None:
-        """Refuses a job that would never run from now on.
+        """Refuses a job that would have no run after ``now``.
 
         Raises:
-            InvalidScheduleError: With the reason.
+            InvalidScheduleError: The job has no run after ``now``; the error has the reason.
         """
         reason = self.why_never_runs(now)
         if reason is not None:
@@ -166,7 +172,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
             )
 
     def anchored(self, created_at: datetime) -> AnySchedule:
-        """The schedule with a rate's grid laid at the job's creation (P-12)."""
+        """Returns the schedule; a rate without start gets the job's creation as its start (P-12)."""
         if self.starts_at_creation:
             return self.schedule.replace(start=created_at)
         return self.schedule

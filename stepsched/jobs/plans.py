@@ -1,4 +1,4 @@
-"""What would have to change so that a backend holds exactly a set of jobs."""
+"""Plans: the changes after which a backend holds exactly a given set of jobs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class Change(Value, frozen=True):
     """A job whose definition differs from the stored one."""
 
     before: Job
-    """The definition as it is stored."""
+    """The stored definition."""
     after: Job
-    """The definition as it is wanted."""
+    """The new definition."""
     version: int
-    """The stored version that the change was made from."""
+    """The stored version on which the change is based."""
 
     @property
     def name(self) -> str:
-        """The job's name."""
+        """The name of the job."""
         return self.after.name
 
     def fields(self) -> tuple[str, ...]:
@@ -35,24 +35,25 @@ class Change(Value, frozen=True):
 
 
 class Plan(Value, frozen=True):
-    """The verbs that lead from what is stored to what is wanted. ``client.apply(plan)`` performs it."""
+    """The changes that turn the stored jobs into the given ones. ``client.apply(plan)`` makes them."""
 
     create: tuple[Job, ...] = ()
-    """Jobs that are wanted and not stored."""
+    """Jobs that are not stored yet."""
     update: tuple[Change, ...] = ()
-    """Jobs whose definition differs."""
+    """Jobs whose stored definition differs."""
     cancel: tuple[JobRecord, ...] = ()
-    """Stored jobs that are not wanted; only with ``prune``, and only what stepsched made."""
+    """Stored jobs that are not among the given ones. Only with ``prune``, and only jobs that stepsched
+    created."""
     unchanged: tuple[str, ...] = ()
-    """The names of jobs that are stored as they are wanted."""
+    """The names of jobs whose stored definition is equal."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is to be done."""
+        """Whether the plan contains no change."""
         return not (self.create or self.update or self.cancel)
 
     def __str__(self) -> str:
-        """A line a job, such as ``+ nightly-report  At 02:00, UTC``."""
+        """Returns one line per change, such as ``+ nightly-report  At 02:00, UTC``, and the totals."""
         lines = [f"+ {job.name}  {job.schedule.describe()}" for job in self.create]
         lines += [f"~ {change.after.name}  {change}" for change in self.update]
         lines += [f"- {record.name}" for record in self.cancel]
@@ -63,7 +64,7 @@ class Plan(Value, frozen=True):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """The same as a table, for notebooks."""
+        """Returns the plan as an HTML table, for notebooks."""
         rows: list[tuple[str, ...]] = [("create", job.name, job.schedule.describe()) for job in self.create]
         rows += [("update", change.name, str(change)) for change in self.update]
         rows += [("cancel", record.name, record.job.schedule.describe()) for record in self.cancel]
@@ -74,12 +75,13 @@ class Plan(Value, frozen=True):
 def make_plan(
     wanted: Sequence[Job], stored: Sequence[JobRecord | None], *, prune: Iterable[JobRecord] = ()
 ) -> Plan:
-    """Compares jobs with what is stored.
+    """Compares jobs with the stored ones.
 
     Args:
-        wanted: Jobs of different names.
-        stored: What is stored in the place of each.
-        prune: Other stored jobs, of which those that stepsched made and nobody wants are cancelled.
+        wanted: The jobs that are to be stored, with distinct names.
+        stored: The stored record for each job of ``wanted``, or None.
+        prune: All stored jobs in question. Those that stepsched created and that are not in ``wanted`` are
+            cancelled.
     """
     refuse_repeats(wanted)
     pairs = [(job, record) for job, record in zip(wanted, stored, strict=True) if record is not None]
@@ -99,10 +101,10 @@ def make_plan(
 
 
 def refuse_repeats(jobs: Sequence[Job]) -> None:
-    """Refuses jobs of which two have the same name.
+    """Refuses jobs with duplicate names.
 
     Raises:
-        ValueError: With the names.
+        ValueError: Two jobs have the same name; the error lists such names.
     """
     counts = Counter(job.name for job in jobs)
     twice = sorted(name for name, count in counts.items() if count > 1)

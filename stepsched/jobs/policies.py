@@ -1,4 +1,4 @@
-"""What a job does about everything that can come between it and its target."""
+"""The policies of a job: overlap, catch-up, completion, failure and retry."""
 
 from __future__ import annotations
 
@@ -12,73 +12,75 @@ from stepsched.core.values import Duration, Value
 
 
 class Overlap(StrEnum):
-    """What happens to a run that is due while an earlier one of its job still runs."""
+    """What happens to a run that comes due while an earlier run of its job is still running."""
 
     ALLOW = "allow"
-    """It starts beside the earlier one, as on EventBridge Scheduler."""
+    """The run starts while the earlier one is running, as on EventBridge Scheduler."""
     SKIP = "skip"
-    """It is recorded as skipped and never starts."""
+    """The run is recorded as skipped and never starts."""
     QUEUE = "queue"
-    """It starts when the earlier one has ended."""
+    """The run starts when the earlier one has ended."""
 
 
 class CatchUp(StrEnum):
-    """What happens to runs that came due while no process was there to start them."""
+    """What happens to runs that came due while no process was running to start them."""
 
     ALL = "all"
-    """Each of them runs, oldest first."""
+    """All of them are started, oldest first."""
     ONE = "one"
-    """The latest of them runs; the others are recorded as missed."""
+    """The latest of them is started; the others are recorded as missed."""
     SKIP = "skip"
-    """All are recorded as missed."""
+    """All of them are recorded as missed."""
 
 
 class Completion(StrEnum):
-    """What happens to a one-time job when its run has ended. Its history stays."""
+    """What happens to a one-time job when its run has ended. Its history is kept in any case."""
 
     DELETE = "delete"
-    """It is deleted once its run has succeeded; one that failed stays, so that it can be redriven. On
-    EventBridge Scheduler it is deleted after its last attempt, however that went."""
+    """The job is deleted when its run has succeeded. A job whose run failed is kept, so that it can be
+    redriven. On EventBridge Scheduler the job is deleted after its last attempt, whether or not that
+    succeeded."""
     KEEP = "keep"
-    """It stays listed, with status ended."""
+    """The job stays listed, with status ended."""
 
 
 class OnFailure(StrEnum):
-    """What becomes of a recurring job when one of its runs has failed for good."""
+    """Whether a recurring job continues when one of its scheduled runs has failed for good."""
 
     CONTINUE = "continue"
-    """It goes on, as on EventBridge Scheduler."""
+    """The job continues, as on EventBridge Scheduler."""
     STOP = "stop"
-    """It is paused: nothing more comes due until someone resumes it. Runs that have come due by then still
-    start; runs of ``run_now`` and ``backfill`` stop nothing."""
+    """The job is paused: no further run comes due until it is resumed. Runs that are already due still
+    start. Failed runs of ``run_now`` and ``backfill`` do not pause the job."""
 
 
 class Retry(Value, frozen=True):
-    """How often and how long a failed run is tried again.
+    """How often and for how long a failed run is attempted again.
 
-    The limits are EventBridge Scheduler's. Its defaults of 185 attempts over 24 hours are not ours.
+    The limits are those of EventBridge Scheduler. The defaults are lower than the service's, which are 185
+    attempts over 24 hours.
     """
 
     max_attempts: int = Field(default=3, ge=0, le=185, strict=True)
-    """Attempts after the first one."""
+    """The maximum number of attempts after the first one: 0 to 185."""
     max_age: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
-    """No further attempt starts later than this after the run came due (was recorded); inclusive. A run
-    whose process ended is bounded by it as well."""
+    """The time after the run was recorded as due in which further attempts may start: 1 minute to 24 hours,
+    inclusive. It also limits the restarts of a run whose process ended."""
     interval: Duration = Field(default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
-    """The pause before the second attempt. On EventBridge Scheduler the service chooses."""
+    """The pause before the second attempt: 0 to 24 hours. EventBridge Scheduler chooses its own pauses."""
     backoff_rate: float = Field(default=2.0, ge=1, le=10, allow_inf_nan=False)
-    """What each further pause is multiplied by."""
+    """The factor by which each further pause is longer than the one before: 1 to 10."""
     max_delay: Duration | None = Field(default=None, ge=timedelta(0), le=timedelta(hours=24))
-    """No pause is longer. None: nothing but ``max_age`` bounds it."""
+    """The longest pause. None: pauses are limited only by ``max_age``."""
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
         if self.max_delay is not None and self.max_delay < self.interval:
-            raise ValueError(f"max_delay {self.max_delay} is shorter than the first pause, {self.interval}")
+            raise ValueError(f"expected max_delay of at least interval {self.interval}, got {self.max_delay}")
         return self
 
     def delay(self, attempt: int) -> timedelta:
-        """The pause after the failed attempt of that number; the first is 1."""
+        """Returns the pause after the failed attempt with that number; the first attempt is 1."""
         bound = self.max_age if self.max_delay is None else self.max_delay
         factor = self.backoff_rate ** min(attempt - 1, 184)
         if self.interval and factor > bound / self.interval:

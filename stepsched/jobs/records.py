@@ -1,4 +1,4 @@
-"""What a backend says of a job and its runs, and the changes of status that are legal."""
+"""The records of jobs and runs that backends return, and the permitted status transitions."""
 
 from __future__ import annotations
 
@@ -14,90 +14,91 @@ from stepsched.jobs.job import Job
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The status of a job."""
 
     ACTIVE = "active"
     PAUSED = "paused"
     ENDED = "ended"
-    """No run is left."""
+    """The job has no run left."""
     CANCELLED = "cancelled"
-    """Deleted; seen only in the answer of ``cancel``."""
+    """The job was deleted. Only the record that ``cancel`` returns has this status."""
 
 
 class RunStatus(StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     PENDING = "pending"
-    """Recorded, and waiting: for a place, for its jitter, or for its next attempt."""
+    """The run is recorded and waits for a free thread, its jitter, its turn or its next attempt."""
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Failed for good: no attempt is left."""
+    """The run has failed for good: no attempt is left."""
     SKIPPED = "skipped"
-    """Not started because an earlier run still ran (``Overlap.SKIP``), or because the job was cancelled."""
+    """The run was not started, because an earlier run was still running (``Overlap.SKIP``) or the job was
+    cancelled."""
     MISSED = "missed"
-    """Not started: it came due while nothing was there to start it and ``CatchUp`` did not ask for it, or it
-    could not begin within ``catch_up_within``."""
+    """The run was not started, because it came due while no worker was running and ``catch_up`` excludes it,
+    or because it could not begin within ``catch_up_within``."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more happens to the run by itself; ``redrive`` alone lets it wait again."""
+        """Whether the run has ended. Only ``redrive`` makes an ended run pending again."""
         return self not in (RunStatus.PENDING, RunStatus.RUNNING)
 
 
 STILL_RAN = "an earlier run of the job still ran"
-"""Why a run was skipped."""
+"""The error text of a run that was skipped by ``Overlap.SKIP``."""
 
 
 class Trigger(StrEnum):
-    """Why a run exists."""
+    """What created a run."""
 
     SCHEDULE = "schedule"
     MANUAL = "manual"
-    """``run_now``."""
+    """The run was created by ``run_now``."""
     BACKFILL = "backfill"
-    """``backfill``."""
+    """The run was created by ``backfill``."""
 
 
 class Run(Value, frozen=True):
     """One occurrence of a job."""
 
     id: int
-    """Unique in its backend; later runs have larger ones."""
+    """The ID of the run, unique in its backend. Later runs have larger IDs."""
     job: str
     """The job's name."""
     scheduled_for: datetime
-    """The scheduled instant, in the zone of the job's schedule: UTC for a rate, and where the job is gone.
-    For ``run_now`` the moment of the call."""
+    """The scheduled instant, in the zone of the job's schedule; in UTC for a rate and for a deleted job. For
+    ``run_now`` it is the instant of the call."""
     status: RunStatus
-    """How far it has come."""
+    """The status of the run."""
     trigger: Trigger = Trigger.SCHEDULE
-    """Whether the schedule or a verb asked for it."""
+    """What created the run: the schedule or a verb."""
     attempt: int = 0
-    """Attempts started so far."""
+    """The number of attempts started so far."""
     started_at: datetime | None = None
-    """When the latest attempt started, in UTC. None: not yet."""
+    """The instant at which the latest attempt started, in UTC. None: no attempt has started."""
     ended_at: datetime | None = None
-    """When the run ended, in UTC. None: it has not."""
+    """The instant at which the run ended, in UTC. None: it has not ended."""
     restarted: bool = False
-    """Whether an attempt was cut off by the end of its process and started again."""
+    """Whether an attempt was interrupted by the end of its process and started again."""
     error: str | None = None
-    """The latest attempt's failure."""
+    """The error of the latest attempt, or why the run was skipped or missed. None: there is none."""
     traceback: str | None = None
-    """Where the latest attempt failed, as Python prints it, cut to a bounded length. None: it has not failed,
-    or the backend knows no more than ``error``."""
+    """The traceback of the latest attempt, truncated. None: the attempt has not failed, or the backend has no
+    more information than ``error``."""
     output: str | None = None
-    """What the target answered, as text, cut to a bounded length."""
+    """The result of the target as text, truncated. None: there is none."""
     pending_reason: str | None = None
-    """Why a pending run does not start although its time has come, such as a handler that no worker has.
-    None: nothing but its time, its turn or a free thread is awaited."""
+    """Why a pending run does not start although it is due, for example because no worker has its handler.
+    None: it only waits for its instant, its turn or a free thread."""
     link: str | None = None
-    """A page of the provider's console on which to look at it. None: there is none."""
+    """The URL of the run in the provider's console. None: there is none."""
 
     @property
     def result(self) -> Any:
-        """The output as the value that it is: decoded where it is JSON, as a handler's answer is, else the
-        text itself. None: there is no output."""
+        """The output as a value: decoded if it is JSON, as the result of a handler is, otherwise the text
+        itself. None: there is no output."""
         if self.output is None:
             return None
         try:
@@ -107,66 +108,66 @@ class Run(Value, frozen=True):
 
 
 class Problem(StrEnum):
-    """What kept a job from coming due, or a run from its end."""
+    """A problem that ``repair`` finds: it keeps a job from coming due, or a run from ending."""
 
     MISSING = "missing"
-    """Nothing runs the job: what should was never started."""
+    """No execution runs the job: it was never started."""
     DEAD = "dead"
-    """What ran the job has ended, and should not have."""
+    """The execution that ran the job ended unexpectedly."""
     DUPLICATE = "duplicate"
-    """Several run the job."""
+    """More than one execution runs the job."""
     ORPHANED = "orphaned"
-    """Something runs for a job that is gone, paused or changed."""
+    """An execution runs for a deleted, paused or replaced job."""
     UNFINISHED = "unfinished"
-    """A run was recorded or begun, and whoever should end it is gone."""
+    """A run is pending or running, and its execution no longer exists."""
 
 
 class Repair(Value, frozen=True):
-    """What ``repair`` has found, and what it has done."""
+    """A problem that ``repair`` has found, and what it did."""
 
     job: str
     """The job's name."""
     problem: Problem
-    """The kind of what was found."""
+    """The kind of the problem."""
     detail: str
-    """What was seen, and why it came to that as far as anybody knows."""
+    """A description of the problem, with its cause if that is known."""
     remedy: str
-    """What was done."""
+    """What was done to repair it."""
 
 
 class JobVersion(Value, frozen=True):
-    """A job's definition as it once was."""
+    """An earlier definition of a job."""
 
     version: int
-    """The number of this definition, from 1."""
+    """The number of this definition; the first is 1."""
     job: Job
     """The definition."""
     replaced_at: datetime
-    """When the next version took its place, in UTC."""
+    """The instant at which the next version replaced it, in UTC."""
 
 
 class JobRecord(Value, frozen=True):
-    """What a backend says of a job."""
+    """A stored job with its status."""
 
     job: Job
-    """The definition as it is stored."""
+    """The stored definition."""
     status: JobStatus
-    """Whether it comes due."""
+    """The status of the job."""
     version: int
-    """Counts the changes of the job's definition, from 1."""
+    """The number of the job's definition: 1 at creation, incremented by each change."""
     created_at: datetime
-    """When it was created, in UTC."""
+    """The instant at which the job was created, in UTC."""
     updated_at: datetime
-    """When its definition or status last changed, in UTC."""
+    """The instant at which the definition or status last changed, in UTC."""
     next_run: datetime | None
-    """The next scheduled instant, in the schedule's zone. None while paused or when none is left."""
+    """The next scheduled instant, in the schedule's zone. None: the job is paused or has no run left."""
     last_run: Run | None = None
-    """The run that started latest. None: none has, or the backend keeps no runs."""
+    """The run that started last. None: no run has started, or the backend does not keep runs."""
     owned: bool = True
-    """Whether stepsched made it. What others have made is listed, and never pruned."""
+    """Whether stepsched created the job. Foreign jobs are listed, but never pruned."""
     current: bool = True
-    """Whether it is stored with the backend's own settings, such as its role; else ``update`` and
-    ``apply`` write it anew."""
+    """Whether the job is stored with the backend's present settings, such as its role. If not, ``update`` and
+    ``apply`` write it again."""
 
     @property
     def name(self) -> str:
@@ -174,7 +175,7 @@ class JobRecord(Value, frozen=True):
         return self.job.name
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
+        """Returns an HTML table, for notebooks."""
         rows = [
             ("job", self.name),
             ("status", self.status.value),
@@ -195,10 +196,10 @@ _LEGAL = {
 
 
 def status_after(name: str, status: JobStatus, action: str) -> JobStatus:
-    """The status that a verb leads to. Pausing a paused job and resuming an active one is no error.
+    """Returns the status after a verb. Pausing a paused job and resuming an active one is not an error.
 
     Raises:
-        InvalidTransitionError: The verb does not apply, as to a job that has ended.
+        InvalidTransitionError: The verb does not apply in this status, for example to a job that has ended.
     """
     try:
         return _LEGAL[action][status]

@@ -1,4 +1,4 @@
-"""The runs to come of many jobs as one stream."""
+"""The upcoming runs of many jobs, in one order."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from stepsched.schedules import Rate
 from stepsched.schedules.zones import UTC
 
 _SHOWN = 50
-"""Runs that a text or a table shows."""
+"""The number of runs that a text or a table shows."""
 _TICK = timedelta(microseconds=1)
 
 
 class UpcomingRun(NamedTuple):
-    """A run that is to come."""
+    """An upcoming run."""
 
     at: datetime
-    """The scheduled instant: aware, at the offset of the schedule's own zone."""
+    """The scheduled instant: aware, with the offset of the schedule's zone."""
     job: Job
 
     def __str__(self) -> str:
-        """A line such as ``Mon 2030-01-07 09:00:00 +0100  nightly-report``."""
+        """Returns a line such as ``Mon 2030-01-07 09:00:00 +0100  nightly-report``."""
         return f"{self.at:%a %Y-%m-%d %H:%M:%S %z}  {self.job.name}"
 
 
 class Upcoming:
-    """The runs to come of many jobs, in the order of their instants; those of one instant by the jobs' names.
+    """The upcoming runs of many jobs, ordered by instant, and by job name for equal instants.
 
-    Each iteration begins anew and works the runs out one after another. It holds one run a job, however long
-    the stream is. ``print()`` and a notebook show the first 50.
+    Each iteration starts from the beginning and computes the runs one by one. It holds one run per job in
+    memory, however many runs there are. ``print()`` and notebooks show the first 50.
     """
 
     def __init__(
         self, records: Sequence[JobRecord], *, after: datetime, until: datetime | None, limit: int | None
     ) -> None:
-        """The runs of jobs as they are stored.
+        """Creates the runs of stored jobs.
 
         Args:
-            records: The jobs; those without a next run have none.
-            after: Aware; exclusive.
-            until: Aware; inclusive. None: no such bound.
-            limit: At most so many. None: no such bound.
+            records: The jobs; those without a next run are left out.
+            after: The start of the range; aware, exclusive.
+            until: The end of the range; aware, inclusive. None: no end.
+            limit: The maximum number of runs. None: no limit.
         """
         self._records = sorted(records, key=lambda record: (record.name, record.job.group))
         self._after = after
@@ -64,13 +64,13 @@ class Upcoming:
         if first is None:
             return
         schedule = job.schedule
-        if isinstance(schedule, Rate) and job.starts_at_creation:  # its grid is known by one of its runs
+        if isinstance(schedule, Rate) and job.starts_at_creation:  # its grid is determined by any of its runs
             schedule = schedule.replace(start=first - schedule.every)
         for at in schedule.runs(after=max(self._after, first - _TICK), until=self._until):
             yield UpcomingRun(at, job)
 
     def __str__(self) -> str:
-        """A line a run."""
+        """Returns one line per run."""
         shown, more = self._shown()
         return "\n".join([*map(str, shown), *(["..."] if more else [])]) or "no run is left"
 
@@ -81,7 +81,7 @@ class Upcoming:
         return f"<Upcoming: {', '.join(words)}>"
 
     def _repr_html_(self) -> str:
-        """A table, for notebooks."""
+        """Returns an HTML table, for notebooks."""
         shown, more = self._shown()
         rows: list[Sequence[str]] = [
             (
@@ -96,6 +96,6 @@ class Upcoming:
         return table(rows or [("no run is left",)], head=("run", "UTC", "job", "group"))
 
     def _shown(self) -> tuple[list[UpcomingRun], bool]:
-        """The first runs, and whether there are more."""
+        """Returns the first runs, and whether there are more."""
         runs = list(islice(self, _SHOWN + 1))
         return runs[:_SHOWN], len(runs) > _SHOWN

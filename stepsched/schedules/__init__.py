@@ -1,7 +1,7 @@
-"""*When*: pure values without clock or I/O.
+"""Schedules: pure values without a clock or I/O, which define when a job runs.
 
-``cron_fields`` and ``expressions`` read text, ``day_rules`` and ``cron_runs`` compute, ``zones``
-decides gaps and overlaps, ``words`` describes, ``timeline`` merges.
+``cron_fields`` and ``expressions`` parse text, ``day_rules`` and ``cron_runs`` compute runs, ``zones``
+resolves gaps and repeated hours, ``words`` describes schedules in English, ``timeline`` merges their runs.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from stepsched.schedules.timeline import Occurrence
 
 Schedule: TypeAlias = OneTime | Rate | Cron | Windowed
-"""Any schedule; told apart by ``kind``."""
+"""Any schedule; the field ``kind`` distinguishes them."""
 AnySchedule = Annotated[Schedule, Field(discriminator="kind")]
-"""The same as a field of a model."""
+"""Any schedule, as the type of a model's field."""
 
 __all__ = ["AnySchedule", "Cron", "Frequency", "Occurrence", "OneTime", "Rate", "Schedule", "Windowed"]
 

@@ -1,4 +1,4 @@
-"""What every schedule can be asked, and how the values read their input."""
+"""The methods that all schedules share, and the validation of their input."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from stepsched.schedules.zones import UTC, known_zone
 
 _TICK = timedelta(microseconds=1)
 _SECONDS = len("2030-01-01T09:00:00")
-"""Characters of a wall time as it is stored, which every Python reads by itself."""
+"""The length of a stored wall time, which every Python version parses without help."""
 _DATE_AND_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 
 
 class ScheduleValue(PositionalValue):
-    """A value of this package: whatever is wrong with it leaves as one kind of error."""
+    """The base of the values in this package, whose constructors raise only one kind of error."""
 
     def _fill(self, given: object, **fields: object) -> None:
-        """Validates the fields; every refusal leaves as an :class:`InvalidScheduleError`."""
+        """Validates the fields; raises an :class:`InvalidScheduleError` for every refusal."""
         try:
             self._assign(**fields)
         except ValidationError as error:
@@ -46,26 +46,26 @@ class ScheduleValue(PositionalValue):
 
 
 class ScheduleBase(ScheduleValue):
-    """*When*: a frozen value without a clock. Equal schedules hash alike.
+    """The base of all schedules: a frozen, hashable value without a clock.
 
-    Every run is an aware datetime with the fixed offset of its zone at that moment, so that
-    ``==``, ``<`` and ``-`` mean instants. It is the scheduled instant, never the delivery.
+    Every run is an aware datetime with the fixed offset of its zone at that instant, so that
+    ``==``, ``<`` and ``-`` compare instants. It is the scheduled instant, never the instant of delivery.
     """
 
     if TYPE_CHECKING:  # a field in Cron, which a property of the base would hide
 
         @property
         def expression(self) -> str | None:
-            """The AWS text of exactly this, such as ``rate(5 minutes)``; None where AWS has none.
+            """The equivalent AWS expression, such as ``rate(5 minutes)``; None if AWS has none.
 
-            The zone and the window stand beside it and are not part of it.
+            The zone and the window are separate and not part of it.
             """
 
         __iter__: None  # type: ignore[assignment]  # so that type checkers refuse a loop too
     else:
 
         def __iter__(self) -> NoReturn:
-            """Refused: a schedule may have runs without end, and where they begin has to be said.
+            """Refuses iteration: a schedule may have endless runs, and they need a starting point.
 
             Raises:
                 TypeError: Always.
@@ -76,30 +76,30 @@ class ScheduleBase(ScheduleValue):
             )
 
     def __contains__(self, instant: object) -> bool:
-        """Whether the schedule has a run at exactly this instant.
+        """Returns whether the schedule has a run at exactly this instant.
 
         Args:
-            instant: Aware, in any zone.
+            instant: An aware datetime in any zone.
 
         Raises:
-            TypeError: ``instant`` is no datetime.
-            ValueError: It is naive, or the schedule is a rate without start, whose runs are counted from
-                the creation of a job.
+            TypeError: ``instant`` is not a datetime.
+            ValueError: ``instant`` is naive, or the schedule is a rate without start, whose runs are counted
+                from the creation of a job.
         """
         moment = aware(instant, "instant")
         return self._next(_moved(moment, -_TICK)) == moment
 
     @abstractmethod
     def describe(self) -> str:
-        """The schedule in English words."""
+        """Returns a description of the schedule in English."""
 
     @abstractmethod
     def _next(self, after: datetime) -> datetime | None:
-        """The first run strictly after an aware instant."""
+        """Returns the first run strictly after an aware instant."""
 
     @abstractmethod
     def _previous(self, before: datetime) -> datetime | None:
-        """The last run strictly before an aware instant."""
+        """Returns the last run strictly before an aware instant."""
 
     def _runs(self, after: datetime, until: datetime | None) -> Iterator[datetime]:
         run = self._next(after)
@@ -108,13 +108,13 @@ class ScheduleBase(ScheduleValue):
             run = self._next(run)
 
     def next_run(self, after: datetime | None = None) -> datetime | None:
-        """The first run after an instant.
+        """Returns the first run after an instant.
 
         Args:
-            after: Aware; exclusive. None means now.
+            after: The instant; aware, exclusive. None: now.
 
         Returns:
-            An aware datetime, or None when no run is left.
+            An aware datetime, or None if no run is left.
 
         Raises:
             ValueError: ``after`` is naive.
@@ -122,13 +122,13 @@ class ScheduleBase(ScheduleValue):
         return self._next(utc_now() if after is None else aware(after, "after"))
 
     def previous_run(self, before: datetime | None = None) -> datetime | None:
-        """The last run before an instant: the mirror of :meth:`next_run`.
+        """Returns the last run before an instant.
 
         Args:
-            before: Aware; exclusive. None means now.
+            before: The instant; aware, exclusive. None: now.
 
         Returns:
-            An aware datetime, or None when there is no earlier run.
+            An aware datetime, or None if there is no earlier run.
 
         Raises:
             ValueError: ``before`` is naive.
@@ -136,11 +136,11 @@ class ScheduleBase(ScheduleValue):
         return self._previous(utc_now() if before is None else aware(before, "before"))
 
     def runs(self, after: datetime | None = None, until: datetime | None = None) -> Iterator[datetime]:
-        """The runs between two instants, lazily, strictly increasing.
+        """Yields the runs between two instants lazily, in strictly increasing order.
 
         Args:
-            after: Aware; exclusive. None means now.
-            until: Aware; inclusive. None means without end.
+            after: The start of the range; aware, exclusive. None: now.
+            until: The end of the range; aware, inclusive. None: no end.
 
         Raises:
             ValueError: An instant is naive.
@@ -149,28 +149,28 @@ class ScheduleBase(ScheduleValue):
         return self._runs(start, None if until is None else aware(until, "until"))
 
     def upcoming(self, count: int, after: datetime | None = None) -> list[datetime]:
-        """The next ``count`` runs; fewer when the schedule ends before.
+        """Returns the next ``count`` runs, or fewer if the schedule ends before.
 
         Args:
-            count: At least 0.
-            after: Aware; exclusive. None means now.
+            count: The number of runs; at least 0.
+            after: The start of the range; aware, exclusive. None: now.
 
         Raises:
             ValueError: ``after`` is naive, or ``count`` is negative.
         """
         if not isinstance(count, int) or count < 0:
-            raise ValueError(f"count must be a whole number of at least 0, not {count!r}")
+            raise ValueError(f"expected a whole number of at least 0 for count, got {count!r}")
         return list(islice(self.runs(after=after), count))
 
     def localise(self, instant: datetime) -> datetime:
-        """The same instant at the offset of the schedule's zone, as its runs carry it.
+        """Returns the same instant with the offset of the schedule's zone, as its runs have it.
 
         Args:
-            instant: Aware.
+            instant: An aware datetime.
 
         Returns:
-            An aware datetime with a fixed offset; UTC where the schedule has no zone (a rate), and where
-            the zone's wall time would lie outside the years 1 to 9999.
+            An aware datetime with a fixed offset; in UTC if the schedule has no zone (a rate), or if the wall
+            time in the zone would be outside the years 1 to 9999.
 
         Raises:
             ValueError: ``instant`` is naive.
@@ -183,11 +183,11 @@ class ScheduleBase(ScheduleValue):
             return instant
 
     def __str__(self) -> str:
-        """The AWS expression, or the description where AWS has no expression."""
+        """Returns the AWS expression, or the description if AWS has no expression."""
         return self.expression or self.describe()
 
     def _repr_html_(self) -> str:
-        """The next five runs in the schedule's own zone and in UTC, for notebooks."""
+        """Returns an HTML table of the next five runs in the schedule's zone and in UTC, for notebooks."""
         runs = self.upcoming(5)
         rows = [
             (f"{run:%a %Y-%m-%d %H:%M:%S %z}", f"{run.astimezone(UTC):%Y-%m-%d %H:%M:%S}") for run in runs
@@ -196,22 +196,22 @@ class ScheduleBase(ScheduleValue):
 
 
 def aware(moment: object, name: str) -> datetime:
-    """The moment as an instant; the very ends of time are drawn in to fit.
+    """Returns the datetime as an instant; instants near the ends of the supported years are clamped.
 
     Raises:
-        ValueError: It is naive, so that it names no instant.
+        ValueError: The datetime is naive, so it names no instant.
     """
     if type(moment) is datetime and type(moment.tzinfo) is timezone and 1 < moment.year < 9999:
-        return moment  # a fixed offset leaves nothing to ask
+        return moment  # a fixed offset needs no resolution
     if not isinstance(moment, datetime):
-        raise TypeError(f"{name} must be an aware datetime, not {type(moment).__name__}")
+        raise TypeError(f"expected an aware datetime for {name}, got {type(moment).__name__}")
     if moment.utcoffset() is None:
         raise ValueError(
             f"{name} is naive ({moment.isoformat()}), so it names no instant; "
             "add a zone, such as tzinfo=timezone.utc or ZoneInfo('Europe/Paris')"
         )
     try:
-        # Not only for the type: a wall time that does not exist is read here, and nowhere differently.
+        # Not only for the type: this is the one place that resolves a wall time that does not exist.
         return moment.astimezone(UTC)
     except OverflowError:
         ends = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -219,7 +219,7 @@ def aware(moment: object, name: str) -> datetime:
 
 
 def read_moment(value: object) -> datetime:
-    """A datetime, naive or aware, from a datetime or ISO 8601 text with date and time."""
+    """Reads a datetime, naive or aware, from a datetime or an ISO 8601 string with date and time."""
     moment = _read_text(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime):
         raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
@@ -227,13 +227,13 @@ def read_moment(value: object) -> datetime:
             f"{type(value).__name__}"
         )
     if moment.tzinfo is not None and moment.utcoffset() is None:
-        raise ValueError(f"{moment!r} carries a tzinfo that gives no offset")
+        raise ValueError(f"expected a tzinfo with an offset, got {moment!r}")
     return moment
 
 
 def _read_text(text: str) -> datetime:
     if not re.match(_DATE_AND_TIME, text) or not text.isascii():
-        raise ValueError(f"{text!r} is not a date and a time, such as '2030-01-01T09:00'")
+        raise ValueError(f"expected a date and a time such as '2030-01-01T09:00', got {text!r}")
     try:
         if len(text) == _SECONDS:
             return datetime.fromisoformat(text)
@@ -244,11 +244,11 @@ def _read_text(text: str) -> datetime:
     try:
         return isoparse(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not ISO 8601: {error}") from error
+        raise ValueError(f"expected ISO 8601, got {text!r}: {error}") from error
 
 
 def read_instant(value: object) -> datetime | None:
-    """An instant in UTC from an aware datetime or ISO 8601 text with an offset; None stays."""
+    """Reads an instant, in UTC, from an aware datetime or an ISO 8601 string with an offset; None is kept."""
     if value is None:
         return None
     moment = read_moment(value)
@@ -259,17 +259,17 @@ def read_instant(value: object) -> datetime | None:
     try:
         return moment.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError(f"{moment.isoformat()} lies outside the years 1 to 9999 in UTC") from error
+        raise ValueError(f"expected a year from 1 to 9999 in UTC, got {moment.isoformat()}") from error
 
 
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
 """A naive wall time or an aware instant."""
 Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
-"""An aware instant, kept in UTC, or None."""
+"""An aware instant, stored in UTC, or None."""
 
 
 def _moved(moment: datetime, step: timedelta) -> datetime:
-    """The moment moved by a tick, but for the first and the last one of all."""
+    """Returns the datetime moved by one microsecond; the first and the last datetime are not moved."""
     try:
         return moment + step
     except OverflowError:
@@ -277,12 +277,12 @@ def _moved(moment: datetime, step: timedelta) -> datetime:
 
 
 class BoundedSchedule(ScheduleBase):
-    """A schedule with an optional window, both ends inclusive (P-14)."""
+    """A schedule with an optional window, whose ends are both inclusive (P-14)."""
 
     start: Instant = None
-    """No run before this instant. None: from the beginning (a rate: from its creation)."""
+    """The start of the window; inclusive. None: no start (for a rate: the creation of its job)."""
     end: Instant = None
-    """No run after this instant. None: without end."""
+    """The end of the window; inclusive. None: no end."""
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
@@ -296,19 +296,19 @@ class BoundedSchedule(ScheduleBase):
         return self
 
     def _after(self, after: datetime) -> datetime:
-        """The exclusive bound once the window's start is taken in."""
+        """Returns the exclusive lower bound, limited by the window's start."""
         if self.start is None or self.start <= after:
             return after
         return _moved(self.start, -_TICK)
 
     def _until(self, until: datetime | None) -> datetime | None:
-        """The inclusive bound once the window's end is taken in."""
+        """Returns the inclusive upper bound, limited by the window's end."""
         if self.end is None or (until is not None and until <= self.end):
             return until
         return self.end
 
     def _before(self, before: datetime) -> datetime:
-        """The exclusive upper bound once the window's end is taken in."""
+        """Returns the exclusive upper bound, limited by the window's end."""
         if self.end is None or self.end >= before:
             return before
         return _moved(self.end, _TICK)

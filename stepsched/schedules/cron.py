@@ -1,4 +1,4 @@
-"""``cron(...)``: wall-clock fields in a zone."""
+"""The cron, a schedule of wall times in a zone: ``cron(...)``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _END = datetime.max.replace(tzinfo=UTC)
 
 
 class Cron(BoundedSchedule, frozen=True):
-    """Runs on wall-clock times of a zone, in the dialect of EventBridge Scheduler.
+    """Runs at wall times of a zone, in the cron dialect of EventBridge Scheduler.
 
-    A wall time that does not exist is skipped (P-02, documented by AWS); one that occurs twice runs
+    A wall time that does not exist is skipped (P-02, documented by AWS); one that occurs twice has a run
     on the first pass only (P-01).
 
     Example:
@@ -32,11 +32,11 @@ class Cron(BoundedSchedule, frozen=True):
 
     kind: Literal["cron"] = "cron"
     expression: str | None = None
-    """``cron(...)`` in canonical form; None where only ``crontab`` can say it."""
+    """The expression ``cron(...)`` in canonical form. None: there is none, and ``crontab`` is set."""
     timezone: str = "UTC"
-    """An IANA name."""
+    """The IANA name of the zone."""
     crontab: str | None = None
-    """The Unix line, kept only where no single AWS expression means the same."""
+    """The Unix crontab line. None: an AWS expression is equivalent."""
 
     def __init__(
         self,
@@ -48,22 +48,23 @@ class Cron(BoundedSchedule, frozen=True):
         crontab: str | None = None,
         kind: Literal["cron"] = "cron",
     ) -> None:
-        """A cron.
+        """Creates a cron.
 
         Args:
             expression: Five or six fields of the AWS dialect, with or without ``cron( )``:
-                minutes, hours, day-of-month, month, day-of-week and, optional, year.
-            timezone: The IANA name of the zone whose clocks are meant.
-            start: No run before this instant; aware, or ISO 8601 text with an offset; inclusive.
-            end: No run after this instant; inclusive.
-            crontab: A line of the Unix dialect instead of ``expression``: see
-                :meth:`from_crontab`.
+                minutes, hours, day-of-month, month, day-of-week and optionally year.
+            timezone: The IANA name of the zone of the wall times.
+            start: The start of the window, inclusive; an aware datetime, or an ISO 8601 string with an
+                offset. None: no start.
+            end: The end of the window, inclusive; forms as for ``start``. None: no end.
+            crontab: A line of the Unix dialect instead of ``expression``; see :meth:`from_crontab`.
 
         Raises:
-            InvalidScheduleError: Names the field, the value and the cure.
+            InvalidScheduleError: A field is not valid; the error names the field, the value and the
+                correction.
         """
         if (expression is None) == (crontab is None):
-            reason = "give either an AWS expression or a crontab line"
+            reason = "expected either an AWS expression or a crontab line"
             raise InvalidScheduleError(str(expression), "expression", reason)
         if expression is not None and not isinstance(expression, str):
             reason = f"expected a string, got {type(expression).__name__}"
@@ -93,34 +94,35 @@ class Cron(BoundedSchedule, frozen=True):
     ) -> Self:
         """Reads five fields of the Unix dialect, or a shortcut such as ``@daily``.
 
-        Sunday is 0 or 7, and when both day fields are set, either suffices. What one AWS
-        expression says exactly becomes that expression; the rest keeps its line, runs on the
-        embedded backend, and has ``expression`` None.
+        Sunday is 0 or 7. If both day fields are set, a day that matches either of them has a run. A line that
+        is exactly equivalent to an AWS expression becomes that expression. Any other line is kept in
+        ``crontab``, has ``expression`` None, and is refused by EventBridge Scheduler.
 
         Args:
-            crontab: Such as ``*/5 9-17 * * 1-5``; names are taken. Read by croniter.
-            timezone: The IANA name of the zone whose clocks are meant.
+            crontab: A line such as ``*/5 9-17 * * 1-5``; names are accepted. It is parsed by croniter.
+            timezone: The IANA name of the zone of the wall times.
             start: As for :class:`Cron`.
             end: As for :class:`Cron`.
 
         Raises:
-            InvalidScheduleError: croniter refuses it, or it has seconds, a year, ``H`` or ``R``.
+            InvalidScheduleError: croniter refuses the line, or it has seconds, a year, ``H`` or ``R``.
         """
         return cls(crontab=crontab, timezone=timezone, start=start, end=end)
 
     def describe(self) -> str:
-        """Such as "At 09:00, Monday to Friday, Europe/Paris"."""
+        """Returns a text such as "At 09:00, Monday to Friday, Europe/Paris"."""
         from stepsched.schedules import words
 
         return f"{words.cron(self._fields())}, {self.timezone}" + words.window(self.start, self.end)
 
     def skipped(self, after: datetime | None = None, until: datetime | None = None) -> Iterator[datetime]:
-        """The wall times between two instants at which the cron would run, had the clocks not
-        skipped them (P-02): naive, in ``timezone``, oldest first.
+        """Yields the wall times between two instants that match the cron but do not exist, because the clocks
+        were put forward (P-02): naive, in ``timezone``, oldest first.
 
         Args:
-            after: Aware; exclusive. None means now.
-            until: Aware; inclusive. None means the last year of the dialect, 2199.
+            after: The start of the range; aware, exclusive. None: now.
+            until: The end of the range; aware, inclusive. None: the end of 2199, the last year of the
+                dialect.
         """
         from stepsched.core.clock import utc_now
 

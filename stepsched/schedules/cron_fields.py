@@ -1,7 +1,7 @@
-"""The AWS cron dialect: text to bit sets, and the refusals.
+"""Parses the AWS cron dialect into bit sets.
 
 Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based.
-Where AWS is silent the policies P-05 to P-11, P-15 and P-18 of ``docs/time.md`` decide.
+Where AWS documents nothing, the policies P-05 to P-11, P-15 and P-18 of ``docs/time.md`` apply.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ FIRST_YEAR, LAST_YEAR = 1970, 2199
 
 
 class Field(NamedTuple):
-    """What one field may hold."""
+    """The values and characters that one field may hold."""
 
     name: str
     low: int
     high: int
     names: tuple[str, ...] = ()
-    """Names of the values, the first one for ``low``."""
+    """The names of the values; the first one is the name of ``low``."""
     largest_step: int = 0
-    """0 where the field takes no ``/``."""
+    """The largest step; 0 if the field does not allow ``/``."""
     wraps: bool = True
-    """Whether a range may run over the field's end (P-05)."""
+    """Whether a range may wrap around the end of the field (P-05)."""
     marks: str = ""
-    """The special characters besides ``, - * /``."""
+    """The special characters in addition to ``, - * /``."""
 
     @property
     def full(self) -> int:
-        """The bit set of every value; bit 0 stands for ``low``."""
+        """The bit set of all values; bit 0 represents ``low``."""
         return (1 << (self.high - self.low + 1)) - 1
 
 
@@ -58,26 +58,27 @@ YEAR = Field("year", FIRST_YEAR, LAST_YEAR, largest_step=LAST_YEAR - FIRST_YEAR,
 
 
 class CronFields(NamedTuple):
-    """A cron in the engine's terms. Every bit set counts from its field's lowest value."""
+    """A parsed cron. Bit 0 of every bit set represents the lowest value of its field."""
 
     minutes: int
     hours: int
     months: int
     years: int
     rules: tuple[DayRule, ...]
-    """A day fires when any rule takes it. AWS text gives one rule; a crontab may give two."""
+    """The rules for days; a day has runs if any rule matches it. An AWS expression has one rule, a crontab
+    line may have two."""
     text: str
-    """The six fields in canonical form; empty where AWS has no text for this."""
+    """The six fields in canonical form; empty if AWS has no equivalent expression."""
 
 
 def parse_cron(expression: str) -> CronFields:
     """Reads ``0 9 ? * MON-FRI *``, with or without ``cron( )`` around it.
 
     Raises:
-        InvalidScheduleError: It is not of the dialect; names the field, the value and the cure.
+        InvalidScheduleError: The text is not valid; the error names the field, the value and the correction.
     """
     if len(expression) > 256:
-        reason = f"it has {len(expression)} characters; AWS takes at most 256"
+        reason = f"expected at most 256 characters, as on AWS, got {len(expression)}"
         raise InvalidScheduleError(expression, "expression", reason)
     if expression[:5].lower() != "cron(" or expression[-1:] != ")":
         return _parse(expression)
@@ -99,7 +100,7 @@ def _parse(text: str) -> CronFields:
 
 
 class _Reader:
-    """One expression being read. It holds the text for the errors."""
+    """The parser of one expression. It holds the text for the errors."""
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
@@ -123,10 +124,10 @@ class _Reader:
         text = self.expression
         if text.startswith("@"):
             hint = f"Cron.from_crontab({text!r}) reads crontab shortcuts"
-            raise self.fail("expression", f"{text!r} is not of the AWS dialect; {hint}")
+            raise self.fail("expression", f"expected the AWS dialect, got {text!r}; {hint}")
         parts = text.split(" ")
         if any(not part.isprintable() for part in text.split()):
-            raise self.fail("expression", f"{text!r} holds characters that no field knows")
+            raise self.fail("expression", f"{text!r} has characters that no field allows")
         if "" in parts or not text.isprintable():
             raise self.fail("expression", self.blanks(text))
         if len(parts) == 5:
@@ -143,7 +144,7 @@ class _Reader:
         fields = text.split()
         if not fields:
             return "it is empty; expected six fields, such as '0 9 ? * MON-FRI *'"
-        return f"one blank stands between fields, and none before or after them; write {' '.join(fields)!r}"
+        return f"expected one blank between fields, and none before or after them; write {' '.join(fields)!r}"
 
     def count(self, parts: list[str]) -> str:
         given = f"{len(parts)} field{'s' if len(parts) > 1 else ''} in {' '.join(parts)!r}"
@@ -153,7 +154,7 @@ class _Reader:
         return f"{given}; expected five or six: minutes hours day-of-month month day-of-week [year]" + hint
 
     def days(self, parts: list[str]) -> tuple[DayRule, str, str]:
-        """The day rule, and the texts of both day fields."""
+        """Returns the day rule, and the canonical texts of both day fields."""
         day, weekday = parts[2], parts[4]
         if day == "?" and weekday == "?":
             reason = "both day fields are '?', so no day is named; write '* * ?' for every day"
@@ -168,7 +169,7 @@ class _Reader:
 
     def both_days(self, parts: list[str]) -> InvalidScheduleError:
         day, weekday = parts[2], parts[4]
-        # A mistake inside either field is the nearer one to name.
+        # A mistake inside either field is reported first.
         if day != "*":
             self.day_of_month(day)
         if weekday not in ("*", "0", "7"):
@@ -226,20 +227,20 @@ class _Reader:
 
     def nth_weekday(self, text: str) -> tuple[DayRule, str]:
         if text.count("#") > 1 and ("," in text or "-" in text):
-            raise self.fail("day-of-week", f"{text!r}: only one term with '#' may stand here")
+            raise self.fail("day-of-week", f"{text!r}: expected only one term with '#'")
         weekday, _, nth = text.partition("#")
         if not _is_name_or_number(weekday):
-            reason = f"{text!r}: '#' joins a weekday and a count, such as 6#3 or FRI#3"
+            reason = f"{text!r}: expected a weekday and a count around '#', such as 6#3 or FRI#3"
             raise self.fail("day-of-week", reason)
         day = self.number(DAY_OF_WEEK, weekday, text)
         if not _is_number(nth, 2) or not 1 <= int(nth) <= 5:
-            raise self.fail("day-of-week", f"{text!r}: after '#' stands a number from 1 to 5")
+            raise self.fail("day-of-week", f"{text!r}: expected a number from 1 to 5 after '#'")
         return NthWeekday(day - 1, int(nth)), f"{day}#{int(nth)}"
 
     # -- plain values ----------------------------------------------------------------------------
 
     def values(self, field: Field, text: str) -> tuple[int, str]:
-        """The bit set of a list of values, ranges and steps, and its canonical text."""
+        """Returns the bit set of a list of values, ranges and steps, and its canonical text."""
         if text == "*":
             return field.full, "*"
         value = _VALUES[field.name].get(text)
@@ -251,7 +252,7 @@ class _Reader:
         bits, texts = 0, []
         for item in text.split(","):
             if not item:
-                raise self.fail(field.name, f"{text!r} holds an empty list item")
+                raise self.fail(field.name, f"{text!r} has an empty list item")
             item_bits, item_text = self.item(field, item, text)
             bits |= item_bits
             texts.append(item_text)
@@ -265,7 +266,7 @@ class _Reader:
         step = self.step(field, step_text, item) if slash else 1
         if body == "*":
             if not slash:
-                reason = f"{text!r}: '*' stands alone or before '/', never inside a list"
+                reason = f"{text!r}: '*' is allowed alone or before '/', not in a list"
                 raise self.fail(field.name, reason)
             first, last, shown = field.low, field.high, "*"
         elif "-" in body:
@@ -295,7 +296,7 @@ class _Reader:
             reason = f"{item!r}: '/' is not allowed here; list the days, such as 'MON,WED,FRI'"
             raise self.fail(field.name, reason)
         if not _is_number(text, 3):
-            raise self.fail(field.name, f"{item!r}: after '/' stands a whole number")
+            raise self.fail(field.name, f"{item!r}: expected a whole number after '/'")
         step = int(text)
         if not 1 <= step <= field.largest_step:
             reason = f"{item!r}: the step must be 1 to {field.largest_step}"
@@ -306,7 +307,7 @@ class _Reader:
         return step
 
     def number(self, field: Field, token: str, text: str) -> int:
-        """The value of a number or a name."""
+        """Returns the value of a number or a name."""
         known = _VALUES[field.name].get(token)
         if known is not None:
             return known
@@ -347,14 +348,14 @@ class _Reader:
 
 
 def _seconds_hint(text: str) -> str:
-    """What to use instead of six fields that are refused, where they make sense with seconds first, as Quartz
-    and Spring have them; else nothing."""
+    """Returns what to use instead of six refused fields, if they are valid with seconds first, as in Quartz
+    and Spring; otherwise an empty string."""
     parts = text.split(" ")
     if len(parts) != 6:
         return ""
     seconds, *rest = parts
     if rest[4] == "*" and rest[2] != "?":
-        rest[4] = "?"  # Spring takes a star in both day fields
+        rest[4] = "?"  # Spring allows a star in both day fields
     elif rest[2] == "*" and rest[4] != "?":
         rest[2] = "?"
     try:
@@ -366,7 +367,7 @@ def _seconds_hint(text: str) -> str:
 
 
 def _without_seconds(parts: list[str]) -> str:
-    """What to use instead of fields of which the first is one of seconds."""
+    """Returns what to use instead of an expression whose first field is seconds."""
     seconds, *rest = parts
     instead = f"if {seconds!r} is one, try {' '.join(rest)!r}; " if seconds.strip("0") == "" else ""
     step = re.fullmatch(r"\*|[*0]/([1-9][0-9]?)", seconds)
@@ -375,7 +376,7 @@ def _without_seconds(parts: list[str]) -> str:
 
 
 _FIELDS = (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)
-# The texts that need no reading: numbers with and without a leading zero, and names.
+# The texts that need no parsing: numbers with and without a leading zero, and names.
 _VALUES = {
     field.name: {
         **{
@@ -387,13 +388,13 @@ _VALUES = {
 }
 
 
-# Lists, ranges and steps that were read before: crons share few of them. Bounded by clearing.
+# A cache of parsed lists, ranges and steps: crons share a few of them. It is cleared when it is full.
 _LISTS: dict[tuple[str, str], tuple[int, str]] = {}
 _MOST_LISTS = 4_096
 
 
 def _every(first: int, last: int, step: int) -> int:
-    """The bits first, first + step, … up to last."""
+    """Returns the bits first, first + step, … up to last."""
     if step == 1:
         return ((1 << (last - first + 1)) - 1) << first
     bits = 0

@@ -28,7 +28,7 @@ _MINUTES = [timedelta(minutes=minute) for minute in range(_MINUTE_OF_DAY)]
 
 
 def _kind(year: int) -> int:
-    """The kind of year: twice the weekday of its first day (0 = Sunday), plus 1 when leap."""
+    """Returns the kind of a year: twice the weekday of its first day (0 = Sunday), plus 1 in a leap year."""
     return _NEW_YEAR[year - FIRST_YEAR] % 7 * 2 + isleap(year)
 
 
@@ -40,7 +40,7 @@ _YEARS_OF_KIND = [
 
 @cache
 def _months(kind: int) -> tuple[tuple[int, int, int], ...]:
-    """Of each month in such a year: its first weekday, its length, its first day of the year."""
+    """Returns, for each month of such a year, its first weekday, its length and its first day of the year."""
     months, day = [], 0
     for month in range(1, 13):
         days = monthrange(2024 if kind % 2 else 2023, month)[1]
@@ -74,7 +74,7 @@ class CronRuns:
     # -- the bit sets ----------------------------------------------------------------------------
 
     def day_mask(self, kind: int) -> int:
-        """The days of such a year on which the cron runs."""
+        """Returns the days on which the cron has runs in such a year, as a bit set."""
         mask = self._masks[kind]
         if mask is None:
             mask = 0
@@ -86,7 +86,7 @@ class CronRuns:
         return mask
 
     def live_years(self) -> int:
-        """The years in which the cron runs at all."""
+        """The years in which the cron has runs, as a bit set."""
         if self._live is None:
             live = 0
             for kind, years in enumerate(_YEARS_OF_KIND):
@@ -110,7 +110,7 @@ class CronRuns:
     # -- the neighbours of a position --------------------------------------------------------------
 
     def at_or_after(self, year: int, day: int, minute: int) -> Position | None:
-        """The first position that is not before the one given, which need not be on the grid."""
+        """Returns the first position at or after the given one, which need not be a run."""
         if year < FIRST_YEAR:
             year, day, minute = FIRST_YEAR, 0, 0
         elif year > LAST_YEAR:
@@ -124,7 +124,7 @@ class CronRuns:
                 days ^= 1
             if days:
                 return (year, day + _lowest(days), _lowest(self.times))
-        # The year after is nearly always the one; only a sparse cron needs the set of all.
+        # The next run is nearly always in the following year; only a sparse cron needs the set of all years.
         year += 1
         if not (self.years >> (year - FIRST_YEAR) & 1 and self.day_mask(_KINDS[year - FIRST_YEAR])):
             years = self.live_years() >> (year - FIRST_YEAR)
@@ -135,7 +135,7 @@ class CronRuns:
         return year, _lowest(days), _lowest(self.times)
 
     def before(self, year: int, day: int, minute: int) -> Position | None:
-        """The last position before the one given."""
+        """Returns the last position before the given one."""
         if year > LAST_YEAR:
             year, day, minute = LAST_YEAR, 365, _MINUTE_OF_DAY
         elif year < FIRST_YEAR:
@@ -159,7 +159,7 @@ class CronRuns:
     # -- instants ----------------------------------------------------------------------------------
 
     def next_run(self, zone: Zone, after: datetime) -> datetime | None:
-        """The first run strictly after an aware instant."""
+        """Returns the first run strictly after an aware instant."""
         position = self.position_after(zone, after)
         while position is not None:
             run = _instant(zone, *position)
@@ -170,7 +170,7 @@ class CronRuns:
         return None
 
     def previous_run(self, zone: Zone, before: datetime) -> datetime | None:
-        """The last run strictly before an aware instant."""
+        """Returns the last run strictly before an aware instant."""
         position = self.position_before(zone, before)
         while position is not None:
             run = _instant(zone, *position)
@@ -181,11 +181,11 @@ class CronRuns:
         return None
 
     def position_after(self, zone: Zone, after: datetime) -> Position | None:
-        """The first position, in a gap or not, whose first pass comes after the instant."""
+        """Returns the first position, in a gap or not, whose first pass is after the instant."""
         if not FIRST_YEAR <= after.year <= LAST_YEAR:
             after = _clamp(after)
         local = after.astimezone(zone.info)
-        if local.fold:  # everything up to the end of the repeated stretch has had its only pass
+        if local.fold:  # the first pass of everything up to the end of the repeated hour is over
             change = zone.change_at(local.replace(tzinfo=None))
             return self.at_or_after(*_place(change.wall_before))
         year = local.year
@@ -195,7 +195,7 @@ class CronRuns:
         return self.at_or_after(year, day, local.hour * 60 + local.minute + 1)
 
     def position_before(self, zone: Zone, before: datetime) -> Position | None:
-        """The last position, in a gap or not, whose first pass comes before the instant."""
+        """Returns the last position, in a gap or not, whose first pass is before the instant."""
         if not FIRST_YEAR <= before.year <= LAST_YEAR:
             before = _clamp(before)
         local = before.astimezone(zone.info)
@@ -204,7 +204,7 @@ class CronRuns:
         return self.before(*_place(local))
 
     def between(self, zone: Zone, first: Position | None, last: Position | None) -> Iterator[datetime]:
-        """The runs from one position to another, both included, oldest first."""
+        """Yields the runs from one position to another, both inclusive, oldest first."""
         if first is None or last is None or first > last:
             return
         minutes = self._minutes_of_day()
@@ -241,7 +241,8 @@ class CronRuns:
         yield from _day(zone, last_year, last_day, minutes[:high])
 
     def skipped(self, zone: Zone, after: datetime, until: datetime) -> Iterator[datetime]:
-        """The wall times that the clocks leave out after one instant and up to another, oldest first."""
+        """Yields the matching wall times that do not exist, after one instant and up to another, oldest
+        first."""
         first = _clamp(after).astimezone(zone.info).year
         last = _clamp(until).astimezone(zone.info).year
         for year in range(first, last + 1):
@@ -265,7 +266,7 @@ def _day(zone: Zone, year: int, day: int, minutes: tuple[int, ...]) -> Iterator[
 
 
 def _instant(zone: Zone, year: int, day: int, minute: int) -> datetime | None:
-    """The instant of a position; None in a gap."""
+    """Returns the instant of a position; None in a gap."""
     base = zone.base(year, day)
     if base is not None:
         return base + _DAYS[day] + _MINUTES[minute]
@@ -273,13 +274,14 @@ def _instant(zone: Zone, year: int, day: int, minute: int) -> datetime | None:
 
 
 def _wall(position: Position) -> datetime:
-    """The naive wall time of a position."""
+    """Returns the naive wall time of a position."""
     year, day, minute = position
     return datetime.fromordinal(_NEW_YEAR[year - FIRST_YEAR] + day) + _MINUTES[minute]
 
 
 def _place(wall: datetime) -> Position:
-    """The position of a wall time, raised to the minute; beyond the years it is any."""
+    """Returns the position of a wall time, rounded up to the minute; it may be outside the years of the
+    dialect."""
     year = wall.year
     minute = wall.hour * 60 + wall.minute
     if wall.second or wall.microsecond:
@@ -290,7 +292,7 @@ def _place(wall: datetime) -> Position:
 
 
 def _clamp(moment: datetime) -> datetime:
-    """An instant no further than two days outside the dialect's years, on the same side."""
+    """Returns the instant, moved to at most two days outside the dialect's years."""
     return min(max(moment, _BEFORE_ALL), _AFTER_ALL)
 
 
@@ -300,5 +302,5 @@ def _lowest(bits: int) -> int:
 
 @lru_cache(maxsize=512)
 def _bits(mask: int) -> tuple[int, ...]:
-    """The numbers of the bits that are set, ascending."""
+    """Returns the indexes of the set bits, in ascending order."""
     return tuple(index for index, bit in enumerate(bin(mask)[:1:-1]) if bit == "1")

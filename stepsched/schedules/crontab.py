@@ -1,4 +1,4 @@
-"""The Unix dialect, read by croniter, in the engine's terms and, where it can be, in AWS's."""
+"""Parses Unix crontab lines with croniter, and converts them to AWS expressions where possible."""
 
 from __future__ import annotations
 
@@ -35,14 +35,12 @@ def parse_crontab(line: str) -> CronFields:
     """Reads five Unix fields or a shortcut such as ``@daily``.
 
     Raises:
-        InvalidScheduleError: croniter refuses the line, or it asks for what no instant can be
-            computed from (``@reboot``, ``R``, ``H``) or croniter would silently drop (``15W``).
+        InvalidScheduleError: croniter refuses the line, or the line has elements that define no instants
+            (``@reboot``, ``R``, ``H``) or that croniter silently ignores (``15W``).
     """
     text = line.strip()
     if not text.startswith("@") and len(text.split()) != 5:
-        reason = (
-            f"{len(text.split())} fields; a crontab line has five: minute hour day-of-month month day-of-week"
-        )
+        reason = f"expected five fields, minute hour day-of-month month day-of-week, got {len(text.split())}"
         if len(text.split()) > 5 and not text.lower().startswith("cron("):
             reason += f"; for steps of seconds use {window_of_seconds()}"
         raise InvalidScheduleError(line, "crontab", reason)
@@ -61,7 +59,7 @@ def parse_crontab(line: str) -> CronFields:
     minutes, hours, days, months, weekdays = expanded
     if nth and "*" not in days:
         reason = (
-            f"{fields[2]} beside {fields[4]}: tools disagree whether both or either must fit; write two jobs"
+            f"{fields[2]} with {fields[4]}: tools disagree on whether both or either must match; use two jobs"
         )
         raise InvalidScheduleError(line, "day-of-month", reason)
     rules = _day_rules(days) + _weekday_rules(weekdays, nth)
@@ -72,7 +70,7 @@ def parse_crontab(line: str) -> CronFields:
 
 
 def _expand(text: str) -> tuple[Sequence[Sequence[int | str]], Mapping[int, Collection[int | str]]]:
-    """croniter's reading: the values of each field, and the counts of ``5#3`` by weekday."""
+    """Parses with croniter: returns the values of each field, and the counts of ``5#3`` by weekday."""
     expanded, nth = croniter.expand(text)
     return expanded, {int(weekday): counts for weekday, counts in nth.items()}
 
@@ -113,7 +111,7 @@ def _bits(field: Field, values: Sequence[int | str]) -> int:
 
 
 def _aws_text(minutes: int, hours: int, months: int, rules: tuple[DayRule, ...]) -> str:
-    """The one AWS expression of exactly this; empty where there is none."""
+    """Returns the equivalent AWS expression; empty if there is none."""
     day, weekday = "*", "?"
     if rules:
         rule = _single(rules)
@@ -126,7 +124,8 @@ def _aws_text(minutes: int, hours: int, months: int, rules: tuple[DayRule, ...])
 
 
 def _single(rules: tuple[DayRule, ...]) -> DayRule | None:
-    """The rule that alone takes the days of all, in months of every shape; None without one."""
+    """Returns the rule that matches the same days as all rules together, in months of every shape; None if
+    there is none."""
     shapes = [(first, length) for first in range(7) for length in (28, 29, 30, 31)]
     union = [0] * len(shapes)
     for rule in rules:
@@ -138,7 +137,7 @@ def _single(rules: tuple[DayRule, ...]) -> DayRule | None:
 
 
 def _day_texts(rule: DayRule) -> tuple[str, str]:
-    """The texts of day-of-month and day-of-week."""
+    """Returns the texts of day-of-month and day-of-week."""
     match rule:
         case DaysOfMonth(days):
             return _text(DAY_OF_MONTH, days), "?"
@@ -153,7 +152,7 @@ def _day_texts(rule: DayRule) -> tuple[str, str]:
 
 
 def _text(field: Field, bits: int) -> str:
-    """The shortest plain text of a bit set: a star, a step, or a list of values and ranges."""
+    """Returns the shortest text of a bit set: a star, a step, or a list of values and ranges."""
     if bits == field.full:
         return "*"
     values = [field.low + index for index in range(bits.bit_length()) if bits >> index & 1]

@@ -1,7 +1,7 @@
-"""Which days of a month a cron takes: one small class a rule.
+"""The rules for the days of a cron, one class for each rule.
 
-A month has one of 28 shapes: the weekday of its first day (0 = Sunday) and its length. Every rule
-turns a shape into a bit set; bit 0 is the first of the month.
+A month has one of 28 shapes: the weekday of its first day (0 = Sunday) and its length. A rule converts a
+shape to the bit set of matching days; bit 0 is the first of the month.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class DaysOfMonth(NamedTuple):
-    """``1,15-20``: the days themselves. A day that the month lacks does not run."""
+    """``1,15-20``: these days of the month. Days that the month does not have are left out."""
 
     days: int
 
@@ -30,7 +30,7 @@ class Weekdays(NamedTuple):
 
 
 class LastDay(NamedTuple):
-    """``L`` and ``L-3``: days before the last one (P-09)."""
+    """``L`` and ``L-3``: the last day, or a number of days before it (P-09)."""
 
     back: int
 
@@ -47,8 +47,8 @@ class LastWeekday(NamedTuple):
 
 
 class NearestWeekday(NamedTuple):
-    """``15W``: the weekday nearest to the day, in the same month (P-07); none where the month
-    lacks the day (P-08)."""
+    """``15W``: the weekday nearest to the day, in the same month (P-07); none if the month does not have the
+    day (P-08)."""
 
     day: int
 
@@ -76,7 +76,7 @@ class LastWeekdayOfMonth(NamedTuple):
 
 
 class NthWeekday(NamedTuple):
-    """``6#3``: the third such weekday, 0 for Sunday; none where the month lacks it."""
+    """``6#3``: the third such weekday, 0 for Sunday; none if the month does not have it."""
 
     weekday: int
     nth: int

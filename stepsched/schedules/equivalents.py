@@ -1,4 +1,4 @@
-"""Which calendar windows AWS can say exactly, as a cron or a rate."""
+"""Converts calendar windows to equivalent AWS expressions, crons or rates."""
 
 from __future__ import annotations
 
@@ -12,25 +12,22 @@ from stepsched.schedules.windowed import Windowed
 from stepsched.schedules.zones import UTC, Zone, load_zone
 
 _HORIZON = datetime(LAST_YEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""The end of the dialect's years: an endless window is compared until then."""
+"""The end of the dialect's years, up to which a window without an end is compared."""
 _WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FEBRUARY = 2
 
 
 class NoEquivalentError(ValueError):
-    """AWS has no single expression with the same runs; the message says why."""
+    """AWS has no expression with exactly the same runs; the message says why."""
 
 
 @lru_cache(maxsize=1024)
 def aws_equivalent(schedule: Windowed) -> Cron | Rate:
-    """The cron or rate with exactly the runs of a calendar window, up to the year 2199.
-
-    A policy of ours: only what has the very same runs is given; what would differ on a single one is
-    refused.
+    """Returns the cron or rate with exactly the same runs as a calendar window, up to the year 2199.
 
     Raises:
-        NoEquivalentError: There is none.
+        NoEquivalentError: Every expression would differ in at least one run.
     """
     zone = load_zone(schedule.timezone)
     start = zone.moment(schedule.start).astimezone(UTC)
@@ -70,14 +67,14 @@ def _cron(schedule: Windowed, start: datetime, end: datetime | None) -> Cron:
     skipped = next(cron.skipped(after=start, until=min(end or _HORIZON, _HORIZON)), None)
     if skipped is not None:
         raise NoEquivalentError(
-            f"{skipped.isoformat()} does not exist in {schedule.timezone}: there a cron skips its run, "
+            f"{skipped.isoformat()} does not exist in {schedule.timezone}: a cron skips this run, "
             "and a calendar window moves it"
         )
     return cron
 
 
 def _days(schedule: Windowed) -> str:
-    """Day-of-month, month, day-of-week and year."""
+    """Returns the fields day-of-month, month, day-of-week and year."""
     first, every = schedule.start, schedule.every
     match every.total_days:
         case 1:
@@ -102,17 +99,17 @@ def _days(schedule: Windowed) -> str:
 
 
 def _day_of_month(day: int, months: list[int]) -> str:
-    """The day in those months, where shorter months take their last one."""
+    """Returns the field for the day in those months, in which shorter months use their last day."""
     longest_is_last = day == 31 or (day == 29 and months == [_FEBRUARY])
     if longest_is_last:
         return "L"
     if day > 28 and _FEBRUARY in months:
-        raise NoEquivalentError(f"AWS has no word for the {day}th or, in February, its last day")
+        raise NoEquivalentError(f"AWS has no expression for the {day}th or, in February, its last day")
     return str(day)
 
 
 def _is_steady(zone: Zone, start: datetime, end: datetime) -> bool:
-    """Whether the zone keeps one offset over the whole window."""
+    """Returns whether the zone has one offset over the whole window."""
     years = range(max(start.year - 1, 2), min(end.year + 2, 9999))
     if zone.info.key == "UTC":
         return True

@@ -1,4 +1,4 @@
-"""AWS text to a schedule value."""
+"""Parses AWS expressions into schedules."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ def parse_schedule(
     start: datetime | str | None = None,
     end: datetime | str | None = None,
 ) -> OneTime | Rate | Cron:
-    """Reads ``at( )``, ``rate( )`` or ``cron( )`` as EventBridge Scheduler does.
+    """Parses an expression ``at( )``, ``rate( )`` or ``cron( )`` as EventBridge Scheduler does.
 
     Args:
-        expression: 1 to 256 characters; keywords in any case, no blank around or inside the
+        expression: The expression: 1 to 256 characters; keywords in any case, no blank around or inside the
             parentheses.
-        timezone: The IANA zone of ``at`` and ``cron``; without meaning for a rate, as on AWS.
-        start: The window of ``rate`` and ``cron``; without meaning for ``at``, as on AWS.
-        end: As ``start``.
+        timezone: The IANA name of the zone of ``at`` and ``cron``; ignored for a rate, as on AWS.
+        start: The start of the window of ``rate`` and ``cron``, inclusive; ignored for ``at``, as on AWS.
+        end: The end of the window, inclusive; ignored for ``at``, as on AWS.
 
     Raises:
-        InvalidScheduleError: Names the field, the value and the cure.
+        InvalidScheduleError: The expression is not valid; the error names the field, the value and the
+            correction.
     """
     if not isinstance(expression, str):
         reason = f"expected a string, got {type(expression).__name__}"
         raise InvalidScheduleError(str(expression), "expression", reason)
     if len(expression) > 256:
-        reason = f"it has {len(expression)} characters; AWS takes at most 256"
+        reason = f"expected at most 256 characters, as on AWS, got {len(expression)}"
         raise InvalidScheduleError(expression, "expression", reason)
     match = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression, re.IGNORECASE | re.ASCII)
     if match is None or match[2] != match[2].strip():
         raise InvalidScheduleError(expression, "expression", _why_not(expression))
     match match[1].lower():
         case "at":
-            Rate(timedelta(minutes=1), start=start, end=end)  # without meaning, and yet no nonsense
+            Rate(timedelta(minutes=1), start=start, end=end)  # ignored, but still validated
             return OneTime.from_expression(expression, timezone=timezone)
         case "rate":
             load_zone(timezone)
@@ -56,7 +57,7 @@ def parse_schedule(
 def _why_not(text: str) -> str:
     bare = re.sub(r"\s*([()])\s*", r"\1", text.strip())
     if bare != text and re.fullmatch(r"(at|rate|cron)\(.*\)", bare, re.IGNORECASE):
-        return f"no blank may stand around the text or next to the parentheses; write {bare!r}"
+        return f"expected no blank around the text or next to the parentheses; write {bare!r}"
     if not text.strip():
         return f"it is empty; {_FORMS}"
     if text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text):

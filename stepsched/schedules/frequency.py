@@ -23,35 +23,35 @@ _SECONDS = {
     "seconds": Fraction(1),
     "milliseconds": Fraction(1, 1000),
 }
-"""The seconds in each unit of a document that has a fixed length."""
+"""The length in seconds of each unit of a document that has a fixed length."""
 _LONGEST = 3_652_500 * _DAY
-"""Seconds: the years that a datetime can hold."""
+"""The longest step in seconds: the range of years of a datetime."""
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Frequency(ScheduleValue, frozen=True):
-    """A calendar step, such as ``Frequency(months=1)``; units may be joined.
+    """A calendar step, such as ``Frequency(months=1)``. Units can be combined.
 
-    Years to days move the wall clock, hours, minutes and seconds are elapsed time, and large units
-    are added first. The step must move forward.
+    Years, quarters, months, weeks and days move the wall time; hours, minutes and seconds are elapsed time.
+    Larger units are added first. At least one count must be positive.
     """
 
     years: _Count = 0
-    """Calendar years."""
+    """The number of calendar years."""
     quarters: _Count = 0
-    """Steps of three calendar months."""
+    """The number of quarters, which are three calendar months each."""
     months: _Count = 0
-    """Calendar months."""
+    """The number of calendar months."""
     weeks: _Count = 0
-    """Steps of seven calendar days."""
+    """The number of weeks, which are seven calendar days each."""
     days: _Count = 0
-    """Calendar days."""
+    """The number of calendar days."""
     hours: _Count = 0
-    """Hours of elapsed time."""
+    """The number of hours of elapsed time."""
     minutes: _Count = 0
-    """Minutes of elapsed time."""
+    """The number of minutes of elapsed time."""
     seconds: _Count = 0
-    """Seconds of elapsed time."""
+    """The number of seconds of elapsed time."""
 
     def __init__(
         self,
@@ -65,17 +65,17 @@ class Frequency(ScheduleValue, frozen=True):
         minutes: int = 0,
         seconds: int = 0,
     ) -> None:
-        """A step of whole units, none negative and at least one positive.
+        """Creates a step of whole units. No count may be negative, and at least one must be positive.
 
         Raises:
-            InvalidScheduleError: The step is empty, or a count is no such number.
+            InvalidScheduleError: All counts are 0, or a count is not such a number.
         """
         counts = (years, quarters, months, weeks, days, hours, minutes, seconds)
         given = dict(zip(UNITS, counts, strict=True))
         shown = ", ".join(f"{unit}={count!r}" for unit, count in given.items() if count != 0)
         self._fill(f"Frequency({shown})", **given)
         if not any(counts):
-            reason = f"an empty step never moves; give one of {', '.join(UNITS)}"
+            reason = f"expected a step, got 0; use one of {', '.join(UNITS)}"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
         if (31 * self.total_months + self.total_days) * _DAY + self.total_seconds > _LONGEST:
             reason = "the step is longer than 10,000 years"
@@ -88,13 +88,13 @@ class Frequency(ScheduleValue, frozen=True):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Reads ``{"minutes": 5}``; units in singular or plural and any case, whole numbers or
-        text of them, and fractions that come to whole seconds (``{"hours": 1.5}``).
+        """Reads a document such as ``{"minutes": 5}``. Units may be singular or plural, in any case. Values
+        are whole numbers, strings of them, or fractions that amount to whole seconds (``{"hours": 1.5}``).
 
-        ``milliseconds``, which such documents may have, are read as fractions of seconds.
+        ``milliseconds`` are read as fractions of seconds.
 
         Raises:
-            InvalidScheduleError: An unknown or repeated unit, or a value that is no such number.
+            InvalidScheduleError: A unit is unknown or repeated, or a value is not such a number.
         """
         if not isinstance(document, Mapping):
             reason = f"expected a mapping such as {{'minutes': 5}}, got {document!r}"
@@ -133,21 +133,21 @@ class Frequency(ScheduleValue, frozen=True):
 
     @property
     def total_months(self) -> int:
-        """The part that moves by calendar months."""
+        """The number of calendar months in the step: years, quarters and months."""
         return 12 * self.years + 3 * self.quarters + self.months
 
     @property
     def total_days(self) -> int:
-        """The part that moves by calendar days."""
+        """The number of calendar days in the step: weeks and days."""
         return 7 * self.weeks + self.days
 
     @property
     def total_seconds(self) -> int:
-        """The part that is elapsed time."""
+        """The elapsed time in the step, in seconds."""
         return 60 * (60 * self.hours + self.minutes) + self.seconds
 
     def __str__(self) -> str:
-        """Such as ``1 month`` or ``2 weeks and 1 day``."""
+        """Returns a text such as ``1 month`` or ``2 weeks and 1 day``."""
         parts = []
         for unit in UNITS:
             count = getattr(self, unit)
@@ -157,7 +157,7 @@ class Frequency(ScheduleValue, frozen=True):
 
 
 def window_of_seconds(seconds: int | str = "...") -> str:
-    """The window that steps by so many seconds, as code: what refusals of seconds point to."""
+    """Returns code for a window with a step in seconds, for errors that refuse seconds."""
     return f"Windowed(start, every=Frequency(seconds={seconds}))"
 
 

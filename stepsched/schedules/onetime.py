@@ -1,4 +1,4 @@
-"""One run: ``at(...)``."""
+"""The one-time schedule: ``at(...)``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STORED: ContextVar[bool] = ContextVar("stored", default=False)
 
 @contextmanager
 def reading_stored() -> Iterator[None]:
-    """Within it no warning is issued: whoever wrote the job has had it."""
+    """Suppresses the warning of P-03 while stored jobs are read: it was issued when the job was written."""
     token = _STORED.set(True)
     try:
         yield
@@ -32,10 +32,10 @@ def reading_stored() -> Iterator[None]:
 
 
 class OneTime(ScheduleBase, frozen=True):
-    """One run, on a wall time in a zone or at an instant.
+    """A single run, at a wall time in a zone or at an instant.
 
-    A wall time that does not exist moves forward by the length of the gap, with a
-    :class:`ScheduleWarning` (P-03); one that occurs twice means the first pass (P-04). Microseconds
+    A wall time that does not exist is moved forward by the length of the gap, with a
+    :class:`ScheduleWarning` (P-03); of one that occurs twice the first pass is used (P-04). Microseconds
     are rounded up to the next second (P-24).
 
     Example:
@@ -45,10 +45,10 @@ class OneTime(ScheduleBase, frozen=True):
 
     kind: Literal["one_time"] = "one_time"
     at: Moment
-    """The wall time in ``timezone``, naive. Aware only for the second pass of a repeated hour,
-    which no wall time can name."""
+    """The wall time in ``timezone``, naive. It is aware only for the second pass of a repeated hour, which no
+    wall time can name."""
     timezone: str = "UTC"
-    """An IANA name."""
+    """The IANA name of the zone."""
 
     def __init__(
         self,
@@ -57,15 +57,16 @@ class OneTime(ScheduleBase, frozen=True):
         timezone: str | None = None,
         kind: Literal["one_time"] = "one_time",
     ) -> None:
-        """A run at a moment.
+        """Creates a one-time schedule.
 
         Args:
-            at: A naive wall time in ``timezone``; or an aware datetime; or either as ISO 8601 text.
-            timezone: An IANA name. None: the zone of an aware ``at`` that carries a ``ZoneInfo``,
-                else UTC.
+            at: The time of the run: a naive wall time in ``timezone``, an aware datetime, or either as an ISO
+                8601 string.
+            timezone: The IANA name of the zone. None: the zone of ``at``, if it is aware with a ``ZoneInfo``,
+                otherwise UTC.
 
         Raises:
-            InvalidScheduleError: No such moment or zone.
+            InvalidScheduleError: There is no such time or zone.
         """
         try:
             moment = read_moment(at)
@@ -84,7 +85,7 @@ class OneTime(ScheduleBase, frozen=True):
             run = zone.moment(settled)
             run.astimezone(UTC)
         except OverflowError as error:
-            raise InvalidScheduleError(str(at), "at", "it lies outside the years 1 to 9999") from error
+            raise InvalidScheduleError(str(at), "at", "expected an instant in the years 1 to 9999") from error
         if settled.tzinfo is None and run.replace(tzinfo=None) != settled and not _STORED.get():
             warnings.warn(
                 f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
@@ -99,7 +100,7 @@ class OneTime(ScheduleBase, frozen=True):
         """Reads ``at(yyyy-mm-ddThh:mm[:ss])``.
 
         Raises:
-            InvalidScheduleError: It is not of that form, or there is no such date.
+            InvalidScheduleError: The expression is not of that form, or there is no such date.
         """
         text = expression[3:-1]
         match = re.fullmatch(_AT, text, re.ASCII)
@@ -109,24 +110,25 @@ class OneTime(ScheduleBase, frozen=True):
             year, month, day, hour, minute, second = map(int, match.groups(default="0"))
             moment = datetime(year, month, day, hour, minute, second)
         except ValueError as error:
-            reason = f"{text!r} is no date and time: {error}"
+            reason = f"expected a date and a time, got {text!r}: {error}"
             raise InvalidScheduleError(expression, "at", reason) from error
         return cls(moment, timezone=timezone)
 
     @property
     def instant(self) -> datetime:
-        """The instant of the run, aware."""
+        """The instant of the run, as an aware datetime."""
         return load_zone(self.timezone).moment(self.at)
 
     @property
     def expression(self) -> str | None:
-        """``at(...)`` in wall time of ``timezone``; None for the second pass of a repeated hour."""
+        """The expression ``at(...)`` with the wall time in ``timezone``; None for the second pass of a
+        repeated hour."""
         if self.at.tzinfo is not None:
             return None
         return f"at({self.at.isoformat(timespec='seconds')})"
 
     def describe(self) -> str:
-        """Such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
+        """Returns a text such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
         from stepsched.schedules import words
 
         return words.one_time(self.instant, self.timezone)
@@ -145,8 +147,8 @@ def _why_not(text: str) -> str:
     if re.fullmatch(r".*(Z|[+-]\d\d:?\d\d)", text, re.IGNORECASE) and "T" in text.upper():
         bare = re.sub(r"(Z|[+-]\d\d:?\d\d)$", "", text, flags=re.IGNORECASE)
         return (
-            f"{text!r} carries an offset, which at() has no room for; write at({bare}) and name "
-            "the zone beside it, timezone='UTC' for Z"
+            f"expected a wall time, got {text!r} with an offset; use at({bare}) and timezone=..., "
+            "which is timezone='UTC' for Z"
         )
     if "." in text:
         return f"{text!r} has a fraction of a second; {form}"

@@ -1,4 +1,4 @@
-"""Elapsed time: ``rate(...)``."""
+"""The rate, a schedule of elapsed time: ``rate(...)``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "minute": timede
 
 
 class Rate(BoundedSchedule, frozen=True):
-    """A run every so many minutes of elapsed time; a day is 24 hours, in every zone.
+    """Runs at a fixed interval of elapsed time, in whole minutes; a day is 24 hours, in every zone.
 
-    The grid is ``start + k × every``, k ≥ 0. A rate without ``start`` has no grid of its own: AWS
-    lays it when the schedule is created (P-12), and so does every backend. Asked as a bare value it
-    counts from ``after``, as if created at that instant, and it has no previous run.
+    The runs are the grid ``start + k × every``, k ≥ 0. For a rate without ``start`` the grid begins when the
+    job is created, on AWS and on every backend (P-12). The methods of a bare value then count from ``after``,
+    as if the job was created at that instant, and there is no previous run.
 
     Example:
         >>> str(Rate(timedelta(hours=1)))
@@ -34,7 +34,7 @@ class Rate(BoundedSchedule, frozen=True):
 
     kind: Literal["rate"] = "rate"
     every: Duration
-    """Whole minutes, at least one."""
+    """The interval: whole minutes, at least one."""
 
     def __init__(
         self,
@@ -44,15 +44,17 @@ class Rate(BoundedSchedule, frozen=True):
         end: datetime | str | None = None,
         kind: Literal["rate"] = "rate",
     ) -> None:
-        """A rate.
+        """Creates a rate.
 
         Args:
-            every: A positive number of whole minutes (or ISO 8601 text of it, as in JSON: PT5M).
-            start: The first run, aware (or ISO 8601 text with an offset), inclusive.
-            end: No run after this instant; inclusive.
+            every: The interval, a positive number of whole minutes, as a timedelta or an ISO 8601 string such
+                as ``PT5M``.
+            start: The first run; an aware datetime, or an ISO 8601 string with an offset. None: the creation
+                of the job.
+            end: The end of the window, inclusive; forms as for ``start``. None: no end.
 
         Raises:
-            InvalidScheduleError: The interval is not of whole minutes, an instant is naive, or
+            InvalidScheduleError: The interval is not a number of whole minutes, an instant is naive, or
                 the window is empty.
         """
         self._fill(every, every=every, start=start, end=end, kind=kind)
@@ -75,10 +77,10 @@ class Rate(BoundedSchedule, frozen=True):
         start: datetime | str | None = None,
         end: datetime | str | None = None,
     ) -> Self:
-        """Reads ``rate(5 minutes)``; singular and plural are both taken, as by the service.
+        """Reads an expression such as ``rate(5 minutes)``. Singular and plural are both accepted, as by AWS.
 
         Raises:
-            InvalidScheduleError: It is not of that form.
+            InvalidScheduleError: The expression is not of that form.
         """
         text = expression[5:-1]
         match = re.fullmatch(r"([0-9]+) (minute|hour|day)s?", text, re.IGNORECASE | re.ASCII)
@@ -86,7 +88,7 @@ class Rate(BoundedSchedule, frozen=True):
             raise InvalidScheduleError(expression, "rate", _why_not(text))
         value, unit = int(match[1]), match[2].lower()
         if value == 0:
-            raise InvalidScheduleError(expression, "rate", "the value must be at least 1, not 0")
+            raise InvalidScheduleError(expression, "rate", "expected a value of at least 1, got 0")
         try:
             every = value * _UNITS[unit]
         except OverflowError as error:
@@ -96,7 +98,7 @@ class Rate(BoundedSchedule, frozen=True):
 
     @property
     def expression(self) -> str:
-        """``rate(5 minutes)``, in the largest unit that divides, grammatically written."""
+        """The expression, such as ``rate(5 minutes)``, in the largest unit that gives a whole number."""
         name, unit = next(item for item in _UNITS.items() if not self.every % item[1])
         value = self.every // unit
         return f"rate({value} {name}{'s' if value > 1 else ''})"
@@ -104,13 +106,13 @@ class Rate(BoundedSchedule, frozen=True):
     def __contains__(self, instant: object) -> bool:
         if self.start is None:
             raise ValueError(
-                "the runs of a rate without start are counted from the creation of its job; give start, or "
-                "ask client.upcoming()"
+                "the runs of a rate without start are counted from the creation of its job; use start=..., "
+                "or client.upcoming()"
             )
         return super().__contains__(instant)
 
     def describe(self) -> str:
-        """Such as "Every 5 minutes"."""
+        """Returns a text such as "Every 5 minutes"."""
         from stepsched.schedules import words
 
         return words.rate(self.expression) + words.window(self.start, self.end)
@@ -151,7 +153,7 @@ def _why_not(text: str) -> str:
             return f"{value!r} is not a whole number; use {window_of_seconds(int(seconds))}"
         return f"{value!r} is not a whole number; {form}"
     if re.fullmatch(r"-[0-9]+", value):
-        return f"the value must be at least 1, not {value}"
+        return f"expected a value of at least 1, got {value}"
     if not re.fullmatch(r"[0-9]+", value):
         return f"{value!r} is not a whole number; {form}"
     if unit.lower().rstrip("s") in ("week", "fortnight"):

@@ -1,4 +1,4 @@
-"""Many schedules as one stream."""
+"""Merges the runs of many schedules."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stepsched.schedules.zones import UTC
 
 
 class Occurrence(NamedTuple):
-    """One run in a merged stream."""
+    """One run of a merged iterator."""
 
     scheduled_for: datetime
-    """Aware, at the offset of the schedule's own zone."""
+    """The scheduled instant: aware, with the offset of the schedule's zone."""
     schedule: Schedule
     position: int
-    """The schedule's place in the input, from 0."""
+    """The index of the schedule in the input; the first is 0."""
 
 
 def timeline(
@@ -29,14 +29,14 @@ def timeline(
     after: datetime | None = None,
     until: datetime | None = None,
 ) -> Iterator[Occurrence]:
-    """Merges the runs of many schedules, lazily, oldest first; equal instants in input order.
+    """Yields the runs of many schedules lazily, oldest first; runs of equal instants in input order.
 
-    It holds one upcoming run a schedule, however long the stream.
+    It holds one upcoming run per schedule in memory, however many runs are read.
 
     Args:
         schedules: Any number of schedules.
-        after: Aware; exclusive. None means now, the same for all.
-        until: Aware; inclusive. None means without end.
+        after: The start of the range; aware, exclusive. None: now, the same for all schedules.
+        until: The end of the range; aware, inclusive. None: no end.
 
     Raises:
         ValueError: An instant is naive.
@@ -45,7 +45,7 @@ def timeline(
     schedules = list(schedules)
     for schedule in schedules:
         if not isinstance(schedule, ScheduleBase):
-            raise TypeError(f"expected a schedule, got {schedule!r}; of a job give job.schedule")
+            raise TypeError(f"expected a schedule, got {schedule!r}; use job.schedule for a job")
     streams = [(schedule, schedule.runs(after=after, until=until)) for schedule in schedules]
     return _merge(streams)
 

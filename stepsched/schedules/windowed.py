@@ -1,4 +1,4 @@
-"""The calendar window that AWS lacks: run *k* is ``start + k × every``."""
+"""The calendar window, which AWS does not have: run *k* is ``start + k × every``."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from stepsched.schedules.frequency import Frequency
 from stepsched.schedules.zones import UTC, Zone, load_zone
 
 _MEAN_MONTH = 146_097 / 4_800
-"""Days, over the 400 years after which the calendar repeats."""
+"""The mean length of a month in days, over the 400 years after which the calendar repeats."""
 _LAST = datetime(9999, 12, 29, tzinfo=UTC)
 _FIRST = datetime(1, 1, 3, tzinfo=UTC)
 
 
 class Windowed(ScheduleBase, frozen=True):
-    """A calendar schedule in a window, anchored at its start.
+    """Runs at calendar steps from a start, within a window.
 
-    Run *k* is computed from the start every time, so the 31st never drifts: 31 January,
-    28 February, 31 March. Years to days move the wall clock of ``timezone``; hours, minutes and
-    seconds are elapsed time. A wall time that does not exist moves forward by the gap (P-03), one that
-    occurs twice means the first pass (P-04). Should two runs fall on one instant, it is one run.
+    Run *k* is always computed from the start, so the 31st never drifts: 31 January, 28 February, 31 March.
+    Years, quarters, months, weeks and days move the wall time in ``timezone``; hours, minutes and seconds are
+    elapsed time. A wall time that does not exist is moved forward by the gap (P-03), of one that occurs twice
+    the first pass is used (P-04). Two runs at the same instant are one run.
 
     Example:
         >>> monthly = Windowed(
@@ -40,14 +40,14 @@ class Windowed(ScheduleBase, frozen=True):
 
     kind: Literal["windowed"] = "windowed"
     start: Moment
-    """The first run: a naive wall time in ``timezone`` (aware only for the second pass of a
-    repeated hour, which no wall time can name)."""
+    """The first run: a naive wall time in ``timezone``. It is aware only for the second pass of a repeated
+    hour, which no wall time can name."""
     end: Moment | None = None
-    """No run after this moment; inclusive. None: without end."""
+    """The end of the window, inclusive. None: no end."""
     every: Frequency
     """The step from one run to the next."""
     timezone: str = "UTC"
-    """An IANA name."""
+    """The IANA name of the zone."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Windowed(ScheduleBase, frozen=True):
         timezone: str | None = None,
         kind: Literal["windowed"] = "windowed",
     ) -> None:
-        """A calendar schedule.
+        """Creates a calendar schedule.
 
         Args:
-            start: The first run: a naive wall time in ``timezone``, an aware datetime, or either
-                as ISO 8601 text.
-            every: The step.
-            end: The last possible moment, inclusive; forms as for ``start``.
-            timezone: An IANA name. None: the zone of an aware ``start`` that carries a
-                ``ZoneInfo``, else UTC.
+            start: The first run: a naive wall time in ``timezone``, an aware datetime, or either as an ISO
+                8601 string.
+            every: The step from one run to the next.
+            end: The end of the window, inclusive; forms as for ``start``. None: no end.
+            timezone: The IANA name of the zone. None: the zone of ``start``, if it is aware with a
+                ``ZoneInfo``, otherwise UTC.
 
         Raises:
-            InvalidScheduleError: ``end`` lies before ``start``, or a part is refused.
+            InvalidScheduleError: ``end`` is before ``start``, or a field is not valid.
         """
         given = f"start={start!s} end={end!s} every={every!s}"
         first = _read("start", start, given)
@@ -83,22 +83,22 @@ class Windowed(ScheduleBase, frozen=True):
             last = zone.settle(last) if last is not None else None
             zone.moment(first).astimezone(UTC)
             if last is not None and zone.moment(last).astimezone(UTC) < zone.moment(first):
-                reason = f"end {last.isoformat()} lies before start {first.isoformat()}"
+                reason = f"expected end at or after start {first.isoformat()}, got {last.isoformat()}"
                 raise InvalidScheduleError(given, "end", reason)
         except OverflowError as error:
-            reason = "start and end must lie inside the years 1 to 9999"
+            reason = "expected start and end in the years 1 to 9999"
             raise InvalidScheduleError(given, "start", reason) from error
         self._fill(given, start=first, end=last, every=every, timezone=timezone, kind=kind)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Reads an interval-job document: ``startDateTime``, ``endDateTime``, ``frequency``.
+        """Reads an interval-job document with ``startDateTime``, ``endDateTime`` and ``frequency``.
 
-        Times without an offset are UTC, as in the system the document comes from; ``id`` and
-        ``context`` belong to the job and are passed over here.
+        Times without an offset are in UTC, as in the system that writes such documents. ``id`` and
+        ``context`` belong to the job and are ignored here.
 
         Raises:
-            InvalidScheduleError: A key is missing or its value is refused.
+            InvalidScheduleError: A key is missing, or its value is not valid.
         """
         if not isinstance(document, Mapping):
             raise InvalidScheduleError(str(document), "document", "expected a mapping")
@@ -111,11 +111,12 @@ class Windowed(ScheduleBase, frozen=True):
 
     @property
     def expression(self) -> None:
-        """None: AWS has no expression for a calendar step."""
+        """Always None: AWS has no expression for a calendar step."""
         return None
 
     def describe(self) -> str:
-        """Such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00, UTC"."""
+        """Returns a text such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00,
+        UTC"."""
         from stepsched.schedules import words
 
         zone = load_zone(self.timezone)
@@ -174,7 +175,7 @@ class _Grid:
     def __init__(self, zone: Zone, start: datetime, end: datetime | None, every: Frequency) -> None:
         self.zone = zone
         self.origin = zone.moment(start)
-        # A start that does not exist moves (P-03), and the later runs stay on the wall time that was meant.
+        # A start that does not exist is moved (P-03), but the later runs use the original wall time.
         self.wall = start if start.tzinfo is None else self.origin.replace(tzinfo=None)
         self.end = end
         self.months = every.total_months
@@ -184,7 +185,7 @@ class _Grid:
         self.mean = timedelta(days=self.months * _MEAN_MONTH + self.days) + self.elapsed
 
     def run(self, step: int) -> datetime | None:
-        """Run ``step``; None outside the window."""
+        """Returns run ``step``; None if it is outside the window."""
         try:
             run = self.at(step) if step >= 0 else None
         except (OverflowError, ValueError):  # past the year 9999
@@ -192,7 +193,7 @@ class _Grid:
         return run if run is None or self.end is None or run <= self.end else None
 
     def at(self, step: int) -> datetime:
-        """Run ``step``, window or not."""
+        """Returns run ``step``, inside or outside the window."""
         if not step:
             return self.origin
         if not self.calendar:
@@ -203,7 +204,7 @@ class _Grid:
         return instant
 
     def wall_at(self, step: int) -> datetime:
-        """The wall time of the calendar part of run ``step``."""
+        """Returns the wall time of the calendar part of run ``step``."""
         wall = self.wall
         if self.months:
             years, month = divmod(wall.month - 1 + step * self.months, 12)
@@ -213,7 +214,7 @@ class _Grid:
         return wall + timedelta(days=step * self.days) if self.days else wall
 
     def first_after(self, after: datetime) -> int:
-        """The number of the first run strictly after an instant."""
+        """Returns the number of the first run strictly after an instant."""
         if not self.calendar:
             return max((after - self.origin) // self.elapsed + 1, 0)
         step = max(self._estimate(after), 0)
@@ -228,7 +229,7 @@ class _Grid:
         return run is not None and run <= moment
 
     def last_up_to(self, moment: datetime, *, strictly: bool = False) -> int:
-        """The number of the last run at or before an instant; -1 when there is none."""
+        """Returns the number of the last run at or before an instant; -1 if there is none."""
         if not self.calendar:
             steps, rest = divmod(moment - self.origin, self.elapsed)
             return max(steps - (strictly and not rest), -1)
@@ -248,7 +249,7 @@ class _Grid:
             return None
 
     def _estimate(self, moment: datetime) -> int:
-        """The number of the run near an instant. It is one or two off at the most: months differ from
+        """Estimates the number of the run near an instant. The error is at most two: months differ from
         their mean by fewer than nine days over all years, gaps and offsets move a run by less than two."""
         if not 1 < moment.year < 9999:
             moment = min(max(moment, _FIRST), _LAST)

@@ -1,4 +1,4 @@
-"""Schedules in English."""
+"""Describes schedules in English."""
 
 from __future__ import annotations
 
@@ -44,32 +44,32 @@ _NTH = ("first", "second", "third", "fourth", "fifth")
 
 
 def one_time(instant: datetime, timezone: str) -> str:
-    """Such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
+    """Returns a text such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
     weekday = _WEEKDAYS[instant.toordinal() % 7]
     return f"Once, on {weekday} {_moment(instant)}, {timezone}"
 
 
 def rate(expression: str) -> str:
-    """Such as "Every 5 minutes"."""
+    """Returns a text such as "Every 5 minutes"."""
     text = expression.removeprefix("rate(").removesuffix(")")
     return f"Every {text.removeprefix('1 ')}"
 
 
 def windowed(every: str, start: datetime, end: datetime | None, timezone: str) -> str:
-    """Such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00, UTC"."""
+    """Returns a text such as "Every month from 31 January 2030 at 09:00 until 30 June 2030 at 09:00, UTC"."""
     step = every if " and " in every else every.removeprefix("1 ")
     until = f" until {_moment(end)}" if end is not None else ""
     return f"Every {step} from {_moment(start)}{until}, {timezone}"
 
 
 def window(start: datetime | None, end: datetime | None) -> str:
-    """Such as ", from 1 January 2030 at 00:00 UTC"; empty without a window."""
+    """Returns a text such as ", from 1 January 2030 at 00:00 UTC"; empty without a window."""
     words = f", from {_moment(start)} UTC" if start is not None else ""
     return words + (f", until {_moment(end)} UTC" if end is not None else "")
 
 
 def cron(fields: CronFields) -> str:
-    """Such as "At 09:00, Monday to Friday"."""
+    """Returns a text such as "At 09:00, Monday to Friday"."""
     days = " or ".join(filter(None, (_day(rule) for rule in fields.rules)))
     months = "" if fields.months == MONTH.full else "in " + _list(_names(fields.months, _MONTHS))
     years = ""
@@ -104,7 +104,7 @@ def _times(minutes: int, hours: int) -> str:
 
 
 def _during(hours: list[int], step: int, *, last_minute: int = 59) -> str:
-    """The hours as a stretch of the day, or as a list; nothing when it is all of them."""
+    """Describes the hours as a part of the day or as a list; empty for all hours."""
     if step == 1:
         return ""
     if step:
@@ -138,7 +138,7 @@ def _day(rule: DayRule) -> str:
 
 
 def _weekdays(weekdays: int) -> list[str]:
-    """Monday first, as a working week is read."""
+    """Returns the names of the weekdays, starting with Monday."""
     order = [day for day in (1, 2, 3, 4, 5, 6, 0) if weekdays >> day & 1]
     return _runs([_WEEKDAYS[day] for day in order], [(day - 1) % 7 for day in order])
 
@@ -149,7 +149,7 @@ def _names(bits: int, names: tuple[str, ...]) -> list[str]:
 
 
 def _runs(shown: list[str], values: list[int]) -> list[str]:
-    """Joins three or more neighbours: Monday to Friday."""
+    """Joins three or more consecutive values, as in "Monday to Friday"."""
     parts: list[list[int]] = []
     for index, value in enumerate(values):
         if parts and value == values[parts[-1][-1]] + 1:
@@ -174,7 +174,7 @@ def _bits(bits: int) -> list[int]:
 
 
 def _step(values: list[int], high: int) -> int:
-    """The even distance that fills the whole field from 0; 0 where there is none."""
+    """Returns the step whose multiples from 0 are exactly the values of the field; 0 if there is none."""
     if len(values) < 2 or values[0]:
         return 0
     step = values[1]

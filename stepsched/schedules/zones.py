@@ -1,18 +1,17 @@
-"""Wall times and instants. Gaps and overlaps are decided here and nowhere else.
+"""Converts between wall times and instants. Only this module resolves gaps and repeated hours.
 
-The rules, by the names that ``docs/time.md`` gives them:
+The rules, with their names in ``docs/time.md``:
 
-* **P-01** a cron run on a wall time that occurs twice runs on the first pass only
+* **P-01** a cron has a run at a wall time that occurs twice on the first pass only
   (AWS documents "runs only once"; it does not speak of wildcards).
 * **P-02** a cron run on a wall time that does not exist is skipped (documented by AWS).
 * **P-03** a one-time or calendar run on a wall time that does not exist moves forward by the
   length of the gap, so that it is never lost (RFC 5545, section 3.3.5).
 * **P-04** a one-time or calendar run on a wall time that occurs twice means the first pass.
 
-Instants that leave this module carry a fixed offset rather than a ``ZoneInfo``: two datetimes of
-one ``ZoneInfo`` are compared and subtracted by their wall time, and one inside a repeated hour
-equals no datetime of another zone (PEP 495). With a fixed offset ``==``, ``<`` and ``-`` mean the
-instant.
+The returned instants have a fixed offset rather than a ``ZoneInfo``: two datetimes of one ``ZoneInfo`` are
+compared and subtracted by their wall time, and one inside a repeated hour is not equal to any datetime of
+another zone (PEP 495). With a fixed offset ``==``, ``<`` and ``-`` compare instants.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from stepsched.core.errors import InvalidScheduleError
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
-# Changes of offset are found by looking every third day and halving. No zone of the database
+# Changes of offset are found by probing every third day and bisecting. No zone of the database
 # changes twice within that time: the smallest distance since 1970 is 6.96 days (Boa Vista, 2000),
-# and a test holds the answer against the transitions listed in the database itself.
+# and a test compares the result with the transitions listed in the database itself.
 _PROBE = timedelta(days=3)
 _EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 29, tzinfo=UTC)
-# Entries of a zoneinfo folder that are no IANA zones: the machine's own setting and copies with
+# Entries of a zoneinfo folder that are not IANA zones: the machine's local setting and copies with
 # leap seconds.
 _NOT_ZONES = ("localtime", "posixrules", "Factory", "posix/", "right/")
 
@@ -43,24 +42,25 @@ class Change(NamedTuple):
     """One change of a zone's offset from UTC."""
 
     wall_before: datetime
-    """What the clocks showed when they were changed, naive."""
+    """The wall time before the change, naive."""
     wall_after: datetime
-    """What they were set to, naive. Later than ``wall_before``: a gap; earlier: an overlap."""
+    """The wall time after the change, naive. It is later than ``wall_before`` for a gap, earlier for a
+    repeated hour."""
     before: timezone
     after: timezone
 
 
 class Span(NamedTuple):
-    """Days of a year that share an offset, or that a change touches."""
+    """Consecutive days of a year that share an offset, or that contain a change."""
 
     end: int
     """The day of the year after the last one; 0 is 1 January."""
     base: datetime | None
-    """1 January 00:00 at the span's offset; None where a change touches the days."""
+    """1 January 00:00 with the span's offset; None if the days contain a change."""
 
 
 class Year(NamedTuple):
-    """A zone in one calendar year: its spans in order and the changes that touch it."""
+    """A zone in one calendar year: its spans in order, and its changes."""
 
     spans: tuple[Span, ...]
     changes: tuple[Change, ...]
@@ -69,7 +69,7 @@ class Year(NamedTuple):
 
 
 class Zone:
-    """An IANA zone as the engine sees it. Use :func:`load_zone` to get one."""
+    """An IANA zone with cached changes. Use :func:`load_zone` to get one."""
 
     __slots__ = ("info", "key", "year")
 
@@ -79,12 +79,12 @@ class Zone:
         self.year = lru_cache(maxsize=512)(self._year)
 
     def to_wall(self, instant: datetime) -> datetime:
-        """The wall time of an aware instant: naive, ``fold`` 1 on the second pass."""
+        """Returns the wall time of an aware instant: naive, with ``fold=1`` on the second pass."""
         return instant.astimezone(self.info).replace(tzinfo=None)
 
     def to_instant(self, wall: datetime) -> datetime:
-        """The instant of a naive wall time: a gap moves it forward (P-03), an overlap means the
-        first pass (P-04)."""
+        """Returns the instant of a naive wall time: moved forward in a gap (P-03), the first pass in a
+        repeated hour (P-04)."""
         instant = self.first_pass(wall)
         if instant is not None:
             return instant
@@ -92,18 +92,19 @@ class Zone:
         return wall.replace(tzinfo=gap.before).astimezone(gap.after)
 
     def localise(self, instant: datetime) -> datetime:
-        """The same instant, carrying the zone's offset at that moment."""
+        """Returns the same instant, with the zone's offset at that instant."""
         return instant.astimezone(self._offset(instant))
 
     def base(self, year: int, day: int) -> datetime | None:
-        """1 January 00:00 at the offset of that day of the year; None where a change touches it."""
+        """Returns 1 January 00:00 with the offset of that day of the year; None if the day contains a
+        change."""
         for span in self.year(year).spans:
             if day < span.end:
                 return span.base
         raise AssertionError(f"{year} has no day {day}")
 
     def first_pass(self, wall: datetime) -> datetime | None:
-        """The instant at which the clocks first show ``wall`` (P-01); None in a gap (P-02)."""
+        """Returns the instant of the first pass of ``wall`` (P-01); None in a gap (P-02)."""
         year = self.year(wall.year)
         for change in year.changes:
             if wall < change.wall_before:
@@ -113,10 +114,10 @@ class Zone:
         return wall.replace(tzinfo=year.last)
 
     def change_at(self, wall: datetime) -> Change:
-        """The change whose gap or overlap holds the wall time.
+        """Returns the change whose gap or repeated hour contains the wall time.
 
         Raises:
-            LookupError: The clocks show ``wall`` exactly once.
+            LookupError: ``wall`` occurs exactly once.
         """
         for change in self.year(wall.year).changes:
             low, high = sorted((change.wall_before, change.wall_after))
@@ -125,10 +126,11 @@ class Zone:
         raise LookupError(f"{wall} occurs exactly once in {self.key}")
 
     def settle(self, moment: datetime) -> datetime:
-        """How a moment is kept beside the zone: as naive wall time wherever that says the same.
+        """Returns the form of a datetime that is stored together with the zone: a naive wall time if
+        possible.
 
-        A naive moment is a wall time already. An aware one becomes its wall time, unless that
-        would be read as another instant (the second pass of an overlap): then it stays aware.
+        A naive datetime is a wall time already. An aware one becomes its wall time, unless that would mean
+        another instant (the second pass of a repeated hour): then it stays aware.
         """
         if moment.tzinfo is None:
             return moment.replace(fold=0)
@@ -137,7 +139,7 @@ class Zone:
         return wall if self.to_instant(wall) == instant else instant
 
     def moment(self, settled: datetime) -> datetime:
-        """The instant that :meth:`settle` kept, at the zone's offset."""
+        """Returns the instant of a result of :meth:`settle`, with the zone's offset."""
         return self.to_instant(settled) if settled.tzinfo is None else self.localise(settled)
 
     def _year(self, number: int) -> Year:
@@ -164,11 +166,11 @@ class Zone:
         return Year(tuple(spans), changes, changes[-1].after)
 
     def _changes(self, number: int) -> Iterator[Change]:
-        """The changes that touch the wall clock's year, found by halving."""
+        """Yields the changes in the calendar year, found by bisection."""
         if self.info.key == "UTC":
             return
-        # Two days more on either side: a wall time lies at most a day from its instant. The UTC clock is
-        # carried by datetimes labelled with the zone, as ``fromutc`` wants them.
+        # Two more days on either side: a wall time is at most a day from its instant. UTC is represented by
+        # datetimes labelled with the zone, as ``fromutc`` requires.
         low = _EARLIEST if number == 1 else datetime(number - 1, 12, 30, tzinfo=UTC)
         stop = _LATEST if number == 9999 else datetime(number + 1, 1, 3, tzinfo=UTC)
         low, stop = low.replace(tzinfo=self.info), stop.replace(tzinfo=self.info)
@@ -200,11 +202,11 @@ class Zone:
 
 
 def load_zone(key: str) -> Zone:
-    """The zone of that IANA name.
+    """Returns the zone with that IANA name.
 
     Raises:
-        InvalidScheduleError: No such zone in this machine's database or in ``tzdata``, or the
-            name is longer than the 50 characters that EventBridge Scheduler takes (P-19).
+        InvalidScheduleError: There is no such zone in this machine's database or in ``tzdata``, or the name
+            is longer than the 50 characters that EventBridge Scheduler allows (P-19).
     """
     if not isinstance(key, str):
         name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
@@ -215,9 +217,9 @@ def load_zone(key: str) -> Zone:
 
 @lru_cache(maxsize=128)
 def known_zone(key: str) -> Zone:
-    """The same for a name that has been read before, as that of a value."""
+    """Returns the zone of a name that has been validated before, such as that of a value."""
     if len(key) > 50:
-        raise InvalidScheduleError(key, "timezone", "a zone name has at most 50 characters")
+        raise InvalidScheduleError(key, "timezone", "expected a zone name of at most 50 characters")
     if not key or key.startswith(_NOT_ZONES):
         raise _unknown_zone(key)
     try:

@@ -50,13 +50,13 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
         ({"state_machine_arn": "runner"}, ValueError, "state_machine_arn 'runner' is not of the form"),
         ({"state_machine_arn": f"{MACHINE}:1"}, ValueError, "without alias or version"),
         ({"state_machine_arn": None}, ValueError, "state_machine_arn None"),
-        ({"table_name": ""}, ValueError, "table_name must be the name of a table, 3 to 255"),
-        ({"table_name": 3}, ValueError, "table_name must be"),
-        ({"retention": timedelta(hours=1)}, ValueError, "retention must be a timedelta from a day"),
+        ({"table_name": ""}, ValueError, r"name of a table for table_name \(3 to 255"),
+        ({"table_name": 3}, ValueError, "for table_name"),
+        ({"retention": timedelta(hours=1)}, ValueError, "expected a timedelta from a day"),
         ({"retention": 30}, ValueError, "retention"),
-        ({"workers": 0}, ValueError, "workers must be a whole number"),
-        ({"session": "default"}, TypeError, "session must be a boto3.Session"),
-        ({"clock": FakeClock}, TypeError, "clock must be a clock"),
+        ({"workers": 0}, ValueError, "expected a whole number from 1 to 1000 for workers"),
+        ({"session": "default"}, TypeError, "expected a boto3.Session for session"),
+        ({"clock": FakeClock}, TypeError, "expected a clock such as"),
         ({"endpoint_url": "localhost"}, ValueError, "endpoint_url 'localhost'"),
     ],
 )
@@ -203,8 +203,8 @@ class TestFromStack:
     @pytest.mark.parametrize(
         ("option", "error", "words"),
         [
-            ({"retention": 30}, ValueError, "retention must be a timedelta"),
-            ({"clock": 3}, TypeError, "clock must be a clock"),
+            ({"retention": 30}, ValueError, "expected a timedelta from a day to ten years for retention"),
+            ({"clock": 3}, TypeError, "expected a clock such as"),
             ({"workers": 0}, ValueError, "workers"),
             ({"endpoint_url": 3}, ValueError, "endpoint_url"),
             ({"keep": 3}, TypeError, "unexpected keyword argument 'keep'"),
@@ -220,7 +220,7 @@ class TestFromStack:
 
     @pytest.mark.parametrize("name", ["", None, 3])
     def test_a_name_is_text(self, name: Any) -> None:
-        with pytest.raises(ValueError, match="name must be text"):
+        with pytest.raises(ValueError, match="expected a string for name"):
             ss.SchedulerClient.from_stack(name)
 
 

@@ -161,7 +161,7 @@ class TestVerbs:
                 with pytest.raises(ValueError, match="expected an end of the runs"):
                     async for _ in client.upcoming():
                         pass
-                with pytest.raises(TypeError, match="group must be text"):
+                with pytest.raises(TypeError, match="expected a string for group"):
                     async for _ in client.iterate(group=5):  # type: ignore[arg-type]
                         pass
 

@@ -193,13 +193,13 @@ def test_the_schedule_is_text_or_a_schedule(
     [
         pytest.param(
             ss.Cron("0 9 * * ? *"),
-            r"timezone='Asia/Tokyo' is for a schedule that is text, and this is a Cron; "
+            r"expected timezone only with a schedule as text, got timezone='Asia/Tokyo' and a Cron; "
             r"write Cron\(..., timezone='Asia/Tokyo'\)",
             id="cron",
         ),
         pytest.param(
             ss.Rate(timedelta(days=1)),
-            "timezone='Asia/Tokyo' is for a schedule that is text, and this is a Rate; leave it out",
+            "only with a schedule as text, got timezone='Asia/Tokyo' and a Rate; leave it out",
             id="rate",
         ),
     ],
@@ -219,7 +219,7 @@ def test_a_text_that_is_no_schedule_is_refused_before_there_is_a_function() -> N
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        pytest.param(_name, "@job stands on _name without a schedule; write @job\\('cron", id="function"),
+        pytest.param(_name, "expected a schedule, got the function _name; write @job\\('cron", id="function"),
         pytest.param(None, "expected a schedule or its text, got None; write @job\\('cron", id="none"),
         pytest.param(timedelta(hours=1), "got datetime.timedelta\\(seconds=3600\\)", id="timedelta"),
     ],
@@ -290,9 +290,7 @@ def _fresh() -> Callable[[], None]:
 def test_a_function_whose_name_a_job_cannot_have_is_refused_with_the_cure(name: str) -> None:
     function = _fresh()
     function.__name__ = name
-    with pytest.raises(
-        ValueError, match=r"cannot be a job's .*; give one, such as @job\(..., name='report'\)"
-    ):
+    with pytest.raises(ValueError, match=r"expected the name of a job .*; use @job\(..., name='report'\)"):
         ss.job("rate(1 hour)")(function)
     assert ss.job("rate(1 hour)", name="fine")(function).job.name == "fine"
 
@@ -315,7 +313,7 @@ def test_what_is_no_function_is_refused(given: Any, words: str) -> None:
 
 def test_a_second_job_of_one_function_is_refused_and_the_first_stays() -> None:
     function = ss.job("rate(1 hour)")(_fresh())
-    with pytest.raises(ValueError, match=r"has a job already, 'work'; make another one with Job\(name="):
+    with pytest.raises(ValueError, match=r"already has a job, 'work'; for another one use Job\(name="):
         ss.job("rate(2 hours)", name="second")(function)
     assert function.job.schedule == ss.Rate(timedelta(hours=1))
 

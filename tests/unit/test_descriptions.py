@@ -111,14 +111,14 @@ def test_the_schema_describes_what_is_inside_too(mode: Any) -> None:
         job: ss.Job
 
     parts = TypeAdapter(Body).json_schema(mode=mode)["$defs"]
-    assert parts["Job"]["description"].startswith("*When* and *what*")
+    assert parts["Job"]["description"].startswith("A job: what to invoke")
     assert "Attributes:" not in json.dumps(parts)
-    assert parts["Job"]["properties"]["name"]["description"].startswith("1 to 64 of")
+    assert parts["Job"]["properties"]["name"]["description"].startswith("The name: 1 to 64 of")
+    assert parts["Job"]["properties"]["retry"]["description"] == "The retry policy of failed runs."
     assert (
-        parts["Job"]["properties"]["retry"]["description"]
-        == "How often and how long a failed run is tried again."
+        parts["Retry"]["properties"]["max_attempts"]["description"]
+        == "The maximum number of attempts after the first one: 0 to 185."
     )
-    assert parts["Retry"]["properties"]["max_attempts"]["description"] == "Attempts after the first one."
     assert parts["Cron"]["properties"]["timezone"]["description"] == "An IANA name."
 
 

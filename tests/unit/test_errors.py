@@ -81,7 +81,7 @@ ERRORS = [
         id="DefinitionError",
     ),
     pytest.param(
-        ss.errors.JobFileError("jobs.json", "it holds no job"),
+        ss.errors.JobFileError("jobs.json", "expected at least one job, got none"),
         "cannot load jobs from jobs.json: it holds no job",
         id="JobFileError",
     ),

@@ -41,7 +41,7 @@ def test_a_path_that_names_no_file_is_refused(path: object) -> None:
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "8", None], ids=repr)
 def test_workers_must_be_a_number_of_at_least_1(workers: object) -> None:
-    with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="expected a whole number of at least 1 for workers"):
         ss.LocalBackend(workers=wrong(workers))
 
 
@@ -56,7 +56,7 @@ def test_negative_bounds_of_the_history_are_refused(bounds: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("until", "kind", "cure"),
     [
-        pytest.param("2030-01-08", TypeError, "until must be an aware datetime, not str", id="text"),
+        pytest.param("2030-01-08", TypeError, "expected an aware datetime for until, got str", id="text"),
         pytest.param(datetime(2030, 1, 8), ValueError, "add a zone to name an instant", id="naive"),
         pytest.param(T0 - HOUR, ValueError, "lies before the clock's", id="past"),
     ],
@@ -225,7 +225,7 @@ def test_one_part_held_a_billion_times_is_refused_after_no_more_parts_than_a_pay
 def test_a_key_that_stands_twice_in_yaml_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(text)
-    with pytest.raises(ss.errors.JobFileError, match="a key stands twice near line"):
+    with pytest.raises(ss.errors.JobFileError, match="duplicate key near line"):
         ss.load_jobs(path)
 
 

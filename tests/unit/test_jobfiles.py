@@ -158,8 +158,8 @@ def test_yaml_s_own_times_are_read(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        pytest.param("[]", "it holds no job", id="empty list"),
-        pytest.param('{"jobs": []}', "it holds no job", id="empty mapping"),
+        pytest.param("[]", "expected at least one job, got none", id="empty list"),
+        pytest.param('{"jobs": []}', "expected at least one job, got none", id="empty mapping"),
         pytest.param("{}", "expected a list of jobs, or a mapping with that list under 'jobs'", id="nothing"),
         pytest.param("null", "expected a list of jobs", id="null"),
         pytest.param("5", "expected a list of jobs", id="number"),
@@ -170,7 +170,7 @@ def test_yaml_s_own_times_are_read(write: Write) -> None:
         pytest.param("[1]", "job 1: Input should be a valid dictionary", id="number as a job"),
         pytest.param(
             json.dumps([document("a"), document("b"), document("a")]),
-            "the name 'a' stands twice",
+            "duplicate job name: 'a' occurs twice",
             id="name twice",
         ),
         pytest.param(
@@ -235,12 +235,10 @@ def test_all_mistakes_of_a_file_are_told_at_once(write: Write, suffix: str) -> N
     reason = refusal(write(f"jobs.{suffix}", json.dumps(documents)))
     first, *lines = reason.split("\n  ")
     assert first == "5 problems:"
-    assert [line.partition(": ")[0] for line in lines] == [
-        "job 1 ('a b')",
-        "job 4",
-        "job 5 ('c')",
-        "the name 'fine' stands twice",
-        "the name 'c' stands 3 times",
+    assert [line.partition(": ")[0] for line in lines[:3]] == ["job 1 ('a b')", "job 4", "job 5 ('c')"]
+    assert lines[3:] == [
+        "duplicate job name: 'fine' occurs twice",
+        "duplicate job name: 'c' occurs 3 times",
     ]
     assert "; overlap: Input should be" in lines[0]
 
@@ -317,7 +315,7 @@ def levels(depth: int, width: int) -> str:
 )
 def test_aliases_that_make_much_of_little_are_refused(write: Write, content: str, most: str) -> None:
     reason = refusal(write("jobs.yaml", content))
-    assert reason == f"its aliases stand for more than {most} values; repeat less by alias"
+    assert reason == f"its aliases expand to more than {most} values; use fewer aliases"
 
 
 def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
@@ -337,13 +335,13 @@ def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
         pytest.param(
             "jobs.json",
             '[{"name": "a", "name": "b"}]',
-            "it is not JSON: the key 'name' stands twice in one object",
+            "it is not JSON: duplicate key in one object: 'name'",
             id="key twice",
         ),
         pytest.param(
             "jobs.json",
             '[{"name": "a", "input": {"deep": [{"x": 1, "x": 1}]}}]',
-            "the key 'x' stands twice in one object",
+            "duplicate key in one object: 'x'",
             id="key twice, deep inside",
         ),
         pytest.param("jobs.json", b'["\xe9"]', "it is not UTF-8", id="latin-1 json"),
@@ -357,7 +355,7 @@ def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
             "jobs.yaml", "- !!python/object/apply:os.system [exit]\n", "it is not YAML", id="python in yaml"
         ),
         pytest.param(
-            "jobs.yaml", "- 1\n- &a [1, *a]\n", "what stands at line 2 contains itself through", id="ring"
+            "jobs.yaml", "- 1\n- &a [1, *a]\n", "the value at line 2 contains itself through", id="ring"
         ),
         pytest.param("jobs.yaml", "&a {b: {c: [*a]}}", "line 1 contains itself through an alias", id="wide"),
         pytest.param("jobs.yaml", "[" * 9_000 + "]" * 9_000, "it nests too deeply", id="deep yaml"),
@@ -429,16 +427,16 @@ def test_a_python_file_is_run_once(write: Write, modules: None) -> None:
 
 def test_a_python_file_in_the_place_of_a_loaded_module_is_refused(write: Write, modules: None) -> None:
     assert refusal(write("json.py", HEAD + "first = job('a')\n")) == (
-        "a module named 'json' is loaded already; rename the file"
+        "a module named 'json' is already imported; rename the file"
     )
     ss.load_jobs(write("one/jobs_twin.py", HEAD + "first = job('a')\n"))
     other = write("two/jobs_twin.py", HEAD + "first = job('b')\n")
-    assert refusal(other) == "a module named 'jobs_twin' is loaded already; rename the file"
+    assert refusal(other) == "a module named 'jobs_twin' is already imported; rename the file"
 
 
 def test_what_a_python_file_raises_is_told_and_nothing_is_left_of_it(write: Write, modules: None) -> None:
     path = write("jobs_broken.py", HEAD + "first = job('a')\nraise RuntimeError('no luck')\n")
-    with pytest.raises(ss.errors.JobFileError, match="it fails on import: RuntimeError: no luck"):
+    with pytest.raises(ss.errors.JobFileError, match="the import failed: RuntimeError: no luck"):
         ss.load_jobs(path)
     assert "jobs_broken" not in sys.modules
     path.write_text(HEAD + "first = job('a')\n")
@@ -448,10 +446,18 @@ def test_what_a_python_file_raises_is_told_and_nothing_is_left_of_it(write: Writ
 @pytest.mark.parametrize(
     ("name", "tail", "reason"),
     [
-        pytest.param("jobs_none.py", "number = 5\n", "it holds no job", id="no job"),
-        pytest.param("jobs_hidden.py", "jobs = {'a': job('a')}\n", "it holds no job", id="in a mapping"),
+        pytest.param("jobs_none.py", "number = 5\n", "expected at least one job, got none", id="no job"),
         pytest.param(
-            "jobs_double.py", "a = job('a')\nb = job('a')\n", "the name 'a' stands twice", id="name twice"
+            "jobs_hidden.py",
+            "jobs = {'a': job('a')}\n",
+            "expected at least one job, got none",
+            id="in a mapping",
+        ),
+        pytest.param(
+            "jobs_double.py",
+            "a = job('a')\nb = job('a')\n",
+            "duplicate job name: 'a' occurs twice",
+            id="name twice",
         ),
     ],
 )
@@ -481,18 +487,18 @@ def test_a_module_is_loaded_by_its_dotted_name(
 def test_a_name_that_is_neither_file_nor_module_is_answered_with_the_forms(name: str) -> None:
     reason = refusal(name)
     assert "No module named" in reason
-    assert reason.endswith("; give a dotted module name or a path ending in .json, .yaml, .yml or .py")
+    assert reason.endswith("; use a dotted module name or a path ending in .json, .yaml, .yml or .py")
 
 
 def test_a_module_that_lacks_another_says_which(write: Write, modules: None, tmp_path: Path) -> None:
     path = write("jobs_lacking.py", "import no_such_library\n")
-    assert refusal(path) == "it fails on import: ModuleNotFoundError: No module named 'no_such_library'"
+    assert refusal(path) == "the import failed: ModuleNotFoundError: No module named 'no_such_library'"
     sys.path.insert(0, str(tmp_path))
     try:
-        assert refusal("jobs_lacking") == "it fails on import: No module named 'no_such_library'"
+        assert refusal("jobs_lacking") == "the import failed: No module named 'no_such_library'"
     finally:
         sys.path.remove(str(tmp_path))
 
 
 def test_a_module_without_jobs_is_refused() -> None:
-    assert refusal("json") == "it holds no job"
+    assert refusal("json") == "expected at least one job, got none"

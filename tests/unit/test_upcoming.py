@@ -152,10 +152,10 @@ def test_they_are_worked_out_one_after_another(client: ss.SchedulerClient) -> No
     [
         ({}, ValueError, r"use until=\.\.\., limit=\.\.\. or both"),
         ({"until": datetime(2030, 1, 1)}, ValueError, "until is naive"),
-        ({"until": "2030-01-01"}, TypeError, "until must be an aware datetime"),
-        ({"limit": -1}, ValueError, "limit must be a whole number"),
-        ({"limit": "5"}, ValueError, "limit must be a whole number"),
-        ({"limit": 1, "tags": "a"}, TypeError, "tags must be a mapping"),
+        ({"until": "2030-01-01"}, TypeError, "expected an aware datetime for until"),
+        ({"limit": -1}, ValueError, "expected a whole number of at least 0 for limit"),
+        ({"limit": "5"}, ValueError, "expected a whole number of at least 0 for limit"),
+        ({"limit": 1, "tags": "a"}, TypeError, "expected a mapping"),
     ],
     ids=str,
 )

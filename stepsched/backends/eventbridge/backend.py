@@ -107,7 +107,7 @@ class EventBridgeBackend(Backend):
         if group is not None:
             checked_name(group)
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
-            raise ValueError(f"role_wait must be a timedelta of at least zero, not {role_wait!r}")
+            raise ValueError(f"expected a timedelta of at least zero for role_wait, got {role_wait!r}")
         self._settings = Settings(
             role_arn=check_role(role_arn),
             group=group,

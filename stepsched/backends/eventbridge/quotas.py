@@ -28,7 +28,7 @@ def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> 
         **dict.fromkeys(("DeleteScheduleGroup", "TagResource", "ListTagsForResource"), 10.0),
     }
     if overrides is not None and not isinstance(overrides, Mapping):
-        raise TypeError(f"rates must be a mapping such as {{'CreateSchedule': 500}}, not {overrides!r}")
+        raise TypeError(f"expected a mapping such as {{'CreateSchedule': 500}} for rates, got {overrides!r}")
     for operation, rate in (overrides or {}).items():
         if operation not in rates:
             raise ValueError(f"rates names {operation!r}; the operations are {', '.join(rates)}")

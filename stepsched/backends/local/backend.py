@@ -111,13 +111,13 @@ class LocalBackend(Backend):
                 f"expected the path of a file, got the URL {path!r}; use LocalBackend('jobs.db')"
             )
         if type(max_restarts) is not int or max_restarts < 0:
-            raise ValueError(f"max_restarts must be a whole number of at least 0, not {max_restarts!r}")
+            raise ValueError(f"expected a whole number of at least 0 for max_restarts, got {max_restarts!r}")
         if isinstance(handlers_from, str) or not all(isinstance(each, str) for each in handlers_from or ()):
             raise ValueError(
                 f"expected a list of modules such as ['myapp'], got handlers_from={handlers_from!r}"
             )
         if type(workers) is not int or workers < 1:
-            raise ValueError(f"workers must be a whole number of at least 1, not {workers!r}")
+            raise ValueError(f"expected a whole number of at least 1 for workers, got {workers!r}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
             raise ValueError(f"path {path!r} names no file; leave it out to keep jobs in memory")
         if retention < timedelta(0) or retention_limit < 0:
@@ -559,7 +559,7 @@ class LocalBackend(Backend):
         if not isinstance(clock, PlayableClock):
             raise TypeError("only a clock that can be set is played: LocalBackend(clock=FakeClock(...))")
         if not isinstance(until, datetime):
-            raise TypeError(f"until must be an aware datetime, not {type(until).__name__}")
+            raise TypeError(f"expected an aware datetime for until, got {type(until).__name__}")
         if until.utcoffset() is None:
             raise ValueError(f"until is naive ({until.isoformat()}); add a zone to name an instant")
         if until < clock.now():

@@ -106,7 +106,8 @@ class StepFunctionsBackend(Backend):
         checked_machine(state_machine_arn)
         if not isinstance(table_name, str) or _TABLE_NAME.fullmatch(table_name) is None:
             raise ValueError(
-                f"table_name must be the name of a table, 3 to 255 of A-Z a-z 0-9 _ . -, not {table_name!r}"
+                "expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), "
+                f"got {table_name!r}"
             )
         check_place(session, endpoint_url)
         self._retention = _checked_retention(retention)
@@ -562,7 +563,7 @@ class StepFunctionsBackend(Backend):
 def _checked_retention(retention: Any) -> timedelta:
     """How long the history of runs is kept, if it is a time that may be."""
     if not isinstance(retention, timedelta) or not _DAY <= retention <= _TEN_YEARS:
-        raise ValueError(f"retention must be a timedelta from a day to ten years, not {retention!r}")
+        raise ValueError(f"expected a timedelta from a day to ten years for retention, got {retention!r}")
     return retention
 
 

@@ -36,7 +36,7 @@ def find_stack(
         ("table_output", table_output),
     ):
         if not isinstance(text, str) or not text:
-            raise ValueError(f"{word} must be text, not {text!r}")
+            raise ValueError(f"expected a string for {word}, got {text!r}")
     check_place(session, endpoint_url)
     import boto3
 

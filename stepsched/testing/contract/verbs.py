@@ -86,7 +86,7 @@ def test_a_name_is_not_taken_from_another_job(client: ss.SchedulerClient, job: M
 @pytest.mark.parametrize(
     ("schedule", "why"),
     [
-        pytest.param(ss.Cron("0 0 30 2 ? *"), "no date fits", id="30 February"),
+        pytest.param(ss.Cron("0 0 30 2 ? *"), "no date matches", id="30 February"),
         pytest.param(ss.Cron("0 0 * * ? 1999"), "was due at 1999-12-31", id="past years"),
         pytest.param(ss.OneTime("2020-01-01T00:00"), "was due at 2020-01-01", id="past instant"),
         pytest.param(

@@ -363,7 +363,7 @@ class TestProcessesThatEnd:
 
     @pytest.mark.parametrize("bound", [-1, 1.5, True, "3", None], ids=repr)
     def test_the_bound_must_be_a_number(self, bound: object) -> None:
-        with pytest.raises(ValueError, match="max_restarts must be a whole number of at least 0"):
+        with pytest.raises(ValueError, match="expected a whole number of at least 0 for max_restarts"):
             ss.LocalBackend(max_restarts=bound)  # type: ignore[arg-type]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only there a death is seen")

@@ -295,7 +295,7 @@ def test_upcoming_gives_as_many_as_asked_and_none_for_nought(schedule: Schedule)
     assert schedule.upcoming(0, after=NEW_YEAR) == []
     assert 1 <= len(schedule.upcoming(4, after=NEW_YEAR)) <= 4
     for nonsense in (-1, 1.5, "3"):
-        with pytest.raises(ValueError, match="count must be a whole number of at least 0"):
+        with pytest.raises(ValueError, match="expected a whole number of at least 0 for count"):
             schedule.upcoming(nonsense, after=NEW_YEAR)  # type: ignore[arg-type]
 
 
@@ -342,7 +342,7 @@ def test_a_naive_instant_is_refused_when_it_is_given(
 
 @every_kind
 def test_a_date_is_no_instant(schedule: Schedule) -> None:
-    with pytest.raises(TypeError, match="after must be an aware datetime, not date"):
+    with pytest.raises(TypeError, match="expected an aware datetime for after, got date"):
         schedule.next_run(after=date(2030, 1, 1))  # type: ignore[arg-type]
 
 
@@ -363,13 +363,17 @@ class NoOffset(tzinfo):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        pytest.param(datetime(2030, 1, 1, tzinfo=NoOffset()), "gives no offset", id="tzinfo without offset"),
-        pytest.param(datetime(1, 1, 1, tzinfo=PARIS), "outside the years 1 to 9999", id="before time"),
-        pytest.param("9999-12-31T23:00-02:00", "outside the years 1 to 9999", id="after time"),
+        pytest.param(
+            datetime(2030, 1, 1, tzinfo=NoOffset()),
+            "expected a tzinfo with an offset",
+            id="tzinfo without offset",
+        ),
+        pytest.param(datetime(1, 1, 1, tzinfo=PARIS), "years? (from )?1 to 9999", id="before time"),
+        pytest.param("9999-12-31T23:00-02:00", "years? (from )?1 to 9999", id="after time"),
         pytest.param(datetime(2030, 1, 1), "naive", id="naive"),
         pytest.param("2030-01-01T00:00", "naive", id="naive text"),
-        pytest.param("2030-01-01", "not a date and a time", id="date"),
-        pytest.param("2030-01-01T25:00Z", "not ISO 8601", id="hour 25"),
+        pytest.param("2030-01-01", "expected a date and a time", id="date"),
+        pytest.param("2030-01-01T25:00Z", "expected ISO 8601", id="hour 25"),
         pytest.param(1893456000, "expected a datetime or an ISO 8601 string", id="number"),
     ],
 )
@@ -505,7 +509,7 @@ def test_moments_are_read_from_iso_8601(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "2030-01-01", "09:00", "2030-13-01T00:00", "2030-01-01T0900", "now"])
 def test_what_is_no_date_with_a_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not"):
+    with pytest.raises(ValueError, match=r"^expected .*, got "):
         read_moment(text)
 
 
@@ -556,9 +560,13 @@ def test_the_ends_of_time_can_be_asked_for(end: datetime) -> None:
     ("given", "error", "words"),
     [
         pytest.param(datetime(2030, 1, 1), ValueError, "instant is naive", id="naive"),
-        pytest.param("2030-01-01T00:00Z", TypeError, "instant must be an aware datetime, not str", id="text"),
-        pytest.param(date(2030, 1, 1), TypeError, "instant must be an aware datetime, not date", id="date"),
-        pytest.param(None, TypeError, "instant must be an aware datetime, not NoneType", id="None"),
+        pytest.param(
+            "2030-01-01T00:00Z", TypeError, "expected an aware datetime for instant, got str", id="text"
+        ),
+        pytest.param(
+            date(2030, 1, 1), TypeError, "expected an aware datetime for instant, got date", id="date"
+        ),
+        pytest.param(None, TypeError, "expected an aware datetime for instant, got NoneType", id="None"),
     ],
 )
 def test_only_an_aware_datetime_can_be_in_a_schedule(
@@ -569,5 +577,5 @@ def test_only_an_aware_datetime_can_be_in_a_schedule(
 
 
 def test_a_rate_without_start_cannot_tell_its_instants() -> None:
-    with pytest.raises(ValueError, match="counted from the creation of its job; give start"):
+    with pytest.raises(ValueError, match="counted from the creation of its job; use start"):
         _ = NEW_YEAR in ss.Rate(HOUR)

@@ -127,12 +127,14 @@ def test_seconds_that_make_whole_minutes_are_a_rate(step: dict[str, int], expres
             windowed("2030-01-01T09:00", days=1, hours=1), "no step of 1 day and 1 hour", id="days and hours"
         ),
         pytest.param(
-            windowed("2030-01-30T09:00", months=1), "no word for the 30th or, in February", id="30th"
+            windowed("2030-01-30T09:00", months=1), "no expression for the 30th or, in February", id="30th"
         ),
         pytest.param(
-            windowed("2030-01-29T09:00", months=1), "no word for the 29th or, in February", id="29th"
+            windowed("2030-01-29T09:00", months=1), "no expression for the 29th or, in February", id="29th"
         ),
-        pytest.param(windowed("2030-08-29T09:00", months=6), "no word for the 29th", id="29th, twice a year"),
+        pytest.param(
+            windowed("2030-08-29T09:00", months=6), "no expression for the 29th", id="29th, twice a year"
+        ),
         pytest.param(
             windowed("2030-01-01T09:00", months=5), "5 months, which does not divide a year", id="5 months"
         ),

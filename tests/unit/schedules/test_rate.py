@@ -55,8 +55,8 @@ def test_the_service_checks_neither_number_nor_case_and_nor_do_we(text: str, eve
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        pytest.param("rate(0 minutes)", "at least 1, not 0", id="zero"),
-        pytest.param("rate(-10 minutes)", "at least 1, not -10", id="negative"),
+        pytest.param("rate(0 minutes)", "at least 1, got 0", id="zero"),
+        pytest.param("rate(-10 minutes)", "at least 1, got -10", id="negative"),
         pytest.param("rate(1.5 minutes)", "every=Frequency(seconds=90)", id="one and a half minutes"),
         pytest.param("rate(1.5 hours)", "write rate(90 minutes)", id="one and a half hours"),
         pytest.param("rate(0.5 days)", "write rate(720 minutes)", id="half a day"),

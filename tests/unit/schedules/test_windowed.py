@@ -270,21 +270,26 @@ def test_a_start_is_kept_as_wall_time_beside_its_zone(
 @pytest.mark.parametrize(
     ("arguments", "field", "words"),
     [
-        pytest.param({"start": "soon"}, "start", "not a date and a time", id="start is a word"),
+        pytest.param({"start": "soon"}, "start", "expected a date and a time", id="start is a word"),
         pytest.param(
             {"start": date(2030, 1, 1)},
             "start",
             "or an ISO 8601 string",
             id="start is a date",
         ),
-        pytest.param({"end": "2030-02-30T00:00"}, "end", "not ISO 8601", id="end does not exist"),
-        pytest.param({"end": "2029-12-31T23:59:59"}, "end", "lies before start", id="end before start"),
+        pytest.param({"end": "2030-02-30T00:00"}, "end", "expected ISO 8601", id="end does not exist"),
         pytest.param(
-            {"end": "2030-01-01T00:30+01:00"}, "end", "lies before start", id="end before start elsewhere"
+            {"end": "2029-12-31T23:59:59"}, "end", "expected end at or after start", id="end before start"
+        ),
+        pytest.param(
+            {"end": "2030-01-01T00:30+01:00"},
+            "end",
+            "expected end at or after start",
+            id="end before start elsewhere",
         ),
         pytest.param({"timezone": "Mars/Base"}, "timezone", "IANA", id="zone"),
         pytest.param({"every": "monthly"}, "every", "given: 'monthly'", id="every is a word"),
-        pytest.param({"every": {"months": 0}}, "every", "never moves", id="every is empty"),
+        pytest.param({"every": {"months": 0}}, "every", "expected a step, got 0", id="every is empty"),
         pytest.param(
             {"every": {"fortnights": 1}}, "every", "unknown fortnights", id="every has an unknown unit"
         ),
@@ -353,11 +358,14 @@ def test_times_of_a_document_without_an_offset_are_utc() -> None:
     [
         pytest.param({"startDateTime": None}, "start", "or an ISO 8601 string", id="no start"),
         pytest.param(
-            {"startDateTime": "2031-01-01T00:00:00Z"}, "end", "lies before start", id="start after end"
+            {"startDateTime": "2031-01-01T00:00:00Z"},
+            "end",
+            "expected end at or after start",
+            id="start after end",
         ),
-        pytest.param({"endDateTime": "never"}, "end", "not a date and a time", id="end is a word"),
+        pytest.param({"endDateTime": "never"}, "end", "expected a date and a time", id="end is a word"),
         pytest.param({"frequency": {"eons": 1}}, "frequency", "unknown unit 'eons'", id="unknown unit"),
-        pytest.param({"frequency": {}}, "every", "never moves", id="empty step"),
+        pytest.param({"frequency": {}}, "every", "expected a step, got 0", id="expected a step, got 0"),
         pytest.param({"frequency": {"seconds": 0.5}}, "frequency", "come to 0.5 s", id="half a second"),
     ],
 )
