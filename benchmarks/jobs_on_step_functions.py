@@ -27,9 +27,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -466,30 +466,9 @@ def calls_in(asked: Mapping[str, int]) -> str:
 # -- the machine ---------------------------------------------------------------------------------------
 
 
-def leads(state: Mapping[str, Any]) -> set[str]:
-    """Where a state of the definition goes on."""
-    branches = [state, *state.get("Choices", ()), *state.get("Catch", ())]
-    return {each[word] for each in branches for word in ("Next", "Default") if word in each}
-
-
-def weigh(states: Mapping[str, Any], way: Sequence[str]) -> tuple[int, int]:
-    """Transitions and events of a way through the machine.
-
-    Raises:
-        RuntimeError: The machine has no such way.
-    """
-    from stepsched.asl.budget import _Weight
-
-    for before, after in pairwise(way):
-        if after not in leads(states[before]):
-            raise RuntimeError(f"the machine does not lead from {before} to {after}")
-    return len(way), sum(_Weight(states[name]).events for name in way)
-
-
 def machine() -> Section:
-    from stepsched.asl.budget import MAX_EVENTS, PRICES
-    from stepsched.machines.shared.expressions import RUN_EVENTS, START_EVENTS
-    from stepsched.machines.shared.runner import events_left, runner
+    from stepsched.asl.budget import MAX_EVENTS, PRICES, way_through
+    from stepsched.machines.shared.runner import events, events_left, runner
 
     made = runner(TABLE)
     states = made.to_dict()["States"]
@@ -508,18 +487,19 @@ def machine() -> Section:
     whole["and what that one begins with"] = 1
     rows = []
     for what, way in ways.items():
-        transitions, events = weigh(states, way)
-        price = PRICES.per_thousand * transitions  # of a thousand
-        rows.append([what, f"{transitions}", f"{events + whole.get(what, 0)}", f"{price:.3f} dollars"])
+        turn = way_through(states, *way)
+        price = PRICES.per_thousand * turn.transitions  # of a thousand
+        count = turn.events + whole.get(what, 0)
+        rows.append([what, f"{turn.transitions}", f"{count}", f"{price:.3f} dollars"])
     limit = events_left(3)
-    runs = (limit - START_EVENTS) // RUN_EVENTS + 1
+    runs = (limit - events().start) // events().run + 1
     compact, indented = (len(made.to_json(indent=indent).encode()) for indent in (None, 2))
     order = len(jobs_stub.example_row()["plan"]["S"].encode())
     plan = len(json.dumps(deployed(1), separators=(",", ":")).encode())
     five = len(json.dumps(deployed(5), separators=(",", ":")).encode())
     note = (
         "\n\nWhere nothing fails, with a target that is called at once; start and end of an execution are "
-        f"counted. An execution counts {RUN_EVENTS} events a run and hands over past {limit:,} of "
+        f"counted. An execution counts {events().run} events a run and hands over past {limit:,} of "
         f"{MAX_EVENTS:,}: after {runs:,} runs of a job with three retries."
         f"\n\nThe definition has {len(states)} states and {compact:,} bytes, {indented:,} indented; the "
         f"service takes a megabyte. The order of one job is {order} bytes in its row. The template of a "

@@ -163,6 +163,7 @@ _NAMESPACES = (
 _ELSEWHERE = {
     "backends": (
         "Backend",
+        "Capabilities",
         "Clock",
         "JobQuery",
         "Listener",

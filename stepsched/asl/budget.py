@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from stepsched.core.values import Value
@@ -108,6 +109,32 @@ class _Weight:
         self.worst_transitions = (self.transitions + more_transitions) * (1 + retries)
 
 
+def way_through(states: Mapping[str, Mapping[str, Any]], *names: str, retries: bool = False) -> Turn:
+    """What a way through a machine takes, by its states.
+
+    Args:
+        states: The written states, by name.
+        names: The states on the way, in order.
+        retries: Whether the retriers of these states make all their attempts.
+
+    Raises:
+        ValueError: A state does not lead to the next one.
+    """
+    for before, after in pairwise(names):
+        if after not in {target for target, _ in _targets(states[before])}:
+            raise ValueError(f"state {before!r} does not lead to {after!r}")
+    return _turn([(name, _Weight(states[name])) for name in names], worst=retries)
+
+
+def _turn(way: Iterable[tuple[str, _Weight]], *, worst: bool) -> Turn:
+    on = list(way)
+    return Turn(
+        states=tuple(name for name, _ in on),
+        events=sum(weight.worst_events if worst else weight.events for _, weight in on),
+        transitions=sum(weight.worst_transitions if worst else weight.transitions for _, weight in on),
+    )
+
+
 def budget_of(definition: Mapping[str, Any]) -> Budget:
     """The budget of a definition.
 
@@ -156,12 +183,7 @@ class _Flow:
         return found
 
     def turn(self, way: Iterable[str], *, worst: bool) -> Turn:
-        on = [(name, self.weights[name]) for name in way]
-        return Turn(
-            states=tuple(name for name, _ in on),
-            events=sum(weight.worst_events if worst else weight.events for _, weight in on),
-            transitions=sum(weight.worst_transitions if worst else weight.transitions for _, weight in on),
-        )
+        return _turn(((name, self.weights[name]) for name in way), worst=worst)
 
     def longest(self) -> tuple[Turn, Turn]:
         """The heaviest ways from the start: without failures, and of all. States that form a loop count

@@ -11,16 +11,18 @@ from stepsched.core.lazy import loader
 
 if TYPE_CHECKING:
     from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
+    from stepsched.backends.capabilities import Capabilities
     from stepsched.core.clock import Clock
     from stepsched.jobs.events import Listener
 
-__all__ = ["Backend", "Clock", "JobQuery", "Listener", "Prepared", "RunQuery"]
+__all__ = ["Backend", "Capabilities", "Clock", "JobQuery", "Listener", "Prepared", "RunQuery"]
 
 if not TYPE_CHECKING:
     __getattr__ = loader(
         __name__,
         {
             "stepsched.backends.base": ("Backend", "JobQuery", "Prepared", "RunQuery"),
+            "stepsched.backends.capabilities": ("Capabilities",),
             "stepsched.core.clock": ("Clock",),
             "stepsched.jobs.events": ("Listener",),
         },

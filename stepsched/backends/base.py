@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from typing_extensions import Self
 
+from stepsched.backends.capabilities import Capabilities, backends_with
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
@@ -78,6 +79,8 @@ class Backend(ABC):
 
     name: str
     """The name of the backend in errors."""
+    capabilities: Capabilities = Capabilities()
+    """What the backend can do; everything by default."""
     first_pause: float = 0.005
     """The pause between the first two polls of ``wait``, in seconds; further pauses grow, up to a second."""
 
@@ -310,7 +313,7 @@ class Backend(ABC):
         """Refuses ``stop_run`` on a backend that cannot stop runs."""
         if stop_run:
             reason = "a run that has begun cannot be stopped"
-            raise UnsupportedError(name, self.name, reason, ("stop_run=False", "StepFunctionsBackend"))
+            raise UnsupportedError(name, self.name, reason, ("stop_run=False", *backends_with("stops_runs")))
 
     def run_coroutines_on(self, loop: AbstractEventLoop | None) -> None:  # noqa: B027 -- as below
         """Sets the event loop for coroutine handlers, if the backend calls any. The loop must be running

@@ -132,7 +132,7 @@ class UnsupportedError(StepschedError):
         job: The name of the job.
         backend: The name of the backend.
         reason: What the backend cannot do.
-        alternatives: What to use instead: other backends, or a change of the job.
+        alternatives: What to use instead: changes of the job, and the class names of other backends.
     """
 
     def __init__(self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()) -> None:

@@ -17,7 +17,7 @@ from stepsched.deploy.policies import (
 )
 from stepsched.iam import machine_trust_policy
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
-from stepsched.machines.shared.runner import CALLS, runner
+from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import creation, time_to_live
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
@@ -166,9 +166,7 @@ def _definition(called: list[Told], partition: str) -> dict[str, Any]:
     text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
     assert "${" not in text, "AWS would take it for a reference"
     definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
-    states, unused = definition["States"], set(CALLS) - wanted.keys()
-    states["Route"]["Choices"] = [rule for rule in states["Route"]["Choices"] if rule["Next"] not in unused]
-    return definition | {"States": {name: state for name, state in states.items() if name not in unused}}
+    return definition
 
 
 def _role(

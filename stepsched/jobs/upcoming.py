@@ -64,7 +64,7 @@ class Upcoming:
         if first is None:
             return
         schedule = job.schedule
-        if isinstance(schedule, Rate) and schedule.start is None:  # its grid is determined by any of its runs
+        if isinstance(schedule, Rate) and job.starts_at_creation:  # its grid is determined by any of its runs
             schedule = schedule.replace(start=first - schedule.every)
         for at in schedule.runs(after=max(self._after, first - _TICK), until=self._until):
             yield UpcomingRun(at, job)

@@ -11,8 +11,6 @@ from stepsched.machines.calls import Message, call_of, topic_arguments
 from stepsched.machines.retries import ERRORS
 
 _RETRIES = 3
-NOTICE_EVENTS = 5 + 3 * _RETRIES
-NOTICE_TRANSITIONS = 1 + _RETRIES
 _PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
 """Attributes of a message take few characters, and not none."""
 

@@ -6,7 +6,9 @@ https://docs.aws.amazon.com/step-functions/latest/dg/tutorial-continue-new.html
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
+from stepsched.asl.budget import way_through
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import Rule, condition
 from stepsched.asl.states import Catcher, Retrier, State, Succeed, Task, Wait
@@ -16,8 +18,6 @@ OLDEST = 300 * 86_400
 """Seconds after which an execution hands over: of its own age, and of the time that it is planned to sleep.
 AWS ends it after a year, and the last run may begin late and take its time."""
 _RETRIES = 20
-RENEWAL_EVENTS = 2 + 5 + 3 * _RETRIES + 2 + 1
-"""Rest, Renew with all its retries, Renewed, the end."""
 _TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
 
 
@@ -36,6 +36,13 @@ def renew_rule(limit: int | str) -> Rule:
     """
     old = f"$millis() - $toMillis({START}) > {1000 * OLDEST}"
     return condition(f"$spent > {limit} or {old}").then("Renew", comment="history nearly full, or old")
+
+
+@cache
+def renewal_events() -> int:
+    """The events that handing over writes at most, the end of the execution with it."""
+    states = {name: state.to_dict() for name, state in renewal_states("aws").items()}
+    return way_through(states, "Rest", "Renew", "Renewed", retries=True).events + 1
 
 
 def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]:

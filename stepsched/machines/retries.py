@@ -38,26 +38,6 @@ class Work(NamedTuple):
     timeout: int | None
     """Seconds that an attempt may take."""
 
-    @property
-    def events(self) -> int:
-        """What one attempt writes into the history."""
-        return 6 if ".sync" in self.call.resource else 5
-
-    @property
-    def events_again(self) -> int:
-        """What one more attempt writes: the question, the pause, the attempt."""
-        return 2 + 2 + self.events
-
-    @property
-    def worst_events(self) -> int:
-        """What a run writes in which every attempt fails."""
-        return self.events + self.retry.max_attempts * self.events_again + 2
-
-    @property
-    def worst_transitions(self) -> int:
-        """What such a run costs."""
-        return 1 + self.retry.max_attempts * 3 + 1
-
 
 def attempts(
     work: Work,

@@ -24,12 +24,11 @@ from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
 from stepsched.testing.contract.firing import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
-from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeForeign, Play
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeForeign, Play
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
 from stepsched.testing.contract.zones import *  # noqa: F403
-from tests.contract.eventbridge import ABILITIES
 from tests.parts.ministack import REGION, Ministack
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -132,8 +131,8 @@ def backend(ministack: Ministack, account: str, clock: FakeClock) -> Iterator[ss
 
 
 @pytest.fixture
-def abilities() -> Abilities:
-    return ABILITIES
+def run_now_within() -> timedelta:
+    return timedelta(minutes=2)
 
 
 @pytest.fixture

@@ -23,12 +23,11 @@ from stepsched.backends.eventbridge.single_runs import run_name
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
-from stepsched.testing.contract.fixtures import GROUPS, MONDAY, Abilities, MakeForeign, MakeJob, Play
+from stepsched.testing.contract.fixtures import GROUPS, MONDAY, MakeForeign, MakeJob, Play
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
 from stepsched.testing.contract.zones import *  # noqa: F403
-from tests.contract.eventbridge import ABILITIES
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -76,11 +75,6 @@ def backend(session: boto3.Session, clock: FakeClock) -> Iterator[ss.EventBridge
     backend = ss.EventBridgeBackend(ROLE, session=session, clock=clock, workers=4)
     yield backend
     backend.close()
-
-
-@pytest.fixture
-def abilities() -> Abilities:
-    return ABILITIES
 
 
 @pytest.fixture

@@ -309,10 +309,14 @@ def test_a_row_is_updated_where_a_condition_holds(table: Table) -> None:
     version = run_key(NOON)
     key = {"name": {"S": "nightly"}, "version": {"S": version}}
     table.put_new({**key, "status": {"S": "pending"}})
-    values = {":seen": {"S": "pending"}, ":new": {"S": "running"}}
+    claiming = table_schema.write(
+        table_schema.HAS_STATUS,
+        values={"old_status": {"S": "pending"}},
+        sets={"status": {"S": "running"}, "error": {"S": "running"}},
+    )
 
     def claim() -> bool:
-        return table.write("nightly", version, "SET #status = :new, #error = :new", "#status = :seen", values)
+        return table.update({"Key": key, **claiming})
 
     assert claim()
     assert not claim()

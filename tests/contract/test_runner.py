@@ -12,12 +12,14 @@ import pytest
 
 import stepsched as ss
 from stepsched import asl
+from stepsched.backends.stepfunctions import rows
 from stepsched.backends.stepfunctions.instructions import instructions_of
 from stepsched.backends.stepfunctions.rows import Row, run_key, write_run
 from stepsched.backends.stepfunctions.service import execution_name
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.payloads import to_json
-from stepsched.machines.shared.runner import CALLS, TITLE, runner
+from stepsched.machines.shared import table_schema
+from stepsched.machines.shared.runner import CALLS, TITLE, events, runner
 from stepsched.machines.shared.table_schema import CURRENT
 from stepsched.testing import FakeClock
 from tests.contract.stepfunctions import TABLE, Stack
@@ -241,6 +243,37 @@ def test_what_is_due_stands_in_the_row_after_each_run(shared: Shared) -> None:
         assert shared.row()["due"] == written(START + (day + 1) * DAY + 6 * HOUR)
     shared.to(START + 4 * DAY)
     assert shared.row()["due"] == "never"
+
+
+def counted_events(shared: Shared, arn: str) -> list[int]:
+    """How many events an execution has written up to its first Plan, and then from each Plan to the next. The
+    emulator leaves out that a task has started."""
+    counts = [0]
+    for event in shared.events(arn):
+        if event.get("stateEnteredEventDetails", {}).get("name") == "Plan":
+            counts.append(0)
+        counts[-1] += {"TaskScheduled": 2, "TaskStarted": 0}.get(event["type"], 1)
+    return counts
+
+
+def test_what_a_runner_counts_is_what_its_history_holds(shared: Shared) -> None:
+    shared.order(daily(shared, shared.machine("echo", {"Type": "Pass"}), overlap=ss.Overlap.SKIP))
+    arn = shared.start()
+    shared.to(START + 3 * DAY + HOUR)
+    start, *turns = counted_events(shared, arn)
+    assert start == events().start
+    assert turns[:2] == [events().run - 1] * 2  # the emulator leaves out that the call was submitted
+
+
+def test_what_it_counts_of_a_run_that_fails_is_no_less_than_its_history_holds(shared: Shared) -> None:
+    retry = ss.Retry(max_attempts=2, interval=MINUTE)
+    shared.order(daily(shared, shared.nowhere(), retry=retry, dead_letter=shared.inbox))
+    arn = shared.start()
+    shared.to(START + 2 * DAY + HOUR)
+    counted = events()
+    most = counted.run + 3 * counted.retry + counted.notification
+    _, first, *_ = counted_events(shared, arn)
+    assert counted.run + 2 * counted.retry < first <= most
 
 
 def test_a_full_history_hands_over(shared: Shared) -> None:
@@ -614,6 +647,12 @@ def test_a_one_time_job_changed_before_it_goes_is_left_alone(shared: Shared) -> 
 PAST = [START - number * DAY for number in range(1, 6)]
 
 
+def rewrite(shared: Shared, version: str, **texts: str) -> None:
+    """Changes attributes of a run's row, as somebody else would."""
+    sets = {name: {"S": text} for name, text in texts.items()}
+    assert shared.jobs.update({"Key": rows.key("job", version), **table_schema.write(sets=sets)})
+
+
 def beside(shared: Shared, keys: list[str], token: str = BESIDE, **more: Any) -> str:
     return shared.start(token=token, left=keys, **more)
 
@@ -669,9 +708,10 @@ def test_what_is_left_goes_on_after_a_claim_was_taken_away(shared: Shared) -> No
     shared.order(daily(shared, target, overlap=ss.Overlap.QUEUE))
     keys = shared.wait(PAST[:3])
     arn = beside(shared, keys)
-    shared.jobs.write(
-        "job", "v0", "REMOVE claimed_by, claimed, started_at", "claimed_by = :by", {":by": {"S": arn}}
+    released = table_schema.write(
+        table_schema.IS_CLAIMED, values={"me": {"S": arn}}, removes=table_schema.CLAIM
     )
+    assert shared.jobs.update({"Key": rows.key("job"), **released})
     shared.to(START + HOUR)
     assert [run["status"] for run in shared.runs()] == ["succeeded"] * 3
     assert len(shared.started(target)) == 3
@@ -691,9 +731,8 @@ def test_a_failed_run_beside_the_schedule_does_not_stop_the_job(shared: Shared) 
 def test_a_run_that_waits_no_more_is_passed_over(shared: Shared) -> None:
     shared.order(daily(shared, input=ss.context.SCHEDULED_TIME))
     keys = shared.wait(PAST)
-    for key in (keys[0], keys[2]):
-        values = {":skipped": {"S": "skipped"}}
-        shared.jobs.write("job", key, "SET #status = :skipped", "attribute_exists(#status)", values)
+    for version in (keys[0], keys[2]):
+        rewrite(shared, version, status="skipped")
     beside(shared, keys)
     shared.to(START + MINUTE)
     assert shared.messages() == [written(PAST[number]) for number in (1, 3, 4)]
@@ -706,9 +745,7 @@ def test_a_run_that_another_execution_has_begun_is_not_begun_again(
     target = shared.machine("echo", {"Type": "Pass"})
     shared.order(daily(shared, target, overlap=overlap))
     keys = shared.wait(PAST[:2])
-    begun = {":running": {"S": "running"}, ":by": {"S": "another"}, ":at": {"S": written(START)}}
-    values = "SET #status = :running, execution = :by, started_at = :at"
-    assert shared.jobs.write("job", keys[0], values, "attribute_exists(#status)", begun)
+    rewrite(shared, keys[0], status="running", execution="another", started_at=written(START))
     beside(shared, keys)
     shared.to(START + HOUR)
     found = {run["version"]: (run["status"], run["execution"] == "another") for run in shared.runs()}
@@ -721,11 +758,9 @@ def test_a_one_time_job_ends_with_its_run_beside_the_schedule(shared: Shared, st
     """As one that is redriven: the row has the token of that execution."""
     single = {"schedule": ss.OneTime("2029-01-02T00:00"), "completion": ss.Completion.KEEP}
     shared.order(daily(shared).replace(**single), token=BESIDE)
-    (key,) = shared.wait(PAST[:1])
-    shared.jobs.write(
-        "job", key, "SET #status = :status", "attribute_exists(#status)", {":status": {"S": status}}
-    )
-    beside(shared, [key])
+    (version,) = shared.wait(PAST[:1])
+    rewrite(shared, version, status=status)
+    beside(shared, [version])
     shared.to(START + HOUR)
     assert [run["status"] for run in shared.runs()] == ["succeeded"]
     assert shared.executions("FAILED") == []

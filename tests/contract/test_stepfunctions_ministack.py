@@ -24,7 +24,7 @@ from stepsched.testing.contract.bulk import *  # noqa: F403
 from stepsched.testing.contract.exact import *  # noqa: F403
 from stepsched.testing.contract.firing import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
-from stepsched.testing.contract.fixtures import Abilities, Calls, MakeJob, Play
+from stepsched.testing.contract.fixtures import Calls, MakeJob, Play
 from stepsched.testing.contract.history import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
@@ -61,10 +61,13 @@ def backend(
 
 
 @pytest.fixture
-def abilities() -> Abilities:
-    return Abilities(
-        functions=False, fractions=False, catch_up_within=False, parallel=False, starts_when_played=False
-    )
+def run_now_within() -> timedelta:
+    return timedelta(0)
+
+
+@pytest.fixture
+def starts_when_played() -> bool:
+    return False
 
 
 @pytest.fixture

@@ -389,7 +389,7 @@ class TestSeveralHands:
         name = kill(stack)
         claim(stack, name, "run#2030-01-07T01:00:00Z")
         found = [repair.remedy for repair in client.repair()]
-        assert any("let go of it" in remedy for remedy in found)
+        assert any("removed its claim" in remedy for remedy in found)
         assert client.repair() == []
         stack.play(END + HOUR)
         assert hours(stack) == [1, 2, 3, 4, 5, 6]

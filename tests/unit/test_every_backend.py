@@ -1,9 +1,11 @@
-"""What holds of every backend: each field of a job is kept or refused, and nothing is worked out twice."""
+"""What holds of every backend: each field of a job is kept or refused, a refusal names whoever can do it, and
+nothing is worked out twice."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -13,8 +15,10 @@ import pytest
 from moto import mock_aws
 
 import stepsched as ss
+from stepsched.backends.capabilities import BUILT_IN
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import runner
+from stepsched.testing.contract.refusals import NEEDS
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
@@ -41,38 +45,36 @@ OTHERS: dict[str, Any] = {
     "max_run_time": timedelta(minutes=10),
     "completion": ss.Completion.KEEP,
 }
-REFUSED = {
-    "local": set[str](),
-    "eventbridge": {"notify", "on_failure", "overlap", "catch_up", "catch_up_within", "max_run_time"},
-    "stepfunctions": {"catch_up_within"},
-}
-"""The fields of which the documentation says that a backend refuses them."""
 
 
-@pytest.fixture(params=["local", "eventbridge", "stepfunctions"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ss.backends.Backend]:
+@pytest.fixture
+def backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ss.backends.Backend]]:
+    """The backends of the package by the names of their classes."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
-    with mock_aws():
+    with mock_aws(), ExitStack() as stack:
         session = boto3.Session(region_name=REGION)
-        made: ss.backends.Backend
-        if request.param == "local":
-            made = ss.LocalBackend(
-                handlers={ss.LambdaTarget: print, ss.QueueTarget: print, ss.TopicTarget: print}
-            )
-        elif request.param == "eventbridge":
-            made = ss.EventBridgeBackend(ROLE, session=session)
-            made.ensure_group("team")
-        else:
-            session.client("dynamodb").create_table(**table_schema.creation("jobs"))
-            machine = session.client("stepfunctions").create_state_machine(
-                name="runner", definition=runner("jobs").to_json(), roleArn=ROLE
-            )
-            made = ss.StepFunctionsBackend(
-                state_machine_arn=machine["stateMachineArn"], table_name="jobs", session=session
-            )
-        yield made
-        made.close()
+        local = ss.LocalBackend(
+            handlers={ss.LambdaTarget: print, ss.QueueTarget: print, ss.TopicTarget: print}
+        )
+        eventbridge = ss.EventBridgeBackend(ROLE, session=session)
+        eventbridge.ensure_group("team")
+        session.client("dynamodb").create_table(**table_schema.creation("jobs"))
+        machine = session.client("stepfunctions").create_state_machine(
+            name="runner", definition=runner("jobs").to_json(), roleArn=ROLE
+        )
+        stepfunctions = ss.StepFunctionsBackend(
+            state_machine_arn=machine["stateMachineArn"], table_name="jobs", session=session
+        )
+        made: tuple[ss.backends.Backend, ...] = (local, eventbridge, stepfunctions)
+        for backend in made:
+            stack.callback(backend.close)
+        yield {type(backend).__name__: backend for backend in made}
+
+
+@pytest.fixture(params=BUILT_IN)
+def backend(request: pytest.FixtureRequest, backends: dict[str, ss.backends.Backend]) -> ss.backends.Backend:
+    return backends[request.param]
 
 
 def test_every_field_of_a_job_has_another_value_here() -> None:
@@ -88,15 +90,82 @@ def test_every_field_of_a_job_is_kept_or_refused(backend: ss.backends.Backend, f
         {"overlap": ss.Overlap.SKIP} if (backend.name, field) == ("stepfunctions", "max_run_time") else {}
     )
     client, wanted = ss.SchedulerClient(backend), JOB.replace(**{field: OTHERS[field]}, **needed)
-    if field in REFUSED[backend.name]:
+    if not getattr(backend.capabilities, field, True):
         with pytest.raises(ss.UnsupportedError, match=field) as caught:
             client.create(wanted)
-        assert caught.value.alternatives
+        assert set(caught.value.alternatives) & BUILT_IN.keys()
         assert client.list() == []
         return
     client.create(wanted)
     assert getattr(client.get(wanted.name).job, field) == OTHERS[field]
     assert client.get(wanted.name).job == wanted
+
+
+COMBINED = [
+    pytest.param({"target": ss.EventBusTarget(f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/b")}, id="bus"),
+    pytest.param(
+        {"overlap": ss.Overlap.SKIP, "target": ss.HandlerTarget("builtins:print")}, id="overlap of a function"
+    ),
+    pytest.param({"jitter": timedelta(seconds=0.5)}, id="jitter of half a second"),
+    pytest.param({"notify": TOPIC, "catch_up_within": timedelta(hours=1)}, id="notify and catch up within"),
+    pytest.param(
+        {"schedule": ss.Windowed("2031-01-01T09:00:00.5", every=ss.Frequency(seconds=10))},
+        id="seconds and fractions",
+    ),
+]
+WANTED = [pytest.param(each.values[1], id=each.id) for each in NEEDS if each.values[0] != "aws_targets"]
+VERBS: dict[str, Callable[[ss.SchedulerClient], object]] = {
+    "keeps_runs": lambda client: client.runs("job"),
+    "keeps_versions": lambda client: client.versions("job"),
+    "moves_groups": lambda client: client.update(JOB.replace(group="team")),
+    "stops_runs": lambda client: client.pause("job", stop_run=True),
+}
+
+
+def named(error: ss.UnsupportedError) -> list[str]:
+    """The backends among what would work instead."""
+    return [each for each in error.alternatives if each in BUILT_IN]
+
+
+def refusals(
+    backends: dict[str, ss.backends.Backend], call: Callable[[ss.backends.Backend], object]
+) -> dict[str, ss.UnsupportedError]:
+    """What the backends that refuse a call say, by their names."""
+
+    def refusal(backend: ss.backends.Backend) -> ss.UnsupportedError | None:
+        try:
+            call(backend)
+        except ss.UnsupportedError as error:
+            return error
+        return None
+
+    found = {name: refusal(backend) for name, backend in backends.items()}
+    return {name: error for name, error in found.items() if error is not None}
+
+
+@pytest.mark.parametrize("changes", [*WANTED, *COMBINED])
+@pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
+def test_a_refusal_names_the_backends_that_take_the_job_and_no_other(
+    backends: dict[str, ss.backends.Backend], changes: dict[str, Any]
+) -> None:
+    wanted = JOB.replace(**{"target": OTHERS["target"]} | changes)
+    refused = refusals(backends, lambda backend: backend.check(wanted))
+    able = [name for name in BUILT_IN if name not in refused]
+    assert able
+    assert {name: named(error) for name, error in refused.items()} == dict.fromkeys(refused, able)
+
+
+@pytest.mark.parametrize("capability", VERBS)
+def test_a_refusal_names_the_backends_that_take_the_verb_and_no_other(
+    backends: dict[str, ss.backends.Backend], capability: str
+) -> None:
+    for backend in backends.values():
+        ss.SchedulerClient(backend).create(JOB)
+    refused = refusals(backends, lambda backend: VERBS[capability](ss.SchedulerClient(backend)))
+    able = [name for name in BUILT_IN if name not in refused]
+    assert able
+    assert able == [name for name, can in BUILT_IN.items() if getattr(can, capability)]
+    assert {name: named(error) for name, error in refused.items()} == dict.fromkeys(refused, able)
 
 
 def test_a_backend_that_is_given_a_job_itself_says_what_to_give(backend: ss.backends.Backend) -> None:

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 from stepsched.aws.sdk import check_place
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
-from stepsched.backends.eventbridge.checks import check_job, check_key, check_queue, check_role
+from stepsched.backends.capabilities import BUILT_IN, backends_with
+from stepsched.backends.eventbridge.checks import NAME, check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
     Settings,
@@ -61,7 +62,8 @@ class EventBridgeBackend(Backend):
     ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL`` and the rest, or a session of yours.
     """
 
-    name = "eventbridge"
+    name = NAME
+    capabilities = BUILT_IN["EventBridgeBackend"]
     first_pause = 1.0
 
     def __init__(
@@ -208,7 +210,7 @@ class EventBridgeBackend(Backend):
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         self._stored(name, group)
         reason = "the service keeps no earlier definitions"
-        raise UnsupportedError(name, self.name, reason, ("LocalBackend keeps them",))
+        raise UnsupportedError(name, self.name, reason, backends_with("keeps_versions"))
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
         """The jobs that fit, lazily, in the service's order; those that are deleted meanwhile are left out.
@@ -387,7 +389,7 @@ class EventBridgeBackend(Backend):
         """Refused."""
         self._stored(name, group)
         reason = "the service keeps no record of runs, so a repeated backfill would run twice"
-        raise UnsupportedError(name, self.name, reason, ("run_now", "LocalBackend"))
+        raise UnsupportedError(name, self.name, reason, ("run_now", *backends_with("keeps_runs")))
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
         """The runs that failed, from the dead-letter queue: see :meth:`dead_letters`.
@@ -397,12 +399,12 @@ class EventBridgeBackend(Backend):
         """
         if query.status is not RunStatus.FAILED:
             reason = "the service keeps no record of runs"
-            raise UnsupportedError(
-                query.job or "*",
-                self.name,
-                reason,
-                ("runs(status='failed') reads the dead letters", "its metrics", "LocalBackend"),
+            instead = (
+                "runs(status='failed') reads the dead letters",
+                "its metrics",
+                *backends_with("keeps_runs"),
             )
+            raise UnsupportedError(query.job or "*", self.name, reason, instead)
         found = [
             letter
             for letter in self.dead_letters()
@@ -539,7 +541,10 @@ class EventBridgeBackend(Backend):
         except JobNotFoundError as error:
             place, _ = self._located(job.name, None)
             reason = f"a schedule cannot move from group {place!r} to {place_of(job, self._settings)!r}"
-            instead = ("create it in the new group and cancel it in the old one",)
+            instead = (
+                "create it in the new group and cancel it in the old one",
+                *backends_with("moves_groups"),
+            )
             raise UnsupportedError(job.name, self.name, reason, instead) from error
 
     def _located(self, name: str, group: str | None, *, anew: bool = True) -> tuple[str, dict[str, Any]]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepsched.aws.arns import ARN
 from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
 from stepsched.aws.services import closest, meant, services
+from stepsched.backends.capabilities import backends_with
 from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
@@ -26,13 +28,28 @@ from stepsched.backends.eventbridge.targets import (
     read_target,
     universal_parts,
 )
-from stepsched.backends.eventbridge.timing import check_timing
+from stepsched.backends.eventbridge.timing import translate
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
-from stepsched.targets import ApiTarget, BatchTarget, EcsTaskTarget, TemplateTarget, takes_input
+from stepsched.schedules import AnySchedule, Cron, Windowed
+from stepsched.schedules.equivalents import NoEquivalentError
+from stepsched.targets import (
+    ApiTarget,
+    BatchTarget,
+    CommandTarget,
+    EcsTaskTarget,
+    HandlerTarget,
+    ParallelTarget,
+    Target,
+    TemplateTarget,
+    parts_of,
+    takes_input,
+)
 
+NAME = "eventbridge"
+"""How the backend is called in errors."""
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+", re.ASCII)
@@ -42,6 +59,9 @@ _OVERRIDES = (
     *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
 )
 """The members of an ECS TaskOverride."""
+_MACHINE = "render_asl(job) gives a state machine that does that"
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
 _SHOWN = 3
 """Mistakes of a request that one refusal names."""
 
@@ -94,10 +114,11 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> T
     Raises:
         UnsupportedError: With the reason and what would work.
     """
+    _check_capabilities(job)
     translation = translation_of(job)
     _check_place(job, settings.group)
-    _check_policies(job)
-    check_timing(job.name, job.schedule)
+    if len(str(translate(job.schedule).expression or "")) > 256:
+        raise _refusal(job, "its expression is longer than 256 characters", "split the job")
     _check_target(translation, region, partition)
     _check_input(translation)
     _check_description(translation, settings)
@@ -111,7 +132,7 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> T
 
 
 def _refusal(job: Job, reason: str, *alternatives: str) -> UnsupportedError:
-    return UnsupportedError(job.name, "eventbridge", reason, alternatives)
+    return UnsupportedError(job.name, NAME, reason, alternatives)
 
 
 def _check_place(job: Job, group: str | None) -> None:
@@ -123,36 +144,86 @@ def _check_place(job: Job, group: str | None) -> None:
         raise _refusal(job, reason, "leave the job's group out", "EventBridgeBackend without group=")
 
 
-def _check_policies(job: Job) -> None:
-    local = "LocalBackend does that"
-    machine = "render_asl(job) gives a state machine that does that"
+class _Missing(NamedTuple):
+    """A capability that a job needs and the service does not have."""
+
+    capability: str
+    reason: str
+    instead: tuple[str, ...] = ()
+    """Changes to the job that would do."""
+
+
+def _check_capabilities(job: Job) -> None:
+    """Refuses what the service cannot do, and names the backends that can do all of it."""
+    missing = [
+        *_missing_for_target(job.target),
+        *_missing_for_policies(job),
+        *_missing_for_schedule(job.schedule),
+    ]
+    if missing:
+        elsewhere = backends_with(*(each.capability for each in missing))
+        raise _refusal(job, missing[0].reason, *missing[0].instead, *elsewhere)
+
+
+def _missing_for_target(target: Target) -> Iterator[_Missing]:
+    if isinstance(target, ParallelTarget):
+        reason = f"ParallelTarget: a schedule has one target, and this one has {len(target.targets)}"
+        yield _Missing("parallel", reason, ("one job for each target", _MACHINE))
+    for part in parts_of(target):
+        if isinstance(part, (HandlerTarget, CommandTarget)):
+            what = "a Python function" if isinstance(part, HandlerTarget) else "a command"
+            reason = f"AWS cannot invoke {what} of this process"
+            yield _Missing("functions", reason, ("a LambdaTarget or another target in AWS",))
+
+
+def _missing_for_policies(job: Job) -> Iterator[_Missing]:
     if job.overlap is not Overlap.ALLOW:
         reason = f"overlap {job.overlap.value!r}: the service starts runs whether or not earlier ones go on"
-        raise _refusal(job, reason, "Overlap.ALLOW", local, machine)
+        yield _Missing("overlap", reason, ("Overlap.ALLOW", _MACHINE))
     if job.catch_up is not CatchUp.ALL:
         reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
-        raise _refusal(job, reason, "CatchUp.ALL with a short Retry(max_age=)", local)
+        yield _Missing("catch_up", reason, ("CatchUp.ALL with a short Retry(max_age=)",))
     if job.catch_up_within is not None:
         reason = f"catch_up_within {job.catch_up_within}: the service leaves out no run for being late"
-        raise _refusal(job, reason, "a short Retry(max_age=) ends the attempts of a late run", local)
+        instead = ("a short Retry(max_age=) ends the attempts of a late run",)
+        yield _Missing("catch_up_within", reason, instead)
     if job.notify is not None:
         reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
-        raise _refusal(job, reason, "dead_letter=QueueTarget(...) keeps the run", machine, local)
+        yield _Missing("notify", reason, ("dead_letter=QueueTarget(...) keeps the run", _MACHINE))
     if job.on_failure is not OnFailure.CONTINUE and not job.is_one_time:
         reason = f"on_failure {job.on_failure.value!r}: the service starts runs whether or not earlier failed"
-        raise _refusal(job, reason, "OnFailure.CONTINUE", machine, local)
+        yield _Missing("on_failure", reason, ("OnFailure.CONTINUE", _MACHINE))
     if job.max_run_time is not None:
         reason = f"max_run_time {job.max_run_time}: the service does not watch what it has started"
-        raise _refusal(job, reason, "a timeout of the target's own", local, machine)
-    plain = Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age)
-    if job.retry != plain:
+        yield _Missing("max_run_time", reason, ("a timeout of the target's own", _MACHINE))
+    if job.retry != Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age):
         reason = "the pauses between attempts (interval, backoff_rate, max_delay) are the service's own"
-        raise _refusal(job, reason, "Retry with max_attempts and max_age alone", local, machine)
-    if job.retry.max_age % timedelta(seconds=1):
-        raise _refusal(job, f"max_age {job.retry.max_age} is not of whole seconds", "round it")
-    if job.jitter % timedelta(minutes=1):
+        yield _Missing("pauses", reason, ("Retry with max_attempts and max_age alone", _MACHINE))
+    if job.jitter % _MINUTE:
         reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
-        raise _refusal(job, reason, f"jitter of {-(-job.jitter // timedelta(minutes=1))} minutes")
+        yield _Missing("short_jitter", reason, (f"jitter of {-(-job.jitter // _MINUTE)} minutes",))
+    lengths = {"max_age": job.retry.max_age, "jitter": job.jitter, "max_run_time": job.max_run_time}
+    for field, length in lengths.items():
+        if length is not None and length % _SECOND:
+            yield _Missing("fractions", f"{field} {length} is not of whole seconds", ("round it",))
+
+
+def _missing_for_schedule(schedule: AnySchedule) -> Iterator[_Missing]:
+    try:
+        translate(schedule)
+    except NoEquivalentError as error:
+        reason = str(error)
+    else:
+        return
+    match schedule:
+        case Cron():
+            yield _Missing("crontab", reason, ("two jobs, one a day field",))
+        case Windowed(start=start, every=every):
+            if start.microsecond:
+                yield _Missing("fractions", reason)
+            yield _Missing("seconds" if every.total_seconds % 60 else "calendar", reason, (_MACHINE,))
+        case _:
+            yield _Missing("fractions", reason, ("a start of whole seconds",))
 
 
 def _check_target(translation: Translation, region: str, partition: str) -> None:

@@ -70,12 +70,8 @@ class Translation(NamedTuple):
 
 
 def translation_of(job: Job) -> Translation:
-    """The job in the words of the service.
-
-    Raises:
-        UnsupportedError: AWS cannot invoke its target.
-    """
-    target = aws_target(job.name, job.target)
+    """The job in the words of the service, whose target must be one that AWS invokes."""
+    target = aws_target(job.target)
     return Translation(job, target, write_target(target, job.input, job.name), digest(job))
 
 
@@ -342,7 +338,7 @@ def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) 
     again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
     request = resend(again, now=now)
     if stored.marked:
-        what = aws_target(stored.job.name, stored.job.target)
+        what = aws_target(stored.job.target)
         kept = kept_of(stored.job, what, settings, now) | ({} if stored.owned else {"theirs": True})
         if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}

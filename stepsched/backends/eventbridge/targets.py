@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from stepsched.aws.arns import ARN
 from stepsched.core.context import JSON_KEY, ContextText, recognise
-from stepsched.core.errors import UnsupportedError
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -275,21 +274,9 @@ def _read_task(arn: str, block: dict[str, Any]) -> AwsTarget:
     return TemplateTarget(arn, parameters={"EcsParameters": block}) if unknown else target
 
 
-def aws_target(name: str, target: Target) -> AwsTarget:
-    """The target itself, which must be one that AWS invokes.
-
-    Raises:
-        UnsupportedError: It lives in a process, or is several targets.
-    """
-    if isinstance(target, ParallelTarget):
-        reason = f"ParallelTarget: a schedule has one target, and this one has {len(target.targets)}"
-        machine = "render_asl(job) gives a state machine that does that"
-        several = ("one job for each target", machine, "LocalBackend does that")
-        raise UnsupportedError(name, "eventbridge", reason, several)
-    if isinstance(target, (HandlerTarget, CommandTarget)):
-        what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
-        instead = ("a LambdaTarget or another target in AWS", "LocalBackend runs it in this process")
-        raise UnsupportedError(name, "eventbridge", f"AWS cannot invoke {what} of this process", instead)
+def aws_target(target: Target) -> AwsTarget:
+    """The target itself, which must be one that AWS invokes."""
+    assert not isinstance(target, (ParallelTarget, HandlerTarget, CommandTarget))
     return target
 
 

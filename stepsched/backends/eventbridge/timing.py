@@ -7,18 +7,13 @@ from typing import Any, NamedTuple
 
 from typing_extensions import assert_never
 
-from stepsched.core.errors import InvalidScheduleError, UnsupportedError
+from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules import AnySchedule, Cron, OneTime, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
 from stepsched.schedules.expressions import parse_schedule
 from stepsched.schedules.zones import UTC, load_zone
 
 _SECOND = timedelta(seconds=1)
-ELSEWHERE = ("LocalBackend runs it as it stands",)
-ON_STEP_FUNCTIONS = (
-    "StepFunctionsBackend runs it as it stands",
-    "render_asl(job) gives a state machine that does",
-)
 
 
 class Timing(NamedTuple):
@@ -54,33 +49,6 @@ def _whole(schedule: OneTime | Rate | Cron) -> OneTime | Rate | Cron:
     return schedule
 
 
-def check_timing(name: str, schedule: AnySchedule) -> None:
-    """Refuses a schedule that AWS cannot say exactly.
-
-    Raises:
-        UnsupportedError: With the reason and what would work.
-    """
-    try:
-        wire = translate(schedule)
-    except NoEquivalentError as error:
-        raise UnsupportedError(name, "eventbridge", str(error), _instead(schedule)) from error
-    if len(str(wire.expression or "")) > 256:
-        raise UnsupportedError(
-            name, "eventbridge", "its expression is longer than 256 characters", ("split the job",)
-        )
-
-
-def _instead(schedule: AnySchedule) -> tuple[str, ...]:
-    match schedule:
-        case Cron():
-            return ("two jobs, one a day field", *ELSEWHERE)
-        case Rate():
-            return ("a start of whole seconds", *ELSEWHERE)
-        case Windowed(start=start) if not start.microsecond:
-            return (*ELSEWHERE, *ON_STEP_FUNCTIONS)
-    return ELSEWHERE
-
-
 def write_timing(schedule: AnySchedule, *, now: datetime, anchor: datetime | None) -> Timing:
     """The request's parts.
 
@@ -89,7 +57,7 @@ def write_timing(schedule: AnySchedule, *, now: datetime, anchor: datetime | Non
     says nothing to a cron.
 
     Args:
-        schedule: One that :func:`check_timing` has let through.
+        schedule: One that :func:`translate` can say.
         now: The present.
         anchor: Where the grid of a rate without start hangs. None: unknown; none is sent.
     """

@@ -21,10 +21,11 @@ from pydantic import ValidationError
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
-from stepsched.backends.local.invoke import Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
@@ -69,7 +70,8 @@ class LocalBackend(Backend):
         5
     """
 
-    name = "local"
+    name = NAME
+    capabilities = BUILT_IN["LocalBackend"]
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from datetime import timezone
 from typing import get_args
 from uuid import uuid4
 
+from stepsched.backends.capabilities import backends_with
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
@@ -41,6 +42,8 @@ from stepsched.targets import (
 )
 from stepsched.targets.local import main_module_name
 
+NAME = "local"
+"""How the backend is called in errors."""
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 """A function that wraps a call: it gets the job, the run and the call, and returns the result of the call."""
@@ -179,14 +182,14 @@ class Invoker:
                 if shared and (target.function is not None or target.handler.startswith("__main__:")):
                     reason = f"{target.handler} has no importable name, so a stored job would lose it"
                     mend = ("define the function at the top of a module", "LocalBackend() in memory")
-                    raise UnsupportedError(job.name, "local", reason, mend)
+                    raise UnsupportedError(job.name, NAME, reason, mend)
                 function = self._import(job, target)
                 if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                     reason = f"{target.handler} is a generator function: calling it runs nothing"
-                    raise UnsupportedError(job.name, "local", reason)
+                    raise UnsupportedError(job.name, NAME, reason)
                 if call_of(function, 2) is None:
                     reason = f"{target.handler} takes other arguments than (), (input) or (input, run)"
-                    raise UnsupportedError(job.name, "local", reason)
+                    raise UnsupportedError(job.name, NAME, reason)
             case CommandTarget():
                 pass
             case target:
@@ -195,9 +198,9 @@ class Invoker:
     def _check_registered(self, job: Job, target: AwsTarget) -> None:
         if self._registered(target) is None:
             name = type(target).__name__
-            reason = f"no handler stands for its {name} in this process"
-            mend = (f"backend.register({name}, function)", "EventBridgeBackend invokes it in AWS")
-            raise UnsupportedError(job.name, "local", reason, mend)
+            reason = f"no handler is registered for its {name} in this process"
+            mend = (f"backend.register({name}, function)", *backends_with("aws_targets"))
+            raise UnsupportedError(job.name, NAME, reason, mend)
 
     def wrap(self, wrapper: Wrapper) -> None:
         """Wraps every following call in a function, inside the functions that were added before."""
@@ -235,14 +238,14 @@ class Invoker:
             case target:
                 handler = self._registered(target)
                 if handler is None:
-                    raise LookupError(f"no handler stands for {target!r} in this process")
+                    raise LookupError(f"no handler is registered for {target!r} in this process")
                 return self._answer(job, handler, _filled(target, attributes), payload, run)
 
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
         call = call_of(function, len(arguments))
         if call is None:
             wanted = f"up to {len(arguments)} of target, input and run"
-            raise TypeError(f"{function!r} takes other arguments than {wanted}")
+            raise TypeError(f"expected a function of {wanted}, got {function!r}")
         positional, keywords = call.arguments(arguments)
         result = function(*positional, **keywords)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
@@ -263,7 +266,7 @@ class Invoker:
         if not self._is_allowed(target.handler):
             modules = ", ".join(self._modules or ())
             reason = f"{target.handler} is not among the modules of handlers_from, {modules}"
-            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
+            raise UnsupportedError(job.name, NAME, reason, ("LocalBackend(handlers_from=[...])",))
         path = target.handler.partition(":")[2]
         try:
             name = _module_of(target.handler)
@@ -272,13 +275,13 @@ class Invoker:
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:
             reason = f"{target.handler} cannot be imported: {_told(error)}"
-            raise UnsupportedError(job.name, "local", reason, ("put it on the import path",)) from error
+            raise UnsupportedError(job.name, NAME, reason, ("put it on the import path",)) from error
         home = getattr(found, "__module__", None) or type(found).__module__
         if not self._is_allowed(f"{home}:"):  # an imported name is not the module's own
             reason = f"{target.handler} is defined in {home}, which is not among the modules of handlers_from"
-            raise UnsupportedError(job.name, "local", reason, ("LocalBackend(handlers_from=[...])",))
+            raise UnsupportedError(job.name, NAME, reason, ("LocalBackend(handlers_from=[...])",))
         if not callable(found):
-            raise UnsupportedError(job.name, "local", f"{target.handler} is not callable")
+            raise UnsupportedError(job.name, NAME, f"{target.handler} is not callable")
         return found
 
     def _registered(self, target: AwsTarget) -> Handler | None:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from stepsched.jobs import CatchUp, Job, OnFailure, Retry, Run, RunStatus, Trigger
-from stepsched.schedules import Rate
 
 RECORDED_AT_ONCE = 1_000
 """The maximum number of runs of one job that are recorded in one transaction after a long downtime."""
@@ -40,7 +39,7 @@ class Plan(NamedTuple):
 def first_run(job: Job, created_at: datetime) -> datetime | None:
     """Returns the first instant at which a job comes due: strictly after its creation, except for a rate
     without start, whose grid begins with a run at the creation (P-12)."""
-    if isinstance(job.schedule, Rate) and job.schedule.start is None:
+    if job.starts_at_creation:
         return job.anchored(created_at).next_run(after=created_at - _TICK)
     return job.schedule.next_run(after=created_at)
 

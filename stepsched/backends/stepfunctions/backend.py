@@ -14,8 +14,14 @@ from typing_extensions import Self
 from stepsched.aws.sdk import check_place, mapped
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
-from stepsched.backends.stepfunctions.instructions import instructions_of, text_of, warn_unobserved_failures
+from stepsched.backends.stepfunctions.instructions import (
+    NAME,
+    instructions_of,
+    text_of,
+    warn_unobserved_failures,
+)
 from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, floor_second, run_id, run_key, write_run
@@ -36,8 +42,7 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
-from stepsched.machines.shared.table_schema import INDEX
-from stepsched.schedules import Rate
+from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, TOKEN
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -66,7 +71,8 @@ class StepFunctionsBackend(Backend):
     Lists read an index that follows the table within moments; everything else is as of now.
     """
 
-    name = "stepfunctions"
+    name = NAME
+    capabilities = BUILT_IN["StepFunctionsBackend"]
     first_pause = 1.0
 
     def __init__(
@@ -221,9 +227,7 @@ class StepFunctionsBackend(Backend):
             if elsewhere:
                 (partition, region), *_ = sorted(elsewhere)
                 reason = f"a target in {region} ({partition}) is out of reach for a machine in {home[1]}"
-                raise UnsupportedError(
-                    job.name, self.name, reason, ("a machine in that Region", "LocalBackend")
-                )
+                raise UnsupportedError(job.name, self.name, reason, ("a machine in that Region",))
         return Prepared(job, order)
 
     def create(self, prepared: Prepared) -> JobRecord:
@@ -246,7 +250,7 @@ class StepFunctionsBackend(Backend):
             self._table.create(row)
         except JobExistsError:
             stored = self._table.item(job.name)  # the answer to the same write may have been lost
-            if stored is None or stored.get("token") != {"S": row.token}:
+            if stored is None or stored.get(TOKEN) != {"S": row.token}:
                 raise
         self._job_executions.start(row)
         return self._record(row)
@@ -339,7 +343,7 @@ class StepFunctionsBackend(Backend):
         before, after = self._change(name, group, paused)
         self._end(before, stop_run=stop_run)
         if stop_run:  # what else waits of these executions is taken by others
-            self._job_executions.ensure(self._runs.waiting(name))
+            self._job_executions.ensure(self._runs.all_of(name))
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -482,27 +486,24 @@ class StepFunctionsBackend(Backend):
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
         runs = [run for run in recorded if run is not None]
-        self._job_executions.ensure(self._runs.waiting_of(name, wanted))
+        self._job_executions.ensure(self._runs.at(name, wanted))
         return runs
 
     def redrive(self, run: Run) -> Run:
         self._ready()
         action = "redrive a run of"
-        failed = RunStatus.FAILED.value
         for left in reversed(range(_ATTEMPTS)):
             try:
                 row = self._table.read(run.job)
             except JobNotFoundError as error:
                 raise InvalidTransitionError(run.job, "gone", action) from error
-            item = self._runs.find(run)
-            status = "without such a run" if item is None else f"a run that is {item['status']['S']}"
-            if item is None or item["status"]["S"] != failed:
+            found = self._runs.find(run)
+            status = "without such a run" if found is None else f"a run that is {found.run.status.value}"
+            if found is None or found.run.status is not RunStatus.FAILED:
                 raise InvalidTransitionError(run.job, status, action)
-            again = self._recovery.wait_again(
-                row, item["version"]["S"], "#status = :seen", {":seen": {"S": failed}}
-            )
-            if again is not None:
-                pending = self._runs.read(item).replace(
+            seen = {"old_status": {"S": RunStatus.FAILED.value}}
+            if self._recovery.wait_again(row, found.key, HAS_STATUS, values=seen) is not None:
+                pending = found.run.replace(
                     status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
                 )
                 return in_zone_of(row.job.schedule, pending)
@@ -568,8 +569,7 @@ def _checked_retention(retention: Any) -> timedelta:
 
 def _first_cursor(job: Job, second: datetime) -> datetime:
     """The instant after which the first run lies: the creation, at which a rate without start runs (P-12)."""
-    begins_now = isinstance(job.schedule, Rate) and job.schedule.start is None
-    return second - _SECOND if begins_now else second
+    return second - _SECOND if job.starts_at_creation else second
 
 
 def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) -> tuple[Any, Any]:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from secrets import token_hex
 
-from stepsched.backends.stepfunctions.rows import Item, Row
+from stepsched.backends.stepfunctions.rows import Row, RunRow, key
 from stepsched.backends.stepfunctions.service import Executions, execution_name, successor_of, token_of
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.jobs import JobStatus, RunStatus
-from stepsched.machines.shared.table_schema import CURRENT
+from stepsched.machines.shared import table_schema as schema
+from stepsched.machines.shared.table_schema import CURRENT, NAME, VERSION, write
 
 _LISTED = (JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.ENDED)
 
@@ -43,9 +44,9 @@ class JobExecutions:
             return
         for each in _LISTED if status is None else (status,):
             names = (
-                item["name"]["S"]
+                item[NAME]["S"]
                 for item in self.table.listed(each.value)
-                if item["version"]["S"] == CURRENT and item["name"]["S"].startswith(prefix)
+                if item[VERSION]["S"] == CURRENT and item[NAME]["S"].startswith(prefix)
             )
             seen = set[str]()  # a job may move in the index while it is read
             while portion := list(islice(names, 100)):
@@ -113,17 +114,16 @@ class JobExecutions:
             execution = None if following is None else self.executions.find(self.executions.arn(following))
         return execution is not None
 
-    def ensure(self, items: Iterable[Item]) -> int:
+    def ensure(self, rows: Iterable[RunRow]) -> int:
         """Makes sure that those runs of a job start which wait, also where an earlier call was cut off.
 
         Returns:
             How many had nobody to start them.
         """
         waiting: dict[tuple[str, str], list[str]] = {}
-        for item in items:
-            if item["status"]["S"] == RunStatus.PENDING.value:
-                owner = item["name"]["S"], item["token"]["S"]
-                waiting.setdefault(owner, []).append(item["version"]["S"])
+        for row in rows:
+            if row.run.status is RunStatus.PENDING:
+                waiting.setdefault((row.run.job, str(row.token)), []).append(row.key)
         started = 0
         for (name, token), keys in waiting.items():
             if self.is_alive(name, token):
@@ -136,8 +136,12 @@ class JobExecutions:
     def _hand_over(self, name: str, keys: Sequence[str], token: str) -> None:
         """Gives runs that wait to another execution, those that nobody has taken meanwhile."""
         fresh = new_token()
-        given = {":pending": {"S": RunStatus.PENDING.value}, ":old": {"S": token}, ":new": {"S": fresh}}
-        condition = "#status = :pending AND #token = :old"
-        taken = [key for key in keys if self.table.write(name, key, "SET #token = :new", condition, given)]
+        taking = write(
+            schema.HAS_STATUS,
+            schema.HAS_TOKEN,
+            values={"old_status": {"S": RunStatus.PENDING.value}, "old_token": {"S": token}},
+            sets={schema.TOKEN: {"S": fresh}},
+        )
+        taken = [each for each in keys if self.table.update({"Key": key(name, each), **taking})]
         if taken:
             self.start_unscheduled(name, taken, fresh)

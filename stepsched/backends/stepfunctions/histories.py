@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-_CLAIMS = ("Fence", "Claim")
-"""The states after which a run is the execution's own."""
-_RECORDS = ("Record", "Record run only", "Record skipped", "Keep", "Leave out")
-"""The states that write a run's end down; the last two are those of machines that were deployed earlier."""
-_GIVEN_UP = "Given up"
-"""The state that a run comes to when no attempt is left."""
+from stepsched.machines.shared.history import CLAIMING, GIVEN_UP, RECORDING
+
+_RECORDING = (*RECORDING, "Keep", "Leave out")
+"""The last two are states of runners that were deployed earlier."""
 _SENT = ("TaskScheduled", "TaskStarted", "TaskSubmitted")
 _FAILED = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
 
@@ -51,7 +49,7 @@ def ending_of(history: Iterable[Mapping[str, Any]]) -> Ending:
     fate, error, cause = Fate.NOT_BEGUN, "", ""
     for event in reversed(since):
         kind = event["type"]
-        if _entered(event) == _GIVEN_UP:
+        if _entered(event) == GIVEN_UP:
             return Ending(Fate.FAILED, error, cause)
         if kind == "TaskSucceeded":
             return Ending(Fate.DONE)
@@ -79,11 +77,11 @@ def _since_claim(history: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]
     since: list[Mapping[str, Any]] = []
     for event in history:
         name = _entered(event) or event.get("stateExitedEventDetails", {}).get("name")
-        if name in _CLAIMS:
+        if name in CLAIMING:
             # A claim that was entered and not left was written all the same: the job's row says so.
             return [] if event["type"] == "TaskStateEntered" else since
         since.append(event)
-        if event["type"] == "TaskStateEntered" and name in _RECORDS:
+        if event["type"] == "TaskStateEntered" and name in _RECORDING:
             since.clear()
     return None
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from stepsched.backends.capabilities import BUILT_IN, backends_with
 from stepsched.core.context import SCHEDULED_TIME, find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
@@ -32,6 +33,10 @@ from stepsched.machines.shared.calls import LONGEST_TIMEOUT
 from stepsched.machines.shared.runner import events_left
 from stepsched.targets import ParallelTarget
 
+NAME = "stepfunctions"
+"""How the backend is called in errors."""
+_ELSEWHERE = backends_with(*BUILT_IN["StepFunctionsBackend"].missing)
+"""The backends that have all that this one is missing: the errors of machines do not say what a job needs."""
 _SECOND = timedelta(seconds=1)
 LARGEST_PLAN = 255_000
 """Bytes of the plan, as text in JSON. Step Functions hands over 262,144, with all that belongs to it."""
@@ -72,9 +77,7 @@ def instructions_of(
         order = _order(job, anchor, version, keep, calls)
         _weigh(job, order)
     except ValueError as error:
-        raise UnsupportedError(
-            job.name, "stepfunctions", str(error), ("LocalBackend runs it in this process",)
-        ) from error
+        raise UnsupportedError(job.name, NAME, str(error), _ELSEWHERE) from error
     return order
 
 

@@ -1,7 +1,7 @@
-"""What is done about runs and jobs whose execution has died, or that nobody wants any more.
+"""Recovers jobs and runs whose execution ended unexpectedly, and stops orphaned executions.
 
-Everything here may be done twice, and by several at once: rows are changed only as they were read, a run's
-and its job's together.
+What is done is decided in :mod:`decisions`; here it is read for and performed. Everything may be done twice,
+and by several at once: rows are changed only as they were read, a run's and its job's together.
 """
 
 from __future__ import annotations
@@ -10,37 +10,29 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from stepsched.backends.stepfunctions import decisions
+from stepsched.backends.stepfunctions.decisions import Settle
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.histories import Ending, Fate, child_of, ending_of
 from stepsched.backends.stepfunctions.rows import (
     Claim,
     Row,
-    floor_second,
+    due_of,
     key,
-    read_claimed,
     run_key,
     write_expiry,
     write_instant,
+    write_missed,
 )
-from stepsched.backends.stepfunctions.service import DISABLED, Execution, generation_of, token_of
+from stepsched.backends.stepfunctions.service import DISABLED, Execution, token_of
 from stepsched.core.errors import AccessDeniedError, BackendError, ErrorCode, JobNotFoundError
-from stepsched.jobs import CatchUp, Completion, JobStatus, Problem, Repair, RunStatus
-from stepsched.machines.shared.table_schema import CURRENT
-
-_SECOND = timedelta(seconds=1)
-_MOST_MISSED = 10_000
-"""Runs of one job that are noted as missed at once, the latest ones."""
-_HANDING_OVER = timedelta(minutes=5)
-"""How long an execution may go on after its successor has begun."""
-_UNSEEN = timedelta(minutes=5)
-"""How long after its start nobody concludes from not seeing an execution that it is gone: reads follow starts
-within moments, and clocks differ."""
-_STILL_ITS_OWN = "attribute_not_exists(ended_at) AND (attribute_not_exists(execution) OR execution = :by)"
-"""The run has not ended, and no other execution has taken it."""
+from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
+from stepsched.machines.shared import table_schema as schema
+from stepsched.machines.shared.table_schema import CLAIM, write
 
 
 class Recovery:
-    """Mends the jobs of a table."""
+    """Recovers the jobs of a table."""
 
     def __init__(self, job_executions: JobExecutions, keep: timedelta) -> None:
         """One for all jobs.
@@ -56,94 +48,99 @@ class Recovery:
 
     # -- runs ----------------------------------------------------------------------------------------------
 
-    def settle(self, name: str, claim: Claim, status: RunStatus, now: datetime, ending: Ending) -> bool:
-        """Writes the end of a run in place of the execution that has begun it, which is gone.
+    def settle(self, name: str, claim: Claim, settled: Settle, now: datetime) -> bool:
+        """Writes the end of a run in place of the execution that has started it, which is gone.
 
         Returns:
             Whether it was written; not where the run has ended, or another execution has it.
         """
+        by_execution = {"me": {"S": claim.execution}}
         run = {
             "Key": key(name, claim.key),
-            "ConditionExpression": _STILL_ITS_OWN,
-            "UpdateExpression": "SET #status = :status, #due = if_not_exists(#due, :due),"
-            " started_at = :started, ended_at = :ended, attempts = :one, #error = :error, cause = :cause,"
-            " execution = :by, expires_at = :expires",
-            "ExpressionAttributeNames": {"#status": "status", "#due": "due", "#error": "error"},
-            "ExpressionAttributeValues": {
-                ":status": {"S": status.value},
-                ":due": {"S": claim.key[4:24]},
-                ":started": {"S": write_instant(claim.started_at)},
-                ":ended": {"S": write_instant(now)},
-                ":one": {"N": "1"},
-                ":error": {"S": ending.error},
-                ":cause": {"S": ending.cause},
-                ":by": {"S": claim.execution},
-                ":expires": write_expiry(now + self._keep),
-            },
+            **write(
+                schema.IS_UNFINISHED,
+                schema.IS_NOT_TAKEN,
+                values=by_execution,
+                sets={
+                    schema.STATUS: {"S": settled.status.value},
+                    schema.STARTED_AT: {"S": write_instant(claim.started_at)},
+                    schema.ENDED_AT: {"S": write_instant(now)},
+                    schema.ATTEMPTS: {"N": "1"},
+                    schema.ERROR: {"S": settled.ending.error},
+                    schema.CAUSE: {"S": settled.ending.cause},
+                    schema.EXECUTION: {"S": claim.execution},
+                    schema.TTL: write_expiry(now + self._keep),
+                },
+                keeps={schema.DUE: {"S": due_of(claim.key)}},
+            ),
         }
         job = {
             "Key": key(name),
-            "ConditionExpression": "claimed_by = :by",
-            "UpdateExpression": "SET #last = :key REMOVE claimed_by, claimed, started_at",
-            "ExpressionAttributeNames": {"#last": "last"},
-            "ExpressionAttributeValues": {":by": {"S": claim.execution}, ":key": {"S": claim.key}},
+            **write(
+                schema.IS_CLAIMED,
+                values=by_execution,
+                sets={schema.LAST: {"S": claim.key}},
+                removes=CLAIM,
+            ),
         }
         if self._table.update_all(run, job) or self._table.update_all(run):
             return True
-        self._let_go(name, claim)
+        self._release(name, claim)
         return False
 
-    def _let_go(self, name: str, claim: Claim) -> None:
-        """Takes the claim of an execution that is gone from the job, where its run has ended."""
-        item = self._table.item(name, claim.key)
-        if item is not None and "ended_at" in item:
-            self._table.write(
-                name,
-                CURRENT,
-                "REMOVE claimed_by, claimed, started_at",
-                "claimed_by = :by AND claimed = :key",
-                {":by": {"S": claim.execution}, ":key": {"S": claim.key}},
-            )
+    def _release(self, name: str, claim: Claim) -> None:
+        """Removes the claim of an execution that is gone from the job, where its run has ended."""
+        row = self._table.run(name, claim.key)
+        if row is not None and row.run.ended_at is not None:
+            values = {"me": {"S": claim.execution}, "claimed_run": {"S": claim.key}}
+            released = write(schema.IS_CLAIMED, schema.IS_CLAIMED_FOR, values=values, removes=CLAIM)
+            self._table.update({"Key": key(name), **released})
 
     def wait_again(
         self,
         row: Row,
         version: str,
-        condition: str,
+        *conditions: str,
         values: Mapping[str, Any],
-        *,
         restarted: bool = False,
     ) -> Row | None:
-        """Lets a run wait, and starts an execution for it.
+        """Makes a run pending again, and starts an execution for it.
 
         A one-time job with nothing else to come ends with this run.
 
         Args:
             row: The job's.
             version: The run's key.
-            condition: What must hold of the run's row; reserved words with a ``#``.
-            values: What stands in the condition.
-            restarted: Whether it may have been begun before.
+            conditions: What must hold of the run's row.
+            values: The values in the conditions.
+            restarted: Whether its target may have been invoked before.
 
         Returns:
-            The job's row as it is then; None where the condition does not hold, or the job has changed.
+            The job's row as it is then; None where a condition does not hold, or the job has changed.
         """
         token = new_token()
-        mark = ", restarted = :yes" if restarted else ""
+        sets = {
+            schema.STATUS: {"S": RunStatus.PENDING.value},
+            schema.TOKEN: {"S": token},
+            schema.ATTEMPTS: {"N": "0"},
+            **({schema.RESTARTED: {"S": "true"}} if restarted else {}),
+        }
         run = {
             "Key": key(row.job.name, version),
-            "ConditionExpression": condition,
-            "UpdateExpression": "SET #status = :pending, #due = if_not_exists(#due, :due), #token = :token,"
-            f" attempts = :none{mark} REMOVE execution, started_at, ended_at, expires_at, #error, cause",
-            "ExpressionAttributeNames": {f"#{word}": word for word in ("status", "due", "token", "error")},
-            "ExpressionAttributeValues": {
-                **values,
-                ":pending": {"S": RunStatus.PENDING.value},
-                ":due": {"S": version[4:24]},
-                ":token": {"S": token},
-                ":none": {"N": "0"},
-                **({":yes": {"S": "true"}} if restarted else {}),
-            },
+            **write(
+                *conditions,
+                values=values,
+                sets=sets,
+                keeps={schema.DUE: {"S": due_of(version)}},
+                removes=(
+                    schema.EXECUTION,
+                    schema.STARTED_AT,
+                    schema.ENDED_AT,
+                    schema.TTL,
+                    schema.ERROR,
+                    schema.CAUSE,
+                ),
+            ),
         }
         after = row
         if row.claim is not None and row.claim.key == version:
@@ -163,21 +160,21 @@ class Recovery:
         where that is allowed.
 
         Args:
-            row: As it was before its token was taken away.
+            row: The row as it was before its token was taken away.
             now: The present.
-            error: Why, as a code.
-            cause: And in words.
+            error: The reason, as a code.
+            cause: The reason, in words.
         """
         name = row.job.name
         found = {} if row.claim is None else {row.claim.key: row.claim}
-        for item in self._table.query(name):
-            if item["status"]["S"] == RunStatus.RUNNING.value:
-                claim = read_claimed(item)
-                found[claim.key] = claim
+        for run in self._table.runs(name):
+            if run.run.status is RunStatus.RUNNING:
+                found[run.key] = run.claim
+        failed = Settle(RunStatus.FAILED, Ending(Fate.FAILED, error, cause), "")
         for claim in found.values():
             child = child_of(self._executions.history(claim.execution))
             # Noted first: what is stopped and not noted would be run again.
-            self.settle(name, claim, RunStatus.FAILED, now, Ending(Fate.FAILED, error, cause))
+            self.settle(name, claim, failed, now)
             self._executions.stop(claim.execution, error, cause)
             if child is not None:
                 try:
@@ -188,10 +185,10 @@ class Recovery:
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def recover(self, row: Row, now: datetime) -> list[Repair]:
-        """Finds out whether a job comes due as it should, and mends it.
+        """Finds out whether a job comes due as it should, and recovers it.
 
         Args:
-            row: As it was read.
+            row: The row as it was read.
             now: The present.
 
         Returns:
@@ -208,52 +205,45 @@ class Recovery:
             return found
         if self.job_executions.is_alive(row.job.name, row.token, row.execution):
             return found
-        if row.job.is_one_time and row.next_run is None and self._ends(row):
+        last = self._table.run(row.job.name, run_key(row.cursor)) if row.job.is_one_time else None
+        if decisions.is_finished(row, last) and self._table.delete(row):
             why = "the run of the one-time job has succeeded, and the job was still there"
             return [*found, _repair(row.job.name, Problem.DEAD, why, "deleted it")]
         return [*found, *self._revive(row, now)]
 
     def goes_on(self, claim: Claim, now: datetime) -> bool:
-        """Whether the execution of a run that has begun still runs."""
-        execution = self._executions.find(claim.execution)
-        if execution is None:
-            return now - claim.started_at < _UNSEEN
-        return execution.is_running
+        """Whether the execution of a run that has started still runs."""
+        return decisions.goes_on(claim, self._executions.find(claim.execution), now)
+
+    def ending_of(self, claim: Claim) -> Ending:
+        """What the history of its execution says of a run."""
+        return ending_of(self._executions.history(claim.execution))
 
     def _settle_claim(self, row: Row, claim: Claim, now: datetime) -> tuple[Row, list[Repair]]:
-        """Brings a run to its end whose execution is gone: noted where its history tells how it went, and
-        else run again."""
+        """Brings a run to its end whose execution is gone: written where its history says how it went, and
+        else started again."""
         name = row.job.name
-        ending = ending_of(self._executions.history(claim.execution))
-        end = self._died(claim.execution)
-        why = f"the run for {claim.key[4:24]} was claimed by {claim.execution}, which {end}"
-        remedy = self.settle_known(name, claim, now, ending)
-        if remedy is None and ending.fate not in (Fate.DONE, Fate.FAILED):
-            begun = ending.fate is Fate.UNKNOWN
-            by = {":by": {"S": claim.execution}}
-            again = self.wait_again(row, claim.key, _STILL_ITS_OWN, by, restarted=begun)
+        why = f"the run for {due_of(claim.key)} was claimed by {claim.execution}, which "
+        why += self._died(claim.execution)
+        decision = decisions.end_of(self.ending_of(claim))
+        remedy = None
+        if isinstance(decision, Settle):
+            remedy = decision.remedy if self.settle(name, claim, decision, now) else None
+        else:
+            by_execution = {"me": {"S": claim.execution}}
+            begun = decision.may_have_begun
+            conditions = (schema.IS_UNFINISHED, schema.IS_NOT_TAKEN)
+            again = self.wait_again(row, claim.key, *conditions, values=by_execution, restarted=begun)
             if again is not None:
                 seen = "may have been" if begun else "had not been"
                 remedy = f"the target {seen} invoked: started again"
                 return again, [_repair(name, Problem.UNFINISHED, why, remedy)]
-            self._let_go(name, claim)
+            self._release(name, claim)
         present = self._table.read(name)
         if remedy is None and present.claim != claim:
-            remedy = "the run had ended: let go of it"
+            remedy = "the run had ended: removed its claim"
         found = [] if remedy is None else [_repair(name, Problem.UNFINISHED, why, remedy)]
         return present, found
-
-    def settle_known(self, name: str, claim: Claim, now: datetime, ending: Ending) -> str | None:
-        """Writes the end of a run of which the history says how it went.
-
-        Returns:
-            What was done; None where nothing was.
-        """
-        status = {Fate.DONE: RunStatus.SUCCEEDED, Fate.FAILED: RunStatus.FAILED}.get(ending.fate)
-        if status is None or not self.settle(name, claim, status, now, ending):
-            return None
-        seen = "the target was invoked" if status is RunStatus.SUCCEEDED else "no attempt was left"
-        return f"its history says that {seen}: noted as {status.value}"
 
     def _died(self, arn: str) -> str:
         execution = self._executions.find(arn)
@@ -262,27 +252,21 @@ class Recovery:
         words = ": ".join(filter(None, (execution.error, execution.cause)))
         return f"has ended as {execution.status}" + (f" ({words})" if words else "")
 
-    def _ends(self, row: Row) -> bool:
-        """Whether a one-time job has run, and was only not deleted."""
-        item = self._table.item(row.job.name, run_key(row.cursor))
-        has_run = item is not None and item["status"]["S"] == RunStatus.SUCCEEDED.value
-        return has_run and row.job.completion is Completion.DELETE and self._table.delete(row)
-
     def _revive(self, row: Row, now: datetime) -> list[Repair]:
         """Starts the execution of a job that has none."""
         name, token = row.job.name, row.token
         problem, why = Problem.MISSING, "no execution of the job was ever started"
-        cursor, missed = self._caught_up(row, now)
+        goes_on = decisions.continuation_of(row, now)
         latest = row.execution
         if latest is None or token_of(latest) != token:
-            if cursor == row.cursor and self.job_executions.start(row):
+            if goes_on.cursor == row.cursor and self.job_executions.start(row):
                 return [_repair(name, problem, why, f"started {self.job_executions.execution_of(row)}")]
-            if cursor == row.cursor and self.job_executions.is_alive(name, str(token)):
+            if goes_on.cursor == row.cursor and self.job_executions.is_alive(name, str(token)):
                 return []  # somebody else has just started it
             latest = self._executions.arn(self.job_executions.execution_of(row))
         if self._executions.find(latest) is not None:
             problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
-        after = row._replace(token=new_token(), cursor=cursor)
+        after = row._replace(token=new_token(), cursor=goes_on.cursor)
         while not self._table.change(row, after):
             try:
                 row = self._table.read(name)
@@ -290,41 +274,15 @@ class Recovery:
                 return []
             if row.token != token:
                 return []  # somebody else is at it
-            # What has changed is a run beside the schedule, which has begun or ended.
-            cursor, missed = self._caught_up(row, now)
-            after = row._replace(token=after.token, cursor=cursor)
-        for instant in missed:
-            text = write_instant(now)
-            self._table.put_new(
-                {
-                    **key(name, run_key(instant)),
-                    "status": {"S": RunStatus.MISSED.value},
-                    "due": {"S": run_key(instant)[4:]},
-                    "recorded_at": {"S": text},
-                    "ended_at": {"S": text},
-                    "expires_at": write_expiry(now + self._keep),
-                }
-            )
+            # What has changed is an unscheduled run, which has started or ended.
+            goes_on = decisions.continuation_of(row, now)
+            after = row._replace(token=after.token, cursor=goes_on.cursor)
+        for instant in goes_on.missed:
+            self._table.put_new(write_missed(name, instant, now, self._keep))
         self.job_executions.start(after)
-        noted = f", and noted {len(missed):,} run{'s' * (len(missed) > 1)} as missed" if missed else ""
+        count = len(goes_on.missed)
+        noted = f", and noted {count:,} run{'s' * (count > 1)} as missed" if count else ""
         return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{noted}")]
-
-    def _caught_up(self, row: Row, now: datetime) -> tuple[datetime, list[datetime]]:
-        """Where a job goes on that had no execution for a while, and the runs that it leaves out."""
-        if row.job.catch_up is CatchUp.ALL:
-            return row.cursor, []
-        schedule = row.job.anchored(row.anchor)
-        present = floor_second(now)
-        late: list[datetime] = []
-        for instant in schedule.runs(after=row.cursor, until=present):
-            late.append(instant)
-            if len(late) > 2 * _MOST_MISSED:
-                del late[:_MOST_MISSED]
-        if not late:
-            return row.cursor, []
-        if row.job.catch_up is CatchUp.ONE:
-            return late[-1] - _SECOND, late[:-1][-_MOST_MISSED:]
-        return max(row.cursor, present), late[-_MOST_MISSED:]
 
     # -- executions ----------------------------------------------------------------------------------------
 
@@ -343,43 +301,28 @@ class Recovery:
         if described is None or not described.is_running or not isinstance(name, str):
             return None
         if described.given.get("left"):
-            return None  # it takes what waits in rows of their own, and stops by itself
-        if self._has_a_run(execution, name):
+            return None  # it takes pending runs that have rows of their own, and stops by itself
+        if any(
+            each.run.status is RunStatus.RUNNING and each.execution == execution.arn
+            for each in self._table.runs(name)
+        ):
             return None
+        row: Row | None = None
         try:
             row = self._table.read(name)
         except JobNotFoundError:
-            return self._stop(execution, name, Problem.ORPHANED, "is gone")
+            pass
         except BackendError as error:
             if error.code != ErrorCode.UNREADABLE:
                 raise
             return None  # whoever wrote it knows what it is for
-        if row.claim is not None and row.claim.execution == execution.arn:
+        owner = None if row is None or row.execution is None else self._executions.find(row.execution)
+        found = decisions.why_stop(execution, row, owner, now)
+        if found is None:
             return None
-        if row.token != execution.token:
-            state = f"is {row.status.value}, and has another execution or none"
-            return self._stop(execution, name, Problem.ORPHANED, state)
-        owner = None if row.execution is None else self._executions.find(row.execution)
-        if owner is None or owner.arn == execution.arn or owner.token != execution.token:
-            return None  # it is the one, or has only just begun
-        if not owner.is_running or generation_of(execution.arn) > generation_of(owner.arn):
-            return None  # the one has handed over to it
-        if owner.started_at is None or now - owner.started_at < _HANDING_OVER:
-            return None  # it has handed over, and is about to end
-        return self._stop(execution, name, Problem.DUPLICATE, f"has {owner.arn}")
-
-    def _stop(self, execution: Execution, name: str, problem: Problem, state: str) -> Repair:
+        problem, state = found
         self._executions.stop(execution.arn, DISABLED, f"execution disabled for {name}")
         return _repair(name, problem, f"{execution.arn} runs, and the job {state}", "stopped it")
-
-    def _has_a_run(self, execution: Execution, name: str) -> bool:
-        """Whether an execution is in the middle of a run that has a row."""
-        rows = self._table.query(name)
-        return any(
-            item.get("status") == {"S": RunStatus.RUNNING.value}
-            and item.get("execution") == {"S": execution.arn}
-            for item in rows
-        )
 
 
 def _repair(name: str, problem: Problem, detail: str, remedy: str) -> Repair:

@@ -14,7 +14,8 @@ UTC, so that they stand in the order of time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from hashlib import sha256
@@ -23,8 +24,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from stepsched.core.errors import ScheduleWarning
 from stepsched.jobs import Job, JobStatus, JobVersion, Run, RunStatus, Trigger
-from stepsched.machines.shared.table_schema import NO_MORE, RUN
+from stepsched.machines.shared import table_schema as schema
+from stepsched.machines.shared.table_schema import NO_MORE, RUN, write
 from stepsched.schedules.cron import Cron
 from stepsched.schedules.onetime import reading_stored
 from stepsched.targets import StateMachineTarget
@@ -79,7 +82,8 @@ class Row(NamedTuple):
 
 def key(name: str, version: int | str = 0) -> dict[str, Any]:
     """The key of a row; version 0 is the current one, and a text is a run's."""
-    return {"name": {"S": name}, "version": {"S": f"v{version}" if isinstance(version, int) else version}}
+    text = f"v{version}" if isinstance(version, int) else version
+    return {schema.NAME: {"S": name}, schema.VERSION: {"S": text}}
 
 
 def write_expiry(instant: datetime) -> dict[str, str]:
@@ -116,17 +120,17 @@ def write_row(row: Row) -> dict[str, Any]:
     """What a verb writes of a current row: all but its key and what only executions write."""
     due = row.next_run
     item = {
-        "latest": {"N": str(row.version)},
-        "job": {"S": row.job.model_dump_json(exclude_unset=True)},
-        "status": {"S": row.status.value},
-        "due": {"S": NO_MORE if due is None else write_second(due)},
-        "created_at": {"S": write_instant(row.created_at)},
-        "updated_at": {"S": write_instant(row.updated_at)},
-        "anchor": {"S": write_second(row.anchor)},
-        "cursor": {"S": write_second(row.cursor)},
-        "plan": {"S": row.plan},
+        schema.LATEST: {"N": str(row.version)},
+        schema.JOB: {"S": row.job.model_dump_json(exclude_unset=True)},
+        schema.STATUS: {"S": row.status.value},
+        schema.DUE: {"S": NO_MORE if due is None else write_second(due)},
+        schema.CREATED_AT: {"S": write_instant(row.created_at)},
+        schema.UPDATED_AT: {"S": write_instant(row.updated_at)},
+        schema.ANCHOR: {"S": write_second(row.anchor)},
+        schema.CURSOR: {"S": write_second(row.cursor)},
+        schema.PLAN: {"S": row.plan},
     }
-    return item if row.token is None else {**item, "token": {"S": row.token}}
+    return item if row.token is None else {**item, schema.TOKEN: {"S": row.token}}
 
 
 def read_row(item: Item) -> Row:
@@ -135,24 +139,24 @@ def read_row(item: Item) -> Row:
     Raises:
         ValueError: It is neither ours nor one of the AWS Solutions scheduler; says which row, and why.
     """
-    name = item["name"]["S"]
+    name = item[schema.NAME]["S"]
     try:
-        version = int(item["latest"]["N"])
-        if "job" not in item:
+        version = int(item[schema.LATEST]["N"])
+        if schema.JOB not in item:
             return _read_solutions_row(name, item, version)
         return Row(
             job=read_job(item),
-            status=JobStatus(item["status"]["S"]),
+            status=JobStatus(item[schema.STATUS]["S"]),
             version=version,
-            created_at=read_instant(item["created_at"]["S"]),
-            updated_at=read_instant(item["updated_at"]["S"]),
-            anchor=read_instant(item["anchor"]["S"]),
-            cursor=read_instant(item["cursor"]["S"]),
-            token=_text(item, "token"),
-            plan=item["plan"]["S"],
-            execution=_text(item, "execution"),
+            created_at=read_instant(item[schema.CREATED_AT]["S"]),
+            updated_at=read_instant(item[schema.UPDATED_AT]["S"]),
+            anchor=read_instant(item[schema.ANCHOR]["S"]),
+            cursor=read_instant(item[schema.CURSOR]["S"]),
+            token=_text(item, schema.TOKEN),
+            plan=item[schema.PLAN]["S"],
+            execution=_text(item, schema.EXECUTION),
             claim=_read_claim(item),
-            last=_text(item, "last"),
+            last=_text(item, schema.LAST),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"row {name!r} of the table cannot be read as a job: {_words(error)}") from error
@@ -161,31 +165,32 @@ def read_row(item: Item) -> Row:
 def read_job(item: Item) -> Job:
     """The definition in a row."""
     with reading_stored():
-        return Job.model_validate_json(item["job"]["S"])
+        return Job.model_validate_json(item[schema.JOB]["S"])
 
 
 def _read_claim(item: Item) -> Claim | None:
-    if "claimed_by" not in item:
+    if schema.CLAIMED_BY not in item:
         return None
-    return Claim(item["claimed"]["S"], item["claimed_by"]["S"], read_instant(item["started_at"]["S"]))
+    run, execution = item[schema.CLAIMED]["S"], item[schema.CLAIMED_BY]["S"]
+    return Claim(run, execution, read_instant(item[schema.STARTED_AT]["S"]))
 
 
 def write_version(job: Job, at: datetime) -> dict[str, Any]:
     """The attributes of a version's row, without its key."""
     return {
-        "job": {"S": job.model_dump_json(exclude_unset=True)},
-        "written_at": {"S": write_instant(at)},
+        schema.JOB: {"S": job.model_dump_json(exclude_unset=True)},
+        schema.WRITTEN_AT: {"S": write_instant(at)},
     }
 
 
 def read_versions(items: list[Item], current: Row) -> list[JobVersion]:
     """The earlier definitions, oldest first. Each was replaced when the next one was written."""
-    numbered = sorted((int(item["version"]["S"][1:]), item) for item in items)
+    numbered = sorted((int(item[schema.VERSION]["S"][1:]), item) for item in items)
     found = []
     for (number, item), (_, following) in pairwise(numbered):
-        if "job" not in item or "written_at" not in following:
+        if schema.JOB not in item or schema.WRITTEN_AT not in following:
             continue  # of the AWS Solutions scheduler, which notes no time
-        replaced_at = read_instant(following["written_at"]["S"])
+        replaced_at = read_instant(following[schema.WRITTEN_AT]["S"])
         found.append(JobVersion(version=number, job=read_job(item), replaced_at=replaced_at))
     return [each for each in found if each.version < current.version]
 
@@ -234,6 +239,11 @@ def run_key(scheduled_for: datetime, token: str = "") -> str:
     return f"{RUN}{text}#{token}" if token else f"{RUN}{text}"
 
 
+def due_of(key: str) -> str:
+    """The scheduled instant in the key of a run, as text."""
+    return key[len(RUN) : len(RUN) + 20]
+
+
 def run_id(name: str, version: str, recorded_at: datetime) -> int:
     """The number of a run: by the millisecond at which it was recorded, and then as chance will have it."""
     chance = int.from_bytes(sha256(f"{name}/{version}".encode()).digest()[:8], "big")
@@ -244,36 +254,105 @@ def write_run(run: Run, *, token: str, recorded_at: datetime, version: str) -> d
     """The row of a run that waits for its execution."""
     return {
         **key(run.job, version),
-        "status": {"S": run.status.value},
-        "due": {"S": write_instant(run.scheduled_for)},
-        "trigger": {"S": run.trigger.value},
-        "recorded_at": {"S": write_instant(recorded_at)},
-        "token": {"S": token},
+        schema.STATUS: {"S": run.status.value},
+        schema.DUE: {"S": write_instant(run.scheduled_for)},
+        schema.TRIGGER: {"S": run.trigger.value},
+        schema.RECORDED_AT: {"S": write_instant(recorded_at)},
+        schema.TOKEN: {"S": token},
     }
 
 
-def read_claimed(item: Item) -> Claim:
-    """The claim that a run's row tells, of a run that goes on."""
-    return Claim(item["version"]["S"], item["execution"]["S"], read_instant(item["started_at"]["S"]))
+def write_missed(name: str, instant: datetime, now: datetime, keep: timedelta) -> dict[str, Any]:
+    """The row of a scheduled run that was left out because nobody was there to start it.
 
-
-def claim_update(row: Row) -> dict[str, Any]:
-    """What writes the run that goes on into a row of its own, without the table. What the row says already
-    stays, such as that the run has ended."""
-    assert row.claim is not None
-    names = {
-        "status": {"S": RunStatus.RUNNING.value},
-        "due": {"S": row.claim.key[4:24]},
-        "execution": {"S": row.claim.execution},
-        "started_at": {"S": write_instant(row.claim.started_at)},
-    }
+    Args:
+        name: The job's.
+        instant: The run's.
+        now: The present.
+        keep: How long the row is kept.
+    """
+    version = run_key(instant)
     return {
-        "Key": key(row.job.name, row.claim.key),
-        "UpdateExpression": "SET "
-        + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in names),
-        "ExpressionAttributeNames": {f"#{name}": name for name in names},
-        "ExpressionAttributeValues": {f":{name}": value for name, value in names.items()},
+        **key(name, version),
+        schema.STATUS: {"S": RunStatus.MISSED.value},
+        schema.DUE: {"S": due_of(version)},
+        schema.RECORDED_AT: {"S": write_instant(now)},
+        schema.ENDED_AT: {"S": write_instant(now)},
+        schema.TTL: write_expiry(now + keep),
     }
+
+
+def write_claimed(row: Row) -> dict[str, Any]:
+    """The update that writes the run that goes on into a row of its own. What the row says already stays,
+    such as that the run has ended."""
+    assert row.claim is not None
+    keeps = {
+        schema.STATUS: {"S": RunStatus.RUNNING.value},
+        schema.DUE: {"S": due_of(row.claim.key)},
+        schema.EXECUTION: {"S": row.claim.execution},
+        schema.STARTED_AT: {"S": write_instant(row.claim.started_at)},
+    }
+    return {"Key": key(row.job.name, row.claim.key), **write(keeps=keeps)}
+
+
+class RunRow(NamedTuple):
+    """The row of a run."""
+
+    run: Run
+    """The run, without its link."""
+    key: str
+    """The key of the row."""
+    token: str | None = None
+    """The token of the execution that takes an unscheduled run. None: a scheduled run."""
+    execution: str | None = None
+    """The ARN of the execution that has started the run. None: none has."""
+    passed: datetime | None = None
+    """The instant up to which the run has passed over later ones. None: it has not ended."""
+    job_version: int | None = None
+    """The version of the job that it has run. None: it has not ended."""
+
+    @property
+    def claim(self) -> Claim:
+        """The claim of a run that goes on.
+
+        Raises:
+            ValueError: It has not started.
+        """
+        if self.execution is None or self.run.started_at is None:
+            raise ValueError("its execution or its start is missing")
+        return Claim(self.key, self.execution, self.run.started_at)
+
+
+def readable(items: Iterable[Item]) -> Iterator[RunRow]:
+    """The rows of runs among items; with a :class:`ScheduleWarning`, without those that cannot be read."""
+    for item in items:
+        try:
+            yield read_run_row(item)
+        except ValueError as error:  # noqa: PERF203 -- each row may fail for itself
+            warnings.warn(f"left out: {error}", ScheduleWarning, stacklevel=2)
+
+
+def read_run_row(item: Item) -> RunRow:
+    """The row of a run.
+
+    Raises:
+        ValueError: It cannot be read; says which row, and why.
+    """
+    name, version = item[schema.NAME]["S"], item[schema.VERSION]["S"]
+    try:
+        found = RunRow(
+            run=read_run(item),
+            key=version,
+            token=_text(item, schema.TOKEN),
+            execution=_text(item, schema.EXECUTION),
+            passed=_instant(item, schema.PASSED),
+            job_version=int(item[schema.JOB_VERSION]["N"]) if schema.JOB_VERSION in item else None,
+        )
+        if found.run.status is RunStatus.RUNNING:
+            found.claim  # noqa: B018 -- which a run that goes on has
+    except (KeyError, ValueError, TypeError) as error:
+        raise ValueError(f"row {version!r} of job {name!r} cannot be read: {_words(error)}") from error
+    return found
 
 
 def read_run(item: Item, link: str | None = None) -> Run:
@@ -283,23 +362,24 @@ def read_run(item: Item, link: str | None = None) -> Run:
         item: The row.
         link: Where to look at its execution.
     """
-    name, version = item["name"]["S"], item["version"]["S"]
-    due = read_instant(item["due"]["S"])
-    recorded_at = read_instant(item["recorded_at"]["S"]) if "recorded_at" in item else due
-    error, cause = _text(item, "error") or "", _text(item, "cause") or ""
-    status = RunStatus(item["status"]["S"])
+    name, version = item[schema.NAME]["S"], item[schema.VERSION]["S"]
+    due = read_instant(item[schema.DUE]["S"])
+    recorded_at = read_instant(item[schema.RECORDED_AT]["S"]) if schema.RECORDED_AT in item else due
+    error, cause = _text(item, schema.ERROR) or "", _text(item, schema.CAUSE) or ""
+    status = RunStatus(item[schema.STATUS]["S"])
+    attempts = item.get(schema.ATTEMPTS, {"N": int(status is RunStatus.RUNNING)})
     return Run(
         id=run_id(name, version, recorded_at),
         job=name,
         scheduled_for=due,
         status=status,
-        trigger=Trigger(_text(item, "trigger") or "schedule"),
-        attempt=int(item["attempts"]["N"]) if "attempts" in item else int(status is RunStatus.RUNNING),
-        started_at=_instant(item, "started_at"),
-        ended_at=_instant(item, "ended_at"),
-        restarted="restarted" in item,
+        trigger=Trigger(_text(item, schema.TRIGGER) or "schedule"),
+        attempt=int(attempts["N"]),
+        started_at=_instant(item, schema.STARTED_AT),
+        ended_at=_instant(item, schema.ENDED_AT),
+        restarted=schema.RESTARTED in item,
         error=(f"{error}: {cause}" if cause else error) or None,
-        output=_text(item, "output") or None,
+        output=_text(item, schema.OUTPUT) or None,
         link=link,
     )
 

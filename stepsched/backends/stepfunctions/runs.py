@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import islice
@@ -13,12 +12,13 @@ from stepsched.backends.stepfunctions.rows import (
     Claim,
     Item,
     Row,
+    RunRow,
+    due_of,
     floor_second,
     key,
-    read_claimed,
     read_instant,
     read_job,
-    read_run,
+    readable,
     run_id,
     run_key,
     write_expiry,
@@ -27,10 +27,11 @@ from stepsched.backends.stepfunctions.rows import (
 )
 from stepsched.backends.stepfunctions.service import Executions
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.core.errors import JobNotFoundError, ScheduleWarning
-from stepsched.jobs import Job, JobStatus, Run, RunStatus
+from stepsched.core.errors import JobNotFoundError
+from stepsched.jobs import JobStatus, Run, RunStatus
 from stepsched.jobs.records import STILL_RAN
-from stepsched.machines.shared.table_schema import CURRENT, RUN
+from stepsched.machines.shared import table_schema as schema
+from stepsched.machines.shared.table_schema import CURRENT, NAME, RUN, VERSION, write
 from stepsched.schedules import AnySchedule
 
 _SECOND = timedelta(seconds=1)
@@ -52,23 +53,23 @@ class Runs:
         self._executions = executions
         self._keep = keep
 
-    def read(self, item: Item) -> Run:
-        """A run's row, with the page of the console that shows its execution."""
-        execution = item["execution"]["S"] if "execution" in item else None
-        return read_run(item, None if execution is None else self._executions.link(execution))
+    def linked(self, row: RunRow) -> Run:
+        """A run, with the page of the console that shows its execution."""
+        if row.execution is None:
+            return row.run
+        return row.run.replace(link=self._executions.link(row.execution))
 
     def list(self, query: RunQuery) -> list[Run]:
         """The runs that fit, in the order in which they were recorded; of a limited number, those that were
         scheduled latest."""
         if query.since is not None and query.until is not None and query.since > query.until:
             return []  # DynamoDB refuses such a range
-        rows = self._of_job(query, query.job) if query.job else self._of_all(query)
-        items = list(filter(is_readable, rows))
-        found = {run.id: run for run in map(self.read, items)}
+        rows = list(self._of_job(query, query.job) if query.job else self._of_all(query))
+        found = {run.id: run for run in map(self.linked, rows)}
         if query.status in (None, RunStatus.RUNNING):
             found = {run.id: run for run in self._going_on(query)} | found
         if query.status in (None, RunStatus.SKIPPED):
-            found = {run.id: run for run in self._left_out(items)} | found
+            found = {run.id: run for run in self._left_out(rows)} | found
         fitting = [run for run in found.values() if _fits(run, query)]
         if query.limit is not None:
             fitting.sort(key=lambda run: (run.scheduled_for, run.id))
@@ -79,17 +80,17 @@ class Runs:
         """The runs, each scheduled in the zone of its job as that is defined now; in UTC where the job is
         gone or cannot be read."""
         names = dict.fromkeys(run.job for run in runs)
-        found = {item["name"]["S"]: _schedule_in(item) for item in self._table.items(map(key, names))}
+        found = {item[NAME]["S"]: _schedule_in(item) for item in self._table.items(map(key, names))}
         return [in_zone_of(found.get(run.job), run) for run in runs]
 
-    def _of_job(self, query: RunQuery, name: str) -> Iterator[Item]:
+    def _of_job(self, query: RunQuery, name: str) -> Iterator[RunRow]:
         low, high = _range(query)
         exact = query.until is None or not query.until.microsecond
         few = query.limit is not None and query.status is None and exact
-        items = self._table.query(name, RUN + low, f"{RUN}{high}", latest_first=few)
-        return islice(items, query.limit) if few else items
+        rows = self._table.runs(name, RUN + low, f"{RUN}{high}", latest_first=few)
+        return islice(rows, query.limit) if few else rows
 
-    def _of_all(self, query: RunQuery) -> Iterator[Item]:
+    def _of_all(self, query: RunQuery) -> Iterator[RunRow]:
         wanted = [query.status] if query.status is not None else list(RunStatus)
         for status in wanted:
             yield from self._of_status(status, query)
@@ -97,11 +98,11 @@ class Runs:
             yield from self._of_status(RunStatus.SUCCEEDED, query)
             yield from self._of_status(RunStatus.FAILED, query)
 
-    def _of_status(self, status: RunStatus, query: RunQuery) -> Iterator[Item]:
+    def _of_status(self, status: RunStatus, query: RunQuery) -> Iterator[RunRow]:
         low, high = _range(query)
         few = query.limit if query.status is not RunStatus.SKIPPED else None
         listed = self._table.listed(status.value, low, high, latest_first=few is not None)
-        return self._table.items(listed if few is None else islice(listed, few))
+        return readable(self._table.items(listed if few is None else islice(listed, few)))
 
     def _going_on(self, query: RunQuery) -> Iterator[Run]:
         """The runs of the schedule that have begun; their rows are written when they end."""
@@ -111,8 +112,8 @@ class Runs:
 
     def _claimed(self, name: str, claim: Claim) -> Run:
         """The run of a claim: its row, where it has one."""
-        item = self._table.item(name, claim.key)
-        return self._running(name, claim) if item is None else self.read(item)
+        row = self._table.run(name, claim.key)
+        return self._running(name, claim) if row is None else self.linked(row)
 
     def _rows(self, query: RunQuery) -> Iterator[Row]:
         if query.job is not None:
@@ -123,11 +124,11 @@ class Runs:
         else:
             for status in (JobStatus.ACTIVE, JobStatus.PAUSED):
                 listed = self._table.listed(status.value)
-                names = (item["name"]["S"] for item in listed if item["version"]["S"] == CURRENT)
+                names = (item[NAME]["S"] for item in listed if item[VERSION]["S"] == CURRENT)
                 yield from self._table.read_many(names)
 
     def _running(self, name: str, claim: Claim) -> Run:
-        due = read_instant(claim.key[4:24])
+        due = read_instant(due_of(claim.key))
         return Run(
             id=run_id(name, claim.key, due),
             job=name,
@@ -138,27 +139,24 @@ class Runs:
             link=self._executions.link(claim.execution),
         )
 
-    def _left_out(self, items: Sequence[Item]) -> Iterator[Run]:
-        """The runs that were not started because a longer one stood before them (``Overlap.SKIP``)."""
-        behind = [item for item in items if "passed" in item and item["passed"]["S"] > item["due"]["S"]]
-        anchors: dict[str, datetime] = {}
-        definitions: dict[tuple[str, str], Job] = {}
-        names = {item["name"]["S"] for item in behind}
-        for row in self._table.read_many(names):
-            anchors[row.job.name] = row.anchor
-        versions = {(item["name"]["S"], item["job_version"]["N"]) for item in behind}
-        written: dict[tuple[str, str], str] = {}
-        for item in self._table.items(key(name, int(number)) for name, number in versions):
-            version = item["name"]["S"], item["version"]["S"][1:]
-            definitions[version], written[version] = read_job(item), item["written_at"]["S"]
-        for item in behind:
-            name, number = item["name"]["S"], item["job_version"]["N"]
-            job, anchor = definitions.get((name, number)), anchors.get(name)
-            ended_at = item["ended_at"]["S"] if "ended_at" in item else item["passed"]["S"]
-            if job is None or anchor is None or written[name, number] > ended_at:
-                continue  # of a job that is gone
-            first, last = (read_instant(item[each]["S"]) for each in ("due", "passed"))
-            for instant in job.anchored(anchor).runs(after=first, until=last):
+    def _left_out(self, rows: Sequence[RunRow]) -> Iterator[Run]:
+        """The runs that were not started because a longer one was in their way (``Overlap.SKIP``)."""
+        longer = [row for row in rows if row.passed is not None and row.passed > row.run.scheduled_for]
+        current = {row.job.name: row for row in self._table.read_many({row.run.job for row in longer})}
+        versions = {(row.run.job, row.job_version) for row in longer if row.job_version is not None}
+        definitions = {
+            (item[NAME]["S"], int(item[VERSION]["S"][1:])): item
+            for item in self._table.items(key(*version) for version in versions)
+        }
+        for row in longer:
+            name, passed = row.run.job, row.passed
+            definition = definitions.get((name, row.job_version or 0))
+            if passed is None or definition is None or name not in current:
+                continue
+            if read_instant(definition[schema.WRITTEN_AT]["S"]) > (row.run.ended_at or passed):
+                continue  # of a job of this name that was made later
+            job = read_job(definition).anchored(current[name].anchor)
+            for instant in job.runs(after=row.run.scheduled_for, until=passed):
                 at = instant.astimezone(timezone.utc)
                 yield Run(
                     id=run_id(name, run_key(at), at),
@@ -183,48 +181,43 @@ class Runs:
                 found[row.job.name] = self._claimed(row.job.name, row.claim)
             elif row.last is not None:
                 keys[row.job.name] = row.last
-        for item in self._table.items(key(name, version) for name, version in keys.items()):
-            run = self.read(item)
-            found[run.job] = run
+        for last in readable(self._table.items(key(name, version) for name, version in keys.items())):
+            found[last.run.job] = self.linked(last)
         return {name: in_zone_of(schedules[name], run) for name, run in found.items()}
 
-    def find(self, run: Run) -> Item | None:
+    def find(self, run: Run) -> RunRow | None:
         """The row of a run; None where there is none."""
         first = run_key(run.scheduled_for)
-        for item in self._table.query(run.job, first, f"{first}$"):
-            if self.read(item).id == run.id:
-                return item
-        return None
+        found = self._table.runs(run.job, first, f"{first}$")
+        return next((row for row in found if row.run.id == run.id), None)
 
     def close(self, name: str, now: datetime) -> None:
         """Notes of the runs of a job that wait that they will not start: the job is gone."""
-        for item in self._table.query(name):
-            if item["status"]["S"] == RunStatus.PENDING.value:
-                self.close_one(item, now)
+        for row in self._table.runs(name):
+            if row.run.status is RunStatus.PENDING:
+                self.close_one(row, now)
 
-    def close_one(self, item: Item, now: datetime) -> bool:
-        """The same of one run; False where it has begun meanwhile."""
-        return self._table.write(
-            item["name"]["S"],
-            item["version"]["S"],
-            "SET #status = :skipped, #error = :why, ended_at = :now, expires_at = :expires",
-            "#status = :pending",
-            {
-                ":skipped": {"S": RunStatus.SKIPPED.value},
-                ":why": {"S": "the job was cancelled"},
-                ":now": {"S": write_instant(now)},
-                ":expires": write_expiry(now + self._keep),
-                ":pending": {"S": RunStatus.PENDING.value},
+    def close_one(self, row: RunRow, now: datetime) -> bool:
+        """The same of one run; False where it has started meanwhile."""
+        closed = write(
+            schema.HAS_STATUS,
+            values={"old_status": {"S": RunStatus.PENDING.value}},
+            sets={
+                schema.STATUS: {"S": RunStatus.SKIPPED.value},
+                schema.ERROR: {"S": "the job was cancelled"},
+                schema.ENDED_AT: {"S": write_instant(now)},
+                schema.TTL: write_expiry(now + self._keep),
             },
         )
+        return self._table.update({"Key": key(row.run.job, row.key), **closed})
 
-    def waiting_of(self, name: str, instants: Sequence[datetime]) -> Iterator[Item]:
-        """The rows of the runs of a job for certain instants."""
-        return self._table.items(key(name, run_key(instant)) for instant in instants)
+    def at(self, name: str, instants: Sequence[datetime]) -> Iterator[RunRow]:
+        """The rows of the scheduled runs of a job for certain instants."""
+        return readable(self._table.items(key(name, run_key(instant)) for instant in instants))
 
-    def waiting(self, name: str) -> Iterator[Item]:
-        """The rows of all runs of a job, those that wait among them."""
-        return self._table.query(name)
+    def all_of(self, name: str) -> Iterator[RunRow]:
+        """The rows of all runs of a job."""
+        return self._table.runs(name)
 
 
 def _schedule_in(item: Item) -> AnySchedule | None:
@@ -260,18 +253,3 @@ def _fits(run: Run, query: RunQuery) -> bool:
         and (query.since is None or run.scheduled_for >= query.since)
         and (query.until is None or run.scheduled_for <= query.until)
     )
-
-
-def is_readable(item: Item) -> bool:
-    """Whether a run's row can be read; warns where it cannot."""
-    try:
-        run = read_run(item)
-        if run.status is RunStatus.RUNNING:
-            read_claimed(item)
-    except (KeyError, ValueError) as error:
-        words = (
-            f"left out: row {item['version']['S']!r} of job {item['name']['S']!r} cannot be read: {error!r}"
-        )
-        warnings.warn(words, ScheduleWarning, stacklevel=2)
-        return False
-    return True

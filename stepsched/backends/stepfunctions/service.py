@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import Closed, camel_case, mapped
 from stepsched.core.errors import BackendError, ErrorCode
+from stepsched.machines.shared.history import ROUTE
 from stepsched.machines.shared.runner import TITLE
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
@@ -205,7 +206,7 @@ def _read_runner(definition: str) -> tuple[str | None, str | None, frozenset[str
         document = json.loads(definition)
         states = document["States"]
         used = states["Load"]["Arguments"]["TableName"]
-        calls = frozenset(rule["Next"] for rule in states["Route"]["Choices"])
+        calls = frozenset(rule["Next"] for rule in states[ROUTE]["Choices"])
         return document["Comment"], used, calls
     except (ValueError, KeyError, TypeError):
         return None, None, frozenset()

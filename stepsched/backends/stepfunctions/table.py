@@ -25,17 +25,31 @@ from stepsched.aws.sdk import Closed, camel_case, mapped
 from stepsched.backends.stepfunctions.rows import (
     Item,
     Row,
-    claim_update,
+    RunRow,
     key,
     read_row,
+    read_run_row,
     read_versions,
+    readable,
+    write_claimed,
     write_row,
     write_second,
     write_version,
 )
 from stepsched.core.errors import BackendError, ErrorCode, JobExistsError, JobNotFoundError, ScheduleWarning
 from stepsched.jobs import JobVersion
-from stepsched.machines.shared.table_schema import CURRENT, INDEX, MOST_VERSIONS, RUN
+from stepsched.machines.shared import table_schema as schema
+from stepsched.machines.shared.table_schema import (
+    CLAIM,
+    CURRENT,
+    INDEX,
+    MOST_VERSIONS,
+    NAME,
+    RUN,
+    VERSION,
+    is_as_read,
+    write,
+)
 
 _ATTEMPTS = 6
 """Of a write that meets another one on its way."""
@@ -55,8 +69,6 @@ _IN_A_BATCH = 25
 """Rows that BatchWriteItem deletes at once."""
 _READ_AT_ONCE = 100
 """Rows that BatchGetItem reads at once."""
-_RESERVED = ("status", "due", "token", "error")
-_OPTIONAL = ("token", "claimed_by")
 
 
 class Table:
@@ -101,23 +113,21 @@ class Table:
                 "dynamodb", error.operation, error.code, error.request_id, detail=words
             ) from error
         types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
-        wanted = [("name", "S", "HASH"), ("version", "S", "RANGE")]
-        self._compare(f"table {self.name!r}", found["KeySchema"], types, wanted)
+        self._compare(f"table {self.name!r}", found["KeySchema"], types, schema.key_schema())
         for index in found.get("GlobalSecondaryIndexes", ()):
             if index["IndexName"] == INDEX:
-                wanted = [("status", "S", "HASH"), ("due", "S", "RANGE")]
-                self._compare(f"index {INDEX!r} of table {self.name!r}", index["KeySchema"], types, wanted)
+                (wanted,) = schema.secondary_indexes()
+                what = f"index {INDEX!r} of table {self.name!r}"
+                self._compare(what, index["KeySchema"], types, wanted["KeySchema"])
                 return True
         return False
 
-    def _compare(
-        self, what: str, schema: Any, types: Mapping[str, str], wanted: list[tuple[str, str, str]]
-    ) -> None:
-        keys = [(each["AttributeName"], types[each["AttributeName"]], each["KeyType"]) for each in schema]
-        if keys != wanted:
-            shape, right = (
-                ", ".join(f"{name} ({kind}, {role})" for name, kind, role in each) for each in (keys, wanted)
-            )
+    def _compare(self, what: str, found: Any, types: Mapping[str, str], wanted: Any) -> None:
+        right_types = {
+            each["AttributeName"]: each["AttributeType"] for each in schema.attribute_definitions()
+        }
+        shape, right = _shape(found, types), _shape(wanted, right_types)
+        if shape != right:
             words = f"{what} has the keys {shape}; a table of jobs has {right}: give another table_name"
             raise BackendError("dynamodb", "DescribeTable", ErrorCode.WRONG_SHAPE, detail=words)
 
@@ -129,17 +139,10 @@ class Table:
         Raises:
             JobExistsError: The name is taken.
         """
-        put = {
-            "TableName": self.name,
-            "ConditionExpression": "attribute_not_exists(#name)",
-            "ExpressionAttributeNames": {"#name": "name"},
-        }
         current = {**key(row.job.name), **write_row(row)}
         first = {**key(row.job.name, 1), **write_version(row.job, row.created_at)}
         # A version's row that a cancelled job of the name has left does not matter: v0 decides.
-        if not self.transact(
-            [{"Put": {**put, "Item": current}}, {"Put": {"TableName": self.name, "Item": first}}]
-        ):
+        if not self.transact({"Put": {"Item": current, **write(schema.IS_NEW)}}, {"Put": {"Item": first}}):
             raise JobExistsError(row.job.name)
 
     def change(self, before: Row, after: Row) -> bool:
@@ -155,53 +158,38 @@ class Table:
         items: list[dict[str, Any]] = [{"Update": self.update_of(before, after)}]
         if before.claim is not None and after.token != before.token:
             # Its execution is not the job's any more: the run that goes on gets a row before it ends.
-            items.append({"Update": {"TableName": self.name, **claim_update(before)}})
+            items.append({"Update": write_claimed(before)})
         if after.version != before.version:
             following = {**key(after.job.name, after.version), **write_version(after.job, after.updated_at)}
-            items.append({"Put": {"TableName": self.name, "Item": following}})
-        return self.transact(items)
+            items.append({"Put": {"Item": following}})
+        return self.transact(*items)
 
     def update_of(self, before: Row, after: Row) -> dict[str, Any]:
         """The same as an update, for a transaction with others."""
         written = write_row(after)
-        gone = [name for name in _OPTIONAL if name not in written]
-        gone += ["claimed", "started_at"]
-        if after.claim is not None:
-            gone = [name for name in gone if name == "token"]
-        condition, names, values = self._unchanged(before)
-        if not before.owned:
-            condition += " AND attribute_not_exists(#job)"
-        names |= {f"#{each}": each for each in (*written, *gone)}
-        return {
-            "TableName": self.name,
-            "Key": key(after.job.name),
-            "ConditionExpression": condition,
-            "UpdateExpression": "SET "
-            + ", ".join(f"#{each} = :{each}" for each in written)
-            + (" REMOVE " + ", ".join(f"#{each}" for each in gone) if gone else ""),
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {**values, **{f":{name}": item for name, item in written.items()}},
-        }
+        removes = [] if schema.TOKEN in written else [schema.TOKEN]
+        if after.claim is None:
+            removes += CLAIM
+        conditions, values = self._unchanged(before)
+        expressions = write(*conditions, values=values, sets=written, removes=removes)
+        return {"Key": key(after.job.name), **expressions}
 
-    def _unchanged(self, row: Row) -> tuple[str, dict[str, str], dict[str, Any]]:
-        """The condition that a row is still as it was read, with the names and the values in it."""
-        conditions, names = ["#latest = :seen_latest"], {"#latest": "latest"}
-        values: dict[str, Any] = {":seen_latest": {"N": str(row.version)}}
-        if row.owned:
-            seen = {
-                "cursor": write_second(row.cursor),
-                "status": row.status.value,
-                "token": row.token,
-                "claimed_by": None if row.claim is None else row.claim.execution,
-                "claimed": None if row.claim is None else row.claim.key,
-            }
-            names |= {f"#{name}": name for name in seen}
-            values |= {f":seen_{name}": {"S": value} for name, value in seen.items() if value is not None}
-            conditions += [
-                f"attribute_not_exists(#{name})" if value is None else f"#{name} = :seen_{name}"
-                for name, value in seen.items()
-            ]
-        return " AND ".join(conditions), names, values
+    def _unchanged(self, row: Row) -> tuple[list[str], dict[str, Any]]:
+        """The conditions that a row is still as it was read, with the values in them."""
+        seen: dict[str, Any] = {schema.LATEST: {"N": str(row.version)}}
+        conditions = [is_as_read(schema.LATEST, absent=False)]
+        if not row.owned:
+            return [*conditions, schema.IS_FOREIGN], {f"old_{name}": value for name, value in seen.items()}
+        texts = {
+            schema.CURSOR: write_second(row.cursor),
+            schema.STATUS: row.status.value,
+            schema.TOKEN: row.token,
+            schema.CLAIMED_BY: None if row.claim is None else row.claim.execution,
+            schema.CLAIMED: None if row.claim is None else row.claim.key,
+        }
+        conditions += [is_as_read(name, absent=value is None) for name, value in texts.items()]
+        seen |= {name: {"S": value} for name, value in texts.items() if value is not None}
+        return conditions, {f"old_{name}": value for name, value in seen.items()}
 
     def read(self, name: str) -> Row:
         """The current row, as of now.
@@ -210,7 +198,7 @@ class Table:
             JobNotFoundError: There is none.
         """
         item = self.item(name)
-        if item is None or "latest" not in item:
+        if item is None or schema.LATEST not in item:
             raise JobNotFoundError(name)
         return self.parse(item)
 
@@ -222,7 +210,7 @@ class Table:
     def parse_many(self, items: Iterable[Item]) -> Iterator[Row]:
         """The same of rows that have been read."""
         for item in items:
-            if "latest" not in item:
+            if schema.LATEST not in item:
                 continue
             try:
                 row = self.parse(item)
@@ -234,7 +222,7 @@ class Table:
     def versions(self, row: Row) -> list[JobVersion]:
         """A job's earlier definitions, oldest first."""
         found = self.query(row.job.name, "v", "w")
-        return read_versions([item for item in found if item["version"]["S"] != CURRENT], row)
+        return read_versions([item for item in found if item[VERSION]["S"] != CURRENT], row)
 
     def delete(self, row: Row) -> bool:
         """Deletes a job with the rows of its versions, in one transaction; those of very many follow.
@@ -243,22 +231,14 @@ class Table:
             Whether it was deleted: not where it has been changed meanwhile.
         """
         found = self.query(row.job.name, "v", "w", keys_only=True)
-        keys = [{part: item[part] for part in ("name", "version")} for item in found]
+        keys = [{part: item[part] for part in (NAME, VERSION)} for item in found]
         versions = [each for each in keys if each != key(row.job.name)]
-        conditions, names, values = self._unchanged(row)
-        deletes: list[dict[str, Any]] = [
-            {"Delete": {"TableName": self.name, "Key": each}} for each in versions[:MOST_VERSIONS]
-        ]
-        current = {
-            "TableName": self.name,
-            "Key": key(row.job.name),
-            "ConditionExpression": conditions,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
+        conditions, values = self._unchanged(row)
+        current = {"Key": key(row.job.name), **write(*conditions, values=values)}
         # The run that goes on is not the job's any more, and has a row of its own until it ends.
-        goes_on = [] if row.claim is None else [{"Update": {"TableName": self.name, **claim_update(row)}}]
-        if not self.transact([{"Delete": current}, *goes_on, *deletes]):
+        goes_on = [] if row.claim is None else [{"Update": write_claimed(row)}]
+        deletes = [{"Delete": {"Key": each}} for each in versions[:MOST_VERSIONS]]
+        if not self.transact({"Delete": current}, *goes_on, *deletes):
             return False
         self._delete_rows(versions[MOST_VERSIONS:])
         return True
@@ -278,31 +258,34 @@ class Table:
         Returns:
             Whether there was none.
         """
-        put = {
-            "TableName": self.name,
-            "Item": item,
-            "ConditionExpression": "attribute_not_exists(#name)",
-            "ExpressionAttributeNames": {"#name": "name"},
-        }
-        return self._written("put_item", **put)
+        return self._written("put_item", TableName=self.name, Item=item, **write(schema.IS_NEW))
 
-    def write(self, name: str, version: str, update: str, condition: str, values: Mapping[str, Any]) -> bool:
-        """Updates a row where a condition holds. Reserved words, as ``status``, are written with a ``#``.
+    def update(self, update: Mapping[str, Any]) -> bool:
+        """Updates a row: its key, and what :func:`write` gives.
 
         Returns:
-            Whether it held.
+            Whether its condition held.
         """
-        names = {f"#{each}": each for each in _RESERVED if f"#{each}" in update + condition}
-        more = {"ExpressionAttributeNames": names} if names else {}
-        return self._written(
-            "update_item",
-            TableName=self.name,
-            Key={"name": {"S": name}, "version": {"S": version}},
-            UpdateExpression=update,
-            ConditionExpression=condition,
-            ExpressionAttributeValues=values,
-            **more,
-        )
+        return self._written("update_item", TableName=self.name, **update)
+
+    def run(self, name: str, version: str) -> RunRow | None:
+        """The row of a run as it is now; None where there is none.
+
+        Raises:
+            BackendError: It cannot be read.
+        """
+        item = self.item(name, version)
+        try:
+            return None if item is None else read_run_row(item)
+        except ValueError as error:
+            raise _unreadable(error) from error
+
+    def runs(
+        self, name: str, low: str = RUN, high: str = "run$", *, latest_first: bool = False
+    ) -> Iterator[RunRow]:
+        """The rows of the runs of a job, from one key to another, both inclusive; with a warning, without
+        those that cannot be read."""
+        return readable(self.query(name, low, high, latest_first=latest_first))
 
     def item(self, name: str, version: int | str = 0) -> Item | None:
         """A row as it stands now; None where there is none."""
@@ -316,10 +299,10 @@ class Table:
         Args:
             keys: Theirs; what an index says besides does not matter.
         """
-        left = ((each["name"]["S"], each["version"]["S"]) for each in keys)
+        left = ((each[NAME]["S"], each[VERSION]["S"]) for each in keys)
         # No key twice in a call, which is refused: a row that moves in the index stands on two pages.
         while portion := dict.fromkeys(islice(left, _READ_AT_ONCE)):
-            wanted = [{"name": {"S": name}, "version": {"S": version}} for name, version in portion]
+            wanted = [{NAME: {"S": name}, VERSION: {"S": version}} for name, version in portion]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
             while request:
                 answer = self._call("batch_get_item", RequestItems=request)
@@ -340,8 +323,8 @@ class Table:
             "TableName": self.name,
             "ConsistentRead": True,
             "ScanIndexForward": not latest_first,
-            "KeyConditionExpression": "#name = :name AND #version BETWEEN :low AND :high",
-            "ExpressionAttributeNames": {"#name": "name", "#version": "version"},
+            "KeyConditionExpression": "#key = :name AND #range BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {"#key": NAME, "#range": VERSION},
             "ExpressionAttributeValues": {
                 ":name": {"S": name},
                 ":low": {"S": low},
@@ -349,7 +332,7 @@ class Table:
             },
         }
         if keys_only:
-            asked["ProjectionExpression"] = "#name, #version"
+            asked["ProjectionExpression"] = "#key, #range"
         return self._pages("query", asked)
 
     def listed(
@@ -360,8 +343,8 @@ class Table:
             "TableName": self.name,
             "IndexName": INDEX,
             "ScanIndexForward": not latest_first,
-            "KeyConditionExpression": "#status = :status AND #due BETWEEN :low AND :high",
-            "ExpressionAttributeNames": {"#status": "status", "#due": "due"},
+            "KeyConditionExpression": "#key = :status AND #range BETWEEN :low AND :high",
+            "ExpressionAttributeNames": {"#key": schema.STATUS, "#range": schema.DUE},
             "ExpressionAttributeValues": {
                 ":status": {"S": status},
                 ":low": {"S": low},
@@ -375,8 +358,8 @@ class Table:
         asked = {
             "TableName": self.name,
             "ConsistentRead": True,
-            "FilterExpression": "#version = :current",
-            "ExpressionAttributeNames": {"#version": "version"},
+            "FilterExpression": "#range = :current",
+            "ExpressionAttributeNames": {"#range": VERSION},
             "ExpressionAttributeValues": {":current": {"S": CURRENT}},
         }
         return self._pages("scan", asked)
@@ -393,13 +376,23 @@ class Table:
 
     # -- calls ---------------------------------------------------------------------------------------------
 
-    def transact(self, items: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the transaction was written; False where a condition does not hold."""
-        return self._written("transact_write_items", TransactItems=items)
+    def transact(self, *items: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Makes all of these writes, or none.
+
+        Args:
+            items: Each by its kind, such as ``{"Put": ...}``, without the table's name.
+
+        Returns:
+            Whether they were made; False where a condition does not hold.
+        """
+        named = [
+            {kind: {"TableName": self.name, **request} for kind, request in item.items()} for item in items
+        ]
+        return self._written("transact_write_items", TransactItems=named)
 
     def update_all(self, *updates: Mapping[str, Any]) -> bool:
-        """The same of updates, without the table's name."""
-        return self.transact([{"Update": {"TableName": self.name, **each}} for each in updates])
+        """The same of updates."""
+        return self.transact(*({"Update": each} for each in updates))
 
     def _written(self, operation: str, **arguments: Any) -> bool:
         """Whether something was written; False where a condition does not hold. A write that meets another
@@ -431,7 +424,7 @@ class Table:
         try:
             return read_row(item)
         except ValueError as error:
-            raise BackendError("dynamodb", "GetItem", ErrorCode.UNREADABLE, detail=str(error)) from error
+            raise _unreadable(error) from error
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         with mapped("dynamodb", camel_case(operation)):
@@ -442,3 +435,14 @@ def _reasons(error: BackendError) -> set[str]:
     """Why a write was not made."""
     answer = getattr(error.__cause__, "response", {})
     return {error.code, *(str(each.get("Code")) for each in answer.get("CancellationReasons", []))}
+
+
+def _unreadable(error: ValueError) -> BackendError:
+    return BackendError("dynamodb", "GetItem", ErrorCode.UNREADABLE, detail=str(error))
+
+
+def _shape(keys: Any, types: Mapping[str, str]) -> str:
+    """A key schema as words."""
+    return ", ".join(
+        f"{each['AttributeName']} ({types[each['AttributeName']]}, {each['KeyType']})" for each in keys
+    )

@@ -12,19 +12,18 @@ from stepsched.machines.retries import ERRORS
 from stepsched.machines.shared.expressions import (
     DELAY,
     NO_FAILURE,
-    NOTIFICATION_EVENTS,
     NOW,
-    RETRY_EVENTS,
     data_of,
     filled,
     written,
 )
+from stepsched.machines.shared.history import ROUTE, Events
 
 LONGEST_TIMEOUT = 99_999_999
 """Seconds that a task may take where nothing bounds it: AWS's own default."""
 
 
-def call_states(calls: Iterable[str], partition: str) -> dict[str, State]:
+def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[str, State]:
     resources = {name: f"arn:{partition}:states:::{name}" for name in calls}
     caught = {
         "failure": {
@@ -33,10 +32,10 @@ def call_states(calls: Iterable[str], partition: str) -> dict[str, State]:
             "attempts": "{% $attempt + 1 %}",
         },
         "attempt": "{% $attempt + 1 %}",
-        "spent": f"{{% $spent + {RETRY_EVENTS} %}}",
+        "spent": f"{{% $spent + {events.retry} %}}",
     }
     rules = [condition(f"$job.call = '{name}'").then(name) for name in resources]
-    states: dict[str, State] = {"Route": Choice(choices=tuple(rules), default="Unknown call")}
+    states: dict[str, State] = {ROUTE: Choice(choices=tuple(rules), default="Unknown call")}
     for name, resource in resources.items():
         states[name] = Task(
             resource=resource,
@@ -77,7 +76,7 @@ def _output(call: str) -> str:
     return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
 
 
-def giving_up(partition: str) -> dict[str, State]:
+def giving_up(partition: str, events: Events) -> dict[str, State]:
     """From a failed attempt to the next one, or to telling that none is left."""
     again = (
         f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
@@ -96,7 +95,7 @@ def giving_up(partition: str) -> dict[str, State]:
                 "outcome": "failed",
                 "output": "",
                 "ended": "{% $millis() %}",
-                "spent": f"{{% $spent + {NOTIFICATION_EVENTS} %}}",
+                "spent": f"{{% $spent + {events.notification} %}}",
             },
             next="Letter?",
         ),

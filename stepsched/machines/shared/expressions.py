@@ -1,4 +1,4 @@
-"""What the states of the runner share: expressions, patience, and the events that each path writes."""
+"""What the states of the runner share: expressions and retriers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from stepsched.asl.states import Retrier
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.machines.literals import quoted
-from stepsched.machines.notifications import NOTICE_EVENTS
+from stepsched.machines.shared.history import EVENTS_OF_A_RETRY
 from stepsched.machines.shared.table_schema import RUN
 
 CONDITION_FAILED = "DynamoDB.ConditionalCheckFailedException"
@@ -17,22 +17,6 @@ RETRY_TRANSIENT = Retrier(
     error_equals=("States.ALL",), interval_seconds=2, max_attempts=8, backoff_rate=2, max_delay_seconds=300
 )
 DO_NOT_RETRY_FAILED_CONDITION = Retrier(error_equals=(CONDITION_FAILED,), max_attempts=0)
-RUN_EVENTS = 2 + 2 + 2 + 5 + 2 + 6 + 5
-"""Plan, More?, Sleep, Fence, Route, the call, Record."""
-RETRY_EVENTS = 2 + 2 + 2 + 6
-"""Try again?, Pause, Route, the call."""
-NOTIFICATION_EVENTS = 2 * (2 + NOTICE_EVENTS)
-"""The questions whether to tell a topic and a queue, and both tellings."""
-LOST_CLAIM_EVENTS = 5 + 5 + 5 + 2
-"""Record run only, Release, Read job, Claim lost?"""
-BUSY_EVENTS = 5 + 5 + 2 + 2 + 2 + 2
-"""Fence, Read job, Claim lost?, Busy, More?, Sleep."""
-SKIPPED_TAKEN_RUN_EVENTS = 2 + 3 * 3 + 5 + 2 + 2
-"""Claim with its retries, Read run, Skip taken run, Plan."""
-START_EVENTS = 1 + 5 + 2 + 5
-"""The start, Load, Mine?, Take."""
-
-
 NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
 DUE = "$substring($left[0], 4, 19) & 'Z'"
 MAY_SKIP = f"($not($manual) or $length($left[0]) > {len(RUN) + 20})"
@@ -45,9 +29,9 @@ PASSED = (
     " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
 )
 """The instant up to which runs are done with: those that a longer run has passed over are left out."""
-CLAIM = {"#by": "claimed_by", "#claimed": "claimed", "#started": "started_at"}
 ME = "$states.context.Execution.Id"
-RETRIED = "3 * ($exists($states.context.State.RetryCount) ? $states.context.State.RetryCount : 0)"
+_RETRIES = "$states.context.State.RetryCount"
+RETRIED = f"{EVENTS_OF_A_RETRY} * ($exists({_RETRIES}) ? {_RETRIES} : 0)"
 """Events of a task's retries, which nobody has foreseen."""
 SPENT_ON_RETRIES = {"spent": f"{{% $spent + {RETRIED} %}}"}
 

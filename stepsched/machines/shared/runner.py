@@ -25,7 +25,8 @@ keys as ``left`` takes them one after another, beside the schedule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 from stepsched.asl.budget import MAX_EVENTS
 from stepsched.asl.machine import StateMachine
@@ -34,26 +35,24 @@ from stepsched.asl.states import Choice, Pass, State, Succeed, Wait
 from stepsched.jobs.records import STILL_RAN
 from stepsched.machines.calls import all_calls
 from stepsched.machines.next_run import NEVER, next_run_of
-from stepsched.machines.renewal import RENEWAL_EVENTS, renew_rule, renewal_states, rest_rule
+from stepsched.machines.renewal import renew_rule, renewal_states, rest_rule
 from stepsched.machines.shared.calls import call_states, giving_up
 from stepsched.machines.shared.expressions import (
-    BUSY_EVENTS,
     DUE,
-    LOST_CLAIM_EVENTS,
     MAY_SKIP,
     NO_FAILURE,
-    NOTIFICATION_EVENTS,
     REST,
-    RETRY_EVENTS,
-    RUN_EVENTS,
-    START_EVENTS,
+    RETRY_TRANSIENT,
 )
+from stepsched.machines.shared.history import EVENTS_OF_A_RETRY, Events, count
 from stepsched.machines.shared.table_schema import RUN
 from stepsched.machines.shared.writes import TableTasks
 
 TITLE = "stepsched: runs the jobs of a table; each execution is one job"
 CALLS = all_calls()
 """The calls that a runner has a state for, which is called like it: a state's resource is a constant."""
+_UNFORESEEN = 2 * EVENTS_OF_A_RETRY * int(RETRY_TRANSIENT.max_attempts or 0)
+"""Events of the retries of two writes: they are counted when they are made."""
 POLL = 60
 """Seconds between two looks whether the run that is in the way has ended."""
 
@@ -67,35 +66,40 @@ def events_left(max_attempts: int) -> int:
     Raises:
         ValueError: Not even one run would fit.
     """
-    worst = (
-        RUN_EVENTS
-        + max_attempts * RETRY_EVENTS
-        + NOTIFICATION_EVENTS
-        + LOST_CLAIM_EVENTS
-        + 2 * 3 * 8
-        + RENEWAL_EVENTS
-    )
+    of = events()
+    worst = of.run + max_attempts * of.retry + of.notification + of.lost_claim + _UNFORESEEN + of.renewal
     left = MAX_EVENTS - worst
-    if left < START_EVENTS + RUN_EVENTS:
+    if left < of.start + of.run:
         raise ValueError(f"a run with {max_attempts} retries may write more events than an execution holds")
     return left
 
 
-def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()) -> StateMachine:
+def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CALLS) -> StateMachine:
     """The machine that runs the jobs of a table.
 
-    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for runs
-    beside the schedule, their keys are ``left``. The rest of the input is what an execution hands to its
+    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for
+    unscheduled runs, their keys are ``left``. The rest of the input is what an execution hands to its
     successor.
 
     Args:
         table_name: The table, in the machine's own account and Region.
         partition: The machine's.
-        calls: Further calls, as ``aws-sdk:<service>:<action>``: those of the jobs' ApiTargets.
+        calls: The calls that it can make: of :data:`CALLS`, and as ``aws-sdk:<service>:<action>`` those of
+            the jobs' ApiTargets.
     """
-    known = tuple(dict.fromkeys((*CALLS, *calls)))
-    machine = TableTasks(table_name, partition)
-    states: dict[str, State] = {
+    states = _states(TableTasks(table_name, partition, events()), tuple(calls))
+    return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
+
+
+@cache
+def events() -> Events:
+    """The events that a runner counts. Its table and further calls make no difference to them."""
+    return count(_states(TableTasks("any", "aws"), CALLS), CALLS)
+
+
+def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
+    partition, events = machine.partition, machine.events
+    return {
         "Load": machine.load(),
         "Mine?": Choice(
             choices=(
@@ -110,7 +114,7 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
                 "due": next_run_of("$job.kind", "$after"),
                 "attempt": 0,
                 "recorded": False,
-                "spent": f"{{% $spent + {RUN_EVENTS} %}}",
+                "spent": f"{{% $spent + {events.run} %}}",
             },
             next="More?",
         ),
@@ -136,8 +140,8 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
         "Fence": machine.fence(),
         "Claim": machine.claim(),
         "Read run": machine.read_run(),
-        **call_states(known, partition),
-        **giving_up(partition),
+        **call_states(calls, partition, events),
+        **giving_up(partition, events),
         "Record": machine.record(),
         "Record run only": machine.record_run_only(),
         "Release": machine.release(),
@@ -161,7 +165,7 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
             ),
             default="Stopped",
         ),
-        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {BUSY_EVENTS} %}}"}, next="More?"),
+        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {events.busy} %}}"}, next="More?"),
         "Skip taken run": Pass(assign={"left": REST}, next="Plan"),
         "Skip": Pass(
             comment="Another run of the job goes on, and this one is left out",
@@ -184,4 +188,3 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = ()
         "Stopped": Succeed(comment="The job was paused, cancelled or replaced, or another execution runs it"),
         **renewal_states(partition, ("name", "token", "left")),
     }
-    return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)

@@ -2,79 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stepsched.asl.resources import integration, sdk_integration
 from stepsched.asl.states import Catcher, Retrier, Task
 from stepsched.machines.next_run import next_run_of
 from stepsched.machines.renewal import START
+from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.expressions import (
     CANCELLED,
-    CLAIM,
     CONDITION_FAILED,
     DO_NOT_RETRY_FAILED_CONDITION,
     DUE,
-    LOST_CLAIM_EVENTS,
     ME,
     NOW,
     PASSED,
     REST,
     RETRIED,
     RETRY_TRANSIENT,
-    RUN_EVENTS,
-    SKIPPED_TAKEN_RUN_EVENTS,
     SPENT_ON_RETRIES,
-    START_EVENTS,
     given,
     written,
 )
-from stepsched.machines.shared.table_schema import CURRENT, MOST_VERSIONS, NO_MORE, RUN
+from stepsched.machines.shared.history import NOT_COUNTED, Events
+from stepsched.machines.shared.table_schema import CURRENT, MOST_VERSIONS, NO_MORE, RUN, write
+
+_ROW = "$states.result.Item"
+"""The row that a state has read."""
+
+
+def _text(expression: str) -> dict[str, str]:
+    """The value of an expression, as an attribute of text."""
+    return {"S": f"{{% {expression} %}}"}
+
+
+def _number(expression: str) -> dict[str, str]:
+    return {"N": f"{{% {expression} %}}"}
+
+
+_MY_TOKEN = {"old_token": _text("$token")}
+_MYSELF = {"me": _text(ME)}
 
 
 class TableTasks:
     """The tasks on one table."""
 
-    def __init__(self, table_name: str, partition: str) -> None:
+    def __init__(self, table_name: str, partition: str, events: Events = NOT_COUNTED) -> None:
         self.table_name = table_name
         self.partition = partition
+        self.events = events
 
     @property
     def job_key(self) -> dict[str, Any]:
         return self.row("{% $name %}", CURRENT)
 
     def row(self, name: str, version: str) -> dict[str, Any]:
-        return {"TableName": self.table_name, "Key": {"name": {"S": name}, "version": {"S": version}}}
+        key = {schema.NAME: {"S": name}, schema.VERSION: {"S": version}}
+        return {"TableName": self.table_name, "Key": key}
 
     def resource(self, action: str) -> str:
         return integration("dynamodb", action, partition=self.partition)
 
     def load(self) -> Task:
-        item = "$states.result.Item"
-        later = (
-            f"$exists($states.input.after) and $states.input.after > {item}.cursor.S"
-            f" ? $states.input.after : {item}.cursor.S"
-        )
-        plan = f"$exists({item}.plan.S) ? $parse({item}.plan.S)"
+        cursor, plan, token = (f"{_ROW}.{each}.S" for each in (schema.CURSOR, schema.PLAN, schema.TOKEN))
+        after = "$states.input.after"
+        later = f"$exists({after}) and {after} > {cursor} ? {after} : {cursor}"
+        instructions = f"$exists({plan}) ? $parse({plan})"
         return Task(
             comment="The job's row: its plan, and whether it still wants this execution",
             resource=self.resource("getItem"),
             arguments={
                 **self.row("{% $states.input.name %}", CURRENT),
                 "ConsistentRead": True,
-                "ProjectionExpression": "#token, #cursor, #plan",
-                "ExpressionAttributeNames": {"#token": "token", "#cursor": "cursor", "#plan": "plan"},
+                **schema.projection(schema.TOKEN, schema.CURSOR, schema.PLAN),
             },
             assign={
                 "name": "{% $states.input.name %}",
                 "token": "{% $states.input.token %}",
-                "there": f"{{% $exists({item}.plan.S) %}}",
-                "mine": f"{{% $exists({item}.token.S) and {item}.token.S = $states.input.token %}}",
+                "there": f"{{% $exists({plan}) %}}",
+                "mine": f"{{% $exists({token}) and {token} = $states.input.token %}}",
                 "left": given("left", "[]"),
                 "manual": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
-                "job": f"{{% {plan} ~> $sift(function($value, $key) {{$key != 'plan'}}) : {{}} %}}",
-                "plan": f"{{% {plan}.plan : {{}} %}}",
+                "job": f"{{% {instructions} ~> $sift(function($value, $key) {{$key != 'plan'}}) : {{}} %}}",
+                "plan": f"{{% {instructions}.plan : {{}} %}}",
                 # The row knows the last run that was claimed; a run that passed others over ended later.
-                "after": f"{{% $exists({item}.cursor.S) ? ({later}) : '' %}}",
+                "after": f"{{% $exists({cursor}) ? ({later}) : '' %}}",
                 "begun": given("begun", START),
                 "since": given("since", f"$floor($toMillis({START}) / 1000)"),
                 "generation": given("generation", "1"),
@@ -82,7 +95,7 @@ class TableTasks:
                     "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
                 ),
                 "runs": given("runs", "0"),
-                "spent": START_EVENTS,
+                "spent": self.events.start,
                 "attempt": 0,
                 "outcome": "",
                 "recorded": False,
@@ -94,53 +107,51 @@ class TableTasks:
             next="Mine?",
         )
 
-    def take(self) -> Task:
+    def update_job(self, request: Mapping[str, Any], *, refused: str, **fields: Any) -> Task:
+        """One conditional write of the job's row.
+
+        Args:
+            request: The write.
+            refused: The state that follows where its condition does not hold.
+            fields: Of the task.
+        """
         return Task(
-            comment="Tells which execution runs the job; an older one of the same token stops",
             resource=self.resource("updateItem"),
-            arguments={
-                **self.job_key,
-                "ConditionExpression": "#token = :token",
-                "UpdateExpression": "SET #execution = :me",
-                "ExpressionAttributeNames": {"#token": "token", "#execution": "execution"},
-                "ExpressionAttributeValues": {
-                    ":token": {"S": "{% $token %}"},
-                    ":me": {"S": f"{{% {ME} %}}"},
-                },
-            },
+            arguments={**self.job_key, **request},
             output={},
             retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Stopped", output={}),),
+            catch=(Catcher(error_equals=(CONDITION_FAILED,), next=refused, output={}),),
+            **fields,
+        )
+
+    def take(self) -> Task:
+        return self.update_job(
+            write(schema.HAS_TOKEN, values=_MY_TOKEN, sets={schema.EXECUTION: _text(ME)}),
+            comment="Tells which execution runs the job; an older one of the same token stops",
+            refused="Stopped",
             next="Plan",
         )
 
     def fence(self) -> Task:
-        return Task(
-            comment="Claims the run; a write whose answer was lost is known by its execution",
-            resource=self.resource("updateItem"),
-            arguments={
-                **self.job_key,
-                "ConditionExpression": "{% '#token = :token AND #execution = :me"
-                " AND (#cursor < :due OR (#cursor = :due AND #by = :me))'"
-                " & ($job.overlap = 'allow' ? '' : ' AND (attribute_not_exists(#by) OR #by = :me)') %}",
-                "UpdateExpression": "SET #cursor = :due, #by = :me, #claimed = :key, #started = :now",
-                "ExpressionAttributeNames": {
-                    "#token": "token",
-                    "#execution": "execution",
-                    "#cursor": "cursor",
-                    **CLAIM,
-                },
-                "ExpressionAttributeValues": {
-                    ":token": {"S": "{% $token %}"},
-                    ":due": {"S": "{% $due %}"},
-                    ":me": {"S": f"{{% {ME} %}}"},
-                    ":key": {"S": f"{{% '{RUN}' & $due %}}"},
-                    ":now": {"S": f"{{% {NOW} %}}"},
-                },
+        claim = write(
+            schema.HAS_TOKEN,
+            schema.HAS_EXECUTION,
+            schema.IS_AHEAD_OR_MINE,
+            schema.CAN_CLAIM,
+            values={**_MY_TOKEN, **_MYSELF, "instant": _text("$due")},
+            sets={
+                schema.CURSOR: _text("$due"),
+                schema.CLAIMED_BY: _text(ME),
+                schema.CLAIMED: _text(f"'{RUN}' & $due"),
+                schema.STARTED_AT: _text(NOW),
             },
-            output={},
-            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Read job", output={}),),
+        )
+        always, sole, _ = claim["ConditionExpression"].partition(f" AND {schema.CAN_CLAIM}")
+        claim["ConditionExpression"] = f"{{% '{always}' & ($job.overlap = 'allow' ? '' : '{sole}') %}}"
+        return self.update_job(
+            claim,
+            comment="Claims the run; a write whose answer was lost is known by its execution",
+            refused="Read job",
             assign={
                 "started_at": f"{{% {NOW} %}}",
                 "key": f"{{% '{RUN}' & $due %}}",
@@ -153,49 +164,42 @@ class TableTasks:
         )
 
     def claim(self) -> Task:
-        """The same for a run beside the schedule, which waits in a row of its own."""
-        me, now, first = f"{{% {ME} %}}", f"{{% {NOW} %}}", "{% $left[0] %}"
-        run = {
-            "Update": {
-                **self.row("{% $name %}", first),
-                "ConditionExpression": "#status = :pending OR (#status = :running AND #by = :me)",
-                "UpdateExpression": "SET #status = :running, #by = :me, #started = :now",
-                "ExpressionAttributeNames": {
-                    "#status": "status",
-                    "#by": "execution",
-                    "#started": "started_at",
-                },
-                "ExpressionAttributeValues": {
-                    ":pending": {"S": "pending"},
-                    ":running": {"S": "running"},
-                    ":me": {"S": me},
-                    ":now": {"S": now},
-                },
-            }
-        }
-        job = {
-            "Update": {
-                **self.job_key,
-                "ConditionExpression": "attribute_exists(#plan) AND (attribute_not_exists(#by) OR #by = :me)",
-                "UpdateExpression": "SET #by = :me, #claimed = :key, #started = :now",
-                "ExpressionAttributeNames": {"#plan": "plan", **CLAIM},
-                "ExpressionAttributeValues": {":me": {"S": me}, ":key": {"S": first}, ":now": {"S": now}},
-            }
-        }
-        items = f"( $run := {written(run)}; $job.overlap = 'allow' ? [$run] : [$run, {written(job)}] )"
-        return Task(
-            comment="Claims the first of the runs beside the schedule",
-            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
-            arguments={
-                "TransactItems": f"{{% {items} %}}",
+        """The same for an unscheduled run, whose row is pending."""
+        now, first = f"{{% {NOW} %}}", "{% $left[0] %}"
+        run = self.row("{% $name %}", first) | write(
+            schema.CAN_START,
+            values={"pending": {"S": "pending"}, "running": {"S": "running"}, **_MYSELF},
+            sets={
+                schema.STATUS: {"S": "running"},
+                schema.EXECUTION: _text(ME),
+                schema.STARTED_AT: _text(NOW),
             },
+        )
+        job = self.job_key | write(
+            schema.IS_A_JOB,
+            schema.CAN_CLAIM,
+            values=_MYSELF,
+            sets={
+                schema.CLAIMED_BY: _text(ME),
+                schema.CLAIMED: _text("$left[0]"),
+                schema.STARTED_AT: _text(NOW),
+            },
+        )
+        items = (
+            f"( $run := {written({'Update': run})}; "
+            f"$job.overlap = 'allow' ? [$run] : [$run, {written({'Update': job})}] )"
+        )
+        return Task(
+            comment="Claims the first of the unscheduled runs",
+            resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
+            arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
             retry=(Retrier(error_equals=(CANCELLED,), max_attempts=2), RETRY_TRANSIENT),
             catch=(
                 Catcher(
                     error_equals=(CANCELLED,),
                     next="Read run",
-                    assign={"spent": f"{{% $spent + {SKIPPED_TAKEN_RUN_EVENTS} %}}"},
+                    assign={"spent": f"{{% $spent + {self.events.skipped_taken} %}}"},
                     output={},
                 ),
             ),
@@ -206,24 +210,23 @@ class TableTasks:
                 "started_at": now,
                 "aging": "{% $millis() %}",
                 "attempt": 0,
-                "spent": f"{{% $spent + {RUN_EVENTS} + {RETRIED} %}}",
+                "spent": f"{{% $spent + {self.events.run} + {RETRIED} %}}",
             },
             next="Route",
         )
 
     def read_run(self) -> Task:
-        item = "$states.result.Item"
+        status = f"{_ROW}.{schema.STATUS}.S"
         return Task(
-            comment="Whether the first of the runs beside the schedule still waits",
+            comment="Whether the first of the unscheduled runs is still pending",
             resource=self.resource("getItem"),
             arguments={
                 **self.row("{% $name %}", "{% $left[0] %}"),
                 "ConsistentRead": True,
-                "ProjectionExpression": "#status",
-                "ExpressionAttributeNames": {"#status": "status"},
+                **schema.projection(schema.STATUS),
             },
             assign={
-                "taken": f"{{% $exists({item}.status.S) ? {item}.status.S != 'pending' : true %}}",
+                "taken": f"{{% $exists({status}) ? {status} != 'pending' : true %}}",
                 **SPENT_ON_RETRIES,
             },
             output={},
@@ -232,23 +235,17 @@ class TableTasks:
         )
 
     def record_skipped(self) -> Task:
-        run = self.run_update() | {"ConditionExpression": "attribute_not_exists(#started_at)"}
-        names = {f"#{name}": name for name in ("token", "execution", "cursor")}
-        scheduled = {
-            **self.job_key,
-            "ConditionExpression": "#token = :token AND #execution = :me AND #cursor < :due",
-            "UpdateExpression": "SET #cursor = :due",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {
-                ":token": {"S": "{% $token %}"},
-                ":me": {"S": f"{{% {ME} %}}"},
-                ":due": {"S": "{% $due %}"},
-            },
-        }
-        job = written({"Update": scheduled})
-        items = f"( $run := {written({'Update': run})}; $manual ? [$run] : [$run, {job}] )"
+        run = written({"Update": self.run_update(schema.IS_UNSTARTED)})
+        scheduled = self.job_key | write(
+            schema.HAS_TOKEN,
+            schema.HAS_EXECUTION,
+            schema.IS_AHEAD,
+            values={**_MY_TOKEN, **_MYSELF, "instant": _text("$due")},
+            sets={schema.CURSOR: _text("$due")},
+        )
+        items = f"( $run := {run}; $manual ? [$run] : [$run, {written({'Update': scheduled})}] )"
         return Task(
-            comment="Notes a run as skipped, if nobody has begun it, and goes on with the next",
+            comment="Records a run as skipped, if nobody has started it, and goes on with the next",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
@@ -262,81 +259,50 @@ class TableTasks:
             next="Plan",
         )
 
-    def run_update(self, passed: str = PASSED) -> dict[str, Any]:
+    def run_update(self, *conditions: str, passed: str = PASSED) -> dict[str, Any]:
         """What writes the end of a run into its row.
 
         Only texts and numbers: the two integrations of DynamoDB spell the other types differently.
 
         Args:
+            conditions: What must hold of the run's row.
             passed: The instant up to which runs are done with.
         """
-        values = {
-            "status": {"S": "{% $outcome %}"},
-            "attempts": {"N": "{% $string($outcome = 'succeeded' ? $attempt + 1 : $attempt) %}"},
-            "error": {"S": "{% $failure.error %}"},
-            "cause": {"S": "{% $substring($failure.cause, 0, 4000) %}"},
-            "output": {"S": "{% $output %}"},
-            "started_at": {"S": "{% $started_at %}"},
-            "ended_at": {"S": "{% $fromMillis($ended) %}"},
-            "execution": {"S": f"{{% {ME} %}}"},
-            "passed": {"S": f"{{% {passed} %}}"},
-            "job_version": {"N": "{% $string($job.version) %}"},
-            "expires_at": {"N": "{% $string($floor($millis() / 1000) + $job.keep) %}"},
-        }
-        # What a first run has passed over stays noted when it is run again.
-        once = ("passed",)
-        sets = ", ".join(
-            f"#{name} = if_not_exists(#{name}, :{name})" if name in once else f"#{name} = :{name}"
-            for name in values
-        )
-        return {
-            **self.row("{% $name %}", "{% $key %}"),
-            "UpdateExpression": f"SET {sets}, #due = if_not_exists(#due, :due)",
-            "ExpressionAttributeNames": {f"#{name}": name for name in (*values, "due")},
-            "ExpressionAttributeValues": {
-                **{f":{name}": value for name, value in values.items()},
-                ":due": {"S": "{% $due %}"},
+        return self.row("{% $name %}", "{% $key %}") | write(
+            *conditions,
+            sets={
+                schema.STATUS: _text("$outcome"),
+                schema.ATTEMPTS: _number("$string($outcome = 'succeeded' ? $attempt + 1 : $attempt)"),
+                schema.ERROR: _text("$failure.error"),
+                schema.CAUSE: _text("$substring($failure.cause, 0, 4000)"),
+                schema.OUTPUT: _text("$output"),
+                schema.STARTED_AT: _text("$started_at"),
+                schema.ENDED_AT: _text("$fromMillis($ended)"),
+                schema.EXECUTION: _text(ME),
+                schema.JOB_VERSION: _number("$string($job.version)"),
+                schema.TTL: _number("$string($floor($millis() / 1000) + $job.keep)"),
             },
-        }
+            # What a first run has passed over stays noted when it is run again.
+            keeps={schema.PASSED: _text(passed), schema.DUE: _text("$due")},
+        )
 
     def record(self) -> Task:
-        scheduled = {
-            **self.job_key,
-            "ConditionExpression": "#token = :token",
-            "UpdateExpression": "SET #cursor = :passed, #due = :due, #last = :key"
-            " REMOVE #by, #claimed, #started",
-            "ExpressionAttributeNames": {
-                "#token": "token",
-                "#cursor": "cursor",
-                "#due": "due",
-                "#last": "last",
-                **CLAIM,
+        scheduled = self.job_key | write(
+            schema.HAS_TOKEN,
+            values=_MY_TOKEN,
+            sets={
+                schema.CURSOR: _text(PASSED),
+                schema.DUE: {"S": next_run_of("$job.kind", f"({PASSED})")},
+                schema.LAST: _text("$key"),
             },
-            "ExpressionAttributeValues": {
-                ":token": {"S": "{% $token %}"},
-                ":passed": {"S": f"{{% {PASSED} %}}"},
-                ":due": {"S": next_run_of("$job.kind", f"({PASSED})")},
-                ":key": {"S": "{% $key %}"},
-            },
-        }
-        beside = {
-            **self.job_key,
-            "ConditionExpression": "attribute_exists(#plan)",
-            "UpdateExpression": "SET #last = :key",
-            "ExpressionAttributeNames": {"#plan": "plan", "#last": "last"},
-            "ExpressionAttributeValues": {":key": {"S": "{% $key %}"}},
-        }
-        alone = {
-            **self.job_key,
-            "ConditionExpression": "#by = :me",
-            "UpdateExpression": "SET #last = :key REMOVE #by, #claimed, #started",
-            "ExpressionAttributeNames": {"#last": "last", **CLAIM},
-            "ExpressionAttributeValues": {":key": {"S": "{% $key %}"}, ":me": {"S": f"{{% {ME} %}}"}},
-        }
+            removes=schema.CLAIM,
+        )
+        concurrent = self.job_key | write(schema.IS_A_JOB, sets={schema.LAST: _text("$key")})
+        alone = self.job_key | self.release_claim()
         done = {"after": f"{{% $manual ? $after : {PASSED} %}}", "runs": "{% $runs + 1 %}"}
         job = (
             f"$not($manual) ? {written({'Update': scheduled})}"
-            f" : $job.overlap = 'allow' ? {written({'Update': beside})} : {written({'Update': alone})}"
+            f" : $job.overlap = 'allow' ? {written({'Update': concurrent})} : {written({'Update': alone})}"
         )
         return Task(
             comment="The run's row, and in the job's which run comes next",
@@ -356,11 +322,16 @@ class TableTasks:
             next="Plan",
         )
 
+    def release_claim(self) -> dict[str, Any]:
+        """What removes this execution's claim from the job."""
+        sets = {schema.LAST: _text("$key")}
+        return write(schema.IS_CLAIMED, values=_MYSELF, sets=sets, removes=schema.CLAIM)
+
     def record_run_only(self) -> Task:
         return Task(
             comment="The run's row alone: the job has changed meanwhile",
             resource=self.resource("updateItem"),
-            arguments=self.run_update("$due"),
+            arguments=self.run_update(passed="$due"),
             output={},
             retry=(RETRY_TRANSIENT,),
             assign=SPENT_ON_RETRIES,
@@ -368,47 +339,40 @@ class TableTasks:
         )
 
     def release(self) -> Task:
-        return Task(
+        return self.update_job(
+            self.release_claim(),
             comment="No run of this execution goes on any more",
-            resource=self.resource("updateItem"),
-            arguments={
-                **self.job_key,
-                "ConditionExpression": "#by = :me",
-                "UpdateExpression": "SET #last = :key REMOVE #by, #claimed, #started",
-                "ExpressionAttributeNames": {"#last": "last", **CLAIM},
-                "ExpressionAttributeValues": {":me": {"S": f"{{% {ME} %}}"}, ":key": {"S": "{% $key %}"}},
-            },
-            output={},
-            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Read job", output={}),),
+            refused="Read job",
             assign=SPENT_ON_RETRIES,
             next="Read job",
         )
 
     def read_job(self) -> Task:
-        item = "$states.result.Item"
-        names = {"#token": "token", "#execution": "execution", "#by": "claimed_by"}
-        mine = (
-            f"$exists({item}.token.S) and {item}.token.S = $token"
-            f" and ($manual or ($exists({item}.execution.S) and {item}.execution.S = {ME}))"
+        token, execution, claimed_by, claimed = (
+            f"{_ROW}.{each}.S" for each in (schema.TOKEN, schema.EXECUTION, schema.CLAIMED_BY, schema.CLAIMED)
         )
-        busy = f"$exists({item}.claimed_by.S) and {item}.claimed_by.S != {ME}"
+        mine = (
+            f"$exists({token}) and {token} = $token"
+            f" and ($manual or ($exists({execution}) and {execution} = {ME}))"
+        )
+        busy = f"$exists({claimed_by}) and {claimed_by} != {ME}"
         return Task(
             comment="Whether the job still wants this execution, and whether another run is in the way",
             resource=self.resource("getItem"),
             arguments={
                 **self.job_key,
                 "ConsistentRead": True,
-                "ProjectionExpression": "#token, #execution, #by, claimed, latest",
-                "ExpressionAttributeNames": names,
+                **schema.projection(
+                    schema.TOKEN, schema.EXECUTION, schema.CLAIMED_BY, schema.CLAIMED, schema.LATEST
+                ),
             },
             assign={
-                "there": f"{{% $exists({item}.latest.N) %}}",
+                "there": f"{{% $exists({_ROW}.{schema.LATEST}.N) %}}",
                 "mine": f"{{% {mine} %}}",
                 "wanted": f"{{% $manual or ({mine}) %}}",
                 "busy": f"{{% {busy} %}}",
-                "claimed": f"{{% {busy} ? {item}.claimed.S : '' %}}",
-                "spent": f"{{% $spent + {LOST_CLAIM_EVENTS} + {RETRIED} %}}",
+                "claimed": f"{{% {busy} ? {claimed} : '' %}}",
+                "spent": f"{{% $spent + {self.events.lost_claim} + {RETRIED} %}}",
             },
             output={},
             retry=(RETRY_TRANSIENT,),
@@ -416,37 +380,22 @@ class TableTasks:
         )
 
     def status(self, status: str) -> Task:
-        """Notes how the job stands now, unless it has been changed meanwhile."""
-        return Task(
-            resource=self.resource("updateItem"),
-            arguments={
-                **self.job_key,
-                "ConditionExpression": "#token = :token",
-                "UpdateExpression": "SET #status = :status, #due = :never REMOVE #token",
-                "ExpressionAttributeNames": {"#token": "token", "#status": "status", "#due": "due"},
-                "ExpressionAttributeValues": {
-                    ":token": {"S": "{% $token %}"},
-                    ":status": {"S": status},
-                    ":never": {"S": NO_MORE},
-                },
-            },
-            output={},
-            retry=(DO_NOT_RETRY_FAILED_CONDITION, RETRY_TRANSIENT),
-            catch=(Catcher(error_equals=(CONDITION_FAILED,), next="Stopped", output={}),),
+        """Writes the status in which the job is now, unless it has been changed meanwhile."""
+        return self.update_job(
+            write(
+                schema.HAS_TOKEN,
+                values=_MY_TOKEN,
+                sets={schema.STATUS: {"S": status}, schema.DUE: {"S": NO_MORE}},
+                removes=(schema.TOKEN,),
+            ),
+            refused="Stopped",
             next="Done",
         )
 
     def delete(self) -> Task:
         """Deletes a job with the rows of its first versions, unless it has been changed meanwhile. The rows
         of later ones stay; a new job of that name writes over them."""
-        current = {
-            "Delete": {
-                **self.job_key,
-                "ConditionExpression": "#token = :token",
-                "ExpressionAttributeNames": {"#token": "token"},
-                "ExpressionAttributeValues": {":token": {"S": "{% $token %}"}},
-            }
-        }
+        current = {"Delete": self.job_key | write(schema.HAS_TOKEN, values=_MY_TOKEN)}
         version = {"Delete": self.row("{% $name %}", "{% 'v' & $string($number) %}")}
         versions = (
             f"$map([1..$min([$job.version, {MOST_VERSIONS}])], function($number) {{{written(version)}}})"

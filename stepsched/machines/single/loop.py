@@ -40,11 +40,11 @@ from stepsched.core.payloads import MAX_PAYLOAD_BYTES, to_json
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
 from stepsched.machines.calls import Message, call_of, check_call, check_input, check_policies, places_of
 from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN
-from stepsched.machines.notifications import NOTICE_EVENTS, NOTICE_TRANSITIONS, notices
+from stepsched.machines.notifications import notices
 from stepsched.machines.plan import timing_of
-from stepsched.machines.renewal import RENEWAL_EVENTS, START, renew_rule, renewal_states, rest_rule
+from stepsched.machines.renewal import START, renew_rule, renewal_events, renewal_states, rest_rule
 from stepsched.machines.retries import Work, whole_seconds
-from stepsched.machines.single.runs import Run, Ways, parallel, single
+from stepsched.machines.single.runs import Cost, Run, Ways, cost_of, parallel, single
 from stepsched.targets import (
     QueueTarget,
     SingleTarget,
@@ -55,10 +55,6 @@ from stepsched.targets import (
 )
 
 LONGEST_RUN = timedelta(days=60)
-_BEGINNING = 1 + 2
-"""Events of the start, and of Init."""
-_PLANNING = 2 + 2 + 2
-"""Events of Plan, More? and Sleep."""
 
 
 def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
@@ -149,13 +145,21 @@ class _Loop:
             self.again,
             next(iter(told), self.last),
             self.after(),
-            spent_on_failure=len(told) * NOTICE_EVENTS,
-            transitions_on_failure=len(told) * NOTICE_TRANSITIONS,
+            on_failure=cost_of(told, *told, retries=True),
             counts=not self.once,
         )
         run = single(self.works[0], ways) if len(self.works) == 1 else parallel(self.works, ways)
-        states: dict[str, State] = {"Init": self.init(), **self.plan(run), **run.states}
-        states |= told
+        counted = {"Init": self.init(0), **self.plan(0, 0)}
+        beginning = 1 + cost_of(counted, "Init").events  # the start of the execution with it
+        planning = cost_of(counted, *self.planning)
+        limit = self.max_events - run.worst.events - planning.events - renewal_events()
+        self.check_limit(run, limit, beginning + planning.events + run.usual.events)
+        states: dict[str, State] = {
+            "Init": self.init(beginning),
+            **self.plan(limit, planning.events + run.usual.events),
+            **run.states,
+            **told,
+        }
         if self.stops:
             states["Stopped"] = Fail(error="{% $failure.error %}", cause="{% $failure.cause %}")
         states["Done"] = Succeed(output={"runs": "{% $runs %}", "after": "{% $after %}"})
@@ -164,7 +168,7 @@ class _Loop:
         if self.job.description:
             described += f". {self.job.description}"
         machine = JobMachine.with_budget(
-            self.budget(run),
+            self.budget(run, planning, MAX_EVENTS - limit + beginning),
             comment=described,
             query_language="JSONata",
             start_at="Init",
@@ -195,26 +199,39 @@ class _Loop:
                     "give less input or fewer targets",
                 )
 
-    def budget(self, run: Run) -> Budget:
+    @property
+    def planning(self) -> tuple[str, ...]:
+        """The states before a run."""
+        return ("More?", "Sleep") if self.once else ("Plan", "More?", "Sleep")
+
+    def check_limit(self, run: Run, limit: int, least: int) -> None:
+        """Refuses a job of which not even one run fits into an execution."""
+        if limit < least:
+            raise RenderError(
+                self.job.name,
+                f"a single run may write {run.worst.events:,} events, and an execution holds "
+                f"{self.max_events:,}; give fewer retries or fewer targets",
+            )
+
+    def budget(self, run: Run, planning: Cost, fixed_events: int) -> Budget:
         """What a turn takes; the retries in it are a loop of which only the job knows the turns."""
-        plan = ("More?", "Sleep") if self.once else ("Plan", "More?", "Sleep")
-        usual = Turn(
-            states=(*plan, *run.states) if "All done?" in run.states else (*plan, "Run"),
-            events=2 * len(plan) + run.events,
-            transitions=len(plan) + run.transitions,
+        usual, worst = planning.and_then(run.usual), planning.and_then(run.worst)
+        on_the_way = run.states if "All done?" in run.states else ("Run",)
+        return Budget(
+            usual=Turn(states=(*self.planning, *on_the_way), **usual._asdict()),
+            worst=Turn(states=(*self.planning, *run.states), **worst._asdict()),
+            fixed_events=fixed_events,
+            loops=not self.once,
         )
-        worst = Turn(
-            states=(*plan, *run.states),
-            events=2 * len(plan) + run.worst_events,
-            transitions=len(plan) + run.worst_transitions,
-        )
-        fixed = MAX_EVENTS - self.limit(run) + _BEGINNING
-        return Budget(usual=usual, worst=worst, fixed_events=fixed, loops=not self.once)
 
     # -- when -------------------------------------------------------------------------------------------
 
-    def init(self) -> Pass:
-        """Everything that the execution knows: from the definition, or from the one before it."""
+    def init(self, spent: int) -> Pass:
+        """Everything that the execution knows: from the definition, or from the one before it.
+
+        Args:
+            spent: The events that are written when it is left.
+        """
         begun = _given("begun", START)
         plan = dict(self.timing.plan)
         if self.begins_now:  # the grid of a rate without start is laid here (P-12)
@@ -232,7 +249,7 @@ class _Loop:
             )
             + " %}",
             "runs": f"{{% {_given('runs', '0')} %}}",
-            "spent": _BEGINNING,
+            "spent": spent,
             "attempt": 0,
         }
         comment = "The job, and where the execution before this one has left off"
@@ -248,17 +265,14 @@ class _Loop:
             return f"$exists($states.input.after) and ({ahead}) ? $states.input.after : {first}"
         return _given("after", first)
 
-    def plan(self, run: Run) -> dict[str, State]:
-        """The states up to the run."""
+    def plan(self, limit: int, turn: int) -> dict[str, State]:
+        """The states up to the run.
+
+        Args:
+            limit: The events after which no further run is begun: the worst run fits in, and handing over.
+            turn: The events of planning and of a run in which all goes well.
+        """
         text = (LATEST_RUN if self.job.catch_up is CatchUp.ONE else NEXT_RUN)[self.timing.kind]
-        turn = _PLANNING + run.events
-        limit = self.limit(run)
-        if limit < _BEGINNING + turn:
-            raise RenderError(
-                self.job.name,
-                f"a single run may write {run.worst_events:,} events, and an execution holds "
-                f"{self.max_events:,}; give fewer retries or fewer targets",
-            )
         never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
         rules = [condition(never).then("Done", comment="no run is left"), renew_rule(limit), rest_rule()]
         if self.once:
@@ -271,10 +285,6 @@ class _Loop:
             "More?": Choice(choices=tuple(rules), default="Sleep"),
             "Sleep": Wait(timestamp=self.moment(), next="Run"),
         }
-
-    def limit(self, run: Run) -> int:
-        """Events after which no further run is begun: the worst run fits in, and handing over."""
-        return self.max_events - run.worst_events - _PLANNING - RENEWAL_EVENTS
 
     def moment(self) -> str:
         """When the run starts: at the scheduled instant, or within the jitter after it."""

@@ -5,9 +5,9 @@ In a test module of yours, with a fixture ``backend`` that gives a fresh backend
 
     from stepsched.testing.contract import *  # noqa: F403
 
-That is the suite for a backend that can do everything and is played in this process, as ``LocalBackend``
-is. For another one, import the modules that fit, and have fixtures of your own in place of ``defaults``. What
-its ``abilities`` deny, the backend must refuse by name.
+That is the suite for a backend that is played in this process, as ``LocalBackend`` is. For another one,
+import the modules that fit, and have fixtures of your own in place of ``defaults``. Each of the backend's
+``capabilities`` is proven; what they deny, the backend must refuse by name.
 
 - ``fixtures``: the clock, the client and the jobs; all modules need them.
 - ``verbs``: jobs one by one: every verb, its errors and its answers. Nothing has to fire.

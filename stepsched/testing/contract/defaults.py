@@ -12,13 +12,19 @@ import pytest
 
 import stepsched as ss
 from stepsched.testing.contract import handlers
-from stepsched.testing.contract.fixtures import Abilities, Calls, Play
+from stepsched.testing.contract.fixtures import Calls, Play
 
 
 @pytest.fixture
-def abilities() -> Abilities:
-    """What the backend under test can do."""
-    return Abilities()
+def run_now_within() -> timedelta:
+    """How long ``run_now`` takes to start a run."""
+    return timedelta(0)
+
+
+@pytest.fixture
+def starts_when_played() -> bool:
+    """Whether nothing starts before time is played, not even a run of ``run_now``."""
+    return True
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import stepsched as ss
 from stepsched.backends.base import Backend
-from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeJob, Play, refused
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play, refused
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -43,10 +43,9 @@ def test_a_step_of_seconds_runs_at_each_of_its_instants(
     job: MakeJob,
     play: Play,
     calls: Calls,
-    abilities: Abilities,
 ) -> None:
     often = ss.Windowed(MONDAY, end=MONDAY + MINUTE, every=ss.Frequency(seconds=10), timezone="Europe/Paris")
-    if not abilities.seconds:
+    if not backend.capabilities.seconds:
         with refused(backend, "job"):
             client.create(job(schedule=often))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Abilities, Calls, MakeJob, Play
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -114,34 +114,34 @@ class TestFiredOnce:
 
 class TestFiredAtOnce:
     def test_runs_beside_the_schedule(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, abilities: Abilities
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, run_now_within: timedelta
     ) -> None:
         client.create(job())
         client.run_now("job")
         play(NINE)
         (first, at), second = calls
         assert first == "job"
-        assert timedelta(0) <= at - MONDAY <= abilities.run_now_within
+        assert timedelta(0) <= at - MONDAY <= run_now_within
         assert second == ("job", NINE)
         assert client.get("job").next_run == NINE + DAY
 
     def test_runs_a_paused_job_too(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, abilities: Abilities
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, run_now_within: timedelta
     ) -> None:
         client.create(job())
         client.pause("job")
         client.run_now("job")
-        play(MONDAY + abilities.run_now_within)
+        play(MONDAY + run_now_within)
         assert [name for name, _ in calls] == ["job"]
         assert client.get("job").status is ss.JobStatus.PAUSED
 
     def test_runs_each_time_that_it_is_asked(
-        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, abilities: Abilities
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, run_now_within: timedelta
     ) -> None:
         client.create(job())
         client.run_now("job")
         client.run_now("job")
-        play(MONDAY + abilities.run_now_within)
+        play(MONDAY + run_now_within)
         assert [name for name, _ in calls] == ["job", "job"]
         play(MONDAY + HOUR)
         assert len(calls) == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TypeAlias
 
@@ -22,52 +21,6 @@ MakeForeign: TypeAlias = Callable[[str], object]
 Play: TypeAlias = Callable[[datetime], object]
 Calls: TypeAlias = list[tuple[str, datetime]]
 """The job and the scheduled instant of each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Abilities:
-    """What a backend can do. What it cannot, it must refuse by name, with what would work instead."""
-
-    functions: bool = True
-    """Calls functions and commands of this process."""
-    keeps_runs: bool = True
-    """Records runs, so that they can be listed, and backfilled without running twice."""
-    keeps_versions: bool = True
-    """Keeps earlier definitions."""
-    calendar: bool = True
-    """Runs calendar steps that no cron expression says."""
-    seconds: bool = True
-    """Runs steps that are not of whole minutes."""
-    crontab: bool = True
-    """Runs crontab lines whose two day fields mean either."""
-    fractions: bool = True
-    """Lays a grid at fractions of a second."""
-    short_jitter: bool = True
-    """Takes jitter that is not of whole minutes."""
-    starts_when_played: bool = True
-    """Starts nothing before time is played, not even runs of ``run_now``."""
-    overlap: bool = True
-    """Holds a run back while an earlier one goes on."""
-    catch_up: bool = True
-    """Leaves out what came due while nobody was there to start it."""
-    catch_up_within: bool = True
-    """Leaves out a run that could not begin in time."""
-    on_failure: bool = True
-    """Pauses a job when one of its runs has failed for good."""
-    notify: bool = True
-    """Tells a topic of runs that failed for good."""
-    parallel: bool = True
-    """Invokes several targets in one run."""
-    run_time: bool = True
-    """Watches how long a run takes."""
-    pauses: bool = True
-    """Keeps to given pauses between attempts."""
-    moves_groups: bool = True
-    """Moves a job to another group."""
-    names_by_group: bool = False
-    """Names are unique within a group only."""
-    run_now_within: timedelta = timedelta(0)
-    """How long ``run_now`` takes to start."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Either a backend can do it, or it refuses by name and says what would work: ``abilities`` decides."""
+"""Either a backend can do it, or it refuses by name and says what would work, as its ``capabilities`` say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import stepsched as ss
 from stepsched.backends.base import Backend
 from stepsched.testing.contract import handlers
-from stepsched.testing.contract.fixtures import MONDAY, Abilities, MakeJob, refused
+from stepsched.testing.contract.fixtures import MONDAY, MakeJob, refused
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -18,65 +18,63 @@ NINE = MONDAY + 9 * HOUR
 NOTE = "stepsched.testing.contract.handlers:note"
 
 
-@pytest.mark.parametrize(
-    ("ability", "changes"),
-    [
-        pytest.param("functions", {"target": ss.HandlerTarget(NOTE)}, id="function"),
-        pytest.param("functions", {"target": ss.CommandTarget(["true"])}, id="command"),
-        pytest.param(
-            "calendar",
-            {"schedule": ss.Windowed("2031-01-31T09:00", every=ss.Frequency(months=5))},
-            id="five months",
-        ),
-        pytest.param(
-            "calendar",
-            {
-                "schedule": ss.Windowed(
-                    "2031-01-01T09:00", every=ss.Frequency(days=2), timezone="Europe/Paris"
-                )
-            },
-            id="two days where the clocks change",
-        ),
-        pytest.param(
-            "seconds",
-            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(seconds=10))},
-            id="ten seconds",
-        ),
-        pytest.param(
-            "seconds",
-            {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(minutes=1, seconds=30))},
-            id="a minute and a half",
-        ),
-        pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
-        pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
-        pytest.param("short_jitter", {"jitter": timedelta(seconds=90)}, id="jitter"),
-        pytest.param("overlap", {"overlap": ss.Overlap.SKIP}, id="overlap skip"),
-        pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
-        pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
-        pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
-        pytest.param("catch_up_within", {"catch_up_within": HOUR}, id="catch up within"),
-        pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
-        pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
-        pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
-        pytest.param("run_time", {"max_run_time": HOUR}, id="run time"),
-        pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
-        pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
-        pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
-    ],
-)
+NEEDS = [
+    pytest.param("functions", {"target": ss.HandlerTarget(NOTE)}, id="function"),
+    pytest.param("functions", {"target": ss.CommandTarget(["true"])}, id="command"),
+    pytest.param(
+        "calendar",
+        {"schedule": ss.Windowed("2031-01-31T09:00", every=ss.Frequency(months=5))},
+        id="five months",
+    ),
+    pytest.param(
+        "calendar",
+        {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(days=2), timezone="Europe/Paris")},
+        id="two days where the clocks change",
+    ),
+    pytest.param(
+        "seconds",
+        {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(seconds=10))},
+        id="ten seconds",
+    ),
+    pytest.param(
+        "seconds",
+        {"schedule": ss.Windowed("2031-01-01T09:00", every=ss.Frequency(minutes=1, seconds=30))},
+        id="a minute and a half",
+    ),
+    pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
+    pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
+    pytest.param("fractions", {"retry": ss.Retry(max_age=HOUR + HOUR / 7_000)}, id="fraction of max_age"),
+    pytest.param("short_jitter", {"jitter": timedelta(seconds=90)}, id="jitter"),
+    pytest.param("overlap", {"overlap": ss.Overlap.SKIP}, id="overlap skip"),
+    pytest.param("overlap", {"overlap": ss.Overlap.QUEUE}, id="overlap queue"),
+    pytest.param("catch_up", {"catch_up": ss.CatchUp.ONE}, id="catch up one"),
+    pytest.param("catch_up", {"catch_up": ss.CatchUp.SKIP}, id="catch up none"),
+    pytest.param("catch_up_within", {"catch_up_within": HOUR}, id="catch up within"),
+    pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
+    pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
+    pytest.param("aws_targets", {"target": handlers.TOPIC}, id="topic"),
+    pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
+    pytest.param("max_run_time", {"max_run_time": HOUR}, id="run time"),
+    pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
+    pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
+    pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
+]
+"""Jobs by the capability that a backend needs for them: its name, and what of the job is not as usual."""
+
+
+@pytest.mark.parametrize(("capability", "changes"), NEEDS)
 def test_a_job_is_stored_as_it_stands_or_refused(
     client: ss.SchedulerClient,
     backend: Backend,
     job: MakeJob,
-    abilities: Abilities,
-    ability: str,
+    capability: str,
     changes: dict[str, Any],
 ) -> None:
     register = getattr(backend, "register", None)
-    if register is not None:  # functions stand for what AWS would invoke
+    if register is not None and capability != "aws_targets":  # functions stand for what AWS would invoke
         register(ss.TopicTarget, handlers.note)
     wanted = job(**({"input": {}} | changes))
-    if getattr(abilities, ability):
+    if getattr(backend.capabilities, capability):
         assert client.create(wanted).job == wanted
         assert client.get("job").job == wanted
         return
@@ -93,12 +91,10 @@ def test_a_job_is_stored_as_it_stands_or_refused(
     assert client.get("job").job == job()
 
 
-def test_runs_are_recorded_or_refused(
-    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
-) -> None:
+def test_runs_are_recorded_or_refused(client: ss.SchedulerClient, backend: Backend, job: MakeJob) -> None:
     client.create(job())
     run = client.run_now("job")
-    if abilities.keeps_runs:
+    if backend.capabilities.keeps_runs:
         assert [each.id for each in client.runs("job")] == [each.id for each in client.runs()] == [run.id]
         return
     with refused(backend, "job"):
@@ -109,11 +105,9 @@ def test_runs_are_recorded_or_refused(
                 client.runs(name, status=status)
 
 
-def test_backfill_is_recorded_or_refused(
-    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
-) -> None:
+def test_backfill_is_recorded_or_refused(client: ss.SchedulerClient, backend: Backend, job: MakeJob) -> None:
     client.create(job())
-    if abilities.keeps_runs:
+    if backend.capabilities.keeps_runs:
         (run,) = client.backfill("job", since=MONDAY - DAY, until=MONDAY)
         assert (run.scheduled_for, run.trigger) == (NINE - DAY, ss.jobs.Trigger.BACKFILL)
         return
@@ -141,22 +135,35 @@ def test_a_run_that_did_not_fail_is_not_redriven(client: ss.SchedulerClient, job
 
 
 def test_earlier_definitions_are_kept_or_refused(
-    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob
 ) -> None:
     client.create(job())
     client.update(job(input=1))
-    if abilities.keeps_versions:
+    if backend.capabilities.keeps_versions:
         assert [old.job for old in client.versions("job")] == [job()]
         return
     with refused(backend, "job"):
         client.versions("job")
 
 
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+def test_a_run_that_goes_on_is_stopped_or_that_is_refused(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, verb: str
+) -> None:
+    record = client.create(job())
+    if backend.capabilities.stops_runs:
+        assert getattr(client, verb)("job", stop_run=True).status is not ss.JobStatus.ACTIVE
+        return
+    with refused(backend, "job"):
+        getattr(client, verb)("job", stop_run=True)
+    assert client.get("job").status is record.status is ss.JobStatus.ACTIVE
+
+
 def test_a_job_moves_to_another_group_or_is_refused(
-    client: ss.SchedulerClient, backend: Backend, job: MakeJob, abilities: Abilities
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob
 ) -> None:
     client.create(job(group="x"))
-    if abilities.moves_groups:
+    if backend.capabilities.moves_groups:
         assert client.update(job(group="y")).version == 2
         assert client.get("job").job.group == "y"
         return
@@ -166,10 +173,10 @@ def test_a_job_moves_to_another_group_or_is_refused(
 
 
 def test_names_are_unique_everywhere_or_within_a_group(
-    client: ss.SchedulerClient, job: MakeJob, abilities: Abilities
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob
 ) -> None:
     client.create(job(group="x"))
-    if not abilities.names_by_group:
+    if backend.capabilities.unique_names:
         with pytest.raises(ss.JobExistsError):
             client.create(job(group="y"))
         return

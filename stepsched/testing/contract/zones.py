@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Abilities, MakeJob, Play
+from stepsched.backends.base import Backend
+from stepsched.testing.contract.fixtures import MONDAY, MakeJob, Play
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -81,9 +82,9 @@ def test_a_run_of_the_moment_is_told_in_the_zone_of_the_schedule(
 
 
 def test_recorded_runs_are_told_in_the_zone_of_the_schedule(
-    client: ss.SchedulerClient, job: MakeJob, play: Play, abilities: Abilities
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, play: Play
 ) -> None:
-    if not abilities.keeps_runs:
+    if not backend.capabilities.keeps_runs:
         return  # which ``refusals`` proves
     client.create(job(schedule=NIGHTLY))
     backfilled = client.backfill("job", since=MONDAY - 2 * DAY, until=MONDAY)
@@ -101,12 +102,12 @@ def test_recorded_runs_are_told_in_the_zone_of_the_schedule(
 
 def test_failed_runs_are_told_in_the_zone_of_the_schedule(
     client: ss.SchedulerClient,
+    backend: Backend,
     job: MakeJob,
     play: Play,
-    abilities: Abilities,
     request: pytest.FixtureRequest,
 ) -> None:
-    if not abilities.keeps_runs:
+    if not backend.capabilities.keeps_runs:
         return  # whose targets may not fail either
     client.create(job(schedule=NIGHTLY, target=request.getfixturevalue("failing")))
     play(DUE + HOUR)
@@ -116,9 +117,9 @@ def test_failed_runs_are_told_in_the_zone_of_the_schedule(
 
 
 def test_runs_of_a_job_that_is_gone_are_told_all_the_same(
-    client: ss.SchedulerClient, job: MakeJob, play: Play, abilities: Abilities
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, play: Play
 ) -> None:
-    if not abilities.keeps_runs:
+    if not backend.capabilities.keeps_runs:
         return
     client.create(job(schedule=NIGHTLY))
     play(DUE + HOUR)

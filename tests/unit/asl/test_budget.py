@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stepsched import asl
-from stepsched.asl.budget import MAX_EVENTS, budget_of
+from stepsched.asl.budget import MAX_EVENTS, budget_of, way_through
 from tests.unit.asl.corpus import FILES, INVALID, TEXTS, VALID
 
 CALL = "arn:aws:states:::lambda:invoke"
@@ -324,3 +324,29 @@ def test_other_regions_have_other_prices() -> None:
     assert budget.cost_per_year(1_000, dear) == Decimal("0.1125")
     assert budget.usual.cost() == Decimal("0.000075")
     assert budget.cost_per_year(0) == 0
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "Ask": {"Type": "Choice", "Choices": [{"Condition": True, "Next": "Call"}], "Default": "Wait"},
+    "Call": {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::ecs:runTask.sync",
+        "Retry": [{"ErrorEquals": ["A"], "MaxAttempts": 0}, {"ErrorEquals": ["B"], "MaxAttempts": 4}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Wait"}],
+        "End": True,
+    },
+    "Wait": {"Type": "Wait", "Seconds": 1, "Next": "Ask"},
+}
+
+
+def test_a_way_is_counted_by_its_states() -> None:
+    turn = way_through(WAYS, "Wait", "Ask", "Call", "Wait")
+    assert (turn.states, turn.events, turn.transitions) == (("Wait", "Ask", "Call", "Wait"), 2 + 2 + 6 + 2, 4)
+    worst = way_through(WAYS, "Ask", "Call", retries=True)
+    assert (worst.events, worst.transitions) == (2 + 6 + 4 * 3, 2 + 4)
+
+
+@pytest.mark.parametrize("way", [("Wait", "Call"), ("Call", "Ask"), ("Ask", "Ask")])
+def test_a_way_that_the_machine_does_not_have_is_refused(way: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"state '{way[0]}' does not lead to '{way[1]}'"):
+        way_through(WAYS, *way)

@@ -405,7 +405,7 @@ class TestRollingDeployment:
         wait_until(lambda: client.runs()[0].pending_reason is not None)
         (run,) = client.runs()
         assert (run.status.value, run.attempt) == ("pending", 0)
-        assert run.pending_reason == "no handler stands for its LambdaTarget in this process"
+        assert run.pending_reason == "no handler is registered for its LambdaTarget in this process"
         old._engine.wake()
         new.start()
         wait_until(lambda: client.runs()[0].ended_at is not None)
@@ -414,7 +414,7 @@ class TestRollingDeployment:
         new.close()
         old.close()
         assert [event.run.pending_reason for event in told if event.run] == [
-            "no handler stands for its LambdaTarget in this process"
+            "no handler is registered for its LambdaTarget in this process"
         ]
 
     def test_where_another_worker_can_nothing_is_told(self, tmp_path: Path) -> None:

@@ -472,9 +472,9 @@ class TestRegistered:
     def test_a_target_that_nobody_stands_for_is_refused_and_the_cure_named(self) -> None:
         invoker = Invoker({OTHER: lambda: None, ss.QueueTarget: lambda: None})
         error = refusal(invoker, job(LAMBDA))
-        assert error.reason == "no handler stands for its LambdaTarget in this process"
+        assert error.reason == "no handler is registered for its LambdaTarget in this process"
         assert error.alternatives[0] == "backend.register(LambdaTarget, function)"
-        with pytest.raises(LookupError, match="no handler stands for LambdaTarget"):
+        with pytest.raises(LookupError, match="no handler is registered for LambdaTarget"):
             invoker.call(job(LAMBDA), RUN)
 
     def test_a_dead_letter_queue_that_nobody_stands_for_is_refused(self) -> None:
@@ -640,7 +640,7 @@ class TestNames:
 
     def test_why_not_tells_of_a_target_that_nobody_stands_for_until_somebody_does(self) -> None:
         invoker = Invoker({})
-        assert invoker.why_not(job(LAMBDA)) == "no handler stands for its LambdaTarget in this process"
+        assert invoker.why_not(job(LAMBDA)) == "no handler is registered for its LambdaTarget in this process"
         invoker.register(LAMBDA, lambda: None)
         assert invoker.why_not(job(LAMBDA)) is None
 

@@ -84,7 +84,7 @@ def test_a_call_that_the_machine_was_made_with_is_taken() -> None:
 
 
 def test_each_call_has_a_state() -> None:
-    states = runner("jobs", calls=["aws-sdk:s3:putObject"]).to_dict()["States"]
+    states = runner("jobs", calls=[*CALLS, "aws-sdk:s3:putObject"]).to_dict()["States"]
     for call in (*CALLS, "aws-sdk:s3:putObject"):
         assert states[call]["Resource"] == f"arn:aws:states:::{call}"
 

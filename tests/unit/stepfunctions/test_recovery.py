@@ -48,13 +48,12 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
         yield Table(client, "jobs")
 
 
-def row(catch_up: ss.CatchUp = ss.CatchUp.ALL, claim: Claim | None = None) -> Row:
+def row(claim: Claim | None = None) -> Row:
     return Row(
         job=ss.Job(
             name="job",
             schedule=ss.Cron("0 * * * ? *"),
             target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
-            catch_up=catch_up,
         ),
         status=ss.JobStatus.ACTIVE,
         version=1,
@@ -84,21 +83,3 @@ def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Tab
     recovery(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
     assert executions.seen == [(ME, "failed")]
     assert table.read("job").claim is None
-
-
-@pytest.mark.parametrize(
-    ("catch_up", "following", "missed"),
-    [
-        (ss.CatchUp.ALL, 1, []),
-        (ss.CatchUp.ONE, 3, [1, 2]),
-        (ss.CatchUp.SKIP, 4, [1, 2, 3]),
-    ],
-)
-def test_a_job_that_nobody_ran_goes_on_where_its_catch_up_says(
-    table: Table, catch_up: ss.CatchUp, following: int, missed: list[int]
-) -> None:
-    """Three runs have come due since; the last one is half an hour late."""
-    seen = row(catch_up)
-    cursor, late = recovery(table, Stopping(table))._caught_up(seen, NOON + 3.5 * HOUR)
-    assert seen._replace(cursor=cursor).next_run == NOON + following * HOUR
-    assert late == [NOON + each * HOUR for each in missed]

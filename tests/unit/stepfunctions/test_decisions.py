@@ -1,0 +1,251 @@
+"""What is decided about jobs and runs whose execution has ended, on values alone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.stepfunctions import decisions
+from stepsched.backends.stepfunctions.decisions import Pending, Settle, StartAgain
+from stepsched.backends.stepfunctions.histories import Ending, Fate
+from stepsched.backends.stepfunctions.rows import Claim, Row, RunRow, run_key
+from stepsched.backends.stepfunctions.service import Execution
+from stepsched.jobs import Problem
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+PREFIX = "arn:aws:states:eu-west-1:123456789012:execution:runner:job"
+TOKEN, OTHER_TOKEN = "a" * 12, "b" * 12
+FIRST = f"{PREFIX}-{TOKEN}"
+SECOND_ONE = f"{FIRST}-2"
+FOREIGN = f"{PREFIX}-{OTHER_TOKEN}"
+CLAIM = Claim(run_key(NOON), FIRST, NOON)
+
+
+def row(schedule: ss.Schedule | None = None, **changes: Any) -> Row:
+    fields = {name: changes.pop(name) for name in ("catch_up", "completion") if name in changes}
+    return Row(
+        job=ss.Job(
+            name="job",
+            schedule=ss.Cron("0 * * * ? *") if schedule is None else schedule,
+            target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
+            **fields,
+        ),
+        status=ss.JobStatus.ACTIVE,
+        version=1,
+        created_at=NOON,
+        updated_at=NOON,
+        anchor=NOON,
+        cursor=NOON,
+        token=TOKEN,
+    )._replace(**changes)
+
+
+def execution(arn: str = FIRST, status: str = "RUNNING", started_at: datetime | None = NOON) -> Execution:
+    return Execution(arn, status, started_at=started_at)
+
+
+def run(status: ss.RunStatus) -> RunRow:
+    return RunRow(ss.Run(id=1, job="job", scheduled_for=NOON, status=status), run_key(NOON))
+
+
+# -- whether something goes on ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "age", "expected"),
+    [
+        (execution(), HOUR, True),
+        (execution(status="FAILED"), SECOND, False),
+        (None, 5 * MINUTE - SECOND, True),
+        (None, 5 * MINUTE, False),
+    ],
+)
+def test_a_claim_goes_on_while_its_execution_runs_or_cannot_be_seen_yet(
+    found: Execution | None, age: timedelta, expected: bool
+) -> None:
+    assert decisions.goes_on(CLAIM, found, NOON + age) is expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "running_tokens", "running", "expected"),
+    [
+        (row(), {TOKEN}, {FIRST}, False),
+        (row(), set(), set(), True),
+        (row(token=None), {TOKEN}, set(), True),
+        (row(claim=CLAIM), {TOKEN}, {FIRST}, False),
+        (row(claim=CLAIM), {TOKEN}, set(), True),
+        (row(status=ss.JobStatus.PAUSED, token=None), set(), set(), False),
+        (row(status=ss.JobStatus.PAUSED, token=None, claim=CLAIM), set(), {FIRST}, False),
+        (row(status=ss.JobStatus.PAUSED, token=None, claim=CLAIM), set(), set(), True),
+        (row(status=ss.JobStatus.ENDED, token=None), set(), set(), False),
+        (row(owned=False), set(), set(), False),
+    ],
+)
+def test_a_job_is_looked_at_where_no_execution_has_it_or_its_run_is_cut_off(
+    seen: Row, running_tokens: set[str | None], running: set[str], expected: bool
+) -> None:
+    assert decisions.is_suspect(seen, running_tokens, running) is expected
+
+
+# -- runs -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("job_is_gone", [False, True])
+def test_a_run_of_which_the_history_tells_the_end_is_settled(job_is_gone: bool) -> None:
+    failed = Ending(Fate.FAILED, "E", "why")
+    settled = decisions.end_of(failed, job_is_gone=job_is_gone)
+    assert isinstance(settled, Settle)
+    assert (settled.status, settled.ending) == (ss.RunStatus.FAILED, failed)
+    settled = decisions.end_of(Ending(Fate.DONE), job_is_gone=job_is_gone)
+    assert isinstance(settled, Settle)
+    assert settled.status is ss.RunStatus.SUCCEEDED
+
+
+def test_any_other_run_is_started_again_and_says_whether_it_may_have_begun() -> None:
+    assert decisions.end_of(Ending(Fate.UNKNOWN)) == StartAgain(may_have_begun=True)
+    assert decisions.end_of(Ending(Fate.NOT_BEGUN)) == StartAgain(may_have_begun=False)
+
+
+@pytest.mark.parametrize("fate", [Fate.UNKNOWN, Fate.NOT_BEGUN])
+def test_or_has_failed_where_its_job_is_gone(fate: Fate) -> None:
+    settled = decisions.end_of(Ending(fate), job_is_gone=True)
+    assert isinstance(settled, Settle)
+    assert settled.status is ss.RunStatus.FAILED
+    assert (settled.ending.error, settled.ending.cause) == ("Stepsched.Cancelled", "the job was cancelled")
+
+
+def test_every_fate_is_decided() -> None:
+    assert all(isinstance(decisions.end_of(Ending(fate)), Settle | StartAgain) for fate in Fate)
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [(None, Pending.CLOSE), (row(), Pending.START), (row(ss.OneTime(NOON)), Pending.START_EACH)],
+)
+def test_pending_runs_are_started_or_closed_with_their_job(job: Row | None, expected: Pending) -> None:
+    assert decisions.pending_of(job) is expected
+
+
+# -- jobs -----------------------------------------------------------------------------------------------
+
+ONCE = ss.OneTime(NOON)
+
+
+@pytest.mark.parametrize(
+    ("seen", "last", "expected"),
+    [
+        (row(ONCE), run(ss.RunStatus.SUCCEEDED), True),
+        (row(ONCE), run(ss.RunStatus.FAILED), False),
+        (row(ONCE), run(ss.RunStatus.RUNNING), False),
+        (row(ONCE), None, False),
+        (row(ONCE, completion=ss.Completion.KEEP), run(ss.RunStatus.SUCCEEDED), False),
+        (row(ONCE, cursor=NOON - HOUR), run(ss.RunStatus.SUCCEEDED), False),
+        (row(), run(ss.RunStatus.SUCCEEDED), False),
+    ],
+)
+def test_a_one_time_job_that_has_run_is_finished(seen: Row, last: RunRow | None, expected: bool) -> None:
+    assert decisions.is_finished(seen, last) is expected
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "late", "following", "missed"),
+    [
+        (ss.CatchUp.ALL, 3.5, 1, []),
+        (ss.CatchUp.ONE, 3.5, 3, [1, 2]),
+        (ss.CatchUp.SKIP, 3.5, 4, [1, 2, 3]),
+        (ss.CatchUp.ONE, 1, 1, []),
+        (ss.CatchUp.SKIP, 1, 2, [1]),
+        (ss.CatchUp.ONE, 0.5, 1, []),
+        (ss.CatchUp.SKIP, 0.5, 1, []),
+        (ss.CatchUp.SKIP, 0, 1, []),
+    ],
+)
+def test_a_job_without_an_execution_goes_on_as_its_catch_up_says(
+    catch_up: ss.CatchUp, late: float, following: int, missed: list[int]
+) -> None:
+    seen = row(catch_up=catch_up)
+    found = decisions.continuation_of(seen, NOON + late * HOUR)
+    assert seen._replace(cursor=found.cursor).next_run == NOON + following * HOUR
+    assert found.missed == [NOON + each * HOUR for each in missed]
+    assert found.cursor >= seen.cursor
+
+
+@pytest.mark.parametrize("catch_up", [ss.CatchUp.ONE, ss.CatchUp.SKIP])
+def test_of_very_many_missed_runs_the_latest_ones_are_recorded(catch_up: ss.CatchUp) -> None:
+    seen = row(ss.Rate(MINUTE, start=NOON), catch_up=catch_up)
+    count = 3 * decisions.MOST_MISSED
+    found = decisions.continuation_of(seen, NOON + count * MINUTE)
+    last = count - (catch_up is ss.CatchUp.ONE)
+    assert len(found.missed) == decisions.MOST_MISSED
+    assert (found.missed[0], found.missed[-1]) == (
+        NOON + (last - decisions.MOST_MISSED + 1) * MINUTE,
+        NOON + last * MINUTE,
+    )
+
+
+# -- executions -----------------------------------------------------------------------------------------
+
+LONG_AGO = NOON - HOUR
+
+
+@pytest.mark.parametrize(
+    ("running", "job", "owner", "expected"),
+    [
+        pytest.param(execution(), None, None, Problem.ORPHANED, id="the job is gone"),
+        pytest.param(execution(), row(), None, None, id="nobody has begun"),
+        pytest.param(execution(), row(), execution(), None, id="the owner"),
+        pytest.param(execution(FOREIGN), row(), execution(), Problem.ORPHANED, id="another token"),
+        pytest.param(
+            execution(), row(status=ss.JobStatus.PAUSED, token=None), None, Problem.ORPHANED, id="paused"
+        ),
+        pytest.param(
+            execution(), row(status=ss.JobStatus.PAUSED, token=None, claim=CLAIM), None, None, id="in a run"
+        ),
+        pytest.param(
+            execution(),
+            row(execution=SECOND_ONE),
+            execution(SECOND_ONE, started_at=LONG_AGO),
+            Problem.DUPLICATE,
+            id="it has handed over long ago",
+        ),
+        pytest.param(
+            execution(),
+            row(execution=SECOND_ONE),
+            execution(SECOND_ONE, started_at=NOON - 5 * MINUTE + SECOND),
+            None,
+            id="it has just handed over",
+        ),
+        pytest.param(
+            execution(),
+            row(execution=SECOND_ONE),
+            execution(SECOND_ONE, started_at=NOON - 5 * MINUTE),
+            Problem.DUPLICATE,
+            id="five minutes after it has handed over",
+        ),
+        pytest.param(
+            execution(),
+            row(execution=SECOND_ONE),
+            execution(SECOND_ONE, started_at=None),
+            None,
+            id="nobody knows since when",
+        ),
+        pytest.param(
+            execution(SECOND_ONE), row(), execution(started_at=LONG_AGO), None, id="the owner hands over"
+        ),
+        pytest.param(
+            execution(), row(), execution(SECOND_ONE, "SUCCEEDED", LONG_AGO), None, id="the owner has ended"
+        ),
+        pytest.param(
+            execution(), row(), execution(FOREIGN, started_at=LONG_AGO), None, id="the owner is of before"
+        ),
+    ],
+)
+def test_an_execution_is_stopped_only_where_no_job_wants_it(
+    running: Execution, job: Row | None, owner: Execution | None, expected: Problem | None
+) -> None:
+    found = decisions.why_stop(running, job, owner, NOON)
+    assert (None if found is None else found[0]) is expected
