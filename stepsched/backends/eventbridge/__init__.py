@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: the service is the store, one schedule a job."""
+"""The backend on EventBridge Scheduler: the service stores each job as one schedule."""
 
 from stepsched.backends.eventbridge.backend import EventBridgeBackend
 from stepsched.backends.eventbridge.dead_letters import DeadLetter

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: the port's verbs over the service, which is the store."""
+"""The backend on EventBridge Scheduler: the verbs of the port."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes
 
 
 class EventBridgeBackend(Backend):
-    """Jobs as schedules of EventBridge Scheduler, one schedule a job.
+    """Stores each job as one schedule of EventBridge Scheduler.
 
-    Nothing runs in this process: the service fires, also when this process is gone. It keeps no record of
-    runs, so ``runs`` and ``backfill`` are refused; what could not be delivered is in the dead-letter queue.
-    Where the account, the Region, credentials and the endpoint come from is as in boto3: ``AWS_PROFILE``,
-    ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL`` and the rest, or a session of yours.
+    The service runs the jobs; no process of yours has to run. It does not keep runs, so ``runs`` and
+    ``backfill`` are refused; runs that could not be delivered are in the dead-letter queue. Account, Region,
+    credentials and endpoint are those of boto3: ``AWS_PROFILE``, ``AWS_DEFAULT_REGION``, ``AWS_ENDPOINT_URL``
+    and so on, or a given session.
     """
 
     name = NAME
@@ -80,25 +80,25 @@ class EventBridgeBackend(Backend):
         rates: Mapping[str, float] | None = None,
         role_wait: timedelta = timedelta(minutes=2),
     ) -> None:
-        """A backend in one account and Region. boto3 loads here; no call is made.
+        """Creates a backend for one account and Region. It imports boto3 and makes no call.
 
         Args:
-            role_arn: The role with which the service invokes the targets. None: jobs can be listed,
-                paused and cancelled, not created.
-            group: The schedule group of all jobs, made on use; names are then unique in it, and a verb
-                needs no search. None: every group, by each job's own ``group``.
-            dead_letter_arn: A standard queue for jobs without ``dead_letter`` of their own.
-            kms_key_arn: A key of yours that encrypts the inputs.
-            session: A ``boto3.Session``. None: boto3's default.
-            endpoint_url: Another place for every service that is called. None: as boto3 finds it.
-            clock: Whose present decides what lies in the past. None: the machine's.
-            workers: How many calls go on at once in bulk verbs; at least 1.
-            rates: Requests a second by operation, such as ``{"CreateSchedule": 500}``, where the
-                account's quotas are not the documented ones.
-            role_wait: How long a role that the service may not assume yet is waited for; zero: not.
+            role_arn: The ARN of the role with which the service invokes the targets. None: jobs can be
+                listed, paused and cancelled, but not created.
+            group: The schedule group of all jobs, created on use. Names are unique in it, and verbs need no
+                search. None: all groups; each job names its own ``group``.
+            dead_letter_arn: The ARN of a standard SQS queue for jobs without ``dead_letter``.
+            kms_key_arn: The ARN of a customer-managed key that encrypts the inputs.
+            session: A ``boto3.Session``. None: boto3's default session.
+            endpoint_url: The endpoint for all services. None: boto3's default.
+            clock: The clock that decides what is in the past. None: the machine's clock.
+            workers: The number of concurrent calls in bulk verbs; 1 to 1000.
+            rates: Requests per second by operation, such as ``{"CreateSchedule": 500}``, if the quotas of the
+                account differ from the documented ones.
+            role_wait: How long to retry while the service cannot assume a new role yet. Zero: no retry.
 
         Raises:
-            TypeError: ``session`` or ``clock`` is something else.
+            TypeError: ``session`` or ``clock`` has another type.
             ValueError: An argument is malformed.
             BackendError: boto3 finds no Region or profile.
         """
@@ -132,8 +132,8 @@ class EventBridgeBackend(Backend):
         return f"EventBridgeBackend({self._settings.role_arn!r}{group}) in {self._service.region}"
 
     def close(self, *, timeout: timedelta | float | None = None) -> None:
-        """Closes the connections that this backend has made; a call afterwards is a :class:`BackendError`.
-        Harmless twice."""
+        """Closes the connections of this backend; every later call raises a :class:`BackendError`. May be
+        called more than once."""
         self.stop(timeout=timeout)
         self._service.close()
         self._letters.close()
@@ -153,7 +153,7 @@ class EventBridgeBackend(Backend):
 
     def create(self, prepared: Prepared) -> JobRecord:
         job, now = checked_prepared(prepared).job, self.now()
-        job.refuse_if_over(now)  # its last run may have come due since it was checked
+        job.refuse_if_over(now)  # its last run may have come due after the check
         anchor = ceil_second(now)
         request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
         self._create(job.name, request)
@@ -164,12 +164,12 @@ class EventBridgeBackend(Backend):
         return record_of(stored, self._settings, now)
 
     def _create(self, name: str, request: dict[str, Any]) -> None:
-        """Creates a schedule, and its group where that is missing.
+        """Creates a schedule, and its group if it does not exist.
 
-        Each call has a client token of its own, and the SDK's retries of it the same one (P-21). A token of
-        the content alone would be lethal: a job that is deleted and created again would carry a token that
-        the service may still remember, and be lost without a word. An application's own retry finds the
-        name taken by an equal job, which is success.
+        Each call has its own client token, which the SDK's retries of that call share (P-21). A token derived
+        from the content alone would be dangerous: a job that is deleted and created again would get the old
+        token, and the service, if it still remembered it, would silently not create the job. If an
+        application repeats the call, it finds an equal job, which is success.
         """
         request = request | {"ClientToken": uuid4().hex}
         try:
@@ -213,9 +213,10 @@ class EventBridgeBackend(Backend):
         raise UnsupportedError(name, self.name, reason, backends_with("keeps_versions"))
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
-        """The jobs that fit, lazily, in the service's order; those that are deleted meanwhile are left out.
+        """Yields the matching jobs lazily, in the service's order; jobs that are deleted during the call are
+        left out.
 
-        A schedule with an expression that this version cannot read is left out with a
+        A schedule with an expression that this version cannot read is left out, with a
         :class:`ScheduleWarning`.
         """
         if self._settings.group is not None and query.group not in (None, "default", self._settings.group):
@@ -247,9 +248,9 @@ class EventBridgeBackend(Backend):
                 for place, entry in entries.items():
                     if place not in before:
                         yield entry
-                before = set(entries)  # what changes meanwhile may stand on two pages
+                before = set(entries)  # a schedule that changes during the call may be on two pages
         except BackendError as error:
-            if error.code != "ResourceNotFoundException":  # a group that does not exist holds no job
+            if error.code != "ResourceNotFoundException":  # a group that does not exist has no jobs
                 raise
 
     def _listed(self, entry: dict[str, Any]) -> JobRecord | None:
@@ -284,7 +285,7 @@ class EventBridgeBackend(Backend):
         stored = self._stored(name, group)
         record = self._record(stored)
         if enabled and not stored.enabled and record.status is JobStatus.ENDED:
-            return record  # nothing is left to fire, and a one-time job might be fired at once (P-16)
+            return record  # no run is left, and the service might start a one-time job at once (P-16)
         status = status_after(name, record.status, verb)
         if record.status is status:
             return record
@@ -305,22 +306,22 @@ class EventBridgeBackend(Backend):
             raise
 
     def _after(self, request: dict[str, Any], stored: Stored, now: datetime) -> JobRecord:
-        """The record of what has just been written."""
+        """Returns the record of a schedule that was just written."""
         dates = {"CreationDate": stored.document.get("CreationDate") or now, "LastModificationDate": now}
         return self._record(self._read(request | dates))
 
     def _warn_of_lost_grid(self, stored: Stored, now: datetime) -> None:
         if as_rate(stored.job.schedule) is not None and stored.anchor is None:
             warnings.warn(
-                f"the rate of {stored.job.name!r} has no StartDate, so its grid is unknown: the service lays "
-                f"it anew at {now.isoformat(timespec='seconds')}",
+                f"the rate of {stored.job.name!r} has no StartDate, so its grid is unknown: the service "
+                f"begins a new grid at {now.isoformat(timespec='seconds')}",
                 ScheduleWarning,
                 stacklevel=4,
             )
 
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        """Deletes the schedule. A single run of ``run_now`` that has not started goes on: it is a schedule of
-        its own."""
+        """Deletes the schedule. A run of ``run_now`` that has not started still starts, since it is a
+        separate schedule."""
         self._refuse_stopping(name, stop_run=stop_run)
         place, document = self._located(name, group)
         parameters = {"Name": name, "GroupName": place}
@@ -329,38 +330,38 @@ class EventBridgeBackend(Backend):
         except BackendError as error:
             if error.code == "ConflictException":
                 raise ConflictError(name, self._read(document).version) from error
-            if error.code != "ResourceNotFoundException":  # it was there: somebody was faster
+            if error.code != "ResourceNotFoundException":  # it existed: another caller was faster
                 raise
         try:
             record = self._record(self._read(document))
         except BackendError as error:
-            words = f"{error.detail}; it has been deleted"
+            words = f"{error.detail}; the schedule was deleted"
             raise BackendError(error.service, error.operation, error.code, detail=words) from error
         return record.replace(status=JobStatus.CANCELLED, next_run=None)
 
     # -- groups ------------------------------------------------------------------------------------
 
     def groups(self) -> builtins.list[str]:
-        """The names of the account's schedule groups, as the service lists them."""
+        """Returns the names of the account's schedule groups, in the service's order."""
         return self._groups.names()
 
     def ensure_group(self, name: str | None = None, *, tags: Mapping[str, str] | None = None) -> str:
-        """Makes a schedule group where it does not exist; to ask twice is no error.
+        """Creates a schedule group if it does not exist.
 
         Args:
-            name: The group's. None: the backend's own.
-            tags: Only for a group that is made now.
+            name: The name of the group. None: the backend's group.
+            tags: The tags of the group; ignored if the group exists.
 
         Returns:
-            Its name.
+            The name of the group.
 
         Raises:
-            ValueError: It is no name.
+            ValueError: ``name`` is not a valid name.
         """
         name = name or self._settings.group or "default"
         for key, value in (tags or {}).items():
             if not isinstance(key, str) or not isinstance(value, str) or not key or not value:
-                raise ValueError(f"the tag {key!r}: {value!r} is no text of at least one character")
+                raise ValueError(f"expected a string of one character or more for tag {key!r}, got {value!r}")
         checked_name(name)
         self._groups.ensure(name, tags or {})
         return name
@@ -368,8 +369,8 @@ class EventBridgeBackend(Backend):
     # -- runs --------------------------------------------------------------------------------------
 
     def run_now(self, name: str, *, group: str | None = None) -> Run:
-        """Runs the job once through a schedule of its own that deletes itself, with the same target, role,
-        retries and dead letters. It starts within the minute after the next full one."""
+        """Runs the job once, by a separate one-time schedule that deletes itself, with the same target, role,
+        retries and dead-letter queue. It starts within the minute after the next full minute."""
         stored = self._stored(name, group)
         now = self.now()
         run = Run(
@@ -386,16 +387,20 @@ class EventBridgeBackend(Backend):
     def backfill(
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
     ) -> builtins.list[Run]:
-        """Refused."""
+        """Always refused, since the service does not keep runs.
+
+        Raises:
+            UnsupportedError: Always.
+        """
         self._stored(name, group)
         reason = "the service keeps no record of runs, so a repeated backfill would run twice"
         raise UnsupportedError(name, self.name, reason, ("run_now", *backends_with("keeps_runs")))
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
-        """The runs that failed, from the dead-letter queue: see :meth:`dead_letters`.
+        """Yields the failed runs from the dead-letter queue; see :meth:`dead_letters`.
 
         Raises:
-            UnsupportedError: Other runs are asked for; the service keeps no record of them.
+            UnsupportedError: The query is not limited to failed runs; the service does not keep others.
         """
         if query.status is not RunStatus.FAILED:
             reason = "the service keeps no record of runs"
@@ -418,35 +423,35 @@ class EventBridgeBackend(Backend):
     def dead_letters(
         self, queue_arn: str | None = None, *, limit: int | None = None
     ) -> builtins.list[DeadLetter]:
-        """What could not be delivered, oldest first. Nothing is deleted: :meth:`redrive` or
-        :meth:`discard` does that.
+        """Returns the runs that could not be delivered, oldest first. It deletes no message; use
+        :meth:`redrive` or :meth:`discard`.
 
-        While it reads, the messages are hidden from other readers, for at most two minutes. Messages that
-        are not the service's are left alone.
+        During the call the messages are hidden from other readers, for at most two minutes. Messages of other
+        senders are ignored.
 
         Args:
-            queue_arn: The queue. None: the backend's ``dead_letter_arn``.
-            limit: At most so many, of those that the queue gives first. None: all.
+            queue_arn: The ARN of the queue. None: the backend's ``dead_letter_arn``.
+            limit: The maximum number of dead letters, of those that the queue returns first. None: all.
 
         Raises:
-            ValueError: No queue is known.
-            BackendError: It cannot be read.
+            ValueError: No queue is given.
+            BackendError: The queue cannot be read.
         """
         arn = check_queue(queue_arn) or self._settings.dead_letter_arn
         if arn is None:
-            raise ValueError("no queue is known: give queue_arn, or EventBridgeBackend(dead_letter_arn=...)")
+            raise ValueError("expected queue_arn, got none; use EventBridgeBackend(dead_letter_arn=...)")
         return self._in_their_zones(self._letters.read(arn, limit))
 
     def _in_their_zones(self, letters: builtins.list[DeadLetter]) -> builtins.list[DeadLetter]:
-        """The letters, each scheduled in the zone of its job as that is defined now; in UTC where the job is
-        gone or cannot be read."""
+        """Returns the dead letters with ``scheduled_for`` in the zone of the job's present schedule; in UTC
+        if the job is gone or cannot be read."""
 
         def schedule_of(place: tuple[str, str]) -> AnySchedule | None:
             group, name = place
             try:
                 document = self._groups.document(name, group)
                 return None if document is None else self._read(document).job.schedule
-            except BackendError:  # a letter is worth more than its offset
+            except BackendError:  # the offset is not essential
                 return None
 
         places = sorted({(letter.group, letter.job) for letter in letters})
@@ -461,34 +466,36 @@ class EventBridgeBackend(Backend):
 
     def redrive(self, run: Run) -> Run:
         """Runs a dead letter again, with its own payload and the job's present target, as :meth:`run_now`
-        does; then the message is deleted. Cut off in between, it may run twice, and is never lost.
+        does; then deletes the message. If it is interrupted in between, the run may happen twice, but is
+        never lost.
 
         Raises:
-            InvalidTransitionError: It is no dead letter, its payload was cut, or its job is gone.
+            InvalidTransitionError: ``run`` is not a dead letter, its payload was truncated, or its job no
+                longer exists.
         """
         if not isinstance(run, DeadLetter):
             raise InvalidTransitionError(run.job, "not among dead_letters()", "redrive a run of")
         if run.truncated:
-            raise InvalidTransitionError(run.job, "a dead letter whose payload was cut", "redrive a run of")
+            raise InvalidTransitionError(run.job, "a dead letter with a cut payload", "redrive a run of")
         if re.search(LOOK_ALIKE, run.payload):
             raise InvalidTransitionError(
-                run.job, "a dead letter whose payload looks like a context attribute", "redrive a run of"
+                run.job, "a dead letter with text that looks like a context attribute", "redrive a run of"
             )
         own = self._settings.group
         if own is not None and run.group != own:
-            words = f"a dead letter of group {run.group!r}, and this backend keeps {own!r}"
+            words = f"a dead letter of group {run.group!r}, and this backend has the group {own!r}"
             raise InvalidTransitionError(run.job, words, "redrive a run of")
         try:
             stored = self._stored(self._job_of(run), run.group)
         except JobNotFoundError as error:
-            raise InvalidTransitionError(run.job, "gone", "redrive a run of") from error
+            raise InvalidTransitionError(run.job, "deleted", "redrive a run of") from error
         target = {**stored.document["Target"], "Input": run.payload}
         once = stored._replace(document={**stored.document, "Target": target})
         now = self.now()
         request = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=now)
         try:
             self._create(request["Name"], request)
-        except JobExistsError:  # an earlier attempt got as far as this
+        except JobExistsError:  # an earlier attempt created it
             there = self._groups.document(request["Name"], request["GroupName"])
             if there is not None and there["Target"].get("Input") != request["Target"]["Input"]:
                 raise
@@ -502,7 +509,8 @@ class EventBridgeBackend(Backend):
         )
 
     def _job_of(self, letter: DeadLetter) -> str:
-        """The name of the job; a single run of one with a long name is known by a digest."""
+        """Returns the name of the job; the schedule of a single run has a digest if the job's name is
+        long."""
         if read_run_name(letter.job) is None:
             return letter.job
         for page in self._service.pages("ListSchedules", GroupName=letter.group, MaxResults=100):
@@ -512,7 +520,7 @@ class EventBridgeBackend(Backend):
         raise JobNotFoundError(letter.job)
 
     def discard(self, letter: DeadLetter) -> None:
-        """Deletes a dead letter from its queue; once deleted is no error."""
+        """Deletes a dead letter from its queue. It is not an error if it is already deleted."""
         self._letters.delete(letter)
 
     # -- reading -----------------------------------------------------------------------------------
@@ -521,7 +529,7 @@ class EventBridgeBackend(Backend):
         return record_of(stored, self._settings, self.now())
 
     def _read(self, document: dict[str, Any]) -> Stored:
-        """The document as a job, of which a record can be made."""
+        """Reads a document as a stored job."""
         try:
             stored = read_document(document, self._settings)
             self._record(stored)
@@ -535,7 +543,7 @@ class EventBridgeBackend(Backend):
         return self._read(self._located(name, group, anew=anew)[1])
 
     def _stored_at(self, job: Job) -> Stored:
-        """What is stored of a job, in its own group."""
+        """Returns the stored job of the same name in the job's group."""
         try:
             return self._stored(job.name, job.group)
         except JobNotFoundError as error:
@@ -548,11 +556,11 @@ class EventBridgeBackend(Backend):
             raise UnsupportedError(job.name, self.name, reason, instead) from error
 
     def _located(self, name: str, group: str | None, *, anew: bool = True) -> tuple[str, dict[str, Any]]:
-        """The group and the document of a job.
+        """Returns the group and the document of a job.
 
         Raises:
-            JobNotFoundError: No group has it.
-            BackendError: Several have.
+            JobNotFoundError: No group has the job.
+            BackendError: Several groups have it.
         """
         own = self._settings.group
         if own is not None and group not in (None, "default", own):
@@ -561,6 +569,6 @@ class EventBridgeBackend(Backend):
         if not found:
             raise JobNotFoundError(name)
         if len(found) > 1:
-            words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; give group="
+            words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; use group="
             raise BackendError("scheduler", "GetSchedule", ErrorCode.AMBIGUOUS, detail=words)
         return next(iter(found.items()))

@@ -1,7 +1,7 @@
-"""What is refused before a call is made, by the service's limits and in the words of our own fields.
+"""Checks a job against the service's limits before any call is made; errors name the fields of the job.
 
-Limits: the service's model, scheduler 2021-06-30; templated targets and unsupported actions: AWS, "Managing
-targets"; every message names the job, the field, the value and a cure.
+Sources: for limits the service's model, scheduler 2021-06-30; for templated targets and unsupported actions
+AWS, "Managing targets". Every error names the job, the field, the value and a correction.
 """
 
 from __future__ import annotations
@@ -63,56 +63,56 @@ _MACHINE = "render_asl(job) gives a state machine that does that"
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _SHOWN = 3
-"""Mistakes of a request that one refusal names."""
+"""The maximum number of mistakes of a request in one error."""
 
 
 def check_role(role_arn: str | None) -> str | None:
-    """The role itself.
+    """Returns the role ARN unchanged.
 
     Raises:
-        ValueError: It is no ARN of a role.
+        ValueError: It is not the ARN of a role.
     """
     return _matching(role_arn, _ROLE, 1600, "role_arn", "arn:aws:iam::<account>:role/<name>")
 
 
 def check_key(kms_key_arn: str | None) -> str | None:
-    """The key itself.
+    """Returns the key ARN unchanged.
 
     Raises:
-        ValueError: It is no ARN of a key.
+        ValueError: It is not the ARN of a key.
     """
     form = "arn:aws:kms:<region>:<account>:key/<id>"
     return _matching(kms_key_arn, _KEY, 2048, "kms_key_arn", form)
 
 
 def check_queue(arn: str | None) -> str | None:
-    """The ARN of a dead-letter queue itself.
+    """Returns the ARN of a dead-letter queue unchanged.
 
     Raises:
-        ValueError: It is no ARN of a standard queue.
+        ValueError: It is not the ARN of a standard queue.
     """
     if isinstance(arn, str) and arn.endswith(".fifo"):
-        raise ValueError(f"dead_letter_arn {arn!r} is a FIFO queue; dead letters need a standard one")
+        raise ValueError(f"expected a standard queue for dead_letter_arn, got the FIFO queue {arn!r}")
     return _matching(arn, _QUEUE, 1600, "dead_letter_arn", "arn:aws:sqs:<region>:<account>:<queue>")
 
 
 def _matching(arn: str | None, form: re.Pattern[str], length: int, word: str, shown: str) -> str | None:
     if arn is not None and (not isinstance(arn, str) or len(arn) > length or not form.fullmatch(arn)):
-        raise ValueError(f"{word} {arn!r} is not of the form {shown}")
+        raise ValueError(f"expected the form {shown} for {word}, got {arn!r}")
     return arn
 
 
 def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> Translation:
-    """Refuses a job that the service cannot run exactly as it stands; else how it is stored.
+    """Checks a job and returns its translation.
 
     Args:
         job: The job.
-        settings: The backend's.
-        region: The backend's.
-        partition: The Region's, such as ``aws-cn``.
+        settings: The settings of the backend.
+        region: The Region of the backend.
+        partition: The partition of the Region, such as ``aws-cn``.
 
     Raises:
-        UnsupportedError: With the reason and what would work.
+        UnsupportedError: The service cannot run the job exactly as defined.
     """
     _check_capabilities(job)
     translation = translation_of(job)
@@ -137,10 +137,10 @@ def _refusal(job: Job, reason: str, *alternatives: str) -> UnsupportedError:
 
 def _check_place(job: Job, group: str | None) -> None:
     if job.name.startswith(RUN_PREFIX):
-        reason = f"names that begin with {RUN_PREFIX!r} are kept for single runs"
+        reason = f"names that begin with {RUN_PREFIX!r} are reserved for single runs"
         raise _refusal(job, reason, "choose another name")
     if group is not None and job.group not in ("default", group):
-        reason = f"the backend keeps all its jobs in group {group!r}, and the job asks for {job.group!r}"
+        reason = f"the backend stores all its jobs in group {group!r}, and the job is in {job.group!r}"
         raise _refusal(job, reason, "leave the job's group out", "EventBridgeBackend without group=")
 
 
@@ -178,26 +178,26 @@ def _missing_for_target(target: Target) -> Iterator[_Missing]:
 
 def _missing_for_policies(job: Job) -> Iterator[_Missing]:
     if job.overlap is not Overlap.ALLOW:
-        reason = f"overlap {job.overlap.value!r}: the service starts runs whether or not earlier ones go on"
+        reason = f"overlap {job.overlap.value!r}: the service starts runs while earlier ones are running"
         yield _Missing("overlap", reason, ("Overlap.ALLOW", _MACHINE))
     if job.catch_up is not CatchUp.ALL:
-        reason = f"catch_up {job.catch_up.value!r}: the service delivers what it owes, later if need be"
+        reason = f"catch_up {job.catch_up.value!r}: the service delivers every run, even if it is late"
         yield _Missing("catch_up", reason, ("CatchUp.ALL with a short Retry(max_age=)",))
     if job.catch_up_within is not None:
-        reason = f"catch_up_within {job.catch_up_within}: the service leaves out no run for being late"
+        reason = f"catch_up_within {job.catch_up_within}: the service does not leave out late runs"
         instead = ("a short Retry(max_age=) ends the attempts of a late run",)
         yield _Missing("catch_up_within", reason, instead)
     if job.notify is not None:
-        reason = f"notify {job.notify.topic_arn!r}: the service tells no topic of a run that failed"
+        reason = f"notify {job.notify.topic_arn!r}: the service sends no notification about a failed run"
         yield _Missing("notify", reason, ("dead_letter=QueueTarget(...) keeps the run", _MACHINE))
     if job.on_failure is not OnFailure.CONTINUE and not job.is_one_time:
-        reason = f"on_failure {job.on_failure.value!r}: the service starts runs whether or not earlier failed"
+        reason = f"on_failure {job.on_failure.value!r}: the service starts runs after earlier ones failed"
         yield _Missing("on_failure", reason, ("OnFailure.CONTINUE", _MACHINE))
     if job.max_run_time is not None:
-        reason = f"max_run_time {job.max_run_time}: the service does not watch what it has started"
+        reason = f"max_run_time {job.max_run_time}: the service does not monitor started runs"
         yield _Missing("max_run_time", reason, ("a timeout of the target's own", _MACHINE))
     if job.retry != Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age):
-        reason = "the pauses between attempts (interval, backoff_rate, max_delay) are the service's own"
+        reason = "the service chooses the pauses between attempts (interval, backoff_rate, max_delay)"
         yield _Missing("pauses", reason, ("Retry with max_attempts and max_age alone", _MACHINE))
     if job.jitter % _MINUTE:
         reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
@@ -234,18 +234,18 @@ def _check_target(translation: Translation, region: str, partition: str) -> None
     if isinstance(target, TemplateTarget):
         _check_template(job, target, match["service"])
     if not arn.startswith(UNIVERSAL) and match["partition"] != partition:
-        reason = f"the target lies in partition {match['partition']} and the backend in {partition}: {arn}"
+        reason = f"the target is in partition {match['partition']} and the backend in {partition}: {arn}"
         raise _refusal(job, reason, "correct the ARN", "a backend in a Region of that partition")
     if not arn.startswith(UNIVERSAL) and not re.fullmatch(r"[0-9]{12}", match["account"]):
         raise _refusal(job, f"the account of {arn!r} has not 12 digits", "correct the ARN")
     if not arn.startswith(UNIVERSAL) and match["region"] != region:
-        reason = f"the target lies in {match['region']} and the backend in {region}: {arn}"
+        reason = f"the target is in {match['region']} and the backend in {region}: {arn}"
         raise _refusal(job, reason, f"a backend in {match['region']}", "a target in the same Region")
 
 
 def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
     if target.target_arn.startswith("arn:aws") and ":aws-sdk:" in target.target_arn:
-        reason = f"{target.target_arn!r} is a call of an API"
+        reason = f"{target.target_arn!r} is an API call"
         raise _refusal(job, reason, "ApiTarget(service, action, request)")
     if service not in BLOCKS:
         reason = f"{service!r} is not a supported service for a target; they are {', '.join(BLOCKS)}"
@@ -265,13 +265,13 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
         raise _refusal(job, f"a target of {service} needs {needed[service]}", "give parameters=")
     source = target.parameters.get("EventBridgeParameters")
     if isinstance(source, dict) and str(source.get("Source", "")).startswith(("aws.", "$")):
-        reason = f"Source {source['Source']!r} begins like one of AWS's own, or like a path"
+        reason = f"Source {source['Source']!r} begins like a source of AWS, or like a path"
         raise _refusal(job, reason, "a source of your own")
     ecs = target.parameters.get("EcsParameters")
     if isinstance(ecs, dict) and ecs.get("LaunchType") == "FARGATE" and "NetworkConfiguration" not in ecs:
         raise _refusal(job, "launch type FARGATE needs NetworkConfiguration", "EcsTaskTarget with subnets")
     if service == "sqs" and target.target_arn.endswith(".fifo") != ("SqsParameters" in target.parameters):
-        reason = "a FIFO queue needs SqsParameters with its message group, and a standard one takes none"
+        reason = "a FIFO queue requires SqsParameters with a message group, and a standard queue allows none"
         raise _refusal(job, reason, "QueueTarget(queue_arn, message_group_id=)")
 
 
@@ -284,13 +284,13 @@ def _check_input(translation: Translation) -> None:
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
     if place is not None:
-        reason = f"{place} holds text that the service would replace, for it looks like a context attribute"
+        reason = f"{place} holds text that the service would replace, since it looks like a context attribute"
         raise _refusal(job, reason, "the constants of ss.context where one is meant", "other text")
     size = len(wire.input.encode())
     if not wire.input:
-        raise _refusal(job, "input is empty text, and the service takes at least one character", "a blank")
+        raise _refusal(job, "input is an empty string, and the service requires a character", "a blank")
     if size > MAX_PAYLOAD_BYTES:
-        reason = f"the input takes {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed"
+        reason = f"expected an input of at most {MAX_PAYLOAD_BYTES:,} bytes, got {size:,}"
         raise _refusal(job, reason, "keep large data elsewhere and pass where it is")
     if call is not None:
         if isinstance(target, BatchTarget) and not _BATCH_NAME.fullmatch(call[2]["JobName"]):
@@ -313,12 +313,12 @@ def _check_overrides(job: Job) -> None:
 def _check_description(translation: Translation, settings: Settings) -> None:
     job = translation.job
     if read_description(job.description)[1] is not None:
-        raise _refusal(job, f"description {job.description!r} ends like stepsched's own mark", "other words")
+        raise _refusal(job, f"description {job.description!r} ends like a metadata suffix", "other words")
     most = kept_of(job, translation.target, settings, None) | {"queue": "default", "theirs": True}
     mark = Mark(version=999_999, digest="0" * 8, kept=most)
     whole = write_description(job.description, mark)
     if read_description(whole) != (job.description, mark):
-        reason = f"description {job.description!r} cannot be told from the mark that stepsched puts behind it"
+        reason = f"description {job.description!r} cannot be separated from stepsched's metadata suffix"
         raise _refusal(job, reason, "other words at its end, and no blank")
     length = len(whole)
     if length > LIMIT:
@@ -330,12 +330,12 @@ def _check_description(translation: Translation, settings: Settings) -> None:
 
 
 def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) -> None:
-    """Compares a request with the model of the call: the service finds mistakes only at the run."""
+    """Checks a request against the model of the call: the service finds mistakes only when the job runs."""
     service = services().get(name)
     if service is None and (right := meant(name)) is not None:
-        reason = f"{name!r} is another name of the service than that of the SDK for Java 2"
+        reason = f"expected the name of the service in the SDK for Java 2, got {name!r}"
         raise _refusal(job, reason, f"the identifier {right!r}")
-    if service is None:  # newer than this botocore, or none: the service says so at creation
+    if service is None:  # newer than this botocore, or unknown: the service refuses it at creation
         warnings.warn(
             f"job {job.name!r}: this botocore knows no service {name!r}, so its request is not checked"
             f"{closest(name, services())}",
@@ -357,7 +357,7 @@ def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) ->
 
 
 def _model_problems(target: dict[str, Any]) -> str:
-    """What botocore's model has against a target; empty where nothing."""
+    """Returns the problems of a target by botocore's model; empty if there are none."""
     from botocore.session import get_session
     from botocore.validate import ParamValidator
 

@@ -1,6 +1,6 @@
-"""Messages of a dead-letter queue as values.
+"""Reads the messages of a dead-letter queue.
 
-The message's body is the payload, its attributes tell what failed: "Configuring a dead-letter queue",
+The body of a message is the payload, its attributes describe the failure: "Configuring a dead-letter queue",
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
 """
 
@@ -22,36 +22,37 @@ _LOG = logging.getLogger(__name__)
 
 
 class DeadLetter(Run, frozen=True):
-    """A run that EventBridge Scheduler could not deliver, as its dead-letter queue tells it."""
+    """A run that EventBridge Scheduler could not deliver, from its dead-letter queue."""
 
     schedule_arn: str
     """The ARN of the schedule."""
     group: str
-    """Of the schedule."""
+    """The group of the schedule."""
     target_arn: str
-    """Always of the universal form, ``arn:aws:scheduler:::aws-sdk:<service>:<action>``."""
+    """The target, always in the universal form ``arn:aws:scheduler:::aws-sdk:<service>:<action>``."""
     error_code: str
-    """The target's; ``AWS.Scheduler.InternalServerError`` where the service itself failed."""
+    """The error code of the target; ``AWS.Scheduler.InternalServerError`` if the service itself failed."""
     error_message: str
-    """The target's words."""
+    """The error message of the target."""
     execution_id: str
-    """The service's identifier of the attempt."""
+    """The service's ID of the attempt."""
     exhausted: str | None
-    """``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``; None for an error that no retry mends."""
+    """Which limit was reached: ``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``. None: the error
+    cannot be retried."""
     payload: str
-    """What the target was to be sent."""
+    """The payload for the target."""
     truncated: bool
     """Whether the payload was too long for the queue, so that it cannot be sent again."""
     queue_arn: str
     """The queue that holds the message."""
     message_id: str
-    """The identifier of the message."""
+    """The ID of the message."""
     receipt_handle: str
-    """What deletes the message."""
+    """The receipt handle, which is needed to delete the message."""
 
 
 def read_dead_letter(message: dict[str, Any], queue_arn: str) -> DeadLetter | None:
-    """The message as a dead letter; None where it is not one of the service's."""
+    """Reads a message as a dead letter; returns None if it is not from the service."""
     attributes = {
         key: str(value.get("StringValue", "")) for key, value in message.get("MessageAttributes", {}).items()
     }
@@ -110,14 +111,14 @@ class DeadLetterQueue:
         self._lock = Lock()
 
     def close(self) -> None:
-        """Closes the connections. Harmless twice."""
+        """Closes the connections. May be called more than once."""
         with self._lock:
             if self._client is not None:
                 self._client.close()
             self._client = Closed("sqs")
 
     def read(self, arn: str, limit: int | None) -> list[DeadLetter]:
-        """The queue's dead letters, oldest first; all messages are shown again to others at the end.
+        """Returns the queue's dead letters, oldest first; at the end all messages become visible again.
 
         Raises:
             BackendError: The queue cannot be read.
@@ -139,7 +140,7 @@ class DeadLetterQueue:
         return sorted(letters, key=lambda letter: letter.id)[:limit]
 
     def _show(self, url: str, handles: list[str]) -> None:
-        """Shows messages to others again; what fails comes back by itself."""
+        """Makes messages visible again; on failure they become visible by themselves later."""
         for first in range(0, len(handles), 10):
             entries = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
@@ -163,14 +164,14 @@ class DeadLetterQueue:
         return list(answer.get("Messages", ()))
 
     def delete(self, letter: DeadLetter) -> None:
-        """Deletes the message; once deleted is no error."""
+        """Deletes the message. It is not an error if it is already deleted."""
         url = self._url(letter.queue_arn)
         with mapped("sqs", "DeleteMessage"):
             self._sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt_handle)
 
     @property
     def _sqs(self) -> Any:
-        with self._lock:  # a session is not for many threads at once
+        with self._lock:  # a session must not be used by several threads at once
             if self._client is None:
                 self._client = self._service.client("sqs")
             return self._client

@@ -1,11 +1,11 @@
-"""The short way to the service: one attempt of one request, on the SDK's own signer and connections.
+"""The short path to the service: one attempt of one request, with the SDK's signer and connections.
 
-The SDK spends most of a call on finding the endpoint, validating, serialising, naming itself and parsing,
-all of which is known here beforehand. What stays is the SDK's: its events ``request-created`` (which signs,
-with credentials that it refreshes) and ``before-send`` (which tools such as moto hook), its connection pool
-with proxies and certificates, its errors. Whatever may be tried again is left to the SDK.
+The SDK spends most of a call on resolving the endpoint, validating, serialising, building the user agent and
+parsing, all of which is known here in advance. This module still uses the SDK's events ``request-created``
+(which signs, with refreshed credentials) and ``before-send`` (which tools such as moto hook), its connection
+pool with proxies and certificates, and its errors. Retries are left to the SDK.
 
-Answers come as the service wrote them, with members that the SDK's model does not know yet.
+Responses are returned as the service sent them, with members that the SDK's model does not know yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _TYPE = "x-amzn-errortype"
 class _Route(NamedTuple):
     method: str
     query: Mapping[str, str]
-    """Parameters that travel in the query, with their names there; the others are the body."""
+    """The parameters in the query string, with their names there; the others are in the body."""
 
 
 _ROUTES = {
@@ -46,7 +46,7 @@ _ROUTES = {
 
 
 class Direct:
-    """Sends requests past most of an SDK client."""
+    """Sends requests without most of the SDK client."""
 
     def __init__(self, client: Any) -> None:
         from botocore import exceptions as sdk
@@ -58,20 +58,21 @@ class Direct:
         self._events = client.meta.events
         self._url = client.meta.endpoint_url.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
-        # Not public; where a version of the SDK has it elsewhere, everything goes the long way.
+        # Not public; if a version of the SDK lacks it, every call is made by the SDK.
         self.is_open = True
-        """False after the first throttle: the SDK's adaptive mode learns its pace only from its own calls."""
+        """Whether to use the short path. False after the first throttled call: the SDK's adaptive mode learns
+        the rate only from its own calls."""
         self._session: Any = getattr(getattr(client, "_endpoint", None), "http_session", None)
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The answer.
+        """Makes one attempt of a call.
 
         Returns:
-            None where the SDK has to make the call: the operation is not one of these, nobody answered, or
-            the answer may be another one next time.
+            The response, or None if the SDK has to make the call: the operation is not supported here, there
+            was no response, or a retry may succeed.
 
         Raises:
-            ClientError: The service refuses, for good.
+            ClientError: The service refuses the call, and a retry cannot succeed.
         """
         route = _ROUTES.get(operation)
         if route is None or self._session is None or not self.is_open:
@@ -107,7 +108,7 @@ class Direct:
         return route.method, f"{self._url}{path}{mark}{urlencode(query)}", dict(self._headers), body
 
     def _raise_for_good(self, operation: str, response: Any, answer: dict[str, Any]) -> None:
-        """Raises what no repetition would change."""
+        """Raises an error that a retry cannot change."""
         code = str(response.headers.get(_TYPE, "")).partition(":")[0]
         if response.status_code == 429:
             self.is_open = False
@@ -123,7 +124,7 @@ class Direct:
 
 
 def _seconds(moment: datetime) -> float:
-    """Epoch seconds, as the service takes them."""
+    """Returns epoch seconds, as the service expects them."""
     seconds = moment.timestamp()
     return int(seconds) if seconds.is_integer() else seconds
 
@@ -132,7 +133,7 @@ def _read(answer: dict[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in answer.items() if value is not None}
     for key in _DATES:
         if isinstance(found.get(key), (int, float)):
-            # Beyond the year 9999 it stays a number, and whoever reads it says so.
+            # After the year 9999 it stays a number, and the caller raises an error.
             with suppress(OverflowError, ValueError, OSError):
                 found[key] = datetime.fromtimestamp(found[key], timezone.utc)
     return found

@@ -1,4 +1,4 @@
-"""A job as the service keeps it: one request, and one stored document back to a record. Pure."""
+"""Converts jobs to requests of the service, and stored documents to records. Pure."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ from stepsched.targets import AwsTarget, QueueTarget
 
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
-"""When every start has passed."""
+"""An instant after every possible start."""
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
 
 
 class Settings(NamedTuple):
-    """What the backend adds to every job."""
+    """The settings that the backend adds to every job."""
 
     role_arn: str | None
     group: str | None = None
-    """The one group of a backend that has only one."""
+    """The group of all jobs. None: each job has its own group."""
     dead_letter_arn: str | None = None
     kms_key_arn: str | None = None
 
 
 class Stored(NamedTuple):
-    """A schedule as it was read."""
+    """A schedule as read from the service."""
 
     document: dict[str, Any]
     job: Job
     version: int
     owned: bool
-    """Whether stepsched made it."""
+    """Whether stepsched created it."""
     marked: bool
-    """Whether it carries a mark: as stepsched's own, or because it has been changed through stepsched."""
+    """Whether it has a metadata suffix: it is owned, or was changed through stepsched."""
     enabled: bool
     anchor: datetime | None
-    """Where the grid of its rate hangs; None: unknown, or no rate."""
+    """The anchor of its rate. None: unknown, or not a rate."""
 
 
 class Translation(NamedTuple):
-    """What of a job does not depend on when it is stored, in the words of the service."""
+    """The parts of a job in the service's form that do not depend on the instant of storing."""
 
     job: Job
     target: AwsTarget
@@ -70,24 +70,24 @@ class Translation(NamedTuple):
 
 
 def translation_of(job: Job) -> Translation:
-    """The job in the words of the service, whose target must be one that AWS invokes."""
+    """Translates a job, whose target must be one in AWS, to the service's form."""
     target = aws_target(job.target)
     return Translation(job, target, write_target(target, job.input, job.name), digest(job))
 
 
 def place_of(job: Job, settings: Settings) -> str:
-    """The schedule group of a job."""
+    """Returns the schedule group of a job."""
     return settings.group or job.group
 
 
 def kept_of(job: Job, target: AwsTarget, settings: Settings, now: datetime | None) -> dict[str, Any]:
-    """What the service has no field for.
+    """Returns the data for which the service has no field, for the metadata suffix.
 
     Args:
         job: The job.
-        target: Its target.
-        settings: The backend's.
-        now: The present. None: the most that it can be at any time.
+        target: The target of the job.
+        settings: The settings of the backend.
+        now: The present. None: the largest data that is possible at any time.
     """
     kept = kept_of_target(target, job.input, job.name)
     if job.tags:
@@ -114,16 +114,16 @@ def write_job(
     enabled: bool = True,
     theirs: bool = False,
 ) -> dict[str, Any]:
-    """The request that creates or replaces the job's schedule, but for its client token.
+    """Returns the request that creates or replaces the job's schedule, without the client token.
 
     Args:
-        translation: Of a job that has been checked.
-        settings: The backend's.
-        version: To be written into the mark.
+        translation: The translation of a checked job.
+        settings: The settings of the backend.
+        version: The version for the metadata suffix.
         now: The present.
-        anchor: Where the grid of a rate without start hangs. None: unknown.
-        enabled: Whether it fires.
-        theirs: Whether somebody else has made it.
+        anchor: The anchor of a rate without start. None: unknown.
+        enabled: Whether the schedule is enabled.
+        theirs: Whether the schedule is foreign.
     """
     job, target, wire, job_digest = translation
     timing = write_timing(job.schedule, now=now, anchor=anchor)
@@ -162,11 +162,11 @@ def write_job(
 
 
 def read_document(document: dict[str, Any], settings: Settings) -> Stored:
-    """A stored schedule as a job, whoever made it.
+    """Reads a stored schedule, owned or foreign.
 
     Raises:
-        InvalidScheduleError: Its expression is not one that this version reads.
-        ValueError: Another part is not.
+        InvalidScheduleError: This version cannot read the expression.
+        ValueError: This version cannot read another part.
     """
     text, mark = read_description(document.get("Description") or "")
     kept = {} if mark is None else dict(mark.kept)
@@ -210,7 +210,7 @@ def _kept_schedule(kept: dict[str, Any]) -> AnySchedule | None:
 
 
 def _read_tags(kept: dict[str, Any]) -> dict[str, str]:
-    """The tags of a mark; none where somebody has made something else of them."""
+    """Returns the tags of a metadata suffix; none if they were changed to something invalid."""
     tags = kept.get("tags")
     is_sound = isinstance(tags, dict) and all(isinstance(value, str) for value in tags.values())
     return tags if is_sound and isinstance(tags, dict) else {}
@@ -229,7 +229,7 @@ def _queue_of(target: dict[str, Any]) -> str | None:
 
 
 def _read_queue(target: dict[str, Any], kept: dict[str, Any]) -> QueueTarget | None:
-    """The job's own queue; None where it has the backend's or none."""
+    """Returns the job's own dead-letter queue; None if it has the backend's or none."""
     arn = _queue_of(target)
     return None if arn is None or kept.get("queue") == "default" else QueueTarget(arn)
 
@@ -241,11 +241,11 @@ def _read_completion(document: dict[str, Any], schedule: AnySchedule, kept: dict
 
 
 def record_of(stored: Stored, settings: Settings, now: datetime) -> JobRecord:
-    """The record, with a status that tells the truth: what has no run left has ended, whatever the
-    service's ``State`` says."""
+    """Returns the record. A job with no run left has the status ended, regardless of the service's
+    ``State``."""
     document, job = stored.document, stored.job
     changed = document.get("LastModificationDate") or document.get("CreationDate") or now
-    # Without a start the grid hangs on the last change, as users report.
+    # Without a start the grid begins at the last change, as users report.
     following = _next_run(job.schedule, stored.anchor or changed, now)
     status = JobStatus.ACTIVE if stored.enabled else JobStatus.PAUSED
     if following is None:
@@ -272,7 +272,7 @@ def _has_settings(document: dict[str, Any], job: Job, settings: Settings) -> boo
 
 
 def _next_run(schedule: AnySchedule, anchor: datetime, now: datetime) -> datetime | None:
-    """The next run, of a rate without start on the grid that hangs on ``anchor``."""
+    """Returns the next run; for a rate without start on the grid that begins at ``anchor``."""
     if isinstance(schedule, Rate) and schedule.start is None:
         run = schedule.replace(start=anchor, end=None).next_run(after=now)
         return None if run is None or (schedule.end is not None and run > schedule.end) else run
@@ -280,9 +280,8 @@ def _next_run(schedule: AnySchedule, anchor: datetime, now: datetime) -> datetim
 
 
 def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datetime) -> dict[str, Any]:
-    """The request that turns a stored schedule into the wanted job: what the change does not speak of stays
-    as
-    the document has it, letter by letter, for the service forgets what is not sent."""
+    """Returns the request that changes a stored schedule to the wanted job. Fields that the change does not
+    concern are sent unchanged, since the service resets fields that are not sent."""
     job = wanted.job
     fresh = write_job(
         wanted,
@@ -302,8 +301,8 @@ def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datet
 
 
 def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
-    """What the change touches from the fresh request, all else from the old one: its role, its key, and
-    whatever this version does not know of."""
+    """Merges the changed fields of the new request into the old one, which keeps its role, its key, and
+    fields that this version does not know."""
     old, new = request["Target"], fresh["Target"]
     target = dict(old)
     if job.target != before.target:
@@ -331,29 +330,30 @@ def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[s
 
 
 def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) -> dict[str, Any]:
-    """The request that changes only whether the schedule fires.
+    """Returns the request that only enables or disables the schedule.
 
-    Where a start has passed and cannot be sent again, the mark keeps it; the version stays.
+    A start that has passed cannot be sent again and is kept in the metadata suffix. The version does not
+    change.
     """
     again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
     request = resend(again, now=now)
     if stored.marked:
         what = aws_target(stored.job.target)
         kept = kept_of(stored.job, what, settings, now) | ({} if stored.owned else {"theirs": True})
-        if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings are others now
+        if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings have changed
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
         mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)
         description = write_description(stored.job.description, mark)
-        if len(description) <= LIMIT:  # others may have filled it
+        if len(description) <= LIMIT:  # it may have been filled by other means
             request["Description"] = description
     return request
 
 
 def resend(stored: Stored, *, now: datetime) -> dict[str, Any]:
-    """The stored document as a request that changes nothing.
+    """Returns the stored document as a request that changes nothing.
 
-    A start that has passed cannot be sent again: a rate gets the next instant of its grid (P-13), and to
-    a cron it says nothing any more.
+    A start that has passed cannot be sent again: a rate gets the next instant of its grid (P-13), and for a
+    cron the start has no effect any more.
     """
     request = {key: value for key, value in stored.document.items() if key not in _OF_THE_ANSWER}
     request["Target"] = dict(request["Target"])
@@ -373,7 +373,7 @@ def resend(stored: Stored, *, now: datetime) -> dict[str, Any]:
 
 
 def as_rate(schedule: AnySchedule) -> Rate | None:
-    """The rate by which the service runs a schedule; None where it is no rate."""
+    """Returns the rate by which the service runs a schedule; None if it is not a rate."""
     try:
         wire = translate(schedule)
     except NoEquivalentError:
@@ -382,11 +382,11 @@ def as_rate(schedule: AnySchedule) -> Rate | None:
 
 
 def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
-    """Where the grid of the new definition hangs: a rate without start keeps its old grid."""
+    """Returns the anchor of the new definition: a rate without start keeps its grid."""
     return stored.anchor if job.starts_at_creation and stored.job.starts_at_creation else ceil_second(now)
 
 
 def ceil_second(moment: datetime) -> datetime:
-    """The moment or the next whole second: the service takes no fractions, and a start that has passed might
-    be skipped."""
+    """Returns the datetime rounded up to a whole second: the service accepts no fractions, and might skip a
+    start that has passed."""
     return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""The account's schedule groups, and where in them a schedule is."""
+"""The account's schedule groups, and the search for a schedule in them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError
 
 _MEMORY = 10.0
-"""Seconds."""
+"""How long the list of groups is cached, in seconds."""
 _MISSING = "ResourceNotFoundException"
 
 
 class Groups:
-    """Remembers the groups for a few seconds: with one that it does not know, two jobs of one name would
-    look like one."""
+    """Caches the groups for a few seconds only: with a missing group, two jobs of one name would look like
+    one."""
 
     def __init__(self, service: Service, clock: Clock) -> None:
         self._service = service
@@ -29,7 +29,7 @@ class Groups:
         self._lock = Lock()
 
     def names(self) -> list[str]:
-        """All groups, as the service lists them now."""
+        """Returns all groups, in the service's order."""
         pages = self._service.pages("ListScheduleGroups", MaxResults=100)
         names = [group["Name"] for page in pages for group in page["ScheduleGroups"]]
         with self._lock:
@@ -38,13 +38,13 @@ class Groups:
         return names
 
     def learn(self, name: str) -> None:
-        """Forgets what is known where it does not hold a group that there is."""
+        """Clears the cache if it does not contain an existing group."""
         with self._lock:
             if name not in self._known:
                 self._until = float("-inf")
 
     def ensure(self, name: str, tags: Mapping[str, str]) -> None:
-        """Makes a group where it does not exist."""
+        """Creates a group if it does not exist."""
         if name == "default":
             return
         try:
@@ -61,23 +61,23 @@ class Groups:
         try:
             self._service.call("CreateScheduleGroup", Name=name, ClientToken=uuid4().hex, **more)
         except BackendError as error:
-            if error.code != "ConflictException":  # another made it meanwhile
+            if error.code != "ConflictException":  # another caller has created it
                 raise
 
     def find(self, name: str, group: str | None, *, anew: bool) -> dict[str, dict[str, Any]]:
-        """The documents of all schedules of that name, by group.
+        """Returns the documents of all schedules of that name, by group.
 
         Args:
-            name: The schedule's.
-            group: Only this one. None: every group there is.
-            anew: Whether the groups are listed anew: for what must not mistake one for the only one.
+            name: The name of the schedule.
+            group: The group to search. None: all groups.
+            anew: Whether to list the groups again instead of using the cache.
         """
         if group is not None:
             return self._look(name, (group,))
         is_fresh = not anew and self._clock.monotonic() < self._until
         places = self._known if is_fresh else tuple(self.names())
         found = self._look(name, places)
-        if not found and is_fresh:  # a group may have come since
+        if not found and is_fresh:  # a group may have been created since
             found = self._look(name, [place for place in self.names() if place not in places])
         return found
 
@@ -90,7 +90,7 @@ class Groups:
         return {place: document for place, document in pairs if document is not None}
 
     def document(self, name: str, group: str) -> dict[str, Any] | None:
-        """The schedule as the service answers it; None where there is none."""
+        """Returns the document of the schedule; None if there is none."""
         try:
             return self._service.call("GetSchedule", Name=name, GroupName=group)
         except BackendError as error:

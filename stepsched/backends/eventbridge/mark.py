@@ -1,11 +1,12 @@
-"""The mark that stepsched leaves at the end of a schedule's description.
+"""The metadata suffix that stepsched appends to a schedule's description.
 
-A schedule has no tags and no room for anything else of ours, so its description ends in, for example::
+A schedule has no tags and no other field for metadata, so its description ends in, for example::
 
     Nightly report [stepsched 3 9f2c1a7e {"tags":{"team":"data"}}]
 
-These are the version, a digest of the job as it was written, and what the service has no field for. The mark
-says that the schedule is stepsched's own; the digest tells whether somebody else has changed it since.
+The suffix holds the version, a digest of the job as it was written, and the data for which the service has no
+field. It shows that stepsched owns the schedule; the digest shows whether the schedule was changed by other
+means.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from typing import Any, NamedTuple
 from stepsched.jobs import Job
 
 LIMIT = 512
-"""Characters of a description."""
+"""The maximum number of characters of a description."""
 _MARK = re.compile(r"(?:^|(?<=[^ ]) )\[stepsched (\d{1,15}) ([0-9a-f]{8})(?: (\{.*\}))?\]$", re.DOTALL)
 
 
 class Mark(NamedTuple):
-    """What a description says beside its text."""
+    """The metadata in a description."""
 
     version: int
     digest: str
     kept: Mapping[str, Any]
-    """What the service has no field for, by name."""
+    """The data for which the service has no field, by name."""
 
     def __str__(self) -> str:
         kept = " " + json.dumps(self.kept, separators=(",", ":"), ensure_ascii=False) if self.kept else ""
@@ -37,18 +38,18 @@ class Mark(NamedTuple):
 
 
 def digest(job: Job) -> str:
-    """Changes with the job. Defaults are left out, so that fields which come later do not change it; so is
-    the group, which cannot change and whose name depends on the backend that reads."""
+    """Returns a digest of the job. Defaults are left out, so that fields of later versions do not change it;
+    so is the group, which cannot change and depends on the backend that reads it."""
     return sha256(job.model_dump_json(exclude_defaults=True, exclude={"group"}).encode()).hexdigest()[:8]
 
 
 def write_description(text: str, mark: Mark) -> str:
-    """The whole description."""
+    """Returns the description with the metadata suffix."""
     return f"{text} {mark}" if text else str(mark)
 
 
 def read_description(description: str) -> tuple[str, Mark | None]:
-    """The text and the mark; None where there is none that can be read."""
+    """Returns the text and the metadata; None if there is no readable suffix."""
     match = _MARK.search(description)
     if match is None:
         return description, None

@@ -1,4 +1,4 @@
-"""How often the service may be called, by operation and Region.
+"""The request quotas of the service, by operation and Region.
 
 From "EventBridge Scheduler quotas" as read in November 2026; they change, and an account may have others:
 ``EventBridgeBackend(rates=...)`` overrides them.
@@ -13,10 +13,11 @@ from stepsched.aws.regions import LARGE_REGIONS
 
 
 def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Requests a second, by the name of the operation.
+    """Returns the requests per second by the name of the operation.
 
     Raises:
-        ValueError: An override names no operation, or is not positive.
+        TypeError: ``overrides`` is not a mapping.
+        ValueError: An override does not name an operation, or is not positive.
     """
     large = region in LARGE_REGIONS
     one = 1_000.0 if large else 250.0
@@ -31,16 +32,16 @@ def request_rates(region: str, overrides: Mapping[str, float] | None = None) -> 
         raise TypeError(f"expected a mapping such as {{'CreateSchedule': 500}} for rates, got {overrides!r}")
     for operation, rate in (overrides or {}).items():
         if operation not in rates:
-            raise ValueError(f"rates names {operation!r}; the operations are {', '.join(rates)}")
+            raise ValueError(f"expected operations among {', '.join(rates)} in rates, got {operation!r}")
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < 1e9:
             raise ValueError(
-                f"rates gives {operation} {rate!r} requests a second; expected a positive number"
+                f"expected a positive number of requests per second for {operation} in rates, got {rate!r}"
             )
     return rates | dict(overrides or {})
 
 
 class Bucket:
-    """A token bucket: so many requests a second, with a second's worth at once after a rest."""
+    """A token bucket with a rate in requests per second; its capacity is the requests of one second."""
 
     def __init__(self, rate: float) -> None:
         self._step = 1 / rate
@@ -51,10 +52,10 @@ class Bucket:
         """Takes a token.
 
         Args:
-            now: Seconds of a monotonic clock.
+            now: The seconds of a monotonic clock.
 
         Returns:
-            How many seconds to wait before using it.
+            The seconds to wait before using the token.
         """
         self._next = max(self._next, now + self._full) + self._step
         return max(self._next - self._step - now, 0.0)

@@ -1,4 +1,4 @@
-"""The thin shell around the SDK: paced, retried, concurrent calls whose errors are ours."""
+"""The calls of the SDK: paced, retried and concurrent, with translated errors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from stepsched.core.errors import BackendError, BackendUnavailableError, ErrorCo
 
 _LOG = logging.getLogger(__name__)
 _ATTEMPTS = 8
-"""Of one call, in all: the SDK's adaptive mode, with growing pauses of up to 20 s."""
+"""The number of attempts of one call, in the SDK's adaptive mode, with growing pauses of up to 20 s."""
 _ROLE_IS_NEW = "must allow AWS EventBridge Scheduler to assume the role"
-"""What the service says of a role that it may not assume, or not yet."""
+"""The service's message about a role that it cannot assume, or not yet."""
 _MEMBERS = {
     "CreateSchedule": "ScheduleArn",
     "UpdateSchedule": "ScheduleArn",
@@ -29,22 +29,22 @@ _MEMBERS = {
     "GetScheduleGroup": "Name",
     "ListScheduleGroups": "ScheduleGroups",
 }
-"""What each answer must have: a proxy's page with status 200 is none."""
+"""The members that each response must have: a proxy's page with status 200 has none."""
 _NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What the SDK's reader raises of answers that are none; what is sent has been checked."""
+"""The exceptions that the SDK's parser raises for invalid responses; requests have been checked."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
 def _unreadable(operation: str, why: str) -> BackendUnavailableError:
-    words = f"the answer cannot be read: {why}"
+    words = f"the response cannot be read: {why}"
     return BackendUnavailableError(
         "scheduler", operation, ErrorCode.UNREADABLE_ANSWER, retryable=True, detail=words
     )
 
 
 class Service:
-    """EventBridge Scheduler's operations. One object serves many threads."""
+    """The operations of EventBridge Scheduler. The object is thread-safe."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Service:
         self._workers = workers
         self._role_wait = role_wait.total_seconds()
         self._refused_at: dict[str, float] = {}
-        """When each role was first refused."""
+        """The time of the first refusal of each role."""
         self._pause = threading.Event()
         config = Config(
             retries={"mode": "adaptive", "total_max_attempts": _ATTEMPTS},
             max_pool_connections=workers,
             connect_timeout=10,
             read_timeout=30,
-            # A fixed one: the SDK's own is put together anew for each request.
+            # A constant: the SDK would build it again for each request.
             user_agent=f"stepsched Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
         )
         with mapped("scheduler", "connect"):
@@ -89,10 +89,10 @@ class Service:
         self._places = threading.BoundedSemaphore(workers)
 
     def client(self, name: str) -> Any:
-        """A client of another service, at the same place.
+        """Returns a client of another service, with the same session and endpoint.
 
         Raises:
-            BackendError: This one has been closed.
+            BackendError: This object has been closed.
         """
         if self._pause.is_set():
             raise closed(name, "connect")
@@ -100,16 +100,16 @@ class Service:
             return self.session.client(name, endpoint_url=self._endpoint_url)
 
     def close(self) -> None:
-        """Closes the connections; whoever waits for a role gives up. Harmless twice."""
+        """Closes the connections and ends waits for roles. May be called more than once."""
         if not self._pause.is_set():
             self._pause.set()
             self._client.close()
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """One request, at the pace of its quota. A role that is too new is waited for.
+        """Makes one request, paced by its quota. It is retried while a new role is not usable yet.
 
         Raises:
-            BackendError: As the table in ``sdk`` says; CLOSED once it has been closed.
+            BackendError: The call failed, translated by the table in ``sdk``; code CLOSED after ``close``.
             InvalidScheduleError: The service refuses the expression.
         """
         pause = 1.0
@@ -121,7 +121,7 @@ class Service:
                 left = self._patience(role, error) if _ROLE_IS_NEW in error.detail else 0.0
                 if left <= 0:
                     raise
-                if self._pause.wait(min(pause, left)):  # closed meanwhile
+                if self._pause.wait(min(pause, left)):  # closed during the wait
                     raise
                 pause = min(2 * pause, 10.0)
             else:
@@ -144,7 +144,7 @@ class Service:
         return answer
 
     def _send(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The short way where it leads there; else the SDK's, with its retries."""
+        """Uses the short path if possible, otherwise the SDK with its retries."""
         answer = self._direct.call(operation, parameters)
         if answer is not None:
             return answer
@@ -155,8 +155,8 @@ class Service:
         return found
 
     def _patience(self, role: str, error: BackendError) -> float:
-        """Seconds for which the role may still be on its way, since its first refusal and for all threads.
-        When that is over, calls fail at once; after as long again a refusal is taken for a new role's."""
+        """Returns the remaining seconds to wait for a new role, since its first refusal and for all threads.
+        After that calls fail at once; after the same time again a refusal counts as that of a new role."""
         if not self._role_wait:
             return 0.0
         now = self._clock.monotonic()
@@ -164,11 +164,15 @@ class Service:
             first = self._refused_at.get(role)
             if first is None or now - first >= 2 * self._role_wait:
                 first = self._refused_at[role] = now
-                _LOG.warning("%s; a new role takes a while, trying for %g s", error.detail, self._role_wait)
+                _LOG.warning(
+                    "%s; a new role takes some time to become usable, retrying for %g s",
+                    error.detail,
+                    self._role_wait,
+                )
         return first + self._role_wait - now
 
     def pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-        """The pages of a list, one after another."""
+        """Yields the pages of a list."""
         token: str | None = None
         while True:
             more = {} if token is None else {"NextToken": token}
@@ -179,5 +183,5 @@ class Service:
                 return
 
     def each(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
-        """What a function answers for each item, many at once: see :func:`pool.each`."""
+        """Yields the results of a function for each item, concurrently; see :func:`pool.each`."""
         return pool.each(function, items, workers=self._workers)

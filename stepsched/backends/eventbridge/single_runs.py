@@ -1,4 +1,4 @@
-"""Single runs beside a job's schedule: those of ``run_now`` and ``redrive``. Pure."""
+"""Single runs of a job: the separate schedules of ``run_now`` and ``redrive``. Pure."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from stepsched.core.context import SCHEDULE_ARN, SCHEDULED_TIME, ContextText
 from stepsched.schedules.zones import UTC
 
 RUN_PREFIX = "stepsched-run-"
-"""How their names begin; no job may have such a name."""
+"""The prefix of the names of single runs; no job may have such a name."""
 _RUN_WORDS = "a single run of "
 _KEY = 16
 _KEYED = len(RUN_PREFIX) + _KEY
 
 
 def run_name(name: str, key: str) -> str:
-    """The name of a single run of a job, by a key of its own. A job's name that is too long to stand in it
-    is there as a digest."""
+    """Returns the name of a single run of a job, with a unique key. A long name of a job is replaced by a
+    digest."""
     whole = f"{RUN_PREFIX}{sha256(key.encode()).hexdigest()[:_KEY]}-{name}"
     return whole if len(whole) <= 64 else f"{whole[:_KEYED]}.{_name_digest(name)}"
 
 
 def read_run_name(run: str) -> str | None:
-    """The job whose single run has this name; the run's own name where only a digest tells it; None where
-    it is no single run."""
+    """Returns the name of the job of a single run; the run's own name if that has only a digest; None if it
+    is not a single run."""
     if re.fullmatch(rf"{RUN_PREFIX}[0-9a-f]{{{_KEY}}}[-.].+", run) is None:
         return None
     return run[_KEYED + 1 :] if run[_KEYED] == "-" else run
 
 
 def is_run_of(run: str, name: str) -> bool:
-    """Whether a single run, by what :func:`read_run_name` tells, is of the job of that name."""
+    """Returns whether a single run, by the result of :func:`read_run_name`, belongs to the job of that
+    name."""
     return run == name or run[_KEYED:] == f".{_name_digest(name)}"
 
 
@@ -43,17 +44,17 @@ def _name_digest(name: str) -> str:
 
 
 def is_single_run(document: dict[str, Any]) -> bool:
-    """Whether a stored schedule is a single run that stepsched has made."""
+    """Returns whether a stored schedule is a single run of stepsched."""
     is_named = read_run_name(document["Name"]) is not None
     return is_named and str(document.get("Description", "")).startswith(_RUN_WORDS)
 
 
 def write_run(stored: Stored, key: str, *, scheduled_for: datetime, now: datetime) -> dict[str, Any]:
-    """The request for a single run of a job beside its schedule: a schedule of its own with the same
-    target, role, retries and dead letters, which deletes itself.
+    """Returns the request for a single run of a job: a separate schedule with the same target, role, retries
+    and dead-letter queue, which deletes itself.
 
-    The service's precision is the minute, so it starts within the minute after the next full one; a
-    moment that has passed when the request arrives might never come.
+    The service's precision is the minute, so it starts within the minute after the next full minute; an
+    instant that has passed when the request arrives might never run.
     """
     at = (now.astimezone(UTC) + timedelta(seconds=65)).replace(second=0, microsecond=0, tzinfo=None)
     request = {

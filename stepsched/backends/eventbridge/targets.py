@@ -1,4 +1,4 @@
-"""*What* is invoked, as EventBridge Scheduler writes it: a target to ARN, blocks and input, and back."""
+"""Converts targets to the form of EventBridge Scheduler (ARN, parameter blocks and input) and back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from stepsched.targets.containers import CapacityProvider, Placement
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 _TEXT_SERVICES = ("sqs", "sns", "kinesis", "firehose")
-"""Their messages are any text; those of the others are JSON."""
+"""The services whose messages are any text; the messages of the others are JSON."""
 BLOCKS = {
     "codebuild": (),
     "codepipeline": (),
@@ -57,7 +57,7 @@ _KNOWN = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}
 
 
 class Wire(NamedTuple):
-    """The target's part of a request."""
+    """The parts of a request that define the target."""
 
     arn: str
     blocks: dict[str, Any]
@@ -65,15 +65,15 @@ class Wire(NamedTuple):
 
 
 def is_text(target: Target) -> bool:
-    """Whether the target takes any text as its message, and not only JSON."""
+    """Returns whether the message of the target is any text, and not only JSON."""
     return isinstance(target, ServiceTarget) and target.api_call.service in _TEXT_SERVICES
 
 
 def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
-    """ARN, parameter blocks and input.
+    """Returns ARN, parameter blocks and input.
 
-    Text goes to a queue, topic or stream as it stands; everything else travels as JSON. Where there is
-    no input, ``{}`` is sent rather than the service's own notification (P-22).
+    A queue, topic or stream gets a text input unchanged; every other input is sent as JSON. Without an input
+    ``{}`` is sent instead of the service's own notification (P-22).
     """
     text = payload if is_text(target) and isinstance(payload, str) else to_json(payload)
     call = universal_parts(target, name)
@@ -87,7 +87,7 @@ def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
 
 
 def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
-    """The fields of a target beside its ARN."""
+    """Returns the parameter blocks for the fields of a target other than its ARN."""
     match target:
         case QueueTarget(message_group_id=str(group)):
             return {"SqsParameters": {"MessageGroupId": group}}
@@ -104,7 +104,7 @@ def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
 
 
 def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
-    """The SubmitJob call."""
+    """Returns the request of the SubmitJob call."""
     request: dict[str, Any] = {
         "JobName": target.job_name or name,
         "JobQueue": target.job_queue,
@@ -118,12 +118,12 @@ def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
 
 
 def read_target(document: dict[str, Any], kept: dict[str, Any], name: str) -> tuple[AwsTarget, Any]:
-    """Target and input of a stored ``Target``.
+    """Reads target and input from a stored ``Target``.
 
     Args:
         document: The ``Target`` of GetSchedule.
-        kept: What the mark says: ``target`` and ``text``.
-        name: The job's name.
+        kept: The data of the metadata suffix: ``target`` and ``text``.
+        name: The name of the job.
     """
     arn, text = document["Arn"], document.get("Input")
     blocks = {key: value for key, value in document.items() if key not in _KNOWN}
@@ -196,7 +196,7 @@ def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
 
 @cache
 def _plain_kinds() -> dict[str, Callable[[str], AwsTarget]]:
-    """The targets that are nothing but an ARN, by the service in it."""
+    """Returns the targets that consist of an ARN only, by the service in the ARN."""
     fields = {kind: kind.model_fields.keys() - {"kind"} for kind in SERVICE_TARGETS}
     plain: list[Any] = [kind for kind, names in fields.items() if len(names) == 1]
     return {arn_field(kind)[1].service: kind for kind in plain}
@@ -275,13 +275,13 @@ def _read_task(arn: str, block: dict[str, Any]) -> AwsTarget:
 
 
 def aws_target(target: Target) -> AwsTarget:
-    """The target itself, which must be one that AWS invokes."""
+    """Returns the target, which must be one in AWS."""
     assert not isinstance(target, (ParallelTarget, HandlerTarget, CommandTarget))
     return target
 
 
 def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, Any]] | None:
-    """Service, action and request where the target is a call of an API; None for the others."""
+    """Returns service, action and request if the target is an API call; None for other targets."""
     match target:
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request
@@ -291,7 +291,7 @@ def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, A
 
 
 def kept_of_target(target: AwsTarget, payload: Any, name: str) -> dict[str, Any]:
-    """What the mark has to say so that the target and its input read back as they are."""
+    """Returns the data of the metadata suffix that is needed to read the target and its input back."""
     kept: dict[str, Any] = {}
     if isinstance(target, BatchTarget):
         kept["target"] = "batch"

@@ -1,4 +1,4 @@
-"""*When*, as EventBridge Scheduler writes it: a schedule to expression, zone, start and end, and back."""
+"""Converts schedules to the form of EventBridge Scheduler (expression, zone, start and end) and back."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _SECOND = timedelta(seconds=1)
 
 
 class Timing(NamedTuple):
-    """The four parts of a request that say when."""
+    """The four parts of a request that define the schedule."""
 
     expression: str
     timezone: str = "UTC"
     start: datetime | None = None
-    """Whole seconds, never in the past."""
+    """The start, in whole seconds, never in the past."""
     end: datetime | None = None
 
 
 def translate(schedule: AnySchedule) -> OneTime | Rate | Cron:
-    """A schedule with exactly the same runs that AWS has an expression for.
+    """Returns a schedule with exactly the same runs for which AWS has an expression.
 
     Raises:
         NoEquivalentError: There is none; the message says why.
@@ -37,29 +37,29 @@ def translate(schedule: AnySchedule) -> OneTime | Rate | Cron:
             return _whole(aws_equivalent(schedule))
         case Cron(expression=None):
             raise NoEquivalentError(
-                f"no single AWS expression means the crontab line {schedule.crontab!r}, whose two day "
-                "fields mean either"
+                f"no AWS expression is equivalent to the crontab line {schedule.crontab!r}, in which either "
+                "of the two day fields may match"
             )
     return _whole(schedule)
 
 
 def _whole(schedule: OneTime | Rate | Cron) -> OneTime | Rate | Cron:
     if isinstance(schedule, Rate) and schedule.start is not None and schedule.start.microsecond:
-        raise NoEquivalentError("its start has a fraction of a second, and the service takes whole ones")
+        raise NoEquivalentError("its start has a fraction of a second, and the service accepts whole seconds")
     return schedule
 
 
 def write_timing(schedule: AnySchedule, *, now: datetime, anchor: datetime | None) -> Timing:
-    """The request's parts.
+    """Returns the parts of the request.
 
-    A rate is always sent with the next instant of its grid (P-12, P-13), for the service refuses a start
-    that is older than five minutes, and lays the grid anew where there is none. A start that has passed
-    says nothing to a cron.
+    A rate is always sent with the next instant of its grid as the start (P-12, P-13), since the service
+    refuses a start that is older than five minutes, and begins a new grid if there is none. For a cron a
+    start that has passed has no effect.
 
     Args:
-        schedule: One that :func:`translate` can say.
+        schedule: A schedule that :func:`translate` accepts.
         now: The present.
-        anchor: Where the grid of a rate without start hangs. None: unknown; none is sent.
+        anchor: The anchor of a rate without start. None: unknown, and no start is sent.
     """
     match translate(schedule):
         case OneTime() as once:
@@ -81,15 +81,15 @@ def write_timing(schedule: AnySchedule, *, now: datetime, anchor: datetime | Non
 
 
 def read_timing(document: dict[str, Any], kept: AnySchedule | None) -> AnySchedule:
-    """The schedule of a stored document.
+    """Reads the schedule of a stored document.
 
     Args:
-        document: What GetSchedule answers.
-        kept: The schedule as it was written, where the service cannot hold it; it counts as long as
-            the document still says the same.
+        document: The response of GetSchedule.
+        kept: The original schedule, if the service's form does not determine it; it is used as long as the
+            document is still equivalent.
 
     Raises:
-        InvalidScheduleError: The expression is not one that this version reads.
+        InvalidScheduleError: This version cannot read the expression.
     """
     plain = parse_schedule(
         document["ScheduleExpression"],
@@ -101,7 +101,7 @@ def read_timing(document: dict[str, Any], kept: AnySchedule | None) -> AnySchedu
 
 
 def reads_back(schedule: AnySchedule, timing: Timing) -> bool:
-    """Whether the request's parts are read as that very schedule."""
+    """Returns whether the parts of the request are read back as an equal schedule."""
     try:
         read = parse_schedule(timing.expression, timezone=timing.timezone, start=timing.start, end=timing.end)
     except InvalidScheduleError:  # a start that has been moved beyond the end
@@ -110,7 +110,7 @@ def reads_back(schedule: AnySchedule, timing: Timing) -> bool:
 
 
 def _says_the_same(kept: AnySchedule, plain: AnySchedule) -> bool:
-    """Whether nobody has changed the document since: all but a start that was moved or left out."""
+    """Returns whether the document is unchanged, except for a start that was moved or left out."""
     try:
         wire = write_timing(kept, now=datetime.min.replace(tzinfo=UTC), anchor=None)
     except NoEquivalentError:
@@ -129,7 +129,7 @@ def _says_the_same(kept: AnySchedule, plain: AnySchedule) -> bool:
 
 
 def _is_plain(once: OneTime) -> bool:
-    """Whether the clocks show its wall time exactly once: else the service's rule is unknown, and the
+    """Returns whether its wall time occurs exactly once. If not, the service's rule is unknown, and the
     instant itself is sent (P-03, P-04)."""
     if once.at.tzinfo is not None:
         return False
@@ -139,12 +139,13 @@ def _is_plain(once: OneTime) -> bool:
 
 
 def _grid(rate: Rate, anchor: datetime, now: datetime) -> datetime | None:
-    """The next instant of the grid, whatever the rate's end."""
+    """Returns the next instant of the grid, regardless of the rate's end."""
     return rate.replace(start=anchor, end=None).next_run(after=now)
 
 
 def _ordered(timing: Timing) -> Timing:
-    """The service wants the start before the end; one second later no further run fits in."""
+    """Makes the end later than the start by a second if they are equal, as the service requires; no further
+    run fits in."""
     end = None if timing.end is None else timing.end.replace(microsecond=0)
     if end is not None and timing.start is not None and timing.start == end:
         end = second_after(end)
@@ -152,7 +153,7 @@ def _ordered(timing: Timing) -> Timing:
 
 
 def second_after(moment: datetime) -> datetime:
-    """A second later, but for the end of time."""
+    """Returns the datetime a second later, limited to the last datetime."""
     try:
         return moment + _SECOND
     except OverflowError:

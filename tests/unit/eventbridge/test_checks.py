@@ -74,7 +74,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: check(job(target=ss.LambdaTarget(LAMBDA)), region="us-east-1"),
-            "the target lies in eu-west-1 and the backend in us-east-1",
+            "the target is in eu-west-1 and the backend in us-east-1",
             id="api-region-mismatch",
         ),
         pytest.param(
@@ -84,12 +84,12 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: check(template("arn:aws:scheduler:us-east-1:123456789012:aws-sdk:sqs:sendMessage")),
-            r"is a call of an API \(instead: ApiTarget",
+            r"is an API call \(instead: ApiTarget",
             id="api-universal-region",
         ),
         pytest.param(
             lambda: check(template("arn:aws:scheduler:::aws-sdk:sqs:sendMessage")),
-            r"is a call of an API \(instead: ApiTarget",
+            r"is an API call \(instead: ApiTarget",
             id="api-universal-noinput",
         ),
         pytest.param(
@@ -112,7 +112,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: check(template(f"{QUEUE}.fifo")),
-            "a FIFO queue needs SqsParameters",
+            "a FIFO queue requires SqsParameters",
             id="api-fifo-noparams, template",
         ),
         pytest.param(
@@ -122,7 +122,7 @@ def sent(it: ss.Job) -> dict[str, Any]:
         ),
         pytest.param(
             lambda: check(template(QUEUE, SqsParameters={"MessageGroupId": "g"})),
-            "a standard one takes none",
+            "a standard queue allows none",
             id="api-std-groupid, template",
         ),
         pytest.param(
@@ -173,14 +173,12 @@ def test_an_input_is_json_whatever_its_text_as_in_api_input_json() -> None:
 
 
 def test_names_of_single_runs_are_kept() -> None:
-    assert "are kept for single runs" in str(refusal(job(name=f"{RUN_PREFIX}x")))
+    assert "are reserved for single runs" in str(refusal(job(name=f"{RUN_PREFIX}x")))
 
 
 def test_a_backend_of_one_group_takes_no_job_of_another() -> None:
     check(job(), group="mine")
-    assert "in group 'mine', and the job asks for 'reports'" in str(
-        refusal(job(group="reports"), group="mine")
-    )
+    assert "in group 'mine', and the job is in 'reports'" in str(refusal(job(group="reports"), group="mine"))
 
 
 @pytest.mark.parametrize(
@@ -214,12 +212,14 @@ def test_several_targets_are_refused_with_what_would_do() -> None:
     ("changes", "words", "alternative"),
     [
         pytest.param(
-            {"notify": ss.TopicTarget(TOPIC)}, f"notify '{TOPIC}': the service tells", MACHINE, id="notify"
+            {"notify": ss.TopicTarget(TOPIC)}, f"notify '{TOPIC}': the service sends", MACHINE, id="notify"
         ),
         pytest.param(
             {"on_failure": ss.OnFailure.STOP}, "on_failure 'stop'", "OnFailure.CONTINUE", id="on failure"
         ),
-        pytest.param({"on_failure": ss.OnFailure.STOP}, "whether or not", MACHINE, id="on failure, machine"),
+        pytest.param(
+            {"on_failure": ss.OnFailure.STOP}, "after earlier ones failed", MACHINE, id="on failure, machine"
+        ),
         pytest.param({"overlap": ss.Overlap.SKIP}, "overlap 'skip'", "Overlap.ALLOW", id="overlap skip"),
         pytest.param({"overlap": ss.Overlap.QUEUE}, "overlap 'queue'", "Overlap.ALLOW", id="overlap queue"),
         pytest.param({"catch_up": ss.CatchUp.ONE}, "catch_up 'one'", "CatchUp.ALL", id="catch up one"),
@@ -500,7 +500,7 @@ def test_an_empty_tag_of_a_task_is_refused(tags: dict[str, str]) -> None:
 
 
 def test_empty_text_is_refused_where_the_service_takes_no_less_than_a_character() -> None:
-    assert "input is empty text" in str(refusal(job(target=ss.QueueTarget(QUEUE), input="")))
+    assert "input is an empty string" in str(refusal(job(target=ss.QueueTarget(QUEUE), input="")))
     check(job(input=""))
 
 
@@ -512,7 +512,7 @@ def test_description_and_tags_share_what_room_there_is() -> None:
 
 
 def test_a_description_that_ends_like_a_mark_is_refused() -> None:
-    assert "ends like stepsched's own mark" in str(refusal(job(description="x [stepsched 3 9f2c1a7e]")))
+    assert "ends like a metadata suffix" in str(refusal(job(description="x [stepsched 3 9f2c1a7e]")))
 
 
 # -- inputs that would be lost or misread ------------------------------------------------------------
@@ -770,18 +770,18 @@ def test_an_arn_of_the_right_kind_is_taken_as_it_is(
 @pytest.mark.parametrize(
     ("check_arn", "arn", "words"),
     [
-        pytest.param(check_role, "", "role_arn ''", id="empty role"),
+        pytest.param(check_role, "", "for role_arn, got ''", id="empty role"),
         pytest.param(check_role, "scheduler", "arn:aws:iam::<account>:role/<name>", id="name of a role"),
         pytest.param(check_role, ROLE.replace("role/", "user/"), "role_arn", id="user"),
         pytest.param(check_role, ROLE.replace("123456789012", "123"), "role_arn", id="short account"),
         pytest.param(check_role, ROLE.replace("123456789012", "१२३४५६७८९०१२"), "role_arn", id="role, digits"),
         pytest.param(check_role, f"{ROLE}\n", "role_arn", id="line break"),
         pytest.param(check_role, ROLE + "r" * 1600, "role_arn", id="long role"),
-        pytest.param(check_role, 5, "role_arn 5", id="number"),
+        pytest.param(check_role, 5, "for role_arn, got 5", id="number"),
         pytest.param(check_key, "1234", "arn:aws:kms:<region>:<account>:key/<id>", id="key id"),
         pytest.param(check_key, KEY.replace("123456789012", "१२३४५६७८९०१२"), "kms_key_arn", id="key, digits"),
         pytest.param(check_key, KEY + "k" * 2048, "kms_key_arn", id="long key"),
-        pytest.param(check_queue, f"{QUEUE}.fifo", "is a FIFO queue", id="fifo"),
+        pytest.param(check_queue, f"{QUEUE}.fifo", "got the FIFO queue", id="fifo"),
         pytest.param(check_queue, "https://sqs", "arn:aws:sqs:<region>:<account>:<queue>", id="url"),
         pytest.param(
             check_queue, QUEUE.replace("123456789012", "१२३४५६७८९०१२"), "dead_letter_arn", id="digits"
@@ -816,7 +816,7 @@ def test_a_service_that_botocore_does_not_know_is_taken_with_a_warning(service: 
 
 def test_a_job_may_name_the_group_of_its_backend() -> None:
     check(job(group="reports"), group="reports")
-    assert "asks for 'other'" in str(refusal(job(group="other"), group="reports"))
+    assert "the job is in 'other'" in str(refusal(job(group="other"), group="reports"))
 
 
 def test_an_account_has_twelve_digits() -> None:

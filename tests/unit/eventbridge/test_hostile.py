@@ -429,6 +429,6 @@ def test_an_unreadable_schedule_is_cancelled_and_says_so(
     stub: SchedulerStub, client: ss.SchedulerClient
 ) -> None:
     stub.put("odd", ScheduleExpression="moon(full)")
-    with pytest.raises(ss.BackendError, match="it has been deleted"):
+    with pytest.raises(ss.BackendError, match="the schedule was deleted"):
         client.cancel("odd")
     assert not stub.schedules

@@ -103,10 +103,8 @@ def test_an_accounts_own_quota_overrides_that_rate_alone() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        pytest.param(
-            {"GetShedule": 5}, "rates names 'GetShedule'; the operations are CreateSchedule", id="name"
-        ),
-        pytest.param({"GetSchedule": 0}, "rates gives GetSchedule 0 requests a second", id="zero"),
+        pytest.param({"GetShedule": 5}, "expected operations among CreateSchedule", id="name"),
+        pytest.param({"GetSchedule": 0}, "requests per second for GetSchedule in rates, got 0", id="zero"),
         pytest.param({"GetSchedule": -1}, "expected a positive number", id="negative"),
         pytest.param({"GetSchedule": float("nan")}, "expected a positive number", id="nan"),
     ],

@@ -58,7 +58,7 @@ REFUSALS = [
     ),
     ({"input": {"<aws.scheduler.execution-id>": 1}}, "holds a context attribute; only values are filled"),
     ({"target": BUCKET, "input": {"a": 1}}, "a ApiTarget takes no input of the job"),
-    ({"target": QUEUE, "input": ""}, "the input is empty text"),
+    ({"target": QUEUE, "input": ""}, "the input is an empty string"),
     ({"target": QUEUE, "input": "a\x00"}, r"Amazon SQS takes no character '\\x00' in a message"),
     ({"dead_letter": QUEUE, "input": "\uffff"}, "Amazon SQS takes no character"),
     ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 is not of whole"),
