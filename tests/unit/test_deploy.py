@@ -515,7 +515,7 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
             id="part",
         ),
         pytest.param(
-            [ss.targets.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget is written", id="template"
+            [ss.targets.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget has the form", id="template"
         ),
         pytest.param(
             [ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})],

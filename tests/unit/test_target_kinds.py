@@ -131,7 +131,7 @@ SAMPLES: list[Target] = [
 _OF_THIS_PROCESS: dict[type[Any], str] = {HandlerTarget: "a Python function", CommandTarget: "a command"}
 _NOT_IN_MACHINES: dict[type[Any], str] = {
     **_OF_THIS_PROCESS,
-    TemplateTarget: "a TemplateTarget is written as EventBridge",
+    TemplateTarget: "a TemplateTarget has the form of EventBridge",
 }
 REFUSED: dict[str, dict[type[Any], str]] = {
     "eventbridge": {**_OF_THIS_PROCESS, ParallelTarget: "ParallelTarget: a schedule has one target"},

@@ -30,7 +30,7 @@ from stepsched.machines.notifications import subject
 from stepsched.machines.plan import timing_of
 from stepsched.machines.retries import whole_seconds
 from stepsched.machines.shared.calls import LONGEST_TIMEOUT
-from stepsched.machines.shared.runner import events_left
+from stepsched.machines.shared.runner import event_limit
 from stepsched.targets import ParallelTarget
 
 NAME = "stepfunctions"
@@ -48,13 +48,13 @@ LARGEST_ROW = 400_000
 class _Data(Message):
     """A message as data: attributes are filled when the job runs."""
 
-    def written(self, value: Any) -> Any:
+    def with_attributes(self, value: Any) -> Any:
         return value
 
-    def own(self, value: Any) -> Any:
+    def verbatim(self, value: Any) -> Any:
         return value
 
-    def once(self) -> str:
+    def deduplication_id(self) -> str:
         return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME
 
 
@@ -129,7 +129,7 @@ def _order(
             "longer list of targets, or give the job a machine of its own"
         )
     if not call.waits_for_completion:
-        why = f"Step Functions cannot wait for what {name} starts{call.because}"
+        why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
         if job.overlap is not Overlap.ALLOW:
             raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
         if job.max_run_time is not None:
@@ -175,7 +175,7 @@ def _order(
         "overlap": job.overlap.value,
         "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
         "gone": job.is_one_time and job.completion is Completion.DELETE,
-        "limit": events_left(retry.max_attempts),
+        "limit": event_limit(retry.max_attempts),
         "keep": keep // _SECOND,
     }
 

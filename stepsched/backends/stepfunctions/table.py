@@ -43,7 +43,7 @@ from stepsched.machines.shared.table_schema import (
     CLAIM,
     CURRENT,
     INDEX,
-    MOST_VERSIONS,
+    MAX_DELETED_VERSIONS,
     NAME,
     RUN,
     VERSION,
@@ -237,10 +237,10 @@ class Table:
         current = {"Key": key(row.job.name), **write(*conditions, values=values)}
         # The run that goes on is not the job's any more, and has a row of its own until it ends.
         goes_on = [] if row.claim is None else [{"Update": write_claimed(row)}]
-        deletes = [{"Delete": {"Key": each}} for each in versions[:MOST_VERSIONS]]
+        deletes = [{"Delete": {"Key": each}} for each in versions[:MAX_DELETED_VERSIONS]]
         if not self.transact({"Delete": current}, *goes_on, *deletes):
             return False
-        self._delete_rows(versions[MOST_VERSIONS:])
+        self._delete_rows(versions[MAX_DELETED_VERSIONS:])
         return True
 
     def _delete_rows(self, keys: Sequence[Item]) -> None:

@@ -12,7 +12,7 @@ import stepsched as ss
 from stepsched.asl.budget import MAX_EVENTS
 from stepsched.backends.stepfunctions.instructions import LARGEST_PLAN, LARGEST_ROW, instructions_of
 from stepsched.core.payloads import to_json
-from stepsched.machines.shared.runner import CALLS, events_left, runner
+from stepsched.machines.shared.runner import CALLS, event_limit, runner
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "eu-west-1:123456789012"
@@ -50,22 +50,22 @@ REFUSALS = [
         "overlap: Step Functions cannot wait for what aws-sdk:codepipeline:startPipelineExecution starts",
     ),
     ({"target": PIPELINE, "overlap": ss.Overlap.QUEUE}, "use Overlap.ALLOW"),
-    ({"catch_up_within": timedelta(minutes=5)}, "catch_up_within 0:05:00: the machine leaves out no run"),
+    ({"catch_up_within": timedelta(minutes=5)}, "catch_up_within 0:05:00: the machine cannot skip runs"),
     ({"max_run_time": timedelta(minutes=5)}, "max_run_time: .* what lambda:invoke starts; use Overlap.SKIP"),
     (
         {"input": {"due": ss.context.SCHEDULED_TIME, "mine": "<aws.scheduler.execution-id>"}},
         "mine looks like",
     ),
-    ({"input": {"<aws.scheduler.execution-id>": 1}}, "holds a context attribute; only values are filled"),
+    ({"input": {"<aws.scheduler.execution-id>": 1}}, "contains a context attribute; only values are filled"),
     ({"target": BUCKET, "input": {"a": 1}}, "a ApiTarget takes no input of the job"),
-    ({"target": QUEUE, "input": ""}, "the input is empty text"),
-    ({"target": QUEUE, "input": "a\x00"}, r"Amazon SQS takes no character '\\x00' in a message"),
-    ({"dead_letter": QUEUE, "input": "\uffff"}, "Amazon SQS takes no character"),
-    ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 is not of whole"),
-    ({"jitter": timedelta(seconds=0.5)}, "jitter 0:00:00.500000 is not of whole seconds"),
+    ({"target": QUEUE, "input": ""}, "expected a message that is not empty"),
+    ({"target": QUEUE, "input": "a\x00"}, r"Amazon SQS does not allow the character '\\x00' in a message"),
+    ({"dead_letter": QUEUE, "input": "\uffff"}, "Amazon SQS does not allow the character"),
+    ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 has a fraction"),
+    ({"jitter": timedelta(seconds=0.5)}, "jitter 0:00:00.500000 has a fraction of a second"),
     (
         {"max_run_time": timedelta(seconds=1.5), "overlap": ss.Overlap.QUEUE},
-        "max_run_time 0:00:01.500000 is not of whole seconds",
+        "max_run_time 0:00:01.500000 has a fraction of a second",
     ),
     ({"schedule": ss.Rate("PT1M", start="2030-01-01T00:00:00.5Z")}, "has a fraction of a second"),
 ]
@@ -131,7 +131,7 @@ def test_an_order_holds_the_policy() -> None:
     assert found["retry"] == {"attempts": 2, "age": 300, "first": 0.5, "rate": 3.0, "bound": 300.0}
     assert (found["timeout"], found["jitter"], found["overlap"], found["stops"]) == (60, 120, "queue", True)
     assert (found["version"], found["keep"], found["gone"]) == (7, 30 * 86_400, False)
-    assert found["limit"] == events_left(2)
+    assert found["limit"] == event_limit(2)
     assert json.loads(to_json(found)) == found
     bounded = job(retry=ss.Retry(max_delay=timedelta(seconds=9)))
     assert order(bounded)["retry"]["bound"] == 9
@@ -217,7 +217,7 @@ def test_what_is_too_large_for_its_row_says_so() -> None:
 
 
 def test_a_run_leaves_room_for_the_worst() -> None:
-    assert events_left(0) > events_left(1) > events_left(185) > 0
-    assert events_left(185) < MAX_EVENTS
+    assert event_limit(0) > event_limit(1) > event_limit(185) > 0
+    assert event_limit(185) < MAX_EVENTS
     with pytest.raises(ValueError, match="a run with 5000 retries may write more events than an execution"):
-        events_left(5000)
+        event_limit(5000)
