@@ -1,4 +1,4 @@
-"""Table and machine of a CloudFormation stack, by its outputs."""
+"""Finds the table and the state machine of a CloudFormation stack by its outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stepsched.core.errors import BackendError, ErrorCode
 
 
 class Stack(NamedTuple):
-    """What a stack says that it has made."""
+    """The resources that the outputs of a stack name."""
 
     state_machine_arn: str
     table_name: str
@@ -23,20 +23,20 @@ def find_stack(
     session: Any,
     endpoint_url: str | None,
 ) -> Stack:
-    """Looks a stack up.
+    """Finds the table and the state machine of a stack.
 
     Raises:
-        BackendError: There is no such stack, or it lacks an output; names it, and the remedy.
-        AccessDeniedError: It may not be described.
-        ValueError: The name can be none.
+        ValueError: An argument is not a string, or is empty.
+        BackendError: The stack does not exist, or lacks an output. The error names it and a remedy.
+        AccessDeniedError: The credentials may not describe the stack.
     """
-    for word, text in (
+    for argument, text in (
         ("name", name),
         ("state_machine_output", state_machine_output),
         ("table_output", table_output),
     ):
         if not isinstance(text, str) or not text:
-            raise ValueError(f"{word} must be text, not {text!r}")
+            raise ValueError(f"expected {argument} to be text that is not empty, got {text!r}")
     check_place(session, endpoint_url)
     import boto3
 
@@ -51,7 +51,7 @@ def find_stack(
         if "does not exist" not in error.detail:
             raise
         words = (
-            f"there is no stack {name!r} in {region}; correct the name or the Region, or create it from "
+            f"there is no stack {name!r} in {region}; correct the name or the Region, or create the stack of "
             "stepsched.deploy.template(...)"
         )
         raise BackendError(
@@ -70,7 +70,7 @@ def find_stack(
         has = ", ".join(sorted(outputs)) or "none"
         words = (
             f"stack {name!r} in {region} ({stack.get('StackStatus')}) has no output "
-            f"{' and no '.join(missing)}; it has: {has}. Give the stack of stepsched.deploy.template(...), "
+            f"{' and no '.join(missing)}; it has: {has}. Use the stack of stepsched.deploy.template(...), "
             "or the names of its outputs as state_machine_output and table_output"
         )
         raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)
