@@ -55,9 +55,9 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
         ({"retention": timedelta(hours=1)}, ValueError, "expected retention to be a timedelta from one day"),
         ({"retention": 30}, ValueError, "retention"),
         ({"workers": 0}, ValueError, "workers must be a whole number"),
-        ({"session": "default"}, TypeError, "session must be a boto3.Session"),
+        ({"session": "default"}, TypeError, "expected session to be a boto3.Session"),
         ({"clock": FakeClock}, TypeError, "clock must be a clock"),
-        ({"endpoint_url": "localhost"}, ValueError, "endpoint_url 'localhost'"),
+        ({"endpoint_url": "localhost"}, ValueError, "expected endpoint_url .* got 'localhost'"),
     ],
 )
 def test_arguments_are_checked_before_any_call(

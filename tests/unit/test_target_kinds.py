@@ -136,9 +136,9 @@ _NOT_IN_MACHINES: dict[type[Any], str] = {
 REFUSED: dict[str, dict[type[Any], str]] = {
     "eventbridge": {**_OF_THIS_PROCESS, ParallelTarget: "ParallelTarget: a schedule has one target"},
     "policy_for": {
-        HandlerTarget: "its HandlerTarget runs where",
-        CommandTarget: "its CommandTarget runs where",
-        ParallelTarget: "EventBridge Scheduler has no ParallelTarget",
+        HandlerTarget: "its HandlerTarget runs in the process",
+        CommandTarget: "its CommandTarget runs in the process",
+        ParallelTarget: "EventBridge Scheduler does not support a ParallelTarget",
     },
     "render_asl": _NOT_IN_MACHINES,
     "template": _NOT_IN_MACHINES,

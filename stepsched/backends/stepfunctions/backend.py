@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.aws.sdk import check_place, mapped
+from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN
@@ -114,7 +114,7 @@ class StepFunctionsBackend(Backend):
             raise ValueError(
                 f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {table_name!r}"
             )
-        check_place(session, endpoint_url)
+        validate_connection(session, endpoint_url)
         self._retention = _validate_retention(retention)
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)

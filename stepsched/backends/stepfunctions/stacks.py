@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from stepsched.aws.sdk import check_place, mapped
+from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.core.errors import BackendError, ErrorCode
 
 
@@ -37,7 +37,7 @@ def find_stack(
     ):
         if not isinstance(text, str) or not text:
             raise ValueError(f"expected {argument} to be text that is not empty, got {text!r}")
-    check_place(session, endpoint_url)
+    validate_connection(session, endpoint_url)
     import boto3
 
     with mapped("cloudformation", "connect"):
