@@ -17,6 +17,6 @@ LARGE_REGIONS = frozenset(
         "sa-east-1",
     }
 )
-"""Where EventBridge Scheduler lets 1,000 invocations a second through by default:
+"""The Regions in which EventBridge Scheduler allows 1,000 invocations per second by default:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 """

@@ -1,7 +1,7 @@
-"""What has to stand in AWS for jobs on Step Functions: a table, a machine that runs its jobs, and a role.
+"""The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, and a role.
 
-:func:`template` gives all of it as one CloudFormation template, and :func:`client_policy` what the
-application that creates jobs must be allowed. Both are pure.
+:func:`template` returns them as one CloudFormation template, and :func:`client_policy` the IAM policy of the
+application that creates jobs. Both functions are pure.
 """
 
 from stepsched.deploy.policies import client_policy

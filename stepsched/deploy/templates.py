@@ -1,4 +1,4 @@
-"""The CloudFormation template of the Step Functions backend. Pure."""
+"""The CloudFormation template of the Step Functions backend. The functions are pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepsched.deploy.policies import (
-    Told,
-    checked_queues,
-    checked_targets,
-    checked_topics,
+    NamedTarget,
     partition_of,
     runner_policy,
+    validate_queues,
+    validate_targets,
+    validate_topics,
 )
 from stepsched.iam import machine_trust_policy
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
@@ -21,8 +21,8 @@ from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import creation, time_to_live
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
-# Where a policy has to name what only the stack will know, this stands until it is replaced by references:
-# names as long as they can get, so that a policy that fits here fits everywhere.
+# Placeholders in policies for values that only the stack knows, which are replaced by references. They have
+# the maximum length of the values, so that a policy that fits here fits in every stack.
 _REGION = "the-region-of-stack-1"
 _ACCOUNT = "000000000000"
 _NAME = "s" * 80
@@ -39,47 +39,49 @@ def template(
     resources: Mapping[str, Sequence[str]] | None = None,
     table_name: str | None = None,
 ) -> dict[str, Any]:
-    """All that jobs on Step Functions need in AWS, as a CloudFormation template. No Lambda is in it.
+    """The CloudFormation template with all resources of the Step Functions backend.
 
-    | resource | what it is |
+    | resource | description |
     |---|---|
-    | ``Table`` | the table of jobs: paid by request, recovery to a point in time; it outlives the stack |
-    | ``Runner`` | the state machine that runs the jobs of the table, named like the stack |
-    | ``RunnerRole`` | the least that the machine must be allowed to run jobs with these targets |
+    | ``Table`` | the table of jobs: billed on demand, point-in-time recovery; retained after the stack |
+    | ``Runner`` | the state machine that runs the jobs of the table; its name is that of the stack |
+    | ``RunnerRole`` | the role of the machine, with the minimal policy for these targets |
 
     The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments give the same
-    template. A stack can be updated with further targets: nothing is replaced, and running jobs go on.
+    template. A stack can be updated with further targets: no resource is replaced, and jobs keep running.
 
-    - The table has no name of its own, so that a new stack never meets the table that a deleted one left.
-      It is encrypted with the key that AWS owns, which costs nothing and which no role must be allowed.
+    - CloudFormation chooses the name of the table, so that a new stack does not conflict with the table of a
+      deleted one. The table is encrypted with an AWS owned key, which is free and needs no permission.
       https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
-    - The machine's ARN is built from the stack's name, for its role lets it start itself and is trusted for
-      no other machine. A machine's name has 80 characters at most, and so has the stack's.
-    - Nothing is allowed on ``*`` but ``batch:DescribeJobs``, for which AWS knows no resource, and what
-      ``resources`` says.
-    - The machine has a state for each call that the targets need, whichever of them a job then names. No text
-      of the caller stands in the definition.
+    - The ARN of the machine is built from the name of the stack, because its role allows it to start itself
+      and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters.
+    - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, and what
+      ``resources`` names.
+    - The machine has one state for each call that the targets need. The definition contains no text of the
+      caller.
 
-    What a resource itself asks for besides stays to be added, such as the key of an encrypted queue, or the
-    policy of a queue in another account. CloudFormation wants the capability ``CAPABILITY_IAM``, and takes
-    51,200 bytes in a request: write the template without white space, or to S3 where it is longer.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    Permissions that a resource itself requires are not included, such as the key of an encrypted queue, or
+    the policy of a queue in another account. CloudFormation requires the capability ``CAPABILITY_IAM``, and
+    limits a template in a request to 51,200 bytes: write it without white space, or upload a longer one to
+    S3. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
     Args:
-        targets: All that jobs may invoke; at least one. Of a :class:`ParallelTarget` its parts count.
-        task_roles: As in :func:`stepsched.iam.machine_policy`: the roles of ECS task definitions.
+        targets: The targets that jobs may invoke; at least one. A :class:`ParallelTarget` counts as its
+        parts.
+        task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
         dead_letters: The queues that jobs name as ``dead_letter``.
         topics: The topics that jobs name as ``notify``.
-        resources: What calls of :class:`ApiTarget` act on, by ``"service:action"``, as in
-            :func:`stepsched.iam.policy_for`; needed where the request does not tell.
-        table_name: A table that is there, in the stack's own account and Region, such as that of an AWS
-            Solutions scheduler; the stack then makes none. It must have the keys of one.
+        resources: The resources of :class:`ApiTarget` calls, by ``"service:action"``; see
+            :func:`stepsched.iam.policy_for`. Required if the request does not name them.
+        table_name: The name of an existing table in the account and Region of the stack, such as that of an
+            AWS Solutions scheduler. It must have the keys of a table of jobs. None: the stack creates a
+            table.
 
     Raises:
-        TypeError: What should be a list is text or a single value, or holds something else; or
-            ``resources`` is no dict.
-        ValueError: No targets, or one that AWS cannot invoke; a call that does not tell what it acts on;
-            targets of several Regions; or more of them than one role's policy can name. It is named.
+        TypeError: An argument that should be a list is text or a single value, or holds another type; or
+            ``resources`` is not a dict.
+        ValueError: There are no targets, AWS cannot invoke one, the resources of a call are not known, the
+            targets are in several Regions, or their policy is too long. The error names the target.
 
     >>> from stepsched import QueueTarget
     >>> made = template([QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders")])
@@ -88,12 +90,14 @@ def template(
     """
     if resources is not None and not isinstance(resources, Mapping):
         raise TypeError(
-            f"resources is {resources!r:.80}; give a dict, such as {{'s3:putObject': ['arn:...']}}"
+            f"expected resources to be a dict, got {resources!r:.80}; use {{'s3:putObject': ['arn:...']}}"
         )
     if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
-        raise ValueError(f"table_name {table_name!r} is not a table's: 3 to 255 of A-Z a-z 0-9 _ . -")
-    called = checked_targets(targets)
-    listed = called + checked_queues(dead_letters) + checked_topics(topics)
+        raise ValueError(
+            f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {table_name!r}"
+        )
+    called = validate_targets(targets)
+    listed = called + validate_queues(dead_letters) + validate_topics(topics)
     partition = partition_of(listed)
     made: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -105,19 +109,22 @@ def template(
         },
         "Outputs": {
             "TableName": {"Description": "The table of jobs", "Value": {"Ref": "Table"}},
-            "TableArn": {"Description": "The same", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
-            "StateMachineArn": {"Description": "The machine that runs them", "Value": {"Ref": "Runner"}},
+            "TableArn": {"Description": "The ARN of the table", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
+            "StateMachineArn": {
+                "Description": "The state machine that runs the jobs",
+                "Value": {"Ref": "Runner"},
+            },
         },
     }
     if table_name is None:
         return made
     del made["Resources"]["Table"]
-    on_theirs: dict[str, Any] = _on_table(made, table_name)
-    return on_theirs
+    with_existing_table: dict[str, Any] = _on_table(made, table_name)
+    return with_existing_table
 
 
 def _on_table(value: Any, name: str) -> Any:
-    """The same with a table that is there in place of the stack's own."""
+    """A copy of the template in which references to its table are replaced by an existing table."""
     match value:
         case {"Ref": "Table"}:
             return name
@@ -133,7 +140,7 @@ def _on_table(value: Any, name: str) -> Any:
 
 def _table() -> dict[str, Any]:
     properties = creation("")
-    del properties["TableName"]  # CloudFormation gives one that nobody has
+    del properties["TableName"]  # CloudFormation chooses a unique name
     return {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Retain",
@@ -146,7 +153,7 @@ def _table() -> dict[str, Any]:
     }
 
 
-def _machine(called: list[Told], partition: str) -> dict[str, Any]:
+def _machine(called: list[NamedTarget], partition: str) -> dict[str, Any]:
     return {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
@@ -159,18 +166,22 @@ def _machine(called: list[Told], partition: str) -> dict[str, Any]:
     }
 
 
-def _definition(called: list[Told], partition: str) -> dict[str, Any]:
-    """The runner with the calls that are wanted; with all of them it would be too long for a request."""
-    wanted = {call.name: None for told in called for call in told.calls(partition)}
-    # Through JSON, for the name stands inside of expressions too, where braces would be escaped.
+def _definition(called: list[NamedTarget], partition: str) -> dict[str, Any]:
+    """The definition of the runner with the required calls. With all calls it would be too long for a
+    request."""
+    wanted = {call.name: None for each in called for call in each.calls(partition)}
+    # The name is replaced in the JSON text, because it is also inside of expressions that escape braces.
     text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
-    assert "${" not in text, "AWS would take it for a reference"
+    assert "${" not in text, "CloudFormation would read it as a reference"
     definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
     return definition
 
 
 def _role(
-    listed: list[Told], task_roles: Sequence[str], resources: Mapping[str, Sequence[str]], partition: str
+    listed: list[NamedTarget],
+    task_roles: Sequence[str],
+    resources: Mapping[str, Sequence[str]],
+    partition: str,
 ) -> dict[str, Any]:
     arn = f"arn:{partition}:states:{_REGION}:{_ACCOUNT}:stateMachine:{_NAME}"
     policy = runner_policy(
@@ -179,35 +190,35 @@ def _role(
     length = len(json.dumps(policy, separators=(",", ":")))
     if length > MAX_INLINE_CHARACTERS:
         raise ValueError(
-            f"the policy for {len(listed)} targets takes {length:,} characters, and IAM takes "
-            f"{MAX_INLINE_CHARACTERS:,}: give parts of the targets a stack of their own"
+            f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
+            f"{len(listed)} targets; use several stacks"
         )
     trust = machine_trust_policy(account=_ACCOUNT, machine_arn=arn)
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
             "Description": "Lets the state machine of stepsched run the jobs of its table",
-            "AssumeRolePolicyDocument": _referring(trust),
-            "Policies": [{"PolicyName": "stepsched", "PolicyDocument": _referring(policy)}],
+            "AssumeRolePolicyDocument": _with_references(trust),
+            "Policies": [{"PolicyName": "stepsched", "PolicyDocument": _with_references(policy)}],
         },
     }
 
 
-_OWN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>.+)")
+_STACK_ARN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>.+)")
 
 
-def _referring(value: Any) -> Any:
-    """The same with references to what only the stack knows."""
+def _with_references(value: Any) -> Any:
+    """A copy of the document in which placeholders are replaced by references."""
     match value:
         case dict():
-            return {key: _referring(item) for key, item in value.items()}
+            return {key: _with_references(item) for key, item in value.items()}
         case list():
-            return [_referring(item) for item in value]
-    return {"Ref": "AWS::AccountId"} if value == _ACCOUNT else _referring_arn(value)
+            return [_with_references(item) for item in value]
+    return {"Ref": "AWS::AccountId"} if value == _ACCOUNT else _arn_with_references(value)
 
 
-def _referring_arn(text: str) -> Any:
-    match = _OWN.fullmatch(text)
+def _arn_with_references(text: str) -> Any:
+    match = _STACK_ARN.fullmatch(text)
     if match is None:
         return text
     service, rest = match["service"], match["rest"]

@@ -1,4 +1,4 @@
-"""What IAM must allow for the calls that are made: grants, and the statements of a policy. Pure."""
+"""The IAM grants that calls require, and the statements of a policy. The functions are pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from stepsched.iam.actions import BY_PATH, iam_actions
+from stepsched.iam.actions import AUTHORISED_BY_PATH, iam_actions
 from stepsched.targets.invocations import Invocation
 
 Condition = tuple[str, str, str]
-"""Operator, key and value."""
+"""The operator, key and value of a condition."""
 
 
 class Grant(NamedTuple):
@@ -20,45 +20,53 @@ class Grant(NamedTuple):
     action: str
     resource: str
     condition: Condition | None = None
+    """The condition under which it is allowed. None: always."""
 
 
 class Place(NamedTuple):
-    """Where bare names live."""
+    """The account, Region and partition of resources that are given by name."""
 
     account: str | None
     region: str | None
     partition: str
 
-    def check(self) -> None:
-        """Refuses what is not of the form of an account, a Region or a partition.
+    def validate(self) -> None:
+        """Validates the account, the Region and the partition.
 
         Raises:
-            ValueError: Which, and its form.
+            ValueError: One of them is malformed. The error names it and the expected form.
         """
-        check_place(self.account, self.region, self.partition)
+        validate_place(self.account, self.region, self.partition)
 
     def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource that is named alone.
+        """The ARN of a resource that is given by name.
 
         Raises:
-            ValueError: The account or the Region is not known.
+            ValueError: The account or the Region is unknown.
         """
         if self.account is None or self.region is None:
-            raise ValueError(f"{resource!r} has no account and Region; give account= and region=, or an ARN")
+            raise ValueError(f"{resource!r} has no account and Region; use account= and region=, or an ARN")
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-def check_place(account: str | None, region: str | None, partition: str) -> None:
+def validate_place(account: str | None, region: str | None, partition: str) -> None:
+    """Validates an account, a Region and a partition. None is accepted as unknown.
+
+    Raises:
+        ValueError: One of them is malformed. The error names it and the expected form.
+    """
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        raise ValueError(f"account {account!r} is not an account's number: text of 12 digits")
+        raise ValueError(f"expected account to be text of 12 digits, got {account!r}")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
     if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
-        raise ValueError(f"region {region!r} is not a Region's name; write it such as 'eu-west-1'")
+        raise ValueError(f"expected region to be the name of a Region such as 'eu-west-1', got {region!r}")
     if not re.fullmatch(r"aws[a-z-]*", partition):
-        raise ValueError(f"partition {partition!r} is none; write it such as 'aws', 'aws-cn' or 'aws-us-gov'")
+        raise ValueError(
+            f"expected partition to be such as 'aws', 'aws-cn' or 'aws-us-gov', got {partition!r}"
+        )
 
 
-# -- What a call needs -----------------------------------------------------------------------------------
+# -- The permissions of a call ---------------------------------------------------------------------------
 
 _RULES = {
     "batch:submitJob": "StepFunctionsGetEventsForBatchJobsRule",
@@ -66,26 +74,26 @@ _RULES = {
     "ecs:runTask": "StepFunctionsGetEventsForECSTaskRule",
     "sfn:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
 }
-"""The rule by which Step Functions hears that what it has started has ended."""
+"""The EventBridge rule by which Step Functions learns that a started target has ended."""
 
 
 def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
-    """What a role must be allowed to make a call.
+    """The grants that a call requires.
 
     Args:
-        invocation: The call. What it acts on is ``*`` where nothing tells.
-        place: Where bare names live.
+        invocation: The call. Without resources, it is allowed on ``*``.
+        place: The account, Region and partition of resources that are given by name.
 
     Raises:
-        ValueError: The place is not known, or what IAM asks for the call.
+        ValueError: The place of a name is unknown, or the IAM actions of the call are.
     """
-    if invocation.service in BY_PATH:
+    if invocation.service in AUTHORISED_BY_PATH:
         raise ValueError(
-            f"what IAM asks for {invocation.name} hangs on a path that the call does not tell; leave it out "
-            "and write its statement by hand"
+            f"the IAM action for {invocation.name} depends on an HTTP path, which is not known from the "
+            "call; leave it out and write its statement by hand"
         )
     actions = iam_actions(invocation.service, invocation.action)
-    found = [_whole(actions[0], text, place) for text in invocation.resources or ("*",)]
+    found = [_full_arn(actions[0], text, place) for text in invocation.resources or ("*",)]
     cluster = invocation.cluster
     bound: Condition | None = None if cluster is None else ("ArnEquals", "ecs:cluster", cluster)
     grants = [Grant(action, resource, bound) for action in actions for resource in found]
@@ -96,41 +104,41 @@ def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
     return grants + (_waiting_grants(invocation, found[0], place) if invocation.waits else [])
 
 
-def _whole(action: str, resource: str, place: Place) -> str:
+def _full_arn(action: str, resource: str, place: Place) -> str:
     is_whole = resource == "*" or resource.startswith("arn:")
     return resource if is_whole else place.arn(action.partition(":")[0], resource)
 
 
 def with_resources(invocation: Invocation, named: Mapping[str, Sequence[str]]) -> Invocation:
-    """The call with the resources that are named for it, where nothing else tells them."""
+    """The call with the resources in ``named``, unless it has resources already."""
     if invocation.resources or invocation.name not in named:
         return invocation
     return replace(invocation, resources=tuple(named[invocation.name]))
 
 
 def role_grants(roles: Iterable[str]) -> list[Grant]:
-    """What ECS asks for the roles that its tasks take."""
+    """The grants to pass roles to ECS tasks."""
     passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
     return [Grant("iam:PassRole", role, passed) for role in roles]
 
 
 def _tasks_of(cluster: str) -> str:
-    """The tasks of a cluster, whose numbers nobody knows beforehand."""
+    """The ARN pattern of all tasks of a cluster. The ID of a task is not known in advance."""
     return f"{cluster.replace(':cluster/', ':task/', 1)}/*"
 
 
 def can_wait(name: str) -> bool:
-    """Whether it is known what Step Functions needs to follow a call, such as ``sfn:startExecution``."""
+    """Whether the permissions to wait for a call, such as ``sfn:startExecution``, are known."""
     return name in _RULES
 
 
 def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[Grant]:
-    """What ``.sync`` asks for besides what starts the work."""
+    """The further grants that the pattern ``.sync`` requires."""
     rule = place.arn("events", f"rule/{_RULES[invocation.name]}")
     grants = [Grant(f"events:{action}", rule) for action in ("DescribeRule", "PutRule", "PutTargets")]
     match invocation.name:
         case "batch:submitJob":
-            # DescribeJobs has no resource; the number of a job is known only when it runs.
+            # DescribeJobs supports no resource. The ID of a job is known only when it runs.
             jobs = place.arn("batch", "job/*")
             return [*grants, Grant("batch:DescribeJobs", "*"), Grant("batch:TerminateJob", jobs)]
         case "codebuild:startBuild":
@@ -144,16 +152,16 @@ def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[
 
 
 def execution_grants(machine_arn: str) -> list[Grant]:
-    """What is needed to follow and to stop the executions of a machine."""
+    """The grants to observe and stop the executions of a state machine."""
     executions = f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:*"
     return [Grant(f"states:{verb}Execution", executions) for verb in ("Describe", "Stop")]
 
 
-# -- A policy --------------------------------------------------------------------------------------------
+# -- Statements ------------------------------------------------------------------------------------------
 
 
 def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
-    """One statement for each action under each condition."""
+    """The statements of grants: one for each action and condition, sorted, with sorted unique resources."""
     resources: dict[tuple[str, Condition | None], set[str]] = {}
     for grant in grants:
         resources.setdefault((grant.action, grant.condition), set()).add(grant.resource)
@@ -168,7 +176,7 @@ def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
 
 
 def _sid(action: str) -> str:
-    """``cognito-idp:AdminCreateUser`` as ``CognitoIdpAdminCreateUser``."""
+    """The ID of a statement: ``CognitoIdpAdminCreateUser`` for ``cognito-idp:AdminCreateUser``."""
     prefix, _, name = action.partition(":")
     return "".join(part[:1].upper() + part[1:] for part in prefix.split("-")) + name
 
@@ -176,6 +184,7 @@ def _sid(action: str) -> str:
 def allow(
     sid: str, actions: list[str], resources: list[str], condition: Condition | None = None
 ) -> dict[str, Any]:
+    """A statement of a policy."""
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     if condition is not None:
         operator, key, value = condition

@@ -1,7 +1,7 @@
-"""For tests, ours and yours: time that stands still until it is moved, and calls that are noted down.
+"""Tools for tests: a fake clock, a recorder of calls, and both together with an embedded backend.
 
-``docs/testing.md`` shows how. The pytest fixture ``time_travel`` comes with the package;
-:mod:`stepsched.testing.contract` proves a backend of your own.
+See ``docs/testing.md``. The package provides the pytest fixture ``time_travel``.
+:mod:`stepsched.testing.contract` tests a backend of your own.
 """
 
 from stepsched.testing.clock import FakeClock

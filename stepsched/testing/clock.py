@@ -1,4 +1,4 @@
-"""Time that stands still until it is moved."""
+"""A fake clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Lock
 
 
 class FakeClock:
-    """A clock that shows what it is told.
+    """A clock that shows a fixed instant until it is moved. Thread-safe.
 
     Example:
         >>> clock = FakeClock(datetime(2030, 1, 1, tzinfo=timezone.utc))
@@ -26,18 +26,18 @@ class FakeClock:
         self._lock = Lock()
 
     def now(self) -> datetime:
-        """The instant it was last moved to, in UTC."""
+        """The instant to which the clock was last moved, in UTC."""
         return self._now
 
     def monotonic(self) -> float:
-        """The same, as seconds."""
+        """The instant as seconds since 1970."""
         return self._now.timestamp()
 
     def move_to(self, instant: datetime) -> None:
         """Makes ``instant`` the present.
 
         Raises:
-            ValueError: It is naive, or earlier than the present.
+            ValueError: ``instant`` is naive, or earlier than the present.
         """
         instant = _utc(instant)
         with self._lock:

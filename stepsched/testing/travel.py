@@ -1,4 +1,4 @@
-"""A backend on played time that notes down every call."""
+"""An embedded backend on a fake clock, with a recorder of its calls."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ class Call(NamedTuple):
     """One call of a target."""
 
     job: str
-    """The job's name."""
+    """The name of the job."""
     scheduled_for: datetime
-    """In the schedule's zone."""
+    """The scheduled instant, in the zone of the schedule."""
     input: JsonValue
+    """The input of the job."""
     run: Run
+    """The run."""
     target: AwsTarget | None
-    """The target in AWS that the call stands for; None for a handler."""
+    """The target in AWS that the recorder replaces. None: the recorder is the target."""
 
 
 class Recorder:
-    """A handler that notes its calls down, and fails or answers as it is told.
+    """A handler that records its calls, and returns or fails as configured. Thread-safe.
 
-    It serves as a target, ``HandlerTarget(recorder)``, and in the place of AWS targets,
+    Use it as a target, ``HandlerTarget(recorder)``, or in place of targets in AWS,
     ``LocalBackend(handlers={LambdaTarget: recorder})``.
 
     Example:
@@ -48,8 +50,8 @@ class Recorder:
         """A recorder.
 
         Args:
-            answer: What it returns; a function is called with the :class:`Call`.
-            failures: How many calls fail first, with a ``RuntimeError``.
+            answer: The return value. A function is called with the :class:`Call`, and its result is returned.
+            failures: The number of calls that fail first, with a ``RuntimeError``.
         """
         self.calls: list[Call] = []
         self.failures = failures
@@ -57,11 +59,14 @@ class Recorder:
         self._lock = Lock()
 
     def __call__(self, *received: object, run: Run) -> object:
-        """Notes a call down.
+        """Records a call.
 
         Args:
-            received: The job's input, or the target in AWS that it stands for and the input.
+            received: The input of the job, or the replaced target in AWS and the input.
             run: The run.
+
+        Raises:
+            RuntimeError: The call is one of the configured failures.
         """
         target, payload = received if len(received) > 1 else (None, *received)
         call = Call(run.job, run.scheduled_for, payload, run, target)  # type: ignore[arg-type] # as the backend calls
@@ -70,19 +75,18 @@ class Recorder:
             fails = self.failures > 0
             self.failures -= fails
         if fails:
-            raise RuntimeError("the recorder was told to fail")
+            raise RuntimeError("a configured failure of the recorder")
         return self._answer(call) if callable(self._answer) else self._answer
 
     def of(self, job: str) -> list[datetime]:
-        """The scheduled instants for which a job was called, in the order of the calls."""
+        """The scheduled instants of the calls of a job, in the order of the calls."""
         return [call.scheduled_for for call in self.calls if call.job == job]
 
 
 class TimeTravel:
-    """A client and an embedded backend on a clock that you move.
+    """A client and an embedded backend on a fake clock.
 
-    Every target in AWS is stood for by ``recorder``, so that jobs run as they are written, whatever
-    they invoke.
+    ``recorder`` replaces every target in AWS, so that jobs run unchanged, whatever they invoke.
 
     Example:
         >>> import stepsched as ss
@@ -99,11 +103,11 @@ class TimeTravel:
     """
 
     def __init__(self, start: datetime = _START, *, recorder: Recorder | None = None) -> None:
-        """A new world.
+        """A client and a backend on a new fake clock.
 
         Args:
-            start: What the clock shows; aware. 1 January 2030, 00:00 UTC, unless told otherwise.
-            recorder: What stands for targets in AWS. None: a new :class:`Recorder`.
+            start: The instant that the clock shows first; aware. The default is 1 January 2030, 00:00 UTC.
+            recorder: The recorder that replaces targets in AWS. None: a new :class:`Recorder`.
         """
         self.clock = FakeClock(start)
         self.recorder = Recorder() if recorder is None else recorder
@@ -113,15 +117,15 @@ class TimeTravel:
         self.client = SchedulerClient(self.backend)
 
     def run_until(self, until: datetime) -> int:
-        """Plays time up to an instant, inclusive; how many attempts were made."""
+        """Plays time up to an instant, inclusive, and returns the number of attempts."""
         return self.backend.run_until(until)
 
     def advance(self, step: timedelta) -> int:
-        """Plays ``step`` of time; how many attempts were made."""
+        """Plays a duration, inclusive of its end, and returns the number of attempts."""
         return self.backend.advance(step)
 
     def close(self) -> None:
-        """Ends this world."""
+        """Closes the backend."""
         self.backend.close()
 
     def __enter__(self) -> Self:

@@ -27,7 +27,7 @@ def stack(
     ministack: Ministack, account: str, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> Stack:
     monkeypatch.setattr(
-        instructions, "events_left", lambda _retries: 40
+        instructions, "event_limit", lambda _retries: 40
     )  # each execution hands over after a run
     return Stack(ministack, account, aws, FakeClock(MONDAY))
 

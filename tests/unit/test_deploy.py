@@ -222,7 +222,7 @@ def test_a_call_that_tells_may_still_be_given_its_resources() -> None:
     there = f"{DELIVERY}-2"
     made = template([call], resources={"firehose:putRecordBatch": [there]})
     assert allowed(made) == RUNNERS_OWN | {("firehose:PutRecordBatch", there)}
-    with pytest.raises(TypeError, match=r"resources\['firehose:putRecordBatch'\] is text"):
+    with pytest.raises(TypeError, match=r"resources\['firehose:putRecordBatch'\] to be a list, got text"):
         template([call], resources={"firehose:putRecordBatch": there})
 
 
@@ -483,12 +483,14 @@ def _texts(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        pytest.param(LAMBDA, "targets is 'arn:aws:lambda:.*; give a list, such as", id="text"),
-        pytest.param({"a": 1}, "targets is {'a': 1}; give a list", id="mapping"),
-        pytest.param(7, "targets is 7; give a list", id="number"),
-        pytest.param(ss.LambdaTarget(LAMBDA), "targets is one LambdaTarget; give a list", id="one target"),
+        pytest.param(LAMBDA, "expected targets to be a list, got 'arn:aws:lambda:.*; use", id="text"),
+        pytest.param({"a": 1}, "expected targets to be a list, got {'a': 1}", id="mapping"),
+        pytest.param(7, "expected targets to be a list, got 7", id="number"),
+        pytest.param(ss.LambdaTarget(LAMBDA), "to be a list, got one LambdaTarget", id="one target"),
         pytest.param(
-            [ss.LambdaTarget(LAMBDA), QUEUE], r"targets\[1\] is 'arn:aws:sqs.*give LambdaTarget", id="arn"
+            [ss.LambdaTarget(LAMBDA), QUEUE],
+            r"targets\[1\] to be .*got 'arn.*use LambdaTarget",
+            id="arn",
         ),
     ],
 )
@@ -500,7 +502,7 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        pytest.param([], "targets is empty; name what the jobs may invoke", id="none"),
+        pytest.param([], "expected at least one target, got an empty list", id="none"),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), ss.HandlerTarget("shop.jobs:close")],
             r"targets\[1\]: AWS cannot invoke a Python function",
@@ -515,27 +517,27 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
             id="part",
         ),
         pytest.param(
-            [ss.targets.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget is written", id="template"
+            [ss.targets.TemplateTarget(QUEUE)], r"targets\[0\]: a TemplateTarget has the form", id="template"
         ),
         pytest.param(
             [ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})],
-            r"targets\[0\]: what s3:putObject acts on cannot be told .*resources={'s3:putObject': \['arn:",
+            r"targets\[0\]: the request of s3:putObject does not name .*resources={'s3:putObject': \['arn:",
             id="call that does not tell",
         ),
         pytest.param([ss.ApiTarget("s3", "putObjekt", {})], r"targets\[0\]: .*putObjekt", id="no call"),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), ss.QueueTarget(f"arn:aws-cn:sqs:cn-north-1:{ACCOUNT}:orders")],
-            r"targets\[0\] in eu-west-1 of aws and targets\[1\] in cn-north-1 of aws-cn: a machine reaches",
+            r"got targets\[0\] in eu-west-1 of aws and targets\[1\] in cn-north-1 of aws-cn; use",
             id="partitions",
         ),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE.replace("west", "north"))],
-            r"targets\[1\] in eu-north-1 of aws and targets\[0\] in eu-west-1 .* a stack of their own",
+            r"targets\[1\] in eu-north-1 of aws and targets\[0\] in eu-west-1 .* use one stack for",
             id="regions",
         ),
         pytest.param(
             [ss.LambdaTarget(f"{LAMBDA}-{number}") for number in range(200)],
-            "the policy for 200 targets takes .* and IAM takes 10,240: give parts of the targets",
+            "a policy of at most 10,240 characters, got .* for 200 targets; use several stacks",
             id="too many",
         ),
     ],
@@ -547,7 +549,7 @@ def test_targets_that_the_runner_cannot_serve_are_named(targets: list[Any], word
 
 def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resource_is_named() -> None:
     stage = ss.ApiTarget("apigateway", "deleteStage", {"RestApiId": "a", "StageName": "b"})
-    with pytest.raises(ValueError, match=r"targets\[0\]: what IAM asks for apigateway:deleteStage hangs on"):
+    with pytest.raises(ValueError, match=r"targets\[0\]: the IAM action for apigateway:deleteStage"):
         template([stage], resources={"apigateway:deleteStage": ["*"]})
 
 
@@ -557,14 +559,14 @@ def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resourc
         pytest.param(
             {"dead_letters": [ss.TopicTarget(TOPIC)]},
             TypeError,
-            r"dead_letters\[0\] is TopicTarget.*give QueueTarget",
+            r"expected dead_letters\[0\] to be a target, got TopicTarget.*use QueueTarget",
             id="topic as queue",
         ),
-        pytest.param({"topics": [TOPIC]}, TypeError, r"topics\[0\] is 'arn.*give TopicTarget", id="text"),
-        pytest.param({"topics": TOPIC}, TypeError, "topics is 'arn.*give a list", id="no list"),
-        pytest.param({"task_roles": ROLE}, TypeError, "task_roles is text", id="role as text"),
-        pytest.param({"resources": ["s3:putObject"]}, TypeError, "resources is .*give a dict", id="no dict"),
-        pytest.param({"task_roles": ["worker"]}, ValueError, "task_roles: 'worker' is not", id="no role"),
+        pytest.param({"topics": [TOPIC]}, TypeError, r"topics\[0\] .* got 'arn.*use TopicTarget", id="text"),
+        pytest.param({"topics": TOPIC}, TypeError, "expected topics to be a list, got 'arn", id="no list"),
+        pytest.param({"task_roles": ROLE}, TypeError, "expected task_roles to be a list", id="role as text"),
+        pytest.param({"resources": ["s3:putObject"]}, TypeError, "resources to be a dict", id="no dict"),
+        pytest.param({"task_roles": ["worker"]}, ValueError, "task_roles: .* got 'worker'", id="no role"),
         pytest.param(
             {"topics": [ss.TopicTarget(TOPIC.replace("west", "north"))]},
             ValueError,
@@ -574,7 +576,7 @@ def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resourc
         pytest.param(
             {"resources": {"s3:putObject": ["*"]}},
             ValueError,
-            "resources names 's3:putObject', which no ApiTarget calls: there is none",
+            "calls of the ApiTargets \\(there is none\\), got 's3:putObject'",
             id="no such call",
         ),
     ],
@@ -640,7 +642,7 @@ def test_its_actions_are_known_to_aws() -> None:
         pytest.param({"state_machine_arn": TABLE}, "is of service 'dynamodb'", id="swapped"),
         pytest.param(
             {"state_machine_arn": OWN.replace(ACCOUNT, "210987654321")},
-            "are not in one account and Region; give those of one stack",
+            "expected table_arn and state_machine_arn in one account and Region",
             id="account",
         ),
     ],

@@ -425,7 +425,7 @@ def test_names_live_where_the_machine_does() -> None:
 
 # -- Refusals -------------------------------------------------------------------------------------------
 
-BY_HAND = "give the machine without that state, and write its statement by hand"
+BY_HAND = "use the machine without that state, and write its statement by hand"
 
 
 @pytest.mark.parametrize(
@@ -433,18 +433,22 @@ BY_HAND = "give the machine without that state, and write its statement by hand"
     [
         pytest.param(
             task("sqs:sendMessage", {"QueueUrl": "{% $url %}"}),
-            f"QueueUrl is computed, '{{% $url %}}': name QueueUrl literally, or {BY_HAND}",
+            f"QueueUrl is computed, '{{% $url %}}'; use a literal QueueUrl, or {BY_HAND}",
             id="expression",
         ),
         pytest.param(
             task("sns:publish", Parameters={"TopicArn.$": "$.topic"}),
-            "TopicArn.$ is computed, '$.topic': name TopicArn literally",
+            "TopicArn.$ is computed, '$.topic'; use a literal TopicArn",
             id="path",
         ),
         pytest.param(
-            task("lambda:invoke", "{% $states.input %}"), "lambda:invoke is computed", id="all is computed"
+            task("lambda:invoke", "{% $states.input %}"),
+            "arguments of lambda:invoke are computed",
+            id="all is computed",
         ),
-        pytest.param(task("lambda:invoke"), "given to lambda:invoke is the input of the state", id="input"),
+        pytest.param(
+            task("lambda:invoke"), "arguments of lambda:invoke are the input of the state", id="input"
+        ),
         pytest.param(task("lambda:invoke", {}), "lambda:invoke lacks FunctionName", id="nothing"),
         pytest.param(
             task("states:startExecution", {"StateMachineArn": "{% $states.input.arn %}"}),
@@ -472,25 +476,29 @@ BY_HAND = "give the machine without that state, and write its statement by hand"
         ),
         pytest.param(task(f"{LAMBDA}*"), "more than one resource", id="functions"),
         pytest.param(
-            task("sqs:sendMessage", {"QueueUrl": "orders"}), "the form is https://sqs.<region>", id="queue"
+            task("sqs:sendMessage", {"QueueUrl": "orders"}),
+            "expected QueueUrl to be https://sqs.<region>",
+            id="queue",
         ),
         pytest.param(task("codebuild:startBuild", {"ProjectName": "a b"}), "project/<name>", id="project"),
         pytest.param(
             task("codebuild:startBuild", {"ProjectName": TOPIC}), "is of service 'sns'", id="mixed up"
         ),
-        pytest.param(task("glue:startJobRun.sync", {}), "wait for glue:startJobRun is not known", id="glue"),
-        pytest.param(task("http:invoke", {}), f"http:invoke needs is not known here; {BY_HAND}", id="http"),
-        pytest.param(task("aws-sdk:apigateway:deleteStage", {}), "not known here", id="by path"),
-        pytest.param(task("aws-sdk:ecs:runTask.sync", RUN), "wait for ecs:runTask is not known", id="SDK"),
-        pytest.param(task(OTHER), "its Resource .* is not known here", id="resource"),
-        pytest.param({"Type": "Task"}, "its Resource is None and names nothing", id="no resource"),
+        pytest.param(task("glue:startJobRun.sync", {}), "wait for glue:startJobRun are not known", id="glue"),
+        pytest.param(
+            task("http:invoke", {}), f"permissions of http:invoke are not known; {BY_HAND}", id="http"
+        ),
+        pytest.param(task("aws-sdk:apigateway:deleteStage", {}), "are not known", id="by path"),
+        pytest.param(task("aws-sdk:ecs:runTask.sync", RUN), "wait for ecs:runTask are not known", id="SDK"),
+        pytest.param(task(OTHER), "its Resource .* is not known", id="resource"),
+        pytest.param({"Type": "Task"}, "expected Resource to be text, got None", id="no resource"),
         pytest.param(
             task(LAMBDA, Credentials={"RoleArn.$": "$.role"}), "RoleArn.$ is computed", id="credentials"
         ),
-        pytest.param(task(LAMBDA, Credentials={"RoleArn": "r"}), "not the ARN of one role", id="role"),
+        pytest.param(task(LAMBDA, Credentials={"RoleArn": "r"}), "expected the ARN of one role", id="role"),
         pytest.param(
             {"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject"}},
-            f"what its ItemReader needs of S3 is not known here; {BY_HAND}",
+            f"S3 permissions of its ItemReader are not known; {BY_HAND}",
             id="reader",
         ),
     ],
@@ -511,10 +519,14 @@ HALF_WRITTEN = machine(A={"Type": "Parallel", "Branches": [{"States": {"B": None
         pytest.param({"machine_arn": f"{ARN}*"}, "malformed", id="pattern"),
         pytest.param({"machine_arn": LAMBDA}, "is of service 'lambda'", id="function"),
         pytest.param({"machine_arn": ARN.replace(ACCOUNT, "1")}, "12 digits", id="account"),
-        pytest.param({"machine_arn": ARN.replace("eu-west-1", "eu")}, "region 'eu'", id="region"),
-        pytest.param({"task_roles": ["worker"]}, "task_roles: 'worker' is not the ARN", id="role"),
-        pytest.param({"machine": machine(Done={"Type": "Succeed"})}, "calls nothing", id="no calls"),
-        pytest.param({"machine": HALF_WRITTEN}, "calls nothing", id="half-written"),
+        pytest.param(
+            {"machine_arn": ARN.replace("eu-west-1", "eu")}, "expected region .* got 'eu'", id="region"
+        ),
+        pytest.param(
+            {"task_roles": ["worker"]}, "task_roles: expected the ARN of one role, .* got 'worker'", id="role"
+        ),
+        pytest.param({"machine": machine(Done={"Type": "Succeed"})}, "makes no calls", id="no calls"),
+        pytest.param({"machine": HALF_WRITTEN}, "makes no calls", id="half-written"),
     ],
 )
 def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
@@ -525,9 +537,9 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
 
 
 def test_what_is_no_definition_is_refused() -> None:
-    with pytest.raises(TypeError, match="machine is a str; give a StateMachine"):
+    with pytest.raises(TypeError, match="expected machine to be a StateMachine or a dict, got str"):
         iam.machine_policy("{}", machine_arn=ARN)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="task_roles is text"):
+    with pytest.raises(TypeError, match="expected task_roles to be a list"):
         iam.machine_policy(machine(Only=task(LAMBDA)), machine_arn=ARN, task_roles=ROLE)
     with pytest.raises(DefinitionError):
         iam.machine_policy({"StartAt": "A"}, machine_arn=ARN)
@@ -566,9 +578,13 @@ def test_only_step_functions_and_only_for_the_account_s_own_machines_takes_the_r
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param({"account": "12"}, "account '12' .* 12 digits", id="account"),
-        pytest.param({"account": None}, "account is None", id="no account"),
-        pytest.param({"account": "210987654321"}, "is not of account '210987654321'", id="other account"),
+        pytest.param({"account": "12"}, "12 digits, got '12'", id="account"),
+        pytest.param({"account": None}, "expected account to be text, got None", id="no account"),
+        pytest.param(
+            {"account": "210987654321"},
+            "expected machine_arn to be in account '210987654321'",
+            id="other account",
+        ),
         pytest.param({"machine_arn": f"{ARN}:1"}, "malformed", id="version"),
     ],
 )

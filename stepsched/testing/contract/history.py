@@ -1,4 +1,4 @@
-"""What is recorded of runs: attempts, results, filters, earlier definitions, backfill, dead letters."""
+"""Tests the records of runs: attempts, results, filters, earlier versions, backfill, dead letters."""
 
 from __future__ import annotations
 

@@ -17,8 +17,15 @@ import stepsched as ss
 from stepsched.asl.services import check_arguments, check_resource
 from stepsched.asl.services.optimised import ACTIONS
 from stepsched.aws.models import actions, request
-from stepsched.aws.services import closest_service, integrated, integration_of, meant, services, title_of
-from stepsched.iam.actions import _IRREGULAR_CALLS, BY_PATH, iam_actions
+from stepsched.aws.services import (
+    closest_service,
+    find_identifier,
+    identifier_of_integration,
+    integration_of,
+    services,
+    title_of,
+)
+from stepsched.iam.actions import _IRREGULAR_CALLS, AUTHORISED_BY_PATH, iam_actions
 
 LOADER = Loader()
 BACKEND = ss.EventBridgeBackend("arn:aws:iam::123456789012:role/r", session=Session(region_name="eu-west-1"))
@@ -117,8 +124,8 @@ def test_the_calls_of_the_usual_services_need_actions_that_iam_knows(name: str) 
 def test_optimised_integrations_are_named_by_one_service_each() -> None:
     without_model = {"http"}
     for name in ACTIONS.keys() - without_model:
-        assert integrated(name) in services()
-        assert integration_of(integrated(name)) == name
+        assert identifier_of_integration(name) in services()
+        assert integration_of(identifier_of_integration(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_optimised_integrations_are_named_by_one_service_each() -> None:
     ],
 )
 def test_a_service_is_found_by_its_other_names(name: str, identifier: str | None) -> None:
-    assert meant(name) == identifier
+    assert find_identifier(name) == identifier
 
 
 @pytest.mark.parametrize("name", ["dms", "databasemigrationservice", "stepfunctions", "cognito-idp"])
@@ -162,7 +169,7 @@ def test_a_title_is_what_people_call_a_service() -> None:
     assert titles == ["Step Functions", "Step Functions", "EMR", "SQS", "quux"]
 
 
-@pytest.mark.parametrize("service", sorted(services().keys() - set(BY_PATH)))
+@pytest.mark.parametrize("service", sorted(services().keys() - set(AUTHORISED_BY_PATH)))
 def test_one_spelling_of_a_service_works_everywhere(service: str) -> None:
     """Policies, the states language and EventBridge Scheduler take the same name for it."""
     folder = services()[service].folder
