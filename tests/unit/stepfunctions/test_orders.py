@@ -62,11 +62,11 @@ REFUSALS = [
     ),
     ({"input": {"<aws.scheduler.execution-id>": 1}}, "contains a context attribute; only values are filled"),
     ({"target": BUCKET, "input": {"a": 1}}, "a ApiTarget takes no input of the job"),
-    ({"target": QUEUE, "input": ""}, "the input is an empty string"),
-    ({"target": QUEUE, "input": "a\x00"}, r"Amazon SQS takes no character '\\x00' in a message"),
-    ({"dead_letter": QUEUE, "input": "\uffff"}, "Amazon SQS takes no character"),
-    ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 is not of whole"),
-    ({"jitter": timedelta(seconds=0.5)}, "jitter 0:00:00.500000 is not of whole seconds"),
+    ({"target": QUEUE, "input": ""}, "expected a message that is not empty"),
+    ({"target": QUEUE, "input": "a\x00"}, r"Amazon SQS does not allow the character '\\x00' in a message"),
+    ({"dead_letter": QUEUE, "input": "\uffff"}, "Amazon SQS does not allow the character"),
+    ({"retry": ss.Retry(max_age=timedelta(seconds=90.5))}, "retry.max_age 0:01:30.500000 has a fraction"),
+    ({"jitter": timedelta(seconds=0.5)}, "jitter 0:00:00.500000 has a fraction of a second"),
     (
         {"max_run_time": timedelta(seconds=1.5), "overlap": ss.Overlap.QUEUE},
         "max_run_time 0:00:01.500000 has a fraction of a second",
@@ -202,7 +202,7 @@ def test_the_largest_job_is_taken_and_a_larger_one_refused() -> None:
     row = len(plan.encode()) + len(sized(length).model_dump_json().encode())
     carried = len(to_json(plan).encode())
     assert carried == MAX_INSTRUCTIONS_BYTES or row in (MAX_ROW_BYTES - 1, MAX_ROW_BYTES)
-    with pytest.raises(ss.UnsupportedError, match=r"bytes .* store large data elsewhere, as in S3"):
+    with pytest.raises(ss.UnsupportedError, match=r"at most 400,000 bytes.* keep large data elsewhere"):
         order(sized(length + 1))
 
 
