@@ -112,17 +112,15 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
         assert len(live(stack)) == 1, "one execution has the job"
     first = ss.Rate(MINUTE, start=MONDAY).runs(after=MONDAY, until=stack.clock.now())
     every = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in first]
-    assert set(seen) <= set(every)
-    assert len(seen) > ROUNDS // 4, (
-        "a pause that falls on the instant of a run takes it away, not all of them"
-    )
+    # By the clocks of the clients every resume lies before the instant of its round: it takes none away.
+    assert set(seen) == set(every)
     recorded = Counter(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}" for run in clients[0].runs("job"))
     assert recorded == seen
     steady = len(stack.executions("SUCCEEDED")) + len(stack.executions("ABORTED"))
     assert steady > ROUNDS, "executions handed over"
     assert stack.executions("FAILED") == []
     assert conflicts < ROUNDS // 4, "most updates were done"
-    assert sum(met.values()) >= ROUNDS // 20, f"the writers met: {met}"
+    assert sum(met.values()) >= ROUNDS // 2, f"the writers met: {met}"  # 300 times, as measured
 
 
 def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Stack) -> None:
