@@ -8,13 +8,13 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
 import stepsched as ss
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import runner
+from tests.sessions import new_session
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
@@ -54,7 +54,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
-        session = boto3.Session(region_name=REGION)
+        session = new_session(region_name=REGION)
         made: ss.backends.Backend
         if request.param == "local":
             made = ss.LocalBackend(
