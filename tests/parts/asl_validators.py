@@ -61,8 +61,8 @@ def cfn_lint(definitions: Iterable[Mapping[str, Any]]) -> list[list[str]]:
         return []
     errors = {name: list[str]() for name in machines}
     with tempfile.TemporaryDirectory(prefix="cfn-lint-") as folder:
-        found = _ask(
-            [str(python), "-I", str(RUNNER)], {"Resources": machines}, folder, {"HOME": folder, "TZ": "UTC"}
+        (found,) = _ask(
+            [str(python), "-I", str(RUNNER)], [{"Resources": machines}], folder, {"HOME": folder, "TZ": "UTC"}
         )
     for rule, path, message in found:
         match path:
