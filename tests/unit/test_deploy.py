@@ -434,19 +434,16 @@ def test_it_fits_into_a_request_of_cloudformation() -> None:
     assert len(json.dumps(template(targets), separators=(",", ":")).encode()) <= 51_200
 
 
-def test_a_linter_of_templates_finds_nothing() -> None:
-    assert linted(template([ss.LambdaTarget(LAMBDA)])) == []
-    assert linted(everything()) == []
+def test_a_linter_of_templates_finds_nothing_and_would_find_a_fault() -> None:
+    plain, faulty = template([ss.LambdaTarget(LAMBDA)]), template([ss.LambdaTarget(LAMBDA)])
+    del faulty["Resources"]["Table"]["Properties"]["AttributeDefinitions"][3]
+    faulty["Resources"]["Runner"]["Properties"]["RoleArn"] = {"Fn::GetAtt": ["NoRole", "Arn"]}
+    first, second, third = linted(plain, everything(), faulty)
+    assert (first, second) == ([], [])
+    assert len(third) >= 2
 
 
-def test_the_linter_would_find_a_fault() -> None:
-    made = template([ss.LambdaTarget(LAMBDA)])
-    del made["Resources"]["Table"]["Properties"]["AttributeDefinitions"][3]
-    made["Resources"]["Runner"]["Properties"]["RoleArn"] = {"Fn::GetAtt": ["NoRole", "Arn"]}
-    assert len(linted(made)) >= 2
-
-
-def linted(made: dict[str, Any]) -> list[Any]:
+def linted(*made: dict[str, Any]) -> list[list[Any]]:
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
             [str(python_of("cfn-lint")), "-I", str(RUNNER)],
@@ -457,7 +454,9 @@ def linted(made: dict[str, Any]) -> list[Any]:
             timeout=PATIENCE,
             check=True,
         )
-    return [each for each in json.loads(ended.stdout) if not _is_false(each[1][4:], each[2])]
+    return [
+        [each for each in found if not _is_false(each[1][4:], each[2])] for found in json.loads(ended.stdout)
+    ]
 
 
 def test_to_make_a_template_loads_no_sdk() -> None:

@@ -18,6 +18,7 @@ import stepsched as ss
 from stepsched import iam
 from stepsched.iam import roles
 from stepsched.targets import AwsTarget
+from tests.sessions import new_session
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -665,7 +666,7 @@ def test_the_role_is_made_and_repeating_it_converges(aws: Any) -> None:
             "runner",
             jobs=iter(jobs[:1]),
             group="billing",
-            session=boto3.Session(region_name="us-east-1"),
+            session=new_session(region_name="us-east-1"),
         )
         assert again == arn
         assert stored(aws, "runner") == (
@@ -739,7 +740,7 @@ def test_the_longest_policy_that_iam_takes_is_written(aws: Any) -> None:
 
 def answering(code: str, status: int, service: str = "iam", operation: str = "GetRole") -> boto3.Session:
     """A session whose service answers one operation with that error, and the others as ever."""
-    session = boto3.Session(region_name=REGION)
+    session = new_session(region_name=REGION)
 
     def answer(**_: Any) -> Any:
         response = {
@@ -784,7 +785,7 @@ def test_what_aws_answers_comes_as_our_error(
 
 
 def test_a_role_that_somebody_else_makes_meanwhile_is_taken(aws: Any) -> None:
-    session = boto3.Session(region_name=REGION)
+    session = new_session(region_name=REGION)
 
     def meanwhile(**_: Any) -> None:
         session.events.unregister("before-call.iam.CreateRole", meanwhile)

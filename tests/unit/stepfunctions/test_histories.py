@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepsched.backends.stepfunctions.histories import Outcome, child_of, ending_of
+from stepsched.backends.stepfunctions.histories import _RECORDING, Ending, Outcome, child_of, ending_of
 
 Events = list[dict[str, Any]]
 
@@ -147,6 +147,64 @@ HISTORIES = [
 )
 def test_how_far_a_run_got(events: Events, wanted: Outcome) -> None:
     assert fate(events) is wanted
+
+
+def failed(kind: str, error: str, cause: str) -> dict[str, Any]:
+    return {"type": kind, f"{kind[0].lower()}{kind[1:]}EventDetails": {"error": error, "cause": cause}}
+
+
+GIVEN_UP = [*passed("Try again?"), *passed("Given up", "Pass"), *ABORTED]
+ENDINGS = [
+    pytest.param(
+        [
+            *CLAIMED,
+            *[entered(CALL), failed("TaskFailed", "A", "first"), *passed("Pause", "Wait")],
+            *[entered(CALL), failed("TaskTimedOut", "B", "second"), *GIVEN_UP],
+        ],
+        Ending(Outcome.FAILED, "B", "second"),
+        id="the last failure counts",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), failed("TaskFailed", "A", "c" * 4_001), *GIVEN_UP],
+        Ending(Outcome.FAILED, "A", "c" * 4_000),
+        id="a long cause is cut",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), {"type": "TaskFailed"}, *GIVEN_UP],
+        Ending(Outcome.FAILED, "", ""),
+        id="nobody says why",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), {"type": "TaskFailed", "taskFailedEventDetails": {}}, *GIVEN_UP],
+        Ending(Outcome.FAILED, "", ""),
+        id="nothing is said",
+    ),
+    pytest.param(
+        [*CLAIMED, *passed("Given up", "Pass")], Ending(Outcome.FAILED, "", ""), id="an unknown call"
+    ),
+    pytest.param(
+        [*CLAIMED, *task(CALL, ends=False), *REFUSED],
+        Ending(Outcome.FAILED, "States.Runtime", "no field FunctionName"),
+        id="AWS refused the call",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), failed("TaskFailed", "A", "first"), *ABORTED],
+        Ending(Outcome.UNKNOWN),
+        id="it might be tried again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "wanted"), ENDINGS)
+def test_why_a_run_has_failed(events: Events, wanted: Ending) -> None:
+    assert ending_of(iter(events[::-1])) == wanted
+
+
+@pytest.mark.parametrize("record", _RECORDING)
+def test_what_happens_while_a_run_is_written_down_is_not_of_the_run(record: str) -> None:
+    """No success of the writing is one of the call, and no failure of it a failure."""
+    assert fate(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
+    assert fate(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
 
 
 def submitted(output: Any) -> dict[str, Any]:
