@@ -1,4 +1,4 @@
-"""What AWS is like: its services, their requests, and what they are called. Data and pure functions.
+"""Facts about AWS: its services, their names and requests. Data and pure functions.
 
-Models load from botocore on first use; nothing here calls AWS.
+Models are loaded from botocore on first use; nothing here calls AWS.
 """

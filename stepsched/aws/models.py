@@ -34,21 +34,21 @@ _RESERVED_WORDS = """
     Switch Synchronized This Throw Throws ToString Transient True Try Void Volatile Wait While
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
-"""What a member cannot be called in Java; the SDK appends ``Value``."""
+"""Names that a member cannot have in Java; the SDK appends ``Value``."""
 
 
 class Shape:
-    """What a value must be; members are read when they are first asked for.
+    """The type of a value; members are read on first use.
 
     Attributes:
         kind: structure, list, map, string, integer, number, boolean, blob, timestamp or any.
-        names: The members as the model calls them, by every name that is accepted.
-        required: Members that must be there, by their proper names.
-        either: Of these, at least one must be there.
-        is_union: Whether exactly one member must be there.
-        element: What a list or a map holds.
-        enum: The values that the model knows.
-        is_open: Whether there may be members that are not listed.
+        names: The members' names in the model, by every accepted name.
+        required: The proper names of the required members.
+        either: Members of which at least one is required.
+        is_union: Whether exactly one member is required.
+        element: The type of the elements of a list or map.
+        enum: The values in the model.
+        is_open: Whether members that are not listed are allowed.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Shape:
         self._shapes: Shapes | None = None
 
     def member(self, name: str) -> Shape | None:
-        """What the member must be that goes by ``name``; None where there is none."""
+        """Returns the type of the member ``name``; None if there is none."""
         model_name = self.names.get(name)
         if model_name is None:
             return None
@@ -87,30 +87,30 @@ class Shape:
         return found
 
     def add(self, name: str, shape: Shape | str, names: Iterable[str]) -> None:
-        """Takes a member, which goes by any of the names that no other has."""
+        """Adds a member with those of the names that no other member has."""
         self._members[name] = shape
         self.also_names(name, names)
 
     def also_names(self, name: str, names: Iterable[str]) -> None:
-        """Lets a member go by more names, but for those that another has."""
+        """Adds names of a member, except those that another member has."""
         for each in names:
             self.names.setdefault(each, name)
 
     def replace(self, name: str, shape: Shape) -> None:
-        """Puts another shape in a member's place."""
+        """Replaces the type of a member."""
         self._members[self.names[name]] = shape
 
     def proper(self, name: str) -> str:
-        """The one of a member's names that the SDK writes."""
+        """Returns the name of a member that the SDK uses."""
         return proper_name(self.names[name]) if self._shapes is not None else name
 
     def is_misspelt(self, name: str) -> bool:
-        """Whether a name of a member is the API's own, or differs from the proper one by its case."""
+        """Returns whether a name of a member is that of the API, or differs from the proper one in case."""
         proper = self.proper(name)
         return name != proper and name.lower() in (proper.lower(), self.names[name].lower())
 
     def bind(self, shapes: Shapes) -> None:
-        """Says where the members that are only named are found."""
+        """Sets where the types of members are looked up by name."""
         self._shapes = shapes
 
 
@@ -125,7 +125,7 @@ class Shapes:
         self._read: dict[str, Shape] = {}
 
     def shape(self, name: str) -> Shape:
-        """The shape that the model calls so."""
+        """Returns the shape with that name in the model."""
         found = self._read.get(name)
         if found is None:
             raw = self._raw[name]
@@ -155,9 +155,9 @@ class Shapes:
 
 @lru_cache(maxsize=16384)
 def proper_name(name: str) -> str:
-    """The name of a member of an API in the SDK for Java.
+    """Returns the name of an API's member in the SDK for Java.
 
-    An acronym in front counts as one word. ``NULL`` of DynamoDB is an exception of that SDK.
+    A leading acronym counts as one word. ``NULL`` of DynamoDB is an exception of that SDK.
 
     >>> proper_name("DBInstanceIdentifier"), proper_name("stateMachineArn")
     ('DbInstanceIdentifier', 'StateMachineArn')
@@ -187,7 +187,7 @@ def _names(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def botocore_version() -> str:
-    """Such as ``1.44.5``."""
+    """Returns the version of botocore, such as ``1.44.5``."""
     import botocore
 
     return str(botocore.__version__)
@@ -195,37 +195,37 @@ def botocore_version() -> str:
 
 @lru_cache(maxsize=1)
 def service_folders() -> tuple[str, ...]:
-    """The folders of all services, such as ``cognito-idp``."""
+    """Returns the folders of all services, such as ``cognito-idp``."""
     return tuple(_loader().list_available_services("service-2"))
 
 
 def metadata(folder: str) -> Mapping[str, Any]:
-    """What the model says of the service itself."""
+    """Returns the metadata of the service in the model."""
     found: Mapping[str, Any] = _model(folder)["metadata"]
     return found
 
 
 @lru_cache(maxsize=256)
 def actions(folder: str) -> Mapping[str, str]:
-    """The model's operations, by their names in a Resource."""
+    """Returns the model's operations by their names in a Resource."""
     return {proper_action(operation): operation for operation in _model(folder)["operations"]}
 
 
 @lru_cache(maxsize=1024)
 def request(folder: str, operation: str) -> Shape:
-    """The request of an operation; a structure without members where it takes nothing."""
+    """Returns the type of an operation's request; a structure without members if it has none."""
     named = _model(folder)["operations"][operation].get("input")
     return _shapes(folder).shape(named["shape"]) if named else Shape("structure")
 
 
 def fresh_request(folder: str, operation: str) -> Shape:
-    """As :func:`request`, to be changed: shared with nobody."""
+    """Returns a new copy of :func:`request` that may be changed."""
     named = _model(folder)["operations"][operation].get("input")
     return Shapes(_model(folder)).shape(named["shape"]) if named else Shape("structure")
 
 
 def proper_action(operation: str) -> str:
-    """The name of an operation in a Resource, such as ``describeDBInstances``."""
+    """Returns the name of an operation in a Resource, such as ``describeDBInstances``."""
     name = proper_name(operation)
     return name[:1].lower() + name[1:]
 

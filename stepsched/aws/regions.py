@@ -17,6 +17,6 @@ LARGE_REGIONS = frozenset(
         "sa-east-1",
     }
 )
-"""Where EventBridge Scheduler lets 1,000 invocations a second through by default:
+"""The Regions with a default quota of 1,000 invocations per second on EventBridge Scheduler:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 """

@@ -1,5 +1,5 @@
-"""Checks the request of an API call against the model of the API: one checker for Step Functions and for
-EventBridge Scheduler, which use the same names and differ in what they convert."""
+"""Checks the request of an API call against the model of the API, for Step Functions and EventBridge
+Scheduler, which use the same names but convert different values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stepsched.aws.models import Shape
 from stepsched.aws.services import closest
 
 _DEEPEST = 100
-"""Levels; deeper ones are not checked."""
+"""The maximum number of levels; deeper ones are not checked."""
 _WORDS = {
     "structure": "an object",
     "map": "an object",
@@ -35,49 +35,51 @@ _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 
 
 class Problem(NamedTuple):
-    """What is wrong with a request, and where."""
+    """A problem of a request."""
 
     path: str
     """A JSON pointer into the request, such as ``/Entries/0/Detail``; empty for the request itself."""
     message: str
     is_error: bool = True
-    """False for a value that a model may lack only because it is old."""
+    """Whether it is an error. False: the model may lack the value only because it is old."""
 
 
 class Caller(NamedTuple):
-    """Who sends the request, and what that converts on the way."""
+    """The service that sends the request, and its conversions."""
 
     name: str
-    """Such as ``EventBridge Scheduler``."""
+    """The name of the service, such as ``EventBridge Scheduler``."""
     call: str
-    """Such as ``sqs:sendMessage``."""
+    """The call, such as ``sqs:sendMessage``."""
     root: str = "request"
-    """The name of the request itself."""
+    """The name of the request in errors."""
     is_exact: bool = True
-    """Whether the names must be those of the SDK for Java. Optimised integrations accept the API's too."""
+    """Whether the names must be those of the SDK for Java. Optimised integrations accept those of the API
+    too."""
     converts: bool = False
-    """Whether a number may be text, null may stand for nothing, and bytes and moments are not checked."""
+    """Whether a number may be a string, null is allowed for any value, and bytes and timestamps are not
+    checked."""
     writes_json: bool = False
-    """Whether a value that is no text becomes JSON text where text is expected."""
+    """Whether a value that is not a string becomes JSON text where a string is expected."""
     key: Callable[[str], tuple[str, bool]] = lambda key: (key, False)
-    """The name that a key stands for, and whether its value is computed."""
+    """Returns the member name of a key, and whether its value is computed."""
     is_computed: Callable[[str], bool] = lambda _text: False
-    """Whether a text stands for a value that is computed later."""
+    """Returns whether a string is an expression that is computed later."""
     is_substituted: Callable[[Any], bool] = lambda _value: False
-    """Whether a value is replaced before the request is made, as by CloudFormation."""
+    """Returns whether a value is replaced before the request is made, for example by CloudFormation."""
 
 
 def check_request(shape: Shape, request: Any, caller: Caller) -> list[Problem]:
-    """What is wrong with a request.
+    """Returns the problems of a request.
 
-    Unknown, missing and misspelt members and values of a wrong type are errors. A value that the
-    enumeration of the model lacks is none, for models age. What is computed counts as present and of any
-    type.
+    Unknown, missing and misspelt members and values of a wrong type are errors. A value that is missing in an
+    enumeration of the model is not an error, since the model may be old. A computed value counts as present
+    and of any type.
 
     Args:
-        shape: What the call takes.
+        shape: The type of the request.
         request: The members by name.
-        caller: Who makes the call.
+        caller: The service that makes the call.
     """
     checker = _Checker(caller)
     checker.check(shape, request, "", 0)
@@ -108,7 +110,7 @@ class _Checker:
             self.problems.append(Problem(path, message, is_error=False))
 
     def _is_let_through(self, shape: Shape, value: Any) -> bool:
-        """Whether nothing can be said of a value here."""
+        """Returns whether a value cannot be checked."""
         caller = self._caller
         if isinstance(value, str):
             return caller.is_computed(value)
@@ -167,7 +169,7 @@ class _Checker:
             return
         lowered = {name.lower() for name in given}
         for name in shape.required:
-            # A name in another case was reported as such, and is not missing as well.
+            # A name in another case was reported already, and is not reported as missing too.
             if name not in given and name.lower() not in lowered:
                 self._error(path, f"{name!r} is missing, which {place} requires")
         if shape.either and not given.intersection(shape.either):

@@ -1,4 +1,4 @@
-"""The SDK's errors as ours: one table (P-20), through which nothing of botocore leaves the package."""
+"""Translates the SDK's errors by one table (P-20), so that no error of botocore leaves the package."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _CLASSES: dict[str, type[BackendError]] = {
     **dict.fromkeys(_THROTTLED.split(), ThrottledError),
     **dict.fromkeys(_UNAVAILABLE.split(), BackendUnavailableError),
 }
-_PASSING = ("ConcurrentModification",)
-"""What the same call may get past later, though nothing is out of order."""
+_TRANSIENT_CODES = ("ConcurrentModification",)
+"""Error codes after which the same call may succeed later, although the service is available."""
 _UNREACHABLE = {"ConnectionError", "HTTPClientError", "MetadataRetrievalError", "ResponseParserError"}
-"""Classes of the SDK, with all below them: nobody has answered, or nothing that can be read."""
+"""Exception classes of the SDK, including subclasses: there was no response, or an unreadable one."""
 _NO_ACCESS = {
     *("CredentialRetrievalError", "NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"),
     *("RefreshWithMFAUnsupportedError", "SSOError", "TokenRetrievalError"),
@@ -50,24 +50,24 @@ _CURES = {
 
 
 class Closed:
-    """Stands in the place of a client of boto3 that has been closed: every call is refused."""
+    """Replaces a closed boto3 client: every call is refused."""
 
     def __init__(self, service: str) -> None:
         self._service = service
 
     def __getattr__(self, method: str) -> Any:
-        if method.startswith("_"):  # Python asks for these, nobody else
+        if method.startswith("_"):  # only Python itself uses these
             raise AttributeError(method)
         raise closed(self._service, camel_case(method))
 
     def close(self) -> None:
-        """Nothing is open any more."""
+        """Does nothing, since the client is closed."""
 
 
 def closed(service: str, operation: str) -> BackendError:
-    """What a backend answers once it has been closed."""
+    """Returns the error of a closed backend."""
     return BackendError(
-        service, operation, ErrorCode.CLOSED, detail="the backend has been closed; make a new one"
+        service, operation, ErrorCode.CLOSED, detail="the backend has been closed; create a new one"
     )
 
 
@@ -75,7 +75,7 @@ _URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
 
 
 def check_place(session: Any, endpoint_url: Any) -> None:
-    """Refuses what says nothing about where calls go.
+    """Validates a session and an endpoint URL.
 
     Raises:
         TypeError: ``session`` is not a ``boto3.Session``.
@@ -84,21 +84,21 @@ def check_place(session: Any, endpoint_url: Any) -> None:
     if session is not None and not callable(getattr(session, "client", None)):
         raise TypeError(f"expected a boto3.Session for session, got {session!r}")
     if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
-        raise ValueError(f"endpoint_url {endpoint_url!r} is not of the form 'http://127.0.0.1:4566'")
+        raise ValueError(f"expected the form 'http://127.0.0.1:4566' for endpoint_url, got {endpoint_url!r}")
 
 
 def camel_case(method: str) -> str:
-    """The name of an operation, by that of boto3's method: ``get_item`` is ``GetItem``."""
+    """Returns the name of the operation of a boto3 method: ``get_item`` is ``GetItem``."""
     return "".join(word.capitalize() for word in method.split("_"))
 
 
 @contextmanager
 def mapped(service: str, operation: str) -> Iterator[None]:
-    """Lets no error of the SDK through.
+    """Translates errors of the SDK that are raised in the block.
 
     Args:
-        service: Who is asked.
-        operation: What is asked, where the SDK's error does not say.
+        service: The service that is called.
+        operation: The operation, if the SDK's error does not name it.
     """
     from botocore import exceptions as sdk
     from botocore.parsers import ResponseParserError
@@ -126,7 +126,7 @@ def _of_answer(service: str, operation: str, response: Any) -> Exception:
     if kind is ThrottledError or status == 429:
         after = _retry_after(meta.get("HTTPHeaders", {}))
         return ThrottledError(service, operation, code, request, detail=words, retry_after=after)
-    retryable = kind is BackendUnavailableError or code in _PASSING
+    retryable = kind is BackendUnavailableError or code in _TRANSIENT_CODES
     return (kind or BackendError)(service, operation, code, request, retryable=retryable, detail=words)
 
 

@@ -1,4 +1,4 @@
-"""The services of AWS, by every name that they go by.
+"""The AWS services and all of their names.
 
 A service has a name in the AWS SDK for Java 2 (``sfn``), which Step Functions and EventBridge Scheduler use
 in the ARNs of API calls; one in botocore (``stepfunctions``); one in IAM (``states``); and one as an
@@ -113,13 +113,13 @@ class Service(NamedTuple):
     """A service that the installed botocore knows."""
 
     identifier: str
-    """Its name in the SDK for Java 2, such as ``cognitoidentityprovider``."""
+    """The name in the SDK for Java 2, such as ``cognitoidentityprovider``."""
     folder: str
-    """Its name in botocore and boto3, such as ``cognito-idp``."""
+    """The name in botocore and boto3, such as ``cognito-idp``."""
 
     @property
     def iam_prefix(self) -> str:
-        """What the actions of IAM begin with, such as ``states``."""
+        """The prefix of the IAM actions, such as ``states``."""
         row = _TABLE.get(self.identifier)
         if row is not None and row.iam is not None:
             return row.iam
@@ -129,7 +129,7 @@ class Service(NamedTuple):
 
 @lru_cache(maxsize=1)
 def services() -> dict[str, Service]:
-    """All services that the installed botocore knows, by identifier."""
+    """Returns all services that the installed botocore knows, by identifier."""
     renamed = {row.folder: identifier for identifier, row in _TABLE.items() if row.folder is not None}
     found = {folder.replace("-", ""): folder for folder in service_folders() if folder not in renamed}
     found |= {renamed[folder]: folder for folder in service_folders() if folder in renamed}
@@ -137,24 +137,24 @@ def services() -> dict[str, Service]:
 
 
 def integrated(name: str) -> str:
-    """The identifier of the service that an optimised integration names."""
+    """Returns the identifier of the service of an optimised integration."""
     return _BY_INTEGRATION.get(name, name)
 
 
 def integration_of(identifier: str) -> str:
-    """The name of the service in optimised integrations, whether or not there is one."""
+    """Returns the name of the service in optimised integrations, whether or not there is one."""
     row = _TABLE.get(identifier)
     return row.integration if row is not None and row.integration is not None else identifier
 
 
 def title_of(name: str) -> str:
-    """The name of a service for people, by identifier or integration; the name itself where none is known."""
+    """Returns the title of a service, by identifier or integration; the name itself if there is none."""
     row = _TABLE.get(integrated(name))
     return row.title if row is not None and row.title is not None else name
 
 
 def meant(name: str) -> str | None:
-    """The identifier of the service that is called by another of its names; None where none is.
+    """Returns the identifier of the service with another name; None if there is none.
 
     >>> meant("cognito-idp"), meant("AWSDatabaseMigrationService"), meant("states")
     ('cognitoidentityprovider', 'databasemigration', 'sfn')
@@ -168,14 +168,14 @@ def meant(name: str) -> str | None:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """``; did you mean …?`` with the nearest known name; empty where none is near."""
+    """Returns ``; did you mean …?`` with the nearest known name; empty if none is near."""
     by_case = {each.lower(): each for each in known}
     near = get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
     return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def closest_service(name: str) -> str:
-    """The same for a service."""
+    """Returns the hint of :func:`closest` for a service."""
     other = meant(name)
     if other is not None:
         return f"; did you mean {other!r}?"

@@ -1,7 +1,7 @@
-"""What has to stand in AWS for jobs on Step Functions: a table, a machine that runs its jobs, and a role.
+"""The resources in AWS for jobs on Step Functions: a table, a machine that runs its jobs, and a role.
 
-:func:`template` gives all of it as one CloudFormation template, and :func:`client_policy` what the
-application that creates jobs must be allowed. Both are pure.
+:func:`template` returns all of them as one CloudFormation template, and :func:`client_policy` the permissions
+of the application that creates jobs. Both are pure.
 """
 
 from stepsched.deploy.policies import client_policy

@@ -1,4 +1,4 @@
-"""What the runner may do, and what the application that creates its jobs may do. Pure."""
+"""The permissions of the runner, and of the application that creates its jobs. Pure."""
 
 from __future__ import annotations
 
@@ -26,81 +26,87 @@ _MACHINE = r"stateMachine:[^\s:/*?$]{1,80}"
 # -- What is given --------------------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
-    """A target, and where the caller has named it, such as ``targets[0]``."""
+class NamedTarget(NamedTuple):
+    """A target, and its place in the arguments, such as ``targets[0]``."""
 
-    place: str
+    argument: str
     target: SingleTarget
 
     def calls(self, partition: str = "aws") -> list[Call]:
-        """How the runner calls it for a job that does not wait for the end, and for one that does.
+        """Returns the runner's calls for a job that does not wait for the end of the target, and for one that
+        does.
 
         Raises:
-            ValueError: It cannot; says why.
+            ValueError: The runner cannot call the target; the error says why.
         """
         try:
             found = [call_of(self.target, _ANY, wait=wait, partition=partition) for wait in (False, True)]
             if isinstance(self.target, ApiTarget):
                 check_call(found[0])
         except ValueError as error:
-            raise ValueError(f"{self.place}: {error}") from error
+            raise ValueError(f"{self.argument}: {error}") from error
         return found
 
 
 _ANY = Message({}, "job", "job", "$due", {})
-"""What a target gets does not change what is called."""
+"""A placeholder: the message for a target does not affect the call."""
 
 
-def checked_targets(targets: Iterable[Target]) -> list[Told]:
-    """The targets, those of parallel ones on their own.
+def checked_targets(targets: Iterable[Target]) -> list[NamedTarget]:
+    """Returns the targets, with the parts of parallel targets separately.
 
     Raises:
-        TypeError: It is no list of targets.
-        ValueError: It is empty, or AWS cannot invoke one of them; says which, and why.
+        TypeError: ``targets`` is not a list of targets.
+        ValueError: ``targets`` is empty, or AWS cannot invoke one of them; the error names it and says why.
     """
     listed = _listed("targets", targets, get_args(Target), "LambdaTarget(...)")
     if not listed:
-        raise ValueError("targets is empty; name what the jobs may invoke, such as [LambdaTarget(...)]")
-    found = [Told(place, part) for place, target in listed for part in parts_of(target)]
-    for told in found:
-        told.calls()
+        raise ValueError("expected at least one target, got none; use a list such as [LambdaTarget(...)]")
+    found = [NamedTarget(place, part) for place, target in listed for part in parts_of(target)]
+    for each in found:
+        each.calls()
     return found
 
 
-def checked_queues(dead_letters: Iterable[QueueTarget]) -> list[Told]:
-    """The queues."""
-    return [Told(*each) for each in _listed("dead_letters", dead_letters, (QueueTarget,), "QueueTarget(...)")]
+def checked_queues(dead_letters: Iterable[QueueTarget]) -> list[NamedTarget]:
+    """Returns the queues with their places."""
+    return [
+        NamedTarget(*each)
+        for each in _listed("dead_letters", dead_letters, (QueueTarget,), "QueueTarget(...)")
+    ]
 
 
-def checked_topics(topics: Iterable[TopicTarget]) -> list[Told]:
-    """The topics."""
-    return [Told(*each) for each in _listed("topics", topics, (TopicTarget,), "TopicTarget(...)")]
+def checked_topics(topics: Iterable[TopicTarget]) -> list[NamedTarget]:
+    """Returns the topics with their places."""
+    return [NamedTarget(*each) for each in _listed("topics", topics, (TopicTarget,), "TopicTarget(...)")]
 
 
 def _listed(word: str, values: Any, kinds: tuple[type[Any], ...], example: str) -> list[tuple[str, Any]]:
-    """The values with their places."""
-    if isinstance(values, get_args(Target)):  # the fields of a value can be iterated over
-        raise TypeError(f"{word} is one {type(values).__name__}; give a list, such as [{example}]")
+    """Returns the values with their places."""
+    if isinstance(values, get_args(Target)):  # a value is iterable: it yields its fields
+        raise TypeError(f"expected a list for {word}, got a {type(values).__name__}; use [{example}]")
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"{word} is {values!r:.80}; give a list, such as [{example}]")
+        raise TypeError(f"expected a list for {word}, got {values!r:.80}; use [{example}]")
     found = [(f"{word}[{index}]", value) for index, value in enumerate(values)]
     for place, value in found:
         if not isinstance(value, kinds):
-            raise TypeError(f"{place} is {value!r:.80}; give {example}")
+            raise TypeError(f"expected a target in {place}, got {value!r:.80}; use {example}")
     return found
 
 
-def partition_of(listed: Sequence[Told]) -> str:
-    """The partition that all targets are in; ``aws`` where none tells.
+def partition_of(listed: Sequence[NamedTarget]) -> str:
+    """Returns the partition of all targets; ``aws`` if no target has one.
 
     Raises:
-        ValueError: They are in several partitions or Regions, and a machine reaches its own.
+        ValueError: The targets are in several partitions or Regions; a machine can only call its own.
     """
-    places = {place: told for told in listed for place in places_of(told.target) if all(place)}
+    places = {place: each for each in listed for place in places_of(each.target) if all(place)}
     if len(places) > 1:
-        shown = " and ".join(f"{places[each].place} in {each[1]} of {each[0]}" for each in sorted(places)[:2])
+        shown = " and ".join(
+            f"{places[each].argument} in {each[1]} of {each[0]}" for each in sorted(places)[:2]
+        )
         raise ValueError(
-            f"{shown}: a machine reaches its own Region; give the targets of each Region a stack of their own"
+            f"{shown}: a machine can only call its own Region; use one stack for the targets of each Region"
         )
     return next(iter(places), ("aws", ""))[0]
 
@@ -109,55 +115,56 @@ def partition_of(listed: Sequence[Told]) -> str:
 
 
 def runner_policy(
-    listed: Sequence[Told],
+    listed: Sequence[NamedTarget],
     *,
     task_roles: Sequence[str],
     resources: Mapping[str, Sequence[str]],
     machine_arn: str,
     table_name: str,
 ) -> dict[str, Any]:
-    """The least that the runner's role must be allowed.
+    """Returns the minimal permissions of the runner's role.
 
-    The runner's own states say what they do with the table. What its other states call stands in the rows of
-    jobs, so the targets say it.
+    The permissions for the table follow from the runner's states. Its other calls are in the rows of jobs, so
+    their permissions follow from the targets.
 
     Args:
-        listed: What jobs may invoke, and tell.
+        listed: The targets, queues and topics that jobs may use.
         task_roles: As in :func:`stepsched.iam.machine_policy`.
         resources: As in :func:`stepsched.iam.policy_for`.
-        machine_arn: The runner's own.
-        table_name: The table, in the machine's account and Region.
+        machine_arn: The ARN of the runner.
+        table_name: The name of the table, in the machine's account and Region.
 
     Raises:
-        TypeError: A list is text.
-        ValueError: What a target needs cannot be told from it, or an argument is not of its form.
+        TypeError: A list is a string.
+        ValueError: The permissions for a target cannot be determined, or an argument is malformed.
     """
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     place = Place(account, region, partition)
-    apis = [invocations(told.target)[0] for told in listed if isinstance(told.target, ApiTarget)]
+    apis = [invocations(each.target)[0] for each in listed if isinstance(each.target, ApiTarget)]
     known = sorted({call.name for call in apis})
     for name in resources:
         if name not in known:
             raise ValueError(
-                f"resources names {name!r}, which no ApiTarget calls: {', '.join(known) or 'there is none'}"
+                f"expected calls of an ApiTarget in resources, got {name!r}; the calls are: "
+                f"{', '.join(known) or 'none'}"
             )
     named = checked_resources(resources, apis)
     roles = checked_roles("task_roles", task_roles)
     grants = _own_grants(machine_arn, table_name)
-    for told in listed:
-        grants += _target_grants(told, named, machine_arn, place)
+    for each in listed:
+        grants += _target_grants(each, named, machine_arn, place)
     if any(grant.action == "ecs:RunTask" for grant in grants):
         grants += role_grants(roles)
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
 def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
-    """What the states need that say themselves what they call."""
+    """Returns the permissions for the states whose calls are in the definition."""
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     states = {
         name: state
         for name, state in runner(table_name, partition=partition).states.items()
-        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: the row says it
+        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: they are in the row
     }
     text = json.dumps(StateMachine(states=states).to_dict())
     grants = []
@@ -165,7 +172,7 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
         if grant.resource != "*":
             grants.append(grant)
             continue
-        # A transaction may be of any items; these are of the table, and do what their text says.
+        # The items of a transaction are those of the table, with the actions in their text.
         verb = grant.action.removeprefix("dynamodb:").removesuffix("Item")
         if re.search(rf"\b{verb}\b|:{verb.lower()}Item\b", text):
             table = f"arn:{partition}:dynamodb:{region}:{account}:table/{table_name}"
@@ -174,28 +181,28 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
 
 
 def _target_grants(
-    told: Told, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
+    target: NamedTarget, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
 ) -> list[Grant]:
-    """What the runner needs for a target, of jobs that wait for its end and of others."""
-    calls = told.calls(place.partition)
+    """Returns the permissions for a target, for jobs that wait for its end and for others."""
+    calls = target.calls(place.partition)
     try:
-        (said,) = invocations(told.target)
+        (said,) = invocations(target.target)
         invocation = with_resources(said, named)
         if not invocation.resources:
             invocation = _of_request(invocation.name, calls[0], machine_arn)
         waits = any(".sync" in call.name for call in calls)
         return grants_of(replace(invocation, waits=waits), place)
     except ValueError as error:
-        raise ValueError(f"{told.place}: {error}") from error
+        raise ValueError(f"{target.argument}: {error}") from error
 
 
 def _of_request(name: str, call: Call, machine_arn: str) -> Invocation:
-    """The call of an API with what its request says that it acts on."""
+    """Returns an API call with the resources in its request."""
     found = invocation_of({"Resource": call.resource, "Arguments": call.arguments}, machine_arn)
     if found is None or not found.resources or "*" in found.resources:
         raise ValueError(
-            f"what {name} acts on cannot be told from its request; give it by ARN, as in "
-            f"resources={{{name!r}: ['arn:...']}}, or ['*'] where AWS knows no resource"
+            f"the resources of {name} cannot be determined from its request; use "
+            f"resources={{{name!r}: ['arn:...']}}, or ['*'] if the action has no resource"
         )
     return found
 
@@ -204,21 +211,22 @@ def _of_request(name: str, call: Call, machine_arn: str) -> Invocation:
 
 
 def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
-    """What whoever creates, lists, changes and cancels jobs through the client must be allowed.
+    """Returns the permissions of an application that creates, lists, changes and cancels jobs with the
+    client.
 
     Transactions need the actions of the items that they write. Nothing is allowed on other tables and
-    machines; what jobs may invoke is the affair of the machine's role. To find table and machine by the
-    stack's name, ``cloudformation:DescribeStacks`` on the stack has to be added.
+    machines; the permissions to invoke targets belong to the machine's role. To find table and machine by the
+    stack's name, add ``cloudformation:DescribeStacks`` on the stack.
 
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 
     Args:
-        table_arn: ``arn:aws:dynamodb:<region>:<account>:table/<name>``, of the stack's table.
+        table_arn: The ARN of the stack's table, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
         state_machine_arn: The stack's output ``StateMachineArn``, without version or alias.
 
     Raises:
-        ValueError: An argument is not of its form, or the two are not in one account and Region.
+        ValueError: An argument is malformed, or the two are not in the same account and Region.
 
     >>> policy = client_policy(
     ...     table_arn="arn:aws:dynamodb:eu-west-1:123456789012:table/jobs",
@@ -231,8 +239,8 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     machine = checked_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
     if _home(table) != _home(machine):
         raise ValueError(
-            f"table_arn {table!r} and state_machine_arn {machine!r} are not in one account and Region; "
-            "give those of one stack"
+            f"expected table_arn and state_machine_arn of one stack, got {table!r} and {machine!r} of "
+            "different accounts or Regions"
         )
     items = ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem")
     executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepsched.deploy.policies import (
-    Told,
+    NamedTarget,
     checked_queues,
     checked_targets,
     checked_topics,
@@ -21,8 +21,8 @@ from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import creation, time_to_live
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
-# Where a policy has to name what only the stack will know, this stands until it is replaced by references:
-# names as long as they can get, so that a policy that fits here fits everywhere.
+# Placeholders for values that only the stack knows, which are replaced by references. They are as long as
+# such values can be, so that a policy whose size fits here fits everywhere.
 _REGION = "the-region-of-stack-1"
 _ACCOUNT = "000000000000"
 _NAME = "s" * 80
@@ -39,47 +39,50 @@ def template(
     resources: Mapping[str, Sequence[str]] | None = None,
     table_name: str | None = None,
 ) -> dict[str, Any]:
-    """All that jobs on Step Functions need in AWS, as a CloudFormation template. No Lambda is in it.
+    """Returns a CloudFormation template with all resources for jobs on Step Functions. It has no Lambda
+    function.
 
-    | resource | what it is |
-    |---|---|
-    | ``Table`` | the table of jobs: paid by request, recovery to a point in time; it outlives the stack |
-    | ``Runner`` | the state machine that runs the jobs of the table, named like the stack |
-    | ``RunnerRole`` | the least that the machine must be allowed to run jobs with these targets |
+    | resource | what it is | |---|---| | ``Table`` | the table of jobs: billed by request, with point-in-time
+    recovery; retained after the stack | | ``Runner`` | the state machine that runs the jobs of the table,
+    with the name of the stack | | ``RunnerRole`` | the role of the machine, with the minimal permissions for
+    these targets |
 
-    The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments give the same
-    template. A stack can be updated with further targets: nothing is replaced, and running jobs go on.
+    The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments result in the same
+    template. A stack can be updated with further targets: nothing is replaced, and jobs continue.
 
-    - The table has no name of its own, so that a new stack never meets the table that a deleted one left.
-      It is encrypted with the key that AWS owns, which costs nothing and which no role must be allowed.
+    - The table's name is generated, so that a new stack never conflicts with the table of a deleted one. The
+      table is encrypted with a key owned by AWS, which is free and needs no permissions.
       https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
-    - The machine's ARN is built from the stack's name, for its role lets it start itself and is trusted for
-      no other machine. A machine's name has 80 characters at most, and so has the stack's.
-    - Nothing is allowed on ``*`` but ``batch:DescribeJobs``, for which AWS knows no resource, and what
-      ``resources`` says.
-    - The machine has a state for each call that the targets need, whichever of them a job then names. No text
-      of the caller stands in the definition.
+    - The machine's ARN is built from the stack's name, since its role lets it start itself and is trusted for
+      no other machine. The name of a machine, and so of the stack, has at most 80 characters.
+    - Nothing is allowed on ``*``, except ``batch:DescribeJobs``, which has no resource, and the entries of
+      ``resources``.
+    - The machine has one state for each kind of call that the targets need. No text of the caller is part of
+      the definition.
 
-    What a resource itself asks for besides stays to be added, such as the key of an encrypted queue, or the
-    policy of a queue in another account. CloudFormation wants the capability ``CAPABILITY_IAM``, and takes
-    51,200 bytes in a request: write the template without white space, or to S3 where it is longer.
+    Permissions that depend on a resource itself are not included, such as those for the key of an encrypted
+    queue, or the policy of a queue in another account; add them yourself. CloudFormation requires the
+    capability ``CAPABILITY_IAM``, and accepts 51,200 bytes in a request: write the template without white
+    space, or put a longer one into S3.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
     Args:
-        targets: All that jobs may invoke; at least one. Of a :class:`ParallelTarget` its parts count.
+        targets: The targets that jobs may invoke; at least one. For a :class:`ParallelTarget` its parts
+            count.
         task_roles: As in :func:`stepsched.iam.machine_policy`: the roles of ECS task definitions.
-        dead_letters: The queues that jobs name as ``dead_letter``.
-        topics: The topics that jobs name as ``notify``.
-        resources: What calls of :class:`ApiTarget` act on, by ``"service:action"``, as in
-            :func:`stepsched.iam.policy_for`; needed where the request does not tell.
-        table_name: A table that is there, in the stack's own account and Region, such as that of an AWS
-            Solutions scheduler; the stack then makes none. It must have the keys of one.
+        dead_letters: The queues that jobs use as ``dead_letter``.
+        topics: The topics that jobs use as ``notify``.
+        resources: The resources of the calls of :class:`ApiTarget`, by ``"service:action"``, as in
+            :func:`stepsched.iam.policy_for`; needed if the request does not determine them.
+        table_name: The name of an existing table in the stack's account and Region, such as that of an AWS
+            Solutions scheduler, with the same keys; the stack then creates no table. None: a new table.
 
     Raises:
-        TypeError: What should be a list is text or a single value, or holds something else; or
-            ``resources`` is no dict.
-        ValueError: No targets, or one that AWS cannot invoke; a call that does not tell what it acts on;
-            targets of several Regions; or more of them than one role's policy can name. It is named.
+        TypeError: A list is a string or a single value, or has an item of another type; or ``resources`` is
+            not a dict.
+        ValueError: There are no targets; AWS cannot invoke a target; the resources of a call are not known;
+            the targets are in several Regions; or the policy of one role is too small for them. The error
+            names it.
 
     >>> from stepsched import QueueTarget
     >>> made = template([QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders")])
@@ -88,10 +91,12 @@ def template(
     """
     if resources is not None and not isinstance(resources, Mapping):
         raise TypeError(
-            f"resources is {resources!r:.80}; give a dict, such as {{'s3:putObject': ['arn:...']}}"
+            f"expected a dict such as {{'s3:putObject': ['arn:...']}} for resources, got {resources!r:.80}"
         )
     if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
-        raise ValueError(f"table_name {table_name!r} is not a table's: 3 to 255 of A-Z a-z 0-9 _ . -")
+        raise ValueError(
+            f"expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), got {table_name!r}"
+        )
     called = checked_targets(targets)
     listed = called + checked_queues(dead_letters) + checked_topics(topics)
     partition = partition_of(listed)
@@ -117,7 +122,7 @@ def template(
 
 
 def _on_table(value: Any, name: str) -> Any:
-    """The same with a table that is there in place of the stack's own."""
+    """Replaces the stack's table by an existing one."""
     match value:
         case {"Ref": "Table"}:
             return name
@@ -133,7 +138,7 @@ def _on_table(value: Any, name: str) -> Any:
 
 def _table() -> dict[str, Any]:
     properties = creation("")
-    del properties["TableName"]  # CloudFormation gives one that nobody has
+    del properties["TableName"]  # CloudFormation generates a unique one
     return {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Retain",
@@ -146,7 +151,7 @@ def _table() -> dict[str, Any]:
     }
 
 
-def _machine(called: list[Told], partition: str) -> dict[str, Any]:
+def _machine(called: list[NamedTarget], partition: str) -> dict[str, Any]:
     return {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {
@@ -159,18 +164,21 @@ def _machine(called: list[Told], partition: str) -> dict[str, Any]:
     }
 
 
-def _definition(called: list[Told], partition: str) -> dict[str, Any]:
-    """The runner with the calls that are wanted; with all of them it would be too long for a request."""
-    wanted = {call.name: None for told in called for call in told.calls(partition)}
-    # Through JSON, for the name stands inside of expressions too, where braces would be escaped.
+def _definition(called: list[NamedTarget], partition: str) -> dict[str, Any]:
+    """Returns the runner with the required calls; with all calls it would be too long for a request."""
+    wanted = {call.name: None for each in called for call in each.calls(partition)}
+    # As JSON text, since the name is also inside expressions, where braces would be escaped.
     text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
-    assert "${" not in text, "AWS would take it for a reference"
+    assert "${" not in text, "AWS would read it as a reference"
     definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
     return definition
 
 
 def _role(
-    listed: list[Told], task_roles: Sequence[str], resources: Mapping[str, Sequence[str]], partition: str
+    listed: list[NamedTarget],
+    task_roles: Sequence[str],
+    resources: Mapping[str, Sequence[str]],
+    partition: str,
 ) -> dict[str, Any]:
     arn = f"arn:{partition}:states:{_REGION}:{_ACCOUNT}:stateMachine:{_NAME}"
     policy = runner_policy(
@@ -179,8 +187,8 @@ def _role(
     length = len(json.dumps(policy, separators=(",", ":")))
     if length > MAX_INLINE_CHARACTERS:
         raise ValueError(
-            f"the policy for {len(listed)} targets takes {length:,} characters, and IAM takes "
-            f"{MAX_INLINE_CHARACTERS:,}: give parts of the targets a stack of their own"
+            f"the policy for {len(listed)} targets has {length:,} characters, and IAM allows "
+            f"{MAX_INLINE_CHARACTERS:,}; use several stacks, each for a part of the targets"
         )
     trust = machine_trust_policy(account=_ACCOUNT, machine_arn=arn)
     return {
@@ -197,7 +205,7 @@ _OWN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>
 
 
 def _referring(value: Any) -> Any:
-    """The same with references to what only the stack knows."""
+    """Replaces the placeholders by references."""
     match value:
         case dict():
             return {key: _referring(item) for key, item in value.items()}

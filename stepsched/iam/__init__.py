@@ -1,10 +1,9 @@
 """IAM policy documents for jobs on EventBridge Scheduler, and for state machines.
 
-Most functions are pure and return documents to hand to any tool that makes roles:
-:func:`trust_policy` says who may take the execution role, :func:`policy_for` what that role may do,
-and :func:`client_policy` what whoever uses the client may do. :func:`machine_trust_policy` and
-:func:`machine_policy` do the first two for a state machine, such as that of ``render_asl``.
-:func:`ensure_role` alone calls AWS.
+Most functions are pure and return documents for any tool that creates roles: :func:`trust_policy` returns the
+trust policy of the execution role, :func:`policy_for` its permissions, and :func:`client_policy` the
+permissions of the application that uses the client. :func:`machine_trust_policy` and :func:`machine_policy`
+are the first two for a state machine, such as that of ``render_asl``. Only :func:`ensure_role` calls AWS.
 
 Actions and resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
 """

@@ -1,4 +1,4 @@
-"""The actions of IAM that a call needs.
+"""The IAM actions that an API call requires.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from stepsched.aws.services import integrated, meant, services
 
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
-# The action is the call's own name, but for these calls: each with the actions that IAM asks for.
+# The IAM action has the name of the call, except for these calls, with the actions that IAM requires.
 _IRREGULAR_CALLS = {
     "apigatewaymanagementapi:deleteConnection": "execute-api:ManageConnections",
     "apigatewaymanagementapi:getConnection": "execute-api:ManageConnections",
@@ -94,20 +94,20 @@ _IRREGULAR_CALLS = {
     "sqs:deleteMessageBatch": "sqs:DeleteMessage",
     "sqs:sendMessageBatch": "sqs:SendMessage",
 }
-# These are authorised by HTTP verb and path, which a call's name does not tell.
+# These are authorised by HTTP method and path, which the name of the call does not determine.
 BY_PATH = ("apigateway", "apigatewayv2")
 
 
 def iam_actions(service: str, action: str) -> list[str]:
-    """The actions of IAM that a call of an API needs.
+    """Returns the IAM actions that an API call requires.
 
     Args:
-        service: Its name in the SDK, or that of an optimised integration. One that this botocore does not
-            know, by whatever name, is taken for IAM's prefix.
-        action: In lower camel case.
+        service: The name of the service in the SDK, or of an optimised integration. A name that this botocore
+            does not know is used as the IAM prefix.
+        action: The action in lower camel case.
 
     Raises:
-        ValueError: It is another name of a service, such as that of boto3.
+        ValueError: ``service`` is another name of a service, such as that of boto3.
     """
     identifier = integrated(service)
     irregular = _IRREGULAR_CALLS.get(f"{identifier}:{action}")

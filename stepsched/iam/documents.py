@@ -1,4 +1,4 @@
-"""Who may take a role, what it may do, and what its user may do. Pure."""
+"""Policies for EventBridge Scheduler: trust policy and permissions of a role, and of the client. Pure."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ SERVICE = "scheduler.amazonaws.com"
 
 
 def trust_policy(*, account: str, region: str, group: str = "*", partition: str = "aws") -> dict[str, Any]:
-    """Who may take the execution role: EventBridge Scheduler, for the account's schedules alone.
+    """Returns the trust policy of the execution role: EventBridge Scheduler may assume it, for the account's
+    schedules only.
 
     The conditions keep other accounts from using the role through the service:
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
 
     Args:
-        account: 12 digits.
-        region: Such as ``eu-west-1``.
-        group: The schedule group whose jobs may use the role; ``*`` stands for any characters. A
-            single schedule cannot be named, as the service does not support it.
-        partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
+        account: The account ID: 12 digits.
+        region: The Region, such as ``eu-west-1``.
+        group: The schedule group whose jobs may use the role; ``*`` matches any characters. The service does
+            not support naming a single schedule.
+        partition: The partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
 
     Raises:
-        ValueError: An argument is not of its form.
+        ValueError: An argument is malformed.
     """
     check_given(account=account, region=region)
     check_place(account, region, partition)
@@ -67,44 +68,42 @@ def policy_for(
     region: str | None = None,
     partition: str = "aws",
 ) -> dict[str, Any]:
-    """The least that an execution role must be allowed in order to run exactly these jobs.
+    """Returns the minimal permissions of an execution role to run exactly these jobs.
 
-    The same jobs give the same document, in whatever order they come: statements are sorted by
-    action, their resources sorted and named once.
+    The same jobs in any order result in the same document: statements are sorted by action, their resources
+    are sorted and without duplicates.
 
-    - A function is named as its target names it. A permission on the plain name does not reach an
-      alias or version, nor the other way round.
-    - A state machine is named without its alias or version, which IAM does not take; the role may
-      thus start any of that machine's versions.
-    - A task or job definition without revision stands for all of its revisions.
-    - A SageMaker pipeline is named as written and in lower case, as AWS writes it.
+    - A function is named as in its target. A permission for the unqualified name does not include an alias or
+      version, nor the other way round.
+    - A state machine is named without its alias or version, which IAM does not accept; the role may therefore
+      start all versions of the machine.
+    - A task or job definition without revision includes all of its revisions.
+    - A SageMaker pipeline is named both as written and in lower case, as AWS writes it.
     - Inspector's templates cannot be named in a policy; their resource is ``*``.
+    - ``notify`` adds nothing, since EventBridge Scheduler sends no notifications. The state machine of
+      ``render_asl`` does, with its own role.
 
-    - ``notify`` adds nothing: EventBridge Scheduler tells no topic. The state machine of ``render_asl``
-      does, with a role of its own.
-
-    What the resource itself asks for besides, such as the key of an encrypted queue, is not known
-    here and stays to be added.
+    Permissions that depend on the resource itself, such as those for the key of an encrypted queue, are not
+    included; add them yourself.
 
     Args:
-        jobs: At least one. All of them must be invoked by AWS.
-        dead_letter_arn: The standard queue of the jobs that name none themselves.
-        kms_key_arn: The key with which the schedules are encrypted. None: AWS's own.
-        task_roles: The task and execution roles of the task definitions, and those that a job's
-            input puts in their place. The jobs do not tell them, so without them a task whose
-            definition has roles is refused by AWS. Left out where no job runs an ECS task.
-        resources: What the calls of :class:`ApiTarget` act on, by ``"service:action"`` as the target
-            writes it, such as ``{"dynamodb:putItem": ["arn:aws:dynamodb:…:table/orders"]}``. A call
-            that is not named here is allowed on ``*``. IAM may ask for more than the call's own
-            action, as for handing over a role; that too stays to be added.
-        account: Where Batch's bare names live; needed only for those.
-        region: As ``account``.
-        partition: As ``account``.
+        jobs: The jobs; at least one, all with targets in AWS.
+        dead_letter_arn: The ARN of the standard queue for jobs without ``dead_letter``.
+        kms_key_arn: The ARN of the key that encrypts the schedules. None: a key owned by AWS.
+        task_roles: The task and execution roles of the ECS task definitions, and the roles that override them
+            in a job's input. They cannot be determined from the jobs; without them AWS refuses a task whose
+            definition has roles. Ignored if no job runs an ECS task.
+        resources: The resources of the calls of :class:`ApiTarget`, by ``"service:action"`` as in the target,
+            such as ``{"dynamodb:putItem": ["arn:aws:dynamodb:…:table/orders"]}``. A call without an entry is
+            allowed on ``*``. IAM may require further actions, for example to pass a role; add them yourself.
+        account: The account of Batch resources that are given by name; needed only for those.
+        region: The Region of such resources.
+        partition: The partition of such resources.
 
     Raises:
-        TypeError: ``jobs`` holds something that is no job, or a list is text.
-        ValueError: No jobs; a job that EventBridge Scheduler does not invoke, or whose permissions cannot be
-            told from its target; or an argument that is not of its form. The job is named.
+        TypeError: An item of ``jobs`` is not a job, or a list is a string.
+        ValueError: There are no jobs; EventBridge Scheduler cannot invoke a job, or the permissions cannot be
+            determined from its target; or an argument is malformed. The error names the job.
 
     >>> from datetime import timedelta
     >>> from stepsched import Job, LambdaTarget, Rate
@@ -144,30 +143,31 @@ def client_policy(
     dead_letter_arn: str | None = None,
     kms_key_arn: str | None = None,
 ) -> dict[str, Any]:
-    """What whoever creates, lists, changes and cancels jobs through the client must be allowed.
+    """Returns the permissions of an application that creates, lists, changes and cancels jobs with the
+    client.
 
-    AWS does not narrow it further than to groups, and lists schedules only for those who may list
-    them all.
+    AWS does not support narrower permissions than by group, and requires the permission to list all
+    schedules.
 
     Args:
-        account: 12 digits.
-        region: Such as ``eu-west-1``.
-        role_arns: The execution roles that jobs may be given; at least one.
-        groups: The schedule groups; ``*`` stands for any characters. At least one.
-        partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
-        dead_letter_arn: The queue whose failed runs are read and redriven. None: none is.
-        kms_key_arn: The key with which the schedules are encrypted. None: AWS's own.
+        account: The account ID: 12 digits.
+        region: The Region, such as ``eu-west-1``.
+        role_arns: The ARNs of the execution roles that jobs may have; at least one.
+        groups: The schedule groups; ``*`` matches any characters. At least one.
+        partition: The partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
+        dead_letter_arn: The ARN of the queue whose dead letters are read and redriven. None: no queue.
+        kms_key_arn: The ARN of the key that encrypts the schedules. None: a key owned by AWS.
 
     Raises:
-        TypeError: A list is text.
-        ValueError: An argument is not of its form, or a list is empty.
+        TypeError: A list is a string.
+        ValueError: An argument is malformed, or a list is empty.
     """
     check_given(account=account, region=region)
     check_place(account, region, partition)
     _check_list("groups", groups)
     roles = checked_roles("role_arns", role_arns)
     if not groups or not roles:
-        raise ValueError(f"{'role_arns' if groups else 'groups'} is empty; give at least one")
+        raise ValueError(f"expected at least one item in {'role_arns' if groups else 'groups'}, got none")
     names = sorted({checked_group(group) for group in groups})
     root = f"arn:{partition}:scheduler:{region}:{account}"
     verbs = ("Create", "Delete", "Get", "Update")
@@ -181,7 +181,7 @@ def client_policy(
             [*group_actions, "scheduler:ListTagsForResource", "scheduler:TagResource"],
             [f"{root}:schedule-group/{name}" for name in names],
         ),
-        # ListSchedules is authorised on every schedule even where a group is asked for.
+        # ListSchedules is authorised on every schedule, even if a group is given.
         allow("ListSchedules", ["scheduler:ListScheduleGroups", "scheduler:ListSchedules"], ["*"]),
         allow("PassRole", ["iam:PassRole"], roles, ("StringEquals", "iam:PassedToService", SERVICE)),
     ]
@@ -205,10 +205,10 @@ def client_policy(
 
 
 def _invocations(job: Job) -> tuple[Invocation, ...]:
-    """What EventBridge Scheduler calls for a job.
+    """Returns the calls that EventBridge Scheduler makes for a job.
 
     Raises:
-        ValueError: Nothing, or what IAM asks for it is not known; the job is named.
+        ValueError: It makes none, or the IAM permissions are not known; the error names the job.
     """
     if isinstance(job.target, ParallelTarget):
         raise _refusal(
@@ -223,8 +223,8 @@ def _invocations(job: Job) -> tuple[Invocation, ...]:
     if not found:
         raise _refusal(
             job,
-            f"its {type(job.target).__name__} runs where the embedded backend runs, and nothing in AWS is "
-            "invoked; leave it out",
+            f"its {type(job.target).__name__} runs on the embedded backend and invokes nothing in AWS; "
+            "leave it out",
         )
     return found
 
@@ -246,33 +246,33 @@ def _refusal(job: Job, reason: str) -> ValueError:
 def check_given(**arguments: object) -> None:
     for word, value in arguments.items():
         if value is None:
-            raise ValueError(f"{word} is None; the policy has to name it")
+            raise ValueError(f"expected {word}, got None; the policy must name it")
 
 
 def checked_group(group: str) -> str:
     if not is_name(group) and not ("*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)):
         raise ValueError(
-            f"group {group!r} is not a schedule group: give its name, 1 to 64 of the characters "
-            "A-Z a-z 0-9 - _ . with '*' for any others"
+            "expected the name of a schedule group, 1 to 64 of the characters A-Z a-z 0-9 - _ . with '*' for "
+            f"any others, got {group!r}"
         )
     return group
 
 
 def _checked_queue(arn: str) -> str:
     if arn.endswith(".fifo"):
-        raise ValueError(f"dead_letter_arn {arn!r} is a FIFO queue; dead letters need a standard one")
+        raise ValueError(f"expected a standard queue for dead_letter_arn, got the FIFO queue {arn!r}")
     return checked_arn(arn, "sqs", r"[\w-]{1,80}", "<queue name>")
 
 
 def _checked_key(arn: str) -> str:
     if ":alias/" in arn:
-        raise ValueError(f"kms_key_arn {arn!r} is an alias, which IAM does not take; give the key's own ARN")
+        raise ValueError(f"expected the ARN of a key for kms_key_arn, got the alias {arn!r}")
     return checked_arn(arn, "kms", r"key/[\w-]{1,256}", "key/<id>")
 
 
 def _check_list(argument: str, values: Sequence[str]) -> None:
     if isinstance(values, str):
-        raise TypeError(f"{argument} is text; give a list, such as [{values!r}]")
+        raise TypeError(f"expected a list for {argument}, got a string; use [{values!r}]")
 
 
 def checked_roles(argument: str, arns: Sequence[str]) -> list[str]:
@@ -280,37 +280,37 @@ def checked_roles(argument: str, arns: Sequence[str]) -> list[str]:
     for arn in arns:
         if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]{1,576}", arn, re.ASCII):
             raise ValueError(
-                f"{argument}: {arn!r} is not the ARN of one role; "
-                "the form is arn:aws:iam::<account>:role/<name>"
+                f"expected the ARN of one role in {argument}, arn:aws:iam::<account>:role/<name>, got {arn!r}"
             )
     return sorted(set(arns))
 
 
 def checked_jobs(jobs: Iterable[Job]) -> list[Job]:
     if isinstance(jobs, Job):
-        raise TypeError("jobs is one job; give a list, such as [job]")
+        raise TypeError("expected a list of jobs, got one job; use [job]")
     listed = list(jobs)
     for job in listed:
         if not isinstance(job, Job):
-            raise TypeError(f"jobs holds a {type(job).__name__}; give Job values")
+            raise TypeError(f"expected Job values in jobs, got a {type(job).__name__}")
     if not listed:
-        raise ValueError("jobs is empty; a role for nothing needs no policy")
+        raise ValueError("expected at least one job, got none")
     return listed
 
 
 def checked_resources(
     resources: Mapping[str, Sequence[str]], called: Iterable[Invocation]
 ) -> dict[str, list[str]]:
-    """A name that nobody calls is refused: misspelt, it would leave its call allowed on ``*``."""
+    """Returns the resources; refuses a name that no job calls, since with a misspelt name the call would be
+    allowed on ``*``."""
     names = {each.name for each in called if not each.resources}
     for name, arns in resources.items():
         _check_list(f"resources[{name!r}]", arns)
         if name not in names:
-            known = ", ".join(sorted(names)) or "none at all"
-            raise ValueError(f"resources names {name!r}, which no job calls; the jobs call {known}")
+            known = ", ".join(sorted(names)) or "no API"
+            raise ValueError(f"expected calls of the jobs in resources, got {name!r}; the jobs call {known}")
         if not arns:
-            raise ValueError(f"resources[{name!r}] is empty; name what the call acts on, or leave it out")
+            raise ValueError(f"expected at least one ARN in resources[{name!r}], got none; or leave it out")
         for arn in arns:
             if arn != "*" and not re.fullmatch(r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+", arn):
-                raise ValueError(f"resources[{name!r}]: {arn!r} is neither an ARN nor '*'")
+                raise ValueError(f"expected an ARN or '*' in resources[{name!r}], got {arn!r}")
     return {name: list(arns) for name, arns in resources.items()}

@@ -1,4 +1,4 @@
-"""What IAM must allow for the calls that are made: grants, and the statements of a policy. Pure."""
+"""The permissions that calls require: grants, and the statements of a policy. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stepsched.iam.actions import BY_PATH, iam_actions
 from stepsched.targets.invocations import Invocation
 
 Condition = tuple[str, str, str]
-"""Operator, key and value."""
+"""The operator, key and value of a condition."""
 
 
 class Grant(NamedTuple):
-    """One action that is allowed on one resource."""
+    """The permission for one action on one resource."""
 
     action: str
     resource: str
@@ -23,39 +23,39 @@ class Grant(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where bare names live."""
+    """The account, Region and partition of resources that are given by name."""
 
     account: str | None
     region: str | None
     partition: str
 
     def check(self) -> None:
-        """Refuses what is not of the form of an account, a Region or a partition.
+        """Refuses a malformed account, Region or partition.
 
         Raises:
-            ValueError: Which, and its form.
+            ValueError: One of them is malformed; the error names it and its form.
         """
         check_place(self.account, self.region, self.partition)
 
     def arn(self, service: str, resource: str) -> str:
-        """The ARN of a resource that is named alone.
+        """Returns the ARN of a resource that is given by name.
 
         Raises:
             ValueError: The account or the Region is not known.
         """
         if self.account is None or self.region is None:
-            raise ValueError(f"{resource!r} has no account and Region; give account= and region=, or an ARN")
+            raise ValueError(f"expected account and region for {resource!r}, got none; or use an ARN")
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 def check_place(account: str | None, region: str | None, partition: str) -> None:
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        raise ValueError(f"account {account!r} is not an account's number: text of 12 digits")
+        raise ValueError(f"expected a string of 12 digits for account, got {account!r}")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
     if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
-        raise ValueError(f"region {region!r} is not a Region's name; write it such as 'eu-west-1'")
+        raise ValueError(f"expected the name of a Region such as 'eu-west-1' for region, got {region!r}")
     if not re.fullmatch(r"aws[a-z-]*", partition):
-        raise ValueError(f"partition {partition!r} is none; write it such as 'aws', 'aws-cn' or 'aws-us-gov'")
+        raise ValueError(f"expected a partition such as 'aws', 'aws-cn' or 'aws-us-gov', got {partition!r}")
 
 
 # -- What a call needs -----------------------------------------------------------------------------------
@@ -66,22 +66,22 @@ _RULES = {
     "ecs:runTask": "StepFunctionsGetEventsForECSTaskRule",
     "sfn:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
 }
-"""The rule by which Step Functions hears that what it has started has ended."""
+"""The EventBridge rule by which Step Functions is notified of the end of a started job."""
 
 
 def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
-    """What a role must be allowed to make a call.
+    """Returns the permissions that a role needs to make a call.
 
     Args:
-        invocation: The call. What it acts on is ``*`` where nothing tells.
-        place: Where bare names live.
+        invocation: The call. Its resource is ``*`` if the resources are not known.
+        place: The account, Region and partition of resources that are given by name.
 
     Raises:
-        ValueError: The place is not known, or what IAM asks for the call.
+        ValueError: The account and Region, or the permissions of the call, are not known.
     """
     if invocation.service in BY_PATH:
         raise ValueError(
-            f"what IAM asks for {invocation.name} hangs on a path that the call does not tell; leave it out "
+            f"the IAM action of {invocation.name} depends on a path that is not known here; leave it out "
             "and write its statement by hand"
         )
     actions = iam_actions(invocation.service, invocation.action)
@@ -102,35 +102,36 @@ def _whole(action: str, resource: str, place: Place) -> str:
 
 
 def with_resources(invocation: Invocation, named: Mapping[str, Sequence[str]]) -> Invocation:
-    """The call with the resources that are named for it, where nothing else tells them."""
+    """Returns the call with the resources given for it, if they are not known otherwise."""
     if invocation.resources or invocation.name not in named:
         return invocation
     return replace(invocation, resources=tuple(named[invocation.name]))
 
 
 def role_grants(roles: Iterable[str]) -> list[Grant]:
-    """What ECS asks for the roles that its tasks take."""
+    """Returns the permissions to pass roles to ECS tasks."""
     passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
     return [Grant("iam:PassRole", role, passed) for role in roles]
 
 
 def _tasks_of(cluster: str) -> str:
-    """The tasks of a cluster, whose numbers nobody knows beforehand."""
+    """Returns the pattern of the tasks of a cluster, whose IDs are not known in advance."""
     return f"{cluster.replace(':cluster/', ':task/', 1)}/*"
 
 
 def can_wait(name: str) -> bool:
-    """Whether it is known what Step Functions needs to follow a call, such as ``sfn:startExecution``."""
+    """Returns whether the permissions are known with which Step Functions waits for a call, such as
+    ``sfn:startExecution``."""
     return name in _RULES
 
 
 def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[Grant]:
-    """What ``.sync`` asks for besides what starts the work."""
+    """Returns the permissions that ``.sync`` requires in addition to those for starting."""
     rule = place.arn("events", f"rule/{_RULES[invocation.name]}")
     grants = [Grant(f"events:{action}", rule) for action in ("DescribeRule", "PutRule", "PutTargets")]
     match invocation.name:
         case "batch:submitJob":
-            # DescribeJobs has no resource; the number of a job is known only when it runs.
+            # DescribeJobs has no resource; the ID of a job is known only when it runs.
             jobs = place.arn("batch", "job/*")
             return [*grants, Grant("batch:DescribeJobs", "*"), Grant("batch:TerminateJob", jobs)]
         case "codebuild:startBuild":
@@ -144,7 +145,7 @@ def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[
 
 
 def execution_grants(machine_arn: str) -> list[Grant]:
-    """What is needed to follow and to stop the executions of a machine."""
+    """Returns the permissions to describe and to stop the executions of a machine."""
     executions = f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:*"
     return [Grant(f"states:{verb}Execution", executions) for verb in ("Describe", "Stop")]
 
@@ -153,7 +154,7 @@ def execution_grants(machine_arn: str) -> list[Grant]:
 
 
 def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
-    """One statement for each action under each condition."""
+    """Returns one statement for each action and condition."""
     resources: dict[tuple[str, Condition | None], set[str]] = {}
     for grant in grants:
         resources.setdefault((grant.action, grant.condition), set()).add(grant.resource)
@@ -168,7 +169,8 @@ def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
 
 
 def _sid(action: str) -> str:
-    """``cognito-idp:AdminCreateUser`` as ``CognitoIdpAdminCreateUser``."""
+    """Returns the statement ID of an action: ``cognito-idp:AdminCreateUser`` is
+    ``CognitoIdpAdminCreateUser``."""
     prefix, _, name = action.partition(":")
     return "".join(part[:1].upper() + part[1:] for part in prefix.split("-")) + name
 

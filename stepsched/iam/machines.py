@@ -1,7 +1,7 @@
-"""The execution role of a state machine: who may take it, and what it may do. Pure.
+"""The execution role of a state machine: trust policy and permissions. Pure.
 
-Unlike a job, a definition may compute what it calls. What cannot be read from it is refused, and never
-allowed on everything instead.
+Unlike a job, a definition may compute its calls at run time. Such calls are refused, and never allowed on all
+resources instead.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html
 """
@@ -29,18 +29,19 @@ SERVICE = "states.amazonaws.com"
 
 
 def machine_trust_policy(*, account: str, machine_arn: str | None = None) -> dict[str, Any]:
-    """Who may take the execution role: Step Functions, for the account's state machines alone.
+    """Returns the trust policy of the execution role: Step Functions may assume it, for the account's state
+    machines only.
 
     The conditions keep other accounts from using the role through the service:
     https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
 
     Args:
-        account: 12 digits.
-        machine_arn: The one machine that may use the role; it need not exist yet. None: every machine
+        account: The account ID: 12 digits.
+        machine_arn: The ARN of the machine that may use the role; it need not exist yet. None: all machines
             of the account, in any Region.
 
     Raises:
-        ValueError: An argument is not of its form, or the machine is of another account.
+        ValueError: An argument is malformed, or the machine belongs to another account.
 
     >>> machine_trust_policy(account="123456789012")["Statement"][0]["Principal"]
     {'Service': 'states.amazonaws.com'}
@@ -50,7 +51,7 @@ def machine_trust_policy(*, account: str, machine_arn: str | None = None) -> dic
     source = f"arn:*:states:*:{account}:stateMachine:*"
     if machine_arn is not None:
         if _home(machine_arn).account != account:
-            raise ValueError(f"machine_arn {machine_arn!r} is not of account {account!r}")
+            raise ValueError(f"expected a machine_arn of account {account!r}, got {machine_arn!r}")
         source = machine_arn
     statement = {
         "Sid": "StatesAssumesRole",
@@ -71,37 +72,37 @@ def machine_policy(
     machine_arn: str,
     task_roles: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The least that the execution role of a state machine must be allowed to run its definition.
+    """Returns the minimal permissions of the execution role of a state machine.
 
-    Every Task counts, in branches and in the processor of a Map too. The same definition gives the same
-    document; statements are sorted by action, their resources sorted and named once.
+    All Task states are included, also in branches and in the processor of a Map. The same definition results
+    in the same document: statements are sorted by action, their resources are sorted and without duplicates.
 
-    - A bare name is taken to be in the machine's own account and Region.
-    - A function is named as the Task names it, a state machine without its alias or version, and a task
-      or job definition without revision stands for all of its revisions: see :func:`policy_for`.
-    - A Task that ends in ``.sync`` may also follow and stop what it has started, and keep the rule by
-      which Step Functions hears of the end. Only ``batch:DescribeJobs`` is allowed on ``*``.
-    - Of ``aws-sdk`` calls those of the targets of jobs, and DynamoDB's for single items, are allowed on
-      what they name; any other one on ``*``, for its arguments do not tell for certain what it acts on.
-      IAM may ask for more than the call's own action, as for handing over a role.
-    - A Task with ``Credentials`` needs only to take that role, which needs the rest.
-    - A distributed Map starts the machine itself.
+    - A resource given by name is assumed to be in the machine's account and Region.
+    - A function is named as in the Task, a state machine without its alias or version, and a task or job
+      definition without revision includes all of its revisions: see :func:`policy_for`.
+    - A Task with ``.sync`` may also describe and stop the started job, and manage the rule by which Step
+      Functions is notified of the end. Only ``batch:DescribeJobs`` is allowed on ``*``.
+    - Among ``aws-sdk`` calls those of the targets of jobs, and DynamoDB's calls for single items, are
+      allowed on the resources that they name; all others on ``*``, since their arguments do not determine
+      the resource. IAM may require further actions, for example to pass a role.
+    - A Task with ``Credentials`` only needs to assume that role, which needs the other permissions.
+    - A distributed Map starts executions of the machine itself.
 
-    What AWS asks for besides the definition stays to be added: logging, tracing, the machine's key, and
-    the key of an encrypted queue or topic.
+    Permissions that do not follow from the definition are not included; add them yourself: logging, tracing,
+    the machine's key, and the key of an encrypted queue or topic.
 
     Args:
-        machine: Any definition, such as that of :func:`stepsched.render_asl`, or one that was read.
-        machine_arn: The machine's own, without alias or version; it need not exist yet. Tells
+        machine: Any definition, such as that of :func:`stepsched.render_asl`, or a parsed one.
+        machine_arn: The ARN of the machine, without alias or version; it need not exist yet. It determines
             partition, Region and account.
-        task_roles: The task and execution roles of the ECS task definitions. The machine does not tell
-            them, but for literal ones in a Task's ``Overrides``; without them a task whose definition has
-            roles is refused by AWS. Left out where no ECS task is run.
+        task_roles: The task and execution roles of the ECS task definitions. They cannot be determined from
+            the machine, except literal ones in a Task's ``Overrides``; without them AWS refuses a task whose
+            definition has roles. Ignored if no ECS task is run.
 
     Raises:
-        TypeError: ``machine`` is neither a definition nor its JSON object, or ``task_roles`` is text.
-        ValueError: A state computes what it calls, or its service is not known here; the state is named.
-            Or the machine calls nothing, and needs no policy; or an argument is not of its form.
+        TypeError: ``machine`` is neither a definition nor its JSON object, or ``task_roles`` is a string.
+        ValueError: A state computes its call, or its service is not known here; the error names the state. Or
+            the machine makes no call and needs no policy, or an argument is malformed.
 
     >>> from stepsched import asl
     >>> tell = {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:news", "Message": "{% $states.input %}"}
@@ -116,12 +117,13 @@ def machine_policy(
     if any(grant.action == "ecs:RunTask" for grant in grants):
         grants += role_grants(roles)
     if not grants:
-        raise ValueError("the machine calls nothing: its role needs no policy, only machine_trust_policy")
+        raise ValueError("the machine makes no call: its role needs no policy, only machine_trust_policy")
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
 def machine_grants(machine: StateMachine | Mapping[str, Any], *, machine_arn: str) -> list[Grant]:
-    """What the states of a machine need, as for :func:`machine_policy`; the roles of tasks not among it."""
+    """Returns the permissions for the states of a machine, as for :func:`machine_policy`, without task
+    roles."""
     home = _home(machine_arn)
     states = _states(_document(machine)["States"])
     return [grant for name, state in states for grant in _state_grants(name, state, machine_arn, home)]
@@ -132,11 +134,11 @@ def _document(machine: StateMachine | Mapping[str, Any]) -> dict[str, Any]:
         return machine.to_dict()
     if isinstance(machine, Mapping):
         return parse(machine).to_dict()
-    raise TypeError(f"machine is a {type(machine).__name__}; give a StateMachine or the dict of one")
+    raise TypeError(f"expected a StateMachine or the dict of one, got a {type(machine).__name__}")
 
 
 def _home(machine_arn: str) -> Place:
-    """Where the machine is."""
+    """Returns the account, Region and partition of the machine."""
     checked_arn(machine_arn, "states", r"stateMachine:[^\s:/*?$]{1,80}", "stateMachine:<name>")
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     home = Place(account, region, partition)
@@ -148,7 +150,7 @@ def _home(machine_arn: str) -> Place:
 
 
 def _states(states: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All states, by name, with those inside of others."""
+    """Yields all states with their names, including nested ones."""
     for name, state in states.items() if isinstance(states, Mapping) else ():
         if not isinstance(state, Mapping):
             continue
@@ -173,7 +175,7 @@ def _state_grants(name: str, state: Mapping[str, Any], own: str, home: Place) ->
 def _map_grants(state: Mapping[str, Any], own: str) -> list[Grant]:
     for field in ("ItemReader", "ResultWriter"):
         if isinstance(state.get(field), Mapping) and "Resource" in state[field]:
-            raise ValueError(f"what its {field} needs of S3 is not known here; {_BY_HAND}")
+            raise ValueError(f"the S3 permissions of its {field} are not known here; {_BY_HAND}")
     processor = state.get("ItemProcessor")
     config = processor.get("ProcessorConfig") if isinstance(processor, Mapping) else None
     if not isinstance(config, Mapping) or config.get("Mode") != "DISTRIBUTED":
@@ -186,22 +188,22 @@ _INTEGRATION = re.compile(
     r"arn:aws[a-z-]*:states:::(?P<sdk>aws-sdk:)?(?P<service>[a-z0-9-]+):(?P<action>[A-Za-z0-9]+)"
     r"(?:\.(?P<pattern>sync|sync:2|waitForTaskToken))?"
 )
-_BY_HAND = "give the machine without that state, and write its statement by hand"
+_BY_HAND = "use the machine without that state, and write its statement by hand"
 
 
 def invocation_of(state: Mapping[str, Any], own: str) -> Invocation | None:
-    """What a Task calls; None for an activity, whose worker has a role of its own.
+    """Returns the call of a Task; None for an activity, whose worker has its own role.
 
     Args:
-        state: The Task, as it is written.
+        state: The Task as JSON.
         own: The ARN of its machine.
 
     Raises:
-        ValueError: The Task computes what it calls, or what the call needs is not known here.
+        ValueError: The Task computes its call, or the permissions of the call are not known here.
     """
     resource = state.get("Resource")
     if not isinstance(resource, str):
-        raise ValueError(f"its Resource is {resource!r} and names nothing")  # noqa: TRY004 -- about the state
+        raise ValueError(f"expected a Resource that names a call, got {resource!r}")  # noqa: TRY004 -- about the state
     home = _home(own)
     arguments = state.get("Arguments", state.get("Parameters"))
     if "Credentials" in state:
@@ -219,7 +221,7 @@ def invocation_of(state: Mapping[str, Any], own: str) -> Invocation | None:
     identifier = service if match["sdk"] else integrated(service)
     name = f"{identifier}:{action}"
     if waits and (match["sdk"] or not can_wait(name)):
-        raise ValueError(f"what it needs to wait for {service}:{action} is not known here; {_BY_HAND}")
+        raise ValueError(f"the permissions to wait for {service}:{action} are not known here; {_BY_HAND}")
     task = _Task(f"{integration_of(identifier)}:{action}", arguments, own, home)
     if name in _named_calls():
         names, form = _named_calls()[name]
@@ -227,9 +229,9 @@ def invocation_of(state: Mapping[str, Any], own: str) -> Invocation | None:
     if name in _CALLS:
         return replace(_CALLS[name](task), service=identifier, action=action, waits=waits)
     if match["sdk"] and service not in BY_PATH:
-        # What a call acts on stands in other parameters for each, and in some in none.
+        # Each call names its resource in different parameters, and some calls in none.
         return Invocation(identifier, action)
-    raise ValueError(f"what {service}:{action} needs is not known here; {_BY_HAND}")
+    raise ValueError(f"the permissions of {service}:{action} are not known here; {_BY_HAND}")
 
 
 # -- What a Task names ----------------------------------------------------------------------------------
@@ -239,24 +241,24 @@ _TABLE = Arn("dynamodb", "table/", r"[\w.-]{1,255}")
 
 
 class _Task(NamedTuple):
-    """A call of a service, as far as its role is concerned."""
+    """A call of a service, with the properties that determine its permissions."""
 
     name: str
-    """Such as ``sqs:sendMessage``."""
+    """The service and action, such as ``sqs:sendMessage``."""
     arguments: Any
     own: str
-    """The machine's ARN."""
+    """The ARN of the machine."""
     home: Place
 
     def given(self, *names: str) -> str | None:
-        """The first of these arguments that is there, as it is written; names differ in case between SDKs.
+        """Returns the first of these arguments that is given; names differ in case between SDKs.
 
         Raises:
-            ValueError: It is computed.
+            ValueError: The argument is computed.
         """
         if not isinstance(self.arguments, Mapping):
             what = "computed" if isinstance(self.arguments, str) else "the input of the state"
-            raise ValueError(f"what is given to {self.name} is {what}: {_mend(names[0])}")  # noqa: TRY004 -- about the state
+            raise ValueError(f"the argument of {self.name} is {what}: {_mend(names[0])}")  # noqa: TRY004 -- about the state
         for name in names:
             for key, value in self.arguments.items():
                 if key.removesuffix(".$").lower() != name.lower() or value is None:
@@ -264,25 +266,23 @@ class _Task(NamedTuple):
                 if not isinstance(value, str) or key.endswith(".$") or value.lstrip().startswith("{%"):
                     raise ValueError(f"{key} is computed, {value!r}: {_mend(name)}")
                 if WIDENING.search(value):
-                    raise ValueError(
-                        f"{key} {value!r} would allow more than one resource; name the one meant"
-                    )
+                    raise ValueError(f"expected one resource in {key}, got the pattern {value!r}")
                 return value
         return None
 
     def needed(self, *names: str) -> str:
-        """The same of what must be there."""
+        """Returns an argument as :meth:`given` does, which must be given."""
         text = self.given(*names)
         if text is None:
             raise ValueError(f"{self.name} lacks {' or '.join(names)}: {_mend(names[0])}")
         return text
 
     def named(self, form: Arn, *names: str) -> str:
-        """The ARN of what an argument names."""
+        """Returns the ARN of the resource that an argument names."""
         return self.arn(form, self.needed(*names))
 
     def arn(self, form: Arn, text: str) -> str:
-        """The ARN of what is named by ARN or by name."""
+        """Returns the ARN of a resource that is given by ARN or by name."""
         return form.check(
             text if text.startswith("arn:") else self.home.arn(form.service, form.prefix + text)
         )
@@ -298,7 +298,7 @@ _SELF = re.compile(r"\{%\s*\$states\.context\.StateMachine\.Id\s*%\}")
 
 
 def _call(*resources: str) -> Invocation:
-    """Whatever is called acts on these."""
+    """Returns a call that acts on these resources."""
     return Invocation("", "", resources)
 
 
@@ -313,7 +313,7 @@ def _machine(task: _Task) -> Invocation:
 def _function(task: _Task) -> Invocation:
     name, qualifier = task.needed("FunctionName"), task.given("Qualifier")
     place = task.home
-    if re.fullmatch(r"[0-9]{12}:function:.*", name):  # AWS takes this for an ARN too.
+    if re.fullmatch(r"[0-9]{12}:function:.*", name):  # AWS accepts this as an ARN too.
         name = f"arn:{place.partition}:lambda:{place.region}:{name}"
     elif not name.startswith("arn:"):
         name = place.arn("lambda", f"function:{name}")
@@ -333,13 +333,13 @@ def _queue(task: _Task) -> Invocation:
     match = _QUEUE_URL.fullmatch(url)
     if match is None:
         form = "https://sqs.<region>.amazonaws.com/<account>/<name>"
-        raise ValueError(f"QueueUrl {url!r} does not tell the queue's ARN; the form is {form}")
+        raise ValueError(f"expected a QueueUrl of the form {form}, got {url!r}")
     return _call(f"arn:{task.home.partition}:sqs:{match['region']}:{match['account']}:{match['name']}")
 
 
 def _topic(task: _Task) -> Invocation:
     if isinstance(task.arguments, Mapping) and task.arguments.keys() & {"PhoneNumber", "PhoneNumber.$"}:
-        return _call("*")  # a telephone has no ARN
+        return _call("*")  # a telephone number has no ARN
     return _call(arn_field(TopicTarget)[1].check(task.needed("TopicArn", "TargetArn")))
 
 
@@ -372,7 +372,7 @@ def _container(task: _Task) -> Invocation:
 
 @cache
 def _named_calls() -> dict[str, tuple[tuple[str, ...], Arn]]:
-    """Calls of which one parameter names what they act on: its names, and the form of the ARN."""
+    """Returns the calls with one parameter that names the resource: its names, and the form of the ARN."""
     calls = {
         kind.api_call.name: (kind.api_call.named_by, arn_field(kind)[1])
         for kind in SERVICE_TARGETS

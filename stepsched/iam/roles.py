@@ -1,4 +1,4 @@
-"""Makes the execution role: the one function of the package that calls AWS."""
+"""Creates the execution role. This is the only function of the package that calls AWS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from boto3.session import Session
 
 MAX_INLINE_CHARACTERS = 10_240
-"""What IAM takes as the inline policies of one role together, white space not counted."""
+"""The maximum size of all inline policies of one role together, without white space."""
 _POLICY_NAME = "stepsched"
 
 
@@ -31,43 +31,43 @@ def ensure_role(
     task_roles: Sequence[str] = (),
     resources: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
-    """Makes the execution role of these jobs, or brings it up to date. It calls AWS.
+    """Creates or updates the execution role of these jobs. It calls AWS.
 
-    The role is created where it does not exist. Its trust policy and its inline policy ``stepsched``
-    are then set to :func:`trust_policy` and :func:`policy_for`; its other policies stay. Repeating
-    the call changes nothing. AWS may refuse a new role for some seconds until it is known everywhere.
+    The role is created if it does not exist. Then its trust policy and its inline policy ``stepsched`` are
+    set to :func:`trust_policy` and :func:`policy_for`; its other policies are kept. Repeating the call
+    changes nothing. AWS may refuse a new role for some seconds until it is propagated.
 
-    Needs sts:GetCallerIdentity, iam:GetRole, iam:CreateRole, iam:UpdateAssumeRolePolicy and
+    The caller needs sts:GetCallerIdentity, iam:GetRole, iam:CreateRole, iam:UpdateAssumeRolePolicy and
     iam:PutRolePolicy.
 
     Args:
-        name: 1 to 64 of ``A-Z a-z 0-9 _ + = , . @ -``.
-        jobs: All the jobs that will use the role: what an earlier call allowed for others is lost.
-        group: The schedule group whose jobs may use the role; ``*`` stands for any characters.
-        session: Tells credentials and Region. None: those of the environment.
-        endpoint_url: Where IAM and STS are, if not at AWS.
+        name: The name of the role: 1 to 64 of ``A-Z a-z 0-9 _ + = , . @ -``.
+        jobs: All jobs that will use the role. Permissions of an earlier call for other jobs are removed.
+        group: The schedule group whose jobs may use the role; ``*`` matches any characters.
+        session: The ``boto3.Session`` with credentials and Region. None: boto3's default session.
+        endpoint_url: The endpoint of IAM and STS. None: that of AWS.
         dead_letter_arn: As in :func:`policy_for`.
         kms_key_arn: As in :func:`policy_for`.
         task_roles: As in :func:`policy_for`.
         resources: As in :func:`policy_for`.
 
     Returns:
-        The role's ARN.
+        The ARN of the role.
 
     Raises:
         TypeError: As in :func:`policy_for`.
-        ValueError: An argument is not of its form, the session has no Region, the policy is longer
-            than IAM takes, or a role of that name is trusted by others, who would be locked out.
-            Nothing has been changed.
-        AccessDeniedError: The caller may not do this.
+        ValueError: An argument is malformed, the session has no Region, the policy is too large for IAM, or a
+            role of that name is trusted by other principals, which would be locked out. Nothing has been
+            changed.
+        AccessDeniedError: The caller lacks a permission.
         ThrottledError: Too many requests.
         BackendUnavailableError: AWS cannot be reached, or no credentials were found.
-        BackendError: Anything else that AWS answers.
+        BackendError: AWS returned another error.
     """
     if not re.fullmatch(r"[\w+=,.@-]{1,64}", name, re.ASCII):
         raise ValueError(
-            f"{name!r} is not a role's name: 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ - "
-            "(no path and no ARN)"
+            "expected the name of a role, 1 to 64 of the characters A-Z a-z 0-9 _ + = , . @ - "
+            f"(no path and no ARN), got {name!r}"
         )
     checked_group(group)
     listed = checked_jobs(jobs)
@@ -77,7 +77,7 @@ def ensure_role(
         session = boto3.session.Session() if session is None else session
         region = session.region_name
         if region is None:
-            raise ValueError("the session has no Region; give session=boto3.Session(region_name=...)")
+            raise ValueError("expected a session with a Region; use session=boto3.Session(region_name=...)")
         partition = session.get_partition_for_region(region)
         account = str(session.client("sts", endpoint_url=endpoint_url).get_caller_identity()["Account"])
     trust = _compact(trust_policy(account=account, region=region, group=group, partition=partition))
@@ -95,8 +95,8 @@ def ensure_role(
     )
     if len(policy) > MAX_INLINE_CHARACTERS:
         raise ValueError(
-            f"the policy of role {name!r} takes {len(policy):,} characters, and IAM takes "
-            f"{MAX_INLINE_CHARACTERS:,}: give the jobs of each group a role of their own"
+            f"the policy of role {name!r} has {len(policy):,} characters, and IAM allows "
+            f"{MAX_INLINE_CHARACTERS:,}; use one role for the jobs of each group"
         )
     with mapped("iam", "GetRole"):
         iam = session.client("iam", endpoint_url=endpoint_url)
@@ -116,12 +116,12 @@ def _role_with_trust(iam: Any, name: str, trust: str) -> str:
                 Description="Lets EventBridge Scheduler run the jobs of stepsched",
             )
             return str(created["Role"]["Arn"])
-        except iam.exceptions.EntityAlreadyExistsException:  # Somebody else was faster.
+        except iam.exceptions.EntityAlreadyExistsException:  # another caller was faster
             role = iam.get_role(RoleName=name)["Role"]
     if not _trusts_scheduler_alone(role["AssumeRolePolicyDocument"]):
         raise ValueError(
-            f"a role {name!r} exists and is trusted by others than {SERVICE}, who would be locked out; "
-            "choose another name"
+            f"a role {name!r} exists and is trusted by principals other than {SERVICE}, which would be "
+            "locked out; choose another name"
         )
     iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
     return str(role["Arn"])

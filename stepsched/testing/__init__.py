@@ -1,7 +1,7 @@
-"""For tests, ours and yours: time that stands still until it is moved, and calls that are noted down.
+"""Tools for tests: a fake clock, and a recorder of calls.
 
-``docs/testing.md`` shows how. The pytest fixture ``time_travel`` comes with the package;
-:mod:`stepsched.testing.contract` proves a backend of your own.
+``docs/testing.md`` shows their use. The package provides the pytest fixture ``time_travel``;
+:mod:`stepsched.testing.contract` is the test suite for backends.
 """
 
 from stepsched.testing.clock import FakeClock

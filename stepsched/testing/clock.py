@@ -1,4 +1,4 @@
-"""Time that stands still until it is moved."""
+"""The fake clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Lock
 
 
 class FakeClock:
-    """A clock that shows what it is told.
+    """A clock that shows the time that is set.
 
     Example:
         >>> clock = FakeClock(datetime(2030, 1, 1, tzinfo=timezone.utc))
@@ -17,36 +17,37 @@ class FakeClock:
     """
 
     def __init__(self, start: datetime) -> None:
-        """A clock that shows ``start``.
+        """Creates a clock that shows ``start``.
 
         Raises:
+            TypeError: ``start`` is not a datetime.
             ValueError: ``start`` is naive.
         """
         self._now = _utc(start)
         self._lock = Lock()
 
     def now(self) -> datetime:
-        """The instant it was last moved to, in UTC."""
+        """Returns the present instant of the clock, in UTC."""
         return self._now
 
     def monotonic(self) -> float:
-        """The same, as seconds."""
+        """Returns the present instant in seconds."""
         return self._now.timestamp()
 
     def move_to(self, instant: datetime) -> None:
-        """Makes ``instant`` the present.
+        """Sets the present to ``instant``.
 
         Raises:
-            ValueError: It is naive, or earlier than the present.
+            ValueError: ``instant`` is naive, or earlier than the present.
         """
         instant = _utc(instant)
         with self._lock:
             if instant < self._now:
-                raise ValueError(f"the clock shows {self._now.isoformat()}; it cannot go back to {instant}")
+                raise ValueError(f"expected an instant at or after {self._now.isoformat()}, got {instant}")
             self._now = instant
 
     def advance(self, step: timedelta) -> None:
-        """Moves the clock forward.
+        """Advances the clock.
 
         Raises:
             ValueError: ``step`` is negative.
@@ -61,5 +62,5 @@ def _utc(instant: datetime) -> datetime:
     if not isinstance(instant, datetime):
         raise TypeError(f"expected an aware datetime, got {instant!r}")
     if instant.utcoffset() is None:
-        raise ValueError(f"{instant.isoformat()} is naive; add tzinfo, such as timezone.utc")
+        raise ValueError(f"expected an aware datetime, got {instant.isoformat()}; add tzinfo=timezone.utc")
     return instant.astimezone(timezone.utc)

@@ -1,4 +1,4 @@
-"""A backend on played time that notes down every call."""
+"""A backend on a fake clock that records every call."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _START = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 
 class Call(NamedTuple):
-    """One call of a target."""
+    """A recorded call of a target."""
 
     job: str
-    """The job's name."""
+    """The name of the job."""
     scheduled_for: datetime
-    """In the schedule's zone."""
+    """The scheduled instant, in the schedule's zone."""
     input: JsonValue
     run: Run
     target: AwsTarget | None
-    """The target in AWS that the call stands for; None for a handler."""
+    """The replaced target in AWS; None for a handler."""
 
 
 class Recorder:
-    """A handler that notes its calls down, and fails or answers as it is told.
+    """A handler that records its calls, fails a given number of times, and then returns a given answer.
 
-    It serves as a target, ``HandlerTarget(recorder)``, and in the place of AWS targets,
+    Use it as a target, ``HandlerTarget(recorder)``, and in place of AWS targets,
     ``LocalBackend(handlers={LambdaTarget: recorder})``.
 
     Example:
@@ -45,11 +45,12 @@ class Recorder:
     """
 
     def __init__(self, *, answer: object = None, failures: int = 0) -> None:
-        """A recorder.
+        """Creates a recorder.
 
         Args:
-            answer: What it returns; a function is called with the :class:`Call`.
-            failures: How many calls fail first, with a ``RuntimeError``.
+            answer: The return value of a call. A function is called with the :class:`Call`, and its result is
+                returned.
+            failures: The number of calls that fail first, with a ``RuntimeError``.
         """
         self.calls: list[Call] = []
         self.failures = failures
@@ -57,10 +58,10 @@ class Recorder:
         self._lock = Lock()
 
     def __call__(self, *received: object, run: Run) -> object:
-        """Notes a call down.
+        """Records a call.
 
         Args:
-            received: The job's input, or the target in AWS that it stands for and the input.
+            received: The job's input; for a replaced target in AWS, the target and the input.
             run: The run.
         """
         target, payload = received if len(received) > 1 else (None, *received)
@@ -70,19 +71,18 @@ class Recorder:
             fails = self.failures > 0
             self.failures -= fails
         if fails:
-            raise RuntimeError("the recorder was told to fail")
+            raise RuntimeError("a failure of the recorder, as given by failures")
         return self._answer(call) if callable(self._answer) else self._answer
 
     def of(self, job: str) -> list[datetime]:
-        """The scheduled instants for which a job was called, in the order of the calls."""
+        """Returns the scheduled instants of a job's calls, in the order of the calls."""
         return [call.scheduled_for for call in self.calls if call.job == job]
 
 
 class TimeTravel:
-    """A client and an embedded backend on a clock that you move.
+    """A client and an embedded backend on a fake clock.
 
-    Every target in AWS is stood for by ``recorder``, so that jobs run as they are written, whatever
-    they invoke.
+    ``recorder`` replaces every target in AWS, so that jobs need no change for the test.
 
     Example:
         >>> import stepsched as ss
@@ -99,11 +99,11 @@ class TimeTravel:
     """
 
     def __init__(self, start: datetime = _START, *, recorder: Recorder | None = None) -> None:
-        """A new world.
+        """Creates clock, backend and client.
 
         Args:
-            start: What the clock shows; aware. 1 January 2030, 00:00 UTC, unless told otherwise.
-            recorder: What stands for targets in AWS. None: a new :class:`Recorder`.
+            start: The first instant of the clock; aware. The default is 1 January 2030, 00:00 UTC.
+            recorder: The handler of targets in AWS. None: a new :class:`Recorder`.
         """
         self.clock = FakeClock(start)
         self.recorder = Recorder() if recorder is None else recorder
@@ -113,15 +113,15 @@ class TimeTravel:
         self.client = SchedulerClient(self.backend)
 
     def run_until(self, until: datetime) -> int:
-        """Plays time up to an instant, inclusive; how many attempts were made."""
+        """Plays time up to an instant, inclusive; returns the number of attempts."""
         return self.backend.run_until(until)
 
     def advance(self, step: timedelta) -> int:
-        """Plays ``step`` of time; how many attempts were made."""
+        """Plays time for the length of ``step``; returns the number of attempts."""
         return self.backend.advance(step)
 
     def close(self) -> None:
-        """Ends this world."""
+        """Closes the backend."""
         self.backend.close()
 
     def __enter__(self) -> Self:

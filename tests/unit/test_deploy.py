@@ -397,7 +397,7 @@ def test_no_text_of_the_caller_stands_in_the_definition_or_where_references_are_
 
 def test_a_name_that_looks_like_a_reference_is_refused() -> None:
     request: dict[str, Any] = {"StreamName": "${AWS::StackName}", "Data": "d", "PartitionKey": "p"}
-    with pytest.raises(ValueError, match=r"targets\[0\]: .*would allow more than one resource"):
+    with pytest.raises(ValueError, match=r"targets\[0\]: .*expected the ARN of one resource"):
         template([ss.ApiTarget("kinesis", "putRecord", request)])
 
 
@@ -483,10 +483,12 @@ def _texts(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        pytest.param(LAMBDA, "targets is 'arn:aws:lambda:.*; give a list, such as", id="text"),
-        pytest.param({"a": 1}, "targets is {'a': 1}; give a list", id="mapping"),
-        pytest.param(7, "targets is 7; give a list", id="number"),
-        pytest.param(ss.LambdaTarget(LAMBDA), "targets is one LambdaTarget; give a list", id="one target"),
+        pytest.param(LAMBDA, "expected a list for targets, got 'arn:aws:lambda:.*; use", id="text"),
+        pytest.param({"a": 1}, "expected a list for targets, got {'a': 1}", id="mapping"),
+        pytest.param(7, "expected a list for targets, got 7", id="number"),
+        pytest.param(
+            ss.LambdaTarget(LAMBDA), "expected a list for targets, got a LambdaTarget", id="one target"
+        ),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), QUEUE], r"targets\[1\] is 'arn:aws:sqs.*give LambdaTarget", id="arn"
         ),
@@ -500,7 +502,7 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        pytest.param([], "targets is empty; name what the jobs may invoke", id="none"),
+        pytest.param([], "expected at least one target, got none", id="none"),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), ss.HandlerTarget("shop.jobs:close")],
             r"targets\[1\]: AWS cannot invoke a Python function",
@@ -519,7 +521,7 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
         ),
         pytest.param(
             [ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})],
-            r"targets\[0\]: what s3:putObject acts on cannot be told .*resources={'s3:putObject': \['arn:",
+            r"targets\[0\]: the resources of s3:putObject cannot be determined .*={'s3:putObject': \['arn:",
             id="call that does not tell",
         ),
         pytest.param([ss.ApiTarget("s3", "putObjekt", {})], r"targets\[0\]: .*putObjekt", id="no call"),
@@ -530,12 +532,12 @@ def test_what_is_no_list_of_targets_is_refused(targets: Any, words: str) -> None
         ),
         pytest.param(
             [ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE.replace("west", "north"))],
-            r"targets\[1\] in eu-north-1 of aws and targets\[0\] in eu-west-1 .* a stack of their own",
+            r"targets\[1\] in eu-north-1 of aws and targets\[0\] in eu-west-1 .* use one stack",
             id="regions",
         ),
         pytest.param(
             [ss.LambdaTarget(f"{LAMBDA}-{number}") for number in range(200)],
-            "the policy for 200 targets takes .* and IAM takes 10,240: give parts of the targets",
+            "the policy for 200 targets has .* and IAM allows 10,240; use several stacks",
             id="too many",
         ),
     ],
@@ -547,7 +549,9 @@ def test_targets_that_the_runner_cannot_serve_are_named(targets: list[Any], word
 
 def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resource_is_named() -> None:
     stage = ss.ApiTarget("apigateway", "deleteStage", {"RestApiId": "a", "StageName": "b"})
-    with pytest.raises(ValueError, match=r"targets\[0\]: what IAM asks for apigateway:deleteStage hangs on"):
+    with pytest.raises(
+        ValueError, match=r"targets\[0\]: the IAM action of apigateway:deleteStage depends on"
+    ):
         template([stage], resources={"apigateway:deleteStage": ["*"]})
 
 
@@ -562,7 +566,9 @@ def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resourc
         ),
         pytest.param({"topics": [TOPIC]}, TypeError, r"topics\[0\] is 'arn.*give TopicTarget", id="text"),
         pytest.param({"topics": TOPIC}, TypeError, "topics is 'arn.*give a list", id="no list"),
-        pytest.param({"task_roles": ROLE}, TypeError, "task_roles is text", id="role as text"),
+        pytest.param(
+            {"task_roles": ROLE}, TypeError, "expected a list for task_roles, got a string", id="role as text"
+        ),
         pytest.param({"resources": ["s3:putObject"]}, TypeError, "resources is .*give a dict", id="no dict"),
         pytest.param({"task_roles": ["worker"]}, ValueError, "task_roles: 'worker' is not", id="no role"),
         pytest.param(
@@ -574,7 +580,7 @@ def test_a_call_whose_permission_hangs_on_a_path_is_refused_although_its_resourc
         pytest.param(
             {"resources": {"s3:putObject": ["*"]}},
             ValueError,
-            "resources names 's3:putObject', which no ApiTarget calls: there is none",
+            "expected calls of an ApiTarget in resources, got 's3:putObject'; the calls are: none",
             id="no such call",
         ),
     ],
@@ -633,14 +639,16 @@ def test_its_actions_are_known_to_aws() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param({"table_arn": "jobs"}, "'jobs' is not an ARN; the form is .*table/<name>", id="name"),
+        pytest.param(
+            {"table_arn": "jobs"}, "expected an ARN of the form .*table/<name>, got 'jobs'", id="name"
+        ),
         pytest.param({"table_arn": f"{TABLE}*"}, "malformed", id="pattern"),
         pytest.param({"table_arn": f"{TABLE}/index/by_status"}, "malformed", id="index"),
         pytest.param({"state_machine_arn": f"{OWN}:live"}, "stateMachine:<name>", id="alias"),
-        pytest.param({"state_machine_arn": TABLE}, "is of service 'dynamodb'", id="swapped"),
+        pytest.param({"state_machine_arn": TABLE}, "of service 'dynamodb'", id="swapped"),
         pytest.param(
             {"state_machine_arn": OWN.replace(ACCOUNT, "210987654321")},
-            "are not in one account and Region; give those of one stack",
+            "expected table_arn and state_machine_arn of one stack",
             id="account",
         ),
     ],

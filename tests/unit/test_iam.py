@@ -342,8 +342,10 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        pytest.param(ss.HandlerTarget("shop.jobs:close"), "HandlerTarget runs where", id="handler"),
-        pytest.param(ss.CommandTarget(["true"]), "CommandTarget runs where", id="command"),
+        pytest.param(
+            ss.HandlerTarget("shop.jobs:close"), "HandlerTarget runs on the embedded backend", id="handler"
+        ),
+        pytest.param(ss.CommandTarget(["true"]), "CommandTarget runs on the embedded backend", id="command"),
         pytest.param(
             ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]),
             "EventBridge Scheduler has no ParallelTarget; give one job for each target",
@@ -366,17 +368,17 @@ def test_a_topic_to_notify_adds_nothing_for_the_service_tells_none() -> None:
         ),
         pytest.param(
             ss.BatchTarget("report", job_queue=BATCH_QUEUE),
-            "'job-definition/report' has no account and Region; give account= and region=, or an ARN",
+            "expected account and region for 'job-definition/report'",
             id="batch definition by name",
         ),
         pytest.param(
             ss.BatchTarget(DEFINITION, job_queue="nightly"),
-            "'job-queue/nightly' has no account",
+            "expected account and region for 'job-queue/nightly'",
             id="batch queue by name",
         ),
         pytest.param(
             ss.BatchTarget(f"{DEFINITION}*", job_queue=BATCH_QUEUE),
-            "malformed; the form is .*job-definition/<name>",
+            "the form .*job-definition/<name>, got the incomplete or malformed",
             id="batch, pattern",
         ),
         pytest.param(
@@ -416,46 +418,68 @@ def caller(**arguments: Any) -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        pytest.param(policy(jobs=[]), "jobs is empty", id="no jobs"),
-        pytest.param(policy(account="123"), "account '123' .* 12 digits", id="account"),
-        pytest.param(policy(region="Ireland"), "region 'Ireland' .* 'eu-west-1'", id="region"),
-        pytest.param(policy(partition="gcp"), "partition 'gcp' .* 'aws-cn'", id="partition"),
-        pytest.param(policy(dead_letter_arn="dead"), "'dead' is not an ARN", id="queue"),
-        pytest.param(policy(dead_letter_arn=f"{DEAD}.fifo"), "FIFO .* need a standard one", id="fifo queue"),
-        pytest.param(policy(dead_letter_arn=f"{DEAD}*"), "malformed", id="queues"),
-        pytest.param(policy(kms_key_arn=TOPIC), "is of service 'sns'", id="key"),
+        pytest.param(policy(jobs=[]), "expected at least one job, got none", id="no jobs"),
+        pytest.param(policy(account="123"), "12 digits for account, got '123'", id="account"),
+        pytest.param(policy(region="Ireland"), "'eu-west-1' for region, got 'Ireland'", id="region"),
+        pytest.param(policy(partition="gcp"), "'aws-cn' .*, got 'gcp'", id="partition"),
         pytest.param(
-            policy(kms_key_arn=KEY.replace("key/", "alias/")), "give the key's own ARN", id="key's alias"
+            policy(dead_letter_arn="dead"), "expected an ARN of the form .*, got 'dead'", id="queue"
+        ),
+        pytest.param(
+            policy(dead_letter_arn=f"{DEAD}.fifo"),
+            "expected a standard queue for dead_letter_arn",
+            id="fifo queue",
+        ),
+        pytest.param(policy(dead_letter_arn=f"{DEAD}*"), "malformed", id="queues"),
+        pytest.param(policy(kms_key_arn=TOPIC), "of service 'sns'", id="key"),
+        pytest.param(
+            policy(kms_key_arn=KEY.replace("key/", "alias/")), "expected the ARN of a key", id="key's alias"
         ),
         pytest.param(policy(kms_key_arn=f"{KEY[:-3]}*"), "malformed", id="keys"),
-        pytest.param(policy(task_roles=["runner"]), "task_roles: 'runner' is not the ARN", id="role's name"),
-        pytest.param(policy(task_roles=[f"{ROLE}*"]), "not the ARN of one role", id="roles"),
+        pytest.param(
+            policy(task_roles=["runner"]),
+            "the ARN of one role in task_roles, .*, got 'runner'",
+            id="role's name",
+        ),
+        pytest.param(policy(task_roles=[f"{ROLE}*"]), "expected the ARN of one role", id="roles"),
         pytest.param(
             policy(resources={"sqs:PurgeQueue": [QUEUE]}),
-            "'sqs:PurgeQueue', which no job calls; the jobs call sqs:purgeQueue",
+            "got 'sqs:PurgeQueue'; the jobs call sqs:purgeQueue",
             id="misspelt call",
         ),
         pytest.param(
             policy(jobs=[job(ss.TopicTarget(TOPIC))], resources={"sns:publish": [TOPIC]}),
-            "the jobs call none at all",
+            "the jobs call no API",
             id="resources without calls",
         ),
-        pytest.param(policy(resources={"sqs:purgeQueue": []}), "is empty", id="no resources"),
-        pytest.param(policy(resources={"sqs:purgeQueue": ["orders"]}), "'orders' is neither", id="resource"),
+        pytest.param(
+            policy(resources={"sqs:purgeQueue": []}),
+            "expected at least one ARN in resources",
+            id="no resources",
+        ),
+        pytest.param(
+            policy(resources={"sqs:purgeQueue": ["orders"]}),
+            r"expected an ARN or '\*' in .*, got 'orders'",
+            id="resource",
+        ),
         pytest.param(trust(account=f"{ACCOUNT}3"), "12 digits", id="trust: account"),
         pytest.param(trust(account="١٢٣٤٥٦٧٨٩٠١٢"), "12 digits", id="trust: other digits"),
-        pytest.param(trust(region="eu-west"), "region 'eu-west'", id="trust: region"),
-        pytest.param(trust(partition="aws:"), "partition 'aws:'", id="trust: partition"),
-        pytest.param(trust(group="a/b"), "group 'a/b' is not a schedule group", id="trust: schedule"),
-        pytest.param(trust(group=""), "group '' is not", id="trust: no group"),
-        pytest.param(trust(group="*" * 65), "is not a schedule group", id="trust: long group"),
+        pytest.param(trust(region="eu-west"), "for region, got 'eu-west'", id="trust: region"),
+        pytest.param(trust(partition="aws:"), "expected a partition .*, got 'aws:'", id="trust: partition"),
+        pytest.param(
+            trust(group="a/b"), "expected the name of a schedule group, .*, got 'a/b'", id="trust: schedule"
+        ),
+        pytest.param(trust(group=""), "schedule group, .*, got ''", id="trust: no group"),
+        pytest.param(trust(group="*" * 65), "expected the name of a schedule group", id="trust: long group"),
         pytest.param(caller(account="1"), "12 digits", id="caller: account"),
-        pytest.param(caller(groups=[]), "groups is empty", id="caller: no groups"),
-        pytest.param(caller(groups=["a b"]), "group 'a b'", id="caller: group"),
-        pytest.param(caller(role_arns=[]), "role_arns is empty", id="caller: no roles"),
-        pytest.param(caller(role_arns=["*"]), "role_arns: '\\*' is not", id="caller: roles"),
-        pytest.param(caller(dead_letter_arn=TOPIC), "is of service 'sns'", id="caller: queue"),
-        pytest.param(caller(kms_key_arn="key"), "'key' is not an ARN", id="caller: key"),
+        pytest.param(caller(groups=[]), "at least one item in groups, got none", id="caller: no groups"),
+        pytest.param(caller(groups=["a b"]), "schedule group, .*, got 'a b'", id="caller: group"),
+        pytest.param(caller(role_arns=[]), "at least one item in role_arns, got none", id="caller: no roles"),
+        pytest.param(caller(role_arns=["*"]), "role in role_arns, .*, got '\\*'", id="caller: roles"),
+        pytest.param(caller(dead_letter_arn=TOPIC), "of service 'sns'", id="caller: queue"),
+        pytest.param(
+            caller(kms_key_arn="key"), "expected an ARN of the form .*, got 'key'", id="caller: key"
+        ),
     ],
 )
 def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
@@ -468,12 +492,18 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        pytest.param(policy(jobs=job(ss.TopicTarget(TOPIC))), "jobs is one job", id="one job"),
-        pytest.param(policy(jobs=["report"]), "jobs holds a str", id="a name"),
-        pytest.param(policy(task_roles=ROLE), "task_roles is text", id="one role"),
-        pytest.param(policy(resources={"sqs:purgeQueue": QUEUE}), "is text", id="one resource"),
-        pytest.param(caller(groups="billing"), "groups is text", id="one group"),
-        pytest.param(caller(role_arns=ROLE), "role_arns is text", id="caller: one role"),
+        pytest.param(
+            policy(jobs=job(ss.TopicTarget(TOPIC))), "expected a list of jobs, got one job", id="one job"
+        ),
+        pytest.param(policy(jobs=["report"]), "expected Job values in jobs, got a str", id="a name"),
+        pytest.param(policy(task_roles=ROLE), "expected a list for task_roles, got a string", id="one role"),
+        pytest.param(
+            policy(resources={"sqs:purgeQueue": QUEUE}), "expected a list for resources", id="one resource"
+        ),
+        pytest.param(caller(groups="billing"), "expected a list for groups, got a string", id="one group"),
+        pytest.param(
+            caller(role_arns=ROLE), "expected a list for role_arns, got a string", id="caller: one role"
+        ),
     ],
 )
 def test_one_thing_where_many_are_asked_for_is_a_type_error(call: Callable[[], object], words: str) -> None:
@@ -693,7 +723,7 @@ def test_a_role_that_others_use_is_left_alone(aws: Any, principal: dict[str, Any
         "Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"},
     }
     aws.create_role(RoleName="deploy", AssumeRolePolicyDocument=json.dumps(others))
-    with pytest.raises(ValueError, match=r"'deploy' exists and is trusted by others .* another name"):
+    with pytest.raises(ValueError, match=r"'deploy' exists and is trusted by principals .* another name"):
         iam.ensure_role("deploy", jobs=[job(ss.TopicTarget(TOPIC))])
     assert aws.get_role(RoleName="deploy")["Role"]["AssumeRolePolicyDocument"] == others
     assert aws.list_role_policies(RoleName="deploy")["PolicyNames"] == []
@@ -701,17 +731,17 @@ def test_a_role_that_others_use_is_left_alone(aws: Any, principal: dict[str, Any
 
 @pytest.mark.parametrize("name", ["", "a b", "path/role", ROLE, "r" * 65, "rôle", "runner\n"])
 def test_a_name_that_no_role_can_have_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is not a role's name"):
+    with pytest.raises(ValueError, match="expected the name of a role"):
         iam.ensure_role(name, jobs=[job(ss.TopicTarget(TOPIC))])
 
 
 def test_nothing_is_made_where_an_argument_is_wrong(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     functions = [job(ss.LambdaTarget(f"{LAMBDA}-{number}")) for number in range(200)]
-    with pytest.raises(ValueError, match=r"takes 1\d,\d{3} characters, and IAM takes 10,240: give the jobs"):
+    with pytest.raises(ValueError, match=r"has 1\d,\d{3} characters, and IAM allows 10,240; use one role"):
         iam.ensure_role("runner", jobs=functions)
-    with pytest.raises(ValueError, match="group 'a/b'"):
+    with pytest.raises(ValueError, match="schedule group, .*, got 'a/b'"):
         iam.ensure_role("runner", jobs=functions, group="a/b")
-    with pytest.raises(ValueError, match="jobs is empty"):
+    with pytest.raises(ValueError, match="expected at least one job, got none"):
         iam.ensure_role("runner", jobs=[])
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
@@ -729,7 +759,7 @@ def test_the_longest_policy_that_iam_takes_is_written(aws: Any) -> None:
     padding = roles.MAX_INLINE_CHARACTERS - base + 1
     assert 1 <= padding < 130
     iam.ensure_role("runner", jobs=jobs(padding))
-    with pytest.raises(ValueError, match="takes 10,241 characters"):
+    with pytest.raises(ValueError, match="has 10,241 characters"):
         iam.ensure_role("runner", jobs=jobs(padding + 1))
 
 

@@ -136,8 +136,8 @@ _NOT_IN_MACHINES: dict[type[Any], str] = {
 REFUSED: dict[str, dict[type[Any], str]] = {
     "eventbridge": {**_OF_THIS_PROCESS, ParallelTarget: "ParallelTarget: a schedule has one target"},
     "policy_for": {
-        HandlerTarget: "its HandlerTarget runs where",
-        CommandTarget: "its CommandTarget runs where",
+        HandlerTarget: "its HandlerTarget runs on the embedded backend",
+        CommandTarget: "its CommandTarget runs on the embedded backend",
         ParallelTarget: "EventBridge Scheduler has no ParallelTarget",
     },
     "render_asl": _NOT_IN_MACHINES,
