@@ -739,13 +739,13 @@ def test_nothing_is_made_where_an_argument_is_wrong(aws: Any, monkeypatch: pytes
     functions = [job(ss.LambdaTarget(f"{LAMBDA}-{number}")) for number in range(200)]
     with pytest.raises(ValueError, match=r"has 1\d,\d{3} characters, and IAM allows 10,240; use one role"):
         iam.ensure_role("runner", jobs=functions)
-    with pytest.raises(ValueError, match="schedule group, .*, got 'a/b'"):
+    with pytest.raises(ValueError, match=r"schedule group, .*, got 'a/b'"):
         iam.ensure_role("runner", jobs=functions, group="a/b")
     with pytest.raises(ValueError, match="expected at least one job, got none"):
         iam.ensure_role("runner", jobs=[])
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(ValueError, match="the session has no Region"):
+    with pytest.raises(ValueError, match="expected a session with a Region"):
         iam.ensure_role("runner", jobs=functions)
     assert aws.list_roles()["Roles"] == []
 
