@@ -468,7 +468,7 @@ def calls_in(asked: Mapping[str, int]) -> str:
 
 def machine() -> Section:
     from stepsched.asl.budget import MAX_EVENTS, PRICES, way_through
-    from stepsched.machines.shared.runner import events, events_left, runner
+    from stepsched.machines.shared.runner import event_limit, events, runner
 
     made = runner(TABLE)
     states = made.to_dict()["States"]
@@ -491,7 +491,7 @@ def machine() -> Section:
         price = PRICES.per_thousand * turn.transitions  # of a thousand
         count = turn.events + whole.get(what, 0)
         rows.append([what, f"{turn.transitions}", f"{count}", f"{price:.3f} dollars"])
-    limit = events_left(3)
+    limit = event_limit(3)
     runs = (limit - events().start) // events().run + 1
     compact, indented = (len(made.to_json(indent=indent).encode()) for indent in (None, 2))
     order = len(jobs_stub.example_row()["plan"]["S"].encode())

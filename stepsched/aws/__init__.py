@@ -1,4 +1,4 @@
-"""Facts about AWS: its services, their names and requests. Data and pure functions.
+"""Knowledge about AWS: its services, their names, and the requests of their APIs. Data and pure functions.
 
-Models are loaded from botocore on first use; nothing here calls AWS.
+Models are loaded from botocore on first use. No module calls AWS, except that :mod:`sdk` maps its errors.
 """

@@ -34,21 +34,21 @@ _RESERVED_WORDS = """
     Switch Synchronized This Throw Throws ToString Transient True Try Void Volatile Wait While
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
-"""Names that a member cannot have in Java; the SDK appends ``Value``."""
+"""The names that a member cannot have in Java. The SDK appends ``Value`` to them."""
 
 
 class Shape:
-    """The type of a value; members are read on first use.
+    """The shape of a value in a request. Members are read on first access.
 
     Attributes:
         kind: structure, list, map, string, integer, number, boolean, blob, timestamp or any.
-        names: The members' names in the model, by every accepted name.
+        names: The name of each member in the model, by every accepted name.
         required: The proper names of the required members.
-        either: Members of which at least one is required.
+        either: The names of members of which at least one is required.
         is_union: Whether exactly one member is required.
-        element: The type of the elements of a list or map.
-        enum: The values in the model.
-        is_open: Whether members that are not listed are allowed.
+        element: The shape of the elements of a list, or of the values of a map.
+        enum: The enumerated values of the model; empty if there are none.
+        is_open: Whether unknown members are accepted.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Shape:
         self._shapes: Shapes | None = None
 
     def member(self, name: str) -> Shape | None:
-        """Returns the type of the member ``name``; None if there is none."""
+        """The shape of a member, by any accepted name. None: there is no such member."""
         model_name = self.names.get(name)
         if model_name is None:
             return None
@@ -87,30 +87,30 @@ class Shape:
         return found
 
     def add(self, name: str, shape: Shape | str, names: Iterable[str]) -> None:
-        """Adds a member with those of the names that no other member has."""
+        """Adds a member. Of ``names``, those that another member has are ignored."""
         self._members[name] = shape
-        self.also_names(name, names)
+        self.add_names(name, names)
 
-    def also_names(self, name: str, names: Iterable[str]) -> None:
-        """Adds names of a member, except those that another member has."""
+    def add_names(self, name: str, names: Iterable[str]) -> None:
+        """Adds accepted names of a member. Names that another member has are ignored."""
         for each in names:
             self.names.setdefault(each, name)
 
     def replace(self, name: str, shape: Shape) -> None:
-        """Replaces the type of a member."""
+        """Replaces the shape of a member."""
         self._members[self.names[name]] = shape
 
     def proper(self, name: str) -> str:
-        """Returns the name of a member that the SDK uses."""
+        """The name of a member in the SDK, by any accepted name."""
         return proper_name(self.names[name]) if self._shapes is not None else name
 
     def is_misspelt(self, name: str) -> bool:
-        """Returns whether a name of a member is that of the API, or differs from the proper one in case."""
+        """Whether an accepted name is not the proper one: it has another case, or is the name in the API."""
         proper = self.proper(name)
         return name != proper and name.lower() in (proper.lower(), self.names[name].lower())
 
     def bind(self, shapes: Shapes) -> None:
-        """Sets where the types of members are looked up by name."""
+        """Sets the shapes in which members are looked up by name."""
         self._shapes = shapes
 
 
@@ -118,14 +118,14 @@ ANY = Shape()
 
 
 class Shapes:
-    """The shapes of one service's model."""
+    """The shapes in the model of one service."""
 
     def __init__(self, model: Mapping[str, Any]) -> None:
         self._raw: Mapping[str, Any] = model["shapes"]
         self._read: dict[str, Shape] = {}
 
     def shape(self, name: str) -> Shape:
-        """Returns the shape with that name in the model."""
+        """The shape with a name of the model."""
         found = self._read.get(name)
         if found is None:
             raw = self._raw[name]
@@ -143,9 +143,9 @@ class Shapes:
         shape.is_union = bool(raw.get("union"))
         members: dict[str, Any] = raw.get("members", {})
         for name, each in members.items():
-            shape.add(name, ANY if each.get("jsonvalue") else each["shape"], _names(name)[:2])
+            shape.add(name, ANY if each.get("jsonvalue") else each["shape"], _accepted_names(name)[:2])
         for name in members:
-            shape.also_names(name, _names(name)[2:])
+            shape.add_names(name, _accepted_names(name)[2:])
         shape.required = tuple(
             proper_name(name)
             for name in raw.get("required", ())
@@ -155,9 +155,9 @@ class Shapes:
 
 @lru_cache(maxsize=16384)
 def proper_name(name: str) -> str:
-    """Returns the name of an API's member in the SDK for Java.
+    """The name of a member of an API in the SDK for Java.
 
-    A leading acronym counts as one word. ``NULL`` of DynamoDB is an exception of that SDK.
+    A leading acronym counts as one word. ``NULL`` of DynamoDB is an exception in that SDK.
 
     >>> proper_name("DBInstanceIdentifier"), proper_name("stateMachineArn")
     ('DbInstanceIdentifier', 'StateMachineArn')
@@ -170,7 +170,7 @@ def proper_name(name: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def _names(name: str) -> tuple[str, ...]:
+def _accepted_names(name: str) -> tuple[str, ...]:
     proper = proper_name(name)
     names = [proper, name[:1].upper() + name[1:]]
     if not name.isalnum():
@@ -182,12 +182,12 @@ def _names(name: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-# -- What botocore knows ----------------------------------------------------------------------------------
+# -- The models of botocore ------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
 def botocore_version() -> str:
-    """Returns the version of botocore, such as ``1.44.5``."""
+    """The version of the installed botocore, such as ``1.44.5``."""
     import botocore
 
     return str(botocore.__version__)
@@ -195,37 +195,37 @@ def botocore_version() -> str:
 
 @lru_cache(maxsize=1)
 def service_folders() -> tuple[str, ...]:
-    """Returns the folders of all services, such as ``cognito-idp``."""
+    """The folders of all services in botocore, such as ``cognito-idp``."""
     return tuple(_loader().list_available_services("service-2"))
 
 
 def metadata(folder: str) -> Mapping[str, Any]:
-    """Returns the metadata of the service in the model."""
+    """The metadata of a service in its model."""
     found: Mapping[str, Any] = _model(folder)["metadata"]
     return found
 
 
 @lru_cache(maxsize=256)
 def actions(folder: str) -> Mapping[str, str]:
-    """Returns the model's operations by their names in a Resource."""
+    """The operations of a service in the model, by their names in the ``Resource`` of a Task."""
     return {proper_action(operation): operation for operation in _model(folder)["operations"]}
 
 
 @lru_cache(maxsize=1024)
 def request(folder: str, operation: str) -> Shape:
-    """Returns the type of an operation's request; a structure without members if it has none."""
+    """The shape of an operation's request; a structure without members if it has no input."""
     named = _model(folder)["operations"][operation].get("input")
     return _shapes(folder).shape(named["shape"]) if named else Shape("structure")
 
 
 def fresh_request(folder: str, operation: str) -> Shape:
-    """Returns a new copy of :func:`request` that may be changed."""
+    """The shape of an operation's request as a new object, which the caller may change."""
     named = _model(folder)["operations"][operation].get("input")
     return Shapes(_model(folder)).shape(named["shape"]) if named else Shape("structure")
 
 
 def proper_action(operation: str) -> str:
-    """Returns the name of an operation in a Resource, such as ``describeDBInstances``."""
+    """The name of an operation in the ``Resource`` of a Task, such as ``describeDBInstances``."""
     name = proper_name(operation)
     return name[:1].lower() + name[1:]
 

@@ -17,6 +17,6 @@ LARGE_REGIONS = frozenset(
         "sa-east-1",
     }
 )
-"""The Regions with a default quota of 1,000 invocations per second on EventBridge Scheduler:
+"""The Regions in which EventBridge Scheduler allows 1,000 invocations per second by default:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 """

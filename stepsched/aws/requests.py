@@ -1,5 +1,5 @@
-"""Checks the request of an API call against the model of the API, for Step Functions and EventBridge
-Scheduler, which use the same names but convert different values."""
+"""Checks the request of an API call against the model of the API. Step Functions and EventBridge Scheduler
+use the same names, and differ in how they convert values."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from stepsched.aws.models import Shape
 from stepsched.aws.services import closest
 
-_DEEPEST = 100
-"""The maximum number of levels; deeper ones are not checked."""
-_WORDS = {
+_MAX_DEPTH = 100
+"""The maximum number of levels. Deeper ones are not checked."""
+_DESCRIPTIONS = {
     "structure": "an object",
     "map": "an object",
     "list": "a list",
@@ -35,49 +35,49 @@ _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?")
 
 
 class Problem(NamedTuple):
-    """A problem of a request."""
+    """A problem of a request, with its location."""
 
     path: str
     """A JSON pointer into the request, such as ``/Entries/0/Detail``; empty for the request itself."""
     message: str
     is_error: bool = True
-    """Whether it is an error. False: the model may lack the value only because it is old."""
+    """Whether the request is wrong. False: the model may be too old to know a value."""
 
 
 class Caller(NamedTuple):
-    """The service that sends the request, and its conversions."""
+    """The service that makes the call, and how it converts values."""
 
     name: str
-    """The name of the service, such as ``EventBridge Scheduler``."""
+    """The name of the calling service, such as ``EventBridge Scheduler``."""
     call: str
-    """The call, such as ``sqs:sendMessage``."""
+    """The name of the call, such as ``sqs:sendMessage``."""
     root: str = "request"
-    """The name of the request in errors."""
+    """The name of the request in messages."""
     is_exact: bool = True
-    """Whether the names must be those of the SDK for Java. Optimised integrations accept those of the API
+    """Whether only names of the SDK for Java are accepted. Optimised integrations accept those of the API
     too."""
     converts: bool = False
-    """Whether a number may be a string, null is allowed for any value, and bytes and timestamps are not
+    """Whether text is accepted for a number and null for an absent member, and blobs and timestamps are not
     checked."""
     writes_json: bool = False
-    """Whether a value that is not a string becomes JSON text where a string is expected."""
+    """Whether any other value is converted to JSON text where a string is expected."""
     key: Callable[[str], tuple[str, bool]] = lambda key: (key, False)
-    """Returns the member name of a key, and whether its value is computed."""
+    """Returns the name of the member for a key, and whether its value is computed."""
     is_computed: Callable[[str], bool] = lambda _text: False
-    """Returns whether a string is an expression that is computed later."""
+    """Returns whether a text is replaced by a computed value later."""
     is_substituted: Callable[[Any], bool] = lambda _value: False
-    """Returns whether a value is replaced before the request is made, for example by CloudFormation."""
+    """Returns whether a value is replaced before the request is made, such as by CloudFormation."""
 
 
 def check_request(shape: Shape, request: Any, caller: Caller) -> list[Problem]:
-    """Returns the problems of a request.
+    """The problems of a request; empty if there are none.
 
-    Unknown, missing and misspelt members and values of a wrong type are errors. A value that is missing in an
-    enumeration of the model is not an error, since the model may be old. A computed value counts as present
-    and of any type.
+    Unknown, missing and misspelt members and values of a wrong type are errors. A value that is not in the
+    enumeration of the model is not an error, because the model may be old. A computed member counts as
+    present, with any type.
 
     Args:
-        shape: The type of the request.
+        shape: The shape of the request.
         request: The members by name.
         caller: The service that makes the call.
     """
@@ -93,7 +93,7 @@ class _Checker:
 
     def check(self, shape: Shape, value: Any, path: str, depth: int) -> None:
         kind = shape.kind
-        if kind == "any" or depth > _DEEPEST or self._is_let_through(shape, value):
+        if kind == "any" or depth > _MAX_DEPTH or self._is_unchecked(shape, value):
             return
         if kind in ("structure", "map") and isinstance(value, Mapping):
             (self._check_structure if kind == "structure" else self._check_map)(shape, value, path, depth)
@@ -103,14 +103,14 @@ class _Checker:
         elif not self._is_of(kind, value):
             shown = repr(value)
             shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-            self._error(path, f"{self._last(path)!r} must be {_WORDS[kind]}, not {shown}")
+            self._error(path, f"{self._last(path)!r} must be {_DESCRIPTIONS[kind]}, not {shown}")
         elif shape.enum and value not in shape.enum:
             hint = closest(value, shape.enum)
             message = f"{self._last(path)!r} has no value {value!r} that the model knows{hint}"
             self.problems.append(Problem(path, message, is_error=False))
 
-    def _is_let_through(self, shape: Shape, value: Any) -> bool:
-        """Returns whether a value cannot be checked."""
+    def _is_unchecked(self, shape: Shape, value: Any) -> bool:
+        """Whether a value cannot be checked."""
         caller = self._caller
         if isinstance(value, str):
             return caller.is_computed(value)
@@ -143,36 +143,36 @@ class _Checker:
                 self.check(shape.element, each, f"{path}/{key}", depth + 1)
 
     def _check_structure(self, shape: Shape, value: Mapping[str, Any], path: str, depth: int) -> None:
-        given, nothing = set[str](), 0
+        present, nulls = set[str](), 0
         for key, each in value.items():
             place = f"{path}/{key}"
             name, is_computed = self._caller.key(str(key))
             member = shape.member(name)
             if member is None:
                 self._check_unknown(shape, name, place)
-                given.add(name)
+                present.add(name)
                 continue
-            given.add(shape.proper(name))
-            nothing += each is None and self._caller.converts
+            present.add(shape.proper(name))
+            nulls += each is None and self._caller.converts
             if self._caller.is_exact and shape.is_misspelt(name):
                 self._error(place, f"{self._caller.name} expects {shape.proper(name)!r}, not {name!r}")
             if not is_computed:
                 self.check(member, each, place, depth + 1)
-        self._check_members(shape, given, path)
-        if shape.is_union and len(value) - nothing != 1 and not any(map(self._caller.is_computed, given)):
+        self._check_members(shape, present, path)
+        if shape.is_union and len(value) - nulls != 1 and not any(map(self._caller.is_computed, present)):
             names = ", ".join(sorted({shape.proper(name) for name in shape.names}))
             self._error(path, f"{self._place(path)} takes exactly one of {names}")
 
-    def _check_members(self, shape: Shape, given: set[str], path: str) -> None:
+    def _check_members(self, shape: Shape, present: set[str], path: str) -> None:
         place = self._place(path)
-        if any(self._caller.is_computed(name) for name in given):
+        if any(self._caller.is_computed(name) for name in present):
             return
-        lowered = {name.lower() for name in given}
+        lowered = {name.lower() for name in present}
         for name in shape.required:
-            # A name in another case was reported already, and is not reported as missing too.
-            if name not in given and name.lower() not in lowered:
+            # A name in another case has been reported as misspelt, and is not reported as missing too.
+            if name not in present and name.lower() not in lowered:
                 self._error(path, f"{name!r} is missing, which {place} requires")
-        if shape.either and not given.intersection(shape.either):
+        if shape.either and not present.intersection(shape.either):
             self._error(path, f"{place} requires one of {', '.join(shape.either)}")
 
     def _check_unknown(self, shape: Shape, name: str, path: str) -> None:

@@ -1,4 +1,5 @@
-"""Translates the SDK's errors by one table (P-20), so that no error of botocore leaves the package."""
+"""Maps the errors of the SDK to those of stepsched (P-20), so that no error of botocore leaves the
+package."""
 
 from __future__ import annotations
 
@@ -35,14 +36,14 @@ _CLASSES: dict[str, type[BackendError]] = {
     **dict.fromkeys(_UNAVAILABLE.split(), BackendUnavailableError),
 }
 _TRANSIENT_CODES = ("ConcurrentModification",)
-"""Error codes after which the same call may succeed later, although the service is available."""
+"""The error codes of further errors after which the same call may succeed later."""
 _UNREACHABLE = {"ConnectionError", "HTTPClientError", "MetadataRetrievalError", "ResponseParserError"}
-"""Exception classes of the SDK, including subclasses: there was no response, or an unreadable one."""
+"""The SDK's error classes, with their subclasses, for no response or one that cannot be read."""
 _NO_ACCESS = {
     *("CredentialRetrievalError", "NoAuthTokenError", "NoCredentialsError", "PartialCredentialsError"),
     *("RefreshWithMFAUnsupportedError", "SSOError", "TokenRetrievalError"),
 }
-_CURES = {
+_REMEDIES = {
     "NoCredentialsError": "set AWS_PROFILE or credentials, or pass session=boto3.Session(...)",
     "NoRegionError": "set AWS_DEFAULT_REGION, or pass session=boto3.Session(region_name=...)",
     "ProfileNotFound": "correct AWS_PROFILE or ~/.aws/config",
@@ -50,32 +51,32 @@ _CURES = {
 
 
 class Closed:
-    """Replaces a closed boto3 client: every call is refused."""
+    """Replaces a closed client of boto3. Every call raises :class:`BackendError`."""
 
     def __init__(self, service: str) -> None:
         self._service = service
 
     def __getattr__(self, method: str) -> Any:
-        if method.startswith("_"):  # only Python itself uses these
+        if method.startswith("_"):  # Python itself looks these up
             raise AttributeError(method)
         raise closed(self._service, camel_case(method))
 
     def close(self) -> None:
-        """Does nothing, since the client is closed."""
+        """Has no effect."""
 
 
 def closed(service: str, operation: str) -> BackendError:
-    """Returns the error of a closed backend."""
+    """The error of a call on a closed backend."""
     return BackendError(
-        service, operation, ErrorCode.CLOSED, detail="the backend has been closed; create a new one"
+        service, operation, ErrorCode.CLOSED, detail="the backend has been closed; make a new one"
     )
 
 
 _URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
 
 
-def check_place(session: Any, endpoint_url: Any) -> None:
-    """Validates a session and an endpoint URL.
+def validate_connection(session: Any, endpoint_url: Any) -> None:
+    """Validates the session and the endpoint of calls. Both may be None.
 
     Raises:
         TypeError: ``session`` is not a ``boto3.Session``.
@@ -84,21 +85,21 @@ def check_place(session: Any, endpoint_url: Any) -> None:
     if session is not None and not callable(getattr(session, "client", None)):
         raise TypeError(f"expected a boto3.Session for session, got {session!r}")
     if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
-        raise ValueError(f"expected the form 'http://127.0.0.1:4566' for endpoint_url, got {endpoint_url!r}")
+        raise ValueError(f"expected endpoint_url to be such as 'http://127.0.0.1:4566', got {endpoint_url!r}")
 
 
 def camel_case(method: str) -> str:
-    """Returns the name of the operation of a boto3 method: ``get_item`` is ``GetItem``."""
+    """The name of the operation of a boto3 method: ``GetItem`` for ``get_item``."""
     return "".join(word.capitalize() for word in method.split("_"))
 
 
 @contextmanager
 def mapped(service: str, operation: str) -> Iterator[None]:
-    """Translates errors of the SDK that are raised in the block.
+    """Maps errors of the SDK in its block to those of stepsched.
 
     Args:
         service: The service that is called.
-        operation: The operation, if the SDK's error does not name it.
+        operation: The operation, for errors of the SDK that do not name it.
     """
     from botocore import exceptions as sdk
     from botocore.parsers import ResponseParserError
@@ -106,12 +107,12 @@ def mapped(service: str, operation: str) -> Iterator[None]:
     try:
         yield
     except sdk.ClientError as error:
-        raise _of_answer(service, error.operation_name or operation, error.response) from error
+        raise _from_response(service, error.operation_name or operation, error.response) from error
     except (sdk.BotoCoreError, ResponseParserError) as error:
-        raise _of_sdk(service, operation, error) from error
+        raise _from_sdk_error(service, operation, error) from error
 
 
-def _of_answer(service: str, operation: str, response: Any) -> Exception:
+def _from_response(service: str, operation: str, response: Any) -> Exception:
     error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, words = str(error.get("Code") or ErrorCode.UNKNOWN), str(error.get("Message") or "")
     status, request = meta.get("HTTPStatusCode", 0), meta.get("RequestId")
@@ -138,10 +139,10 @@ def _retry_after(headers: Any) -> timedelta | None:
     return None
 
 
-def _of_sdk(service: str, operation: str, error: Exception) -> BackendError:
+def _from_sdk_error(service: str, operation: str, error: Exception) -> BackendError:
     code = type(error).__name__
     classes = {each.__name__ for each in type(error).__mro__}
-    words = f"{str(error).rstrip('.')}; {_CURES[code]}" if code in _CURES else str(error)
+    words = f"{str(error).rstrip('.')}; {_REMEDIES[code]}" if code in _REMEDIES else str(error)
     if classes & _NO_ACCESS:
         return AccessDeniedError(service, operation, code, detail=words)
     if classes & _UNREACHABLE:

@@ -1,9 +1,9 @@
-"""The AWS services and all of their names.
+"""The services of AWS, with all their names.
 
 A service has a name in the AWS SDK for Java 2 (``sfn``), which Step Functions and EventBridge Scheduler use
 in the ARNs of API calls; one in botocore (``stepfunctions``); one in IAM (``states``); and one as an
-optimised integration of Step Functions (``states``). They follow from botocore's metadata; the table has the
-exceptions.
+optimised integration of Step Functions (``states``). The names follow from the metadata of botocore, except
+those in the table.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from stepsched.aws.models import metadata, service_folders
 
-# Names that do not follow from the others; "-": it does. The identifier is botocore's folder without hyphens,
-# IAM's prefix is the name that requests are signed with, the integration has the identifier as its name.
+# The names that do not follow from the others; "-" marks one that does: the identifier is botocore's folder
+# without hyphens, IAM's prefix is the signing name, and the integration has the name of the identifier.
 # Prefixes: https://docs.aws.amazon.com/service-authorization/latest/reference/
 # Integrations: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
 _EXCEPTIONS = """
@@ -110,7 +110,7 @@ _BY_INTEGRATION = {row.integration: identifier for identifier, row in _TABLE.ite
 
 
 class Service(NamedTuple):
-    """A service that the installed botocore knows."""
+    """A service in the installed botocore."""
 
     identifier: str
     """The name in the SDK for Java 2, such as ``cognitoidentityprovider``."""
@@ -129,35 +129,35 @@ class Service(NamedTuple):
 
 @lru_cache(maxsize=1)
 def services() -> dict[str, Service]:
-    """Returns all services that the installed botocore knows, by identifier."""
+    """All services in the installed botocore, by identifier."""
     renamed = {row.folder: identifier for identifier, row in _TABLE.items() if row.folder is not None}
     found = {folder.replace("-", ""): folder for folder in service_folders() if folder not in renamed}
     found |= {renamed[folder]: folder for folder in service_folders() if folder in renamed}
     return {identifier: Service(identifier, folder) for identifier, folder in found.items()}
 
 
-def integrated(name: str) -> str:
-    """Returns the identifier of the service of an optimised integration."""
+def identifier_of_integration(name: str) -> str:
+    """The identifier of the service of an optimised integration; the name itself if it is not known."""
     return _BY_INTEGRATION.get(name, name)
 
 
 def integration_of(identifier: str) -> str:
-    """Returns the name of the service in optimised integrations, whether or not there is one."""
+    """The name that a service has in optimised integrations. There may be no such integration."""
     row = _TABLE.get(identifier)
     return row.integration if row is not None and row.integration is not None else identifier
 
 
 def title_of(name: str) -> str:
-    """Returns the title of a service, by identifier or integration; the name itself if there is none."""
-    row = _TABLE.get(integrated(name))
+    """The display name of a service, by identifier or integration; the name itself if none is known."""
+    row = _TABLE.get(identifier_of_integration(name))
     return row.title if row is not None and row.title is not None else name
 
 
-def meant(name: str) -> str | None:
-    """Returns the identifier of the service with another name; None if there is none.
+def find_identifier(name: str) -> str | None:
+    """The identifier of a service, by any of its names. None: no service has the name.
 
-    >>> meant("cognito-idp"), meant("AWSDatabaseMigrationService"), meant("states")
-    ('cognitoidentityprovider', 'databasemigration', 'sfn')
+    >>> [find_identifier(name) for name in ("cognito-idp", "AWSDatabaseMigrationService", "states")]
+    ['cognitoidentityprovider', 'databasemigration', 'sfn']
     """
     known = services()
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
@@ -168,15 +168,15 @@ def meant(name: str) -> str | None:
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Returns ``; did you mean …?`` with the nearest known name; empty if none is near."""
+    """The text ``; did you mean …?`` with the most similar known name; empty if none is similar."""
     by_case = {each.lower(): each for each in known}
     near = get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
     return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def closest_service(name: str) -> str:
-    """Returns the hint of :func:`closest` for a service."""
-    other = meant(name)
+    """The text ``; did you mean …?`` with the most similar service, or advice if none is similar."""
+    other = find_identifier(name)
     if other is not None:
         return f"; did you mean {other!r}?"
     return closest(name, services()) or "; use its name in the SDK for Java 2"

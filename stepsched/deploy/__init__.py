@@ -1,7 +1,7 @@
-"""The resources in AWS for jobs on Step Functions: a table, a machine that runs its jobs, and a role.
+"""The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, and a role.
 
-:func:`template` returns all of them as one CloudFormation template, and :func:`client_policy` the permissions
-of the application that creates jobs. Both are pure.
+:func:`template` returns them as one CloudFormation template, and :func:`client_policy` the IAM policy of the
+application that creates jobs. Both functions are pure.
 """
 
 from stepsched.deploy.policies import client_policy

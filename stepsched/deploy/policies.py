@@ -1,4 +1,4 @@
-"""The permissions of the runner, and of the application that creates its jobs. Pure."""
+"""The IAM policies of the runner and of the application that creates its jobs. The functions are pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, get_args
 
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.states import Task
-from stepsched.aws.arns import checked_arn
-from stepsched.iam.documents import checked_resources, checked_roles
+from stepsched.aws.arns import validate_arn
+from stepsched.iam.documents import validate_resources, validate_roles
 from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
 from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
@@ -23,24 +23,27 @@ from stepsched.targets.invocations import Invocation, invocations
 _MACHINE = r"stateMachine:[^\s:/*?$]{1,80}"
 
 
-# -- What is given --------------------------------------------------------------------------------------
+# -- Arguments ------------------------------------------------------------------------------------------
 
 
 class NamedTarget(NamedTuple):
-    """A target, and its place in the arguments, such as ``targets[0]``."""
+    """A target, with the argument that names it."""
 
     argument: str
+    """The argument and the index, such as ``targets[0]``."""
     target: SingleTarget
 
     def calls(self, partition: str = "aws") -> list[Call]:
-        """Returns the runner's calls for a job that does not wait for the end of the target, and for one that
+        """The calls of the runner for the target: for a job that does not wait for its end, and one that
         does.
 
         Raises:
-            ValueError: The runner cannot call the target; the error says why.
+            ValueError: The runner cannot invoke the target. The error names the reason.
         """
         try:
-            found = [call_of(self.target, _ANY, wait=wait, partition=partition) for wait in (False, True)]
+            found = [
+                call_of(self.target, _ANY_MESSAGE, wait=wait, partition=partition) for wait in (False, True)
+            ]
             if isinstance(self.target, ApiTarget):
                 check_call(found[0])
         except ValueError as error:
@@ -48,65 +51,77 @@ class NamedTarget(NamedTuple):
         return found
 
 
-_ANY = Message({}, "job", "job", "$due", {})
-"""A placeholder: the message for a target does not affect the call."""
+_ANY_MESSAGE = Message({}, "job", "job", "$due", {})
+"""A message for building calls. The content of a message does not change which call is made."""
 
 
-def checked_targets(targets: Iterable[Target]) -> list[NamedTarget]:
-    """Returns the targets, with the parts of parallel targets separately.
+def validate_targets(targets: Iterable[Target]) -> list[NamedTarget]:
+    """Validates the targets. Parallel targets are replaced by their parts.
 
     Raises:
         TypeError: ``targets`` is not a list of targets.
-        ValueError: ``targets`` is empty, or AWS cannot invoke one of them; the error names it and says why.
+        ValueError: The list is empty, or AWS cannot invoke a target. The error names it and the reason.
     """
     listed = _listed("targets", targets, get_args(Target), "LambdaTarget(...)")
     if not listed:
-        raise ValueError("expected at least one target, got none; use a list such as [LambdaTarget(...)]")
-    found = [NamedTarget(place, part) for place, target in listed for part in parts_of(target)]
+        raise ValueError("expected at least one target, got an empty list; use [LambdaTarget(...)]")
+    found = [NamedTarget(argument, part) for argument, target in listed for part in parts_of(target)]
     for each in found:
         each.calls()
     return found
 
 
-def checked_queues(dead_letters: Iterable[QueueTarget]) -> list[NamedTarget]:
-    """Returns the queues with their places."""
+def validate_queues(dead_letters: Iterable[QueueTarget]) -> list[NamedTarget]:
+    """Validates the queues for dead letters.
+
+    Raises:
+        TypeError: ``dead_letters`` is not a list of QueueTargets.
+    """
     return [
         NamedTarget(*each)
         for each in _listed("dead_letters", dead_letters, (QueueTarget,), "QueueTarget(...)")
     ]
 
 
-def checked_topics(topics: Iterable[TopicTarget]) -> list[NamedTarget]:
-    """Returns the topics with their places."""
+def validate_topics(topics: Iterable[TopicTarget]) -> list[NamedTarget]:
+    """Validates the topics for notifications.
+
+    Raises:
+        TypeError: ``topics`` is not a list of TopicTargets.
+    """
     return [NamedTarget(*each) for each in _listed("topics", topics, (TopicTarget,), "TopicTarget(...)")]
 
 
-def _listed(word: str, values: Any, kinds: tuple[type[Any], ...], example: str) -> list[tuple[str, Any]]:
-    """Returns the values with their places."""
-    if isinstance(values, get_args(Target)):  # a value is iterable: it yields its fields
-        raise TypeError(f"expected a list for {word}, got a {type(values).__name__}; use [{example}]")
+def _listed(argument: str, values: Any, kinds: tuple[type[Any], ...], example: str) -> list[tuple[str, Any]]:
+    """The values of an argument, each with its argument and index.
+
+    Raises:
+        TypeError: The argument is not a list, or holds a value of another type.
+    """
+    if isinstance(values, get_args(Target)):  # iterating over a target would give its fields
+        raise TypeError(f"expected {argument} to be a list, got one {type(values).__name__}; use [{example}]")
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"expected a list for {word}, got {values!r:.80}; use [{example}]")
-    found = [(f"{word}[{index}]", value) for index, value in enumerate(values)]
-    for place, value in found:
+        raise TypeError(f"expected {argument} to be a list, got {values!r:.80}; use [{example}]")
+    found = [(f"{argument}[{index}]", value) for index, value in enumerate(values)]
+    for name, value in found:
         if not isinstance(value, kinds):
-            raise TypeError(f"expected a target in {place}, got {value!r:.80}; use {example}")
+            raise TypeError(f"expected {name} to be a target, got {value!r:.80}; use {example}")
     return found
 
 
 def partition_of(listed: Sequence[NamedTarget]) -> str:
-    """Returns the partition of all targets; ``aws`` if no target has one.
+    """The partition of all targets; ``aws`` if no target has an ARN.
 
     Raises:
-        ValueError: The targets are in several partitions or Regions; a machine can only call its own.
+        ValueError: The targets are in several partitions or Regions.
     """
     places = {place: each for each in listed for place in places_of(each.target) if all(place)}
     if len(places) > 1:
         shown = " and ".join(
-            f"{places[each].argument} in {each[1]} of {each[0]}" for each in sorted(places)[:2]
+            f"{places[place].argument} in {place[1]} of {place[0]}" for place in sorted(places)[:2]
         )
         raise ValueError(
-            f"{shown}: a machine can only call its own Region; use one stack for the targets of each Region"
+            f"expected targets in one Region, got {shown}; use one stack for the targets of each Region"
         )
     return next(iter(places), ("aws", ""))[0]
 
@@ -122,21 +137,21 @@ def runner_policy(
     machine_arn: str,
     table_name: str,
 ) -> dict[str, Any]:
-    """Returns the minimal permissions of the runner's role.
+    """The minimal policy of the runner's role.
 
-    The permissions for the table follow from the runner's states. Its other calls are in the rows of jobs, so
-    their permissions follow from the targets.
+    The states that access the table have constant arguments, from which their permissions follow. The other
+    states read their arguments from the rows of jobs, so their permissions follow from the targets.
 
     Args:
-        listed: The targets, queues and topics that jobs may use.
-        task_roles: As in :func:`stepsched.iam.machine_policy`.
-        resources: As in :func:`stepsched.iam.policy_for`.
+        listed: The targets, queues and topics of the jobs.
+        task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
+        resources: The resources of ApiTarget calls; see :func:`stepsched.iam.policy_for`.
         machine_arn: The ARN of the runner.
-        table_name: The name of the table, in the machine's account and Region.
+        table_name: The name of the table, in the account and Region of the machine.
 
     Raises:
-        TypeError: A list is a string.
-        ValueError: The permissions for a target cannot be determined, or an argument is malformed.
+        TypeError: An argument that should be a list is text.
+        ValueError: The permissions of a target do not follow from it, or an argument is malformed.
     """
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     place = Place(account, region, partition)
@@ -145,12 +160,12 @@ def runner_policy(
     for name in resources:
         if name not in known:
             raise ValueError(
-                f"expected calls of an ApiTarget in resources, got {name!r}; the calls are: "
-                f"{', '.join(known) or 'none'}"
+                f"expected resources of calls of the ApiTargets ({', '.join(known) or 'there is none'}), "
+                f"got {name!r}"
             )
-    named = checked_resources(resources, apis)
-    roles = checked_roles("task_roles", task_roles)
-    grants = _own_grants(machine_arn, table_name)
+    named = validate_resources(resources, apis)
+    roles = validate_roles("task_roles", task_roles)
+    grants = _runner_grants(machine_arn, table_name)
     for each in listed:
         grants += _target_grants(each, named, machine_arn, place)
     if any(grant.action == "ecs:RunTask" for grant in grants):
@@ -158,13 +173,13 @@ def runner_policy(
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
-def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
-    """Returns the permissions for the states whose calls are in the definition."""
+def _runner_grants(machine_arn: str, table_name: str) -> list[Grant]:
+    """The grants of the states with constant arguments."""
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     states = {
         name: state
         for name, state in runner(table_name, partition=partition).states.items()
-        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: they are in the row
+        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: read from the row
     }
     text = json.dumps(StateMachine(states=states).to_dict())
     grants = []
@@ -172,7 +187,7 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
         if grant.resource != "*":
             grants.append(grant)
             continue
-        # The items of a transaction are those of the table, with the actions in their text.
+        # A transaction may write any table. These write only this table, with the actions in their arguments.
         verb = grant.action.removeprefix("dynamodb:").removesuffix("Item")
         if re.search(rf"\b{verb}\b|:{verb.lower()}Item\b", text):
             table = f"arn:{partition}:dynamodb:{region}:{account}:table/{table_name}"
@@ -181,28 +196,32 @@ def _own_grants(machine_arn: str, table_name: str) -> list[Grant]:
 
 
 def _target_grants(
-    target: NamedTarget, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
+    named_target: NamedTarget, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
 ) -> list[Grant]:
-    """Returns the permissions for a target, for jobs that wait for its end and for others."""
-    calls = target.calls(place.partition)
+    """The grants for a target, both for jobs that wait for its end and for those that do not."""
+    calls = named_target.calls(place.partition)
     try:
-        (said,) = invocations(target.target)
-        invocation = with_resources(said, named)
+        (found,) = invocations(named_target.target)
+        invocation = with_resources(found, named)
         if not invocation.resources:
-            invocation = _of_request(invocation.name, calls[0], machine_arn)
+            invocation = _invocation_of_request(invocation.name, calls[0], machine_arn)
         waits = any(".sync" in call.name for call in calls)
         return grants_of(replace(invocation, waits=waits), place)
     except ValueError as error:
-        raise ValueError(f"{target.argument}: {error}") from error
+        raise ValueError(f"{named_target.argument}: {error}") from error
 
 
-def _of_request(name: str, call: Call, machine_arn: str) -> Invocation:
-    """Returns an API call with the resources in its request."""
+def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocation:
+    """The call of an API, with the resources in its request.
+
+    Raises:
+        ValueError: The request does not name the resources.
+    """
     found = invocation_of({"Resource": call.resource, "Arguments": call.arguments}, machine_arn)
     if found is None or not found.resources or "*" in found.resources:
         raise ValueError(
-            f"the resources of {name} cannot be determined from its request; use "
-            f"resources={{{name!r}: ['arn:...']}}, or ['*'] if the action has no resource"
+            f"the request of {name} does not name the resources that it acts on; use "
+            f"resources={{{name!r}: ['arn:...']}}, or ['*'] if the call has no resource"
         )
     return found
 
@@ -211,22 +230,21 @@ def _of_request(name: str, call: Call, machine_arn: str) -> Invocation:
 
 
 def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
-    """Returns the permissions of an application that creates, lists, changes and cancels jobs with the
-    client.
+    """The policy of an application that creates, lists, changes and cancels jobs through the client.
 
-    Transactions need the actions of the items that they write. Nothing is allowed on other tables and
-    machines; the permissions to invoke targets belong to the machine's role. To find table and machine by the
-    stack's name, add ``cloudformation:DescribeStacks`` on the stack.
+    It allows no other tables and state machines. Transactions need the actions of the items that they write.
+    The role of the machine, and not this policy, allows what jobs invoke. To find the table and the machine
+    by the name of the stack, add ``cloudformation:DescribeStacks`` on the stack.
 
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 
     Args:
-        table_arn: The ARN of the stack's table, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
-        state_machine_arn: The stack's output ``StateMachineArn``, without version or alias.
+        table_arn: The output ``TableArn`` of the stack, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
+        state_machine_arn: The output ``StateMachineArn`` of the stack, without version or alias.
 
     Raises:
-        ValueError: An argument is malformed, or the two are not in the same account and Region.
+        ValueError: An argument is malformed, or the two are not in one account and Region.
 
     >>> policy = client_policy(
     ...     table_arn="arn:aws:dynamodb:eu-west-1:123456789012:table/jobs",
@@ -235,12 +253,12 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     >>> [statement["Sid"] for statement in policy["Statement"]]
     ['Table', 'TableIndex', 'Runner', 'RunnerExecutions']
     """
-    table = checked_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
-    machine = checked_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
-    if _home(table) != _home(machine):
+    table = validate_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
+    machine = validate_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
+    if _place_of(table) != _place_of(machine):
         raise ValueError(
-            f"expected table_arn and state_machine_arn of one stack, got {table!r} and {machine!r} of "
-            "different accounts or Regions"
+            "expected table_arn and state_machine_arn in one account and Region, "
+            f"got {table!r} and {machine!r}; use the outputs of one stack"
         )
     items = ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem")
     executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"
@@ -258,7 +276,7 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _home(arn: str) -> list[str]:
+def _place_of(arn: str) -> list[str]:
     _, partition, _, region, account, _ = arn.split(":", 5)
     return [partition, region, account]
 

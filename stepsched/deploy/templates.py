@@ -1,4 +1,4 @@
-"""The CloudFormation template of the Step Functions backend. Pure."""
+"""The CloudFormation template of the Step Functions backend. The functions are pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from stepsched.deploy.policies import (
     NamedTarget,
-    checked_queues,
-    checked_targets,
-    checked_topics,
     partition_of,
     runner_policy,
+    validate_queues,
+    validate_targets,
+    validate_topics,
 )
 from stepsched.iam import machine_trust_policy
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
@@ -21,8 +21,8 @@ from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import creation, time_to_live
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
-# Placeholders for values that only the stack knows, which are replaced by references. They are as long as
-# such values can be, so that a policy whose size fits here fits everywhere.
+# Placeholders in policies for values that only the stack knows, which are replaced by references. They have
+# the maximum length of the values, so that a policy that fits here fits in every stack.
 _REGION = "the-region-of-stack-1"
 _ACCOUNT = "000000000000"
 _NAME = "s" * 80
@@ -39,50 +39,49 @@ def template(
     resources: Mapping[str, Sequence[str]] | None = None,
     table_name: str | None = None,
 ) -> dict[str, Any]:
-    """Returns a CloudFormation template with all resources for jobs on Step Functions. It has no Lambda
-    function.
+    """The CloudFormation template with all resources of the Step Functions backend.
 
-    | resource | what it is | |---|---| | ``Table`` | the table of jobs: billed by request, with point-in-time
-    recovery; retained after the stack | | ``Runner`` | the state machine that runs the jobs of the table,
-    with the name of the stack | | ``RunnerRole`` | the role of the machine, with the minimal permissions for
-    these targets |
+    | resource | description |
+    |---|---|
+    | ``Table`` | the table of jobs: billed on demand, point-in-time recovery; retained after the stack |
+    | ``Runner`` | the state machine that runs the jobs of the table; its name is that of the stack |
+    | ``RunnerRole`` | the role of the machine, with the minimal policy for these targets |
 
-    The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments result in the same
-    template. A stack can be updated with further targets: nothing is replaced, and jobs continue.
+    The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments give the same
+    template. A stack can be updated with further targets: no resource is replaced, and jobs keep running.
 
-    - The table's name is generated, so that a new stack never conflicts with the table of a deleted one. The
-      table is encrypted with a key owned by AWS, which is free and needs no permissions.
+    - CloudFormation chooses the name of the table, so that a new stack does not conflict with the table of a
+      deleted one. The table is encrypted with an AWS owned key, which is free and needs no permission.
       https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
-    - The machine's ARN is built from the stack's name, since its role lets it start itself and is trusted for
-      no other machine. The name of a machine, and so of the stack, has at most 80 characters.
-    - Nothing is allowed on ``*``, except ``batch:DescribeJobs``, which has no resource, and the entries of
-      ``resources``.
-    - The machine has one state for each kind of call that the targets need. No text of the caller is part of
-      the definition.
+    - The ARN of the machine is built from the name of the stack, because its role allows it to start itself
+      and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters.
+    - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, and what
+      ``resources`` names.
+    - The machine has one state for each call that the targets need. The definition contains no text of the
+      caller.
 
-    Permissions that depend on a resource itself are not included, such as those for the key of an encrypted
-    queue, or the policy of a queue in another account; add them yourself. CloudFormation requires the
-    capability ``CAPABILITY_IAM``, and accepts 51,200 bytes in a request: write the template without white
-    space, or put a longer one into S3.
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    Permissions that a resource itself requires are not included, such as the key of an encrypted queue, or
+    the policy of a queue in another account. CloudFormation requires the capability ``CAPABILITY_IAM``, and
+    limits a template in a request to 51,200 bytes: write it without white space, or upload a longer one to
+    S3. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
     Args:
-        targets: The targets that jobs may invoke; at least one. For a :class:`ParallelTarget` its parts
-            count.
-        task_roles: As in :func:`stepsched.iam.machine_policy`: the roles of ECS task definitions.
-        dead_letters: The queues that jobs use as ``dead_letter``.
-        topics: The topics that jobs use as ``notify``.
-        resources: The resources of the calls of :class:`ApiTarget`, by ``"service:action"``, as in
-            :func:`stepsched.iam.policy_for`; needed if the request does not determine them.
-        table_name: The name of an existing table in the stack's account and Region, such as that of an AWS
-            Solutions scheduler, with the same keys; the stack then creates no table. None: a new table.
+        targets: The targets that jobs may invoke; at least one. A :class:`ParallelTarget` counts as its
+        parts.
+        task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
+        dead_letters: The queues that jobs name as ``dead_letter``.
+        topics: The topics that jobs name as ``notify``.
+        resources: The resources of :class:`ApiTarget` calls, by ``"service:action"``; see
+            :func:`stepsched.iam.policy_for`. Required if the request does not name them.
+        table_name: The name of an existing table in the account and Region of the stack, such as that of an
+            AWS Solutions scheduler. It must have the keys of a table of jobs. None: the stack creates a
+            table.
 
     Raises:
-        TypeError: A list is a string or a single value, or has an item of another type; or ``resources`` is
-            not a dict.
-        ValueError: There are no targets; AWS cannot invoke a target; the resources of a call are not known;
-            the targets are in several Regions; or the policy of one role is too small for them. The error
-            names it.
+        TypeError: An argument that should be a list is text or a single value, or holds another type; or
+            ``resources`` is not a dict.
+        ValueError: There are no targets, AWS cannot invoke one, the resources of a call are not known, the
+            targets are in several Regions, or their policy is too long. The error names the target.
 
     >>> from stepsched import QueueTarget
     >>> made = template([QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders")])
@@ -91,14 +90,14 @@ def template(
     """
     if resources is not None and not isinstance(resources, Mapping):
         raise TypeError(
-            f"expected a dict such as {{'s3:putObject': ['arn:...']}} for resources, got {resources!r:.80}"
+            f"expected resources to be a dict, got {resources!r:.80}; use {{'s3:putObject': ['arn:...']}}"
         )
     if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
         raise ValueError(
-            f"expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), got {table_name!r}"
+            f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {table_name!r}"
         )
-    called = checked_targets(targets)
-    listed = called + checked_queues(dead_letters) + checked_topics(topics)
+    called = validate_targets(targets)
+    listed = called + validate_queues(dead_letters) + validate_topics(topics)
     partition = partition_of(listed)
     made: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -110,19 +109,22 @@ def template(
         },
         "Outputs": {
             "TableName": {"Description": "The table of jobs", "Value": {"Ref": "Table"}},
-            "TableArn": {"Description": "The same", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
-            "StateMachineArn": {"Description": "The machine that runs them", "Value": {"Ref": "Runner"}},
+            "TableArn": {"Description": "The ARN of the table", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
+            "StateMachineArn": {
+                "Description": "The state machine that runs the jobs",
+                "Value": {"Ref": "Runner"},
+            },
         },
     }
     if table_name is None:
         return made
     del made["Resources"]["Table"]
-    on_theirs: dict[str, Any] = _on_table(made, table_name)
-    return on_theirs
+    with_existing_table: dict[str, Any] = _on_table(made, table_name)
+    return with_existing_table
 
 
 def _on_table(value: Any, name: str) -> Any:
-    """Replaces the stack's table by an existing one."""
+    """A copy of the template in which references to its table are replaced by an existing table."""
     match value:
         case {"Ref": "Table"}:
             return name
@@ -138,7 +140,7 @@ def _on_table(value: Any, name: str) -> Any:
 
 def _table() -> dict[str, Any]:
     properties = creation("")
-    del properties["TableName"]  # CloudFormation generates a unique one
+    del properties["TableName"]  # CloudFormation chooses a unique name
     return {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Retain",
@@ -165,11 +167,12 @@ def _machine(called: list[NamedTarget], partition: str) -> dict[str, Any]:
 
 
 def _definition(called: list[NamedTarget], partition: str) -> dict[str, Any]:
-    """Returns the runner with the required calls; with all calls it would be too long for a request."""
+    """The definition of the runner with the required calls. With all calls it would be too long for a
+    request."""
     wanted = {call.name: None for each in called for call in each.calls(partition)}
-    # As JSON text, since the name is also inside expressions, where braces would be escaped.
+    # The name is replaced in the JSON text, because it is also inside of expressions that escape braces.
     text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
-    assert "${" not in text, "AWS would read it as a reference"
+    assert "${" not in text, "CloudFormation would read it as a reference"
     definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
     return definition
 
@@ -187,35 +190,35 @@ def _role(
     length = len(json.dumps(policy, separators=(",", ":")))
     if length > MAX_INLINE_CHARACTERS:
         raise ValueError(
-            f"the policy for {len(listed)} targets has {length:,} characters, and IAM allows "
-            f"{MAX_INLINE_CHARACTERS:,}; use several stacks, each for a part of the targets"
+            f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
+            f"{len(listed)} targets; use several stacks"
         )
     trust = machine_trust_policy(account=_ACCOUNT, machine_arn=arn)
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
             "Description": "Lets the state machine of stepsched run the jobs of its table",
-            "AssumeRolePolicyDocument": _referring(trust),
-            "Policies": [{"PolicyName": "stepsched", "PolicyDocument": _referring(policy)}],
+            "AssumeRolePolicyDocument": _with_references(trust),
+            "Policies": [{"PolicyName": "stepsched", "PolicyDocument": _with_references(policy)}],
         },
     }
 
 
-_OWN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>.+)")
+_STACK_ARN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>.+)")
 
 
-def _referring(value: Any) -> Any:
-    """Replaces the placeholders by references."""
+def _with_references(value: Any) -> Any:
+    """A copy of the document in which placeholders are replaced by references."""
     match value:
         case dict():
-            return {key: _referring(item) for key, item in value.items()}
+            return {key: _with_references(item) for key, item in value.items()}
         case list():
-            return [_referring(item) for item in value]
-    return {"Ref": "AWS::AccountId"} if value == _ACCOUNT else _referring_arn(value)
+            return [_with_references(item) for item in value]
+    return {"Ref": "AWS::AccountId"} if value == _ACCOUNT else _arn_with_references(value)
 
 
-def _referring_arn(text: str) -> Any:
-    match = _OWN.fullmatch(text)
+def _arn_with_references(text: str) -> Any:
+    match = _STACK_ARN.fullmatch(text)
     if match is None:
         return text
     service, rest = match["service"], match["rest"]

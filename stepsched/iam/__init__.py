@@ -1,9 +1,11 @@
 """IAM policy documents for jobs on EventBridge Scheduler, and for state machines.
 
-Most functions are pure and return documents for any tool that creates roles: :func:`trust_policy` returns the
-trust policy of the execution role, :func:`policy_for` its permissions, and :func:`client_policy` the
-permissions of the application that uses the client. :func:`machine_trust_policy` and :func:`machine_policy`
-are the first two for a state machine, such as that of ``render_asl``. Only :func:`ensure_role` calls AWS.
+- :func:`trust_policy`: the trust policy of the execution role of jobs.
+- :func:`policy_for`: the permissions of that role.
+- :func:`client_policy`: the permissions of an application that uses the client.
+- :func:`machine_trust_policy` and :func:`machine_policy`: the same for the execution role of a state machine,
+  such as that of ``render_asl``.
+- :func:`ensure_role`: creates or updates the execution role. It calls AWS; all other functions are pure.
 
 Actions and resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
 """

@@ -5,10 +5,10 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/
 
 from __future__ import annotations
 
-from stepsched.aws.services import integrated, meant, services
+from stepsched.aws.services import find_identifier, identifier_of_integration, services
 
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
-# The IAM action has the name of the call, except for these calls, with the actions that IAM requires.
+# Calls whose IAM actions do not have the name of the call, with the actions that they require.
 _IRREGULAR_CALLS = {
     "apigatewaymanagementapi:deleteConnection": "execute-api:ManageConnections",
     "apigatewaymanagementapi:getConnection": "execute-api:ManageConnections",
@@ -94,26 +94,26 @@ _IRREGULAR_CALLS = {
     "sqs:deleteMessageBatch": "sqs:DeleteMessage",
     "sqs:sendMessageBatch": "sqs:SendMessage",
 }
-# These are authorised by HTTP method and path, which the name of the call does not determine.
-BY_PATH = ("apigateway", "apigatewayv2")
+# Services that authorise by HTTP verb and path, which do not follow from the name of a call.
+AUTHORISED_BY_PATH = ("apigateway", "apigatewayv2")
 
 
 def iam_actions(service: str, action: str) -> list[str]:
-    """Returns the IAM actions that an API call requires.
+    """The IAM actions that an API call requires.
 
     Args:
-        service: The name of the service in the SDK, or of an optimised integration. A name that this botocore
-            does not know is used as the IAM prefix.
+        service: The name of the service in the SDK, or in an optimised integration. A name that the installed
+            botocore does not know is used as the prefix of the IAM action.
         action: The action in lower camel case.
 
     Raises:
-        ValueError: ``service`` is another name of a service, such as that of boto3.
+        ValueError: ``service`` is another name of a known service, such as its name in boto3.
     """
-    identifier = integrated(service)
+    identifier = identifier_of_integration(service)
     irregular = _IRREGULAR_CALLS.get(f"{identifier}:{action}")
     if irregular is not None:
         return irregular.split()
-    known, right = services().get(identifier), meant(identifier)
+    known, right = services().get(identifier), find_identifier(identifier)
     if known is None and right is not None:
         raise ValueError(f"expected the SDK's name of a service, got {service!r}; use {right!r}")
     prefix = service if known is None else known.iam_prefix

@@ -1,4 +1,4 @@
-"""The permissions that calls require: grants, and the statements of a policy. Pure."""
+"""The IAM grants that calls require, and the statements of a policy. The functions are pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from stepsched.iam.actions import BY_PATH, iam_actions
+from stepsched.iam.actions import AUTHORISED_BY_PATH, iam_actions
 from stepsched.targets.invocations import Invocation
 
 Condition = tuple[str, str, str]
@@ -15,11 +15,12 @@ Condition = tuple[str, str, str]
 
 
 class Grant(NamedTuple):
-    """The permission for one action on one resource."""
+    """One action that is allowed on one resource."""
 
     action: str
     resource: str
     condition: Condition | None = None
+    """The condition under which it is allowed. None: always."""
 
 
 class Place(NamedTuple):
@@ -29,36 +30,43 @@ class Place(NamedTuple):
     region: str | None
     partition: str
 
-    def check(self) -> None:
-        """Refuses a malformed account, Region or partition.
+    def validate(self) -> None:
+        """Validates the account, the Region and the partition.
 
         Raises:
-            ValueError: One of them is malformed; the error names it and its form.
+            ValueError: One of them is malformed. The error names it and the expected form.
         """
-        check_place(self.account, self.region, self.partition)
+        validate_place(self.account, self.region, self.partition)
 
     def arn(self, service: str, resource: str) -> str:
-        """Returns the ARN of a resource that is given by name.
+        """The ARN of a resource that is given by name.
 
         Raises:
-            ValueError: The account or the Region is not known.
+            ValueError: The account or the Region is unknown.
         """
         if self.account is None or self.region is None:
-            raise ValueError(f"expected account and region for {resource!r}, got none; or use an ARN")
+            raise ValueError(f"{resource!r} has no account and Region; use account= and region=, or an ARN")
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-def check_place(account: str | None, region: str | None, partition: str) -> None:
+def validate_place(account: str | None, region: str | None, partition: str) -> None:
+    """Validates an account, a Region and a partition. None is accepted as unknown.
+
+    Raises:
+        ValueError: One of them is malformed. The error names it and the expected form.
+    """
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        raise ValueError(f"expected a string of 12 digits for account, got {account!r}")
+        raise ValueError(f"expected account to be text of 12 digits, got {account!r}")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
     if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
-        raise ValueError(f"expected the name of a Region such as 'eu-west-1' for region, got {region!r}")
+        raise ValueError(f"expected region to be the name of a Region such as 'eu-west-1', got {region!r}")
     if not re.fullmatch(r"aws[a-z-]*", partition):
-        raise ValueError(f"expected a partition such as 'aws', 'aws-cn' or 'aws-us-gov', got {partition!r}")
+        raise ValueError(
+            f"expected partition to be such as 'aws', 'aws-cn' or 'aws-us-gov', got {partition!r}"
+        )
 
 
-# -- What a call needs -----------------------------------------------------------------------------------
+# -- The permissions of a call ---------------------------------------------------------------------------
 
 _RULES = {
     "batch:submitJob": "StepFunctionsGetEventsForBatchJobsRule",
@@ -66,26 +74,26 @@ _RULES = {
     "ecs:runTask": "StepFunctionsGetEventsForECSTaskRule",
     "sfn:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
 }
-"""The EventBridge rule by which Step Functions is notified of the end of a started job."""
+"""The EventBridge rule by which Step Functions learns that a started target has ended."""
 
 
 def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
-    """Returns the permissions that a role needs to make a call.
+    """The grants that a call requires.
 
     Args:
-        invocation: The call. Its resource is ``*`` if the resources are not known.
+        invocation: The call. Without resources, it is allowed on ``*``.
         place: The account, Region and partition of resources that are given by name.
 
     Raises:
-        ValueError: The account and Region, or the permissions of the call, are not known.
+        ValueError: The place of a name is unknown, or the IAM actions of the call are.
     """
-    if invocation.service in BY_PATH:
+    if invocation.service in AUTHORISED_BY_PATH:
         raise ValueError(
-            f"the IAM action of {invocation.name} depends on a path that is not known here; leave it out "
-            "and write its statement by hand"
+            f"the IAM action for {invocation.name} depends on an HTTP path, which is not known from the "
+            "call; leave it out and write its statement by hand"
         )
     actions = iam_actions(invocation.service, invocation.action)
-    found = [_whole(actions[0], text, place) for text in invocation.resources or ("*",)]
+    found = [_full_arn(actions[0], text, place) for text in invocation.resources or ("*",)]
     cluster = invocation.cluster
     bound: Condition | None = None if cluster is None else ("ArnEquals", "ecs:cluster", cluster)
     grants = [Grant(action, resource, bound) for action in actions for resource in found]
@@ -96,42 +104,41 @@ def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
     return grants + (_waiting_grants(invocation, found[0], place) if invocation.waits else [])
 
 
-def _whole(action: str, resource: str, place: Place) -> str:
+def _full_arn(action: str, resource: str, place: Place) -> str:
     is_whole = resource == "*" or resource.startswith("arn:")
     return resource if is_whole else place.arn(action.partition(":")[0], resource)
 
 
 def with_resources(invocation: Invocation, named: Mapping[str, Sequence[str]]) -> Invocation:
-    """Returns the call with the resources given for it, if they are not known otherwise."""
+    """The call with the resources in ``named``, unless it has resources already."""
     if invocation.resources or invocation.name not in named:
         return invocation
     return replace(invocation, resources=tuple(named[invocation.name]))
 
 
 def role_grants(roles: Iterable[str]) -> list[Grant]:
-    """Returns the permissions to pass roles to ECS tasks."""
+    """The grants to pass roles to ECS tasks."""
     passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
     return [Grant("iam:PassRole", role, passed) for role in roles]
 
 
 def _tasks_of(cluster: str) -> str:
-    """Returns the pattern of the tasks of a cluster, whose IDs are not known in advance."""
+    """The ARN pattern of all tasks of a cluster. The ID of a task is not known in advance."""
     return f"{cluster.replace(':cluster/', ':task/', 1)}/*"
 
 
 def can_wait(name: str) -> bool:
-    """Returns whether the permissions are known with which Step Functions waits for a call, such as
-    ``sfn:startExecution``."""
+    """Whether the permissions to wait for a call, such as ``sfn:startExecution``, are known."""
     return name in _RULES
 
 
 def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[Grant]:
-    """Returns the permissions that ``.sync`` requires in addition to those for starting."""
+    """The further grants that the pattern ``.sync`` requires."""
     rule = place.arn("events", f"rule/{_RULES[invocation.name]}")
     grants = [Grant(f"events:{action}", rule) for action in ("DescribeRule", "PutRule", "PutTargets")]
     match invocation.name:
         case "batch:submitJob":
-            # DescribeJobs has no resource; the ID of a job is known only when it runs.
+            # DescribeJobs supports no resource. The ID of a job is known only when it runs.
             jobs = place.arn("batch", "job/*")
             return [*grants, Grant("batch:DescribeJobs", "*"), Grant("batch:TerminateJob", jobs)]
         case "codebuild:startBuild":
@@ -145,16 +152,16 @@ def _waiting_grants(invocation: Invocation, started: str, place: Place) -> list[
 
 
 def execution_grants(machine_arn: str) -> list[Grant]:
-    """Returns the permissions to describe and to stop the executions of a machine."""
+    """The grants to observe and stop the executions of a state machine."""
     executions = f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:*"
     return [Grant(f"states:{verb}Execution", executions) for verb in ("Describe", "Stop")]
 
 
-# -- A policy --------------------------------------------------------------------------------------------
+# -- Statements ------------------------------------------------------------------------------------------
 
 
 def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
-    """Returns one statement for each action and condition."""
+    """The statements of grants: one for each action and condition, sorted, with sorted unique resources."""
     resources: dict[tuple[str, Condition | None], set[str]] = {}
     for grant in grants:
         resources.setdefault((grant.action, grant.condition), set()).add(grant.resource)
@@ -169,8 +176,7 @@ def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
 
 
 def _sid(action: str) -> str:
-    """Returns the statement ID of an action: ``cognito-idp:AdminCreateUser`` is
-    ``CognitoIdpAdminCreateUser``."""
+    """The ID of a statement: ``CognitoIdpAdminCreateUser`` for ``cognito-idp:AdminCreateUser``."""
     prefix, _, name = action.partition(":")
     return "".join(part[:1].upper() + part[1:] for part in prefix.split("-")) + name
 
@@ -178,6 +184,7 @@ def _sid(action: str) -> str:
 def allow(
     sid: str, actions: list[str], resources: list[str], condition: Condition | None = None
 ) -> dict[str, Any]:
+    """A statement of a policy."""
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
     if condition is not None:
         operator, key, value = condition

@@ -1,7 +1,7 @@
-"""The execution role of a state machine: trust policy and permissions. Pure.
+"""The policies of the execution role of a state machine. The functions are pure.
 
-Unlike a job, a definition may compute its calls at run time. Such calls are refused, and never allowed on all
-resources instead.
+A definition may compute the arguments of its calls. A call whose permissions do not follow from the
+definition is refused, and not allowed on all resources.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html
 """
@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine, parse
-from stepsched.aws.arns import ARN, Arn, checked_arn
-from stepsched.aws.services import integrated, integration_of
-from stepsched.iam.actions import BY_PATH
-from stepsched.iam.documents import check_given, checked_roles
+from stepsched.aws.arns import ARN, Arn, validate_arn
+from stepsched.aws.services import identifier_of_integration, integration_of
+from stepsched.iam.actions import AUTHORISED_BY_PATH
+from stepsched.iam.documents import require_arguments, validate_roles
 from stepsched.iam.grants import Grant, Place, can_wait, execution_grants, grants_of, merged, role_grants
 from stepsched.targets import SERVICE_TARGETS, EventBusTarget, LambdaTarget, StateMachineTarget, TopicTarget
 from stepsched.targets.base import arn_field
@@ -29,29 +29,28 @@ SERVICE = "states.amazonaws.com"
 
 
 def machine_trust_policy(*, account: str, machine_arn: str | None = None) -> dict[str, Any]:
-    """Returns the trust policy of the execution role: Step Functions may assume it, for the account's state
-    machines only.
+    """The trust policy of the execution role: only Step Functions, for state machines of the account.
 
-    The conditions keep other accounts from using the role through the service:
+    The conditions prevent other accounts from using the role through the service:
     https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
 
     Args:
-        account: The account ID: 12 digits.
-        machine_arn: The ARN of the machine that may use the role; it need not exist yet. None: all machines
-            of the account, in any Region.
+        account: The account number, 12 digits.
+        machine_arn: The ARN of the only machine that may use the role. It need not exist yet. None: every
+            machine of the account, in any Region.
 
     Raises:
-        ValueError: An argument is malformed, or the machine belongs to another account.
+        ValueError: An argument is malformed, or the machine is in another account.
 
     >>> machine_trust_policy(account="123456789012")["Statement"][0]["Principal"]
     {'Service': 'states.amazonaws.com'}
     """
-    check_given(account=account)
-    Place(account, None, "aws").check()
+    require_arguments(account=account)
+    Place(account, None, "aws").validate()
     source = f"arn:*:states:*:{account}:stateMachine:*"
     if machine_arn is not None:
-        if _home(machine_arn).account != account:
-            raise ValueError(f"expected a machine_arn of account {account!r}, got {machine_arn!r}")
+        if _place_of(machine_arn).account != account:
+            raise ValueError(f"expected machine_arn to be in account {account!r}, got {machine_arn!r}")
         source = machine_arn
     statement = {
         "Sid": "StatesAssumesRole",
@@ -72,37 +71,37 @@ def machine_policy(
     machine_arn: str,
     task_roles: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Returns the minimal permissions of the execution role of a state machine.
+    """The minimal policy of the execution role of a state machine.
 
-    All Task states are included, also in branches and in the processor of a Map. The same definition results
-    in the same document: statements are sorted by action, their resources are sorted and without duplicates.
+    It covers every Task, also in branches and in the processor of a Map. The same definition gives the same
+    document: statements are sorted by action, and their resources are sorted and unique.
 
-    - A resource given by name is assumed to be in the machine's account and Region.
-    - A function is named as in the Task, a state machine without its alias or version, and a task or job
-      definition without revision includes all of its revisions: see :func:`policy_for`.
-    - A Task with ``.sync`` may also describe and stop the started job, and manage the rule by which Step
-      Functions is notified of the end. Only ``batch:DescribeJobs`` is allowed on ``*``.
-    - Among ``aws-sdk`` calls those of the targets of jobs, and DynamoDB's calls for single items, are
-      allowed on the resources that they name; all others on ``*``, since their arguments do not determine
-      the resource. IAM may require further actions, for example to pass a role.
+    - A resource that is given by name is in the account and Region of the machine.
+    - A function has the ARN of the Task, a state machine is written without alias or version, and a task or
+      job definition without revision includes all revisions: see :func:`policy_for`.
+    - A Task with the pattern ``.sync`` may also observe and stop what it has started, and manage the rule by
+      which Step Functions learns of its end. Only ``batch:DescribeJobs`` is allowed on ``*``.
+    - ``aws-sdk`` calls of the targets of jobs, and those of DynamoDB for single items, are allowed on the
+      resources that they name. Any other ``aws-sdk`` call is allowed on ``*``, because its resources do not
+      follow reliably from its arguments. Further actions that it requires, such as ``iam:PassRole``, are not
+      included.
     - A Task with ``Credentials`` only needs to assume that role, which needs the other permissions.
-    - A distributed Map starts executions of the machine itself.
+    - A distributed Map may start the machine itself.
 
-    Permissions that do not follow from the definition are not included; add them yourself: logging, tracing,
-    the machine's key, and the key of an encrypted queue or topic.
+    Permissions beyond the definition are not included: logging, tracing, the key of the machine, and the key
+    of an encrypted queue or topic.
 
     Args:
-        machine: Any definition, such as that of :func:`stepsched.render_asl`, or a parsed one.
-        machine_arn: The ARN of the machine, without alias or version; it need not exist yet. It determines
-            partition, Region and account.
-        task_roles: The task and execution roles of the ECS task definitions. They cannot be determined from
-            the machine, except literal ones in a Task's ``Overrides``; without them AWS refuses a task whose
-            definition has roles. Ignored if no ECS task is run.
+        machine: The definition, such as that of :func:`stepsched.render_asl`, or one that was parsed.
+        machine_arn: The ARN of the machine, without alias or version. It need not exist yet.
+        task_roles: The task and execution roles of the ECS task definitions, except literal ones in
+            ``Overrides``. The machine does not name them, and without them AWS refuses a task that has roles.
+            Ignored if the machine runs no ECS task.
 
     Raises:
-        TypeError: ``machine`` is neither a definition nor its JSON object, or ``task_roles`` is a string.
-        ValueError: A state computes its call, or its service is not known here; the error names the state. Or
-            the machine makes no call and needs no policy, or an argument is malformed.
+        TypeError: ``machine`` is neither a definition nor its JSON object, or ``task_roles`` is text.
+        ValueError: A state computes the resources of its call, or its service is not known; the error names
+            the state. Or the machine makes no calls and needs no policy, or an argument is malformed.
 
     >>> from stepsched import asl
     >>> tell = {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:news", "Message": "{% $states.input %}"}
@@ -112,19 +111,18 @@ def machine_policy(
     >>> machine_policy(machine, machine_arn=arn)["Statement"][0]["Resource"]
     ['arn:aws:sns:eu-west-1:123456789012:news']
     """
-    roles = checked_roles("task_roles", task_roles)
+    roles = validate_roles("task_roles", task_roles)
     grants = machine_grants(machine, machine_arn=machine_arn)
     if any(grant.action == "ecs:RunTask" for grant in grants):
         grants += role_grants(roles)
     if not grants:
-        raise ValueError("the machine makes no call: its role needs no policy, only machine_trust_policy")
+        raise ValueError("the machine makes no calls and needs no policy; use only machine_trust_policy")
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
 def machine_grants(machine: StateMachine | Mapping[str, Any], *, machine_arn: str) -> list[Grant]:
-    """Returns the permissions for the states of a machine, as for :func:`machine_policy`, without task
-    roles."""
-    home = _home(machine_arn)
+    """The grants of the states of a machine, without those to pass the roles of ECS tasks."""
+    home = _place_of(machine_arn)
     states = _states(_document(machine)["States"])
     return [grant for name, state in states for grant in _state_grants(name, state, machine_arn, home)]
 
@@ -134,15 +132,19 @@ def _document(machine: StateMachine | Mapping[str, Any]) -> dict[str, Any]:
         return machine.to_dict()
     if isinstance(machine, Mapping):
         return parse(machine).to_dict()
-    raise TypeError(f"expected a StateMachine or the dict of one, got a {type(machine).__name__}")
+    raise TypeError(f"expected machine to be a StateMachine or a dict, got {type(machine).__name__}")
 
 
-def _home(machine_arn: str) -> Place:
-    """Returns the account, Region and partition of the machine."""
-    checked_arn(machine_arn, "states", r"stateMachine:[^\s:/*?$]{1,80}", "stateMachine:<name>")
+def _place_of(machine_arn: str) -> Place:
+    """The account, Region and partition of a machine.
+
+    Raises:
+        ValueError: The ARN is malformed.
+    """
+    validate_arn(machine_arn, "states", r"stateMachine:[^\s:/*?$]{1,80}", "stateMachine:<name>")
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     home = Place(account, region, partition)
-    home.check()
+    home.validate()
     return home
 
 
@@ -150,7 +152,7 @@ def _home(machine_arn: str) -> Place:
 
 
 def _states(states: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yields all states with their names, including nested ones."""
+    """All states with their names, including those inside of other states."""
     for name, state in states.items() if isinstance(states, Mapping) else ():
         if not isinstance(state, Mapping):
             continue
@@ -162,26 +164,26 @@ def _states(states: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield from _states(flow.get("States"))
 
 
-def _state_grants(name: str, state: Mapping[str, Any], own: str, home: Place) -> list[Grant]:
+def _state_grants(name: str, state: Mapping[str, Any], machine_arn: str, home: Place) -> list[Grant]:
     try:
         if state.get("Type") == "Map":
-            return _map_grants(state, own)
-        invocation = invocation_of(state, own) if state.get("Type") == "Task" else None
+            return _map_grants(state, machine_arn)
+        invocation = invocation_of(state, machine_arn) if state.get("Type") == "Task" else None
         return grants_of(invocation, home) if invocation is not None else []
     except ValueError as error:
         raise ValueError(f"no policy for state {name!r}: {error}") from error
 
 
-def _map_grants(state: Mapping[str, Any], own: str) -> list[Grant]:
+def _map_grants(state: Mapping[str, Any], machine_arn: str) -> list[Grant]:
     for field in ("ItemReader", "ResultWriter"):
         if isinstance(state.get(field), Mapping) and "Resource" in state[field]:
-            raise ValueError(f"the S3 permissions of its {field} are not known here; {_BY_HAND}")
+            raise ValueError(f"the S3 permissions of its {field} are not known; {_BY_HAND}")
     processor = state.get("ItemProcessor")
     config = processor.get("ProcessorConfig") if isinstance(processor, Mapping) else None
     if not isinstance(config, Mapping) or config.get("Mode") != "DISTRIBUTED":
         return []
     # https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html
-    return [Grant("states:StartExecution", own), *execution_grants(own)]
+    return [Grant("states:StartExecution", machine_arn), *execution_grants(machine_arn)]
 
 
 _INTEGRATION = re.compile(
@@ -191,114 +193,122 @@ _INTEGRATION = re.compile(
 _BY_HAND = "use the machine without that state, and write its statement by hand"
 
 
-def invocation_of(state: Mapping[str, Any], own: str) -> Invocation | None:
-    """Returns the call of a Task; None for an activity, whose worker has its own role.
+def invocation_of(state: Mapping[str, Any], machine_arn: str) -> Invocation | None:
+    """The call that a Task makes. None: it is an activity, which makes no call.
 
     Args:
-        state: The Task as JSON.
-        own: The ARN of its machine.
+        state: The JSON object of the Task.
+        machine_arn: The ARN of its machine.
 
     Raises:
-        ValueError: The Task computes its call, or the permissions of the call are not known here.
+        ValueError: The Task computes the resources of its call, or the permissions of the call are not known.
     """
     resource = state.get("Resource")
     if not isinstance(resource, str):
-        raise ValueError(f"expected a Resource that names a call, got {resource!r}")  # noqa: TRY004 -- about the state
-    home = _home(own)
+        raise ValueError(f"expected Resource to be text, got {resource!r}")  # noqa: TRY004 -- about the state
+    home = _place_of(machine_arn)
     arguments = state.get("Arguments", state.get("Parameters"))
     if "Credentials" in state:
-        credentials = _Task("Credentials", state["Credentials"], own, home)
-        (role,) = checked_roles("Credentials", [credentials.needed("RoleArn")])
+        credentials = _Task("Credentials", state["Credentials"], machine_arn, home)
+        (role,) = validate_roles("Credentials", [credentials.require_literal("RoleArn")])
         return Invocation("sts", "assumeRole", (role,))
     if re.fullmatch(r"arn:aws[a-z-]*:states:[^:]+:[^:]+:activity:[^:]+", resource):
         return None
     if ARN.fullmatch(resource) and resource.split(":")[2] == "lambda":
-        return _function(_Task("lambda:invoke", {"FunctionName": resource}, own, home))
+        return _function(_Task("lambda:invoke", {"FunctionName": resource}, machine_arn, home))
     match = _INTEGRATION.fullmatch(resource)
     if match is None:
-        raise ValueError(f"its Resource {resource!r} is not known here; {_BY_HAND}")
+        raise ValueError(f"its Resource {resource!r} is not known; {_BY_HAND}")
     service, action, waits = match["service"], match["action"], (match["pattern"] or "").startswith("sync")
-    identifier = service if match["sdk"] else integrated(service)
+    identifier = service if match["sdk"] else identifier_of_integration(service)
     name = f"{identifier}:{action}"
     if waits and (match["sdk"] or not can_wait(name)):
-        raise ValueError(f"the permissions to wait for {service}:{action} are not known here; {_BY_HAND}")
-    task = _Task(f"{integration_of(identifier)}:{action}", arguments, own, home)
+        raise ValueError(f"the permissions to wait for {service}:{action} are not known; {_BY_HAND}")
+    task = _Task(f"{integration_of(identifier)}:{action}", arguments, machine_arn, home)
     if name in _named_calls():
         names, form = _named_calls()[name]
         return Invocation(identifier, action, acted_on(task.named(form, *names)), waits=waits)
     if name in _CALLS:
         return replace(_CALLS[name](task), service=identifier, action=action, waits=waits)
-    if match["sdk"] and service not in BY_PATH:
-        # Each call names its resource in different parameters, and some calls in none.
+    if match["sdk"] and service not in AUTHORISED_BY_PATH:
+        # Each call names its resources in other parameters, and some calls in none.
         return Invocation(identifier, action)
-    raise ValueError(f"the permissions of {service}:{action} are not known here; {_BY_HAND}")
+    raise ValueError(f"the permissions of {service}:{action} are not known; {_BY_HAND}")
 
 
-# -- What a Task names ----------------------------------------------------------------------------------
+# -- The arguments of a Task ----------------------------------------------------------------------------
 
 
 _TABLE = Arn("dynamodb", "table/", r"[\w.-]{1,255}")
 
 
 class _Task(NamedTuple):
-    """A call of a service, with the properties that determine its permissions."""
+    """A call of a service, with the arguments that name its resources."""
 
     name: str
-    """The service and action, such as ``sqs:sendMessage``."""
+    """The name of the call, such as ``sqs:sendMessage``."""
     arguments: Any
-    own: str
+    machine_arn: str
     """The ARN of the machine."""
     home: Place
+    """The account, Region and partition of the machine."""
 
-    def given(self, *names: str) -> str | None:
-        """Returns the first of these arguments that is given; names differ in case between SDKs.
+    def get_literal(self, *names: str) -> str | None:
+        """The literal value of the first of these arguments that exists. Case is ignored, because SDKs differ
+        in it. None: none of them exists.
 
         Raises:
             ValueError: The argument is computed.
         """
         if not isinstance(self.arguments, Mapping):
             what = "computed" if isinstance(self.arguments, str) else "the input of the state"
-            raise ValueError(f"the argument of {self.name} is {what}: {_mend(names[0])}")  # noqa: TRY004 -- about the state
+            raise ValueError(f"the arguments of {self.name} are {what}; {_remedy(names[0])}")  # noqa: TRY004 -- about the state
         for name in names:
             for key, value in self.arguments.items():
                 if key.removesuffix(".$").lower() != name.lower() or value is None:
                     continue
                 if not isinstance(value, str) or key.endswith(".$") or value.lstrip().startswith("{%"):
-                    raise ValueError(f"{key} is computed, {value!r}: {_mend(name)}")
+                    raise ValueError(f"{key} is computed, {value!r}; {_remedy(name)}")
                 if WIDENING.search(value):
-                    raise ValueError(f"expected one resource in {key}, got the pattern {value!r}")
+                    raise ValueError(
+                        f"{key} {value!r} would allow more than one resource; use the name of one"
+                    )
                 return value
         return None
 
-    def needed(self, *names: str) -> str:
-        """Returns an argument as :meth:`given` does, which must be given."""
-        text = self.given(*names)
+    def require_literal(self, *names: str) -> str:
+        """The literal value of the first of these arguments that exists.
+
+        Raises:
+            ValueError: None of them exists, or the argument is computed.
+        """
+        text = self.get_literal(*names)
         if text is None:
-            raise ValueError(f"{self.name} lacks {' or '.join(names)}: {_mend(names[0])}")
+            raise ValueError(f"{self.name} lacks {' or '.join(names)}; {_remedy(names[0])}")
         return text
 
     def named(self, form: Arn, *names: str) -> str:
-        """Returns the ARN of the resource that an argument names."""
-        return self.arn(form, self.needed(*names))
+        """The ARN of the resource that an argument names."""
+        return self.arn(form, self.require_literal(*names))
 
     def arn(self, form: Arn, text: str) -> str:
-        """Returns the ARN of a resource that is given by ARN or by name."""
+        """The ARN of a resource that is given by ARN or by name."""
         return form.check(
             text if text.startswith("arn:") else self.home.arn(form.service, form.prefix + text)
         )
 
 
-def _mend(argument: str) -> str:
-    return f"name {argument} literally, or {_BY_HAND}"
+def _remedy(argument: str) -> str:
+    return f"use a literal {argument}, or {_BY_HAND}"
 
 
-# -- What each call acts on -----------------------------------------------------------------------------
+# -- The resources of each call -------------------------------------------------------------------------
 
 _SELF = re.compile(r"\{%\s*\$states\.context\.StateMachine\.Id\s*%\}")
 
 
 def _call(*resources: str) -> Invocation:
-    """Returns a call that acts on these resources."""
+    """A call with these resources. The caller sets its service and action."""
     return Invocation("", "", resources)
 
 
@@ -306,14 +316,14 @@ def _machine(task: _Task) -> Invocation:
     arguments = task.arguments if isinstance(task.arguments, Mapping) else {}
     given = arguments.get("StateMachineArn", "")
     if arguments.get("StateMachineArn.$") == "$$.StateMachine.Id" or _SELF.fullmatch(str(given)):
-        return _call(task.own)
-    return _call(*acted_on(arn_field(StateMachineTarget)[1].check(task.needed("StateMachineArn"))))
+        return _call(task.machine_arn)
+    return _call(*acted_on(arn_field(StateMachineTarget)[1].check(task.require_literal("StateMachineArn"))))
 
 
 def _function(task: _Task) -> Invocation:
-    name, qualifier = task.needed("FunctionName"), task.given("Qualifier")
+    name, qualifier = task.require_literal("FunctionName"), task.get_literal("Qualifier")
     place = task.home
-    if re.fullmatch(r"[0-9]{12}:function:.*", name):  # AWS accepts this as an ARN too.
+    if re.fullmatch(r"[0-9]{12}:function:.*", name):  # AWS accepts this short form of an ARN.
         name = f"arn:{place.partition}:lambda:{place.region}:{name}"
     elif not name.startswith("arn:"):
         name = place.arn("lambda", f"function:{name}")
@@ -329,30 +339,30 @@ _QUEUE_URL = re.compile(
 
 
 def _queue(task: _Task) -> Invocation:
-    url = task.needed("QueueUrl")
+    url = task.require_literal("QueueUrl")
     match = _QUEUE_URL.fullmatch(url)
     if match is None:
         form = "https://sqs.<region>.amazonaws.com/<account>/<name>"
-        raise ValueError(f"expected a QueueUrl of the form {form}, got {url!r}")
+        raise ValueError(f"expected QueueUrl to be {form}, got {url!r}")
     return _call(f"arn:{task.home.partition}:sqs:{match['region']}:{match['account']}:{match['name']}")
 
 
 def _topic(task: _Task) -> Invocation:
     if isinstance(task.arguments, Mapping) and task.arguments.keys() & {"PhoneNumber", "PhoneNumber.$"}:
-        return _call("*")  # a telephone number has no ARN
-    return _call(arn_field(TopicTarget)[1].check(task.needed("TopicArn", "TargetArn")))
+        return _call("*")  # a phone number has no ARN
+    return _call(arn_field(TopicTarget)[1].check(task.require_literal("TopicArn", "TargetArn")))
 
 
 def _events(task: _Task) -> Invocation:
     entries = task.arguments.get("Entries") if isinstance(task.arguments, Mapping) else None
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
-        raise ValueError(f"its Entries are computed: {_mend('EventBusName')}")
-    buses = [task._replace(arguments=entry).given("EventBusName") or "default" for entry in entries]
+        raise ValueError(f"its Entries are computed; {_remedy('EventBusName')}")
+    buses = [task._replace(arguments=entry).get_literal("EventBusName") or "default" for entry in entries]
     return _call(*(task.arn(arn_field(EventBusTarget)[1], bus) for bus in buses))
 
 
 def _submission(task: _Task) -> Invocation:
-    return batch_job(task.needed("JobDefinition"), task.needed("JobQueue"))
+    return batch_job(task.require_literal("JobDefinition"), task.require_literal("JobQueue"))
 
 
 def _container(task: _Task) -> Invocation:
@@ -365,14 +375,17 @@ def _container(task: _Task) -> Invocation:
     overrides = task.arguments.get("Overrides")
     given = overrides if isinstance(overrides, Mapping) else {}
     inside = task._replace(arguments=given)
-    roles = [role for key in ("TaskRoleArn", "ExecutionRoleArn") if (role := inside.given(key)) is not None]
-    cluster = task.arn(CLUSTER, task.given("Cluster") or "default")
-    return ecs_task(cluster, definition, is_tagged=is_tagged, pass_roles=checked_roles("Overrides", roles))
+    roles = [
+        role for key in ("TaskRoleArn", "ExecutionRoleArn") if (role := inside.get_literal(key)) is not None
+    ]
+    cluster = task.arn(CLUSTER, task.get_literal("Cluster") or "default")
+    return ecs_task(cluster, definition, is_tagged=is_tagged, pass_roles=validate_roles("Overrides", roles))
 
 
 @cache
 def _named_calls() -> dict[str, tuple[tuple[str, ...], Arn]]:
-    """Returns the calls with one parameter that names the resource: its names, and the form of the ARN."""
+    """The calls of which one parameter names the resource: the names of the parameter, and the form of the
+    ARN."""
     calls = {
         kind.api_call.name: (kind.api_call.named_by, arn_field(kind)[1])
         for kind in SERVICE_TARGETS

@@ -1,1 +1,1 @@
-"""Jobs as state machines of Step Functions: what their definitions are made of."""
+"""The parts from which the definitions of jobs as Step Functions state machines are built."""

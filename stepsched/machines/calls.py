@@ -1,4 +1,4 @@
-"""*What*, as a task: each target by the integration of Step Functions that invokes it."""
+"""Maps each target to the Step Functions integration that invokes it."""
 
 from __future__ import annotations
 
@@ -50,70 +50,75 @@ _DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": 
 
 
 class Call(NamedTuple):
-    """A call of a service, with its data as a piece of a definition."""
+    """A call of an AWS service, with its arguments in the form of a definition."""
 
     resource: str
     arguments: dict[str, Any]
     waits_for_completion: bool = True
-    """Whether the run has ended when the call has: false for what is only started."""
-    because: str = ""
-    """What keeps Step Functions from waiting for it, such as " with tags"."""
+    """Whether the run has ended when the call returns. False where the call only starts the target."""
+    why_not: str = ""
+    """Why Step Functions cannot wait for the target, such as " with tags"; may be empty."""
 
     @property
     def name(self) -> str:
-        """What is called, such as ``sqs:sendMessage`` or ``aws-sdk:kinesis:putRecord``."""
+        """The name of the call, such as ``sqs:sendMessage`` or ``aws-sdk:kinesis:putRecord``."""
         return self.resource.split(":::", 1)[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a run hands to its target."""
+    """The message that a run passes to its target."""
 
     payload: Any
-    """The job's input; context attributes may stand in it."""
+    """The job's input, which may contain context attributes."""
     key: str
-    """Tells the job, and the part of a parallel target, from all others."""
+    """A text that is unique to the job and the part of a parallel target."""
     name: str
     """The job's name."""
     due: str
     """The expression that gives the scheduled instant."""
     attributes: Mapping[ContextText, str]
-    """For each context attribute the expression that gives it."""
+    """The expression that gives the value of each context attribute."""
 
-    def written(self, value: Any) -> Any:
-        """A value in which attributes may stand, as a piece of the call."""
+    def with_attributes(self, value: Any) -> Any:
+        """The value in the form of a definition, with its context attributes replaced by their
+        expressions."""
         return literal(value, self.attributes)
 
-    def own(self, value: Any) -> Any:
-        """A value of the target's own, in which none stand."""
+    def verbatim(self, value: Any) -> Any:
+        """The value in the form of a definition. Text that looks like a context attribute stays as it is."""
         return literal(value, {})
 
     def data(self) -> Any:
         """The payload as JSON."""
-        return self.written(self.payload)
+        return self.with_attributes(self.payload)
 
     def text(self) -> Any:
-        """The payload as text: text as it stands, everything else as compact JSON."""
+        """The payload as text: a string unchanged, any other value as compact JSON.
+
+        Raises:
+            ValueError: The payload is an empty string.
+        """
         if isinstance(self.payload, str):
             if not self.payload:
-                raise ValueError("the input is empty text, and no message may be empty; give some")
-            return self.written(self.payload)
+                raise ValueError("expected a message that is not empty, got an empty input; use some text")
+            return self.with_attributes(self.payload)
         return self.json_text()
 
     def json_text(self) -> Any:
-        """The payload as compact JSON, text in quotes too."""
+        """The payload as compact JSON; a string is quoted too."""
         text = to_json(self.payload)
         if not has_attributes(self.payload):
-            return self.own(text)
+            return self.verbatim(text)
         place = find_look_alike(self.payload)
         if place is not None:
             raise ValueError(
                 f"{place} looks like a context attribute, beside real ones in one message (P-23)"
             )
-        return self.written(ContextText(text))
+        return self.with_attributes(ContextText(text))
 
-    def once(self) -> str:
-        """The expression of a text that is another one for each run."""
+    def deduplication_id(self) -> str:
+        """The expression of a text that is unique to each run."""
         digest = sha256(self.key.encode()).hexdigest()[:32]
         return f"{{% {quoted(digest + '/')} & {self.due} %}}"
 
@@ -122,13 +127,13 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
     """The call that invokes a target.
 
     Args:
-        target: Any that AWS invokes by itself; a parallel target is as many calls as it has parts.
-        message: What it gets.
-        wait: Whether the call ends with what it has started, where the service allows that.
-        partition: Of the machine.
+        target: A target in AWS. A parallel target needs one call for each of its parts.
+        message: The message that the target receives.
+        wait: Whether the call waits until the target has ended, where the service supports that.
+        partition: The partition of the state machine.
 
     Raises:
-        ValueError: There is no such call; how to mend it.
+        ValueError: Step Functions cannot invoke the target. The error names an alternative.
     """
     data = message.data
     resource = (
@@ -153,15 +158,24 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case EventBusTarget(bus_arn=arn, detail_type=kind, source=source):
             if not isinstance(message.payload, dict):
                 raise ValueError(  # noqa: TRY004 -- about the job
-                    f"the detail of an event is a JSON object, and the input is {_kind(message)}"
+                    f"expected a JSON object as input for the detail of an event, got {_input_kind(message)}"
                 )
-            entry = {"EventBusName": arn, "DetailType": message.own(kind), "Source": source, "Detail": data()}
+            entry = {
+                "EventBusName": arn,
+                "DetailType": message.verbatim(kind),
+                "Source": source,
+                "Detail": data(),
+            }
             return Call(resource, {"Entries": [entry]})
         case KinesisTarget(stream_arn=arn, partition_key=key):
-            arguments = {"StreamName": _name(arn), "PartitionKey": message.own(key), "Data": _blob(message)}
+            arguments = {
+                "StreamName": _name(arn),
+                "PartitionKey": message.verbatim(key),
+                "Data": _record_data(message),
+            }
             return Call(resource, arguments)
         case FirehoseTarget(delivery_stream_arn=arn):
-            arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _blob(message)}}
+            arguments = {"DeliveryStreamName": _name(arn), "Record": {"Data": _record_data(message)}}
             return Call(resource, arguments)
         case EcsTaskTarget():
             return _task_call(target, message, wait=wait, partition=partition)
@@ -171,31 +185,36 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             name = arn.split(":", 5)[5]
             return Call(resource, {**_overrides(message), "Name": name}, waits_for_completion=False)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
-            pairs = [{"Name": key, "Value": message.own(value)} for key, value in parameters.items()]
+            pairs = [{"Name": key, "Value": message.verbatim(value)} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
             return Call(resource, {"PipelineName": arn, **given}, waits_for_completion=False)
         case BatchTarget():
             return Call(resource, _batch_arguments(target, message), wait)
         case ApiTarget(service=service, action=action, request=request):
-            return Call(sdk_integration(service, action, partition=partition), message.written(request))
+            return Call(
+                sdk_integration(service, action, partition=partition), message.with_attributes(request)
+            )
         case TemplateTarget(target_arn=arn):
             raise ValueError(
-                f"a TemplateTarget is written as EventBridge Scheduler has it ({arn}); "
-                "give the target's own class, or ApiTarget"
+                f"a TemplateTarget has the form of EventBridge Scheduler ({arn}); "
+                "use the class of the target, or ApiTarget"
             )
         case HandlerTarget() | CommandTarget():
             what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
             raise ValueError(
-                f"AWS cannot invoke {what} of this process; give a LambdaTarget or another in AWS"
+                f"AWS cannot invoke {what} of this process; use a LambdaTarget or another target in AWS"
             )
         case ParallelTarget():
-            raise ValueError("a parallel target does not hold another one")
+            raise ValueError(
+                "a ParallelTarget cannot contain another ParallelTarget; use one list of targets"
+            )
         case other:
             assert_never(other)
 
 
 def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
-    """The integration that makes a call: an optimised one, and one that waits, where there is one."""
+    """The integration that makes a call: the optimised one where it exists, in its waiting form if
+    ``wait``."""
     service, action, _ = call
     optimised = integration_of(service)
     patterns = ACTIONS.get(optimised, {}).get(action)
@@ -206,7 +225,7 @@ def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
 
 
 def all_calls() -> tuple[str, ...]:
-    """The names of the calls of all targets whose class tells the call."""
+    """The names of the calls of all target classes that always make the same call."""
     calls = [kind.api_call for kind in SERVICE_TARGETS]
     names = [
         Call(resource_of(call, wait=wait, partition="aws"), {}).name
@@ -214,24 +233,28 @@ def all_calls() -> tuple[str, ...]:
         for wait in (False, True)
     ]
     names.sort(key=lambda name: name.startswith("aws-sdk:"))
-    # What the optimised integration of a task lacks goes by the plain one.
+    # A task with options that the optimised integration lacks is started by the SDK integration.
     return tuple(dict.fromkeys([*names, f"aws-sdk:{EcsTaskTarget.api_call.name}"]))
 
 
 def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:
-    """What publishes a body; a FIFO topic wants to know its order, and what to take once."""
+    """The arguments that publish a body. For a FIFO topic they include a group and a deduplication ID."""
     arguments = {"TopicArn": topic.topic_arn, "Message": body}
     if topic.topic_arn.endswith(".fifo"):
-        arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.once()}
+        arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.deduplication_id()}
     return arguments
 
 
-def _blob(message: Message) -> Any:
-    """A record's bytes. Step Functions writes what it is given as JSON, text in quotes too."""
+def _record_data(message: Message) -> Any:
+    """The data of a record. Step Functions writes it as JSON and would put a string in quotes.
+
+    Raises:
+        ValueError: The payload is a string.
+    """
     if isinstance(message.payload, str):
         raise ValueError(  # noqa: TRY004 -- about the job
-            "Step Functions would put the text into the record as JSON, in quotes; "
-            "give a JSON object as input, or a LambdaTarget that puts the record"
+            "expected a JSON object as input, got text, which Step Functions would write in quotes; "
+            "use a JSON object, or a LambdaTarget that puts the record"
         )
     return message.data()
 
@@ -245,23 +268,23 @@ def _queue_call(target: QueueTarget, message: Message, resource: str) -> Call:
     found = _NOT_IN_MESSAGES.search(message.payload) if isinstance(message.payload, str) else None
     if found is not None:
         raise ValueError(
-            f"Amazon SQS takes no character {found[0]!r} in a message; give the input as a JSON object or "
-            "list, in which it is escaped"
+            f"Amazon SQS does not allow the character {found[0]!r} in a message; use a JSON object or "
+            "list as input, in which it is escaped"
         )
     arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
     if target.message_group_id is not None:
         arguments |= {
-            "MessageGroupId": message.own(target.message_group_id),
-            "MessageDeduplicationId": message.once(),
+            "MessageGroupId": message.verbatim(target.message_group_id),
+            "MessageDeduplicationId": message.deduplication_id(),
         }
     return Call(resource, arguments)
 
 
 def queue_url(arn: str) -> str:
-    """The URL of a queue, which Amazon SQS wants instead of its ARN.
+    """The URL of a queue, which the calls of Amazon SQS expect instead of its ARN.
 
     Raises:
-        ValueError: Its partition has another domain than the three that are known.
+        ValueError: The domain of the ARN's partition is not known.
     """
     _, partition, _, region, account, name = arn.split(":", 5)
     if partition not in _DOMAINS:
@@ -270,7 +293,7 @@ def queue_url(arn: str) -> str:
 
 
 def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition: str) -> Call:
-    """RunTask by the optimised integration, or by the plain one where it needs what the former lacks.
+    """RunTask by the optimised integration, or by the SDK integration where an option needs it.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
     """
@@ -285,8 +308,8 @@ def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition
         "EnableECSManagedTags": target.ecs_managed_tags,
     }
     overrides = _overrides(message)
-    more = {key: message.own(value) for key, value in plain.items() if value}
-    arguments = message.own(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
+    more = {key: message.verbatim(value) for key, value in plain.items() if value}
+    arguments = message.verbatim(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
     if not more:
         return Call(resource_of(target.api_call, wait=wait, partition=partition), arguments, wait)
     words = {
@@ -296,9 +319,9 @@ def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition
         "Tags": "tags",
         "EnableECSManagedTags": "ecs_managed_tags",
     }
-    because = f" with {', '.join(words[key] for key in more)}"
+    why_not = f" with {', '.join(words[key] for key in more)}"
     resource = sdk_integration(target.api_call.service, target.api_call.action, partition=partition)
-    return Call(resource, arguments | more, waits_for_completion=False, because=because)
+    return Call(resource, arguments | more, waits_for_completion=False, why_not=why_not)
 
 
 def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
@@ -315,9 +338,11 @@ def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
     plain = {
         "LaunchType": target.launch_type,
         "PlacementConstraints": [
-            _placed(rule, "Expression") for rule in target.placement if rule.is_constraint
+            _placement(rule, "Expression") for rule in target.placement if rule.is_constraint
         ],
-        "PlacementStrategy": [_placed(rule, "Field") for rule in target.placement if not rule.is_constraint],
+        "PlacementStrategy": [
+            _placement(rule, "Field") for rule in target.placement if not rule.is_constraint
+        ],
         "PlatformVersion": target.platform_version,
         "Group": target.group,
         "PropagateTags": "TASK_DEFINITION" if target.propagate_tags else None,
@@ -326,61 +351,62 @@ def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:
     return arguments | {key: value for key, value in plain.items() if value}
 
 
-def _placed(rule: Placement, word: str) -> dict[str, str]:
+def _placement(rule: Placement, word: str) -> dict[str, str]:
     return {"Type": rule.type, **({word: rule.value} if rule.value else {})}
 
 
 def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "JobName": target.job_name or _batch_name(message.name),
-        "JobQueue": message.own(target.job_queue),
-        "JobDefinition": message.own(target.job_definition),
+        "JobQueue": message.verbatim(target.job_queue),
+        "JobDefinition": message.verbatim(target.job_definition),
     }
     if target.parameters:
-        arguments["Parameters"] = message.written(target.parameters)
+        arguments["Parameters"] = message.with_attributes(target.parameters)
     if target.container_overrides:
-        arguments["ContainerOverrides"] = message.written(_pascal(target.container_overrides))
+        arguments["ContainerOverrides"] = message.with_attributes(_pascal_case(target.container_overrides))
     return arguments
 
 
 def _batch_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError(
-            f"{name!r} is no name for a Batch job, which begins with a letter or digit and holds these, '-' "
-            "and '_'; give the target a job_name"
+            f"expected the name of a Batch job (letters, digits, '-' and '_', the first a letter or digit), "
+            f"got {name!r}; use job_name of the target"
         )
     return name
 
 
 def _overrides(message: Message) -> dict[str, Any]:
-    """The job's input as members of a call, which Step Functions writes in PascalCase."""
+    """The job's input as overrides in the arguments of a call, whose names Step Functions writes in
+    PascalCase."""
     if not isinstance(message.payload, dict):
         raise ValueError(  # noqa: TRY004 -- about the job
-            f"the input holds what it overrides, by name, and is {_kind(message)}"
+            f"expected a JSON object of overrides as input, got {_input_kind(message)}"
         )
-    written = message.written(_pascal(message.payload))
+    written = message.with_attributes(_pascal_case(message.payload))
     assert isinstance(written, (dict, str))
     if isinstance(written, str):
-        raise ValueError("a member of a call has a name, which does not end in '.$'")  # noqa: TRY004 -- about the value
+        raise ValueError("the name of an override must not end in '.$'")  # noqa: TRY004 -- about the value
     return written
 
 
-def _pascal(value: Any) -> Any:
+def _pascal_case(value: Any) -> Any:
     match value:
         case dict():
-            written = {key[:1].upper() + key[1:]: _pascal(item) for key, item in value.items()}
+            written = {key[:1].upper() + key[1:]: _pascal_case(item) for key, item in value.items()}
             if len(written) < len(value):
                 raise ValueError(
-                    f"of the keys {', '.join(value)} two differ only in the case of the first letter"
+                    f"two of the keys {', '.join(value)} differ only in the case of the first letter"
                 )
             return written
         case list():
-            return [_pascal(item) for item in value]
+            return [_pascal_case(item) for item in value]
     return value
 
 
 def has_attributes(value: Any) -> bool:
-    """Whether context attributes stand in it; text that only looks like one is none."""
+    """Whether a value contains context attributes. Text that only looks like one does not count."""
     match value:
         case ContextText():
             return True
@@ -391,70 +417,72 @@ def has_attributes(value: Any) -> bool:
     return False
 
 
-def _kind(message: Message) -> str:
+def _input_kind(message: Message) -> str:
     words = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
     return words.get(type(message.payload), "a number")
 
 
 def places_of(target: Target) -> set[tuple[str, str]]:
-    """The partitions and Regions that the ARNs of a target name; empty where it has none."""
+    """The partitions and Regions in the ARNs of a target; empty where it has no ARN."""
     texts = [value for _, value in target if isinstance(value, str)]
     found = [match for text in texts if (match := ARN.fullmatch(text)) is not None]
     return {(match["partition"], match["region"]) for match in found}
 
 
 def check_policies(job: Job) -> None:
-    """Refuses the policies that no state machine keeps to.
+    """Refuses the policies that a state machine cannot follow.
 
     Raises:
-        ValueError: Which, and what would.
+        ValueError: The job has such a policy. The error names it and an alternative.
     """
     if job.catch_up_within is not None:
         raise ValueError(
-            f"catch_up_within {job.catch_up_within}: the machine leaves out no run for being late; "
-            "leave it out, or run the job on LocalBackend, which does that"
+            f"catch_up_within {job.catch_up_within}: the machine cannot skip runs because they are late; "
+            "leave it out, or run the job on LocalBackend"
         )
 
 
 def check_input(job: Job) -> None:
-    """Refuses what of a job's data would be lost or become something else.
+    """Refuses data of a job that would be lost or changed.
 
     Raises:
-        ValueError: What, and how to mend it.
+        ValueError: The job has such data. The error names it and an alternative.
     """
     parts = parts_of(job.target)
     unused = [part for part in parts if not takes_input(part)]
     if job.input != {} and len(unused) == len(parts):
         name = type(parts[0]).__name__
-        raise ValueError(f"a {name} takes no input of the job; put it into the target's own fields")
+        raise ValueError(f"a {name} takes no input of the job; put the data into the fields of the target")
     for part in parts:
         for field, value in part.model_dump().items():
             place = find_look_alike(value, field)
             if place is not None:
                 raise ValueError(
-                    f"{type(part).__name__}: {place} holds what looks like a context attribute, which is not "
-                    "filled there; attributes belong into values of the input, a request or parameters"
+                    f"{type(part).__name__}: {place} contains text that looks like a context attribute, "
+                    "which is not filled there; use them in values of the input, a request or parameters"
                 )
-    place = _key_like_an_attribute(job.input)
+    place = _key_with_attribute(job.input)
     if place is not None:
-        raise ValueError(f"the key {place!r} of the input holds a context attribute; only values are filled")
+        raise ValueError(
+            f"the key {place!r} of the input contains a context attribute; only values are filled"
+        )
 
 
-def _key_like_an_attribute(value: Any) -> str | None:
+def _key_with_attribute(value: Any) -> str | None:
     match value:
         case dict():
-            own = next((key for key in value if any(each in key for each in ATTRIBUTES)), None)
-            return own or next(filter(None, map(_key_like_an_attribute, value.values())), None)
+            found = next((key for key in value if any(each in key for each in ATTRIBUTES)), None)
+            return found or next(filter(None, map(_key_with_attribute, value.values())), None)
         case list():
-            return next(filter(None, map(_key_like_an_attribute, value)), None)
+            return next(filter(None, map(_key_with_attribute, value)), None)
     return None
 
 
 def check_call(call: Call) -> None:
-    """Refuses a call that AWS would not take.
+    """Refuses a call that AWS would refuse.
 
     Raises:
-        ValueError: What is wrong with it.
+        ValueError: The resource or an argument is invalid. The error names it.
     """
     found = [("", finding) for finding in check_resource(call.resource)]
     if not found:

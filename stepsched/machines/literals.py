@@ -1,9 +1,9 @@
-"""User data inside a JSONata definition, so that none of it is ever code.
+"""Writes user data into a JSONata definition, so that it is never evaluated as code.
 
-A string that Step Functions would take for an expression, or refuse for looking like half of one, becomes
-an expression of one string literal in which braces are escaped; an object with a key that ends in ``.$``
-becomes an expression too, since nobody says what Step Functions does with such keys. All other data stands
-as it is: it is never evaluated.
+A string that contains the beginning or the end of an expression becomes an expression of one string literal,
+in which braces are escaped. An object with a key that ends in ``.$`` becomes an expression too, because the
+behaviour of Step Functions for such keys is not documented. All other data is written unchanged: Step
+Functions does not evaluate it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 from stepsched.core.context import ATTRIBUTES, ContextText
 
-_LARGEST = 2**53
-_DEEPEST = 30
-"""Levels below a key that ends in ``.$``: each is a level of evaluation, of which AWS allows about 100."""
+_MAX_SAFE_INTEGER = 2**53
+_MAX_DEPTH = 30
+"""The maximum nesting below a key that ends in ``.$``. Each level is evaluated; AWS allows about 100."""
 
 
 def literal(value: Any, attributes: Mapping[ContextText, str]) -> Any:
-    """The same value as a piece of a definition.
+    """The value in the form of a definition.
 
     Args:
-        value: JSON, in which context attributes may stand.
-        attributes: For each context attribute the expression that gives it.
+        value: JSON, which may contain context attributes.
+        attributes: The expression that gives the value of each context attribute.
 
     Raises:
-        ValueError: A key that ends in ``.$`` has too much below it.
+        ValueError: The value below a key that ends in ``.$`` is nested too deeply.
     """
     match value:
         case ContextText():
@@ -44,7 +44,7 @@ def literal(value: Any, attributes: Mapping[ContextText, str]) -> Any:
 
 
 def quoted(text: str) -> str:
-    """A string literal of JSONata that cannot end an expression: no brace and no single quote in it."""
+    """A JSONata string literal that cannot end an expression: braces and single quotes are escaped."""
     body = json.dumps(text, ensure_ascii=False)[1:-1]
     for character in "{}'":
         body = body.replace(character, f"\\u{ord(character):04x}")
@@ -52,9 +52,9 @@ def quoted(text: str) -> str:
 
 
 def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -> str:
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise ValueError(
-            f"below a key that ends in '.$' the input is nested deeper than {_DEEPEST} levels, "
+            f"below a key that ends in '.$' the input is nested deeper than {_MAX_DEPTH} levels, "
             "more than Step Functions can evaluate; rename the key, or pass that part as text"
         )
     match value:
@@ -73,7 +73,7 @@ def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -
                 f"{quoted(key)}: {_expression(item, attributes, depth + 1)}" for key, item in value.items()
             )
             return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, int) and abs(value) > _LARGEST:
+    if isinstance(value, int) and abs(value) > _MAX_SAFE_INTEGER:
         raise ValueError(
             f"below a key that ends in '.$' the number {value} would lose digits; pass it as text"
         )
@@ -81,7 +81,7 @@ def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -
 
 
 def _joined(text: ContextText, attributes: Mapping[ContextText, str]) -> str:
-    """Plain parts and attributes, joined by ``&``."""
+    """An expression that joins the plain parts and the attributes of a text with ``&``."""
     parts: list[tuple[str, bool]] = [(str(text), False)]
     for attribute in ATTRIBUTES:
         split: list[tuple[str, bool]] = []

@@ -1,11 +1,11 @@
-"""The next run, as JSONata that Step Functions evaluates: no Lambda, no zone database, no picture strings.
+"""JSONata expressions with which Step Functions computes the next run, without Lambda or a zone database.
 
-Each text is one constant, so that a reader, a test and a cache meet the same text in every machine; what
-differs from job to job is data, in the variable ``$plan`` (see :mod:`stepsched.machines.plan`). All of
-it is integer arithmetic on seconds since 1970; a date is read from the first ten characters of an ISO text.
-Functions call themselves in tail position only, so the depth does not grow with the distance to the run.
+Each expression is a constant, the same in every machine. The data of a job is in the variable ``$plan``; see
+:mod:`stepsched.machines.plan`. The expressions compute with integer seconds since 1970 and read a date from
+the first ten characters of an ISO text, without picture strings. Functions call themselves in tail position
+only, so the depth does not grow with the distance to the run.
 
-The rules are those of ``stepsched.schedules``; the tests hold every text against that engine, with the
+The rules are those of ``stepsched.schedules``. The tests compare every expression with that engine, by the
 reference implementation of JSONata 2.0.6.
 """
 
@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["grid", "calendar", "cron"]
-"""How the runs of a plan are found: a grid of elapsed time, a calendar step, or fields of a clock."""
+"""The kind of a plan: ``grid`` steps by elapsed time, ``calendar`` by months and days, ``cron`` by cron
+fields."""
 
 NEVER = "never"
-"""What an expression answers when no run is left: an expression without answer would fail the state."""
+"""The value of an expression when no run is left. An expression without a value would fail the state."""
 
 _SECONDS = "$seconds := function($text) { $floor($toMillis($text) / 1000) };"
 _TEXT = "$text := function($t) { $substring($fromMillis($t * 1000), 0, 19) & 'Z' };"
@@ -31,10 +32,10 @@ $run := function($c) {(
 
 # $civil: days since 1970-01-01. Years are counted from March in eras of 400, so that a leap day ends a
 # year; a month 13 is the next January.
-# $offset: what a zone adds to UTC at an instant. A plan holds the changes of a year by its number, or else
-# by its kind: twice the weekday of its first day (0 = Sunday), plus 1 when leap.
-# $pass: the instant at which clocks first show a wall time; nothing when they skip it. Offsets 26 hours
-# before and after are tried, and the one that the zone has there is right.
+# $offset: the UTC offset of a zone at an instant. A plan holds the changes of a year by its number, or else
+# by its kind: twice the weekday of its first day (0 = Sunday), plus 1 in a leap year.
+# $pass: the first instant with a wall time; no value in a gap. Of the offsets 26 hours before and after, the
+# one that the zone has at the resulting instant is correct.
 _CALENDAR_DAYS = """
 $civil := function($y, $m, $d) {(
   $a := $m > 2 ? $y : $y - 1;
@@ -83,8 +84,8 @@ $run := function($c) {(
 )};
 """
 
-# $day: the first day that fits, at or after a date; nothing when there is none up to 2199.
-# $wall: the first time on the wall that fits, strictly after another.
+# $day: the first matching day at or after a date; no value when there is none up to 2199.
+# $wall: the first matching wall time strictly after another one.
 _CRON = """
 $fits := function($y, $m, $from) {(
   $first := $civil($y, $m, 1);
@@ -146,8 +147,8 @@ $t := $run($seconds($after));
 $exists($t) and $t <= $plan.end ? $text($t) : 'never'
 """
 
-# Of the runs that are late, the latest: between a moment that has a late run after it and one that has
-# none, by halving.
+# Finds the latest of the late runs by bisection, between an instant that is followed by a late run and one
+# that is not.
 _LATEST = """
 $late := function($c) {( $t := $run($c); $exists($t) and $t <= $plan.end and $t <= $now )};
 $halve := function($low, $high) {(
@@ -174,15 +175,15 @@ NEXT_RUN: dict[Kind, str] = {
 LATEST_RUN: dict[Kind, str] = {
     kind: _expression(_SECONDS, _TEXT, functions, _LATEST) for kind, functions in _FUNCTIONS.items()
 }
-"""The same, but of several runs that were late at ``$begun`` the latest."""
+"""The first run strictly after ``$after``, or the latest of several runs that were late at ``$begun``."""
 
 
 def next_run_of(kind: str, after: str) -> str:
-    """``NEXT_RUN`` for a machine in which data says of which kind the plan is.
+    """The expression ``NEXT_RUN`` for a machine that reads the kind of the plan from its data.
 
     Args:
         kind: The expression that gives the kind.
-        after: The expression that stands in place of ``$after``.
+        after: The expression that replaces ``$after``.
     """
     grid, calendar, cron = (f"( {part} $run )" for part in (_GRID, _CALENDAR, _CRON))
     run = f"$run := {kind} = 'grid' ? {grid} : {kind} = 'calendar' ? {calendar} : {cron};"

@@ -1,4 +1,4 @@
-"""Telling of a run that failed for good. That the telling fails must not end the schedule."""
+"""Notifies of a run that failed for good. A notification that cannot be sent does not end the schedule."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from stepsched.machines.calls import Message, call_of, topic_arguments
 from stepsched.machines.retries import ERRORS
 
 _RETRIES = 3
-_PLAIN = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
-"""Attributes of a message take few characters, and not none."""
+_ERROR_MESSAGE = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
+"""The cause, limited to the characters that message attributes allow, and never empty."""
 
 
 def notices(job: Job, message: Message, partition: str, following: str) -> dict[str, State]:
-    """The states, of which the first leads to the second, and the last to ``following``.
+    """The states that notify of a failed run, in the order in which they follow each other.
 
     Args:
-        job: What asks for them.
-        message: The run's, with the number of attempts that were made.
-        partition: The machine's.
-        following: The state after them.
+        job: The job, whose ``dead_letter`` and ``notify`` say which states there are.
+        message: The message of the run, with the number of attempts that were made.
+        partition: The partition of the state machine.
+        following: The name of the state after the last one.
     """
     states: dict[str, State] = {}
     if job.notify is not None:
@@ -34,7 +34,7 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
     if job.dead_letter is not None:
         arguments = {
             **call_of(job.dead_letter, message, wait=False).arguments,
-            "MessageAttributes": LETTER_ATTRIBUTES,
+            "MessageAttributes": DEAD_LETTER_ATTRIBUTES,
         }
         resource = integration("sqs", "sendMessage", partition=partition)
         states = {"Dead letter": notice(resource, arguments, next(iter(states), following)), **states}
@@ -42,27 +42,28 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
 
 
 def subject(job: Job) -> str:
-    """What a notice is about, in one line."""
+    """The subject of a notification."""
     return f"Job {job.name} failed"
 
 
 def notification_body(job_name: str) -> dict[str, str]:
-    """The message to the topic of ``Job.notify``.
+    """The body of the message to the topic of ``Job.notify``.
 
     Args:
-        job_name: The name, or the expression that gives it.
+        job_name: The name of the job, or the expression that gives it.
     """
     parts = {key: f"{{% $failure.{key} %}}" for key in ("attempts", "error", "cause")}
     return {"job": job_name, "scheduled_for": "{% $due %}", **parts}
 
 
 def notice(resource: str, arguments: Any, following: str) -> Task:
-    """A task that tells; when it has failed for good, the schedule goes on."""
-    patient = Retrier(error_equals=("States.ALL",), interval_seconds=5, max_attempts=_RETRIES, backoff_rate=3)
+    """A task that sends a notification. When it has failed for good, the machine continues with
+    ``following``."""
+    retrier = Retrier(error_equals=("States.ALL",), interval_seconds=5, max_attempts=_RETRIES, backoff_rate=3)
     return Task(
         resource=resource,
         arguments=arguments,
-        retry=(patient,),
+        retry=(retrier,),
         catch=tuple(Catcher(error_equals=(error,), next=following) for error in ERRORS),
         output={},
         next=following,
@@ -73,12 +74,12 @@ def _attribute(expression: str) -> dict[str, str]:
     return {"DataType": "String", "StringValue": f"{{% {expression} %}}"}
 
 
-LETTER_ATTRIBUTES = {
+DEAD_LETTER_ATTRIBUTES = {
     "ERROR_CODE": _attribute("$failure.error"),
-    "ERROR_MESSAGE": _attribute(_PLAIN),
+    "ERROR_MESSAGE": _attribute(_ERROR_MESSAGE),
     "EXECUTION_ID": _attribute("$states.context.Execution.Id"),
     "RETRY_ATTEMPTS": _attribute("$string($failure.attempts - 1)"),
     "SCHEDULE_ARN": _attribute("$states.context.StateMachine.Id"),
     "SCHEDULED_TIME": _attribute("$due"),
 }
-"""What a dead letter says beside the message, as EventBridge Scheduler does."""
+"""The message attributes of a dead letter, the same as those of EventBridge Scheduler."""

@@ -1,6 +1,6 @@
-"""*When*, as data: what the expressions of :mod:`stepsched.machines.next_run` read as ``$plan``.
+"""Converts a schedule to data, which the expressions of :mod:`stepsched.machines.next_run` read as ``$plan``.
 
-Instants are seconds since 1970, and what clocks show is seconds as if it were UTC.
+An instant is a number of seconds since 1970, and a wall time the number of seconds that it would be in UTC.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from stepsched.schedules.zones import UTC, load_zone
 _SECOND = timedelta(seconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_SECOND = 253_402_300_799
-"""The end of the year 9999."""
+"""The last second of the year 9999."""
 
 
 class Timing(NamedTuple):
-    """A schedule for the state machine."""
+    """A schedule in the form that the state machine reads."""
 
     kind: Kind
     plan: dict[str, Any]
-    """JSON. A grid without ``origin`` is a rate that begins with the first execution."""
+    """The plan, as JSON. A grid without ``origin`` is a rate that begins with the first execution."""
 
 
 def timing_of(schedule: AnySchedule) -> Timing:
-    """The data of any schedule.
+    """The kind and the plan of a schedule.
 
     Raises:
-        ValueError: It has fractions of a second, which Step Functions cuts off.
+        ValueError: The schedule has fractions of a second, which Step Functions cuts off.
     """
     match schedule:
         case OneTime():
@@ -69,7 +69,7 @@ def _windowed(windowed: Windowed) -> Timing:
     plan: dict[str, Any] = {"origin": _seconds("start", origin)}
     if not months and not days:
         return Timing("grid", plan | {"every": elapsed, "end": end})
-    # A start that clocks skip moves, and the later runs stay on the time that was meant.
+    # A start in a gap moves, and the later runs keep the wall time of the schedule.
     wall = windowed.start if windowed.start.tzinfo is None else origin.replace(tzinfo=None)
     plan |= {
         "month": 12 * wall.year + wall.month - 1,
@@ -78,7 +78,7 @@ def _windowed(windowed: Windowed) -> Timing:
         "months": months,
         "days": days,
         "elapsed": elapsed,
-        "mean": months * 2_629_746 + days * 86_400 + elapsed,  # of 400 years
+        "mean": months * 2_629_746 + days * 86_400 + elapsed,  # average over 400 years
         "end": end,
         "zone": zone_table(windowed.timezone, _first_year(origin)),
     }
@@ -89,7 +89,7 @@ def _cron(cron: Cron) -> dict[str, Any]:
     first_year = FIRST_YEAR if cron.start is None else _first_year(cron.start)
     first = (datetime(first_year, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
     if cron.start is not None:
-        first = max(first, -((_EPOCH - cron.start) // _SECOND))  # raised to the second
+        first = max(first, -((_EPOCH - cron.start) // _SECOND))  # rounded up to a whole second
     plan = dict(_fields(cron.expression, cron.crontab))
     plan |= {"from": first - 1, "end": _last(cron.end), "zone": zone_table(cron.timezone, first_year)}
     return plan
@@ -97,8 +97,8 @@ def _cron(cron: Cron) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _fields(expression: str | None, crontab: str | None) -> dict[str, Any]:
-    """What a cron takes, as lists of numbers. Years that lack a run are left out, so that a walk over the
-    months ends within the next two of them."""
+    """The fields of a cron expression as lists of numbers. Years without a run are left out, so that a search
+    by month ends within the next two years of the list."""
     fields = parse_cron(expression) if expression is not None else parse_crontab(crontab or "")
     runs = CronRuns(fields)
     plan: dict[str, Any] = {
@@ -141,6 +141,6 @@ def _seconds(name: str, instant: datetime) -> int:
     if rest:
         raise ValueError(
             f"{name} {instant.isoformat()} has a fraction of a second, which Step Functions cuts off; "
-            "give whole seconds"
+            "use whole seconds"
         )
     return seconds

@@ -1,4 +1,4 @@
-"""How an execution hands over to the next, before its history is full and before it is a year old.
+"""Hands an execution over to its successor, before its history is full and before it is a year old.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/tutorial-continue-new.html
 """
@@ -14,50 +14,51 @@ from stepsched.asl.rules import Rule, condition
 from stepsched.asl.states import Catcher, Retrier, State, Succeed, Task, Wait
 
 START = "$states.context.Execution.StartTime"
-OLDEST = 300 * 86_400
-"""Seconds after which an execution hands over: of its own age, and of the time that it is planned to sleep.
-AWS ends it after a year, and the last run may begin late and take its time."""
+MAX_AGE = 300 * 86_400
+"""The age in seconds at which an execution hands over, and the longest time that it plans to sleep. AWS ends
+an execution after a year, so 65 days remain for a last run that begins late."""
 _RETRIES = 20
-_TAKEN = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
+_ALREADY_EXISTS = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
 
 
 def rest_rule() -> Rule:
-    """What keeps an execution from sleeping too long. It looks at planned time, so that waits can be skipped
-    in a test."""
-    later = condition(f"$toMillis($due) > 1000 * ($since + {OLDEST})")
-    return later.then("Rest", comment=f"more than {OLDEST // 86_400} days ahead")
+    """The rule that bounds the time for which an execution sleeps. It compares planned instants and not the
+    clock, so that waits can be skipped in a test."""
+    later = condition(f"$toMillis($due) > 1000 * ($since + {MAX_AGE})")
+    return later.then("Rest", comment=f"more than {MAX_AGE // 86_400} days ahead")
 
 
 def renew_rule(limit: int | str) -> Rule:
-    """What ends an execution whose history is nearly full, or that has grown old because its runs lag.
+    """The rule by which an execution hands over when its history is nearly full, or when it is too old
+    because its runs are late.
 
     Args:
-        limit: How many events may be spent, or the expression that says so.
+        limit: The number of events after which it hands over, or the expression that gives it.
     """
-    old = f"$millis() - $toMillis({START}) > {1000 * OLDEST}"
+    old = f"$millis() - $toMillis({START}) > {1000 * MAX_AGE}"
     return condition(f"$spent > {limit} or {old}").then("Renew", comment="history nearly full, or old")
 
 
 @cache
 def renewal_events() -> int:
-    """The events that handing over writes at most, the end of the execution with it."""
+    """The maximum number of events of a renewal, including the end of the execution."""
     states = {name: state.to_dict() for name, state in renewal_states("aws").items()}
     return way_through(states, "Rest", "Renew", "Renewed", retries=True).events + 1
 
 
 def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]:
-    """The states that hand over. What is handed over, the first state of the next execution reads.
+    """The states that hand over to the successor, whose first state reads the variables from its input.
 
     Args:
-        partition: The machine's.
+        partition: The partition of the state machine.
         also: Further variables to hand over.
     """
-    handed = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs", *also)}
-    # Before the first run, ``after`` says nothing about the present: it may have been given.
+    variables = {name: f"{{% ${name} %}}" for name in ("after", "begun", "series", "runs", *also)}
+    # Before the first run, ``after`` may come from the input and then has no relation to the present.
     ran = "$max([$since, $floor($toMillis($after) / 1000)])"
-    handed |= {"since": f"{{% $runs > 0 ? {ran} : $since %}}", "generation": "{% $generation + 1 %}"}
-    taken = Retrier(error_equals=_TAKEN, max_attempts=0)
-    patient = Retrier(
+    variables |= {"since": f"{{% $runs > 0 ? {ran} : $since %}}", "generation": "{% $generation + 1 %}"}
+    already_exists = Retrier(error_equals=_ALREADY_EXISTS, max_attempts=0)
+    transient = Retrier(
         error_equals=("States.ALL",),
         interval_seconds=5,
         max_attempts=_RETRIES,
@@ -67,8 +68,8 @@ def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]
     return {
         "Rest": Wait(
             comment="The next execution sleeps on: none may last a year",
-            timestamp=f"{{% $fromMillis(1000 * ($since + {OLDEST})) %}}",
-            assign={"since": f"{{% $since + {OLDEST} %}}"},
+            timestamp=f"{{% $fromMillis(1000 * ($since + {MAX_AGE})) %}}",
+            assign={"since": f"{{% $since + {MAX_AGE} %}}"},
             next="Renew",
         ),
         "Renew": Task(
@@ -77,10 +78,12 @@ def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]
             arguments={
                 "StateMachineArn": "{% $states.context.StateMachine.Id %}",
                 "Name": "{% $series & '-' & $string($generation + 1) %}",
-                "Input": handed,
+                "Input": variables,
             },
-            retry=(taken, patient),
-            catch=(Catcher(error_equals=_TAKEN, next="Renewed"),),  # its answer was lost
+            retry=(already_exists, transient),
+            catch=(
+                Catcher(error_equals=_ALREADY_EXISTS, next="Renewed"),
+            ),  # the response of an attempt was lost
             output={},
             next="Renewed",
         ),

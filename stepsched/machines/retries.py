@@ -1,7 +1,7 @@
-"""One run inside the machine: its attempts, the pauses between them, and giving up.
+"""The states of one run: its attempts, and the pauses between them.
 
-Retries are states of our own and not the States Language's retriers, for these know nothing of an age: here
-no attempt starts later than ``max_age`` after the scheduled instant, as everywhere else.
+Retries are states, because the retriers of the States Language have no maximum age: no attempt starts later
+than ``max_age`` after the scheduled instant.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from stepsched.machines.calls import Call
 
 _SECOND = timedelta(seconds=1)
 ERRORS = ("States.DataLimitExceeded", "States.ALL")
-"""Every error: the latter does not hold an answer that is too large."""
+"""The names that together match every error: ``States.ALL`` does not match ``States.DataLimitExceeded``."""
 
 
 class Names(NamedTuple):
-    """What the states and variables of one target's attempts are called."""
+    """The names of the states and variables for the attempts of one target."""
 
     run: str = "Run"
-    ask: str = "Try again?"
+    retry_choice: str = "Try again?"
     pause: str = "Pause"
     attempt: str = "attempt"
     failure: str = "failure"
 
 
 class Work(NamedTuple):
-    """What is attempted."""
+    """A call, with its retry policy and its timeout."""
 
     call: Call
     retry: Retry
     timeout: int | None
-    """Seconds that an attempt may take."""
+    """The maximum duration of an attempt in seconds. None: unlimited."""
 
 
 def attempts(
@@ -50,11 +50,11 @@ def attempts(
     """The states of a run.
 
     Args:
-        work: What is attempted, and how often.
-        names: Of states and variables.
-        done: What the task has besides, when it succeeds: ``next`` or ``end``, ``assign``, ``output``.
-        given_up: The same of the question, when no attempt is left: ``default``, ``assign``, ``output``.
-        on_failure: Variables that every failure sets besides.
+        work: The call, with its retry policy.
+        names: The names of the states and variables.
+        done: Fields of the task for its success: ``next`` or ``end``, ``assign``, ``output``.
+        given_up: Fields of the choice for when no attempt is left: ``default``, ``assign``, ``output``.
+        on_failure: Further variables that each failure sets.
     """
     retry, attempt = work.retry, f"${names.attempt}"
     caught = {
@@ -75,19 +75,23 @@ def attempts(
         arguments=work.call.arguments,
         **({} if work.timeout is None else {"timeout_seconds": work.timeout}),
         catch=tuple(
-            Catcher(error_equals=(error,), next=names.ask, assign=caught, output={}) for error in ERRORS
+            Catcher(error_equals=(error,), next=names.retry_choice, assign=caught, output={})
+            for error in ERRORS
         ),
         **done,
     )
     return {
         names.run: run,
-        names.ask: Choice(choices=(again.then(names.pause, comment="a try is left, in time"),), **given_up),
+        names.retry_choice: Choice(
+            choices=(again.then(names.pause, comment="a try is left, in time"),), **given_up
+        ),
         names.pause: Wait(comment=_words(retry), seconds=f"{{% {delay} %}}", next=names.run),
     }
 
 
 def _delay(retry: Retry, attempt: str) -> str:
-    """The pause after a failed attempt, in whole seconds, raised. It grows until its bound."""
+    """The expression of the pause after a failed attempt, in seconds, rounded up. It grows up to its
+    maximum."""
     bound = (retry.max_age if retry.max_delay is None else retry.max_delay) / _SECOND
     first = retry.interval / _SECOND
     if not first:
@@ -99,7 +103,7 @@ def _delay(retry: Retry, attempt: str) -> str:
 
 
 def _words(retry: Retry) -> str:
-    """The pauses, for people: "1 s, then × 2 each time"."""
+    """A description of the pauses, such as "1 s, then × 2 each time"."""
     if not retry.interval:
         return "no pause"
     growth = f", then × {retry.backoff_rate:.15g} each time" if retry.backoff_rate > 1 else " each time"
@@ -107,12 +111,14 @@ def _words(retry: Retry) -> str:
 
 
 def whole_seconds(name: str, length: timedelta) -> int:
-    """A length of time in seconds.
+    """A duration in seconds.
 
     Raises:
-        ValueError: It is not of whole seconds.
+        ValueError: The duration has a fraction of a second.
     """
     seconds, rest = divmod(length, _SECOND)
     if rest:
-        raise ValueError(f"{name} {length} is not of whole seconds, which Step Functions counts; round it")
+        raise ValueError(
+            f"{name} {length} has a fraction of a second, which Step Functions cuts off; use whole seconds"
+        )
     return seconds

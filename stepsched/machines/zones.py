@@ -1,8 +1,8 @@
-"""A zone's offsets as data that a state machine can carry: by year, or by the kind of year.
+"""The offsets of a zone as data for a state machine: by year, or by the kind of year.
 
-The law of nearly every zone names its changes by month, week and weekday, so two years that begin on the
-same weekday and are both leap or both not have them at the same moments: 14 kinds of year say it all, for
-ever. A year that is different, such as one of those in which Morocco follows the moon, stands for itself.
+Most zones define their changes by month, week and weekday. Two years that begin on the same weekday, and are
+both leap years or both not, then have them at the same moments: 14 kinds of year are enough. Other years,
+such as those in which Morocco follows the lunar calendar, have entries of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stepsched.schedules.cron_fields import LAST_YEAR
 from stepsched.schedules.zones import UTC, Change, Zone, load_zone
 
 FIRST_YEAR = 2020
-"""Where a table begins, unless its schedule begins earlier. No machine of ours was started before."""
+"""The first year of a table, unless its schedule begins earlier. No execution began before it."""
 _SECOND = timedelta(seconds=1)
 
 
@@ -24,30 +24,30 @@ _SECOND = timedelta(seconds=1)
 def zone_table(key: str, first_year: int) -> dict[str, Any]:
     """The offsets of a zone, in seconds, from a year on.
 
-    ``{"offset": 3600}`` where it never changes. Else ``kinds`` and, where there are such, ``years``: each
-    year holds its changes (``at``: seconds after its beginning in UTC, ascending) and the offset before the
-    first and after each (``offset``). A kind is twice the weekday of 1 January (0 is Sunday), plus 1 when
-    leap; a year is looked up by its number first.
+    A zone without changes gives ``{"offset": 3600}``. Any other gives ``kinds`` and, for years that differ
+    from their kind, ``years``: each year holds its changes (``at``: seconds after its beginning in UTC,
+    ascending) and the offset before the first and after each (``offset``). A kind is twice the weekday of 1
+    January (0 is Sunday), plus 1 in a leap year. A year is looked up by its number first, then by its kind.
 
     Args:
-        key: The zone's IANA name.
-        first_year: The first year that is asked about; what lies before it may be wrong.
+        key: The IANA name of the zone.
+        first_year: The first year for which the table must be correct.
     """
     zone = load_zone(key)
     years = _years(zone, first_year - 1)
     kinds: dict[int, dict[str, list[int]]] = {}
     for year in range(LAST_YEAR - 27, LAST_YEAR + 1):  # all kinds occur in 28 years
         kinds[_kind(year)] = years[year]
-    own = {str(year): entry for year, entry in years.items() if entry != kinds[_kind(year)]}
+    exceptions = {str(year): entry for year, entry in years.items() if entry != kinds[_kind(year)]}
     offsets = {offset for entry in kinds.values() for offset in entry["offset"]}
-    if not own and len(offsets) == 1:
+    if not exceptions and len(offsets) == 1:
         return {"offset": offsets.pop()}
     table: dict[str, Any] = {"kinds": {str(kind): kinds[kind] for kind in sorted(kinds)}}
-    return table | ({"years": own} if own else {})
+    return table | ({"years": exceptions} if exceptions else {})
 
 
 def _years(zone: Zone, first_year: int) -> dict[int, dict[str, list[int]]]:
-    """Changes and offsets of each year from one to the last of the dialect."""
+    """The changes and offsets of each year from ``first_year`` to the last year of cron."""
     changes: defaultdict[int, dict[datetime, Change]] = defaultdict(dict)
     for year in range(first_year, LAST_YEAR + 2):
         for change in zone.year(year).changes:

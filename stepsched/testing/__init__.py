@@ -1,7 +1,7 @@
-"""Tools for tests: a fake clock, and a recorder of calls.
+"""Tools for tests: a fake clock, a recorder of calls, and both together with an embedded backend.
 
-``docs/testing.md`` shows their use. The package provides the pytest fixture ``time_travel``;
-:mod:`stepsched.testing.contract` is the test suite for backends.
+See ``docs/testing.md``. The package provides the pytest fixture ``time_travel``.
+:mod:`stepsched.testing.contract` tests a backend of your own.
 """
 
 from stepsched.testing.clock import FakeClock

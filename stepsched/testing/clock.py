@@ -1,4 +1,4 @@
-"""The fake clock."""
+"""A fake clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from threading import Lock
 
 
 class FakeClock:
-    """A clock that shows the time that is set.
+    """A clock that shows a fixed instant until it is moved. Thread-safe.
 
     Example:
         >>> clock = FakeClock(datetime(2030, 1, 1, tzinfo=timezone.utc))
@@ -17,25 +17,24 @@ class FakeClock:
     """
 
     def __init__(self, start: datetime) -> None:
-        """Creates a clock that shows ``start``.
+        """A clock that shows ``start``.
 
         Raises:
-            TypeError: ``start`` is not a datetime.
             ValueError: ``start`` is naive.
         """
         self._now = _utc(start)
         self._lock = Lock()
 
     def now(self) -> datetime:
-        """Returns the present instant of the clock, in UTC."""
+        """The instant to which the clock was last moved, in UTC."""
         return self._now
 
     def monotonic(self) -> float:
-        """Returns the present instant in seconds."""
+        """The instant as seconds since 1970."""
         return self._now.timestamp()
 
     def move_to(self, instant: datetime) -> None:
-        """Sets the present to ``instant``.
+        """Makes ``instant`` the present.
 
         Raises:
             ValueError: ``instant`` is naive, or earlier than the present.
@@ -43,11 +42,11 @@ class FakeClock:
         instant = _utc(instant)
         with self._lock:
             if instant < self._now:
-                raise ValueError(f"expected an instant at or after {self._now.isoformat()}, got {instant}")
+                raise ValueError(f"the clock shows {self._now.isoformat()}; it cannot go back to {instant}")
             self._now = instant
 
     def advance(self, step: timedelta) -> None:
-        """Advances the clock.
+        """Moves the clock forward.
 
         Raises:
             ValueError: ``step`` is negative.
@@ -62,5 +61,5 @@ def _utc(instant: datetime) -> datetime:
     if not isinstance(instant, datetime):
         raise TypeError(f"expected an aware datetime, got {instant!r}")
     if instant.utcoffset() is None:
-        raise ValueError(f"expected an aware datetime, got {instant.isoformat()}; add tzinfo=timezone.utc")
+        raise ValueError(f"{instant.isoformat()} is naive; add tzinfo, such as timezone.utc")
     return instant.astimezone(timezone.utc)

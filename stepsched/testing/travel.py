@@ -1,4 +1,4 @@
-"""A backend on a fake clock that records every call."""
+"""An embedded backend on a fake clock, with a recorder of its calls."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ _START = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 
 class Call(NamedTuple):
-    """A recorded call of a target."""
+    """One call of a target."""
 
     job: str
     """The name of the job."""
     scheduled_for: datetime
-    """The scheduled instant, in the schedule's zone."""
+    """The scheduled instant, in the zone of the schedule."""
     input: JsonValue
+    """The input of the job."""
     run: Run
+    """The run."""
     target: AwsTarget | None
-    """The replaced target in AWS; None for a handler."""
+    """The target in AWS that the recorder replaces. None: the recorder is the target."""
 
 
 class Recorder:
-    """A handler that records its calls, fails a given number of times, and then returns a given answer.
+    """A handler that records its calls, and returns or fails as configured. Thread-safe.
 
-    Use it as a target, ``HandlerTarget(recorder)``, and in place of AWS targets,
+    Use it as a target, ``HandlerTarget(recorder)``, or in place of targets in AWS,
     ``LocalBackend(handlers={LambdaTarget: recorder})``.
 
     Example:
@@ -45,11 +47,10 @@ class Recorder:
     """
 
     def __init__(self, *, answer: object = None, failures: int = 0) -> None:
-        """Creates a recorder.
+        """A recorder.
 
         Args:
-            answer: The return value of a call. A function is called with the :class:`Call`, and its result is
-                returned.
+            answer: The return value. A function is called with the :class:`Call`, and its result is returned.
             failures: The number of calls that fail first, with a ``RuntimeError``.
         """
         self.calls: list[Call] = []
@@ -61,8 +62,11 @@ class Recorder:
         """Records a call.
 
         Args:
-            received: The job's input; for a replaced target in AWS, the target and the input.
+            received: The input of the job, or the replaced target in AWS and the input.
             run: The run.
+
+        Raises:
+            RuntimeError: The call is one of the configured failures.
         """
         target, payload = received if len(received) > 1 else (None, *received)
         call = Call(run.job, run.scheduled_for, payload, run, target)  # type: ignore[arg-type] # as the backend calls
@@ -71,18 +75,18 @@ class Recorder:
             fails = self.failures > 0
             self.failures -= fails
         if fails:
-            raise RuntimeError("a failure of the recorder, as given by failures")
+            raise RuntimeError("a configured failure of the recorder")
         return self._answer(call) if callable(self._answer) else self._answer
 
     def of(self, job: str) -> list[datetime]:
-        """Returns the scheduled instants of a job's calls, in the order of the calls."""
+        """The scheduled instants of the calls of a job, in the order of the calls."""
         return [call.scheduled_for for call in self.calls if call.job == job]
 
 
 class TimeTravel:
     """A client and an embedded backend on a fake clock.
 
-    ``recorder`` replaces every target in AWS, so that jobs need no change for the test.
+    ``recorder`` replaces every target in AWS, so that jobs run unchanged, whatever they invoke.
 
     Example:
         >>> import stepsched as ss
@@ -99,11 +103,11 @@ class TimeTravel:
     """
 
     def __init__(self, start: datetime = _START, *, recorder: Recorder | None = None) -> None:
-        """Creates clock, backend and client.
+        """A client and a backend on a new fake clock.
 
         Args:
-            start: The first instant of the clock; aware. The default is 1 January 2030, 00:00 UTC.
-            recorder: The handler of targets in AWS. None: a new :class:`Recorder`.
+            start: The instant that the clock shows first; aware. The default is 1 January 2030, 00:00 UTC.
+            recorder: The recorder that replaces targets in AWS. None: a new :class:`Recorder`.
         """
         self.clock = FakeClock(start)
         self.recorder = Recorder() if recorder is None else recorder
@@ -113,11 +117,11 @@ class TimeTravel:
         self.client = SchedulerClient(self.backend)
 
     def run_until(self, until: datetime) -> int:
-        """Plays time up to an instant, inclusive; returns the number of attempts."""
+        """Plays time up to an instant, inclusive, and returns the number of attempts."""
         return self.backend.run_until(until)
 
     def advance(self, step: timedelta) -> int:
-        """Plays time for the length of ``step``; returns the number of attempts."""
+        """Plays a duration, inclusive of its end, and returns the number of attempts."""
         return self.backend.advance(step)
 
     def close(self) -> None:

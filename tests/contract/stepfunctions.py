@@ -18,6 +18,7 @@ from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from tests.parts.ministack import REGION, Ministack
 from tests.parts.state_machines import ROLE
+from tests.sessions import new_session
 
 TABLE = "jobs"
 UNLUCKY = """
@@ -110,7 +111,7 @@ class Stack:
         return ss.StateMachineTarget(made["stateMachineArn"])
 
     def session(self) -> boto3.Session:
-        return boto3.Session(aws_access_key_id=self.account, aws_secret_access_key="test", region_name=REGION)
+        return new_session(aws_access_key_id=self.account, aws_secret_access_key="test", region_name=REGION)
 
     def backend(self, **options: Any) -> ss.StepFunctionsBackend:
         given: dict[str, Any] = {"clock": self.clock, "workers": 4, "session": self.session()} | options

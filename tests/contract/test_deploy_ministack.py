@@ -58,7 +58,7 @@ class Stack(Account):
 
     def run(self, job: ss.Job) -> None:
         """Writes the job's row, and waits until all its executions have ended."""
-        order = instructions_of(job, anchor=START, version=1, keep=timedelta(days=30), calls=CALLS)
+        order = instructions_of(job, anchor=START, version=1, retention=timedelta(days=30), calls=CALLS)
         item = {
             "name": {"S": job.name},
             "version": {"S": "v0"},

@@ -30,13 +30,14 @@ from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
 from stepsched.testing.contract.zones import *  # noqa: F403
 from tests.parts.ministack import REGION, Ministack
+from tests.sessions import new_session
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 RUNS = "stepsched-run-"
 
 
 def make_session(account: str) -> boto3.Session:
-    return boto3.Session(aws_access_key_id=account, aws_secret_access_key="test", region_name=REGION)
+    return new_session(aws_access_key_id=account, aws_secret_access_key="test", region_name=REGION)
 
 
 class Inbox:

@@ -28,6 +28,7 @@ from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
 from stepsched.testing.contract.zones import *  # noqa: F403
+from tests.sessions import new_session
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -61,7 +62,7 @@ def session(clock: FakeClock) -> Iterator[boto3.Session]:
     """A session of an empty account that has the suite's groups: moto answers a missing one with a failure of
     its own, which looks like an outage of the service."""
     with mock_aws():
-        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+        session = new_session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
         for operation in ("CreateSchedule", "UpdateSchedule"):
             session.events.register(f"provide-client-params.scheduler.{operation}", Bounds(clock))
         scheduler = session.client("scheduler")

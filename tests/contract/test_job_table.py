@@ -366,14 +366,14 @@ def test_jobs_are_listed_by_status_in_the_order_in_which_they_are_due(table: Tab
     table.put_new({**run, "due": {"S": "2030-01-01T12:00:00Z"}})
 
     def listed(status: str, *stretch: str) -> list[str]:
-        return [item["name"]["S"] for item in table.listed(status, *stretch)]
+        return [item["name"]["S"] for item in table.keys_by_status(status, *stretch)]
 
     assert listed("active") == ["b", "a", "e", "c"]
     assert listed("active", "2030-01-02T08:00:00Z", "2030-01-02T09:00:00Z") == ["a", "e"]
     assert listed("paused") == ["d"]
     assert listed("pending") == ["a"]
     assert listed("ended") == []
-    (item,) = table.listed("paused")
+    (item,) = table.keys_by_status("paused")
     assert set(item) == {"name", "version", "status", "due"}, "the index holds keys alone"
 
 
@@ -472,8 +472,8 @@ def test_a_table_of_another_shape_is_named_with_the_remedy(aws: Callable[[str], 
         BillingMode="PAY_PER_REQUEST",
     )
     words = (
-        r"'orders' has the keys id \(N, HASH\); a table of jobs has name \(S, HASH\), version \(S, RANGE\): "
-        "give another table_name"
+        r"expected table 'orders' to have the keys name \(S, HASH\), version \(S, RANGE\), "
+        r"got id \(N, HASH\); use another table_name"
     )
     with pytest.raises(ss.BackendError, match=words):
         Table(client, "orders").check()
@@ -490,7 +490,7 @@ def test_an_index_of_another_shape_is_named(aws: Callable[[str], Any]) -> None:
         each for each in wrong["AttributeDefinitions"] if each["AttributeName"] != "due"
     ]
     client.create_table(**wrong)
-    with pytest.raises(ss.BackendError, match=r"index 'by_status' of table 'jobs' has the keys"):
+    with pytest.raises(ss.BackendError, match=r"index 'by_status' of table 'jobs' to have the keys"):
         Table(client, "jobs").check()
 
 

@@ -49,7 +49,7 @@ class Shared(Stack):
     def order(self, job: ss.Job, token: str = OURS, **changes: Any) -> None:
         """Writes the row of a job that begins now."""
         now = self.clock.now()
-        order = instructions_of(job, anchor=now, version=1, keep=30 * DAY, calls=CALLS) | changes
+        order = instructions_of(job, anchor=now, version=1, retention=30 * DAY, calls=CALLS) | changes
         row = Row(job, ss.JobStatus.ACTIVE, 1, now, now, now, now, token=token, plan=to_json(order))
         self.jobs.create(row)
 

@@ -1,7 +1,8 @@
 """Verbs, crashes and killed executions by chance, from two clients: in the end the books are right.
 
-Whatever happened: each run that is written down as done has called its target as often as it says, none is
-left open, none overlaps where it must not, an instant has one run, and repair is done after once.
+Whatever happened: every instant at which a job came due has a run, each run that is written down as done has
+called its target as often as it says, none is left open, none overlaps where it must not, an instant has one
+run, and repair is done after once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -18,13 +19,18 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import RunQuery
+from stepsched.jobs.records import STILL_RAN
+from stepsched.machines.shared import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
+from tests.contract.due_instants import DueInstants
 from tests.contract.stepfunctions import Stack
 from tests.contract.test_stepfunctions_crashes import Faulty, StoppedError
 from tests.parts.ministack import Ministack
 
 SECOND = timedelta(seconds=1)
+POLL = timedelta(seconds=runner.POLL_SECONDS + 1)
+"""After this an execution has seen that the run which was in its way has ended."""
 MINUTE = timedelta(minutes=1)
 END = MONDAY + 70 * MINUTE
 LATER = END + timedelta(hours=8)
@@ -51,9 +57,11 @@ class Fuzz:
         self.slow = stack.slow(self.chance.choice([2, 6, 11]) * MINUTE)
         self.overlaps = {name: self.chance.choice(list(ss.Overlap)) for name in ("x", "y")}
         self.replaced = set[str]()
+        self.due = {name: DueInstants() for name in self.overlaps}
         self.log = list[str]()
         for name in self.overlaps:
             self.clients[0].create(self.job(name))
+            self.due[name].note_verb(None, self.stored(name), stack.clock.now(), ())
         stack.server.settled(stack.account)
 
     def job(self, name: str, schedule: ss.Schedule | None = None, **changes: Any) -> ss.Job:
@@ -98,6 +106,7 @@ class Fuzz:
         """Something happens."""
         name, verb = self.chance.choice(["x", "y"]), self.chance.choice([*CALM, *ROUGH, "kill", "crash"])
         self.log.append(f"{self.stack.clock.now():%H:%M:%S} {verb} {name}")
+        before = self.stored(name)
         try:
             if verb == "kill":
                 self.kill()
@@ -109,6 +118,7 @@ class Fuzz:
             self.log.append("  the client stopped")
         except ss.StepschedError as error:  # such as a job that is gone, or would never run
             self.log.append(f"  {type(error).__name__}")
+        self.due[name].note_verb(before, self.stored(name), self.stack.clock.now(), self.begun(name))
         if self.chance.random() < 0.5:
             self.stack.server.settled(self.stack.account)
 
@@ -131,16 +141,48 @@ class Fuzz:
         """Lets the two jobs live until their schedules have ended."""
         while self.stack.clock.now() < END:
             step = self.chance.choice([SECOND, 30 * SECOND, MINUTE, 4 * MINUTE, 9 * MINUTE])
-            self.stack.play(self.stack.clock.now() + step)
+            self.play(self.stack.clock.now() + step)
             for _ in range(self.chance.randrange(3)):
                 self.act()
+
+    def play(self, until: datetime) -> None:
+        """Lets time pass, and looks whether what has come due meanwhile has begun."""
+        self.stack.play(until)
+        for name, due in self.due.items():
+            due.pass_time(until)
+            late = due.owed - self.begun(name)
+            if late and self.is_idle(name):
+                raise AssertionError(f"{name} was not begun at {sorted(late)}, and nothing is in the way")
+
+    def stored(self, name: str) -> ss.jobs.JobRecord | None:
+        with suppress(ss.JobNotFoundError):
+            return self.clients[0].get(name)
+        return None
+
+    def begun(self, name: str) -> set[datetime]:
+        """The instants that the schedule of the job has begun, or has let pass and says so."""
+        runs = self.clients[0].backend.runs(RunQuery(job=name))
+        return {run.scheduled_for for run in runs if run.trigger is ss.jobs.Trigger.SCHEDULE}
+
+    def is_idle(self, name: str) -> bool:
+        """Whether the execution of a job sleeps until its next instant, as far as the table tells: it is
+        there, and no run goes on or has just ended."""
+        item = self.stack.item(name)
+        if item is None or "execution" not in item or "claimed_by" in item:
+            return False
+        execution = item["execution"]["S"].rpartition(":")[2]
+        if execution not in self.stack.executions() or item.get("token", {}).get("S", "-") not in execution:
+            return False
+        recently = self.stack.clock.now() - POLL
+        runs = self.clients[0].backend.runs(RunQuery(job=name))
+        return all(run.ended_at is not None and run.ended_at < recently for run in runs)
 
     def check(self) -> None:
         client, other = self.clients
         client.repair()
         self.stack.server.settled(self.stack.account)
         assert other.repair() == [], "once is enough"
-        self.stack.play(LATER)
+        self.play(LATER)
         assert other.repair() == []
         assert self.stack.executions() == []
         assert self.stack.executions("FAILED") == []
@@ -149,13 +191,34 @@ class Fuzz:
         for name, overlap in self.overlaps.items():
             runs = list(client.backend.runs(RunQuery(job=name)))
             assert [run.id for run in of_all if run.job == name] == [run.id for run in runs]
-            assert {run.status.value for run in runs} <= {"succeeded", "failed", "skipped", "missed"}
+            assert {run.status.value for run in runs} <= {"succeeded", "failed", "skipped"}
             instants = Counter(run.scheduled_for for run in runs if run.trigger is not ss.jobs.Trigger.MANUAL)
             assert max(instants.values(), default=1) == 1, "an instant has one run"
             done = [run for run in runs if run.status is ss.RunStatus.SUCCEEDED]
             if overlap is not ss.Overlap.ALLOW and name not in self.replaced:
                 assert not overlapping(done)
             self.check_calls(name, runs, told)
+            self.check_instants(name, runs)
+
+    def check_instants(self, name: str, runs: list[ss.Run]) -> None:
+        begun = {run.scheduled_for for run in runs if run.trigger is ss.jobs.Trigger.SCHEDULE}
+        due = self.due[name]
+        assert begun <= due.ever, "the schedule has begun at no other instants"
+        lost = due.owed - begun
+        assert lost == set(), "every instant has a run"
+        for run in runs:
+            if run.status is ss.RunStatus.SKIPPED and run.trigger is ss.jobs.Trigger.SCHEDULE:
+                assert self.was_in_the_way(run, runs), (name, run, "has no reason to be skipped")
+
+    def was_in_the_way(self, skipped: ss.Run, runs: list[ss.Run]) -> bool:
+        """Whether another run went on at the moment at which a run was skipped, or its job is gone."""
+        if skipped.error != STILL_RAN:
+            return skipped.job in self.replaced
+        return self.overlaps[skipped.job] is ss.Overlap.SKIP and any(
+            min(run.scheduled_for, run.started_at) <= skipped.ended_at <= run.ended_at
+            for run in runs
+            if run.id != skipped.id and run.started_at and run.ended_at and skipped.ended_at
+        )
 
     def check_calls(self, name: str, runs: list[ss.Run], told: Counter[tuple[str, str]]) -> None:
         dues: dict[str, list[ss.Run]] = {}
@@ -180,8 +243,8 @@ def overlapping(runs: list[ss.Run]) -> list[tuple[ss.Run, ss.Run]]:
 
 def play(ministack: Ministack, account: str, aws: Callable[[str], Any], seed: int) -> None:
     fuzz = Fuzz(Stack(ministack, account, aws, FakeClock(MONDAY)), seed)
-    fuzz.live()
     try:
+        fuzz.live()
         fuzz.check()
     except AssertionError:
         print(f"seed {seed}", fuzz.overlaps, *fuzz.log, sep="\n")

@@ -119,7 +119,7 @@ def compare(ministack: Ministack, account: str, aws: Callable[[str], Any], busy_
 
 
 def test_a_year_of_a_fleet(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> None:
-    compare(ministack, account, aws, busy_days=2)
+    compare(ministack, account, aws, busy_days=1)
 
 
 def test_runs_of_every_ten_seconds(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> None:

@@ -19,7 +19,6 @@ from tests.contract.stepfunctions import Stack
 from tests.parts.ministack import Ministack
 
 MINUTE = timedelta(minutes=1)
-ROUNDS = 200
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def stack(
     ministack: Ministack, account: str, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> Stack:
     monkeypatch.setattr(
-        instructions, "events_left", lambda _retries: 40
+        instructions, "event_limit", lambda _retries: 40
     )  # each execution hands over after a run
     return Stack(ministack, account, aws, FakeClock(MONDAY))
 
@@ -71,7 +70,10 @@ def live(stack: Stack) -> list[str]:
     return ["-".join(name.split("-")[:2]) for name in stack.executions()]
 
 
-def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
+@pytest.mark.parametrize(
+    "rounds", [80, pytest.param(500, marks=[pytest.mark.proof, pytest.mark.timeout(600)])]
+)
+def test_pause_update_and_renewal_at_the_same_instant(stack: Stack, rounds: int) -> None:
     clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]
     job = ss.Job(
         name="job",
@@ -85,7 +87,7 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
     for client in clients:
         note_refused_writes(client, met)
     conflicts = 0
-    for number in range(ROUNDS):
+    for number in range(rounds):
         wake = stack.clock.now() + MINUTE
 
         def pause_and_resume() -> None:
@@ -112,17 +114,15 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack) -> None:
         assert len(live(stack)) == 1, "one execution has the job"
     first = ss.Rate(MINUTE, start=MONDAY).runs(after=MONDAY, until=stack.clock.now())
     every = [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in first]
-    assert set(seen) <= set(every)
-    assert len(seen) > ROUNDS // 4, (
-        "a pause that falls on the instant of a run takes it away, not all of them"
-    )
+    # By the clocks of the clients every resume lies before the instant of its round: it takes none away.
+    assert set(seen) == set(every)
     recorded = Counter(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}" for run in clients[0].runs("job"))
     assert recorded == seen
     steady = len(stack.executions("SUCCEEDED")) + len(stack.executions("ABORTED"))
-    assert steady > ROUNDS, "executions handed over"
+    assert steady > rounds, "executions handed over"
     assert stack.executions("FAILED") == []
-    assert conflicts < ROUNDS // 4, "most updates were done"
-    assert sum(met.values()) >= ROUNDS // 20, f"the writers met: {met}"
+    assert conflicts < rounds // 4, "most updates were done"
+    assert sum(met.values()) >= rounds // 2, f"the writers met: {met}"  # three times as often, as measured
 
 
 def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Stack) -> None:
@@ -136,7 +136,7 @@ def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Sta
     )
     clients[0].create(job)
     stack.server.settled(stack.account)
-    for number in range(ROUNDS // 4):
+    for number in range(50):
         wake = stack.clock.now() + MINUTE
         raised = at_once(
             partial(clients[0].update, job.replace(description=f"a{number}")),

@@ -117,7 +117,7 @@ def test_catch_up_decides_what_runs_after_an_outage(
     kill(stack)
     stack.play(MONDAY + 3 * HOUR + 5 * MINUTE)
     (repair,) = client.repair()
-    assert (f"noted {len(missed)} run" in repair.remedy) == bool(missed)
+    assert (f"recorded {len(missed)} run" in repair.remedy) == bool(missed)
     stack.play(END)
     assert hours(stack) == [1, *ran]
     assert [run.scheduled_for.hour for run in client.runs("job", status="missed")] == missed
@@ -187,7 +187,7 @@ class TestInTheMiddleOfARun:
         )
         claim(stack, name, "run#2030-01-07T01:00:00Z")
         found = client.repair()
-        assert any("noted as succeeded" in repair.remedy for repair in found)
+        assert any("recorded as succeeded" in repair.remedy for repair in found)
         stack.play(END)
         assert hours(stack) == [1, 2, 3, 4, 5, 6]
         assert [run.scheduled_for.hour for run in client.runs("job", status="succeeded")] == [
@@ -239,7 +239,7 @@ class TestInTheMiddleOfARun:
         assert [run.status.value for run in client.runs("job")] == ["running"]
         assert client.repair() == []
         kill(stack)
-        assert [repair.remedy for repair in client.repair()] == ["noted as failed: the job is gone"]
+        assert [repair.remedy for repair in client.repair()] == ["recorded as failed: the job is gone"]
         (run,) = client.runs("job")
         assert run.status is ss.RunStatus.FAILED
         assert "cancelled" in (run.error or "")
@@ -264,7 +264,7 @@ def test_a_run_that_waits_for_nobody_is_started(stack: Stack, client: ss.Schedul
     stack.dynamodb.put_item(TableName="jobs", Item=item)
     stack.dynamodb.put_item(TableName="jobs", Item=item | {"name": {"S": "gone"}})
     found = {repair.job: repair.remedy for repair in client.repair()}
-    assert found == {"job": "started again", "gone": "noted that the job is gone"}
+    assert found == {"job": "started again", "gone": "recorded as skipped: the job is gone"}
     stack.server.settled(stack.account)
     assert hours(stack) == [23]
     assert [run.status.value for run in client.runs("gone")] == ["skipped"]
@@ -407,7 +407,7 @@ class TestSeveralHands:
         key = {"name": {"S": "job"}, "version": {"S": "run#2030-01-07T01:00:00Z"}}
         stack.dynamodb.delete_item(TableName="jobs", Key=key)
         claim(stack, name, key["version"]["S"])
-        assert any("noted as failed" in repair.remedy for repair in client.repair())
+        assert any("recorded as failed" in repair.remedy for repair in client.repair())
         (run,) = client.runs("job")
         assert run.status is ss.RunStatus.FAILED
         assert run.error
@@ -426,7 +426,7 @@ class TestSeveralHands:
         claim(stack, "job-0123456789ab-7", "run#2030-01-07T00:30:00Z")
         found = client.repair()
         assert {repair.job for repair in found} == {"job", "other"}
-        assert any("is not there any more" in repair.detail for repair in found)
+        assert any("no longer exists" in repair.detail for repair in found)
         assert any("may have been invoked: started again" in repair.remedy for repair in found)
         stack.play(MONDAY + 2 * HOUR)
         assert sorted((name, call["due"][11:16]) for name, call in stack.calls()) == [
@@ -472,7 +472,7 @@ class TestSeveralHands:
         ]
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Executions, "history", lambda self, arn: iter(history))
-            assert any("noted as failed" in repair.remedy for repair in client.repair())
+            assert any("recorded as failed" in repair.remedy for repair in client.repair())
         (run,) = client.runs("job")
         assert (run.status.value, run.error) == ("failed", "States.Runtime: there is no field QueueUrl")
         stack.play(MONDAY + 2 * HOUR)
@@ -495,7 +495,7 @@ class TestSeveralHands:
 def test_a_backfill_of_several_executions_runs_each_once_and_never_two_at_once(
     stack: Stack, client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stepfunctions_backend, "_MOST_HANDED_OVER", 2)
+    monkeypatch.setattr(stepfunctions_backend, "_MAX_KEYS", 2)
     client.create(hourly(stack, stack.slow(MINUTE / 2), overlap=ss.Overlap.QUEUE))
     client.pause("job")
     made = client.backfill("job", since=MONDAY - 5 * HOUR, until=MONDAY - MINUTE)

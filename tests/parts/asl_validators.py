@@ -57,10 +57,12 @@ def cfn_lint(definitions: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     if not python.exists():
         raise PartMissingError("cfn-lint", CFN_LINT)
     machines = {f"M{index}": _machine(each) for index, each in enumerate(definitions)}
+    if not machines:
+        return []
     errors = {name: list[str]() for name in machines}
     with tempfile.TemporaryDirectory(prefix="cfn-lint-") as folder:
-        found = _ask(
-            [str(python), "-I", str(RUNNER)], {"Resources": machines}, folder, {"HOME": folder, "TZ": "UTC"}
+        (found,) = _ask(
+            [str(python), "-I", str(RUNNER)], [{"Resources": machines}], folder, {"HOME": folder, "TZ": "UTC"}
         )
     for rule, path, message in found:
         match path:

@@ -1,7 +1,7 @@
-"""Runs inside cfn-lint's own environment: lints a template on standard input, as parsed JSON.
+"""Runs inside cfn-lint's own environment: lints templates on standard input, a list in JSON.
 
 The command line would refuse every ``null`` in a template, which a definition may well hold; the check of
-definitions does not mind it. Writes a list of findings: rule, path, message.
+definitions does not mind it. Writes for each a list of findings: rule, path, message.
 """
 
 from __future__ import annotations
@@ -12,10 +12,16 @@ import sys
 
 
 def main() -> None:
-    template = json.load(sys.stdin)
     config = importlib.import_module("cfnlint.config").ConfigMixIn([], regions=["eu-west-1"])
-    found = importlib.import_module("cfnlint.runner").Runner(config).validate_template(template)
-    json.dump([[match.rule.id, list(match.path or []), match.message] for match in found], sys.stdout)
+    runner = importlib.import_module("cfnlint.runner").Runner(config)
+    found = [
+        [
+            [match.rule.id, list(match.path or []), match.message]
+            for match in runner.validate_template(template)
+        ]
+        for template in json.load(sys.stdin)
+    ]
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

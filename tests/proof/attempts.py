@@ -19,6 +19,13 @@ def note(payload: dict[str, str], run: Run) -> None:
         threading.Event().wait(float(payload["seconds"]))
 
 
+def falter(payload: dict[str, str], run: Run) -> None:
+    """The same, and the first attempt fails."""
+    note(payload, run)
+    if run.attempt == 1:
+        raise RuntimeError("the first attempt fails")
+
+
 def line(job: str, scheduled_for: datetime, attempt: int) -> str:
     """An attempt as it stands in the log."""
     return f"{job} {micros(scheduled_for)} {attempt}"

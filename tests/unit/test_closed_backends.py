@@ -73,7 +73,7 @@ class TestClosed:
     ) -> None:
         backend = make(Watched())
         backend.close()
-        with pytest.raises(ss.BackendError, match="the backend has been closed; create a new one") as caught:
+        with pytest.raises(ss.BackendError, match="the backend has been closed; make a new one") as caught:
             call(ss.SchedulerClient(backend))
         assert caught.value.code == "CLOSED"
         assert not caught.value.retryable

@@ -10,7 +10,6 @@ from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -19,6 +18,7 @@ from stepsched.backends.capabilities import BUILT_IN
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import runner
 from stepsched.testing.contract.refusals import NEEDS
+from tests.sessions import new_session
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
@@ -53,7 +53,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ss.backends.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws(), ExitStack() as stack:
-        session = boto3.Session(region_name=REGION)
+        session = new_session(region_name=REGION)
         local = ss.LocalBackend(
             handlers={ss.LambdaTarget: print, ss.QueueTarget: print, ss.TopicTarget: print}
         )

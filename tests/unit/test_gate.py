@@ -48,8 +48,9 @@ def test_groups_stand_for_their_stages_and_none_runs_twice() -> None:
 
 def test_the_quick_ones_need_no_part() -> None:
     """Each file that imports a part is marked as one."""
-    folder = Path(gate.__file__).parent / "unit"
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not part", str(folder)]
+    names = ("test_jobs.py", "asl/test_validators.py", "eventbridge/test_faults.py")
+    files = [str(Path(gate.__file__).parent / "unit" / name) for name in names]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not part", *files]
     told = subprocess.run(command, cwd=gate.ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert "tests/unit/test_jobs.py::" in told.stdout
     assert "tests/unit/asl/test_validators.py" not in told.stdout

@@ -433,19 +433,21 @@ BY_HAND = "use the machine without that state, and write its statement by hand"
     [
         pytest.param(
             task("sqs:sendMessage", {"QueueUrl": "{% $url %}"}),
-            f"QueueUrl is computed, '{{% $url %}}': name QueueUrl literally, or {BY_HAND}",
+            f"QueueUrl is computed, '{{% $url %}}'; use a literal QueueUrl, or {BY_HAND}",
             id="expression",
         ),
         pytest.param(
             task("sns:publish", Parameters={"TopicArn.$": "$.topic"}),
-            "TopicArn.$ is computed, '$.topic': name TopicArn literally",
+            "TopicArn.$ is computed, '$.topic'; use a literal TopicArn",
             id="path",
         ),
         pytest.param(
-            task("lambda:invoke", "{% $states.input %}"), "lambda:invoke is computed", id="all is computed"
+            task("lambda:invoke", "{% $states.input %}"),
+            "arguments of lambda:invoke are computed",
+            id="all is computed",
         ),
         pytest.param(
-            task("lambda:invoke"), "the argument of lambda:invoke is the input of the state", id="input"
+            task("lambda:invoke"), "arguments of lambda:invoke are the input of the state", id="input"
         ),
         pytest.param(task("lambda:invoke", {}), "lambda:invoke lacks FunctionName", id="nothing"),
         pytest.param(
@@ -454,9 +456,7 @@ BY_HAND = "use the machine without that state, and write its statement by hand"
             id="machine",
         ),
         pytest.param(
-            task("states:startExecution", {"StateMachineArn": "close"}),
-            "expected an ARN of the form .*, got 'close'",
-            id="no ARN",
+            task("states:startExecution", {"StateMachineArn": "close"}), "'close' is not an ARN", id="no ARN"
         ),
         pytest.param(
             task("events:putEvents", {"Entries": "{% $entries %}"}), "Entries are computed", id="entries"
@@ -472,31 +472,33 @@ BY_HAND = "use the machine without that state, and write its statement by hand"
             id="role of a task",
         ),
         pytest.param(
-            task("lambda:invoke", {"FunctionName": "${Report}"}), "expected one resource in", id="placeholder"
+            task("lambda:invoke", {"FunctionName": "${Report}"}), "more than one resource", id="placeholder"
         ),
-        pytest.param(task(f"{LAMBDA}*"), "expected one resource in", id="functions"),
+        pytest.param(task(f"{LAMBDA}*"), "more than one resource", id="functions"),
         pytest.param(
-            task("sqs:sendMessage", {"QueueUrl": "orders"}), "the form https://sqs.<region>", id="queue"
+            task("sqs:sendMessage", {"QueueUrl": "orders"}),
+            "expected QueueUrl to be https://sqs.<region>",
+            id="queue",
         ),
         pytest.param(task("codebuild:startBuild", {"ProjectName": "a b"}), "project/<name>", id="project"),
-        pytest.param(task("codebuild:startBuild", {"ProjectName": TOPIC}), "of service 'sns'", id="mixed up"),
+        pytest.param(
+            task("codebuild:startBuild", {"ProjectName": TOPIC}), "is of service 'sns'", id="mixed up"
+        ),
         pytest.param(task("glue:startJobRun.sync", {}), "wait for glue:startJobRun are not known", id="glue"),
         pytest.param(
-            task("http:invoke", {}),
-            f"the permissions of http:invoke are not known here; {BY_HAND}",
-            id="http",
+            task("http:invoke", {}), f"permissions of http:invoke are not known; {BY_HAND}", id="http"
         ),
-        pytest.param(task("aws-sdk:apigateway:deleteStage", {}), "not known here", id="by path"),
+        pytest.param(task("aws-sdk:apigateway:deleteStage", {}), "are not known", id="by path"),
         pytest.param(task("aws-sdk:ecs:runTask.sync", RUN), "wait for ecs:runTask are not known", id="SDK"),
-        pytest.param(task(OTHER), "its Resource .* is not known here", id="resource"),
-        pytest.param({"Type": "Task"}, "expected a Resource that names a call, got None", id="no resource"),
+        pytest.param(task(OTHER), "its Resource .* is not known", id="resource"),
+        pytest.param({"Type": "Task"}, "expected Resource to be text, got None", id="no resource"),
         pytest.param(
             task(LAMBDA, Credentials={"RoleArn.$": "$.role"}), "RoleArn.$ is computed", id="credentials"
         ),
         pytest.param(task(LAMBDA, Credentials={"RoleArn": "r"}), "expected the ARN of one role", id="role"),
         pytest.param(
             {"Type": "Map", "ItemReader": {"Resource": "arn:aws:states:::s3:getObject"}},
-            f"the S3 permissions of its ItemReader are not known here; {BY_HAND}",
+            f"S3 permissions of its ItemReader are not known; {BY_HAND}",
             id="reader",
         ),
     ],
@@ -513,16 +515,18 @@ HALF_WRITTEN = machine(A={"Type": "Parallel", "Branches": [{"States": {"B": None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param({"machine_arn": f"{ARN}:live"}, "the form .*stateMachine:<name>", id="alias"),
+        pytest.param({"machine_arn": f"{ARN}:live"}, "the form is .*stateMachine:<name>", id="alias"),
         pytest.param({"machine_arn": f"{ARN}*"}, "malformed", id="pattern"),
-        pytest.param({"machine_arn": LAMBDA}, "of service 'lambda'", id="function"),
+        pytest.param({"machine_arn": LAMBDA}, "is of service 'lambda'", id="function"),
         pytest.param({"machine_arn": ARN.replace(ACCOUNT, "1")}, "12 digits", id="account"),
-        pytest.param({"machine_arn": ARN.replace("eu-west-1", "eu")}, "for region, got 'eu'", id="region"),
         pytest.param(
-            {"task_roles": ["worker"]}, "the ARN of one role in task_roles, .*, got 'worker'", id="role"
+            {"machine_arn": ARN.replace("eu-west-1", "eu")}, "expected region .* got 'eu'", id="region"
         ),
-        pytest.param({"machine": machine(Done={"Type": "Succeed"})}, "makes no call", id="no calls"),
-        pytest.param({"machine": HALF_WRITTEN}, "makes no call", id="half-written"),
+        pytest.param(
+            {"task_roles": ["worker"]}, "task_roles: expected the ARN of one role, .* got 'worker'", id="role"
+        ),
+        pytest.param({"machine": machine(Done={"Type": "Succeed"})}, "makes no calls", id="no calls"),
+        pytest.param({"machine": HALF_WRITTEN}, "makes no calls", id="half-written"),
     ],
 )
 def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
@@ -533,9 +537,9 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
 
 
 def test_what_is_no_definition_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected a StateMachine or the dict of one, got a str"):
+    with pytest.raises(TypeError, match="expected machine to be a StateMachine or a dict, got str"):
         iam.machine_policy("{}", machine_arn=ARN)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="expected a list for task_roles, got a string"):
+    with pytest.raises(TypeError, match="expected task_roles to be a list"):
         iam.machine_policy(machine(Only=task(LAMBDA)), machine_arn=ARN, task_roles=ROLE)
     with pytest.raises(DefinitionError):
         iam.machine_policy({"StartAt": "A"}, machine_arn=ARN)
@@ -574,11 +578,11 @@ def test_only_step_functions_and_only_for_the_account_s_own_machines_takes_the_r
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param({"account": "12"}, "12 digits for account, got '12'", id="account"),
-        pytest.param({"account": None}, "expected account, got None", id="no account"),
+        pytest.param({"account": "12"}, "12 digits, got '12'", id="account"),
+        pytest.param({"account": None}, "expected account to be text, got None", id="no account"),
         pytest.param(
             {"account": "210987654321"},
-            "expected a machine_arn of account '210987654321'",
+            "expected machine_arn to be in account '210987654321'",
             id="other account",
         ),
         pytest.param({"machine_arn": f"{ARN}:1"}, "malformed", id="version"),

@@ -190,7 +190,7 @@ def test_yaml_s_own_times_are_read(write: Write) -> None:
         ),
         pytest.param(
             json.dumps([document(target={"kind": "lambda", "function_arn": "report"})]),
-            "job 1 ('tidy'): target.lambda.function_arn: expected an ARN of the form arn:aws:lambda:",
+            "job 1 ('tidy'): target.lambda.function_arn: 'report' is not an ARN; the form is arn:aws:lambda:",
             id="target",
         ),
         pytest.param(

@@ -131,18 +131,18 @@ SAMPLES: list[Target] = [
 _OF_THIS_PROCESS: dict[type[Any], str] = {HandlerTarget: "a Python function", CommandTarget: "a command"}
 _NOT_IN_MACHINES: dict[type[Any], str] = {
     **_OF_THIS_PROCESS,
-    TemplateTarget: "a TemplateTarget is written as EventBridge",
+    TemplateTarget: "a TemplateTarget has the form of EventBridge",
 }
 REFUSED: dict[str, dict[type[Any], str]] = {
     "eventbridge": {**_OF_THIS_PROCESS, ParallelTarget: "ParallelTarget: a schedule has one target"},
     "policy_for": {
-        HandlerTarget: "its HandlerTarget runs on the embedded backend",
-        CommandTarget: "its CommandTarget runs on the embedded backend",
-        ParallelTarget: "EventBridge Scheduler has no ParallelTarget",
+        HandlerTarget: "its HandlerTarget runs in the process",
+        CommandTarget: "its CommandTarget runs in the process",
+        ParallelTarget: "EventBridge Scheduler does not support a ParallelTarget",
     },
     "render_asl": _NOT_IN_MACHINES,
     "template": _NOT_IN_MACHINES,
-    "runner": {**_NOT_IN_MACHINES, ParallelTarget: "a run of several targets has no state"},
+    "runner": {**_NOT_IN_MACHINES, ParallelTarget: "the runner does not support a ParallelTarget"},
 }
 """What a place refuses, and the reason that it gives; whatever is not here must be taken."""
 
@@ -276,7 +276,7 @@ def test_a_stack_has_its_calls_and_is_allowed_them(target: Target) -> None:
 def test_the_shared_machine_has_a_state_for_its_call(target: Target) -> None:
     with taken("runner", target, UnsupportedError):
         calls = [*CALLS, "aws-sdk:sqs:sendMessage"]  # of the ApiTarget, which may be any call
-        order = instructions_of(job(target), anchor=NOON, version=1, keep=HOUR, calls=calls)
+        order = instructions_of(job(target), anchor=NOON, version=1, retention=HOUR, calls=calls)
         assert order["call"] in calls
 
 

@@ -176,30 +176,29 @@ def test_every_mistake_in_an_arn_is_answered_with_field_value_and_form(
 ) -> None:
     name = arn.rpartition(":")[2].rpartition("/")[2]
     mistakes = {
-        "": "expected an ARN of the form",
-        name: "expected an ARN of the form",
-        arn.upper(): "expected an ARN of the form",
-        arn.replace("arn:", "urn:"): "expected an ARN of the form",
-        arn.replace(":aws:", ":gcp:"): "expected an ARN of the form",
-        f" {arn}": "expected an ARN of the form",
-        arn.replace("123456789012", "12345678901x"): "expected an ARN of the form",
-        arn.replace(name, name * 400): "expected an ARN of the form",
-        "arn:aws:kms:eu-west-1:123456789012:key/1": "of service 'kms'",
-        arn.replace("eu-west-1", ""): "the incomplete or malformed",
-        arn.replace("123456789012", ""): "the incomplete or malformed",
-        arn.replace(name, ""): "",
-        arn.replace(name, f"{name} "): "the incomplete or malformed",
-        f"{arn}\n": "",
-        arn.replace(name, f"layer:{name}:1:2"): "the incomplete or malformed",
+        "": "is not an ARN",
+        name: "is not an ARN",
+        arn.upper(): "is not an ARN",
+        arn.replace("arn:", "urn:"): "is not an ARN",
+        arn.replace(":aws:", ":gcp:"): "is not an ARN",
+        f" {arn}": "is not an ARN",
+        arn.replace("123456789012", "12345678901x"): "is not an ARN",
+        arn.replace(name, name * 400): "is not an ARN",
+        "arn:aws:kms:eu-west-1:123456789012:key/1": "is of service 'kms'",
+        arn.replace("eu-west-1", ""): "is incomplete or malformed",
+        arn.replace("123456789012", ""): "is incomplete or malformed",
+        arn.replace(name, ""): "is",
+        arn.replace(name, f"{name} "): "is incomplete or malformed",
+        f"{arn}\n": "is",
+        arn.replace(name, f"layer:{name}:1:2"): "is incomplete or malformed",
     }
     for mistake, problem in mistakes.items():
         with pytest.raises(ValidationError) as refused:
             kind(mistake)
         (error,) = refused.value.errors()
         assert error["loc"] == (field,)
-        assert problem in error["msg"]
-        assert f"the form {form}, got" in error["msg"]
-        assert repr(mistake) in error["msg"]
+        assert error["msg"].startswith(f"Value error, {mistake!r} {problem}")
+        assert error["msg"].endswith(f"; the form is {form}")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +212,7 @@ def test_every_mistake_in_an_arn_is_answered_with_field_value_and_form(
     ],
 )
 def test_a_name_longer_than_aws_takes_is_refused(kind: Callable[[str], ss.Target], arn: str) -> None:
-    with pytest.raises(ValidationError, match="the incomplete or malformed"):
+    with pytest.raises(ValidationError, match="is incomplete or malformed"):
         kind(arn)
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stepsched.aws.models import ANY, Shape, actions, fresh_request, request
-from stepsched.aws.services import integrated, services
+from stepsched.aws.services import identifier_of_integration, services
 
 # After each action its patterns in addition to request and response:
 # s for .sync, 2 for .sync:2, t for .waitForTaskToken.
@@ -62,7 +62,7 @@ _MODEL_OF_ACTION = {"bedrock:invokeModel": "bedrockruntime"}
 
 def model_folder(service: str, action: str) -> str | None:
     """Returns the folder of the model in botocore; None if it has none."""
-    known = services().get(_MODEL_OF_ACTION.get(f"{service}:{action}") or integrated(service))
+    known = services().get(_MODEL_OF_ACTION.get(f"{service}:{action}") or identifier_of_integration(service))
     return known.folder if known is not None else None
 
 

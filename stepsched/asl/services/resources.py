@@ -11,7 +11,7 @@ from stepsched.asl.diagnostics import Severity
 from stepsched.asl.expressions import Finding
 from stepsched.asl.services.optimised import ACTIONS, GROWING, model_folder, optimised_request
 from stepsched.aws.models import Shape, actions, botocore_version, request
-from stepsched.aws.services import closest, closest_service, integration_of, meant, services
+from stepsched.aws.services import closest, closest_service, find_identifier, integration_of, services
 
 _FORMS = (
     "arn:aws:states:::<service>:<action>, arn:aws:states:::aws-sdk:<service>:<action>, "
@@ -172,7 +172,7 @@ def _model_actions(call: _Call) -> Iterable[str]:
 
 
 def _sdk_hint(call: _Call) -> str:
-    service = meant(call.service)
+    service = find_identifier(call.service)
     folder = model_folder(call.service, call.action)
     if service is None or folder is None or call.action not in actions(folder):
         return ""
@@ -181,7 +181,7 @@ def _sdk_hint(call: _Call) -> str:
 
 
 def _instead(call: _Call) -> str:
-    service = meant(call.service)
+    service = find_identifier(call.service)
     if service is not None and call.action in ACTIONS.get(integration_of(service), {}):
         return f"; did you mean {integration_of(service)!r}?"
     if service is not None and call.action in actions(services()[service].folder):

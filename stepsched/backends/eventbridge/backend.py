@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from stepsched.aws.sdk import check_place
+from stepsched.aws.sdk import validate_connection
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN, backends_with
 from stepsched.backends.eventbridge.checks import NAME, check_job, check_key, check_queue, check_role
@@ -103,7 +103,7 @@ class EventBridgeBackend(Backend):
             BackendError: boto3 finds no Region or profile.
         """
         checked_workers(workers)
-        check_place(session, endpoint_url)
+        validate_connection(session, endpoint_url)
         if group is not None:
             checked_name(group)
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):

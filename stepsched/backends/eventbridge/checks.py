@@ -17,7 +17,7 @@ from stepsched.aws.arns import ARN
 from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
-from stepsched.aws.services import closest, meant, services
+from stepsched.aws.services import closest, find_identifier, services
 from stepsched.backends.capabilities import backends_with
 from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
@@ -332,7 +332,7 @@ def _check_description(translation: Translation, settings: Settings) -> None:
 def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) -> None:
     """Checks a request against the model of the call: the service finds mistakes only when the job runs."""
     service = services().get(name)
-    if service is None and (right := meant(name)) is not None:
+    if service is None and (right := find_identifier(name)) is not None:
         reason = f"expected the name of the service in the SDK for Java 2, got {name!r}"
         raise _refusal(job, reason, f"the identifier {right!r}")
     if service is None:  # newer than this botocore, or unknown: the service refuses it at creation

@@ -1,4 +1,4 @@
-"""Step Functions and DynamoDB: the port's verbs over a table of jobs and one machine that runs them."""
+"""The backend on Step Functions and DynamoDB: one table of jobs, and one state machine that runs them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.aws.sdk import check_place, mapped
+from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN
@@ -19,14 +19,19 @@ from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.instructions import (
     NAME,
     instructions_of,
-    text_of,
+    instructions_text,
     warn_unobserved_failures,
 )
 from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
 from stepsched.backends.stepfunctions.rows import Row, floor_second, run_id, run_key, write_run
-from stepsched.backends.stepfunctions.runs import Runs, in_zone_of
-from stepsched.backends.stepfunctions.service import DISABLED, SUPERSEDED, Executions, checked_machine
+from stepsched.backends.stepfunctions.runs import Runs, localised
+from stepsched.backends.stepfunctions.service import (
+    DISABLED,
+    SUPERSEDED,
+    Executions,
+    validate_state_machine_arn,
+)
 from stepsched.backends.stepfunctions.stacks import find_stack
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.clock import Clock, checked_clock
@@ -48,27 +53,28 @@ Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _SECOND = timedelta(seconds=1)
 _DAY, _TEN_YEARS = timedelta(days=1), timedelta(days=3_653)
-_READ_AT_ONCE = 100
+_PAGE_SIZE = 100
 _ATTEMPTS = 20
-"""Of a change that meets those of others."""
-_BACKFILLED_AT_ONCE = 10_000
-_HANDED_OVER = 230_000
-"""Bytes that an execution may hold of a job's plan and of the keys of runs beside the schedule."""
-_KEY = 32
-"""Bytes of a key, with all that belongs to it."""
-_MOST_HANDED_OVER = 4_000
-"""Keys that it may hold: for each run it goes through all of them."""
+"""The maximum number of attempts of a change that conflicts with another one."""
+_MAX_BACKFILL = 10_000
+_MAX_INPUT_BYTES = 230_000
+"""The maximum size of the instructions of a job and the keys of unscheduled runs in an execution, in
+bytes."""
+_BYTES_PER_KEY = 32
+"""The size of a key of an unscheduled run, including its punctuation, in bytes."""
+_MAX_KEYS = 4_000
+"""The maximum number of keys in an execution, which copies all of them for each run."""
 
 
 class StepFunctionsBackend(Backend):
-    """Jobs as executions of one Step Functions machine, with a DynamoDB table as their store.
+    """A backend that runs jobs as executions of one Step Functions state machine and stores them in DynamoDB.
 
-    Nothing runs in this process, and no Lambda is needed: the machine itself works out when a job runs next,
-    for every kind of schedule and in every zone. ``stepsched.deploy.template`` gives the stack of table and
-    machine, and :meth:`SchedulerClient.from_stack` finds them in it. Where the account, the Region,
-    credentials and the endpoint come from is as in boto3.
+    No job runs in this process, and no Lambda function is needed: the state machine computes the next run of
+    every kind of schedule in every zone. ``stepsched.deploy.template`` creates the stack with the table and
+    the machine, and :meth:`SchedulerClient.from_stack` finds them in it. The account, the Region, credentials
+    and the endpoint are configured as for boto3.
 
-    Lists read an index that follows the table within moments; everything else is as of now.
+    Lists are eventually consistent: they read an index. All other reads are strongly consistent.
     """
 
     name = NAME
@@ -86,31 +92,31 @@ class StepFunctionsBackend(Backend):
         clock: Clock | None = None,
         workers: int = 32,
     ) -> None:
-        """A backend on one machine and its table. boto3 loads here; no call is made.
+        """A backend on one state machine and its table. boto3 is loaded; no call is made.
 
         Args:
-            state_machine_arn: The machine, without alias or version.
-            table_name: The table whose jobs it runs.
-            retention: How long the history of a run is kept once it has ended, from a day to ten years;
-                of jobs that are created or updated from now on.
-            session: A ``boto3.Session``. None: boto3's default, in the machine's Region.
-            endpoint_url: Another place for every service that is called. None: as boto3 finds it.
-            clock: Whose present decides what lies in the past. None: the machine's.
-            workers: How many calls go on at once in bulk verbs; at least 1.
+            state_machine_arn: The ARN of the machine, without alias or version.
+            table_name: The name of the table with the jobs of the machine.
+            retention: How long the history of an ended run is kept, from one day to ten years. It applies to
+                jobs that are created or updated from now on.
+            session: A ``boto3.Session``. None: the default session of boto3, in the machine's Region.
+            endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
+            clock: The clock that gives the present. None: the clock of this computer.
+            workers: The maximum number of concurrent calls in bulk verbs; at least 1.
 
         Raises:
-            TypeError: ``session`` or ``clock`` is something else.
+            TypeError: ``session`` or ``clock`` has another type.
             ValueError: An argument is malformed.
-            BackendError: boto3 finds no profile.
+            BackendError: boto3 does not find the configured profile.
         """
-        checked_machine(state_machine_arn)
+        validate_state_machine_arn(state_machine_arn)
         if not isinstance(table_name, str) or _TABLE_NAME.fullmatch(table_name) is None:
             raise ValueError(
                 "expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), "
                 f"got {table_name!r}"
             )
-        check_place(session, endpoint_url)
-        self._retention = _checked_retention(retention)
+        validate_connection(session, endpoint_url)
+        self._retention = _validate_retention(retention)
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
@@ -136,27 +142,27 @@ class StepFunctionsBackend(Backend):
         clock: Clock | None = None,
         workers: int = 32,
     ) -> Self:
-        """A backend on the machine and the table of a CloudFormation stack, such as that of
-        ``stepsched.deploy.template``. One call is made, ``cloudformation:DescribeStacks``, once the
-        arguments have been checked.
+        """A backend on the state machine and the table of a CloudFormation stack, such as that of
+        ``stepsched.deploy.template``. One call is made, ``cloudformation:DescribeStacks``, after the
+        arguments have been validated.
 
         Args:
-            name: The stack's, or its ARN, in the session's Region.
-            state_machine_output: The output that holds the machine's ARN.
-            table_output: The output that holds the table's name.
-            retention: As for the backend.
-            session: As for the backend.
-            endpoint_url: As for the backend.
-            clock: As for the backend.
-            workers: As for the backend.
+            name: The name or the ARN of the stack, in the Region of the session.
+            state_machine_output: The name of the output with the ARN of the machine.
+            table_output: The name of the output with the name of the table.
+            retention: How long the history of an ended run is kept, from one day to ten years.
+            session: A ``boto3.Session``. None: the default session of boto3.
+            endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
+            clock: The clock that gives the present. None: the clock of this computer.
+            workers: The maximum number of concurrent calls in bulk verbs; at least 1.
 
         Raises:
-            TypeError: ``session`` or ``clock`` is something else.
+            TypeError: ``session`` or ``clock`` has another type.
             ValueError: An argument is malformed.
-            BackendError: There is no such stack, or it lacks an output.
-            AccessDeniedError: It may not be described.
+            BackendError: The stack does not exist, or lacks an output.
+            AccessDeniedError: The credentials may not describe the stack.
         """
-        retention, clock = _checked_retention(retention), checked_clock(clock)
+        retention, clock = _validate_retention(retention), checked_clock(clock)
         workers = pool.checked_workers(workers)
         found = find_stack(
             name,
@@ -180,23 +186,24 @@ class StepFunctionsBackend(Backend):
 
     @property
     def state_machine_arn(self) -> str:
-        """The machine that runs the jobs."""
+        """The ARN of the state machine that runs the jobs."""
         return self._executions.machine_arn
 
     @property
     def table_name(self) -> str:
-        """The table of the jobs."""
+        """The name of the table that stores the jobs."""
         return self._table.name
 
     def close(self, *, timeout: timedelta | float | None = None) -> None:
-        """Closes the connections that this backend has made; a call afterwards is a :class:`BackendError`.
-        Harmless twice."""
+        """Closes the connections of this backend. Later calls raise :class:`BackendError`; closing again has
+        no effect."""
         self.stop(timeout=timeout)
         self._table.close()
         self._executions.close()
 
     def _ready(self) -> frozenset[str]:
-        """Looks once whether table and machine are there and fit; answers what the machine can call."""
+        """Checks once that the table and the machine exist and belong together, and returns the calls of the
+        machine."""
         if self._calls is None:
             self._is_indexed = self._table.check()
             self._calls = self._executions.calls(self._table.name)
@@ -210,29 +217,29 @@ class StepFunctionsBackend(Backend):
     def prepare(self, job: Job) -> Prepared:
         anchor = floor_second(self.now())
 
-        def order_with(calls: frozenset[str]) -> dict[str, Any]:
-            return instructions_of(job, anchor=anchor, version=1, keep=self._retention, calls=calls)
+        def instructions_for(calls: frozenset[str]) -> dict[str, Any]:
+            return instructions_of(job, anchor=anchor, version=1, retention=self._retention, calls=calls)
 
         known = self._calls
         try:
-            order = order_with(self._ready())
+            instructions = instructions_for(self._ready())
         except UnsupportedError:
             if known is None:
                 raise
-            self._calls = None  # the machine may have learnt something since
-            order = order_with(self._ready())
+            self._calls = None  # the machine may have been updated since
+            instructions = instructions_for(self._ready())
         home = (self._executions.partition, self._executions.region)
         for target in (job.target, job.dead_letter, job.notify):
             elsewhere = set() if target is None else places_of(target) - {home, (home[0], "")}
             if elsewhere:
                 (partition, region), *_ = sorted(elsewhere)
-                reason = f"a target in {region} ({partition}) is out of reach for a machine in {home[1]}"
+                reason = f"the machine in {home[1]} cannot invoke a target in {region} ({partition})"
                 raise UnsupportedError(job.name, self.name, reason, ("a machine in that Region",))
-        return Prepared(job, order)
+        return Prepared(job, instructions)
 
     def create(self, prepared: Prepared) -> JobRecord:
         job, now = checked_prepared(prepared).job, self.now()
-        job.refuse_if_over(now)  # its last run may have come due since it was checked
+        job.refuse_if_over(now)  # its last run may have come due since it was prepared
         anchor = floor_second(now)
         row = Row(
             job=job,
@@ -243,13 +250,13 @@ class StepFunctionsBackend(Backend):
             anchor=anchor,
             cursor=_first_cursor(job, anchor),
             token=new_token(),
-            plan=text_of(prepared.plan, job, anchor=anchor, version=1),
+            plan=instructions_text(prepared.plan, job, anchor=anchor, version=1),
         )
         warn_unobserved_failures(job)
         try:
             self._table.create(row)
         except JobExistsError:
-            stored = self._table.item(job.name)  # the answer to the same write may have been lost
+            stored = self._table.item(job.name)  # the response to this write may have been lost
             if stored is None or stored.get(TOKEN) != {"S": row.token}:
                 raise
         self._job_executions.start(row)
@@ -279,14 +286,14 @@ class StepFunctionsBackend(Backend):
         return self._table.versions(self._row(name, group))
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
-        """The jobs that fit, lazily, those of each status by their next run.
+        """The matching jobs, lazily, grouped by status and ordered by next run.
 
-        A table without the index, such as that of the AWS Solutions scheduler, is read from end to end.
+        A table without the index, such as that of the AWS Solutions scheduler, is scanned.
         """
         if query.status is JobStatus.CANCELLED or (query.name_prefix and not is_name(query.name_prefix)):
             return
         rows = self._rows(query)
-        while portion := builtins.list(islice(rows, _READ_AT_ONCE)):
+        while portion := builtins.list(islice(rows, _PAGE_SIZE)):
             yield from self._records(portion)
 
     def _rows(self, query: JobQuery) -> Iterator[Row]:
@@ -312,7 +319,7 @@ class StepFunctionsBackend(Backend):
             if keeps_grid:
                 cursor = max(row.cursor, second) if row.status is not JobStatus.ACTIVE else row.cursor
             elif row.status is JobStatus.ACTIVE and before == job.anchored(anchor):
-                cursor = row.cursor  # what has come due and is not claimed yet, the new definition runs
+                cursor = row.cursor  # a run that is due and not yet claimed is run by the new version
             else:
                 cursor = max(row.cursor, _first_cursor(job, second))
             paused = row.status is JobStatus.PAUSED
@@ -325,12 +332,12 @@ class StepFunctionsBackend(Backend):
                 anchor=anchor,
                 cursor=cursor,
                 token=None if paused else new_token(),
-                plan=text_of(prepared.plan, job, anchor=anchor, version=row.version + 1),
+                plan=instructions_text(prepared.plan, job, anchor=anchor, version=row.version + 1),
             )
 
         warn_unobserved_failures(job)
         before, after = self._change(job.name, None, changed)
-        self._take_over(before, after)
+        self._replace_execution(before, after)
         return self._record(after)
 
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
@@ -341,9 +348,9 @@ class StepFunctionsBackend(Backend):
             return row._replace(status=status, token=None, updated_at=now)
 
         before, after = self._change(name, group, paused)
-        self._end(before, stop_run=stop_run)
-        if stop_run:  # what else waits of these executions is taken by others
-            self._job_executions.ensure(self._runs.all_of(name))
+        self._end_execution(before, stop_run=stop_run)
+        if stop_run:  # start the other pending runs of the stopped executions
+            self._job_executions.start_pending(self._runs.rows_of(name))
         return self._record(self._table.read(name) if stop_run else after)
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -352,11 +359,11 @@ class StepFunctionsBackend(Backend):
             if row.status is status:
                 return None
             second = floor_second(now)
-            if not row.owned:  # of the AWS Solutions scheduler: ours from now on
+            if not row.owned:  # the row of the AWS Solutions scheduler becomes owned
                 row = row._replace(created_at=now, anchor=second)
             cursor = max(row.cursor, second)
-            order = self.prepare(row.job).plan
-            plan = text_of(order, row.job, anchor=row.anchor, version=row.version)
+            instructions = self.prepare(row.job).plan
+            plan = instructions_text(instructions, row.job, anchor=row.anchor, version=row.version)
             row = row._replace(cursor=cursor, plan=plan, updated_at=now)
             if row.job.anchored(row.anchor).next_run(after=cursor) is None:
                 return row._replace(status=JobStatus.ENDED)
@@ -365,7 +372,7 @@ class StepFunctionsBackend(Backend):
         before, after = self._change(name, group, resumed)
         if before is after:
             return self.ensure(self._record(after))
-        self._take_over(before, after)
+        self._replace_execution(before, after)
         return self._record(after)
 
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
@@ -376,10 +383,10 @@ class StepFunctionsBackend(Backend):
             if not left:
                 raise ConflictError(name, row.version)
         self._runs.close(name, self.now())
-        self._end(row, stop_run=stop_run)
+        self._end_execution(row, stop_run=stop_run)
         return self._record(row._replace(status=JobStatus.CANCELLED))
 
-    def _end(self, row: Row, *, stop_run: bool) -> None:
+    def _end_execution(self, row: Row, *, stop_run: bool) -> None:
         cause = f"execution disabled for {row.job.name}"
         if stop_run:
             self._recovery.stop_runs(row, self.now(), DISABLED, cause)
@@ -387,9 +394,9 @@ class StepFunctionsBackend(Backend):
 
     def ensure(self, record: JobRecord) -> JobRecord:
         try:
-            mended = self._recovery.recover(self._table.read(record.name), self.now())
-            return self.get(record.name) if mended else record
-        except JobNotFoundError:  # it has ended, or somebody has cancelled it
+            repairs = self._recovery.recover(self._table.read(record.name), self.now())
+            return self.get(record.name) if repairs else record
+        except JobNotFoundError:  # the job has ended, or was cancelled
             return record
 
     def repair(self) -> builtins.list[Repair]:
@@ -401,10 +408,18 @@ class StepFunctionsBackend(Backend):
     def _change(
         self, name: str, group: str | None, decide: Callable[[Row, datetime], Row | None]
     ) -> tuple[Row, Row]:
-        """Writes what is decided of a row, as soon as nobody else writes between.
+        """Changes the current row of a job, and repeats the decision if the row has changed in the meantime.
+
+        Args:
+            name: The name of the job.
+            group: The group that the job must have. None: any.
+            decide: Returns the new row, or None if there is nothing to change.
 
         Returns:
-            The row as it was and as it is: the same where nothing was to do.
+            The row before and after the change; the same row if nothing was changed.
+
+        Raises:
+            ConflictError: Every attempt conflicted with another change.
         """
         for left in reversed(range(_ATTEMPTS)):
             before = self._row(name, group)
@@ -417,8 +432,8 @@ class StepFunctionsBackend(Backend):
                 raise ConflictError(name, before.version)
         raise AssertionError("the last attempt raises or returns")
 
-    def _take_over(self, before: Row, after: Row) -> None:
-        """Ends the execution of an earlier definition, and starts that of the present one."""
+    def _replace_execution(self, before: Row, after: Row) -> None:
+        """Stops the execution of the earlier row, and starts that of the new one."""
         cause = "execution superseded"
         if after.token is not None:
             cause = f"execution superseded by {self._job_executions.execution_of(after)}"
@@ -439,12 +454,12 @@ class StepFunctionsBackend(Backend):
             status=RunStatus.PENDING,
             trigger=Trigger.MANUAL,
         )
-        self._need_plan(row)
+        self._require_owned(row)
         self._table.put_new(write_run(run, token=token, recorded_at=now, version=version))
         self._job_executions.start_unscheduled(name, [version], token)
         return run
 
-    def _need_plan(self, row: Row) -> None:
+    def _require_owned(self, row: Row) -> None:
         if not row.owned:
             reason = "it is a task of the AWS Solutions scheduler"
             raise UnsupportedError(row.job.name, self.name, reason, ("client.resume(name) takes it over",))
@@ -453,21 +468,21 @@ class StepFunctionsBackend(Backend):
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
     ) -> builtins.list[Run]:
         row = self._row(name, group)
-        self._need_plan(row)
+        self._require_owned(row)
         now = self.now()
         last = min(until, row.cursor if row.status is JobStatus.ACTIVE else now)
         schedule = row.job.anchored(row.anchor)
         instants = schedule.runs(after=since - timedelta(microseconds=1), until=last)
-        wanted = builtins.list(islice(instants, _BACKFILLED_AT_ONCE + 1))
-        if len(wanted) > _BACKFILLED_AT_ONCE:
+        wanted = builtins.list(islice(instants, _MAX_BACKFILL + 1))
+        if len(wanted) > _MAX_BACKFILL:
             raise ValueError(
-                f"more than {_BACKFILLED_AT_ONCE:,} runs lie between {since.isoformat()} and "
-                f"{until.isoformat()}; backfill a shorter range"
+                f"the range from {since.isoformat()} to {until.isoformat()} contains more than "
+                f"{_MAX_BACKFILL:,} runs; backfill a shorter range"
             )
-        left_out = {run_key(run.scheduled_for) for run in self._runs.left_out(name, since, until)}
-        claimed = {*left_out, *(() if row.claim is None else (row.claim.key,))}
-        room = (_HANDED_OVER - len(row.plan.encode())) // _KEY
-        portion = max(1, min(_MOST_HANDED_OVER, room))
+        skipped = {run_key(run.scheduled_for) for run in self._runs.skipped(name, since, until)}
+        claimed = {*skipped, *(() if row.claim is None else (row.claim.key,))}
+        room = (_MAX_INPUT_BYTES - len(row.plan.encode())) // _BYTES_PER_KEY
+        portion = max(1, min(_MAX_KEYS, room))
         tokens = [new_token() for _ in range(0, len(wanted), portion)]
 
         def record(numbered: tuple[int, datetime]) -> Run | None:
@@ -486,7 +501,7 @@ class StepFunctionsBackend(Backend):
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
         runs = [run for run in recorded if run is not None]
-        self._job_executions.ensure(self._runs.at(name, wanted))
+        self._job_executions.start_pending(self._runs.rows_at(name, wanted))
         return runs
 
     def redrive(self, run: Run) -> Run:
@@ -502,11 +517,11 @@ class StepFunctionsBackend(Backend):
             if found is None or found.run.status is not RunStatus.FAILED:
                 raise InvalidTransitionError(run.job, status, action)
             seen = {"old_status": {"S": RunStatus.FAILED.value}}
-            if self._recovery.wait_again(row, found.key, HAS_STATUS, values=seen) is not None:
+            if self._recovery.make_pending(row, found.key, HAS_STATUS, values=seen) is not None:
                 pending = found.run.replace(
                     status=RunStatus.PENDING, attempt=0, started_at=None, ended_at=None, error=None, link=None
                 )
-                return in_zone_of(row.job.schedule, pending)
+                return localised(row.job.schedule, pending)
             if not left:
                 raise ConflictError(run.job, row.version)
         raise AssertionError("the last attempt raises or returns")
@@ -514,16 +529,14 @@ class StepFunctionsBackend(Backend):
     def runs(self, query: RunQuery) -> Iterator[Run]:
         self._ready()
         if query.job is None and not self._is_indexed:
-            reason = (
-                f"table {self._table.name!r} has no index {INDEX!r}, by which the runs of all jobs are found"
-            )
+            reason = f"table {self._table.name!r} has no index {INDEX!r}, which lists the runs of all jobs"
             instead = ("client.runs(name)", "a table of stepsched.deploy.template(...)")
             raise UnsupportedError("*", self.name, reason, instead)
         return iter(self._runs.list(query))
 
     def run(self, run: Run) -> Run | None:
-        """The run as it is now. One that was passed over (``Overlap.SKIP``) is known by an earlier run's row,
-        to which its own instant does not lead."""
+        """The current state of a run. A run that was skipped because of an earlier one (``Overlap.SKIP``) has
+        no row of its own, and is found by the list of skipped runs."""
         found = super().run(run)
         if found is not None or run.status is not RunStatus.SKIPPED:
             return found
@@ -560,15 +573,19 @@ class StepFunctionsBackend(Backend):
             )
 
 
-def _checked_retention(retention: Any) -> timedelta:
-    """How long the history of runs is kept, if it is a time that may be."""
+def _validate_retention(retention: Any) -> timedelta:
+    """Validates how long the history of runs is kept.
+
+    Raises:
+        ValueError: It is not a timedelta from one day to ten years.
+    """
     if not isinstance(retention, timedelta) or not _DAY <= retention <= _TEN_YEARS:
         raise ValueError(f"expected a timedelta from a day to ten years for retention, got {retention!r}")
     return retention
 
 
 def _first_cursor(job: Job, second: datetime) -> datetime:
-    """The instant after which the first run lies: the creation, at which a rate without start runs (P-12)."""
+    """The instant after which the first run is planned. A rate without start runs at its creation (P-12)."""
     return second - _SECOND if job.starts_at_creation else second
 
 
@@ -582,7 +599,7 @@ def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) 
         connect_timeout=10,
         read_timeout=30,
         user_agent_extra="stepsched",
-        parameter_validation=False,  # requests are made here, and not of what a caller hands over
+        parameter_validation=False,  # requests are built here, and not from data of a caller
     )
     with mapped("states", "connect"):
         session = boto3.Session() if session is None else session

@@ -1,6 +1,6 @@
-"""The executions of jobs: started, ended, looked for.
+"""Starts, stops and looks up the executions of jobs.
 
-To start one twice is to start it once: its name is made of the token that the job's row holds.
+To start an execution is idempotent: its name contains the token of the job's row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LISTED = (JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.ENDED)
 
 
 def new_token() -> str:
-    """A token, which no other execution has."""
+    """A new unique token."""
     return token_hex(6)
 
 
@@ -32,12 +32,12 @@ class JobExecutions:
         self.executions = executions
 
     def execution_of(self, row: Row) -> str:
-        """The name of the first execution with the row's token."""
-        assert row.token is not None, "the job is active"
+        """The name of the first execution with the token of a row."""
+        assert row.token is not None, "the job must be active"
         return execution_name(row.job.name, row.token)
 
     def rows(self, status: JobStatus | None, prefix: str = "", *, indexed: bool = True) -> Iterator[Row]:
-        """The current rows of jobs, those of each status by their next run."""
+        """The current rows of jobs. With the index, they are grouped by status and ordered by next run."""
         if not indexed:
             rows = self.table.parse_many(self.table.scan())
             yield from (row for row in rows if row.job.name.startswith(prefix))
@@ -45,7 +45,7 @@ class JobExecutions:
         for each in _LISTED if status is None else (status,):
             names = (
                 item[NAME]["S"]
-                for item in self.table.listed(each.value)
+                for item in self.table.keys_by_status(each.value)
                 if item[VERSION]["S"] == CURRENT and item[NAME]["S"].startswith(prefix)
             )
             seen = set[str]()  # a job may move in the index while it is read
@@ -55,57 +55,57 @@ class JobExecutions:
                 seen.update(fresh)
                 yield from (found[name] for name in fresh)
 
-    # -- to begin and to end -------------------------------------------------------------------------------
+    # -- start and stop ------------------------------------------------------------------------------------
 
     def start(self, row: Row) -> bool:
         """Starts the execution of an active job.
 
         Returns:
-            False where one of its token has been and has ended.
+            False if an execution with this token has already ended.
         """
-        given = {"name": row.job.name, "token": row.token}
-        return self.executions.start(self.execution_of(row), given)
+        input_data = {"name": row.job.name, "token": row.token}
+        return self.executions.start(self.execution_of(row), input_data)
 
     def start_unscheduled(self, name: str, keys: Sequence[str], token: str) -> bool:
-        """Starts an execution for runs beside the schedule.
+        """Starts an execution for unscheduled runs.
 
         Args:
-            name: The job's.
-            keys: Of the runs' rows, which wait.
-            token: Which these rows hold.
+            name: The name of the job.
+            keys: The keys of the pending rows of the runs.
+            token: The token in these rows.
 
         Returns:
-            False where one of its token has been and has ended.
+            False if an execution with this token has already ended.
         """
-        given = {"name": name, "token": token, "left": list(keys)}
-        return self.executions.start(execution_name(name, token), given)
+        input_data = {"name": name, "token": token, "left": list(keys)}
+        return self.executions.start(execution_name(name, token), input_data)
 
     def end(self, row: Row, error: str, cause: str) -> None:
-        """Ends the execution that had the job until now. One that is in the middle of a run is left to its
-        end, after which it stops by itself.
+        """Stops the execution of a job. An execution that is in a run is not stopped: it ends by itself after
+        the run.
 
         Args:
-            row: As it was before its token was taken away.
-            error: Why, as a code.
-            cause: And in words.
+            row: The row as it was before its token was removed.
+            error: The error code of the stopped execution.
+            cause: The reason in words.
         """
         busy = None if row.claim is None else row.claim.execution
         known = [] if row.execution is None else [row.execution]
         if row.token is not None and token_of(row.execution) != row.token:
             first = self.executions.arn(self.execution_of(row))
-            if not row.job.is_one_time or not self._has_runs(first):
+            if not row.job.is_one_time or not self._runs_unscheduled(first):
                 known.append(first)
         for arn in known:
             if arn != busy:
                 self.executions.stop(arn, error, cause)
 
-    def _has_runs(self, arn: str) -> bool:
-        """Whether an execution takes runs beside the schedule: that of a one-time job may."""
+    def _runs_unscheduled(self, arn: str) -> bool:
+        """Whether an execution was started for unscheduled runs. That of a one-time job may have been."""
         execution = self.executions.find(arn)
-        return execution is not None and bool(execution.given.get("left"))
+        return execution is not None and bool(execution.input.get("left"))
 
-    def is_alive(self, name: str, token: str, latest: str | None = None) -> bool:
-        """Whether an execution with a token runs: the latest that is known, or one after it."""
+    def is_running(self, name: str, token: str, latest: str | None = None) -> bool:
+        """Whether an execution with a token is running: the latest known one, or a successor of it."""
         if latest is None or token_of(latest) != token:
             latest = self.executions.arn(execution_name(name, token))
         execution = self.executions.find(latest)
@@ -114,11 +114,11 @@ class JobExecutions:
             execution = None if following is None else self.executions.find(self.executions.arn(following))
         return execution is not None
 
-    def ensure(self, rows: Iterable[RunRow]) -> int:
-        """Makes sure that those runs of a job start which wait, also where an earlier call was cut off.
+    def start_pending(self, rows: Iterable[RunRow]) -> int:
+        """Starts an execution for the pending runs among ``rows`` that no running execution will start.
 
         Returns:
-            How many had nobody to start them.
+            The number of runs for which an execution was started.
         """
         waiting: dict[tuple[str, str], list[str]] = {}
         for row in rows:
@@ -126,22 +126,22 @@ class JobExecutions:
                 waiting.setdefault((row.run.job, str(row.token)), []).append(row.key)
         started = 0
         for (name, token), keys in waiting.items():
-            if self.is_alive(name, token):
+            if self.is_running(name, token):
                 continue
             started += len(keys)
-            if not self.start_unscheduled(name, sorted(keys), token):  # one of that name has ended
-                self._hand_over(name, sorted(keys), token)
+            if not self.start_unscheduled(name, sorted(keys), token):  # an execution of that name has ended
+                self._reassign(name, sorted(keys), token)
         return started
 
-    def _hand_over(self, name: str, keys: Sequence[str], token: str) -> None:
-        """Gives runs that wait to another execution, those that nobody has taken meanwhile."""
-        fresh = new_token()
+    def _reassign(self, name: str, keys: Sequence[str], token: str) -> None:
+        """Assigns pending runs to a new execution, unless they have been taken in the meantime."""
+        token_of_new = new_token()
         taking = write(
             schema.HAS_STATUS,
             schema.HAS_TOKEN,
             values={"old_status": {"S": RunStatus.PENDING.value}, "old_token": {"S": token}},
-            sets={schema.TOKEN: {"S": fresh}},
+            sets={schema.TOKEN: {"S": token_of_new}},
         )
         taken = [each for each in keys if self.table.update({"Key": key(name, each), **taking})]
         if taken:
-            self.start_unscheduled(name, taken, fresh)
+            self.start_unscheduled(name, taken, token_of_new)

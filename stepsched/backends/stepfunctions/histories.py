@@ -1,4 +1,4 @@
-"""What the history of an execution tells of its last run."""
+"""Reads from the history of an execution how its last run ended."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 from stepsched.machines.shared.history import CLAIMING, GIVEN_UP, RECORDING
 
 _RECORDING = (*RECORDING, "Keep", "Leave out")
-"""The last two are states of runners that were deployed earlier."""
-_SENT = ("TaskScheduled", "TaskStarted", "TaskSubmitted")
+"""The recording states. The last two are names in earlier versions of the runner."""
+_CALLED = ("TaskScheduled", "TaskStarted", "TaskSubmitted")
 _FAILED = ("TaskFailed", "TaskTimedOut", "TaskStartFailed", "TaskSubmitFailed")
 
 
-class Fate(Enum):
-    """How far a run got whose execution has ended in the middle of it."""
+class Outcome(Enum):
+    """The outcome of a run whose execution ended during the run."""
 
     DONE = "done"
     """The target was invoked, and nothing failed."""
     FAILED = "failed"
-    """It has failed for good."""
+    """The run has failed for good."""
     UNKNOWN = "unknown"
     """The target may have been invoked."""
     NOT_BEGUN = "not begun"
@@ -29,56 +29,57 @@ class Fate(Enum):
 
 
 class Ending(NamedTuple):
-    """How a run went, and the last failure in it."""
+    """The outcome of a run, and its last failure."""
 
-    fate: Fate
+    outcome: Outcome
     error: str = ""
     cause: str = ""
 
 
 def ending_of(history: Iterable[Mapping[str, Any]]) -> Ending:
-    """How the run went that an execution has claimed last.
+    """How the run ended that an execution has claimed last.
 
     Args:
-        history: Its events, the latest first. Where they do not reach back to the claim, as in a history that
-            is no longer kept, nobody knows.
+        history: The events of the execution, latest first. If they do not reach back to the claim, such as in
+            a history that has expired, the outcome is unknown.
     """
     since = _since_claim(history)
     if since is None:
-        return Ending(Fate.UNKNOWN)
-    fate, error, cause = Fate.NOT_BEGUN, "", ""
+        return Ending(Outcome.UNKNOWN)
+    outcome, error, cause = Outcome.NOT_BEGUN, "", ""
     for event in reversed(since):
         kind = event["type"]
         if _entered(event) == GIVEN_UP:
-            return Ending(Fate.FAILED, error, cause)
+            return Ending(Outcome.FAILED, error, cause)
         if kind == "TaskSucceeded":
-            return Ending(Fate.DONE)
-        if kind == "ExecutionFailed" and fate is Fate.NOT_BEGUN:
-            # What AWS refuses of a call before it is made, and lets nobody catch, it will refuse again.
-            return Ending(Fate.FAILED, *_words(event))
-        if kind in _SENT:
-            fate = Fate.UNKNOWN
+            return Ending(Outcome.DONE)
+        if kind == "ExecutionFailed" and outcome is Outcome.NOT_BEGUN:
+            # AWS refused the call before it was made, with an error that no state can catch: a retry would
+            # fail too.
+            return Ending(Outcome.FAILED, *_error_and_cause(event))
+        if kind in _CALLED:
+            outcome = Outcome.UNKNOWN
         elif kind in _FAILED:
-            fate = Fate.UNKNOWN
-            error, cause = _words(event)
-    return Ending(fate)
+            outcome = Outcome.UNKNOWN
+            error, cause = _error_and_cause(event)
+    return Ending(outcome)
 
 
-def _words(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Error and cause of a failure."""
+def _error_and_cause(event: Mapping[str, Any]) -> tuple[str, str]:
+    """The error and the cause of a failure event."""
     kind = event["type"]
     details: Mapping[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
     return details.get("error", ""), details.get("cause", "")[:4_000]
 
 
 def _since_claim(history: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]] | None:
-    """The events since the claim, the latest first, without those of the writing down; None where no claim is
-    among them."""
+    """The events since the claim, latest first, without those of recording the run. None: there is no claim
+    among the events."""
     since: list[Mapping[str, Any]] = []
     for event in history:
         name = _entered(event) or event.get("stateExitedEventDetails", {}).get("name")
         if name in CLAIMING:
-            # A claim that was entered and not left was written all the same: the job's row says so.
+            # If the claiming state did not exit, the claim was written all the same: the job's row holds it.
             return [] if event["type"] == "TaskStateEntered" else since
         since.append(event)
         if event["type"] == "TaskStateEntered" and name in _RECORDING:
@@ -93,10 +94,10 @@ def _entered(event: Mapping[str, Any]) -> str | None:
 
 
 def child_of(history: Iterable[Mapping[str, Any]]) -> str | None:
-    """The execution that the last task of a history has started and waits for; None where there is none.
+    """The ARN of the execution that the last task has started and waits for. None: there is none.
 
     Args:
-        history: The events, the latest first.
+        history: The events, latest first.
     """
     for event in history:
         if event["type"] == "TaskSubmitted":

@@ -1,6 +1,6 @@
-"""What the runner has to know of a job, as JSON in the job's row: when, what, and by which policy.
+"""Builds the instructions of a job for the runner: its schedule, call and policies, as JSON in the job's row.
 
-It is data and never evaluated, so nothing in it needs to be escaped.
+Instructions are data that is never evaluated, so nothing in them is escaped.
 """
 
 from __future__ import annotations
@@ -30,69 +30,71 @@ from stepsched.machines.notifications import subject
 from stepsched.machines.plan import timing_of
 from stepsched.machines.retries import whole_seconds
 from stepsched.machines.shared.calls import LONGEST_TIMEOUT
-from stepsched.machines.shared.runner import events_left
+from stepsched.machines.shared.runner import event_limit
 from stepsched.targets import ParallelTarget
 
 NAME = "stepfunctions"
-"""How the backend is called in errors."""
-_ELSEWHERE = backends_with(*BUILT_IN["StepFunctionsBackend"].missing)
-"""The backends that have all that this one is missing: the errors of machines do not say what a job needs."""
+"""The name of the backend in errors."""
+_ALTERNATIVES = backends_with(*BUILT_IN["StepFunctionsBackend"].missing)
+"""The backends with every capability that this one lacks. The errors of machines do not name the missing
+one."""
 _SECOND = timedelta(seconds=1)
-LARGEST_PLAN = 255_000
-"""Bytes of the plan, as text in JSON. Step Functions hands over 262,144, with all that belongs to it."""
-LARGEST_ROW = 400_000
-"""Bytes of a row; DynamoDB's 400 KB count the names of attributes too."""
+MAX_INSTRUCTIONS_BYTES = 255_000
+"""The maximum size of the instructions as a JSON string, in bytes. Step Functions passes 262,144 in total."""
+MAX_ROW_BYTES = 400_000
+"""The maximum size of a row in bytes. The 400 KB of DynamoDB include the names of attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Data(Message):
-    """A message as data: attributes are filled when the job runs."""
+    """A message whose context attributes the runner fills in."""
 
-    def written(self, value: Any) -> Any:
+    def with_attributes(self, value: Any) -> Any:
         return value
 
-    def own(self, value: Any) -> Any:
+    def verbatim(self, value: Any) -> Any:
         return value
 
-    def once(self) -> str:
+    def deduplication_id(self) -> str:
         return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME
 
 
 def instructions_of(
-    job: Job, *, anchor: datetime, version: int, keep: timedelta, calls: Collection[str]
+    job: Job, *, anchor: datetime, version: int, retention: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
-    """The order.
+    """The instructions of a job.
 
     Args:
-        job: Any that the runner can run.
-        anchor: Where the grid of a rate without start begins (P-12), in whole seconds.
-        version: The job's.
-        keep: How long the rows of its runs are kept.
-        calls: What the runner has a state for.
+        job: The job.
+        anchor: The anchor of a rate without start (P-12), in whole seconds.
+        version: The version of the job.
+        retention: How long the rows of its runs are kept.
+        calls: The calls for which the runner has a state.
 
     Raises:
-        UnsupportedError: The runner cannot run it exactly; says why, and what would.
+        UnsupportedError: The runner cannot run the job exactly. The error names the reason and an
+        alternative.
     """
     try:
-        order = _order(job, anchor, version, keep, calls)
-        _weigh(job, order)
+        instructions = _build(job, anchor, version, retention, calls)
+        _check_size(job, instructions)
     except ValueError as error:
-        raise UnsupportedError(job.name, NAME, str(error), _ELSEWHERE) from error
-    return order
+        raise UnsupportedError(job.name, NAME, str(error), _ALTERNATIVES) from error
+    return instructions
 
 
-def text_of(order: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
-    """An order of :func:`instructions_of` as text, for a version and an anchor that were not known then."""
+def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
+    """The instructions as JSON text, with the final version and anchor of the job."""
     timing: dict[str, Any] = {}
     if job.starts_at_creation:
         found = timing_of(job.anchored(anchor))
         timing = {"kind": found.kind, "plan": found.plan}
-    return to_json({**order, **timing, "version": version})
+    return to_json({**instructions, **timing, "version": version})
 
 
 def warn_unobserved_failures(job: Job) -> None:
-    """Warns of policies for failures of which nobody will hear: where runs may overlap, the machine only
-    starts what its target starts."""
+    """Warns of failure policies that do not see a failure of the target: if runs may overlap, the machine
+    only starts the target and does not wait for its end."""
     wanted = {
         "notify": job.notify is not None,
         "dead_letter": job.dead_letter is not None,
@@ -103,18 +105,19 @@ def warn_unobserved_failures(job: Job) -> None:
         return
     if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).waits_for_completion:
         warnings.warn(
-            f"job {job.name!r} only starts its target, for its runs may overlap: {' and '.join(named)} will "
-            "hear of a target that cannot be started, and not of one that fails; give Overlap.SKIP or QUEUE",
+            f"the runs of job {job.name!r} may overlap, so the machine only starts its target: "
+            f"{' and '.join(named)} will observe a failed start, but not a failed target; "
+            "use Overlap.SKIP or QUEUE",
             ScheduleWarning,
             stacklevel=4,
         )
 
 
-def _order(
-    job: Job, anchor: datetime, version: int, keep: timedelta, calls: Collection[str]
+def _build(
+    job: Job, anchor: datetime, version: int, retention: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget):
-        raise ValueError("a run of several targets has no state in the shared machine; render_asl(job) has")  # noqa: TRY004 -- about the job
+        raise ValueError("the runner does not support a ParallelTarget; use render_asl(job)")  # noqa: TRY004 -- about the job
     check_policies(job)
     check_input(job)
     timing = timing_of(job.anchored(anchor))
@@ -125,11 +128,11 @@ def _order(
     name = call.name
     if name not in calls:
         raise ValueError(
-            f"the machine of this stack cannot call {name}; update the stack with deploy.template(...) of a "
-            "longer list of targets, or give the job a machine of its own"
+            f"the machine of this stack cannot call {name}; update the stack with the template of "
+            "deploy.template(...) for this target too, or use render_asl(job)"
         )
     if not call.waits_for_completion:
-        why = f"Step Functions cannot wait for what {name} starts{call.because}"
+        why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
         if job.overlap is not Overlap.ALLOW:
             raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
         if job.max_run_time is not None:
@@ -147,7 +150,7 @@ def _order(
     for text in texts:
         _check_numbers(text, filled=fills)
     look_alike = next(filter(None, (find_look_alike(text, "the call") for text in texts)), None)
-    if fills and look_alike is not None:  # all of the call's text is filled at once
+    if fills and look_alike is not None:  # the runner fills in the whole call at once
         raise ValueError(f"{look_alike} looks like a context attribute, beside real ones (P-23)")
     retry = job.retry
     bound = retry.max_age if retry.max_delay is None else retry.max_delay
@@ -175,17 +178,21 @@ def _order(
         "overlap": job.overlap.value,
         "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
         "gone": job.is_one_time and job.completion is Completion.DELETE,
-        "limit": events_left(retry.max_attempts),
-        "keep": keep // _SECOND,
+        "limit": event_limit(retry.max_attempts),
+        "keep": retention // _SECOND,
     }
 
 
-_LARGEST_WHOLE = 2**53
+_MAX_SAFE_INTEGER = 2**53
 
 
 def _check_numbers(value: Any, *, filled: bool) -> None:
-    """Refuses numbers that would lose digits: JSONata's are floats of 64 bits, and where context attributes
-    are filled in, all of the call becomes text on its way, with 15 digits of each number."""
+    """Refuses numbers that would lose digits. JSONata has 64-bit floats, and if context attributes are filled
+    in, the whole call is converted to text with 15 digits of each number.
+
+    Raises:
+        ValueError: A number would lose digits.
+    """
     match value:
         case dict():
             for item in value.values():
@@ -196,29 +203,27 @@ def _check_numbers(value: Any, *, filled: bool) -> None:
         case bool():
             return
         case int() | float():
-            is_kept = isinstance(value, float) or abs(value) <= _LARGEST_WHOLE
+            is_kept = isinstance(value, float) or abs(value) <= _MAX_SAFE_INTEGER
             if is_kept and filled:
                 is_kept = float(f"{value:.15g}") == value
             if not is_kept:
-                raise ValueError(
-                    f"the number {str(value)[:40]} would lose digits in the machine; pass it as text"
-                )
+                raise ValueError(f"the number {str(value)[:40]} would lose digits in the machine; use text")
 
 
-def _weigh(job: Job, order: dict[str, Any]) -> None:
-    """Refuses what would not fit on its way through Step Functions, or into its row."""
-    text = to_json(order)
-    carried, kept = len(to_json(text).encode()), len(text.encode()) + len(job.model_dump_json().encode())
-    mend = "keep large data elsewhere, as in S3, and pass where it is"
+def _check_size(job: Job, instructions: dict[str, Any]) -> None:
+    """Refuses instructions that are too large for Step Functions, or for a row of DynamoDB.
+
+    Raises:
+        ValueError: The instructions are too large.
+    """
+    text = to_json(instructions)
+    passed, stored = len(to_json(text).encode()), len(text.encode()) + len(job.model_dump_json().encode())
+    remedy = "keep large data elsewhere, such as in S3, and pass its location"
     if job.dead_letter is not None:
-        mend += " (the call and the dead letter hold the input each)"
-    if carried > LARGEST_PLAN:
+        remedy += " (the call and the dead letter each contain the input)"
+    if passed > MAX_INSTRUCTIONS_BYTES:
         raise ValueError(
-            f"the job takes {carried:,} bytes on its way into the machine, and Step Functions hands over "
-            f"262,144 with all that belongs to it: {mend}"
+            f"expected instructions of at most {MAX_INSTRUCTIONS_BYTES:,} bytes, got {passed:,}; {remedy}"
         )
-    if kept > LARGEST_ROW:
-        raise ValueError(
-            f"the job takes {kept:,} bytes in its row, and DynamoDB stores 400 KB with all that belongs "
-            f"to it: {mend}"
-        )
+    if stored > MAX_ROW_BYTES:
+        raise ValueError(f"expected a row of at most {MAX_ROW_BYTES:,} bytes, got {stored:,}; {remedy}")

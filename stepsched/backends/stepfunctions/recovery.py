@@ -1,7 +1,8 @@
 """Recovers jobs and runs whose execution ended unexpectedly, and stops orphaned executions.
 
-What is done is decided in :mod:`decisions`; here it is read for and performed. Everything may be done twice,
-and by several at once: rows are changed only as they were read, a run's and its job's together.
+:mod:`decisions` decides; this module reads the values and performs the decisions. Every operation may be
+repeated and may run concurrently: a row is changed only if it is still as it was read, and a run is changed
+in one transaction with its job.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepsched.backends.stepfunctions import decisions
-from stepsched.backends.stepfunctions.decisions import Settle
+from stepsched.backends.stepfunctions.decisions import RecordEnd
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
-from stepsched.backends.stepfunctions.histories import Ending, Fate, child_of, ending_of
+from stepsched.backends.stepfunctions.histories import Ending, Outcome, child_of, ending_of
 from stepsched.backends.stepfunctions.rows import (
     Claim,
     Row,
@@ -34,25 +35,25 @@ from stepsched.machines.shared.table_schema import CLAIM, write
 class Recovery:
     """Recovers the jobs of a table."""
 
-    def __init__(self, job_executions: JobExecutions, keep: timedelta) -> None:
-        """One for all jobs.
+    def __init__(self, job_executions: JobExecutions, retention: timedelta) -> None:
+        """A recovery for the jobs of one table.
 
         Args:
-            job_executions: Their executions.
-            keep: How long the rows of runs are kept that have ended.
+            job_executions: The executions of the jobs.
+            retention: How long the rows of ended runs are kept.
         """
         self.job_executions = job_executions
         self._table = job_executions.table
         self._executions = job_executions.executions
-        self._keep = keep
+        self._retention = retention
 
     # -- runs ----------------------------------------------------------------------------------------------
 
-    def settle(self, name: str, claim: Claim, settled: Settle, now: datetime) -> bool:
-        """Writes the end of a run in place of the execution that has started it, which is gone.
+    def record_end(self, name: str, claim: Claim, decision: RecordEnd, now: datetime) -> bool:
+        """Records the end of a run whose execution has ended.
 
         Returns:
-            Whether it was written; not where the run has ended, or another execution has it.
+            Whether it was recorded. False: the run has already ended, or another execution has taken it.
         """
         by_execution = {"me": {"S": claim.execution}}
         run = {
@@ -62,14 +63,14 @@ class Recovery:
                 schema.IS_NOT_TAKEN,
                 values=by_execution,
                 sets={
-                    schema.STATUS: {"S": settled.status.value},
+                    schema.STATUS: {"S": decision.status.value},
                     schema.STARTED_AT: {"S": write_instant(claim.started_at)},
                     schema.ENDED_AT: {"S": write_instant(now)},
                     schema.ATTEMPTS: {"N": "1"},
-                    schema.ERROR: {"S": settled.ending.error},
-                    schema.CAUSE: {"S": settled.ending.cause},
+                    schema.ERROR: {"S": decision.ending.error},
+                    schema.CAUSE: {"S": decision.ending.cause},
                     schema.EXECUTION: {"S": claim.execution},
-                    schema.TTL: write_expiry(now + self._keep),
+                    schema.TTL: write_expiry(now + self._retention),
                 },
                 keeps={schema.DUE: {"S": due_of(claim.key)}},
             ),
@@ -89,14 +90,14 @@ class Recovery:
         return False
 
     def _release(self, name: str, claim: Claim) -> None:
-        """Removes the claim of an execution that is gone from the job, where its run has ended."""
+        """Removes the claim of an ended execution from the job, if its run has ended."""
         row = self._table.run(name, claim.key)
         if row is not None and row.run.ended_at is not None:
             values = {"me": {"S": claim.execution}, "claimed_run": {"S": claim.key}}
             released = write(schema.IS_CLAIMED, schema.IS_CLAIMED_FOR, values=values, removes=CLAIM)
             self._table.update({"Key": key(name), **released})
 
-    def wait_again(
+    def make_pending(
         self,
         row: Row,
         version: str,
@@ -106,17 +107,17 @@ class Recovery:
     ) -> Row | None:
         """Makes a run pending again, and starts an execution for it.
 
-        A one-time job with nothing else to come ends with this run.
+        A one-time job without a further run ends with this run.
 
         Args:
-            row: The job's.
-            version: The run's key.
-            conditions: What must hold of the run's row.
+            row: The current row of the job.
+            version: The key of the run.
+            conditions: The conditions on the row of the run.
             values: The values in the conditions.
-            restarted: Whether its target may have been invoked before.
+            restarted: Whether the target may have been invoked before.
 
         Returns:
-            The job's row as it is then; None where a condition does not hold, or the job has changed.
+            The new row of the job. None: a condition does not hold, or the job has changed.
         """
         token = new_token()
         sets = {
@@ -155,12 +156,11 @@ class Recovery:
         return after
 
     def stop_runs(self, row: Row, now: datetime, error: str, cause: str) -> None:
-        """Stops the runs of a job that go on, with the executions that wait for them, and notes that they
-        have failed. What these have started AWS stops where it can; a state machine is stopped here too,
-        where that is allowed.
+        """Stops the running runs of a job with their executions, and records them as failed. AWS stops the
+        started targets where it can; an execution of a StateMachineTarget is stopped here too, if permitted.
 
         Args:
-            row: The row as it was before its token was taken away.
+            row: The row as it was before its token was removed.
             now: The present.
             error: The reason, as a code.
             cause: The reason, in words.
@@ -170,73 +170,73 @@ class Recovery:
         for run in self._table.runs(name):
             if run.run.status is RunStatus.RUNNING:
                 found[run.key] = run.claim
-        failed = Settle(RunStatus.FAILED, Ending(Fate.FAILED, error, cause), "")
+        failed = RecordEnd(RunStatus.FAILED, Ending(Outcome.FAILED, error, cause), "")
         for claim in found.values():
             child = child_of(self._executions.history(claim.execution))
-            # Noted first: what is stopped and not noted would be run again.
-            self.settle(name, claim, failed, now)
+            # The end is recorded first: a run that is stopped and not recorded would be started again.
+            self.record_end(name, claim, failed, now)
             self._executions.stop(claim.execution, error, cause)
             if child is not None:
                 try:
                     self._executions.stop(child, error, cause)
                 except AccessDeniedError:
-                    continue  # the machine's own role may, and AWS has it try
+                    continue  # Step Functions tries to stop it with the role of the machine
 
     # -- jobs ----------------------------------------------------------------------------------------------
 
     def recover(self, row: Row, now: datetime) -> list[Repair]:
-        """Finds out whether a job comes due as it should, and recovers it.
+        """Recovers a job whose execution ended unexpectedly.
 
         Args:
-            row: The row as it was read.
+            row: The current row as it was read.
             now: The present.
 
         Returns:
-            What was wrong, and what was done.
+            The repairs; empty if the job needed none.
         """
         found: list[Repair] = []
-        if row.claim is not None and not self.goes_on(row.claim, now):
+        if row.claim is not None and not self.is_running(row.claim, now):
             token = row.token
-            row, settled = self._settle_claim(row, row.claim, now)
-            found += settled
+            row, repairs = self._recover_claim(row, row.claim, now)
+            found += repairs
             if row.token != token:
-                return found  # the run that was started again ends the job
+                return found  # the restarted run is the last run of the job
         if row.status is not JobStatus.ACTIVE or row.token is None:
             return found
-        if self.job_executions.is_alive(row.job.name, row.token, row.execution):
+        if self.job_executions.is_running(row.job.name, row.token, row.execution):
             return found
         last = self._table.run(row.job.name, run_key(row.cursor)) if row.job.is_one_time else None
         if decisions.is_finished(row, last) and self._table.delete(row):
-            why = "the run of the one-time job has succeeded, and the job was still there"
+            why = "the run of the one-time job has succeeded, and the job still existed"
             return [*found, _repair(row.job.name, Problem.DEAD, why, "deleted it")]
-        return [*found, *self._revive(row, now)]
+        return [*found, *self._restart(row, now)]
 
-    def goes_on(self, claim: Claim, now: datetime) -> bool:
-        """Whether the execution of a run that has started still runs."""
-        return decisions.goes_on(claim, self._executions.find(claim.execution), now)
+    def is_running(self, claim: Claim, now: datetime) -> bool:
+        """Whether the execution of a claimed run is still running."""
+        return decisions.is_running(claim, self._executions.find(claim.execution), now)
 
     def ending_of(self, claim: Claim) -> Ending:
-        """What the history of its execution says of a run."""
+        """How a claimed run ended, according to the history of its execution."""
         return ending_of(self._executions.history(claim.execution))
 
-    def _settle_claim(self, row: Row, claim: Claim, now: datetime) -> tuple[Row, list[Repair]]:
-        """Brings a run to its end whose execution is gone: written where its history says how it went, and
-        else started again."""
+    def _recover_claim(self, row: Row, claim: Claim, now: datetime) -> tuple[Row, list[Repair]]:
+        """Recovers a run whose execution has ended: records its end if the history says how it ended, and
+        starts it again otherwise."""
         name = row.job.name
         why = f"the run for {due_of(claim.key)} was claimed by {claim.execution}, which "
-        why += self._died(claim.execution)
-        decision = decisions.end_of(self.ending_of(claim))
+        why += self._describe_end(claim.execution)
+        decision = decisions.run_action(self.ending_of(claim))
         remedy = None
-        if isinstance(decision, Settle):
-            remedy = decision.remedy if self.settle(name, claim, decision, now) else None
+        if isinstance(decision, RecordEnd):
+            remedy = decision.remedy if self.record_end(name, claim, decision, now) else None
         else:
             by_execution = {"me": {"S": claim.execution}}
             begun = decision.may_have_begun
             conditions = (schema.IS_UNFINISHED, schema.IS_NOT_TAKEN)
-            again = self.wait_again(row, claim.key, *conditions, values=by_execution, restarted=begun)
+            again = self.make_pending(row, claim.key, *conditions, values=by_execution, restarted=begun)
             if again is not None:
-                seen = "may have been" if begun else "had not been"
-                remedy = f"the target {seen} invoked: started again"
+                invoked = "may have been" if begun else "had not been"
+                remedy = f"the target {invoked} invoked: started again"
                 return again, [_repair(name, Problem.UNFINISHED, why, remedy)]
             self._release(name, claim)
         present = self._table.read(name)
@@ -245,63 +245,64 @@ class Recovery:
         found = [] if remedy is None else [_repair(name, Problem.UNFINISHED, why, remedy)]
         return present, found
 
-    def _died(self, arn: str) -> str:
+    def _describe_end(self, arn: str) -> str:
+        """How an execution has ended, in words."""
         execution = self._executions.find(arn)
         if execution is None:
-            return "is not there any more"
+            return "no longer exists"
         words = ": ".join(filter(None, (execution.error, execution.cause)))
         return f"has ended as {execution.status}" + (f" ({words})" if words else "")
 
-    def _revive(self, row: Row, now: datetime) -> list[Repair]:
-        """Starts the execution of a job that has none."""
+    def _restart(self, row: Row, now: datetime) -> list[Repair]:
+        """Starts a new execution for an active job that has none."""
         name, token = row.job.name, row.token
         problem, why = Problem.MISSING, "no execution of the job was ever started"
-        goes_on = decisions.continuation_of(row, now)
+        continuation = decisions.continuation_of(row, now)
         latest = row.execution
         if latest is None or token_of(latest) != token:
-            if goes_on.cursor == row.cursor and self.job_executions.start(row):
+            if continuation.cursor == row.cursor and self.job_executions.start(row):
                 return [_repair(name, problem, why, f"started {self.job_executions.execution_of(row)}")]
-            if goes_on.cursor == row.cursor and self.job_executions.is_alive(name, str(token)):
-                return []  # somebody else has just started it
+            if continuation.cursor == row.cursor and self.job_executions.is_running(name, str(token)):
+                return []  # another caller has just started it
             latest = self._executions.arn(self.job_executions.execution_of(row))
         if self._executions.find(latest) is not None:
-            problem, why = Problem.DEAD, f"{latest} {self._died(latest)}"
-        after = row._replace(token=new_token(), cursor=goes_on.cursor)
+            problem, why = Problem.DEAD, f"{latest} {self._describe_end(latest)}"
+        after = row._replace(token=new_token(), cursor=continuation.cursor)
         while not self._table.change(row, after):
             try:
                 row = self._table.read(name)
             except JobNotFoundError:
                 return []
             if row.token != token:
-                return []  # somebody else is at it
-            # What has changed is an unscheduled run, which has started or ended.
-            goes_on = decisions.continuation_of(row, now)
-            after = row._replace(token=after.token, cursor=goes_on.cursor)
-        for instant in goes_on.missed:
-            self._table.put_new(write_missed(name, instant, now, self._keep))
+                return []  # another caller has replaced the execution
+            # An unscheduled run has started or ended in the meantime.
+            continuation = decisions.continuation_of(row, now)
+            after = row._replace(token=after.token, cursor=continuation.cursor)
+        for instant in continuation.missed:
+            self._table.put_new(write_missed(name, instant, now, self._retention))
         self.job_executions.start(after)
-        count = len(goes_on.missed)
-        noted = f", and noted {count:,} run{'s' * (count > 1)} as missed" if count else ""
-        return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{noted}")]
+        count = len(continuation.missed)
+        recorded = f", and recorded {count:,} run{'s' * (count > 1)} as missed" if count else ""
+        return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{recorded}")]
 
     # -- executions ----------------------------------------------------------------------------------------
 
     def stop_orphaned(self, execution: Execution, now: datetime) -> Repair | None:
-        """Stops an execution which no job wants. One that no job knows of is left alone.
+        """Stops an orphaned or duplicate execution. An execution that was not started for a job is ignored.
 
         Args:
-            execution: One that runs, as it seems.
+            execution: An execution from the list of running executions.
             now: The present.
 
         Returns:
-            What was done; None where it is wanted, or is in the middle of a run.
+            The repair. None: the execution is current, or is in a run.
         """
         described = self._executions.find(execution.arn)
-        name = None if described is None else described.given.get("name")
+        name = None if described is None else described.input.get("name")
         if described is None or not described.is_running or not isinstance(name, str):
             return None
-        if described.given.get("left"):
-            return None  # it takes pending runs that have rows of their own, and stops by itself
+        if described.input.get("left"):
+            return None  # it was started for unscheduled runs, and ends by itself
         if any(
             each.run.status is RunStatus.RUNNING and each.execution == execution.arn
             for each in self._table.runs(name)
@@ -315,14 +316,14 @@ class Recovery:
         except BackendError as error:
             if error.code != ErrorCode.UNREADABLE:
                 raise
-            return None  # whoever wrote it knows what it is for
+            return None  # the job may have been written by a newer version
         owner = None if row is None or row.execution is None else self._executions.find(row.execution)
         found = decisions.why_stop(execution, row, owner, now)
         if found is None:
             return None
         problem, state = found
         self._executions.stop(execution.arn, DISABLED, f"execution disabled for {name}")
-        return _repair(name, problem, f"{execution.arn} runs, and the job {state}", "stopped it")
+        return _repair(name, problem, f"{execution.arn} is running, and the job {state}", "stopped it")
 
 
 def _repair(name: str, problem: Problem, detail: str, remedy: str) -> Repair:

@@ -1,4 +1,4 @@
-"""Looks through all jobs, runs and executions for what does not go on as it should."""
+"""Finds and repairs problems of all jobs, runs and executions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enum import Enum
 
 from stepsched.backends import pool
 from stepsched.backends.stepfunctions import decisions
-from stepsched.backends.stepfunctions.decisions import Pending, Settle
+from stepsched.backends.stepfunctions.decisions import PendingAction, RecordEnd
 from stepsched.backends.stepfunctions.recovery import Recovery
-from stepsched.backends.stepfunctions.rows import Row, RunRow, readable
+from stepsched.backends.stepfunctions.rows import Row, RunRow, read_run_rows
 from stepsched.backends.stepfunctions.runs import Runs
 from stepsched.backends.stepfunctions.service import Execution
 from stepsched.core.errors import BackendError, ErrorCode, JobNotFoundError
@@ -20,41 +20,41 @@ from stepsched.machines.shared import table_schema as schema
 
 
 def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, workers: int) -> list[Repair]:
-    """Repairs what is wrong. Whatever looks wrong is looked at again by itself before anything is done.
+    """Repairs all problems. A suspected problem is verified with fresh reads before it is repaired.
 
-    The running executions are held in memory, and of the jobs their tokens.
+    The running executions and the tokens of all jobs are held in memory.
 
     Args:
-        recovery: Recovers one job or run.
-        runs: The runs.
+        recovery: The recovery of single jobs and runs.
+        runs: The runs of the table.
         now: The present.
-        indexed: Whether the table has the index; without it, unscheduled runs are not looked at.
-        workers: How many calls go on at once.
+        indexed: Whether the table has the index. Without it, unscheduled runs are not repaired.
+        workers: The maximum number of concurrent calls.
     """
     job_executions = recovery.job_executions
-    # Executions first: of those that begin meanwhile the rows are known.
+    # Executions are listed first: the rows of those that start in the meantime are read afterwards.
     running: defaultdict[str | None, list[Execution]] = defaultdict(list)
     for each in job_executions.executions.running():
         if each.token is not None:
             running[each.token].append(each)
-    going_on = {each.arn for group in running.values() for each in group}
+    running_arns = {each.arn for group in running.values() for each in group}
     wanted = set[str | None]()
     suspects = list[str]()
     for row in job_executions.rows(None, indexed=indexed):
         wanted.add(row.token)
-        if decisions.is_suspect(row, running, going_on):
+        if decisions.is_suspect(row, running, running_arns):
             suspects.append(row.job.name)
 
-    def look(name: str) -> list[Repair]:
+    def recover(name: str) -> list[Repair]:
         try:
             return recovery.recover(job_executions.table.read(name), now)
         except JobNotFoundError:
             return []
 
-    found = [each for repairs in pool.each(look, suspects, workers=workers) for each in repairs]
+    found = [each for repairs in pool.each(recover, suspects, workers=workers) for each in repairs]
     if indexed:
         found += _recover_pending(recovery, runs, now, set(running))
-        for run in _runs_of(recovery, RunStatus.RUNNING, set(running)):
+        for run in _runs_without_execution(recovery, RunStatus.RUNNING, set(running)):
             recovered = _recover_running(recovery, run, now)
             found += [] if recovered is None else [recovered]
     for token, group in running.items():
@@ -64,62 +64,67 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
     return found
 
 
-def _runs_of(recovery: Recovery, status: RunStatus, running: set[str | None]) -> Iterator[RunRow]:
-    """The runs of a status of which no running execution is known; with a warning, without those that cannot
-    be read."""
+def _runs_without_execution(
+    recovery: Recovery, status: RunStatus, running: set[str | None]
+) -> Iterator[RunRow]:
+    """The runs of a status without a running execution. Rows that cannot be read are skipped with a
+    warning."""
     table = recovery.job_executions.table
-    for row in readable(table.items(table.listed(status.value))):
+    for row in read_run_rows(table.items(table.keys_by_status(status.value))):
         if row.run.status is status and (row.token is None or row.token not in running):
             yield row
 
 
 def _recover_pending(recovery: Recovery, runs: Runs, now: datetime, running: set[str | None]) -> list[Repair]:
-    """Starts unscheduled runs that are pending, and that no execution takes."""
+    """Recovers pending unscheduled runs that no running execution will start."""
     found = []
     by_job: defaultdict[str, list[RunRow]] = defaultdict(list)
-    for each in _runs_of(recovery, RunStatus.PENDING, running):
+    for each in _runs_without_execution(recovery, RunStatus.PENDING, running):
         by_job[each.run.job].append(each)
     for name, pending in by_job.items():
-        row = _row(recovery, name)
+        row = _read_job_row(recovery, name)
         if isinstance(row, _Unreadable):
             continue
-        match decisions.pending_of(row):
-            case Pending.CLOSE:
-                done, remedy = [runs.close_one(each, now) for each in pending], "noted that the job is gone"
-            case Pending.START_EACH if row is not None:
+        match decisions.pending_action(row):
+            case PendingAction.CLOSE:
+                done = [runs.close_one(each, now) for each in pending]
+                remedy = "recorded as skipped: the job is gone"
+            case PendingAction.START_EACH if row is not None:
                 lost = [each for each in pending if not _is_taken(recovery, each)]
                 done, remedy = [_start_again(recovery, row, each) for each in lost], "started again"
             case _:
-                done, remedy = [recovery.job_executions.ensure(pending) > 0], "started again"
+                done, remedy = [recovery.job_executions.start_pending(pending) > 0], "started again"
         if any(done):
             what = f"{len(pending)} pending run{'s' * (len(pending) > 1)} of the job"
-            found.append(_repair(name, f"no execution takes {what}", remedy))
+            found.append(_repair(name, f"no execution will start {what}", remedy))
     return found
 
 
 def _recover_running(recovery: Recovery, run: RunRow, now: datetime) -> Repair | None:
-    """Recovers a run that goes on by its row, and whose execution is gone."""
+    """Recovers a run that its row says is running, but whose execution has ended."""
     name, claim = run.run.job, run.claim
-    if recovery.goes_on(claim, now):
+    if recovery.is_running(claim, now):
         return None
-    why = f"the run {claim.key} of the job goes on by its row, and no execution has it"
-    row = _row(recovery, name)
-    decision = decisions.end_of(recovery.ending_of(claim), job_is_gone=row is None)
-    if isinstance(decision, Settle):
-        return _repair(name, why, decision.remedy) if recovery.settle(name, claim, decision, now) else None
+    why = f"the row of run {claim.key} of the job says that it is running, and no execution runs it"
+    row = _read_job_row(recovery, name)
+    decision = decisions.run_action(recovery.ending_of(claim), job_is_gone=row is None)
+    if isinstance(decision, RecordEnd):
+        return (
+            _repair(name, why, decision.remedy) if recovery.record_end(name, claim, decision, now) else None
+        )
     if not isinstance(row, Row) or not _start_again(recovery, row, run, begun=decision.may_have_begun):
         return None
     return _repair(name, why, "started again")
 
 
 class _Unreadable(Enum):
-    """A job's row that cannot be read: whoever wrote it knows what it is for."""
+    """A job's row that cannot be read. It may have been written by a newer version, so it is not changed."""
 
     ROW = "row"
 
 
-def _row(recovery: Recovery, name: str) -> Row | _Unreadable | None:
-    """A job's row; None where there is none."""
+def _read_job_row(recovery: Recovery, name: str) -> Row | _Unreadable | None:
+    """The current row of a job. None: the job does not exist."""
     try:
         return recovery.job_executions.table.read(name)
     except JobNotFoundError:
@@ -131,12 +136,12 @@ def _row(recovery: Recovery, name: str) -> Row | _Unreadable | None:
 
 
 def _is_taken(recovery: Recovery, row: RunRow) -> bool:
-    """Whether an execution runs that will take a pending run."""
-    return recovery.job_executions.is_alive(row.run.job, str(row.token))
+    """Whether a running execution will start a pending run."""
+    return recovery.job_executions.is_running(row.run.job, str(row.token))
 
 
 def _start_again(recovery: Recovery, job: Row, row: RunRow, *, begun: bool = False) -> bool:
-    """Makes a run pending again, if its row is as it was read."""
+    """Makes a run pending again, if its row is still as it was read."""
     conditions, values = [schema.HAS_STATUS], {"old_status": {"S": row.run.status.value}}
     if row.execution is not None:
         conditions += [schema.HAS_EXECUTION, schema.IS_UNFINISHED]
@@ -144,7 +149,7 @@ def _start_again(recovery: Recovery, job: Row, row: RunRow, *, begun: bool = Fal
     else:
         conditions += [schema.HAS_TOKEN]
         values["old_token"] = {"S": str(row.token)}
-    return recovery.wait_again(job, row.key, *conditions, values=values, restarted=begun) is not None
+    return recovery.make_pending(job, row.key, *conditions, values=values, restarted=begun) is not None
 
 
 def _repair(name: str, detail: str, remedy: str) -> Repair:

@@ -1,15 +1,15 @@
-"""Jobs and runs as rows of the table, and back.
+"""Converts jobs and runs to rows of the table, and back.
 
 | ``name`` | ``version`` | holds |
 |---|---|---|
-| the job's | ``v0`` | what is current: the job, its status, its plan, and where its execution has got to |
-| the job's | ``v1`` … ``vN`` | every version as it was written; never changed |
-| the job's | ``run#<scheduled>`` | a run of the schedule, or of ``backfill`` |
+| the job's | ``v0`` | the current row: the job, its status and instructions, and the progress of its runs |
+| the job's | ``v1`` … ``vN`` | each version as it was written; never changed |
+| the job's | ``run#<scheduled>`` | a scheduled run, or a run of ``backfill`` |
 | the job's | ``run#<scheduled>#<token>`` | a run of ``run_now`` |
 
-The keys, ``latest`` and the versions are those of the AWS Solutions scheduler, whose rows are read too.
-``status`` and ``due`` of rows v0 and of runs are the index by which both are listed. Instants are texts of
-UTC, so that they stand in the order of time.
+The keys, ``latest`` and the versions are the same as in tables of the AWS Solutions scheduler, which can be
+read too. ``status`` and ``due`` of current rows and of runs are the keys of the index. Instants are texts in
+UTC, so that their order is that of time.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ from stepsched.targets import StateMachineTarget
 
 Item = Mapping[str, Any]
 _UTC = timezone.utc
-_FORM = "%Y-%m-%dT%H:%M:%S.%fZ"
-_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+_WITH_MICROSECONDS = "%Y-%m-%dT%H:%M:%S.%fZ"
+_WITH_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 _EPOCH = datetime(1970, 1, 1, tzinfo=_UTC)
 
 
 class Claim(NamedTuple):
-    """A run that an execution has taken up and whose end it has not told yet."""
+    """The claim of a run by an execution, which has not recorded the end of the run."""
 
     key: str
-    """Of its row."""
+    """The key of the run's row."""
     execution: str
+    """The ARN of the execution."""
     started_at: datetime
 
 
@@ -57,20 +58,21 @@ class Row(NamedTuple):
     created_at: datetime
     updated_at: datetime
     anchor: datetime
-    """Where the grid of a rate without start begins (P-12), in whole seconds."""
+    """The anchor of a rate without start (P-12), in whole seconds."""
     cursor: datetime
-    """The last run that was claimed, or the instant from which on runs are wanted."""
+    """The scheduled instant of the last claimed run, or the instant after which runs are planned."""
     token: str | None = None
-    """Whose execution may run the job. None: nobody's."""
+    """The token of the execution that may run the job. None: no execution may."""
     plan: str = "{}"
-    """What the machine has to know, as JSON."""
+    """The instructions for the runner, as JSON."""
     execution: str | None = None
-    """The execution that runs the job, as it said itself. None: none has begun yet."""
+    """The ARN of the execution that runs the job, written by itself. None: none has started yet."""
     claim: Claim | None = None
+    """The claim of the run that is running. None: no run is."""
     last: str | None = None
     """The key of the run that ended last."""
     owned: bool = True
-    """Whether stepsched wrote it, and not the AWS Solutions scheduler."""
+    """Whether the row was written by stepsched. False: by the AWS Solutions scheduler."""
 
     @property
     def next_run(self) -> datetime | None:
@@ -81,35 +83,39 @@ class Row(NamedTuple):
 
 
 def key(name: str, version: int | str = 0) -> dict[str, Any]:
-    """The key of a row; version 0 is the current one, and a text is a run's."""
+    """The key of a row. Version 0 is the current row; text is the key of a run."""
     text = f"v{version}" if isinstance(version, int) else version
     return {schema.NAME: {"S": name}, schema.VERSION: {"S": text}}
 
 
 def write_expiry(instant: datetime) -> dict[str, str]:
-    """When DynamoDB may delete a row, as the attribute."""
+    """The time after which DynamoDB may delete a row, as an attribute."""
     return {"N": str((instant - _EPOCH) // timedelta(seconds=1))}
 
 
 def write_instant(instant: datetime) -> str:
-    """An instant as text of fixed width."""
-    return instant.astimezone(_UTC).strftime(_FORM)
+    """An instant as text of fixed width, with microseconds."""
+    return instant.astimezone(_UTC).strftime(_WITH_MICROSECONDS)
 
 
 def write_second(instant: datetime) -> str:
-    """An instant of whole seconds, as the machine writes it."""
-    return instant.astimezone(_UTC).strftime(_SECONDS)
+    """An instant as text in whole seconds, as the machine writes it."""
+    return instant.astimezone(_UTC).strftime(_WITH_SECONDS)
 
 
 def read_instant(text: str) -> datetime:
-    """The mirror of both."""
+    """The instant that :func:`write_instant` or :func:`write_second` has written.
+
+    Raises:
+        ValueError: The text is not an instant in UTC.
+    """
     if not text.endswith("Z"):
-        raise ValueError(f"{text!r} is no instant")
+        raise ValueError(f"expected an instant in UTC that ends in 'Z', got {text!r}")
     return datetime.fromisoformat(f"{text[:-1]}+00:00")
 
 
 def floor_second(instant: datetime) -> datetime:
-    """The instant without its fraction."""
+    """The instant, rounded down to a whole second."""
     return instant.replace(microsecond=0)
 
 
@@ -117,7 +123,7 @@ def floor_second(instant: datetime) -> datetime:
 
 
 def write_row(row: Row) -> dict[str, Any]:
-    """What a verb writes of a current row: all but its key and what only executions write."""
+    """The attributes of a current row, without its key and those that only executions write."""
     due = row.next_run
     item = {
         schema.LATEST: {"N": str(row.version)},
@@ -134,10 +140,10 @@ def write_row(row: Row) -> dict[str, Any]:
 
 
 def read_row(item: Item) -> Row:
-    """A current row.
+    """Reads a current row, of stepsched or of the AWS Solutions scheduler.
 
     Raises:
-        ValueError: It is neither ours nor one of the AWS Solutions scheduler; says which row, and why.
+        ValueError: The row cannot be read. The error names it and the reason.
     """
     name = item[schema.NAME]["S"]
     try:
@@ -159,11 +165,11 @@ def read_row(item: Item) -> Row:
             last=_text(item, schema.LAST),
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"row {name!r} of the table cannot be read as a job: {_words(error)}") from error
+        raise ValueError(f"row {name!r} of the table cannot be read as a job: {_describe(error)}") from error
 
 
 def read_job(item: Item) -> Job:
-    """The definition in a row."""
+    """The job in a row."""
     with reading_stored():
         return Job.model_validate_json(item[schema.JOB]["S"])
 
@@ -184,20 +190,20 @@ def write_version(job: Job, at: datetime) -> dict[str, Any]:
 
 
 def read_versions(items: list[Item], current: Row) -> list[JobVersion]:
-    """The earlier definitions, oldest first. Each was replaced when the next one was written."""
+    """The earlier versions of a job, oldest first. Each was replaced when the next one was written."""
     numbered = sorted((int(item[schema.VERSION]["S"][1:]), item) for item in items)
     found = []
     for (number, item), (_, following) in pairwise(numbered):
         if schema.JOB not in item or schema.WRITTEN_AT not in following:
-            continue  # of the AWS Solutions scheduler, which notes no time
+            continue  # a version of the AWS Solutions scheduler, which records no time
         replaced_at = read_instant(following[schema.WRITTEN_AT]["S"])
         found.append(JobVersion(version=number, job=read_job(item), replaced_at=replaced_at))
     return [each for each in found if each.version < current.version]
 
 
 def _read_solutions_row(name: str, item: Item, version: int) -> Row:
-    """A task of the AWS Solutions scheduler: a cron in UTC that starts a state machine. It keeps no time of
-    creation and no status: whether it is active, its executions say."""
+    """The row of a task of the AWS Solutions scheduler: a cron in UTC that starts a state machine. It holds
+    no time of creation and no status, so the job is read as paused."""
     job = Job(
         name=name,
         schedule=Cron(item["schedule"]["S"]),
@@ -208,7 +214,11 @@ def _read_solutions_row(name: str, item: Item, version: int) -> Row:
 
 
 def _plain(value: Item) -> Any:
-    """An attribute as JSON; numbers come back as they were written."""
+    """The value of an attribute as JSON.
+
+    Raises:
+        ValueError: The type of the attribute has no JSON form.
+    """
     ((kind, content),) = value.items()
     match kind:
         case "M":
@@ -222,7 +232,7 @@ def _plain(value: Item) -> Any:
             return None
         case "S" | "BOOL":
             return content
-    raise ValueError(f"an attribute of type {kind} is no JSON")
+    raise ValueError(f"expected an attribute of type M, L, N, S, BOOL or NULL, got {kind}")
 
 
 # -- Runs -----------------------------------------------------------------------------------------------
@@ -232,26 +242,26 @@ def run_key(scheduled_for: datetime, token: str = "") -> str:
     """The key of a run's row.
 
     Args:
-        scheduled_for: Its instant.
-        token: Tells runs of one instant apart, where there may be several.
+        scheduled_for: The scheduled instant.
+        token: A token that distinguishes several runs of one instant. Empty: there is only one.
     """
     text = write_second(floor_second(scheduled_for))
     return f"{RUN}{text}#{token}" if token else f"{RUN}{text}"
 
 
 def due_of(key: str) -> str:
-    """The scheduled instant in the key of a run, as text."""
+    """The scheduled instant in the key of a run, as text in whole seconds."""
     return key[len(RUN) : len(RUN) + 20]
 
 
 def run_id(name: str, version: str, recorded_at: datetime) -> int:
-    """The number of a run: by the millisecond at which it was recorded, and then as chance will have it."""
-    chance = int.from_bytes(sha256(f"{name}/{version}".encode()).digest()[:8], "big")
-    return ((recorded_at - _EPOCH) // timedelta(milliseconds=1) << 64) + chance
+    """The ID of a run: the millisecond at which it was recorded, followed by 64 bits of a hash of its key."""
+    digest = int.from_bytes(sha256(f"{name}/{version}".encode()).digest()[:8], "big")
+    return ((recorded_at - _EPOCH) // timedelta(milliseconds=1) << 64) + digest
 
 
 def write_run(run: Run, *, token: str, recorded_at: datetime, version: str) -> dict[str, Any]:
-    """The row of a run that waits for its execution."""
+    """The row of a pending run."""
     return {
         **key(run.job, version),
         schema.STATUS: {"S": run.status.value},
@@ -262,14 +272,14 @@ def write_run(run: Run, *, token: str, recorded_at: datetime, version: str) -> d
     }
 
 
-def write_missed(name: str, instant: datetime, now: datetime, keep: timedelta) -> dict[str, Any]:
-    """The row of a scheduled run that was left out because nobody was there to start it.
+def write_missed(name: str, instant: datetime, now: datetime, retention: timedelta) -> dict[str, Any]:
+    """The row of a missed run: no execution was there to start it.
 
     Args:
-        name: The job's.
-        instant: The run's.
+        name: The name of the job.
+        instant: The scheduled instant of the run.
         now: The present.
-        keep: How long the row is kept.
+        retention: How long the row is kept.
     """
     version = run_key(instant)
     return {
@@ -278,13 +288,13 @@ def write_missed(name: str, instant: datetime, now: datetime, keep: timedelta) -
         schema.DUE: {"S": due_of(version)},
         schema.RECORDED_AT: {"S": write_instant(now)},
         schema.ENDED_AT: {"S": write_instant(now)},
-        schema.TTL: write_expiry(now + keep),
+        schema.TTL: write_expiry(now + retention),
     }
 
 
 def write_claimed(row: Row) -> dict[str, Any]:
-    """The update that writes the run that goes on into a row of its own. What the row says already stays,
-    such as that the run has ended."""
+    """The update that records the claimed run of a job in a row of its own. Attributes that the row already
+    has, such as the end of the run, are kept."""
     assert row.claim is not None
     keeps = {
         schema.STATUS: {"S": RunStatus.RUNNING.value},
@@ -303,40 +313,40 @@ class RunRow(NamedTuple):
     key: str
     """The key of the row."""
     token: str | None = None
-    """The token of the execution that takes an unscheduled run. None: a scheduled run."""
+    """The token of the execution that takes an unscheduled run. None: the run is scheduled."""
     execution: str | None = None
-    """The ARN of the execution that has started the run. None: none has."""
+    """The ARN of the execution that has started the run. None: the run has not started."""
     passed: datetime | None = None
-    """The instant up to which the run has passed over later ones. None: it has not ended."""
+    """The instant up to which later runs were skipped because of this run. None: it has not ended."""
     job_version: int | None = None
-    """The version of the job that it has run. None: it has not ended."""
+    """The version of the job with which the run was executed. None: it has not ended."""
 
     @property
     def claim(self) -> Claim:
-        """The claim of a run that goes on.
+        """The claim of a running run.
 
         Raises:
-            ValueError: It has not started.
+            ValueError: The run has not started.
         """
         if self.execution is None or self.run.started_at is None:
-            raise ValueError("its execution or its start is missing")
+            raise ValueError("the row lacks the execution or the start of the run")
         return Claim(self.key, self.execution, self.run.started_at)
 
 
-def readable(items: Iterable[Item]) -> Iterator[RunRow]:
-    """The rows of runs among items; with a :class:`ScheduleWarning`, without those that cannot be read."""
+def read_run_rows(items: Iterable[Item]) -> Iterator[RunRow]:
+    """Reads the rows of runs. Rows that cannot be read are skipped with a :class:`ScheduleWarning`."""
     for item in items:
         try:
             yield read_run_row(item)
-        except ValueError as error:  # noqa: PERF203 -- each row may fail for itself
+        except ValueError as error:  # noqa: PERF203 -- each row may fail on its own
             warnings.warn(f"left out: {error}", ScheduleWarning, stacklevel=2)
 
 
 def read_run_row(item: Item) -> RunRow:
-    """The row of a run.
+    """Reads the row of a run.
 
     Raises:
-        ValueError: It cannot be read; says which row, and why.
+        ValueError: The row cannot be read. The error names it and the reason.
     """
     name, version = item[schema.NAME]["S"], item[schema.VERSION]["S"]
     try:
@@ -349,18 +359,18 @@ def read_run_row(item: Item) -> RunRow:
             job_version=int(item[schema.JOB_VERSION]["N"]) if schema.JOB_VERSION in item else None,
         )
         if found.run.status is RunStatus.RUNNING:
-            found.claim  # noqa: B018 -- which a run that goes on has
+            found.claim  # noqa: B018 -- raises if a running run has none
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"row {version!r} of job {name!r} cannot be read: {_words(error)}") from error
+        raise ValueError(f"row {version!r} of job {name!r} cannot be read: {_describe(error)}") from error
     return found
 
 
 def read_run(item: Item, link: str | None = None) -> Run:
-    """A run's row.
+    """Reads the run in a row.
 
     Args:
         item: The row.
-        link: Where to look at its execution.
+        link: The URL of the console page that shows its execution. None: unknown.
     """
     name, version = item[schema.NAME]["S"], item[schema.VERSION]["S"]
     due = read_instant(item[schema.DUE]["S"])
@@ -393,7 +403,7 @@ def _text(item: Item, name: str) -> str | None:
     return item[name]["S"] if name in item else None
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(str(each["msg"]) for each in error.errors(include_url=False))
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    return f"attribute {error} is missing" if isinstance(error, KeyError) else str(error)

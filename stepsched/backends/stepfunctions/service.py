@@ -1,4 +1,4 @@
-"""The machine and the executions: what is asked of Step Functions."""
+"""Calls Step Functions: the state machine and its executions."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from stepsched.machines.shared.runner import TITLE
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
 _TOKEN = re.compile(r".*-(?P<token>[0-9a-f]{12})(?:-(?P<generation>\d+))?", re.DOTALL)
 SUPERSEDED, DISABLED = "301", "410"
-"""Why an execution was stopped, in the words of the AWS Solutions scheduler."""
+"""The error codes of stopped executions, the same as those of the AWS Solutions scheduler."""
 
 
 class Execution(NamedTuple):
-    """What Step Functions says of an execution."""
+    """An execution as Step Functions describes it."""
 
     arn: str
     status: str
     error: str = ""
     cause: str = ""
-    given: Mapping[str, Any] = {}
-    """Its input."""
+    input: Mapping[str, Any] = {}
+    """The input of the execution."""
     started_at: datetime | None = None
+    """The start of the execution. None: unknown."""
 
     @property
     def is_running(self) -> bool:
@@ -36,61 +37,61 @@ class Execution(NamedTuple):
 
     @property
     def token(self) -> str | None:
-        """Whose token it was started with; None where the name is not one of ours."""
+        """The token in the name of the execution. None: it was not started for a job."""
         return token_of(self.arn)
 
 
 def token_of(arn: str | None) -> str | None:
-    """Whose token an execution was started with; None where its name is not one of ours."""
+    """The token in the name of an execution. None: it was not started for a job."""
     match = None if arn is None else _TOKEN.fullmatch(arn.rsplit(":", 1)[1])
     return None if match is None else match["token"]
 
 
 def generation_of(arn: str) -> int:
-    """Of how many executions one is the latest that have handed over, by its name."""
+    """The generation in the name of an execution: its number in a chain of successors."""
     match = _TOKEN.fullmatch(arn.rsplit(":", 1)[1])
     return 1 if match is None else int(match["generation"] or 1)
 
 
 def execution_name(name: str, token: str) -> str:
-    """The name of an execution, by which starting it twice is starting it once."""
+    """The name of the first execution for a job and a token, which makes its start idempotent."""
     return f"{name[:67]}-{token}"
 
 
-def checked_machine(arn: Any) -> str:
-    """The ARN of a state machine itself.
+def validate_state_machine_arn(arn: Any) -> str:
+    """Validates the ARN of a state machine.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not such an ARN, or has an alias or a version.
     """
     if not isinstance(arn, str) or _MACHINE.fullmatch(arn) is None:
         raise ValueError(
-            f"state_machine_arn {arn!r} is not of the form "
-            "'arn:aws:states:<region>:<account>:stateMachine:<name>', without alias or version"
+            "expected state_machine_arn to be 'arn:aws:states:<region>:<account>:stateMachine:<name>', "
+            f"without alias or version, got {arn!r}"
         )
     return arn
 
 
 class Executions:
-    """The executions of one machine. One object serves many threads."""
+    """The executions of one state machine. Thread-safe."""
 
     def __init__(self, client: Any, machine_arn: str) -> None:
         self._client = client
         self.machine_arn = machine_arn
         match = _MACHINE.fullmatch(machine_arn)
-        assert match is not None, "the ARN has been checked"
+        assert match is not None, "the ARN must have been validated"
         self.partition, self.region, _, self._name = match.groups()
 
     def close(self) -> None:
-        """Closes the connections; every call afterwards is refused. Harmless twice."""
+        """Closes the connections. Later calls raise :class:`BackendError`; closing again has no effect."""
         self._client.close()
         self._client = Closed("states")
 
     def calls(self, table_name: str) -> frozenset[str]:
-        """What the machine has a state for.
+        """The calls for which the machine has a state.
 
         Raises:
-            BackendError: There is no such machine, or it is not the runner of the table.
+            BackendError: The machine does not exist, or is not the runner of the table.
         """
         try:
             found = self._call("describe_state_machine", stateMachineArn=self.machine_arn)
@@ -107,35 +108,35 @@ class Executions:
         title, used, rules = _read_runner(found["definition"])
         if title != TITLE:
             words = (
-                f"{self.machine_arn!r} is not a runner of stepsched: give the machine of the stack of "
+                f"{self.machine_arn!r} is not a runner of stepsched; use the machine of the stack of "
                 "stepsched.deploy.template(...), its output StateMachineArn"
             )
             raise BackendError("states", "DescribeStateMachine", ErrorCode.NO_RUNNER, detail=words)
         if used != table_name:
             words = (
-                f"{self.machine_arn!r} runs the jobs of table {used!r}, not of {table_name!r}: give the two "
-                "of one stack, its outputs StateMachineArn and TableName"
+                f"{self.machine_arn!r} runs the jobs of table {used!r}, not of {table_name!r}; use the "
+                "outputs StateMachineArn and TableName of one stack"
             )
             raise BackendError("states", "DescribeStateMachine", ErrorCode.OTHER_TABLE, detail=words)
         return rules
 
     def arn(self, name: str) -> str:
-        """The ARN of an execution of that name."""
+        """The ARN of the execution with a name."""
         return f"{self.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
 
     def link(self, arn: str) -> str:
-        """The page of the console that shows an execution."""
+        """The URL of the console page that shows an execution."""
         host = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
         place = host.get(self.partition, f"{self.region}.console.aws.amazon.com")
         return f"https://{place}/states/home?region={self.region}#/v2/executions/details/{arn}"
 
-    def start(self, name: str, given: Mapping[str, Any]) -> bool:
-        """Starts an execution; one of that name and input which still runs is no error.
+    def start(self, name: str, input_data: Mapping[str, Any]) -> bool:
+        """Starts an execution. Idempotent while an execution of the same name and input is running.
 
         Returns:
-            False where the name has been used, for an execution that has ended or had another input.
+            False if the name is taken by an execution that has ended or has another input.
         """
-        text = json.dumps(given, separators=(",", ":"), sort_keys=True)
+        text = json.dumps(input_data, separators=(",", ":"), sort_keys=True)
         try:
             self._call("start_execution", stateMachineArn=self.machine_arn, name=name, input=text)
         except BackendError as error:
@@ -145,7 +146,7 @@ class Executions:
         return True
 
     def stop(self, arn: str, error: str, cause: str) -> None:
-        """Stops an execution; one that has ended, or is not there, is no error."""
+        """Stops an execution. No effect if it has ended or does not exist."""
         try:
             self._call("stop_execution", executionArn=arn, error=error, cause=cause)
         except BackendError as failure:
@@ -153,7 +154,7 @@ class Executions:
                 raise
 
     def find(self, arn: str) -> Execution | None:
-        """An execution as it stands; None where there is none."""
+        """The current state of an execution. None: it does not exist."""
         try:
             found = self._call("describe_execution", executionArn=arn)
         except BackendError as error:
@@ -161,31 +162,31 @@ class Executions:
                 return None
             raise
         try:
-            given = json.loads(found.get("input") or "{}")
+            input_data = json.loads(found.get("input") or "{}")
         except ValueError:
-            given = {}
+            input_data = {}
         words = (found.get("error") or "", found.get("cause") or "")
-        given = given if isinstance(given, dict) else {}
-        return Execution(arn, found["status"], *words, given, found.get("startDate"))
+        input_data = input_data if isinstance(input_data, dict) else {}
+        return Execution(arn, found["status"], *words, input_data, found.get("startDate"))
 
     def running(self) -> Iterator[Execution]:
-        """All executions of the machine that run."""
-        asked: dict[str, Any] = {"stateMachineArn": self.machine_arn, "statusFilter": "RUNNING"}
+        """All running executions of the machine, with only their ARN and status."""
+        request: dict[str, Any] = {"stateMachineArn": self.machine_arn, "statusFilter": "RUNNING"}
         while True:
-            page = self._call("list_executions", **asked, maxResults=1000)
+            page = self._call("list_executions", **request, maxResults=1000)
             for each in page["executions"]:
                 yield Execution(each["executionArn"], each["status"])
             if not page.get("nextToken"):
                 return
-            asked["nextToken"] = page["nextToken"]
+            request["nextToken"] = page["nextToken"]
 
     def history(self, arn: str) -> Iterator[Mapping[str, Any]]:
-        """The events of an execution, the latest first; none of one that is not there, such as one that ended
-        long ago."""
-        asked: dict[str, Any] = {"executionArn": arn, "reverseOrder": True, "maxResults": 1000}
+        """The events of an execution, latest first. Empty if it does not exist, such as one that ended long
+        ago."""
+        request: dict[str, Any] = {"executionArn": arn, "reverseOrder": True, "maxResults": 1000}
         while True:
             try:
-                page = self._call("get_execution_history", **asked)
+                page = self._call("get_execution_history", **request)
             except BackendError as error:
                 if error.code == "ExecutionDoesNotExist":
                     return
@@ -193,7 +194,7 @@ class Executions:
             yield from page["events"]
             if not page.get("nextToken"):
                 return
-            asked["nextToken"] = page["nextToken"]
+            request["nextToken"] = page["nextToken"]
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         with mapped("states", camel_case(operation)):
@@ -201,7 +202,7 @@ class Executions:
 
 
 def _read_runner(definition: str) -> tuple[str | None, str | None, frozenset[str]]:
-    """The title of a machine, its table and its calls; nothing where it is another one."""
+    """The title, the table and the calls of a runner; None and empty for any other machine."""
     try:
         document = json.loads(definition)
         states = document["States"]
@@ -213,8 +214,8 @@ def _read_runner(definition: str) -> tuple[str | None, str | None, frozenset[str
 
 
 def successor_of(execution: Execution, name: str) -> str | None:
-    """The name of the execution that an execution of a job has handed over to, if it has; None where it is
-    none of ours."""
+    """The name that the successor of a job's execution has, if there is one. None: the execution was not
+    started for a job."""
     if execution.token is None:
         return None
     return f"{name[:55]}-{execution.token}-{generation_of(execution.arn) + 1}"

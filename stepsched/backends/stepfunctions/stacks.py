@@ -1,15 +1,15 @@
-"""Table and machine of a CloudFormation stack, by its outputs."""
+"""Finds the table and the state machine of a CloudFormation stack by its outputs."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from stepsched.aws.sdk import check_place, mapped
+from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.core.errors import BackendError, ErrorCode
 
 
 class Stack(NamedTuple):
-    """What a stack says that it has made."""
+    """The resources that the outputs of a stack name."""
 
     state_machine_arn: str
     table_name: str
@@ -23,21 +23,21 @@ def find_stack(
     session: Any,
     endpoint_url: str | None,
 ) -> Stack:
-    """Looks a stack up.
+    """Finds the table and the state machine of a stack.
 
     Raises:
-        BackendError: There is no such stack, or it lacks an output; names it, and the remedy.
-        AccessDeniedError: It may not be described.
-        ValueError: The name can be none.
+        ValueError: An argument is not a string, or is empty.
+        BackendError: The stack does not exist, or lacks an output. The error names it and a remedy.
+        AccessDeniedError: The credentials may not describe the stack.
     """
-    for word, text in (
+    for argument, text in (
         ("name", name),
         ("state_machine_output", state_machine_output),
         ("table_output", table_output),
     ):
         if not isinstance(text, str) or not text:
-            raise ValueError(f"expected a string for {word}, got {text!r}")
-    check_place(session, endpoint_url)
+            raise ValueError(f"expected a string for {argument}, got {text!r}")
+    validate_connection(session, endpoint_url)
     import boto3
 
     with mapped("cloudformation", "connect"):
@@ -51,7 +51,7 @@ def find_stack(
         if "does not exist" not in error.detail:
             raise
         words = (
-            f"there is no stack {name!r} in {region}; correct the name or the Region, or create it from "
+            f"there is no stack {name!r} in {region}; correct the name or the Region, or create the stack of "
             "stepsched.deploy.template(...)"
         )
         raise BackendError(
@@ -70,7 +70,7 @@ def find_stack(
         has = ", ".join(sorted(outputs)) or "none"
         words = (
             f"stack {name!r} in {region} ({stack.get('StackStatus')}) has no output "
-            f"{' and no '.join(missing)}; it has: {has}. Give the stack of stepsched.deploy.template(...), "
+            f"{' and no '.join(missing)}; it has: {has}. Use the stack of stepsched.deploy.template(...), "
             "or the names of its outputs as state_machine_output and table_output"
         )
         raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)

@@ -1,13 +1,13 @@
-"""The table of jobs and runs: a change of a definition is one transaction under an optimistic lock.
+"""Reads and writes the table of jobs and runs. A change of a job is one transaction with optimistic locking.
 
 ```
-create   put v0 if there is none             + put v1
-replace  change v0 if it is as it was read   + put v<n+1>
-change   change v0 if it is as it was read
+create   put v0 if it does not exist         + put v1
+replace  update v0 if it is as it was read   + put v<n+1>
+change   update v0 if it is as it was read
 ```
 
-A losing writer changes nothing and learns that it has lost. The SDK's own retries of a transaction carry one
-client token; a caller's do not, and the condition says which of two was first.
+Of two concurrent writers, one changes nothing and is told so. Retries within the SDK carry the same client
+token; for repeated calls, the condition decides which write came first.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
 """
@@ -29,8 +29,8 @@ from stepsched.backends.stepfunctions.rows import (
     key,
     read_row,
     read_run_row,
+    read_run_rows,
     read_versions,
-    readable,
     write_claimed,
     write_row,
     write_second,
@@ -43,7 +43,7 @@ from stepsched.machines.shared.table_schema import (
     CLAIM,
     CURRENT,
     INDEX,
-    MOST_VERSIONS,
+    MAX_DELETED_VERSIONS,
     NAME,
     RUN,
     VERSION,
@@ -52,9 +52,9 @@ from stepsched.machines.shared.table_schema import (
 )
 
 _ATTEMPTS = 6
-"""Of a write that meets another one on its way."""
-_PAUSE = 0.1
-"""Seconds between two of them, at most, at first."""
+"""The maximum number of attempts of a write that conflicts with another one."""
+_MAX_PAUSE = 0.1
+"""The maximum pause in seconds after the first attempt. It grows with each attempt."""
 _TRANSIENT_CODES = {
     "ProvisionedThroughputExceeded",
     "ThrottlingError",
@@ -62,43 +62,43 @@ _TRANSIENT_CODES = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-"""Why a write is made again."""
-_REFUSED = {"ConditionalCheckFailed", "ConditionalCheckFailedException"}
-"""That a condition does not hold, in a transaction and alone."""
-_IN_A_BATCH = 25
-"""Rows that BatchWriteItem deletes at once."""
-_READ_AT_ONCE = 100
-"""Rows that BatchGetItem reads at once."""
+"""The error codes after which a write is repeated."""
+_CONDITION_FAILED_CODES = {"ConditionalCheckFailed", "ConditionalCheckFailedException"}
+"""The error codes of a condition that does not hold, in a transaction and in a single write."""
+_BATCH_WRITE_SIZE = 25
+"""The maximum number of rows in a BatchWriteItem call."""
+_BATCH_GET_SIZE = 100
+"""The maximum number of rows in a BatchGetItem call."""
 
 
 class Table:
-    """The rows of one table. One object serves many threads."""
+    """The rows of one table. Thread-safe."""
 
     def __init__(self, client: Any, table_name: str) -> None:
-        """A table that exists; no call is made.
+        """A table that exists. No call is made.
 
         Args:
-            client: boto3's of DynamoDB.
-            table_name: The table, whose keys are ``name`` and ``version``, both text.
+            client: A DynamoDB client of boto3.
+            table_name: The table. Its keys are the strings ``name`` and ``version``.
         """
         self._client = client
         self.name = table_name
         self._pause = Event()
 
     def close(self) -> None:
-        """Closes the connections; every call afterwards is refused. Harmless twice."""
+        """Closes the connections. Later calls raise :class:`BackendError`; closing again has no effect."""
         self._client.close()
         self._client = Closed("dynamodb")
 
     def check(self) -> bool:
-        """Looks whether it is there and has the keys that are wanted.
+        """Checks that the table exists and has the expected keys.
 
         Returns:
-            Whether it has the index by which jobs are listed.
+            Whether the table has the index by which jobs and runs are listed.
 
         Raises:
-            BackendError: It is missing or of another shape; names it, and the remedy.
-            AccessDeniedError: It may not be described.
+            BackendError: The table does not exist, or has other keys. The error names it and a remedy.
+            AccessDeniedError: The credentials may not describe the table.
         """
         try:
             found = self._call("describe_table", TableName=self.name)["Table"]
@@ -126,9 +126,9 @@ class Table:
         right_types = {
             each["AttributeName"]: each["AttributeType"] for each in schema.attribute_definitions()
         }
-        shape, right = _shape(found, types), _shape(wanted, right_types)
+        shape, right = _describe_keys(found, types), _describe_keys(wanted, right_types)
         if shape != right:
-            words = f"{what} has the keys {shape}; a table of jobs has {right}: give another table_name"
+            words = f"expected {what} to have the keys {right}, got {shape}; use another table_name"
             raise BackendError("dynamodb", "DescribeTable", ErrorCode.WRONG_SHAPE, detail=words)
 
     # -- jobs ----------------------------------------------------------------------------------------------
@@ -137,27 +137,27 @@ class Table:
         """Writes a new job at version 1.
 
         Raises:
-            JobExistsError: The name is taken.
+            JobExistsError: A job of this name exists.
         """
         current = {**key(row.job.name), **write_row(row)}
         first = {**key(row.job.name, 1), **write_version(row.job, row.created_at)}
-        # A version's row that a cancelled job of the name has left does not matter: v0 decides.
+        # A cancelled job may have left a row of a version, which is overwritten: only v0 is decisive.
         if not self.transact({"Put": {"Item": current, **write(schema.IS_NEW)}}, {"Put": {"Item": first}}):
             raise JobExistsError(row.job.name)
 
     def change(self, before: Row, after: Row) -> bool:
-        """Writes a job anew, with a row for its version where that is another one.
+        """Writes the current row of a job, and a row for its version if that has changed.
 
         Args:
-            before: As it was read.
-            after: As it shall be.
+            before: The row as it was read.
+            after: The new row.
 
         Returns:
-            Whether it was written: not where it has changed meanwhile, or is gone.
+            Whether it was written. False: the row has changed in the meantime, or no longer exists.
         """
         items: list[dict[str, Any]] = [{"Update": self.update_of(before, after)}]
         if before.claim is not None and after.token != before.token:
-            # Its execution is not the job's any more: the run that goes on gets a row before it ends.
+            # The execution no longer belongs to the job, so its run is recorded before it ends.
             items.append({"Update": write_claimed(before)})
         if after.version != before.version:
             following = {**key(after.job.name, after.version), **write_version(after.job, after.updated_at)}
@@ -165,7 +165,7 @@ class Table:
         return self.transact(*items)
 
     def update_of(self, before: Row, after: Row) -> dict[str, Any]:
-        """The same as an update, for a transaction with others."""
+        """The update of :meth:`change`, for a transaction with others."""
         written = write_row(after)
         removes = [] if schema.TOKEN in written else [schema.TOKEN]
         if after.claim is None:
@@ -175,7 +175,7 @@ class Table:
         return {"Key": key(after.job.name), **expressions}
 
     def _unchanged(self, row: Row) -> tuple[list[str], dict[str, Any]]:
-        """The conditions that a row is still as it was read, with the values in them."""
+        """The conditions that a row is still as it was read, and the values in the conditions."""
         seen: dict[str, Any] = {schema.LATEST: {"N": str(row.version)}}
         conditions = [is_as_read(schema.LATEST, absent=False)]
         if not row.owned:
@@ -192,10 +192,11 @@ class Table:
         return conditions, {f"old_{name}": value for name, value in seen.items()}
 
     def read(self, name: str) -> Row:
-        """The current row, as of now.
+        """The current row of a job, by a consistent read.
 
         Raises:
-            JobNotFoundError: There is none.
+            JobNotFoundError: The job does not exist.
+            BackendError: The row cannot be read.
         """
         item = self.item(name)
         if item is None or schema.LATEST not in item:
@@ -203,12 +204,12 @@ class Table:
         return self.parse(item)
 
     def read_many(self, names: Iterable[str]) -> Iterator[Row]:
-        """The current rows of several jobs, in no order; those that are not there are left out, and with a
-        :class:`ScheduleWarning` those that cannot be read."""
+        """The current rows of several jobs, in no particular order. Jobs that do not exist are left out; rows
+        that cannot be read are skipped with a :class:`ScheduleWarning`."""
         return self.parse_many(self.items(key(name) for name in names))
 
     def parse_many(self, items: Iterable[Item]) -> Iterator[Row]:
-        """The same of rows that have been read."""
+        """Parses current rows. Rows that cannot be parsed are skipped with a :class:`ScheduleWarning`."""
         for item in items:
             if schema.LATEST not in item:
                 continue
@@ -220,59 +221,63 @@ class Table:
                 yield row
 
     def versions(self, row: Row) -> list[JobVersion]:
-        """A job's earlier definitions, oldest first."""
+        """The earlier versions of a job, oldest first."""
         found = self.query(row.job.name, "v", "w")
         return read_versions([item for item in found if item[VERSION]["S"] != CURRENT], row)
 
     def delete(self, row: Row) -> bool:
-        """Deletes a job with the rows of its versions, in one transaction; those of very many follow.
+        """Deletes a job and the rows of its versions. The first versions are deleted in one transaction with
+        the job, any further ones after it.
 
         Returns:
-            Whether it was deleted: not where it has been changed meanwhile.
+            Whether it was deleted. False: the row has changed in the meantime.
         """
         found = self.query(row.job.name, "v", "w", keys_only=True)
         keys = [{part: item[part] for part in (NAME, VERSION)} for item in found]
         versions = [each for each in keys if each != key(row.job.name)]
         conditions, values = self._unchanged(row)
         current = {"Key": key(row.job.name), **write(*conditions, values=values)}
-        # The run that goes on is not the job's any more, and has a row of its own until it ends.
-        goes_on = [] if row.claim is None else [{"Update": write_claimed(row)}]
-        deletes = [{"Delete": {"Key": each}} for each in versions[:MOST_VERSIONS]]
-        if not self.transact({"Delete": current}, *goes_on, *deletes):
+        # The running run no longer belongs to the job, so it is recorded in a row of its own.
+        record_claimed = [] if row.claim is None else [{"Update": write_claimed(row)}]
+        deletes = [{"Delete": {"Key": each}} for each in versions[:MAX_DELETED_VERSIONS]]
+        if not self.transact({"Delete": current}, *record_claimed, *deletes):
             return False
-        self._delete_rows(versions[MOST_VERSIONS:])
+        self._delete_rows(versions[MAX_DELETED_VERSIONS:])
         return True
 
     def _delete_rows(self, keys: Sequence[Item]) -> None:
         requests: list[Any] = [{"DeleteRequest": {"Key": each}} for each in keys]
         while requests:
-            sent, requests = requests[:_IN_A_BATCH], requests[_IN_A_BATCH:]
+            sent, requests = requests[:_BATCH_WRITE_SIZE], requests[_BATCH_WRITE_SIZE:]
             answer = self._call("batch_write_item", RequestItems={self.name: sent})
             requests += answer.get("UnprocessedItems", {}).get(self.name, [])
 
     # -- runs ----------------------------------------------------------------------------------------------
 
     def put_new(self, item: Item) -> bool:
-        """Writes a row where there is none.
+        """Writes a row if none has its key.
 
         Returns:
-            Whether there was none.
+            Whether it was written.
         """
-        return self._written("put_item", TableName=self.name, Item=item, **write(schema.IS_NEW))
+        return self._try_write("put_item", TableName=self.name, Item=item, **write(schema.IS_NEW))
 
     def update(self, update: Mapping[str, Any]) -> bool:
-        """Updates a row: its key, and what :func:`write` gives.
+        """Updates a row.
+
+        Args:
+            update: The key of the row, and the expressions of :func:`write`.
 
         Returns:
-            Whether its condition held.
+            Whether it was updated. False: the condition does not hold.
         """
-        return self._written("update_item", TableName=self.name, **update)
+        return self._try_write("update_item", TableName=self.name, **update)
 
     def run(self, name: str, version: str) -> RunRow | None:
-        """The row of a run as it is now; None where there is none.
+        """The row of a run, by a consistent read. None: there is none.
 
         Raises:
-            BackendError: It cannot be read.
+            BackendError: The row cannot be read.
         """
         item = self.item(name, version)
         try:
@@ -283,25 +288,26 @@ class Table:
     def runs(
         self, name: str, low: str = RUN, high: str = "run$", *, latest_first: bool = False
     ) -> Iterator[RunRow]:
-        """The rows of the runs of a job, from one key to another, both inclusive; with a warning, without
-        those that cannot be read."""
-        return readable(self.query(name, low, high, latest_first=latest_first))
+        """The rows of the runs of a job from one key to another, both inclusive. Rows that cannot be read are
+        skipped with a warning."""
+        return read_run_rows(self.query(name, low, high, latest_first=latest_first))
 
     def item(self, name: str, version: int | str = 0) -> Item | None:
-        """A row as it stands now; None where there is none."""
+        """A row, by a consistent read. None: there is none."""
         found = self._call("get_item", TableName=self.name, Key=key(name, version), ConsistentRead=True)
         item: Item | None = found.get("Item")
         return item
 
     def items(self, keys: Iterable[Mapping[str, Any]]) -> Iterator[Item]:
-        """Rows as they stand now, in no order; those that are not there are left out.
+        """Rows by their keys, with consistent reads, in no particular order. Rows that do not exist are left
+        out.
 
         Args:
-            keys: Theirs; what an index says besides does not matter.
+            keys: The keys of the rows. Other attributes are ignored.
         """
         left = ((each[NAME]["S"], each[VERSION]["S"]) for each in keys)
-        # No key twice in a call, which is refused: a row that moves in the index stands on two pages.
-        while portion := dict.fromkeys(islice(left, _READ_AT_ONCE)):
+        # DynamoDB refuses a call with a repeated key. A row that moves in the index may be on two pages.
+        while portion := dict.fromkeys(islice(left, _BATCH_GET_SIZE)):
             wanted = [{NAME: {"S": name}, VERSION: {"S": version}} for name, version in portion]
             request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
             while request:
@@ -318,8 +324,8 @@ class Table:
         keys_only: bool = False,
         latest_first: bool = False,
     ) -> Iterator[Item]:
-        """The rows of a job with versions from one text to another, both inclusive."""
-        asked: dict[str, Any] = {
+        """The rows of a job with sort keys from ``low`` to ``high``, both inclusive, in that order."""
+        request: dict[str, Any] = {
             "TableName": self.name,
             "ConsistentRead": True,
             "ScanIndexForward": not latest_first,
@@ -332,14 +338,15 @@ class Table:
             },
         }
         if keys_only:
-            asked["ProjectionExpression"] = "#key, #range"
-        return self._pages("query", asked)
+            request["ProjectionExpression"] = "#key, #range"
+        return self._pages("query", request)
 
-    def listed(
+    def keys_by_status(
         self, status: str, low: str = " ", high: str = "~", *, latest_first: bool = False
     ) -> Iterator[Item]:
-        """The keys of the rows of a status, by what they are due at, from one text to another."""
-        asked = {
+        """The keys of the rows with a status and with ``due`` from ``low`` to ``high``, both inclusive, in
+        the order of ``due``. The index is eventually consistent."""
+        request = {
             "TableName": self.name,
             "IndexName": INDEX,
             "ScanIndexForward": not latest_first,
@@ -351,75 +358,78 @@ class Table:
                 ":high": {"S": high},
             },
         }
-        return self._pages("query", asked)
+        return self._pages("query", request)
 
     def scan(self) -> Iterator[Item]:
-        """The current rows of all jobs: for a table without the index, which must be read from end to end."""
-        asked = {
+        """The current rows of all jobs, by a scan. It is used for tables without the index."""
+        request = {
             "TableName": self.name,
             "ConsistentRead": True,
             "FilterExpression": "#range = :current",
             "ExpressionAttributeNames": {"#range": VERSION},
             "ExpressionAttributeValues": {":current": {"S": CURRENT}},
         }
-        return self._pages("scan", asked)
+        return self._pages("scan", request)
 
-    def _pages(self, operation: str, asked: dict[str, Any]) -> Iterator[Item]:
+    def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[Item]:
         while True:
-            page = self._call(operation, **asked)
+            page = self._call(operation, **request)
             yield from page["Items"]
             following = page.get("LastEvaluatedKey")
-            del page  # or two would be held while the next one is read
+            del page  # so that only one page is in memory while the next one is read
             if following is None:
                 return
-            asked["ExclusiveStartKey"] = following
+            request["ExclusiveStartKey"] = following
 
     # -- calls ---------------------------------------------------------------------------------------------
 
     def transact(self, *items: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Makes all of these writes, or none.
+        """Makes all writes or none, in one transaction.
 
         Args:
-            items: Each by its kind, such as ``{"Put": ...}``, without the table's name.
+            items: The writes by their kind, such as ``{"Put": ...}``, without the name of the table.
 
         Returns:
-            Whether they were made; False where a condition does not hold.
+            Whether they were made. False: a condition does not hold.
         """
         named = [
             {kind: {"TableName": self.name, **request} for kind, request in item.items()} for item in items
         ]
-        return self._written("transact_write_items", TransactItems=named)
+        return self._try_write("transact_write_items", TransactItems=named)
 
     def update_all(self, *updates: Mapping[str, Any]) -> bool:
-        """The same of updates."""
+        """Makes all updates or none, as :meth:`transact` does."""
         return self.transact(*({"Update": each} for each in updates))
 
-    def _written(self, operation: str, **arguments: Any) -> bool:
-        """Whether something was written; False where a condition does not hold. A write that meets another
-        one of the same row on its way is made again."""
+    def _try_write(self, operation: str, **arguments: Any) -> bool:
+        """Makes a write, and repeats it if it conflicts with another one.
+
+        Returns:
+            Whether it was made. False: a condition does not hold.
+        """
         for left in reversed(range(_ATTEMPTS)):
             try:
                 self._call(operation, **arguments)
             except BackendError as error:
                 reasons = _reasons(error)
-                if reasons & _REFUSED:
+                if reasons & _CONDITION_FAILED_CODES:
                     return False
                 if not reasons & _TRANSIENT_CODES:
                     raise
                 if not left:
-                    told = (error.service, error.operation, error.code, error.request_id)
-                    words = f"{', '.join(sorted(reasons - {'None'}))}: {error.detail}"
-                    raise BackendError(*told, retryable=True, detail=words) from error
+                    fields = (error.service, error.operation, error.code, error.request_id)
+                    detail = f"{', '.join(sorted(reasons - {'None'}))}: {error.detail}"
+                    raise BackendError(*fields, retryable=True, detail=detail) from error
             else:
                 return True
-            self._pause.wait(_PAUSE * (_ATTEMPTS - left) * random())  # noqa: S311 -- spreads load, keeps no secret
+            self._pause.wait(_MAX_PAUSE * (_ATTEMPTS - left) * random())  # noqa: S311 -- spreads load, keeps no secret
         raise AssertionError("the last attempt raises or returns")
 
     def parse(self, item: Item) -> Row:
-        """A current row.
+        """Parses a current row.
 
         Raises:
-            BackendError: It is none that can be read.
+            BackendError: The row cannot be read.
         """
         try:
             return read_row(item)
@@ -432,7 +442,7 @@ class Table:
 
 
 def _reasons(error: BackendError) -> set[str]:
-    """Why a write was not made."""
+    """The error codes of a failed write, including those of the items of a transaction."""
     answer = getattr(error.__cause__, "response", {})
     return {error.code, *(str(each.get("Code")) for each in answer.get("CancellationReasons", []))}
 
@@ -441,8 +451,8 @@ def _unreadable(error: ValueError) -> BackendError:
     return BackendError("dynamodb", "GetItem", ErrorCode.UNREADABLE, detail=str(error))
 
 
-def _shape(keys: Any, types: Mapping[str, str]) -> str:
-    """A key schema as words."""
+def _describe_keys(keys: Any, types: Mapping[str, str]) -> str:
+    """A key schema in words."""
     return ", ".join(
         f"{each['AttributeName']} ({types[each['AttributeName']]}, {each['KeyType']})" for each in keys
     )

@@ -1,4 +1,4 @@
-"""A run inside of the runner: the call, its further attempts, and giving up."""
+"""The states of the runner for one run: the call, its retries, and the notifications when it has failed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterable
 from stepsched.asl.resources import integration
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
-from stepsched.machines.notifications import LETTER_ATTRIBUTES, notice, notification_body
+from stepsched.machines.notifications import DEAD_LETTER_ATTRIBUTES, notice, notification_body
 from stepsched.machines.retries import ERRORS
 from stepsched.machines.shared.expressions import (
     DELAY,
     NO_FAILURE,
     NOW,
     data_of,
-    filled,
-    written,
+    expression_of,
+    fill_attributes,
 )
 from stepsched.machines.shared.history import ROUTE, Events
 
 LONGEST_TIMEOUT = 99_999_999
-"""Seconds that a task may take where nothing bounds it: AWS's own default."""
+"""The timeout in seconds of a task without ``max_run_time``: the default of AWS."""
 
 
 def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[str, State]:
+    """The states that call the targets, one for each call."""
     resources = {name: f"arn:{partition}:states:::{name}" for name in calls}
     caught = {
         "failure": {
@@ -69,7 +70,7 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
 
 
 def _output(call: str) -> str:
-    """What the target answered, as JSON text. An expression without a value would fail a run that is done."""
+    """The expression of the target's result, as JSON text; empty text where there is none."""
     part = {"lambda:invoke": ".Payload", "states:startExecution.sync:2": ".Output"}.get(call, "")
     answer = f"$states.result{part}"
     text = f"$string({{'a': {answer}}})"
@@ -77,13 +78,12 @@ def _output(call: str) -> str:
 
 
 def giving_up(partition: str, events: Events) -> dict[str, State]:
-    """From a failed attempt to the next one, or to telling that none is left."""
+    """The states after a failed attempt: a pause and the next attempt, or the notifications of the
+    failure."""
     again = (
         f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
     )
-    letter = {
-        "MessageAttributes": LETTER_ATTRIBUTES,
-    }
+    letter = {"MessageAttributes": DEAD_LETTER_ATTRIBUTES}
     body = {"Message": notification_body("{% $name %}")}
     return {
         "Try again?": Choice(
@@ -104,13 +104,13 @@ def giving_up(partition: str, events: Events) -> dict[str, State]:
         ),
         "Dead letter": notice(
             integration("sqs", "sendMessage", partition=partition),
-            f"{{% $merge([{data_of('letter')}, {written(letter)}]) %}}",
+            f"{{% $merge([{data_of('letter')}, {expression_of(letter)}]) %}}",
             "Notice?",
         ),
         "Notice?": Choice(choices=(condition("$exists($job.notice)").then("Notify"),), default="Record"),
         "Notify": notice(
             integration("sns", "publish", partition=partition),
-            f"{{% $merge([$parse({filled('$string($job.notice)')}), {written(body)}]) %}}",
+            f"{{% $merge([$parse({fill_attributes('$string($job.notice)')}), {expression_of(body)}]) %}}",
             "Record",
         ),
     }

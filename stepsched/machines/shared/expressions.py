@@ -1,4 +1,4 @@
-"""What the states of the runner share: expressions and retriers."""
+"""Expressions and retriers that several states of the runner use."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ DO_NOT_RETRY_FAILED_CONDITION = Retrier(error_equals=(CONDITION_FAILED,), max_at
 NO_FAILURE = {"error": "", "cause": "", "attempts": 0}
 DUE = "$substring($left[0], 4, 19) & 'Z'"
 MAY_SKIP = f"($not($manual) or $length($left[0]) > {len(RUN) + 20})"
-"""Those of ``backfill``, whose keys hold nothing but the instant, wait for their turn."""
-REST = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
+"""Whether a run may be skipped. Runs of ``backfill``, whose keys hold only the instant, wait instead."""
+REMAINING = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
 DELAY = "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
 NOW = "$fromMillis($millis())"
 PASSED = (
     "($job.overlap = 'skip' and $not($manual) and $outcome != 'skipped' and $ended > $toMillis($due)"
     " ? $substring($fromMillis($ended - 1), 0, 19) & 'Z' : $due)"
 )
-"""The instant up to which runs are done with: those that a longer run has passed over are left out."""
+"""The instant up to which scheduled runs are finished or, with ``Overlap.SKIP``, skipped because of this
+run."""
 ME = "$states.context.Execution.Id"
 _RETRIES = "$states.context.State.RetryCount"
 RETRIED = f"{EVENTS_OF_A_RETRY} * ($exists({_RETRIES}) ? {_RETRIES} : 0)"
-"""Events of a task's retries, which nobody has foreseen."""
+"""The expression of the events that the retries of a task have written."""
 SPENT_ON_RETRIES = {"spent": f"{{% $spent + {RETRIED} %}}"}
 
 
-def filled(text: str) -> str:
-    """The text of the call with the context attributes in their places."""
+def fill_attributes(text: str) -> str:
+    """The expression of a text in which the context attributes are replaced by their values."""
     values = {
         SCHEDULE_ARN: "$states.context.StateMachine.Id",
         SCHEDULED_TIME: "$due",
@@ -50,19 +51,26 @@ def filled(text: str) -> str:
 
 
 def data_of(name: str) -> str:
-    """What the order holds under a name, with the context attributes in their places."""
-    return f"($job.fills ? $parse({filled(f'$string($job.{name})')}) : $job.{name})"
+    """The expression of a member of the job's instructions, with the context attributes filled in."""
+    return f"($job.fills ? $parse({fill_attributes(f'$string($job.{name})')}) : $job.{name})"
 
 
-def given(name: str, otherwise: str) -> str:
+def input_or(name: str, otherwise: str) -> str:
+    """The expression of a member of the input, or of another value where the input lacks it."""
     return f"{{% $exists($states.input.{name}) ? $states.input.{name} : {otherwise} %}}"
 
 
-def written(value: Any) -> str:
-    """A value with expressions in it, as one expression."""
+def expression_of(value: Any) -> str:
+    """One expression for a value that contains expressions.
+
+    Raises:
+        TypeError: The value holds something else than texts and mappings.
+    """
     match value:
         case str():
             return f"({value[2:-2].strip()})" if value.startswith("{%") else quoted(value)
         case Mapping():
-            return "{" + ", ".join(f"{quoted(key)}: {written(item)}" for key, item in value.items()) + "}"
-    raise TypeError(f"{value!r} has no place in a transaction")
+            return (
+                "{" + ", ".join(f"{quoted(key)}: {expression_of(item)}" for key, item in value.items()) + "}"
+            )
+    raise TypeError(f"expected text or a mapping, got {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""The history of the runner's executions: which states tell what in it, and how many events are written."""
+"""The history of the runner's executions: the states by which it is read, and the number of its events."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from stepsched.asl.states import State
 from stepsched.machines.renewal import renewal_events
 
 CLAIMING = ("Fence", "Claim")
-"""The states that claim a run for the execution."""
+"""The states that claim a run."""
 RECORDING = ("Record", "Record run only", "Record skipped")
-"""The states that write the end of a run into its row."""
+"""The states that record the end of a run."""
 ROUTE = "Route"
-"""The state that leads to the call of the job's target."""
+"""The state that selects the call of the job's target."""
 GIVEN_UP = "Given up"
-"""The state of a run that has no attempt left."""
+"""The state that a run enters when it has no attempt left."""
 EVENTS_OF_A_RETRY = 3
-"""A task is scheduled, started, and fails."""
+"""The events of a failed attempt of a task: it is scheduled, started, and fails."""
 
 
 class Events(NamedTuple):
-    """How many events are written by what an execution does."""
+    """The numbers of events that the parts of an execution write into its history."""
 
     start: int = 0
-    """Its start, up to the first run."""
+    """The start of the execution, up to the first run."""
     run: int = 0
-    """A scheduled run, from the planning to the record of its end."""
+    """A scheduled run, from its planning to the record of its end."""
     retry: int = 0
     """A further attempt of a run."""
     notification: int = 0
-    """Giving up, and telling a queue and a topic of it, with all retries."""
+    """The notifications of a run that failed for good, with all retries."""
     lost_claim: int = 0
-    """Recording the end of a run alone, and looking whether the execution is still wanted."""
+    """A lost claim: the record of the run only, and reading whether the execution is still current."""
     busy: int = 0
-    """Waiting for another run of the job."""
+    """One wait for another run of the job."""
     skipped_taken: int = 0
-    """Passing over an unscheduled run that another execution has taken."""
+    """Skipping an unscheduled run that another execution has taken."""
     renewal: int = 0
-    """Handing over to the next execution, with all retries."""
+    """The hand-over to the successor, with all retries."""
 
 
 NOT_COUNTED = Events()
 
 
 def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
-    """The events of a runner, by its states.
+    """The events of a runner, counted from its states.
 
     Args:
-        states: States by name.
-        calls: The states that call a target. The one that writes the most events counts for all.
+        states: The states by name.
+        calls: The names of the states that call a target. The maximum of their events counts for each.
 
     Raises:
-        ValueError: A state is missing, or does not lead to the next one on its way.
+        ValueError: A state is missing, or does not lead to the expected next state.
     """
-    written = {name: state.to_dict() for name, state in states.items()}
-    if missing := {*CLAIMING, *RECORDING, GIVEN_UP} - written.keys():
+    definitions = {name: state.to_dict() for name, state in states.items()}
+    if missing := {*CLAIMING, *RECORDING, GIVEN_UP} - definitions.keys():
         raise ValueError(f"the runner has no states {', '.join(sorted(missing))}")
 
     def along(*names: str, retries: bool = False) -> int:
-        return way_through(written, *names, retries=retries).events
+        return way_through(definitions, *names, retries=retries).events
 
     call = max(calls, key=along)
-    (lost_claim, *_) = written["Claim"]["Retry"]
+    (lost_claim, *_) = definitions["Claim"]["Retry"]
     return Events(
         start=1 + along("Load", "Mine?", "Take"),
         run=along("Plan", "More?", "Sleep", "Fence", "Route", call, "Record"),
@@ -71,7 +71,7 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
         notification=along(GIVEN_UP, "Letter?", "Dead letter", "Notice?", "Notify", retries=True),
         lost_claim=along("Record run only", "Release", "Read job", "Claim lost?"),
         busy=along("Fence", "Read job", "Claim lost?", "Busy", "More?", "Sleep"),
-        # Reading the job again is counted where it is read.
+        # The events of reading the job are counted by the state that reads it.
         skipped_taken=along("Claim", "Read run")
         + along("Skip taken run", "Plan")
         + EVENTS_OF_A_RETRY * lost_claim["MaxAttempts"],

@@ -1,4 +1,4 @@
-"""The runner: one machine for all jobs. A job is an execution of it.
+"""The runner: one state machine for all jobs of a table. Each active job is one execution.
 
 ```
 Load ─► Mine? ─► Take ─► Plan ─► More? ─┬─ never ─────────► Ended, Delete
@@ -13,14 +13,14 @@ Load ─► Mine? ─► Take ─► Plan ─► More? ─┬─ never ───
                           └── Record ◄── tell ◄────┘◄─────────────────┘
 ```
 
-What differs from job to job is data in the job's row: the schedule, the call, the policy. ``Fence`` is one
-conditional write: the row's token is still this execution's, and the run has not been claimed by another. A
-job that was paused, cancelled or replaced stops there, and so does a second execution of the same plan.
-``Record`` writes the run's row and the job's in one transaction; where the job has changed meanwhile, the
-run's alone, and the execution looks whether it is still wanted.
+The job's row holds its schedule, call and policies as data. ``Fence`` is one conditional write: the row still
+holds the token of this execution, and no other execution has claimed the run. The execution of a job that was
+paused, cancelled or replaced stops there, and so does a second execution with the same token. ``Record``
+writes the row of the run and the row of the job in one transaction. If the job has changed in the meantime,
+only the run is written, and the execution reads whether it is still current.
 
-Runs of ``run_now``, ``backfill`` and ``redrive`` are rows that wait. An execution that is started with their
-keys as ``left`` takes them one after another, beside the schedule.
+Unscheduled runs (``run_now``, ``backfill``, ``redrive``) are recorded as pending rows. An execution that is
+started with their keys as ``left`` runs them one after another, independently of the schedule.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from stepsched.machines.shared.expressions import (
     DUE,
     MAY_SKIP,
     NO_FAILURE,
-    REST,
+    REMAINING,
     RETRY_TRANSIENT,
 )
 from stepsched.machines.shared.history import EVENTS_OF_A_RETRY, Events, count
@@ -50,42 +50,46 @@ from stepsched.machines.shared.writes import TableTasks
 
 TITLE = "stepsched: runs the jobs of a table; each execution is one job"
 CALLS = all_calls()
-"""The calls that a runner has a state for, which is called like it: a state's resource is a constant."""
-_UNFORESEEN = 2 * EVENTS_OF_A_RETRY * int(RETRY_TRANSIENT.max_attempts or 0)
-"""Events of the retries of two writes: they are counted when they are made."""
-POLL = 60
-"""Seconds between two looks whether the run that is in the way has ended."""
+"""The calls for which a runner has a state of the same name by default: the resource of a state is
+constant."""
+_RETRY_RESERVE = 2 * EVENTS_OF_A_RETRY * int(RETRY_TRANSIENT.max_attempts or 0)
+"""Events that are reserved for the retries of two writes, which are counted only when they happen."""
+POLL_SECONDS = 60
+"""Seconds between two reads of whether the other run of the job has ended."""
 
 
-def events_left(max_attempts: int) -> int:
-    """The events after which an execution of such a job begins no further run.
+def event_limit(max_attempts: int) -> int:
+    """The number of events after which an execution begins no further run.
 
     Args:
-        max_attempts: Retries of a run.
+        max_attempts: The maximum number of retries of a run.
 
     Raises:
-        ValueError: Not even one run would fit.
+        ValueError: A single run could write more events than an execution holds.
     """
     of = events()
-    worst = of.run + max_attempts * of.retry + of.notification + of.lost_claim + _UNFORESEEN + of.renewal
+    worst = of.run + max_attempts * of.retry + of.notification + of.lost_claim + _RETRY_RESERVE + of.renewal
     left = MAX_EVENTS - worst
     if left < of.start + of.run:
-        raise ValueError(f"a run with {max_attempts} retries may write more events than an execution holds")
+        raise ValueError(
+            f"a run with {max_attempts} retries may write more events than an execution holds; "
+            "use fewer retries"
+        )
     return left
 
 
 def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CALLS) -> StateMachine:
     """The machine that runs the jobs of a table.
 
-    It is started with ``{"name": ..., "token": ...}``: the job's name, and the token of its row; for
-    unscheduled runs, their keys are ``left``. The rest of the input is what an execution hands to its
-    successor.
+    An execution is started with ``{"name": ..., "token": ...}``: the name of the job and the token of its
+    row. For unscheduled runs, ``left`` holds their keys. The other members of the input are variables that an
+    execution hands over to its successor.
 
     Args:
-        table_name: The table, in the machine's own account and Region.
-        partition: The machine's.
-        calls: The calls that it can make: of :data:`CALLS`, and as ``aws-sdk:<service>:<action>`` those of
-            the jobs' ApiTargets.
+        table_name: The table, in the account and Region of the machine.
+        partition: The partition of the machine.
+        calls: The calls that the machine can make: members of :data:`CALLS`, and
+            ``aws-sdk:<service>:<action>`` for the ApiTargets of the jobs.
     """
     states = _states(TableTasks(table_name, partition, events()), tuple(calls))
     return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
@@ -93,7 +97,7 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CA
 
 @cache
 def events() -> Events:
-    """The events that a runner counts. Its table and further calls make no difference to them."""
+    """The events of a runner. They do not depend on its table or on further calls."""
     return count(_states(TableTasks("any", "aws"), CALLS), CALLS)
 
 
@@ -103,8 +107,8 @@ def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
         "Load": machine.load(),
         "Mine?": Choice(
             choices=(
-                condition("$there and $manual").then("Claim", comment="runs beside the schedule"),
-                condition("$mine").then("Take", comment="the job still wants this execution"),
+                condition("$there and $manual").then("Claim", comment="unscheduled runs"),
+                condition("$mine").then("Take", comment="this execution has the token of the job"),
             ),
             default="Stopped",
         ),
@@ -121,8 +125,8 @@ def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
         "More?": Choice(
             choices=(
                 condition("$manual and $count($left) > 0 and $spent > $job.limit").then("Renew"),
-                condition("$manual and $count($left) > 0").then("Claim", comment="a run beside the schedule"),
-                condition("$manual and $not($mine)").then("Done", comment="none of these is left"),
+                condition("$manual and $count($left) > 0").then("Claim", comment="an unscheduled run"),
+                condition("$manual and $not($mine)").then("Done", comment="no unscheduled run is left"),
                 condition(f"$due = '{NEVER}' and $job.gone and $outcome = 'succeeded'").then(
                     "Delete", comment="a one-time job has run"
                 ),
@@ -149,26 +153,28 @@ def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
         "Claim lost?": Choice(
             choices=(
                 condition("$recorded and ($mine or ($manual and $there and $count($left) > 0))").then(
-                    "Plan", comment="two writes met, and the job is as it was"
+                    "Plan", comment="the write met another one, and the job is unchanged"
                 ),
                 condition("$recorded").then("Stopped"),
                 condition("$manual and $claimed = $left[0]").then(
-                    "Busy", comment="another execution has the same runs"
+                    "Busy", comment="another execution has claimed this run"
                 ),
-                condition("$manual and $taken").then("Skip taken run", comment="somebody else has taken it"),
+                condition("$manual and $taken").then(
+                    "Skip taken run", comment="another execution has taken the run"
+                ),
                 condition(f"$wanted and $busy and $job.overlap = 'skip' and {MAY_SKIP}").then("Skip"),
                 condition("$wanted and $busy and $job.overlap != 'allow'").then(
-                    "Busy", comment="another run of the job goes on"
+                    "Busy", comment="another run of the job is running"
                 ),
-                condition("$manual and $there").then("Busy", comment="two writes met: once more"),
-                condition("$mine").then("Renew", comment="two writes met: once more"),
+                condition("$manual and $there").then("Busy", comment="the write met another one: try again"),
+                condition("$mine").then("Renew", comment="the write met another one: try again"),
             ),
             default="Stopped",
         ),
-        "Busy": Wait(seconds=POLL, assign={"spent": f"{{% $spent + {events.busy} %}}"}, next="More?"),
-        "Skip taken run": Pass(assign={"left": REST}, next="Plan"),
+        "Busy": Wait(seconds=POLL_SECONDS, assign={"spent": f"{{% $spent + {events.busy} %}}"}, next="More?"),
+        "Skip taken run": Pass(assign={"left": REMAINING}, next="Plan"),
         "Skip": Pass(
-            comment="Another run of the job goes on, and this one is left out",
+            comment="Another run of the job is running, so this one is skipped",
             assign={
                 "key": f"{{% $manual ? $left[0] : '{RUN}' & $due %}}",
                 "due": f"{{% $manual ? {DUE} : $due %}}",

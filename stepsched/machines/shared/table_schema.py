@@ -1,8 +1,8 @@
 """The schema of a table of jobs: keys, attributes, and the conditions of writes.
 
 The client in Python and the runner in JSONata write the same rows. Both build their writes with :func:`write`
-from the attributes and the conditions of this module, so that a name stands here once, and a name that is not
-here is refused when a write is built.
+from the attributes and conditions of this module, so that each name is defined once and an unknown name is
+refused when a write is built.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html
 """
@@ -14,20 +14,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 CURRENT = "v0"
-"""The version of a job's current row."""
+"""The sort key of a job's current row."""
 RUN = "run#"
-"""What the version of a run's row begins with."""
+"""The prefix of the sort keys of runs."""
 NO_MORE = "never"
-"""The value of ``due`` where no run is left: every row of the index has one."""
+"""The value of ``due`` of a job without a next run. The index needs a value for every job."""
 INDEX = "by_status"
-"""Finds the jobs of a status, in the order in which they are due; holds keys alone."""
-MOST_VERSIONS = 9
-"""Versions whose rows are deleted in one transaction with the job's: it holds 4 MB, and a row 400 KB."""
+"""The index that lists jobs and runs by status, in the order of ``due``. It projects only the keys."""
+MAX_DELETED_VERSIONS = 9
+"""The maximum number of version rows that are deleted in one transaction with the job's row: a transaction is
+limited to 4 MB, and a row to 400 KB."""
 
 # -- attributes -----------------------------------------------------------------------------------------
 
 NAME = "name"
-"""The job's name: the partition key of every row."""
+"""The name of the job: the partition key of every row."""
 VERSION = "version"
 """The sort key: ``v0`` of a job's current row, ``v1`` and on of its definitions, ``run#...`` of its runs."""
 STATUS = "status"
@@ -35,13 +36,13 @@ STATUS = "status"
 DUE = "due"
 """The next run of a job, or the scheduled instant of a run: the sort key of the index."""
 TTL = "expires_at"
-"""When DynamoDB may delete a row, in seconds since 1970; rows without it stay."""
+"""The time after which DynamoDB may delete a row, in seconds since 1970. Rows without it are kept."""
 TOKEN = "token"  # noqa: S105 -- the name of an attribute
 """The token of the execution that may run the job, or that takes a pending run."""
 EXECUTION = "execution"
 """The ARN of the execution that runs the job, or that has started the run."""
 STARTED_AT = "started_at"
-"""When a run has started: of a run's row, and of a job's while a run goes on."""
+"""The start of a run: in its row, and in the row of the job while the run is running."""
 
 LATEST = "latest"
 """The number of a job's current version."""
@@ -52,20 +53,20 @@ UPDATED_AT = "updated_at"
 ANCHOR = "anchor"
 """The instant from which the runs of a rate without start are counted (P-12)."""
 CURSOR = "cursor"
-"""The last scheduled run that was claimed, or the instant after which runs are planned."""
+"""The scheduled instant of the last claimed run, or the instant after which runs are planned."""
 PLAN = "plan"
 """The instructions for the runner, as JSON."""
 CLAIMED = "claimed"
-"""The key of the run that goes on."""
+"""The key of the run that is running."""
 CLAIMED_BY = "claimed_by"
-"""The ARN of the execution of the run that goes on."""
+"""The ARN of the execution that has claimed the run that is running."""
 LAST = "last"
 """The key of the run that ended last."""
 WRITTEN_AT = "written_at"
 """When a version of a job was written."""
 
 TRIGGER = "trigger"
-"""What has asked for a run; absent where the schedule has."""
+"""The trigger of an unscheduled run; absent in scheduled runs."""
 RECORDED_AT = "recorded_at"
 """When an unscheduled run was recorded."""
 ATTEMPTS = "attempts"
@@ -74,11 +75,11 @@ CAUSE = "cause"
 OUTPUT = "output"
 ENDED_AT = "ended_at"
 PASSED = "passed"
-"""The instant up to which a run has passed over later ones (``Overlap.SKIP``)."""
+"""The instant up to which later runs were skipped because of this run (``Overlap.SKIP``)."""
 JOB_VERSION = "job_version"
-"""The version of the job that a run has run."""
+"""The version of the job with which a run was executed."""
 RESTARTED = "restarted"
-"""Present where a run was started again although its target may have been invoked."""
+"""Present if a run was started again although its target may have been invoked."""
 
 ATTRIBUTES = frozenset(
     {
@@ -88,44 +89,45 @@ ATTRIBUTES = frozenset(
     }
 )
 CLAIM = (CLAIMED_BY, CLAIMED, STARTED_AT)
-"""What a job's row holds of the run that goes on."""
+"""The attributes of a job's row that describe the run that is running."""
 
 # -- conditions -----------------------------------------------------------------------------------------
 
 IS_NEW = f"attribute_not_exists(#{NAME})"
-"""There is no row of this key."""
+"""No row has this key."""
 HAS_TOKEN = f"#{TOKEN} = :old_token"
-"""No other execution has been given the job, or the pending run."""
+"""The job, or the pending run, still has the token."""
 HAS_EXECUTION = f"#{EXECUTION} = :me"
 """The execution runs the job, or has started the run."""
 IS_A_JOB = f"attribute_exists(#{PLAN})"
-"""The job is there."""
+"""The job exists."""
 IS_CLAIMED = f"#{CLAIMED_BY} = :me"
-"""The run of the job that goes on is this execution's."""
+"""This execution has claimed the run that is running."""
 IS_CLAIMED_FOR = f"#{CLAIMED} = :claimed_run"
-"""The run of the job that goes on is this one."""
+"""The run that is running is this one."""
 CAN_CLAIM = f"(attribute_not_exists(#{CLAIMED_BY}) OR #{CLAIMED_BY} = :me)"
-"""No run of another execution goes on."""
+"""No other execution has claimed a run of the job."""
 IS_AHEAD = f"#{CURSOR} < :instant"
-"""The scheduled run was claimed by nobody."""
+"""No execution has claimed the scheduled run."""
 IS_AHEAD_OR_MINE = f"({IS_AHEAD} OR (#{CURSOR} = :instant AND #{CLAIMED_BY} = :me))"
-"""The same, or the execution itself has claimed it and the answer was lost."""
+"""No other execution has claimed the scheduled run: this one may have, and the response was lost."""
 HAS_STATUS = f"#{STATUS} = :old_status"
-"""The run is in the status in which it was read."""
+"""The run still has the status that was read."""
 CAN_START = f"(#{STATUS} = :pending OR (#{STATUS} = :running AND #{EXECUTION} = :me))"
-"""The run is pending, or the execution itself has started it and the answer was lost."""
+"""The run is pending, or this execution has started it and the response was lost."""
 IS_UNSTARTED = f"attribute_not_exists(#{STARTED_AT})"
-"""Nobody has started the run."""
+"""The run has not started."""
 IS_UNFINISHED = f"attribute_not_exists(#{ENDED_AT})"
 """The run has not ended."""
 IS_NOT_TAKEN = f"(attribute_not_exists(#{EXECUTION}) OR #{EXECUTION} = :me)"
 """No other execution has started the run."""
 IS_FOREIGN = f"attribute_not_exists(#{JOB})"
-"""The row is still the AWS Solutions scheduler's."""
+"""The row was written by the AWS Solutions scheduler, and not yet by stepsched."""
 
 
 def is_as_read(attribute: str, *, absent: bool) -> str:
-    """The condition that an attribute is as it was read; its value is called ``:old_<attribute>``."""
+    """The condition that an attribute has the value that was read, ``:old_<attribute>``, or is still
+    absent."""
     return f"attribute_not_exists(#{attribute})" if absent else f"#{attribute} = :old_{attribute}"
 
 
@@ -142,14 +144,14 @@ def write(
     """The expressions of a write, as members of a request of DynamoDB.
 
     Args:
-        conditions: Conditions of this module, all of which must hold; none: the write is unconditional.
-        values: The values in the conditions, without their colon: attribute values, or JSONata.
+        conditions: Conditions of this module, which must all hold. Without any, the write is unconditional.
+        values: The values in the conditions by name, without the colon: attribute values, or JSONata.
         sets: The new values of attributes.
-        keeps: Values of attributes that are set only where they are absent.
-        removes: Attributes to remove.
+        keeps: The values of attributes that are set only if they are absent.
+        removes: The attributes to remove.
 
     Raises:
-        ValueError: An attribute is not one of the table's, or a value of a condition is missing or left over.
+        ValueError: An attribute is unknown, or the values are not exactly those of the conditions.
     """
     sets, keeps, removes = dict(sets or {}), dict(keeps or {}), tuple(removes)
     condition = " AND ".join(conditions)
@@ -165,23 +167,23 @@ def write(
         updates.append(f"REMOVE {', '.join(f'#{name}' for name in removes)}")
     update = " ".join(updates)
     names = dict.fromkeys(re.findall(r"#(\w+)", f"{condition} {update}"))
-    asked, given = set(re.findall(r":(\w+)", condition)), dict(values or {})
+    expected, got = set(re.findall(r":(\w+)", condition)), dict(values or {})
     if unknown := names.keys() - ATTRIBUTES:
         raise ValueError(f"expected attributes of the table, got {', '.join(sorted(unknown))}")
-    if asked != given.keys():
-        raise ValueError(f"expected the values {sorted(asked)} of {condition!r}, got {sorted(given)}")
+    if expected != got.keys():
+        raise ValueError(f"expected the values {sorted(expected)} of {condition!r}, got {sorted(got)}")
     request: dict[str, Any] = {"ExpressionAttributeNames": {f"#{name}": name for name in names}}
     if condition:
         request["ConditionExpression"] = condition
     if update:
         request["UpdateExpression"] = update
-    if written := {f":{name}": value for name, value in {**given, **sets, **keeps}.items()}:
-        request["ExpressionAttributeValues"] = written
+    if all_values := {f":{name}": value for name, value in {**got, **sets, **keeps}.items()}:
+        request["ExpressionAttributeValues"] = all_values
     return request
 
 
 def projection(*attributes: str) -> dict[str, Any]:
-    """Which attributes a read answers, as members of a request of DynamoDB."""
+    """The attributes that a read returns, as members of a request of DynamoDB."""
     return {
         "ProjectionExpression": ", ".join(f"#{name}" for name in attributes),
         "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
@@ -200,26 +202,26 @@ def key_schema() -> list[dict[str, str]]:
 
 
 def attribute_definitions() -> list[dict[str, str]]:
-    """The attributes that are keys, of the table or of its index; all of them are text."""
+    """The key attributes of the table and of its index. All of them are strings."""
     return [{"AttributeName": name, "AttributeType": "S"} for name in (*_KEYS, *_INDEX_KEYS)]
 
 
 def secondary_indexes() -> list[dict[str, Any]]:
-    """The index. A row without ``status`` or ``due`` does not stand in it, and costs nothing there."""
+    """The index. It does not contain rows without ``status`` or ``due``."""
     projection = {"ProjectionType": "KEYS_ONLY"}
     return [{"IndexName": INDEX, "KeySchema": _schema(_INDEX_KEYS), "Projection": projection}]
 
 
 def time_to_live() -> dict[str, Any]:
-    """The ``TimeToLiveSpecification``, which the API takes in a call of its own, ``update_time_to_live``."""
+    """The ``TimeToLiveSpecification``, for the separate API call ``update_time_to_live``."""
     return {"AttributeName": TTL, "Enabled": True}
 
 
 def creation(table_name: str) -> dict[str, Any]:
     """The keyword arguments of boto3's ``create_table``.
 
-    Paid by request, encrypted with the key that AWS owns. Time to live and recovery to a point in time are
-    calls of their own, once the table is there.
+    The table is billed on demand and encrypted with an AWS owned key. Time to live and point-in-time recovery
+    are enabled by separate calls, once the table exists.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
     """

@@ -1,4 +1,4 @@
-"""What the runner does with the table: each is one task."""
+"""The tasks with which the runner reads and writes the table."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from stepsched.machines.shared.expressions import (
     ME,
     NOW,
     PASSED,
-    REST,
+    REMAINING,
     RETRIED,
     RETRY_TRANSIENT,
     SPENT_ON_RETRIES,
-    given,
-    written,
+    expression_of,
+    input_or,
 )
 from stepsched.machines.shared.history import NOT_COUNTED, Events
-from stepsched.machines.shared.table_schema import CURRENT, MOST_VERSIONS, NO_MORE, RUN, write
+from stepsched.machines.shared.table_schema import CURRENT, MAX_DELETED_VERSIONS, NO_MORE, RUN, write
 
 _ROW = "$states.result.Item"
-"""The row that a state has read."""
+"""The row that the state has read."""
 
 
 def _text(expression: str) -> dict[str, str]:
-    """The value of an expression, as an attribute of text."""
+    """The value of an expression, as a string attribute."""
     return {"S": f"{{% {expression} %}}"}
 
 
 def _number(expression: str) -> dict[str, str]:
+    """The value of an expression, as a number attribute."""
     return {"N": f"{{% {expression} %}}"}
 
 
@@ -46,7 +47,7 @@ _MYSELF = {"me": _text(ME)}
 
 
 class TableTasks:
-    """The tasks on one table."""
+    """The tasks that read and write one table."""
 
     def __init__(self, table_name: str, partition: str, events: Events = NOT_COUNTED) -> None:
         self.table_name = table_name
@@ -70,7 +71,7 @@ class TableTasks:
         later = f"$exists({after}) and {after} > {cursor} ? {after} : {cursor}"
         instructions = f"$exists({plan}) ? $parse({plan})"
         return Task(
-            comment="The job's row: its plan, and whether it still wants this execution",
+            comment="Reads the instructions of the job, and whether it has the token of this execution",
             resource=self.resource("getItem"),
             arguments={
                 **self.row("{% $states.input.name %}", CURRENT),
@@ -82,19 +83,19 @@ class TableTasks:
                 "token": "{% $states.input.token %}",
                 "there": f"{{% $exists({plan}) %}}",
                 "mine": f"{{% $exists({token}) and {token} = $states.input.token %}}",
-                "left": given("left", "[]"),
+                "left": input_or("left", "[]"),
                 "manual": "{% $exists($states.input.left) and $count($states.input.left) > 0 %}",
                 "job": f"{{% {instructions} ~> $sift(function($value, $key) {{$key != 'plan'}}) : {{}} %}}",
                 "plan": f"{{% {instructions}.plan : {{}} %}}",
-                # The row knows the last run that was claimed; a run that passed others over ended later.
+                # The row holds the last claimed run; a run because of which others were skipped ended later.
                 "after": f"{{% $exists({cursor}) ? ({later}) : '' %}}",
-                "begun": given("begun", START),
-                "since": given("since", f"$floor($toMillis({START}) / 1000)"),
-                "generation": given("generation", "1"),
-                "series": given(
+                "begun": input_or("begun", START),
+                "since": input_or("since", f"$floor($toMillis({START}) / 1000)"),
+                "generation": input_or("generation", "1"),
+                "series": input_or(
                     "series", "$substring($states.input.name, 0, 55) & '-' & $states.input.token"
                 ),
-                "runs": given("runs", "0"),
+                "runs": input_or("runs", "0"),
                 "spent": self.events.start,
                 "attempt": 0,
                 "outcome": "",
@@ -108,12 +109,12 @@ class TableTasks:
         )
 
     def update_job(self, request: Mapping[str, Any], *, refused: str, **fields: Any) -> Task:
-        """One conditional write of the job's row.
+        """A task with one conditional write of the job's row.
 
         Args:
-            request: The write.
-            refused: The state that follows where its condition does not hold.
-            fields: Of the task.
+            request: The expressions of the write.
+            refused: The name of the state that follows if its condition does not hold.
+            fields: Further fields of the task.
         """
         return Task(
             resource=self.resource("updateItem"),
@@ -127,7 +128,7 @@ class TableTasks:
     def take(self) -> Task:
         return self.update_job(
             write(schema.HAS_TOKEN, values=_MY_TOKEN, sets={schema.EXECUTION: _text(ME)}),
-            comment="Tells which execution runs the job; an older one of the same token stops",
+            comment="Writes which execution runs the job; an earlier one with the same token stops",
             refused="Stopped",
             next="Plan",
         )
@@ -150,12 +151,12 @@ class TableTasks:
         claim["ConditionExpression"] = f"{{% '{always}' & ($job.overlap = 'allow' ? '' : '{sole}') %}}"
         return self.update_job(
             claim,
-            comment="Claims the run; a write whose answer was lost is known by its execution",
+            comment="Claims the run; a repeated write is recognised by its execution",
             refused="Read job",
             assign={
                 "started_at": f"{{% {NOW} %}}",
                 "key": f"{{% '{RUN}' & $due %}}",
-                # The age of a run that comes late, as after an outage, counts from its start.
+                # The age of a late run, such as after an outage, counts from its start.
                 "aging": "{% $millis() > $toMillis($due) + 1000 * ($job.jitter + 60) ? $millis()"
                 " : $toMillis($due) %}",
                 "spent": f"{{% $spent + {RETRIED} %}}",
@@ -164,7 +165,7 @@ class TableTasks:
         )
 
     def claim(self) -> Task:
-        """The same for an unscheduled run, whose row is pending."""
+        """The task that claims an unscheduled run, whose row is pending."""
         now, first = f"{{% {NOW} %}}", "{% $left[0] %}"
         run = self.row("{% $name %}", first) | write(
             schema.CAN_START,
@@ -186,8 +187,8 @@ class TableTasks:
             },
         )
         items = (
-            f"( $run := {written({'Update': run})}; "
-            f"$job.overlap = 'allow' ? [$run] : [$run, {written({'Update': job})}] )"
+            f"( $run := {expression_of({'Update': run})}; "
+            f"$job.overlap = 'allow' ? [$run] : [$run, {expression_of({'Update': job})}] )"
         )
         return Task(
             comment="Claims the first of the unscheduled runs",
@@ -206,7 +207,7 @@ class TableTasks:
             assign={
                 "due": f"{{% {DUE} %}}",
                 "key": first,
-                "left": REST,
+                "left": REMAINING,
                 "started_at": now,
                 "aging": "{% $millis() %}",
                 "attempt": 0,
@@ -218,7 +219,7 @@ class TableTasks:
     def read_run(self) -> Task:
         status = f"{_ROW}.{schema.STATUS}.S"
         return Task(
-            comment="Whether the first of the unscheduled runs is still pending",
+            comment="Reads whether the first of the unscheduled runs is still pending",
             resource=self.resource("getItem"),
             arguments={
                 **self.row("{% $name %}", "{% $left[0] %}"),
@@ -235,7 +236,7 @@ class TableTasks:
         )
 
     def record_skipped(self) -> Task:
-        run = written({"Update": self.run_update(schema.IS_UNSTARTED)})
+        run = expression_of({"Update": self.run_update(schema.IS_UNSTARTED)})
         scheduled = self.job_key | write(
             schema.HAS_TOKEN,
             schema.HAS_EXECUTION,
@@ -243,30 +244,31 @@ class TableTasks:
             values={**_MY_TOKEN, **_MYSELF, "instant": _text("$due")},
             sets={schema.CURSOR: _text("$due")},
         )
-        items = f"( $run := {run}; $manual ? [$run] : [$run, {written({'Update': scheduled})}] )"
+        items = f"( $run := {run}; $manual ? [$run] : [$run, {expression_of({'Update': scheduled})}] )"
         return Task(
-            comment="Records a run as skipped, if nobody has started it, and goes on with the next",
+            comment="Records a run as skipped, if it has not started",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": f"{{% {items} %}}"},
             output={},
             retry=(Retrier(error_equals=(CANCELLED,), max_attempts=0), RETRY_TRANSIENT),
-            catch=(Catcher(error_equals=(CANCELLED,), next="Renew", output={}),),  # it reads all anew
+            # The successor reads everything again.
+            catch=(Catcher(error_equals=(CANCELLED,), next="Renew", output={}),),
             assign={
                 "after": "{% $manual ? $after : $due %}",
-                "left": f"{{% $manual ? {REST[2:-2].strip()} : $left %}}",
+                "left": f"{{% $manual ? {REMAINING[2:-2].strip()} : $left %}}",
                 **SPENT_ON_RETRIES,
             },
             next="Plan",
         )
 
     def run_update(self, *conditions: str, passed: str = PASSED) -> dict[str, Any]:
-        """What writes the end of a run into its row.
+        """The update that records the end of a run in its row.
 
-        Only texts and numbers: the two integrations of DynamoDB spell the other types differently.
+        It writes only strings and numbers: the two integrations of DynamoDB name the other types differently.
 
         Args:
-            conditions: What must hold of the run's row.
-            passed: The instant up to which runs are done with.
+            conditions: The conditions on the row of the run.
+            passed: The expression of the instant up to which runs are finished or skipped.
         """
         return self.row("{% $name %}", "{% $key %}") | write(
             *conditions,
@@ -282,7 +284,7 @@ class TableTasks:
                 schema.JOB_VERSION: _number("$string($job.version)"),
                 schema.TTL: _number("$string($floor($millis() / 1000) + $job.keep)"),
             },
-            # What a first run has passed over stays noted when it is run again.
+            # A redriven run keeps the record of the runs that were skipped because of it.
             keeps={schema.PASSED: _text(passed), schema.DUE: _text("$due")},
         )
 
@@ -301,11 +303,12 @@ class TableTasks:
         alone = self.job_key | self.release_claim()
         done = {"after": f"{{% $manual ? $after : {PASSED} %}}", "runs": "{% $runs + 1 %}"}
         job = (
-            f"$not($manual) ? {written({'Update': scheduled})}"
-            f" : $job.overlap = 'allow' ? {written({'Update': concurrent})} : {written({'Update': alone})}"
+            f"$not($manual) ? {expression_of({'Update': scheduled})}"
+            f" : $job.overlap = 'allow' ? {expression_of({'Update': concurrent})}"
+            f" : {expression_of({'Update': alone})}"
         )
         return Task(
-            comment="The run's row, and in the job's which run comes next",
+            comment="Records the end of the run, and the next run of the job",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={"TransactItems": [{"Update": self.run_update()}, f"{{% {job} %}}"]},
             output={},
@@ -323,13 +326,13 @@ class TableTasks:
         )
 
     def release_claim(self) -> dict[str, Any]:
-        """What removes this execution's claim from the job."""
+        """The update that removes this execution's claim from the job."""
         sets = {schema.LAST: _text("$key")}
         return write(schema.IS_CLAIMED, values=_MYSELF, sets=sets, removes=schema.CLAIM)
 
     def record_run_only(self) -> Task:
         return Task(
-            comment="The run's row alone: the job has changed meanwhile",
+            comment="Records only the end of the run: the job has changed in the meantime",
             resource=self.resource("updateItem"),
             arguments=self.run_update(passed="$due"),
             output={},
@@ -341,7 +344,7 @@ class TableTasks:
     def release(self) -> Task:
         return self.update_job(
             self.release_claim(),
-            comment="No run of this execution goes on any more",
+            comment="Removes the claim of this execution",
             refused="Read job",
             assign=SPENT_ON_RETRIES,
             next="Read job",
@@ -357,7 +360,7 @@ class TableTasks:
         )
         busy = f"$exists({claimed_by}) and {claimed_by} != {ME}"
         return Task(
-            comment="Whether the job still wants this execution, and whether another run is in the way",
+            comment="Reads whether this execution is current, and whether another run is running",
             resource=self.resource("getItem"),
             arguments={
                 **self.job_key,
@@ -380,7 +383,7 @@ class TableTasks:
         )
 
     def status(self, status: str) -> Task:
-        """Writes the status in which the job is now, unless it has been changed meanwhile."""
+        """The task that writes the new status of the job, unless the job has changed in the meantime."""
         return self.update_job(
             write(
                 schema.HAS_TOKEN,
@@ -393,18 +396,17 @@ class TableTasks:
         )
 
     def delete(self) -> Task:
-        """Deletes a job with the rows of its first versions, unless it has been changed meanwhile. The rows
-        of later ones stay; a new job of that name writes over them."""
+        """The task that deletes a job with the rows of its first versions, unless the job has changed in the
+        meantime. The rows of later versions are kept; a new job of the same name overwrites them."""
         current = {"Delete": self.job_key | write(schema.HAS_TOKEN, values=_MY_TOKEN)}
         version = {"Delete": self.row("{% $name %}", "{% 'v' & $string($number) %}")}
-        versions = (
-            f"$map([1..$min([$job.version, {MOST_VERSIONS}])], function($number) {{{written(version)}}})"
-        )
+        delete_version = f"function($number) {{{expression_of(version)}}}"
+        versions = f"$map([1..$min([$job.version, {MAX_DELETED_VERSIONS}])], {delete_version})"
         return Task(
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
-            arguments={"TransactItems": f"{{% $append([{written(current)}], {versions}) %}}"},
+            arguments={"TransactItems": f"{{% $append([{expression_of(current)}], {versions}) %}}"},
             output={},
-            # It may be cancelled for other reasons than the token, such as too many writes at once.
+            # The transaction may be cancelled for other reasons than the token, such as throttling.
             retry=(Retrier(error_equals=(CANCELLED,), interval_seconds=1, max_attempts=6), RETRY_TRANSIENT),
             catch=(Catcher(error_equals=(CANCELLED,), next="Stopped", output={}),),
             next="Done",

@@ -1,4 +1,4 @@
-"""A job as a state machine that stands alone: no Lambda, no table, no schedule beside it."""
+"""A job as a stand-alone state machine, without a Lambda function, a table or a schedule."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from stepsched.machines.single.loop import machine_of
 
 
 def render_asl(job: Job) -> StateMachine:
-    """A job as a state machine for people who deploy it themselves.
+    """Renders a job as the definition of a state machine that you deploy yourself.
 
-    Create it as a Standard workflow and start one execution with the input ``{}``: it waits for the next
-    run, invokes the target by an integration of Step Functions, and goes on so, in execution after
-    execution, until no run is left. With ``{"after": "2030-01-01T00:00:00Z"}`` runs are planned from that
-    instant on (exclusive) rather than from the start of the execution; what is late then follows the job's
-    ``catch_up`` (with ``SKIP`` nothing is). To stop it, stop its execution.
+    Create it as a Standard workflow and start one execution with the input ``{}``. It waits for the next run,
+    invokes the target by an integration of Step Functions, and repeats this, in one execution after another,
+    until no run is left. With the input ``{"after": "2030-01-01T00:00:00Z"}`` runs are planned after that
+    instant (exclusive) and not after the start of the execution; late runs follow the job's ``catch_up``
+    (``SKIP`` runs none of them). To stop the job, stop its execution.
 
-    The job's policies hold as in the embedded backend, with these differences: with ``Overlap.ALLOW`` the
-    target is only started, so that ``retry`` is about its start, as on EventBridge Scheduler (a one-time
-    job's target is waited for where Step Functions can); pauses are raised to whole seconds, and the next run
-    waits for them; all targets lie in one Region; ``OnFailure.STOP`` ends the execution as failed, and at
-    once; another one can be started. ``completion``, ``group`` and ``tags`` say nothing here.
+    The policies of the job apply as on the embedded backend, with these differences:
+
+    - With ``Overlap.ALLOW`` the machine only starts the target, so that ``retry`` applies to its start, as on
+      EventBridge Scheduler. For the target of a one-time job it waits where Step Functions can.
+    - Pauses between attempts are rounded up to whole seconds, and the next run waits for them.
+    - All targets must be in one Region.
+    - ``OnFailure.STOP`` ends the execution as failed at once; a new one can be started.
+    - ``completion``, ``group`` and ``tags`` have no effect.
 
     Args:
-        job: Any that AWS can run without a process of ours.
+        job: The job. Its targets must be in AWS.
 
     Raises:
-        RenderError: The job asks for what Step Functions cannot do; says what, and what would do.
+        TypeError: ``job`` is not a :class:`Job`.
+        RenderError: Step Functions cannot run the job. The error names the reason and an alternative.
     """
     if not isinstance(job, Job):
         raise TypeError(f"expected a Job, got {type(job).__name__}")

@@ -1,4 +1,4 @@
-"""The machine of one job: plan, sleep, run, again; and a new execution before this one grows too old.
+"""The state machine of one job: it plans a run, sleeps, runs, and repeats, in successive executions.
 
 ```
 Init ─► Plan ─► More? ─┬─ never ─────────────────────► Done
@@ -10,15 +10,16 @@ Init ─► Plan ─► More? ─┬─ never ───────────�
           └── Notify ◄─ Dead letter ◄────┘ given up      (or ─► Stopped)
 ```
 
-A plan follows from the last scheduled instant and not from the clock: waits can be skipped in a test, and a
-late wake-up shifts nothing. Only ``Overlap.SKIP`` looks at the clock, to pass over what was due meanwhile.
-The variables:
+The next run is planned from the last scheduled instant and not from the clock: waits can be skipped in a
+test, and a late wake-up does not shift later runs. Only ``Overlap.SKIP`` reads the clock, to skip the runs
+that came due in the meantime. The variables:
 
-* ``plan`` the schedule, ``after`` what the next run lies after, ``due`` that run;
-* ``attempt`` the failed attempts of this run, ``failure`` the last of them;
-* ``spent`` events used up, ``since`` when this execution was planned to begin (seconds since 1970);
-* ``generation`` the execution's number, ``begun`` when the first one began, ``series`` what all their names
-  begin with, ``runs`` how many runs there have been.
+* ``plan``: the schedule; ``after``: the instant after which the next run lies; ``due``: the next run;
+* ``attempt``: the number of failed attempts of this run; ``failure``: the last of them;
+* ``spent``: the number of events written so far; ``since``: the planned start of this execution, in seconds
+  since 1970;
+* ``generation``: the number of this execution; ``begun``: the start of the first one; ``series``: the prefix
+  of their names; ``runs``: the number of runs so far.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from stepsched.machines.notifications import notices
 from stepsched.machines.plan import timing_of
 from stepsched.machines.renewal import START, renew_rule, renewal_events, renewal_states, rest_rule
 from stepsched.machines.retries import Work, whole_seconds
-from stepsched.machines.single.runs import Cost, Run, Ways, cost_of, parallel, single
+from stepsched.machines.single.runs import Cost, Exits, Run, cost_of, parallel, single
 from stepsched.targets import (
     QueueTarget,
     SingleTarget,
@@ -54,18 +55,18 @@ from stepsched.targets import (
     takes_input,
 )
 
-LONGEST_RUN = timedelta(days=60)
+MAX_RUN_TIME = timedelta(days=60)
 
 
 def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
-    """The machine of a job.
+    """The state machine of a job.
 
     Args:
-        job: Any job that AWS can run without a process of ours.
-        max_events: How long an execution's history may grow.
+        job: The job. Its targets must be in AWS.
+        max_events: The maximum number of events in the history of an execution.
 
     Raises:
-        RenderError: The job asks for what Step Functions cannot do.
+        RenderError: Step Functions cannot run the job.
     """
     try:
         return _Loop(job, max_events).machine()
@@ -76,81 +77,87 @@ def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
 
 
 class JobMachine(StateMachine, frozen=True):
-    """The machine of a job, which knows what its turns take."""
+    """The state machine of a job, with the budget of its turns."""
 
     _budget: Budget | None = PrivateAttr(default=None)
 
     @classmethod
     def with_budget(cls, budget: Budget, **fields: Any) -> Self:
-        """A machine with these fields."""
+        """A machine with these fields and this budget."""
         machine = cls(**fields)
         machine._budget = budget
         return machine
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed; with other states it has the budget of any definition."""
+        """A copy with some fields changed. If the states change, the budget is computed from the
+        definition."""
         copy = super().replace(**changes)
         if "states" not in changes:
             copy._budget = self._budget  # noqa: SLF001 -- its own
         return copy
 
     def budget(self) -> Budget:
-        """Events and transitions of a turn, and how many turns one execution holds. A machine that was read
-        from its text does not know the job, and counts a run's retries once."""
+        """The events and transitions of a turn, and the number of turns in one execution. For a machine that
+        was read from text the job is not known, and the retries of a run count once."""
         return super().budget() if self._budget is None else self._budget
 
 
 class _Loop:
-    """One job's machine being built."""
+    """Builds the machine of one job."""
 
     def __init__(self, job: Job, max_events: int) -> None:
         self.job = job
         self.max_events = max_events
         self.timing = timing_of(job.schedule)
-        self.once = job.is_one_time
-        self.begins_now = job.starts_at_creation
-        # A single run overlaps nothing, so it is waited for where that is possible.
-        self.wait = job.overlap is not Overlap.ALLOW or self.once
-        self.stops = self.once or job.on_failure is OnFailure.STOP
-        if job.max_run_time is not None and job.max_run_time > LONGEST_RUN:
+        self.is_one_time = job.is_one_time
+        self.starts_at_creation = job.starts_at_creation
+        # A single run cannot overlap, so the machine waits for it where Step Functions can.
+        self.wait = job.overlap is not Overlap.ALLOW or self.is_one_time
+        self.stops = self.is_one_time or job.on_failure is OnFailure.STOP
+        if job.max_run_time is not None and job.max_run_time > MAX_RUN_TIME:
             raise ValueError(
-                f"max_run_time {job.max_run_time} is longer than {LONGEST_RUN.days} days, which is what an "
-                "execution has left for a run before it ends after a year"
+                f"expected max_run_time up to {MAX_RUN_TIME.days} days, which an execution leaves for a run "
+                f"before it ends after a year, got {job.max_run_time}"
             )
         self.timeout = None if job.max_run_time is None else whole_seconds("max_run_time", job.max_run_time)
         check_policies(job)
         check_input(job)
         self.parts = parts_of(job.target)
-        self.partition = self.one_partition()
+        self.partition = self.shared_partition()
         self.works = self.calls()
 
-    def one_partition(self) -> str:
-        """Where the targets are, the machine is."""
-        told = [part for part in (self.job.dead_letter, self.job.notify) if part is not None]
-        places = {place for part in (*self.parts, *told) for place in places_of(part)}
+    def shared_partition(self) -> str:
+        """The partition of all targets, which is the partition of the machine.
+
+        Raises:
+            ValueError: The targets are in several partitions or Regions.
+        """
+        notified = [part for part in (self.job.dead_letter, self.job.notify) if part is not None]
+        places = {place for part in (*self.parts, *notified) for place in places_of(part)}
         for word, found in (
             ("partitions", sorted({partition for partition, _ in places})),
             ("Regions", sorted({region for _, region in places if region})),
         ):
             if len(found) > 1:
                 raise ValueError(
-                    f"its targets lie in the {word} {' and '.join(found)}, and a machine reaches its own; "
-                    "make a job for each"
+                    f"expected targets in one Region, got targets in the {word} {' and '.join(found)}; "
+                    "use one job for each"
                 )
         return next((partition for partition, _ in places), "aws")
 
     def machine(self) -> StateMachine:
-        told = notices(self.job, self.message(None, "$string($failure.attempts)"), self.partition, self.last)
-        ways = Ways(
-            self.again,
-            next(iter(told), self.last),
-            self.after(),
-            on_failure=cost_of(told, *told, retries=True),
-            counts=not self.once,
+        whole_run = self.message(None, "$string($failure.attempts)")
+        notifications = notices(self.job, whole_run, self.partition, self.after_failure)
+        exits = Exits(
+            self.after_run,
+            next(iter(notifications), self.after_failure),
+            self.variables_after_run(),
+            on_failure=cost_of(notifications, *notifications, retries=True),
+            counts=not self.is_one_time,
         )
-        run = single(self.works[0], ways) if len(self.works) == 1 else parallel(self.works, ways)
+        run = single(self.works[0], exits) if len(self.works) == 1 else parallel(self.works, exits)
         counted = {"Init": self.init(0), **self.plan(0, 0)}
-        beginning = 1 + cost_of(counted, "Init").events  # the start of the execution with it
+        beginning = 1 + cost_of(counted, "Init").events  # including the start of the execution
         planning = cost_of(counted, *self.planning)
         limit = self.max_events - run.worst.events - planning.events - renewal_events()
         self.check_limit(run, limit, beginning + planning.events + run.usual.events)
@@ -158,7 +165,7 @@ class _Loop:
             "Init": self.init(beginning),
             **self.plan(limit, planning.events + run.usual.events),
             **run.states,
-            **told,
+            **notifications,
         }
         if self.stops:
             states["Stopped"] = Fail(error="{% $failure.error %}", cause="{% $failure.cause %}")
@@ -178,116 +185,127 @@ class _Loop:
         return machine
 
     def check_size(self, machine: StateMachine) -> None:
-        """Refuses an input that fits nowhere. What is small is not weighed."""
+        """Refuses an input or a definition that is too large. The definition of a small job is not measured.
+
+        Raises:
+            RenderError: The input or the definition is too large.
+        """
         text = to_json(self.job.input)
         if self.job.dead_letter is not None or any(map(_is_message, self.parts)):
             text = to_json(text)
         size = len(text.encode())
-        size = max(size, *(weight for weight in map(_own_weight, self.parts)))
+        size = max(size, *map(_own_size, self.parts))
         if size > MAX_PAYLOAD_BYTES - 2_000:
             raise RenderError(
                 self.job.name,
-                f"the input takes {size:,} bytes on its way; Step Functions hands over {MAX_PAYLOAD_BYTES:,} "
-                "with all that belongs to it: keep large data elsewhere and pass where it is",
+                f"expected an input of at most {MAX_PAYLOAD_BYTES - 2_000:,} bytes as JSON, got {size:,}; "
+                "keep large data elsewhere, such as in S3, and pass its location",
             )
-        if (size + 1) * (len(self.works) + 1) > LARGEST // 8:  # escapes may take six times the room
+        if (size + 1) * (len(self.works) + 1) > LARGEST // 8:  # escapes may need six times the space
             size = len(machine.to_json(indent=None).encode())
             if size > LARGEST:
                 raise RenderError(
                     self.job.name,
-                    f"its definition takes {size:,} bytes, and Step Functions allows {LARGEST:,}; "
-                    "give less input or fewer targets",
+                    f"expected a definition of at most {LARGEST:,} bytes, got {size:,}; "
+                    "use a smaller input or fewer targets",
                 )
 
     @property
     def planning(self) -> tuple[str, ...]:
         """The states before a run."""
-        return ("More?", "Sleep") if self.once else ("Plan", "More?", "Sleep")
+        return ("More?", "Sleep") if self.is_one_time else ("Plan", "More?", "Sleep")
 
-    def check_limit(self, run: Run, limit: int, least: int) -> None:
-        """Refuses a job of which not even one run fits into an execution."""
-        if limit < least:
+    def check_limit(self, run: Run, limit: int, required: int) -> None:
+        """Refuses a job with runs that do not fit into an execution.
+
+        Raises:
+            RenderError: A single run could write more events than an execution holds.
+        """
+        if limit < required:
             raise RenderError(
                 self.job.name,
                 f"a single run may write {run.worst.events:,} events, and an execution holds "
-                f"{self.max_events:,}; give fewer retries or fewer targets",
+                f"{self.max_events:,}; use fewer retries or fewer targets",
             )
 
     def budget(self, run: Run, planning: Cost, fixed_events: int) -> Budget:
-        """What a turn takes; the retries in it are a loop of which only the job knows the turns."""
-        usual, worst = planning.and_then(run.usual), planning.and_then(run.worst)
-        on_the_way = run.states if "All done?" in run.states else ("Run",)
+        """The budget of a turn. The number of retries in it is known from the job, and not from the
+        states."""
+        usual, worst = planning.plus(run.usual), planning.plus(run.worst)
+        run_states = run.states if "All done?" in run.states else ("Run",)
         return Budget(
-            usual=Turn(states=(*self.planning, *on_the_way), **usual._asdict()),
+            usual=Turn(states=(*self.planning, *run_states), **usual._asdict()),
             worst=Turn(states=(*self.planning, *run.states), **worst._asdict()),
             fixed_events=fixed_events,
-            loops=not self.once,
+            loops=not self.is_one_time,
         )
 
     # -- when -------------------------------------------------------------------------------------------
 
     def init(self, spent: int) -> Pass:
-        """Everything that the execution knows: from the definition, or from the one before it.
+        """The first state. It sets all variables, from the definition or from the preceding execution.
 
         Args:
-            spent: The events that are written when it is left.
+            spent: The number of events that have been written when the state exits.
         """
-        begun = _given("begun", START)
+        begun = _input_or("begun", START)
         plan = dict(self.timing.plan)
-        if self.begins_now:  # the grid of a rate without start is laid here (P-12)
+        if self.starts_at_creation:  # the anchor of a rate without start (P-12)
             plan = {"origin": f"{{% $floor($toMillis({begun}) / 1000) %}}", **plan}
-        assign: dict[str, Any] = {"due": _text(plan["origin"])} if self.once else {"plan": plan}
+        assign: dict[str, Any] = {"due": _text(plan["origin"])} if self.is_one_time else {"plan": plan}
         assign |= {
             "after": f"{{% {self.cursor()} %}}",
             "begun": f"{{% {begun} %}}",
-            "since": f"{{% {_given('since', f'$floor($toMillis({START}) / 1000)')} %}}",
-            "generation": f"{{% {_given('generation', '1')} %}}",
+            "since": f"{{% {_input_or('since', f'$floor($toMillis({START}) / 1000)')} %}}",
+            "generation": f"{{% {_input_or('generation', '1')} %}}",
             "series": "{% "
-            + _given(
+            + _input_or(
                 "series",
                 "$substring($states.context.Execution.Name, 0, 50) & '-' & $string($toMillis(" + START + "))",
             )
             + " %}",
-            "runs": f"{{% {_given('runs', '0')} %}}",
+            "runs": f"{{% {_input_or('runs', '0')} %}}",
             "spent": spent,
             "attempt": 0,
         }
         comment = "The job, and where the execution before this one has left off"
-        return Pass(comment=comment, assign=assign, output={}, next="More?" if self.once else "Plan")
+        return Pass(comment=comment, assign=assign, output={}, next="More?" if self.is_one_time else "Plan")
 
     def cursor(self) -> str:
         """The instant after which runs are planned, when the execution begins."""
-        first = f"$fromMillis($toMillis({START}) - 1000)" if self.begins_now else START
-        if self.job.catch_up is CatchUp.SKIP:  # what came due before the first execution is not made up for
+        first = f"$fromMillis($toMillis({START}) - 1000)" if self.starts_at_creation else START
+        if self.job.catch_up is CatchUp.SKIP:  # runs that came due before the first execution are skipped
             ahead = (
                 f"$exists($states.input.generation) or $toMillis($states.input.after) > $toMillis({START})"
             )
             return f"$exists($states.input.after) and ({ahead}) ? $states.input.after : {first}"
-        return _given("after", first)
+        return _input_or("after", first)
 
     def plan(self, limit: int, turn: int) -> dict[str, State]:
         """The states up to the run.
 
         Args:
-            limit: The events after which no further run is begun: the worst run fits in, and handing over.
-            turn: The events of planning and of a run in which all goes well.
+            limit: The number of events after which no further run begins, so that the longest run and the
+                renewal still fit.
+            turn: The number of events of planning and of a successful run.
         """
         text = (LATEST_RUN if self.job.catch_up is CatchUp.ONE else NEXT_RUN)[self.timing.kind]
-        never = "$toMillis($due) <= $toMillis($after)" if self.once else f"$due = '{NEVER}'"
+        never = "$toMillis($due) <= $toMillis($after)" if self.is_one_time else f"$due = '{NEVER}'"
         rules = [condition(never).then("Done", comment="no run is left"), renew_rule(limit), rest_rule()]
-        if self.once:
+        if self.is_one_time:
             del rules[1]
         planned = {"due": text, "attempt": 0, "spent": f"{{% $spent + {turn} %}}"}
         states: dict[str, State] = (
-            {} if self.once else {"Plan": Pass(comment=_PLAN, assign=planned, next="More?")}
+            {} if self.is_one_time else {"Plan": Pass(comment=_PLAN, assign=planned, next="More?")}
         )
         return states | {
             "More?": Choice(choices=tuple(rules), default="Sleep"),
-            "Sleep": Wait(timestamp=self.moment(), next="Run"),
+            "Sleep": Wait(timestamp=self.wake_up_time(), next="Run"),
         }
 
-    def moment(self) -> str:
-        """When the run starts: at the scheduled instant, or within the jitter after it."""
+    def wake_up_time(self) -> str:
+        """The expression of the instant at which the run starts: the scheduled instant plus a random part of
+        the jitter."""
         jitter = whole_seconds("jitter", self.job.jitter)
         if not jitter:
             return "{% $due %}"
@@ -296,19 +314,23 @@ class _Loop:
     # -- what -------------------------------------------------------------------------------------------
 
     def calls(self) -> list[Work]:
-        """What a run attempts: one call, or as many as a parallel target has parts."""
+        """The calls of a run: one, or one for each part of a parallel target."""
         works = []
         for number, part in enumerate(self.parts, 1):
             message = self.message(number if len(self.parts) > 1 else None)
             call = call_of(part, message, wait=self.wait, partition=self.partition)
             check_call(call)
             if not call.waits_for_completion:
-                self.check_started(f"{type(part).__name__}{call.because}")
+                self.check_started(f"{type(part).__name__}{call.why_not}")
             works.append(Work(call, self.job.retry, self.timeout))
         return works
 
     def check_started(self, name: str) -> None:
-        """Refuses what would have to know the end of something that is only started."""
+        """Refuses the policies that need to know when the target ends, for a target that is only started.
+
+        Raises:
+            RenderError: The job has such a policy.
+        """
         if self.job.overlap is not Overlap.ALLOW:
             raise RenderError(
                 self.job.name,
@@ -316,15 +338,17 @@ class _Loop:
                 "use Overlap.ALLOW, or a StateMachineTarget that waits for it",
             )
         if self.timeout is not None:
-            mend = "leave max_run_time out" if self.once else "use Overlap.SKIP or QUEUE, or leave it out"
+            remedy = (
+                "leave max_run_time out" if self.is_one_time else "use Overlap.SKIP or QUEUE, or leave it out"
+            )
             raise RenderError(
                 self.job.name,
                 f"max_run_time {self.job.max_run_time}: the machine does not wait for what a {name} "
-                f"starts; {mend}",
+                f"starts; {remedy}",
             )
 
     def message(self, part: int | None, number: str = "$string($attempt + 1)") -> Message:
-        """What a part of the run hands over; None: the whole."""
+        """The message of a part of a parallel target, by its number. None: the message of the whole run."""
         if part:
             number = f"$string($tries_{part} + 1)"
         of_part = f" & '/{part}'" if part else ""
@@ -337,37 +361,38 @@ class _Loop:
         key = f"{self.job.group}/{self.job.name}/{part}"
         return Message(self.job.input, key, self.job.name, "$due", attributes)
 
-    def after(self) -> dict[str, str]:
-        """What a finished run sets: the cursor and the count."""
+    def variables_after_run(self) -> dict[str, str]:
+        """The variables that a finished run sets: the cursor and the number of runs."""
         passed = "$millis() > $toMillis($due) ? $fromMillis($millis() - 1) : $due"
         skips = self.job.overlap is Overlap.SKIP
         return {"after": f"{{% {passed if skips else '$due'} %}}", "runs": "{% $runs + 1 %}"}
 
     @property
-    def again(self) -> str:
+    def after_run(self) -> str:
         """The state after a run."""
-        return "Done" if self.once else "Plan"
+        return "Done" if self.is_one_time else "Plan"
 
     # -- giving up --------------------------------------------------------------------------------------
 
     @property
-    def last(self) -> str:
-        """Where a failed run leads in the end."""
-        return "Stopped" if self.stops else self.again
+    def after_failure(self) -> str:
+        """The state after a run that failed for good."""
+        return "Stopped" if self.stops else self.after_run
 
 
 def _is_message(target: Target) -> bool:
-    """Whether the input travels as text inside of JSON."""
+    """Whether the input is passed as text inside of JSON."""
     return isinstance(target, (QueueTarget, TopicTarget))
 
 
-def _own_weight(target: SingleTarget) -> int:
-    """The bytes of what a target brings in place of the input."""
+def _own_size(target: SingleTarget) -> int:
+    """The size in bytes of the data that a target has instead of the input."""
     brought = () if takes_input(target) else [value for _, value in target if isinstance(value, dict)]
     return sum(len(to_json(value).encode()) for value in brought)
 
 
-def _given(name: str, otherwise: str) -> str:
+def _input_or(name: str, otherwise: str) -> str:
+    """The expression of a member of the input, or of another value where the input lacks it."""
     return f"$exists($states.input.{name}) ? $states.input.{name} : {otherwise}"
 
 

@@ -1,4 +1,4 @@
-"""A run inside the machine: of one target, or of several side by side."""
+"""The states of a run: of one target, or of several targets in parallel."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from stepsched.machines.retries import Names, Work, attempts
 
 
 class Cost(NamedTuple):
-    """What states take."""
+    """The cost of a sequence of states."""
 
     events: int = 0
-    """The events that they write into the history."""
+    """The number of events that they write into the history."""
     transitions: int = 0
-    """The transitions that are billed."""
+    """The number of transitions that are billed."""
 
-    def and_then(self, other: Cost, times: int = 1) -> Cost:
-        """The cost of both, of the other one so many times."""
+    def plus(self, other: Cost, times: int = 1) -> Cost:
+        """The sum of this cost and ``times`` the other one."""
         return Cost(self.events + times * other.events, self.transitions + times * other.transitions)
 
 
 def cost_of(states: Mapping[str, State], *names: str, retries: bool = False) -> Cost:
-    """The cost of a way through states.
+    """The cost of a path through states.
 
     Args:
-        states: States by name.
-        names: Those on the way, in order.
-        retries: Whether the states' own retriers make all their attempts.
+        states: The states by name.
+        names: The names of the states on the path, in order.
+        retries: Whether all attempts of the states' retriers are counted.
 
     Raises:
         ValueError: A state does not lead to the next one.
@@ -40,63 +40,66 @@ def cost_of(states: Mapping[str, State], *names: str, retries: bool = False) -> 
 
 
 class Run(NamedTuple):
-    """The states of a run; the first of them is called Run."""
+    """The states of a run, of which the first has the name ``Run``."""
 
     states: dict[str, State]
     usual: Cost
-    """What it takes when all goes well."""
+    """The cost of a run that succeeds at its first attempt."""
     worst: Cost
-    """What it takes when every attempt fails, and the notifications with it."""
+    """The cost of a run of which every attempt fails, including the notifications."""
 
 
-class Ways(NamedTuple):
-    """Where a run leads."""
+class Exits(NamedTuple):
+    """The states that follow a run, and the variables that it sets."""
 
     done: str
-    """The state after a run."""
+    """The name of the state after a run that succeeded."""
     given_up: str
-    """The state after a run that failed for good."""
+    """The name of the state after a run that failed for good."""
     assign: dict[str, Any]
-    """What every run sets at its end."""
+    """The variables that every run sets at its end."""
     on_failure: Cost
-    """What the notifications of a run that failed for good take at most."""
+    """The maximum cost of the notifications of a run that failed for good."""
     counts: bool
-    """Whether ``spent`` is kept: not where the run is the only one."""
+    """Whether the machine counts ``spent``. The machine of a one-time job does not."""
 
     def spent(self, events: int | str) -> dict[str, Any]:
-        """What adds events to those that are used up."""
+        """The assignment that adds events to ``spent``."""
         return {"spent": f"{{% $spent + {events} %}}"} if self.counts and events else {}
 
 
-def single(work: Work, ways: Ways) -> Run:
+def single(work: Work, exits: Exits) -> Run:
     """A run of one target."""
 
     def states(again: int) -> dict[str, State]:
         return attempts(
             work,
             Names(),
-            done={"assign": ways.assign, "output": {}, "next": ways.done},
-            given_up={"assign": ways.assign | ways.spent(ways.on_failure.events), "default": ways.given_up},
-            on_failure=ways.spent(again),
+            done={"assign": exits.assign, "output": {}, "next": exits.done},
+            given_up={
+                "assign": exits.assign | exits.spent(exits.on_failure.events),
+                "default": exits.given_up,
+            },
+            on_failure=exits.spent(again),
         )
 
     counted = states(0)
     once = cost_of(counted, "Run")
     again = cost_of(counted, "Try again?", "Pause", "Run")
-    worst = once.and_then(again, work.retry.max_attempts).and_then(cost_of(counted, "Try again?"))
-    return Run(states(again.events), once, worst.and_then(ways.on_failure))
+    worst = once.plus(again, work.retry.max_attempts).plus(cost_of(counted, "Try again?"))
+    return Run(states(again.events), once, worst.plus(exits.on_failure))
 
 
-def parallel(works: Sequence[Work], ways: Ways) -> Run:
-    """A run of several targets: it ends when all have ended, and each is tried again on its own."""
+def parallel(works: Sequence[Work], exits: Exits) -> Run:
+    """A run of several targets. It ends when all have ended, and each is retried independently."""
     branches = [_branch(work, number) for number, work in enumerate(works, 1)]
     again, failed = Cost(), Cost()
     for number, (work, branch) in enumerate(zip(works, branches, strict=True), 1):
         ask = f"Try again {number}?"
         more = cost_of(branch.states, ask, f"Pause {number}", f"Run {number}")
         again = max(again, more)
-        failed = failed.and_then(more, work.retry.max_attempts)
-        failed = failed.and_then(cost_of(branch.states, ask, f"Given up {number}"))
+        failed = failed.plus(more, work.retry.max_attempts)
+        failed = failed.plus(cost_of(branch.states, ask, f"Given up {number}"))
     failures = "$filter($states.input, function($r) { $exists($r.error) })"
     words = "function($f) { 'part ' & $string($f.part) & ': ' & $f.error & ': ' & $f.cause }"
     failure = {
@@ -106,20 +109,20 @@ def parallel(works: Sequence[Work], ways: Ways) -> Run:
     }
 
     def states(worst: int) -> dict[str, State]:
-        tried = ways.assign | ways.spent(f"{again.events} * $sum($states.input.tries)")
+        tried = exits.assign | exits.spent(f"{again.events} * $sum($states.input.tries)")
         done = condition(f"$count({failures}) = 0").then(
-            ways.done, assign=tried, output={}, comment="all went well"
+            exits.done, assign=tried, output={}, comment="all went well"
         )
         ask = Choice(
             choices=(done,),
-            default=ways.given_up,
-            assign=ways.assign | ways.spent(worst) | {"failure": failure},
+            default=exits.given_up,
+            assign=exits.assign | exits.spent(worst) | {"failure": failure},
             output={},
         )
         return {"Run": Parallel(branches=branches, next="All done?"), "All done?": ask}
 
     usual = cost_of(states(0), "Run", "All done?")
-    worst = usual.and_then(failed).and_then(ways.on_failure)
+    worst = usual.plus(failed).plus(exits.on_failure)
     return Run(states(worst.events), usual, worst)
 
 
@@ -135,10 +138,10 @@ def _branch(work: Work, number: int) -> Flow:
         given_up={"default": f"Given up {number}"},
         on_failure={},
     )
-    told = {  # forty of them must fit into one state
+    failure = {  # the failures of forty parts must fit into the output of one state
         "error": f"{{% ${names.failure}.error %}}",
         "cause": f"{{% $substring(${names.failure}.cause, 0, 500) %}}",
         "attempts": f"{{% ${names.failure}.attempts %}}",
     }
-    states[f"Given up {number}"] = Pass(output={"part": number, **told}, end=True)
+    states[f"Given up {number}"] = Pass(output={"part": number, **failure}, end=True)
     return Flow(states=states)

@@ -1,25 +1,25 @@
-"""The contract suite: what every backend must keep, in modules to choose from.
+"""The contract suite for backends, in modules to choose from.
 
-In a test module of yours, with a fixture ``backend`` that gives a fresh backend on the fixture
-``clock``, all of it is::
+To run the whole suite, import it in a test module with a fixture ``backend`` that returns a new backend on
+the fixture ``clock``::
 
     from stepsched.testing.contract import *  # noqa: F403
 
-That is the suite for a backend that is played in this process, as ``LocalBackend`` is. For another one,
-import the modules that fit, and have fixtures of your own in place of ``defaults``. Each of the backend's
-``capabilities`` is proven; what they deny, the backend must refuse by name.
+This is the suite for a backend that is played in the process of the tests, such as ``LocalBackend``. For any
+other backend, import the modules that apply, and define your own fixtures in place of ``defaults``. The suite
+tests each of the backend's ``capabilities``, and that the backend refuses what it cannot do.
 
-- ``fixtures``: the clock, the client and the jobs; all modules need them.
-- ``verbs``: jobs one by one: every verb, its errors and its answers. Nothing has to fire.
-- ``zones``: instants are told in the zone of their schedule.
-- ``bulk``: many jobs at once, plans, pruning. Nothing has to fire.
-- ``refusals``: either a backend can do it, or it says so. Nothing has to fire.
-- ``foreign``: jobs that others have made in the same place; needs a fixture ``foreign``.
-- ``firing``: what is called, and when.
-- ``exact``: firing to the letter: zones, order, first and last instants, pauses.
-- ``history``: what is recorded of runs: attempts, results, earlier definitions, backfill, dead letters.
-- ``failures``: runs that failed for good stop their job or are told to a topic; several targets in one run.
-- ``events``: what listeners are told.
+- ``fixtures``: the clock, the client and the jobs; required by all modules.
+- ``verbs``: every verb on single jobs, its results and errors. No run has to start.
+- ``zones``: instants have the zone of their schedule.
+- ``bulk``: many jobs at once, plans and pruning. No run has to start.
+- ``refusals``: a backend supports each capability, or refuses it with a reason. No run has to start.
+- ``foreign``: schedules that other software has created; requires a fixture ``foreign``.
+- ``firing``: which targets are called, and when.
+- ``exact``: exact firing: zones, order, first and last instants, pauses.
+- ``history``: the records of runs: attempts, results, earlier versions, backfill, dead letters.
+- ``failures``: ``on_failure``, ``notify`` and ``dead_letter``; several targets in one run.
+- ``events``: the events that listeners receive.
 """
 
 from stepsched.testing.contract.bulk import *

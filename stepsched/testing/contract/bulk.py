@@ -1,4 +1,4 @@
-"""Many jobs at once, plans and pruning. Nothing has to fire."""
+"""Tests many jobs at once, plans and pruning. No run has to start."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from stepsched.testing.contract.fixtures import MakeJob, refused
 
 
 class TestCreateMany:
-    def test_stores_all_in_order_and_tells_how_far_it_is(
+    def test_stores_all_in_order_and_reports_progress(
         self, client: ss.SchedulerClient, job: MakeJob, many: int
     ) -> None:
         jobs = [job(f"job-{number}") for number in range(many)]
-        told = list[tuple[int, int]]()
-        records = client.create_many(jobs, progress=lambda done, of: told.append((done, of)))
+        progress = list[tuple[int, int]]()
+        records = client.create_many(jobs, progress=lambda done, of: progress.append((done, of)))
         assert [record.job for record in records] == jobs
-        assert told == [(done, many) for done in (*range(1_000, many, 1_000), many)]
+        assert progress == [(done, many) for done in (*range(1_000, many, 1_000), many)]
         assert {record.name: record.job for record in client.list()} == {each.name: each for each in jobs}
 
     def test_can_be_repeated(self, client: ss.SchedulerClient, job: MakeJob) -> None:
@@ -73,10 +73,12 @@ class TestPlanAndApply:
     ) -> None:
         client.create_many([job("same"), job("changed"), job("gone")])
         wanted = [job("same"), job("changed", input=1), job("new")]
-        told = list[tuple[int, int]]()
-        done = client.apply(client.plan(wanted, prune=True), progress=lambda at, of: told.append((at, of)))
+        progress = list[tuple[int, int]]()
+        done = client.apply(
+            client.plan(wanted, prune=True), progress=lambda at, of: progress.append((at, of))
+        )
         assert {record.name: record.job for record in client.list()} == {each.name: each for each in wanted}
-        assert told[-1] == (3, 3)
+        assert progress[-1] == (3, 3)
         assert not done.is_empty
         assert client.apply(wanted, prune=True).is_empty
 

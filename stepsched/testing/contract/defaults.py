@@ -1,6 +1,6 @@
-"""What the suite's tests are handed on a backend that can do everything and is played in this process.
+"""Default fixtures, for a backend with all capabilities that is played in the process of the tests.
 
-A test module of another backend has these fixtures of its own instead.
+The test module of any other backend defines its own fixtures with these names.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ from stepsched.testing.contract.fixtures import Calls, Play
 
 @pytest.fixture
 def run_now_within() -> timedelta:
-    """How long ``run_now`` takes to start a run."""
+    """The maximum time in which ``run_now`` starts a run."""
     return timedelta(0)
 
 
 @pytest.fixture
 def starts_when_played() -> bool:
-    """Whether nothing starts before time is played, not even a run of ``run_now``."""
+    """Whether runs, also those of ``run_now``, start only when time is played."""
     return True
 
 
 @pytest.fixture
 def tolerance() -> timedelta:
-    """How far the dates of creation and change may lie from the clock, where a service writes them."""
+    """The maximum difference between the clock and the dates of creation and change that a service writes."""
     return timedelta(0)
 
 
 @pytest.fixture
 def play(backend: ss.LocalBackend) -> Play:
-    """Plays time up to an instant; where nothing fires, it moves the clock alone."""
+    """Plays time up to an instant. For a backend that starts no runs, it only moves the clock."""
     return backend.run_until
 
 
 @pytest.fixture
 def many() -> int:
-    """How many jobs are created at once."""
+    """The number of jobs that are created at once."""
     return 2_500
 
 
 @pytest.fixture
 def calls() -> Iterator[Calls]:
-    """What has been called so far."""
+    """The calls so far."""
     handlers.CALLS.clear()
     yield handlers.CALLS
     handlers.CALLS.clear()
@@ -55,18 +55,18 @@ def calls() -> Iterator[Calls]:
 
 @pytest.fixture
 def target() -> ss.Target:
-    """What the suite's jobs invoke, where a test has no target of its own. It must end up in ``calls``, under
-    the name that stands as ``job`` in the input."""
+    """The target of jobs in tests that do not define one. Its calls must be added to ``calls``, with the name
+    in the member ``job`` of the input."""
     return ss.HandlerTarget("stepsched.testing.contract.handlers:note")
 
 
 @pytest.fixture
 def failing() -> ss.Target:
-    """The same, but it fails, with words of which ``no luck`` are two."""
+    """A target whose calls are added to ``calls`` and fail, with an error that contains ``no luck``."""
     return ss.HandlerTarget("stepsched.testing.contract.handlers:fail")
 
 
 @pytest.fixture
 def twice_failing() -> ss.Target:
-    """The same, but its first two attempts fail; the third answers ``third time lucky``."""
+    """A target of which the first two attempts fail, and the third returns ``third time lucky``."""
     return ss.HandlerTarget("stepsched.testing.contract.handlers:fail_twice")

@@ -1,4 +1,4 @@
-"""What listeners are told, on a backend that has ``listen``."""
+"""Tests the events that listeners receive, on a backend with ``listen``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def kinds(events: list[ss.jobs.Event]) -> list[str]:
 
 
 @pytest.fixture
-def told(backend: ss.LocalBackend) -> list[ss.jobs.Event]:
-    told = list[ss.jobs.Event]()
-    backend.listen(told.append)
-    return told
+def heard(backend: ss.LocalBackend) -> list[ss.jobs.Event]:
+    heard = list[ss.jobs.Event]()
+    backend.listen(heard.append)
+    return heard
 
 
 def test_the_life_of_a_job_and_its_runs(
@@ -30,7 +30,7 @@ def test_the_life_of_a_job_and_its_runs(
     backend: ss.LocalBackend,
     job: MakeJob,
     play: Play,
-    told: list[ss.jobs.Event],
+    heard: list[ss.jobs.Event],
     calls: Calls,
 ) -> None:
     client.create(job(schedule=ss.Cron("0 9 * * ? *", end=MONDAY + DAY)))
@@ -40,12 +40,12 @@ def test_the_life_of_a_job_and_its_runs(
     client.resume("job")
     client.run_now("job")
     client.cancel("job")
-    assert kinds(told) == [
+    assert kinds(heard) == [
         *("created", "due", "started", "succeeded", "ended"),
         *("updated", "paused", "resumed", "due", "cancelled"),
     ]
-    assert {event.job for event in told} == {"job"}
-    (succeeded,) = (event for event in told if event.kind is ss.jobs.EventKind.SUCCEEDED)
+    assert {event.job for event in heard} == {"job"}
+    (succeeded,) = (event for event in heard if event.kind is ss.jobs.EventKind.SUCCEEDED)
     assert succeeded.run == client.runs("job")[0]
 
 
@@ -54,7 +54,7 @@ def test_failure_retry_and_dead_letter(
     backend: ss.LocalBackend,
     job: MakeJob,
     play: Play,
-    told: list[ss.jobs.Event],
+    heard: list[ss.jobs.Event],
     calls: Calls,
 ) -> None:
     backend.register(ss.QueueTarget, lambda: None)
@@ -66,8 +66,8 @@ def test_failure_retry_and_dead_letter(
         )
     )
     play(NINE + HOUR)
-    assert kinds(told)[1:] == ["due", "started", "retried", "started", "failed", "dead_lettered"]
-    retried = told[3].run
+    assert kinds(heard)[1:] == ["due", "started", "retried", "started", "failed", "dead_lettered"]
+    retried = heard[3].run
     assert retried is not None
     assert (retried.status, retried.error) == (ss.RunStatus.PENDING, "RuntimeError: no luck")
 
@@ -75,13 +75,13 @@ def test_failure_retry_and_dead_letter(
 def test_a_listener_hears_only_what_it_asks_for(
     client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
 ) -> None:
-    told = list[ss.jobs.Event]()
-    backend.listen(told.append, ["succeeded", ss.jobs.EventKind.FAILED])
+    heard = list[ss.jobs.Event]()
+    backend.listen(heard.append, ["succeeded", ss.jobs.EventKind.FAILED])
     client.create(job())
     play(NINE)
-    assert kinds(told) == ["succeeded"]
+    assert kinds(heard) == ["succeeded"]
     with pytest.raises(ValueError, match="exploded"):
-        backend.listen(told.append, ["exploded"])
+        backend.listen(heard.append, ["exploded"])
 
 
 def test_a_listener_that_fails_stops_nothing(
@@ -102,7 +102,7 @@ def test_a_listener_that_fails_stops_nothing(
     assert "a listener failed on started of job job" in caplog.text
 
 
-def test_what_was_recorded_can_be_read_when_it_is_told(
+def test_a_recorded_change_can_be_read_by_its_listener(
     client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
 ) -> None:
     statuses = list[tuple[str, str]]()

@@ -1,4 +1,4 @@
-"""Firing to the letter: zones, the order within an instant, first and last instants, pauses."""
+"""Tests exact firing: zones, the order within an instant, first and last instants, pauses."""
 
 from __future__ import annotations
 

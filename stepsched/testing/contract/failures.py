@@ -1,6 +1,7 @@
-"""What follows when runs fail for good: the job stops, a topic is told. And runs of several targets.
+"""Tests runs that fail for good: ``on_failure``, ``notify`` and ``dead_letter``. Tests runs of several
+targets.
 
-For a backend that is played in this process and has ``register`` and ``listen``.
+For a backend that is played in the process of the tests and has ``register`` and ``listen``.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ class TestOnFailure:
     def test_stop_pauses_a_recurring_job(
         self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
     ) -> None:
-        told = list[ss.jobs.Event]()
-        backend.listen(told.append, ["failed", "paused"])
+        heard = list[ss.jobs.Event]()
+        backend.listen(heard.append, ["failed", "paused"])
         client.create(job(target=FAIL, on_failure=ss.OnFailure.STOP, retry=ss.Retry(max_attempts=1)))
         play(MONDAY + 3 * DAY)
         assert calls == [("job", NINE)] * 2
         record = client.get("job")
         assert (record.status, record.next_run, record.version) == (ss.JobStatus.PAUSED, None, 1)
-        assert [(event.kind.value, event.run is None) for event in told] == [
+        assert [(event.kind.value, event.run is None) for event in heard] == [
             ("failed", False),
             ("paused", True),
         ]
@@ -87,14 +88,14 @@ class TestOnFailure:
 
 
 class TestNotify:
-    def test_the_topic_is_told_of_a_run_that_failed_for_good(
+    def test_the_topic_is_notified_of_a_run_that_failed_for_good(
         self, client: ss.SchedulerClient, backend: ss.LocalBackend, job: MakeJob, play: Play, calls: Calls
     ) -> None:
         with pytest.raises(ss.UnsupportedError, match="TopicTarget"):
             client.create(job(notify=TOPIC))
-        told = list[tuple[object, object]]()
+        notices = list[tuple[object, object]]()
         events = list[ss.jobs.Event]()
-        backend.register(ss.TopicTarget, lambda target, notice: told.append((target, notice)))
+        backend.register(ss.TopicTarget, lambda target, notice: notices.append((target, notice)))
         backend.listen(events.append, ["failed", "notified"])
         client.create(job("bad", target=FAIL, notify=TOPIC, retry=ss.Retry(max_attempts=2), input={"n": 1}))
         client.create(job("good", notify=TOPIC))
@@ -106,11 +107,11 @@ class TestNotify:
             "error": "RuntimeError",
             "cause": "no luck",
         }
-        assert told == [(TOPIC, notice)]
+        assert notices == [(TOPIC, notice)]
         assert [(event.kind.value, event.job) for event in events] == [("failed", "bad"), ("notified", "bad")]
         assert events[1].run == client.dead_letters("bad")[0]
 
-    def test_queue_and_topic_do_not_hang_on_each_other(
+    def test_queue_and_topic_do_not_depend_on_each_other(
         self,
         client: ss.SchedulerClient,
         backend: ss.LocalBackend,

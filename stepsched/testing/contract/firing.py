@@ -1,4 +1,4 @@
-"""What is called, and when. All times are UTC, for an emulator that knows no zones."""
+"""Tests which targets are called, and when. All times are in UTC, for an emulator that has no zones."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class TestFiredOnce:
 
 
 class TestFiredAtOnce:
-    def test_runs_beside_the_schedule(
+    def test_runs_independently_of_the_schedule(
         self, client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls, run_now_within: timedelta
     ) -> None:
         client.create(job())

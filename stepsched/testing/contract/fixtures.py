@@ -1,4 +1,4 @@
-"""What the suite's tests are handed on every backend."""
+"""Fixtures and helpers that the tests of every backend use."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from stepsched.testing.clock import FakeClock
 
 MONDAY = datetime(2030, 1, 7, tzinfo=timezone.utc)
 GROUPS = ("g", "other", "x", "y")
-"""The groups of the suite's jobs, for a backend where they have to be made beforehand."""
+"""The groups of the jobs in the suite, for a backend in which groups must be created first."""
 MakeJob: TypeAlias = Callable[..., ss.Job]
 MakeForeign: TypeAlias = Callable[[str], object]
 Play: TypeAlias = Callable[[datetime], object]
 Calls: TypeAlias = list[tuple[str, datetime]]
-"""The job and the scheduled instant of each."""
+"""The name of the job and the scheduled instant of each call."""
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """The clock that the backend under test is on."""
+    """The clock of the backend under test."""
     return FakeClock(MONDAY)
 
 
@@ -37,7 +37,7 @@ def client(backend: Backend) -> ss.SchedulerClient:
 
 @pytest.fixture
 def job(target: ss.Target) -> MakeJob:
-    """Makes a job that runs daily at nine and fails without another attempt; any field can be changed."""
+    """Makes a job that runs daily at nine without retries. Any field can be changed."""
 
     def make(name: str = "job", **changes: object) -> ss.Job:
         job = ss.Job(
@@ -53,14 +53,14 @@ def job(target: ss.Target) -> MakeJob:
 
 
 def same(one: ss.JobRecord, other: ss.JobRecord, tolerance: timedelta) -> bool:
-    """Whether two records say the same, but for dates that a service writes."""
+    """Whether two records are equal, except for a tolerance of the dates that a service writes."""
     near = max(abs(one.created_at - other.created_at), abs(one.updated_at - other.updated_at)) <= tolerance
     return near and one.replace(created_at=other.created_at, updated_at=other.updated_at) == other
 
 
 @contextmanager
 def refused(backend: Backend, job: str) -> Iterator[None]:
-    """Expects that a backend refuses, and says who, why and what instead."""
+    """Expects that the backend refuses a job, with its name, a reason and alternatives."""
     with pytest.raises(ss.UnsupportedError) as caught:
         yield
     error = caught.value

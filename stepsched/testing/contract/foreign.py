@@ -1,7 +1,7 @@
-"""Jobs that somebody else has made in the same place: seen, never pruned, changed only where it is asked.
+"""Tests jobs that other software has created: they are listed, never pruned, and changed only on request.
 
-Needs a fixture ``foreign`` that makes one by name, as somebody would who knows nothing of stepsched: daily at
-nine, into the fixture ``target``.
+Requires a fixture ``foreign`` that creates such a job by name, without stepsched: daily at nine, with the
+fixture ``target``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Functions that the suite's jobs call by name."""
+"""Functions that the jobs of the suite call by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Either a backend can do it, or it refuses by name and says what would work, as its ``capabilities`` say."""
+"""Tests that a backend supports each capability that it declares, and refuses any other with alternatives."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NEEDS = [
     pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
     pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
 ]
-"""Jobs by the capability that a backend needs for them: its name, and what of the job is not as usual."""
+"""The name of a capability, and the fields of a job that needs it."""
 
 
 @pytest.mark.parametrize(("capability", "changes"), NEEDS)
@@ -71,7 +71,7 @@ def test_a_job_is_stored_as_it_stands_or_refused(
     changes: dict[str, Any],
 ) -> None:
     register = getattr(backend, "register", None)
-    if register is not None and capability != "aws_targets":  # functions stand for what AWS would invoke
+    if register is not None and capability != "aws_targets":  # a function replaces the target in AWS
         register(ss.TopicTarget, handlers.note)
     wanted = job(**({"input": {}} | changes))
     if getattr(backend.capabilities, capability):

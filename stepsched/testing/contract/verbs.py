@@ -1,4 +1,4 @@
-"""The verbs on jobs, one by one. Nothing has to fire: time only passes."""
+"""Tests every verb on single jobs. No run has to start."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ class TestPauseAndResume:
         client.create(job(schedule=ss.Cron("0 9 * * ? *", end=MONDAY + DAY)))
         client.pause("job")
         play(MONDAY + 2 * DAY)
-        # A service whose schedule cannot be written any more says at once that it has ended.
+        # A service that cannot store the schedule any more returns at once that the job has ended.
         assert client.get("job").status in (ss.JobStatus.PAUSED, ss.JobStatus.ENDED)
         record = client.resume("job")
         assert (record.status, record.next_run) == (ss.JobStatus.ENDED, None)
@@ -365,7 +365,7 @@ class TestRunNow:
         assert (run.job, run.status, run.trigger) == ("job", ss.RunStatus.PENDING, ss.jobs.Trigger.MANUAL)
         assert run.scheduled_for == now
         assert before.status.value == status
-        after = client.get("job")  # where no clock holds it back, the run may have begun: it is the last
+        after = client.get("job")  # without a fake clock, the run may have started and be the last one
         assert same(after.replace(last_run=before.last_run), before, tolerance)
         assert names(client) == ["job"]
 

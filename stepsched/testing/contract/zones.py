@@ -1,4 +1,4 @@
-"""Every instant that belongs to a schedule is told in the schedule's zone, by whichever verb."""
+"""Tests that every verb returns the instants of a schedule in the zone of the schedule."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ DAY = timedelta(days=1)
 TOKYO = timezone(9 * HOUR)
 NIGHTLY = ss.Cron("0 2 * * ? *", timezone="Asia/Tokyo")
 DUE = datetime(2030, 1, 8, 2, tzinfo=TOKYO)
-"""The first run, which in UTC falls on the day before."""
+"""The first run, which in UTC is on the day before."""
 
 
 def in_tokyo(instants: Iterable[datetime | None]) -> list[str]:
-    """What the clocks of Tokyo show, if that is what the instants carry: a fixed offset."""
+    """The wall times of instants, which must have the fixed offset of Tokyo."""
     shown = list(instants)
     assert shown
     for instant in shown:
@@ -29,7 +29,7 @@ def in_tokyo(instants: Iterable[datetime | None]) -> list[str]:
     return [f"{instant:%d %b %H:%M}" for instant in shown if instant]
 
 
-def test_the_next_run_is_told_in_the_zone_of_the_schedule(client: ss.SchedulerClient, job: MakeJob) -> None:
+def test_the_next_run_is_given_in_the_zone_of_the_schedule(client: ss.SchedulerClient, job: MakeJob) -> None:
     nightly = job(schedule=NIGHTLY)
     records = [
         client.create(nightly),
@@ -59,7 +59,7 @@ def test_the_next_run_is_told_in_the_zone_of_the_schedule(client: ss.SchedulerCl
         ),
     ],
 )
-def test_every_kind_of_schedule_is_told_in_its_own_zone(
+def test_every_kind_of_schedule_is_given_in_its_own_zone(
     client: ss.SchedulerClient, job: MakeJob, schedule: ss.Schedule, offset: timedelta
 ) -> None:
     created = client.create(job(schedule=schedule)).next_run
@@ -67,10 +67,10 @@ def test_every_kind_of_schedule_is_told_in_its_own_zone(
     assert created.utcoffset() == offset
     stored = client.get("job").next_run
     assert stored is not None
-    assert stored.tzinfo == timezone(offset)  # it may have run meanwhile
+    assert stored.tzinfo == timezone(offset)  # it may have run in the meantime
 
 
-def test_a_run_of_the_moment_is_told_in_the_zone_of_the_schedule(
+def test_a_run_of_the_moment_is_given_in_the_zone_of_the_schedule(
     client: ss.SchedulerClient, job: MakeJob
 ) -> None:
     client.create(job(schedule=NIGHTLY))
@@ -81,11 +81,11 @@ def test_a_run_of_the_moment_is_told_in_the_zone_of_the_schedule(
     assert client.run_now("job").scheduled_for.tzinfo == timezone.utc
 
 
-def test_recorded_runs_are_told_in_the_zone_of_the_schedule(
+def test_recorded_runs_are_given_in_the_zone_of_the_schedule(
     client: ss.SchedulerClient, backend: Backend, job: MakeJob, play: Play
 ) -> None:
     if not backend.capabilities.keeps_runs:
-        return  # which ``refusals`` proves
+        return  # ``refusals`` tests this
     client.create(job(schedule=NIGHTLY))
     backfilled = client.backfill("job", since=MONDAY - 2 * DAY, until=MONDAY)
     assert in_tokyo(run.scheduled_for for run in backfilled) == ["06 Jan 02:00", "07 Jan 02:00"]
@@ -100,7 +100,7 @@ def test_recorded_runs_are_told_in_the_zone_of_the_schedule(
         assert in_tokyo([record.last_run.scheduled_for, record.next_run])[1] == "09 Jan 02:00"
 
 
-def test_failed_runs_are_told_in_the_zone_of_the_schedule(
+def test_failed_runs_are_given_in_the_zone_of_the_schedule(
     client: ss.SchedulerClient,
     backend: Backend,
     job: MakeJob,
@@ -108,7 +108,7 @@ def test_failed_runs_are_told_in_the_zone_of_the_schedule(
     request: pytest.FixtureRequest,
 ) -> None:
     if not backend.capabilities.keeps_runs:
-        return  # whose targets may not fail either
+        return  # such a backend may not observe failures either
     client.create(job(schedule=NIGHTLY, target=request.getfixturevalue("failing")))
     play(DUE + HOUR)
     (letter,) = client.dead_letters("job")
@@ -116,7 +116,7 @@ def test_failed_runs_are_told_in_the_zone_of_the_schedule(
     assert in_tokyo([letter.scheduled_for, again.scheduled_for]) == ["08 Jan 02:00"] * 2
 
 
-def test_runs_of_a_job_that_is_gone_are_told_all_the_same(
+def test_runs_of_a_cancelled_job_are_still_listed(
     client: ss.SchedulerClient, backend: Backend, job: MakeJob, play: Play
 ) -> None:
     if not backend.capabilities.keeps_runs:

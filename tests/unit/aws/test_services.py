@@ -4,23 +4,33 @@ others have read from AWS's pages."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 
+import botocore
 import pytest
 from boto3 import Session
-from botocore.loaders import Loader
 
 import stepsched as ss
 from stepsched.asl.services import check_arguments, check_resource
 from stepsched.asl.services.optimised import ACTIONS
-from stepsched.aws.models import actions, request
-from stepsched.aws.services import closest_service, integrated, integration_of, meant, services, title_of
-from stepsched.iam.actions import _IRREGULAR_CALLS, BY_PATH, iam_actions
+from stepsched.aws.models import _loader, actions, request
+from stepsched.aws.services import (
+    closest_service,
+    find_identifier,
+    identifier_of_integration,
+    integration_of,
+    services,
+    title_of,
+)
+from stepsched.iam.actions import _IRREGULAR_CALLS, AUTHORISED_BY_PATH, iam_actions
 
-LOADER = Loader()
+LOADER = _loader()
+"""That of the package, so that each model is read once. It is botocore's."""
 BACKEND = ss.EventBridgeBackend("arn:aws:iam::123456789012:role/r", session=Session(region_name="eu-west-1"))
 FOLDERS = LOADER.list_available_services("service-2")
 UNLISTED = {
@@ -51,10 +61,25 @@ def iam() -> dict[str, set[str]]:
     }
 
 
-def shared(folder: str, prefix: str) -> int:
-    """How many operations of a service are actions of a prefix, in whatever case."""
-    operations = {each.lower() for each in LOADER.load_service_model(folder, "service-2")["operations"]}
-    return len(operations & {each.lower() for each in iam().get(prefix, ())})
+@lru_cache(maxsize=1)
+def lowered() -> dict[str, set[str]]:
+    """The same in lower case."""
+    return {prefix: {each.lower() for each in actions} for prefix, actions in iam().items()}
+
+
+def shared(operations: set[str], prefix: str) -> int:
+    """How many operations, in lower case, are actions of a prefix, in whatever case."""
+    return len(operations & lowered().get(prefix, set()))
+
+
+def service_id(folder: str) -> str:
+    """The ID in a model, which stands at its beginning: to read all models whole takes seconds."""
+    version = LOADER.determine_latest_version(folder, "service-2")
+    path = Path(botocore.__file__).parent / "data" / folder / version / "service-2.json.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        found = re.search(r'"serviceId":\s*"([^"]+)"', file.read(2_000))
+    assert found is not None, folder
+    return found[1]
 
 
 def is_read_only(action: str) -> bool:
@@ -70,22 +95,10 @@ def test_every_service_of_botocore_has_the_identifier_that_the_sdk_for_java_make
     """https://github.com/aws/aws-sdk-java-v2: the service ID in lower case, without blanks and affixes."""
     expected = {}
     for folder in sorted(FOLDERS, key=lambda each: each == "sms-voice"):  # two have the ID of this one
-        service_id = LOADER.load_service_model(folder, "service-2")["metadata"]["serviceId"]
-        name = re.sub(r"[^a-z0-9]", "", service_id.lower())
+        name = re.sub(r"[^a-z0-9]", "", service_id(folder).lower())
         expected[re.sub(r"^(?:amazon|aws)|service$", "", name)] = folder
     assert {each.identifier: each.folder for each in services().values()} == expected
     assert all(identifier == service.identifier for identifier, service in services().items())
-
-
-@pytest.mark.parametrize("identifier", sorted(services()))
-def test_every_service_has_a_prefix_that_iam_knows(identifier: str) -> None:
-    service = services()[identifier]
-    assert (service.iam_prefix in iam()) == (service.folder not in UNLISTED)
-    if service.folder in UNLISTED:
-        return
-    most = max(iam(), key=lambda prefix: shared(service.folder, prefix))
-    knows_less = shared(service.folder, service.iam_prefix) < shared(service.folder, most)
-    assert knows_less == (service.folder in OTHERS_KNOW_MORE)
 
 
 @pytest.mark.parametrize("call", sorted(_IRREGULAR_CALLS))
@@ -117,8 +130,8 @@ def test_the_calls_of_the_usual_services_need_actions_that_iam_knows(name: str) 
 def test_optimised_integrations_are_named_by_one_service_each() -> None:
     without_model = {"http"}
     for name in ACTIONS.keys() - without_model:
-        assert integrated(name) in services()
-        assert integration_of(integrated(name)) == name
+        assert identifier_of_integration(name) in services()
+        assert integration_of(identifier_of_integration(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -140,7 +153,7 @@ def test_optimised_integrations_are_named_by_one_service_each() -> None:
     ],
 )
 def test_a_service_is_found_by_its_other_names(name: str, identifier: str | None) -> None:
-    assert meant(name) == identifier
+    assert find_identifier(name) == identifier
 
 
 @pytest.mark.parametrize("name", ["dms", "databasemigrationservice", "stepfunctions", "cognito-idp"])
@@ -162,26 +175,39 @@ def test_a_title_is_what_people_call_a_service() -> None:
     assert titles == ["Step Functions", "Step Functions", "EMR", "SQS", "quux"]
 
 
-@pytest.mark.parametrize("service", sorted(services().keys() - set(BY_PATH)))
-def test_one_spelling_of_a_service_works_everywhere(service: str) -> None:
-    """Policies, the states language and EventBridge Scheduler take the same name for it."""
-    folder = services()[service].folder
-    action = next((each for each in actions(folder) if not is_read_only(each)), None)
-    if action is None:  # EventBridge Scheduler calls none of them
-        return
-    required = dict.fromkeys(request(folder, actions(folder)[action]).required, "{% $x %}")
-    assert check_resource(f"arn:aws:states:::aws-sdk:{service}:{action}") == []
-    assert check_arguments(f"arn:aws:states:::aws-sdk:{service}:{action}", required, jsonata=True) == []
-    job = ss.Job(
-        name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=ss.ApiTarget(service, action, {})
-    )
-    (statement, *_) = ss.iam.policy_for([job])["Statement"]
-    prefix = statement["Action"][0].partition(":")[0]
-    assert (prefix in iam()) == (folder not in UNLISTED)
-    words = ""
-    try:
-        BACKEND.check(job)
-    except ss.UnsupportedError as error:
-        words = error.reason
-    assert ("is missing" in words) == bool(required)
-    assert "name of the service" not in words
+@pytest.mark.parametrize("name", sorted(services()), scope="module")
+class TestEveryService:
+    """By its scope, the tests of one service follow one another: its model is read once."""
+
+    def test_it_has_a_prefix_that_iam_knows(self, name: str) -> None:
+        service = services()[name]
+        assert (service.iam_prefix in iam()) == (service.folder not in UNLISTED)
+        if service.folder in UNLISTED:
+            return
+        model = LOADER.load_service_model(service.folder, "service-2")
+        operations = {each.lower() for each in model["operations"]}
+        most = max(iam(), key=lambda prefix: shared(operations, prefix))
+        knows_less = shared(operations, service.iam_prefix) < shared(operations, most)
+        assert knows_less == (service.folder in OTHERS_KNOW_MORE)
+
+    def test_one_spelling_of_it_works_everywhere(self, name: str) -> None:
+        """Policies, the states language and EventBridge Scheduler take the same name for it."""
+        folder = services()[name].folder
+        action = next((each for each in actions(folder) if not is_read_only(each)), None)
+        if name in AUTHORISED_BY_PATH or action is None:  # EventBridge Scheduler calls none of them
+            return
+        required = dict.fromkeys(request(folder, actions(folder)[action]).required, "{% $x %}")
+        assert check_resource(f"arn:aws:states:::aws-sdk:{name}:{action}") == []
+        assert check_arguments(f"arn:aws:states:::aws-sdk:{name}:{action}", required, jsonata=True) == []
+        target = ss.ApiTarget(name, action, {})
+        job = ss.Job(name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=target)
+        (statement, *_) = ss.iam.policy_for([job])["Statement"]
+        prefix = statement["Action"][0].partition(":")[0]
+        assert (prefix in iam()) == (folder not in UNLISTED)
+        words = ""
+        try:
+            BACKEND.check(job)
+        except ss.UnsupportedError as error:
+            words = error.reason
+        assert ("is missing" in words) == bool(required)
+        assert "name of the service" not in words

@@ -21,6 +21,7 @@ from stepsched.backends.eventbridge import EventBridgeBackend
 from stepsched.core.threads import DaemonExecutor
 from stepsched.testing import FakeClock
 from tests.parts.scheduler_stub import ACCOUNT, BODIES, ERRORS, SchedulerStub
+from tests.sessions import new_session_of
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -53,7 +54,7 @@ class Hasty(Impatient):
 
 @lru_cache
 def session(region: str = REGION, kind: type[boto3.Session] = Impatient) -> boto3.Session:
-    return kind(region_name=region, aws_access_key_id=ACCOUNT, aws_secret_access_key="none")
+    return new_session_of(kind, region_name=region, aws_access_key_id=ACCOUNT, aws_secret_access_key="none")
 
 
 def job(name: str = "job", **changes: object) -> ss.Job:

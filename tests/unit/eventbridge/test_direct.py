@@ -8,7 +8,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, AWSResponse
@@ -19,6 +18,7 @@ import stepsched as ss
 from stepsched.backends.eventbridge.direct import Direct
 from stepsched.testing import FakeClock
 from tests.parts.scheduler_stub import ACCOUNT, SchedulerStub
+from tests.sessions import new_session
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 REGION = "eu-west-1"
@@ -59,7 +59,12 @@ class Wire:
     def __init__(self, *, token: str | None = None) -> None:
         self.sent: list[Any] = []
         self.answers: list[tuple[int, dict[str, str], bytes]] = []
-        self.session = boto3.Session("key", "secret", token, region_name=REGION)
+        self.session = new_session(
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            aws_session_token=token,
+            region_name=REGION,
+        )
         self.session.events.register("before-send.scheduler.*", self._answer)  # type: ignore[arg-type]  # the stubs forget answers
         self.client = self.session.client("scheduler")
         self.direct = Direct(self.client)
@@ -180,7 +185,7 @@ def stub() -> Iterator[SchedulerStub]:
 
 @pytest.fixture
 def client(stub: SchedulerStub) -> Iterator[ss.SchedulerClient]:
-    session = boto3.Session(ACCOUNT, "secret", region_name=REGION)
+    session = new_session(aws_access_key_id=ACCOUNT, aws_secret_access_key="secret", region_name=REGION)
     backend = ss.EventBridgeBackend(
         ROLE, session=session, endpoint_url=stub.endpoint_url, clock=FakeClock(T0), workers=4
     )

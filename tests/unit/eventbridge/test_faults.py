@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import stepsched as ss
 from stepsched.backends.eventbridge import EventBridgeBackend
 from stepsched.testing import FakeClock
 from tests.parts.scheduler_stub import ACCOUNT, Fault, Request, SchedulerStub
+from tests.sessions import new_session_of
 from tests.unit.eventbridge.test_backend import ROLE, Impatient, job, session
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
@@ -176,42 +176,6 @@ class TestBulk:
     JOBS = tuple(job(f"job-{number:03}", description="new") for number in range(300))
     WANTED = {each.name: ("new", True) for each in JOBS}  # noqa: RUF012 -- a constant
 
-    @pytest.mark.parametrize("seed", range(3))
-    def test_random_faults(self, seed: int) -> None:
-        """Every third creation goes wrong, and now and then a look at what is there, until it gets better."""
-        chance, clock, failed = random.Random(seed), FakeClock(T0), list[ss.errors.BulkError]()
-        left = [250]
-
-        def inject(request: Request) -> Fault | None:
-            often = 0.35 if request.operation == "CreateSchedule" else 0.002
-            if not left[0] or chance.random() > often:
-                return None
-            left[0] -= 1
-            return Fault(chance.choice(WHOLE), after=chance.random() < 0.5)
-
-        with (
-            SchedulerStub(clock=clock.now, inject=inject) as stub,
-            closing(opened(stub, clock, session(), workers=8)) as backend,
-        ):
-            place = Place(stub, ss.SchedulerClient(backend), clock)
-
-            def attempt(client: ss.SchedulerClient) -> None:
-                try:
-                    client.create_many(self.JOBS)
-                except ss.errors.BulkError as error:
-                    failed.append(error)
-                    raise
-
-            assert place.insist(attempt, turns=20) > 2
-            assert place.states() == self.WANTED
-            stub.recover()
-            assert place.client.create_many(self.JOBS) == place.client.list()
-            assert stub.busiest <= 8
-            assert failed
-            for error in failed:
-                assert error.failures.keys() <= self.WANTED.keys()
-                assert error.done + len(error.failures) == len(self.JOBS)
-
     def test_a_look_that_failed_is_one_failure_of_many(self, place: Place) -> None:
         place.client.create_many(self.JOBS[:5])
         place.clock.advance(timedelta(seconds=3))
@@ -319,7 +283,9 @@ class TestThroughTheSdk:
     ) -> None:
         clock, case, broken = FakeClock(T0), CASES[name], list[str]()
         kind = boto3.Session if shipped else Impatient
-        own = kind(region_name="eu-west-1", aws_access_key_id=ACCOUNT, aws_secret_access_key="none")
+        own = new_session_of(
+            kind, region_name="eu-west-1", aws_access_key_id=ACCOUNT, aws_secret_access_key="none"
+        )
 
         def before_send(request: Any, event_name: str, **_: Any) -> None:
             if broken and broken[0] == event_name.rpartition(".")[2]:

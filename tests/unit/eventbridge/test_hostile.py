@@ -15,6 +15,7 @@ from stepsched.backends.eventbridge.dead_letters import read_dead_letter
 from stepsched.backends.eventbridge.single_runs import run_name
 from stepsched.testing import FakeClock
 from tests.parts.scheduler_stub import ACCOUNT, SchedulerStub
+from tests.sessions import new_session
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 REGION = "eu-west-1"
@@ -30,7 +31,7 @@ def job(name: str = "job", **changes: Any) -> ss.Job:
 
 
 def session() -> boto3.Session:
-    return boto3.Session(ACCOUNT, "secret", region_name=REGION)
+    return new_session(aws_access_key_id=ACCOUNT, aws_secret_access_key="secret", region_name=REGION)
 
 
 @pytest.fixture

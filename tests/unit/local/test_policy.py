@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -60,6 +62,42 @@ def test_catch_up_speaks_only_of_what_came_due_unwatched(catch_up: ss.CatchUp, e
     watched_since = T0 + 3 * HOUR + HOUR / 2
     plan = policy.due_runs(job(catch_up=catch_up), T0, T0 + HOUR, T0 + 4 * HOUR, watched_since)
     assert "".join(due.status.value[0] for due in plan.runs) == expected
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "expected"),
+    [pytest.param(ss.CatchUp.ONE, "mpp", id="one"), pytest.param(ss.CatchUp.SKIP, "mmp", id="skip")],
+)
+def test_what_came_due_in_the_very_moment_that_somebody_was_there_is_on_time(
+    catch_up: ss.CatchUp, expected: str
+) -> None:
+    plan = policy.due_runs(job(catch_up=catch_up), T0, T0 + HOUR, T0 + 3 * HOUR, T0 + 3 * HOUR)
+    assert "".join(due.status.value[0] for due in plan.runs) == expected
+
+
+def test_the_latest_late_one_may_be_the_last_of_its_portion() -> None:
+    """What comes next is on time, in the very moment that somebody was there."""
+    minute = timedelta(minutes=1)
+    often = job(schedule=ss.Rate(minute, start=T0), catch_up=ss.CatchUp.ONE)
+    watched_since = T0 + policy.RECORDED_AT_ONCE * minute
+    plan = policy.due_runs(often, T0, T0, watched_since, watched_since)
+    assert plan.next_run == watched_since
+    assert [due.status for due in plan.runs[-2:]] == [ss.RunStatus.MISSED, ss.RunStatus.PENDING]
+
+
+def test_the_grid_of_a_rate_without_start_begins_at_the_anchor() -> None:
+    anchor = T0 + timedelta(minutes=7)
+    plan = policy.due_runs(job(schedule=ss.Rate(HOUR)), anchor, anchor, anchor + HOUR, T0)
+    assert [due.scheduled_for for due in plan.runs] == [anchor, anchor + HOUR]
+    assert plan.next_run == anchor + 2 * HOUR
+
+
+def test_a_run_starts_as_long_after_its_instant_as_its_jitter_says() -> None:
+    spread = job(jitter=HOUR)
+    plan = policy.due_runs(spread, T0, T0 + HOUR, T0 + 3 * HOUR, T0)
+    assert [due.start_after - due.scheduled_for for due in plan.runs] == [
+        policy.jitter(spread, T0 + number * HOUR) for number in (1, 2, 3)
+    ]
 
 
 def test_jitter_is_the_same_for_the_same_run_and_within_bounds() -> None:
@@ -177,3 +215,26 @@ def test_a_notification_says_which_run_failed_and_why(text: str | None, error: s
     assert (
         policy.notification_body(run) == policy.notification_body(run.replace(scheduled_for=late)) == expected
     )
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own zone is not UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_notification_tells_instants_in_utc_wherever_the_machine_is(in_tokyo: None) -> None:
+    run = ss.Run(
+        id=1, job="j", scheduled_for=T0, status=ss.RunStatus.FAILED, attempt=2, error="OSError: a: b"
+    )
+    assert policy.notification_body(run) == {
+        "job": "j",
+        "scheduled_for": "2030-01-01T00:00:00Z",
+        "attempts": 2,
+        "error": "OSError",
+        "cause": "a: b",
+    }

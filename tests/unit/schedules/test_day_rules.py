@@ -58,6 +58,7 @@ def days(rule: DayRule, year: int, month: int) -> list[int]:
         pytest.param(NearestWeekday(15), JUNE_2024, [14], id="15W on a Saturday"),
         pytest.param(NearestWeekday(16), JUNE_2024, [17], id="16W on a Sunday"),
         pytest.param(NearestWeekday(1), JUNE_2024, [3], id="1W on a Saturday stays in the month (P-07)"),
+        pytest.param(NearestWeekday(2), AUGUST_2025, [1], id="2W on a Saturday"),
         pytest.param(NearestWeekday(1), SEPTEMBER_2024, [2], id="1W on a Sunday"),
         pytest.param(NearestWeekday(30), JUNE_2024, [28], id="30W on the last Sunday stays (P-07)"),
         pytest.param(NearestWeekday(31), AUGUST_2025, [29], id="31W on the last Sunday stays (P-07)"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
+from stepsched.schedules.frequency import window_of_seconds
 
 
 def test_units_add_up_to_months_days_and_seconds() -> None:
@@ -52,12 +54,22 @@ def test_a_step_is_made_of_whole_numbers_and_moves_forward(counts: dict[str, Any
     ids=str,
 )
 def test_a_step_longer_than_time_is_refused(counts: dict[str, int]) -> None:
-    with pytest.raises(ss.InvalidScheduleError, match="longer than 10,000 years"):
+    with pytest.raises(ss.InvalidScheduleError) as caught:
         ss.Frequency(**counts)
+    assert caught.value.reason == "the step is longer than 10,000 years"
+    assert caught.value.field == "every"
+    shown = ", ".join(f"{unit}={count}" for unit, count in counts.items())
+    assert caught.value.expression == f"Frequency({shown})"
 
 
 def test_a_step_as_long_as_time_is_taken() -> None:
     assert ss.Frequency(seconds=3_652_500 * 86_400).total_seconds == 315_576_000_000
+    assert ss.Frequency(months=117_822).total_months == 117_822  # of 31 days each
+
+
+def test_refusals_of_seconds_point_to_a_window() -> None:
+    assert window_of_seconds() == "Windowed(start, every=Frequency(seconds=...))"
+    assert window_of_seconds(5) == "Windowed(start, every=Frequency(seconds=5))"
 
 
 def test_an_empty_step_is_told_which_units_there_are() -> None:
@@ -108,7 +120,11 @@ def test_documents_may_use_singular_plural_text_and_fractions(
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        pytest.param({"fortnights": 1}, "unknown unit 'fortnights'", id="unknown unit"),
+        pytest.param(
+            {"fortnights": 1},
+            "unknown unit 'fortnights'; the units are years, quarters, months, weeks, days, hours, minutes, ",
+            id="unknown unit",
+        ),
         pytest.param({"microseconds": 30}, "unknown unit 'microseconds'", id="microseconds"),
         pytest.param({"weekss": 1}, "unknown unit 'weekss'", id="one s too many"),
         pytest.param({"days": "1e3"}, "days: '1e3' is not a positive number", id="exponent"),
@@ -122,6 +138,7 @@ def test_documents_may_use_singular_plural_text_and_fractions(
         pytest.param({"days": True}, "days: True is not a positive number", id="truth"),
         pytest.param({"days": None}, "days: None is not a positive number", id="None"),
         pytest.param({"days": [1]}, "is not a positive number", id="list"),
+        pytest.param({"days": Decimal(1)}, "is not a positive number", id="number of another kind"),
         pytest.param({"days": float("inf")}, "days: inf is not a positive number", id="infinity"),
         pytest.param({"days": "1/0"}, "is not a positive number", id="divided by nought"),
         pytest.param({"months": 1.5}, "part of a month has no fixed length", id="part of a month"),
@@ -143,6 +160,7 @@ def test_a_document_that_is_no_step_is_refused(document: Any, words: str) -> Non
     with pytest.raises(ss.InvalidScheduleError, match=words) as caught:
         ss.Frequency.from_document(document)
     assert caught.value.field == "frequency"
+    assert caught.value.expression == str(document)
 
 
 @pytest.mark.parametrize("document", [{}, {"days": 0}])

@@ -133,7 +133,7 @@ def variables(*, overlap: str = "skip", manual: bool = False, outcome: str = "su
         target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
         overlap=ss.Overlap(overlap),
     )
-    order = instructions_of(job, anchor=NOON, version=1, keep=timedelta(days=1), calls=CALLS)
+    order = instructions_of(job, anchor=NOON, version=1, retention=timedelta(days=1), calls=CALLS)
     return {
         "name": "job",
         "token": TOKEN,

@@ -9,8 +9,8 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.stepfunctions import decisions
-from stepsched.backends.stepfunctions.decisions import Pending, Settle, StartAgain
-from stepsched.backends.stepfunctions.histories import Ending, Fate
+from stepsched.backends.stepfunctions.decisions import PendingAction, RecordEnd, StartAgain
+from stepsched.backends.stepfunctions.histories import Ending, Outcome
 from stepsched.backends.stepfunctions.rows import Claim, Row, RunRow, run_key
 from stepsched.backends.stepfunctions.service import Execution
 from stepsched.jobs import Problem
@@ -67,7 +67,7 @@ def run(status: ss.RunStatus) -> RunRow:
 def test_a_claim_goes_on_while_its_execution_runs_or_cannot_be_seen_yet(
     found: Execution | None, age: timedelta, expected: bool
 ) -> None:
-    assert decisions.goes_on(CLAIM, found, NOON + age) is expected
+    assert decisions.is_running(CLAIM, found, NOON + age) is expected
 
 
 @pytest.mark.parametrize(
@@ -96,38 +96,44 @@ def test_a_job_is_looked_at_where_no_execution_has_it_or_its_run_is_cut_off(
 
 @pytest.mark.parametrize("job_is_gone", [False, True])
 def test_a_run_of_which_the_history_tells_the_end_is_settled(job_is_gone: bool) -> None:
-    failed = Ending(Fate.FAILED, "E", "why")
-    settled = decisions.end_of(failed, job_is_gone=job_is_gone)
-    assert isinstance(settled, Settle)
-    assert (settled.status, settled.ending) == (ss.RunStatus.FAILED, failed)
-    settled = decisions.end_of(Ending(Fate.DONE), job_is_gone=job_is_gone)
-    assert isinstance(settled, Settle)
-    assert settled.status is ss.RunStatus.SUCCEEDED
+    failed = Ending(Outcome.FAILED, "E", "why")
+    action = decisions.run_action(failed, job_is_gone=job_is_gone)
+    assert isinstance(action, RecordEnd)
+    assert (action.status, action.ending) == (ss.RunStatus.FAILED, failed)
+    action = decisions.run_action(Ending(Outcome.DONE), job_is_gone=job_is_gone)
+    assert isinstance(action, RecordEnd)
+    assert action.status is ss.RunStatus.SUCCEEDED
 
 
 def test_any_other_run_is_started_again_and_says_whether_it_may_have_begun() -> None:
-    assert decisions.end_of(Ending(Fate.UNKNOWN)) == StartAgain(may_have_begun=True)
-    assert decisions.end_of(Ending(Fate.NOT_BEGUN)) == StartAgain(may_have_begun=False)
+    assert decisions.run_action(Ending(Outcome.UNKNOWN)) == StartAgain(may_have_begun=True)
+    assert decisions.run_action(Ending(Outcome.NOT_BEGUN)) == StartAgain(may_have_begun=False)
 
 
-@pytest.mark.parametrize("fate", [Fate.UNKNOWN, Fate.NOT_BEGUN])
-def test_or_has_failed_where_its_job_is_gone(fate: Fate) -> None:
-    settled = decisions.end_of(Ending(fate), job_is_gone=True)
-    assert isinstance(settled, Settle)
-    assert settled.status is ss.RunStatus.FAILED
-    assert (settled.ending.error, settled.ending.cause) == ("Stepsched.Cancelled", "the job was cancelled")
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.NOT_BEGUN])
+def test_or_has_failed_where_its_job_is_gone(outcome: Outcome) -> None:
+    action = decisions.run_action(Ending(outcome), job_is_gone=True)
+    assert isinstance(action, RecordEnd)
+    assert action.status is ss.RunStatus.FAILED
+    assert (action.ending.error, action.ending.cause) == ("Stepsched.Cancelled", "the job was cancelled")
 
 
 def test_every_fate_is_decided() -> None:
-    assert all(isinstance(decisions.end_of(Ending(fate)), Settle | StartAgain) for fate in Fate)
+    assert all(
+        isinstance(decisions.run_action(Ending(outcome)), RecordEnd | StartAgain) for outcome in Outcome
+    )
 
 
 @pytest.mark.parametrize(
     ("job", "expected"),
-    [(None, Pending.CLOSE), (row(), Pending.START), (row(ss.OneTime(NOON)), Pending.START_EACH)],
+    [
+        (None, PendingAction.CLOSE),
+        (row(), PendingAction.START),
+        (row(ss.OneTime(NOON)), PendingAction.START_EACH),
+    ],
 )
-def test_pending_runs_are_started_or_closed_with_their_job(job: Row | None, expected: Pending) -> None:
-    assert decisions.pending_of(job) is expected
+def test_pending_runs_are_started_or_closed_with_their_job(job: Row | None, expected: PendingAction) -> None:
+    assert decisions.pending_action(job) is expected
 
 
 # -- jobs -----------------------------------------------------------------------------------------------
@@ -177,12 +183,12 @@ def test_a_job_without_an_execution_goes_on_as_its_catch_up_says(
 @pytest.mark.parametrize("catch_up", [ss.CatchUp.ONE, ss.CatchUp.SKIP])
 def test_of_very_many_missed_runs_the_latest_ones_are_recorded(catch_up: ss.CatchUp) -> None:
     seen = row(ss.Rate(MINUTE, start=NOON), catch_up=catch_up)
-    count = 3 * decisions.MOST_MISSED
+    count = 3 * decisions.MAX_MISSED
     found = decisions.continuation_of(seen, NOON + count * MINUTE)
     last = count - (catch_up is ss.CatchUp.ONE)
-    assert len(found.missed) == decisions.MOST_MISSED
+    assert len(found.missed) == decisions.MAX_MISSED
     assert (found.missed[0], found.missed[-1]) == (
-        NOON + (last - decisions.MOST_MISSED + 1) * MINUTE,
+        NOON + (last - decisions.MAX_MISSED + 1) * MINUTE,
         NOON + last * MINUTE,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepsched.backends.stepfunctions.histories import Fate, child_of, ending_of
+from stepsched.backends.stepfunctions.histories import _RECORDING, Ending, Outcome, child_of, ending_of
 
 Events = list[dict[str, Any]]
 
@@ -54,41 +54,45 @@ WHOLE = [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE)]
 AGAIN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
 
 
-def fate(*parts: Iterable[dict[str, Any]]) -> Fate:
-    return ending_of(iter([event for part in parts for event in part][::-1])).fate
+def fate(*parts: Iterable[dict[str, Any]]) -> Outcome:
+    return ending_of(iter([event for part in parts for event in part][::-1])).outcome
 
 
 HISTORIES = [
-    ("a history that is not kept any more", [], Fate.UNKNOWN),
-    ("a claim that is not kept any more", [*task(CALL, *DONE), *ABORTED], Fate.UNKNOWN),
-    ("claimed, and no more", [*CLAIMED, *ABORTED], Fate.NOT_BEGUN),
-    ("the call was entered", [*CLAIMED, *task(CALL, ends=False), *ABORTED], Fate.NOT_BEGUN),
-    ("AWS refused the call", [*CLAIMED, *task(CALL, ends=False), *REFUSED], Fate.FAILED),
-    ("AWS failed it after the call", [*CLAIMED, *task(CALL, *DONE), *REFUSED], Fate.DONE),
+    ("a history that is not kept any more", [], Outcome.UNKNOWN),
+    ("a claim that is not kept any more", [*task(CALL, *DONE), *ABORTED], Outcome.UNKNOWN),
+    ("claimed, and no more", [*CLAIMED, *ABORTED], Outcome.NOT_BEGUN),
+    ("the call was entered", [*CLAIMED, *task(CALL, ends=False), *ABORTED], Outcome.NOT_BEGUN),
+    ("AWS refused the call", [*CLAIMED, *task(CALL, ends=False), *REFUSED], Outcome.FAILED),
+    ("AWS failed it after the call", [*CLAIMED, *task(CALL, *DONE), *REFUSED], Outcome.DONE),
     (
         "AWS failed it while it called",
         [*CLAIMED, *task(CALL, "TaskScheduled", ends=False), *REFUSED],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
-    ("the call was scheduled", [*CLAIMED, *task(CALL, "TaskScheduled", ends=False)], Fate.UNKNOWN),
+    ("the call was scheduled", [*CLAIMED, *task(CALL, "TaskScheduled", ends=False)], Outcome.UNKNOWN),
     (
         "the call was started",
         [*CLAIMED, *task(CALL, "TaskScheduled", "TaskStarted", ends=False)],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
     (
         "it waits for what it started",
         [*CLAIMED, *task(CALL, *DONE[:2], "TaskSubmitted", ends=False)],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
-    ("the call succeeded", [*CLAIMED, *task(CALL, *DONE, ends=False), *ABORTED], Fate.DONE),
-    ("the call succeeded, and was left", [*CLAIMED, *task(CALL, *DONE), *ABORTED], Fate.DONE),
+    ("the call succeeded", [*CLAIMED, *task(CALL, *DONE, ends=False), *ABORTED], Outcome.DONE),
+    ("the call succeeded, and was left", [*CLAIMED, *task(CALL, *DONE), *ABORTED], Outcome.DONE),
     (
         "while it wrote down",
         [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE[:2], ends=False)],
-        Fate.DONE,
+        Outcome.DONE,
     ),
-    ("writing down failed", [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED, ends=False)], Fate.DONE),
+    (
+        "writing down failed",
+        [*CLAIMED, *task(CALL, *DONE), *task("Record", *FAILED, ends=False)],
+        Outcome.DONE,
+    ),
     (
         "writing down failed twice",
         [
@@ -97,23 +101,23 @@ HISTORIES = [
             *task("Record", *FAILED),
             *task("Record run only", *FAILED, ends=False),
         ],
-        Fate.DONE,
+        Outcome.DONE,
     ),
-    ("the call failed", [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *ABORTED], Fate.UNKNOWN),
+    ("the call failed", [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *ABORTED], Outcome.UNKNOWN),
     (
         "the call could not be started",
         [*CLAIMED, *task(CALL, "TaskScheduled", "TaskStartFailed"), *ABORTED],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
     (
         "it failed and failed to be written down",
         [*CLAIMED, *task(CALL, *FAILED), *passed("Try again?"), *task("Record", *FAILED, ends=False)],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
     (
         "the second attempt succeeded",
         [*CLAIMED, *task(CALL, *FAILED), *passed("Pause", "Wait"), *passed("Route"), *task(CALL, *DONE)],
-        Fate.DONE,
+        Outcome.DONE,
     ),
     (
         "no attempt was left, and the queue was told",
@@ -126,14 +130,14 @@ HISTORIES = [
             *task("Record", *FAILED, ends=False),
             *ABORTED,
         ],
-        Fate.FAILED,
+        Outcome.FAILED,
     ),
-    ("the run before was done", [*WHOLE, *AGAIN, *task("Fence", *DONE), *ABORTED], Fate.NOT_BEGUN),
-    ("the claim was on its way", [*WHOLE, *AGAIN, *task("Fence", *DONE[:2], ends=False)], Fate.NOT_BEGUN),
+    ("the run before was done", [*WHOLE, *AGAIN, *task("Fence", *DONE), *ABORTED], Outcome.NOT_BEGUN),
+    ("the claim was on its way", [*WHOLE, *AGAIN, *task("Fence", *DONE[:2], ends=False)], Outcome.NOT_BEGUN),
     (
         "a run beside the schedule",
         [*BEGINNING, *task("Claim", *DONE), *passed("Route"), *task(CALL, *DONE[:2], ends=False)],
-        Fate.UNKNOWN,
+        Outcome.UNKNOWN,
     ),
 ]
 
@@ -141,8 +145,66 @@ HISTORIES = [
 @pytest.mark.parametrize(
     ("events", "wanted"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
 )
-def test_how_far_a_run_got(events: Events, wanted: Fate) -> None:
+def test_how_far_a_run_got(events: Events, wanted: Outcome) -> None:
     assert fate(events) is wanted
+
+
+def failed(kind: str, error: str, cause: str) -> dict[str, Any]:
+    return {"type": kind, f"{kind[0].lower()}{kind[1:]}EventDetails": {"error": error, "cause": cause}}
+
+
+GIVEN_UP = [*passed("Try again?"), *passed("Given up", "Pass"), *ABORTED]
+ENDINGS = [
+    pytest.param(
+        [
+            *CLAIMED,
+            *[entered(CALL), failed("TaskFailed", "A", "first"), *passed("Pause", "Wait")],
+            *[entered(CALL), failed("TaskTimedOut", "B", "second"), *GIVEN_UP],
+        ],
+        Ending(Outcome.FAILED, "B", "second"),
+        id="the last failure counts",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), failed("TaskFailed", "A", "c" * 4_001), *GIVEN_UP],
+        Ending(Outcome.FAILED, "A", "c" * 4_000),
+        id="a long cause is cut",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), {"type": "TaskFailed"}, *GIVEN_UP],
+        Ending(Outcome.FAILED, "", ""),
+        id="nobody says why",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), {"type": "TaskFailed", "taskFailedEventDetails": {}}, *GIVEN_UP],
+        Ending(Outcome.FAILED, "", ""),
+        id="nothing is said",
+    ),
+    pytest.param(
+        [*CLAIMED, *passed("Given up", "Pass")], Ending(Outcome.FAILED, "", ""), id="an unknown call"
+    ),
+    pytest.param(
+        [*CLAIMED, *task(CALL, ends=False), *REFUSED],
+        Ending(Outcome.FAILED, "States.Runtime", "no field FunctionName"),
+        id="AWS refused the call",
+    ),
+    pytest.param(
+        [*CLAIMED, entered(CALL), failed("TaskFailed", "A", "first"), *ABORTED],
+        Ending(Outcome.UNKNOWN),
+        id="it might be tried again",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "wanted"), ENDINGS)
+def test_why_a_run_has_failed(events: Events, wanted: Ending) -> None:
+    assert ending_of(iter(events[::-1])) == wanted
+
+
+@pytest.mark.parametrize("record", _RECORDING)
+def test_what_happens_while_a_run_is_written_down_is_not_of_the_run(record: str) -> None:
+    """No success of the writing is one of the call, and no failure of it a failure."""
+    assert fate(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
+    assert fate(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
 
 
 def submitted(output: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def expressions(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
-    order = instructions_of(job, anchor=NOW, version=3, keep=timedelta(days=30), calls=CALLS)
+    order = instructions_of(job, anchor=NOW, version=3, retention=timedelta(days=30), calls=CALLS)
     plan = order["plan"]
     row = {
         "token": {"S": "a" * 12},

@@ -11,10 +11,10 @@ from stepsched.backends.stepfunctions.executions import new_token
 from stepsched.backends.stepfunctions.service import (
     Execution,
     Executions,
-    checked_machine,
     execution_name,
     successor_of,
     token_of,
+    validate_state_machine_arn,
 )
 
 TOKEN, OTHER = "0123456789ab", "ba9876543210"
@@ -91,7 +91,7 @@ def test_no_execution_has_no_token() -> None:
 )
 def test_a_link_leads_to_the_console_of_the_partition(partition: str, region: str, host: str) -> None:
     machine = MACHINE.replace("arn:aws:", f"arn:{partition}:").replace("eu-west-1", region)
-    executions = Executions(None, checked_machine(machine))
+    executions = Executions(None, validate_state_machine_arn(machine))
     execution = executions.arn(f"job-{TOKEN}")
     assert execution == machine.replace(":stateMachine:", ":execution:") + f":job-{TOKEN}"
     assert executions.link(execution) == (
@@ -119,16 +119,16 @@ def test_a_link_leads_to_the_console_of_the_partition(partition: str, region: st
     ],
 )
 def test_what_is_no_machine_is_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match="is not of the form 'arn:aws:states:") as caught:
-        checked_machine(wrong)
-    assert f"state_machine_arn {wrong!r} " in str(caught.value)
+    with pytest.raises(ValueError, match="expected state_machine_arn to be 'arn:aws:states:") as caught:
+        validate_state_machine_arn(wrong)
+    assert str(caught.value).endswith(f"got {wrong!r}")
     assert "without alias or version" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["r", "r" * 80, "stepsched-runner_1.x"])
 def test_a_machine_is_taken(name: str) -> None:
     machine = MACHINE.replace("runner", name)
-    assert checked_machine(machine) == machine
+    assert validate_state_machine_arn(machine) == machine
 
 
 def test_a_job_can_have_any_of_these_names() -> None:

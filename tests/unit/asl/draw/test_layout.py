@@ -117,11 +117,6 @@ def test_nothing_overlaps(document: dict[str, Any]) -> None:
     _check(lay_out(graph(document)))
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_nothing_overlaps_in_random_definitions(seed: int) -> None:
-    _check(lay_out(graph(random_definition(seed))))
-
-
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_nothing_overlaps_whatever_the_texts(text: str) -> None:
     _check(lay_out(graph(hostile(text))))

@@ -52,11 +52,6 @@ def test_texts_are_text_and_nothing_else(text: str) -> None:
     to_svg(hostile(text)).encode()
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_random_definitions_too(seed: int) -> None:
-    _check(random_definition(seed))
-
-
 def _names(drawn: Graph) -> list[str]:
     inner = [name for node in drawn.nodes for group in node.groups for name in _names(group)]
     return [node.name for node in drawn.nodes if node.name] + inner

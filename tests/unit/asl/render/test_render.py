@@ -14,7 +14,7 @@ import pytest
 import stepsched as ss
 from stepsched import asl
 from stepsched.asl.services import check_arguments, check_resource
-from stepsched.machines.renewal import OLDEST
+from stepsched.machines.renewal import MAX_AGE
 from stepsched.machines.single import render_asl
 from stepsched.machines.single.loop import machine_of
 from tests.unit.asl.render import jobs
@@ -217,7 +217,7 @@ def test_the_next_execution_starts_under_a_name_of_its_own() -> None:
     assert set(renew["Arguments"]["Input"]) == {"after", "begun", "series", "runs", "since", "generation"}
     assert renew["Retry"][0]["MaxAttempts"] == 0
     assert renew["Catch"][0]["ErrorEquals"] == renew["Retry"][0]["ErrorEquals"]
-    assert OLDEST < 365 * 86_400
+    assert MAX_AGE < 365 * 86_400
 
 
 def test_a_bound_on_how_late_a_run_may_begin_is_refused_by_name() -> None:
@@ -283,7 +283,10 @@ REFUSED: dict[str, tuple[ss.Job, str]] = {
         job(ss.targets.TemplateTarget("arn:aws:inspector:eu-west-1:1:target/0-a")),
         "TemplateTarget .* ApiTarget",
     ),
-    "fraction of jitter": (job(jitter=timedelta(milliseconds=1)), "jitter .* whole seconds.* round it"),
+    "fraction of jitter": (
+        job(jitter=timedelta(milliseconds=1)),
+        "jitter .* fraction .* use whole seconds",
+    ),
     "fraction of a limit": (
         job(max_run_time=timedelta(seconds=1.5), overlap=ss.Overlap.SKIP),
         "max_run_time .* whole seconds",
@@ -308,17 +311,32 @@ REFUSED: dict[str, tuple[ss.Job, str]] = {
         job(STARTED["pipeline"][0], schedule=ss.OneTime(NEW_YEAR), max_run_time=HOUR),
         "leave max_run_time out",
     ),
-    "list as an event": (job(TARGETS["bus"][0], input=[1]), "detail of an event is a JSON object, .* a list"),
-    "text as an event": (job(TARGETS["bus"][0], input="x"), "detail of an event is a JSON object, .* text"),
-    "null as an event": (job(TARGETS["bus"][0], input=None), "detail of an event .* null"),
+    "list as an event": (
+        job(TARGETS["bus"][0], input=[1]),
+        "expected a JSON object .* of an event, got a list",
+    ),
+    "text as an event": (
+        job(TARGETS["bus"][0], input="x"),
+        "expected a JSON object .* of an event, got text",
+    ),
+    "null as an event": (
+        job(TARGETS["bus"][0], input=None),
+        "a JSON object .* of an event, got null",
+    ),
     "text as a record": (job(TARGETS["stream"][0], input="x"), "in quotes; .* JSON object"),
     "text as a delivered record": (
         job(TARGETS["delivery stream"][0], input="x"),
         "in quotes; .* JSON object",
     ),
-    "list as overrides": (job(TARGETS["build"][0], input=[1]), "overrides, by name, and is a list"),
-    "number as overrides": (job(TARGETS["task"][0], input=5), "overrides, by name, and is a number"),
-    "path as a member": (job(TARGETS["build"][0], input={"a.$": 1}), r"does not end in '\.\$'"),
+    "list as overrides": (
+        job(TARGETS["build"][0], input=[1]),
+        "object of overrides as input, got a list",
+    ),
+    "number as overrides": (
+        job(TARGETS["task"][0], input=5),
+        "object of overrides as input, got a number",
+    ),
+    "path as a member": (job(TARGETS["build"][0], input={"a.$": 1}), r"must not end in '\.\$'"),
     "queue of an unknown partition": (
         job(jobs.moved(ss.QueueTarget(QUEUE), (("arn:aws:", "arn:aws-iso:"),))),
         "partition 'aws-iso'.* ApiTarget",
@@ -329,16 +347,16 @@ REFUSED: dict[str, tuple[ss.Job, str]] = {
     ),
     "too many events": (
         job(ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * 40), retry=ss.Retry(max_attempts=185)),
-        r"67,046 events, .* 25,000; give fewer retries or fewer targets",
+        r"67,046 events, .* 25,000; use fewer retries or fewer targets",
     ),
-    "input too large": (job(input="x" * 262_000), "input takes 262,002 bytes"),
+    "input too large": (job(input="x" * 262_000), "an input of at most 260,144 bytes as JSON, got 262,002"),
     "text too large once it is quoted": (
         job(TARGETS["queue"][0], input='"' * 70_000),
-        "input takes .* keep large data",
+        "an input of at most .* keep large data",
     ),
     "definition too large": (
         job(ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * 8), input="x" * 200_000),
-        "definition takes .* fewer targets",
+        "expected a definition of at most .* fewer targets",
     ),
 }
 for _name, (_target, _input) in STARTED.items():
@@ -442,7 +460,7 @@ def test_a_first_run_always_fits(parts: int, retries: int) -> None:
     try:
         machine = render_asl(job(target, retry=ss.Retry(max_attempts=retries)))
     except ss.RenderError as error:
-        assert "give fewer retries" in str(error)  # noqa: PT017 -- either will do
+        assert "use fewer retries" in str(error)  # noqa: PT017 -- either will do
         return
     states = machine.to_dict()["States"]
     (limit,) = re.findall(r"\$spent > (\d+)", str(states["More?"]))
@@ -455,7 +473,7 @@ def test_a_first_run_always_fits(parts: int, retries: int) -> None:
 @pytest.mark.parametrize(("parts", "retries"), [(16, 171), (36, 75), (38, 71)])
 def test_a_run_that_fits_into_no_execution_is_refused(parts: int, retries: int) -> None:
     target = ss.ParallelTarget([ss.LambdaTarget(LAMBDA)] * parts)
-    with pytest.raises(ss.RenderError, match="give fewer retries or fewer targets"):
+    with pytest.raises(ss.RenderError, match="use fewer retries or fewer targets"):
         render_asl(job(target, retry=ss.Retry(max_attempts=retries)))
 
 
@@ -558,7 +576,7 @@ ELSEWHERE = {
     "a number that would lose digits": (job(input={"a.$": 2**53 + 1}), "lose digits"),
     "a run of half a year": (
         job(TARGETS["lambda"][0], overlap=ss.Overlap.QUEUE, max_run_time=timedelta(days=180)),
-        "longer than 60 days",
+        "expected max_run_time up to 60 days",
     ),
     "a request that fits into no state": (
         job(ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": "q", "MessageBody": "x" * 262_000})),
@@ -570,7 +588,7 @@ ELSEWHERE = {
                 [ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": "q", "MessageBody": "x" * 200_000})] * 6
             )
         ),
-        "definition takes",
+        "expected a definition of at most",
     ),
 }
 

@@ -105,7 +105,7 @@ def test_bounds_of_a_cron_are_raised_and_cut_to_seconds() -> None:
 )
 def test_fractions_are_refused(schedule: ss.Schedule) -> None:
     with pytest.raises(
-        ValueError, match=r"start 2030-01-01T00:00:00\.0.* fraction of a second.*give whole seconds"
+        ValueError, match=r"start 2030-01-01T00:00:00\.0.* fraction of a second.*use whole seconds"
     ):
         timing_of(schedule)
 
