@@ -1,4 +1,4 @@
-"""Render a one-time job as a state machine, even for an instant in more than a year, by several executions."""
+"""Render a one-time job as a state machine, even for an instant years ahead, over several executions."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
     [
         ({"state_machine_arn": "runner"}, ValueError, "expected state_machine_arn .*, got 'runner'"),
         ({"state_machine_arn": f"{MACHINE}:1"}, ValueError, "without alias or version"),
-        ({"state_machine_arn": None}, ValueError, "state_machine_arn None"),
+        ({"state_machine_arn": None}, ValueError, "expected state_machine_arn .*None"),
         ({"table_name": ""}, ValueError, r"name of a table for table_name \(3 to 255"),
         ({"table_name": 3}, ValueError, "for table_name"),
         ({"retention": timedelta(hours=1)}, ValueError, "expected a timedelta from a day"),
@@ -57,7 +57,7 @@ def client_of(stack: Stack, **changes: Any) -> ss.SchedulerClient:
         ({"workers": 0}, ValueError, "expected a whole number from 1 to 1000 for workers"),
         ({"session": "default"}, TypeError, "expected a boto3.Session for session"),
         ({"clock": FakeClock}, TypeError, "expected a clock such as"),
-        ({"endpoint_url": "localhost"}, ValueError, "endpoint_url 'localhost'"),
+        ({"endpoint_url": "localhost"}, ValueError, "expected endpoint_url .*'localhost'"),
     ],
 )
 def test_arguments_are_checked_before_any_call(
