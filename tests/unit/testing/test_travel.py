@@ -127,10 +127,14 @@ def test_the_failed_runs_are_listed_with_a_traceback() -> None:
 
 
 def test_the_error_of_a_strict_test_is_its_own() -> None:
-    with pytest.raises(ZeroDivisionError), TimeTravel(strict=True) as travel:
-        travel.client.create(job(target=ss.HandlerTarget(broken), retry=ss.Retry(max_attempts=0)))
-        travel.advance(DAY)
-        raise ZeroDivisionError
+    def play() -> None:
+        with TimeTravel(strict=True) as travel:
+            travel.client.create(job(target=ss.HandlerTarget(broken), retry=ss.Retry(max_attempts=0)))
+            travel.advance(DAY)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        play()
 
 
 @pytest.mark.parametrize(
@@ -157,9 +161,10 @@ def test_the_fixture_takes_a_marker_or_a_parameter(pytester: pytest.Pytester) ->
         def fail(): raise LookupError("no such report")
 
         def play(travel):
-            target, daily = ss.HandlerTarget(fail), ss.Rate(datetime.timedelta(days=1))
-            travel.client.create(ss.Job(name="j", schedule=daily, target=target, retry=ss.Retry(max_attempts=0)))
-            travel.advance(datetime.timedelta(days=1))
+            day, once = datetime.timedelta(days=1), ss.Retry(max_attempts=0)
+            job = ss.Job(name="j", schedule=ss.Rate(day), target=ss.HandlerTarget(fail), retry=once)
+            travel.client.create(job)
+            travel.advance(day)
 
         recorder = Recorder()
         pytestmark = pytest.mark.time_travel(recorder=recorder, start="2029-01-01T00:00Z")
@@ -172,7 +177,9 @@ def test_the_fixture_takes_a_marker_or_a_parameter(pytester: pytest.Pytester) ->
             assert (time_travel.now.year, time_travel.recorder) == (2031, recorder)
             play(time_travel)
 
-        @pytest.mark.parametrize("time_travel", ["2032-01-01T00:00Z", {"start": "2033-01-01T00:00Z"}], indirect=True)
+        @pytest.mark.parametrize("time_travel", [
+            "2032-01-01T00:00Z", {"start": "2033-01-01T00:00Z"},
+        ], indirect=True)
         def test_of_the_parameter(time_travel):
             assert time_travel.now.year in (2032, 2033)
 
