@@ -397,7 +397,7 @@ def store(database: Database, stored: Row) -> None:
     database.put({**key("job"), **write_row(stored), **claim})
 
 
-MEANWHILE: dict[str, Callable[[Row], Row]] = {
+CONCURRENT_CHANGES: dict[str, Callable[[Row], Row]] = {
     "version": lambda seen: seen._replace(version=2),
     "status": lambda seen: seen._replace(status=ss.JobStatus.PAUSED),
     "token": lambda seen: seen._replace(token=ANOTHER),
@@ -420,13 +420,13 @@ VERBS: dict[str, Callable[[Table, Row], bool]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("meanwhile", MEANWHILE)
+@pytest.mark.parametrize("concurrent_change", CONCURRENT_CHANGES)
 @pytest.mark.parametrize("claim", [None, CLAIM], ids=["idle", "in a run"])
 def test_a_job_is_written_only_as_it_was_read(
-    database: Database, verb: str, meanwhile: str, claim: Claim | None
+    database: Database, verb: str, concurrent_change: str, claim: Claim | None
 ) -> None:
     table, seen = Table(database.client, "jobs"), row(claim=claim)
-    present = MEANWHILE[meanwhile](seen)
+    present = CONCURRENT_CHANGES[concurrent_change](seen)
     if present == seen:  # such as the absence of a claim
         return
     store(database, present)

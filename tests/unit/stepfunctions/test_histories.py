@@ -120,7 +120,7 @@ HISTORIES = [
         Outcome.DONE,
     ),
     (
-        "no attempt was left, and the queue was told",
+        "no attempt was left, and the queue was notified",
         [
             *CLAIMED,
             *task(CALL, *FAILED),
@@ -147,10 +147,10 @@ HISTORIES = [
 
 
 @pytest.mark.parametrize(
-    ("events", "wanted"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
+    ("events", "expected"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
 )
-def test_how_far_a_run_got(events: Events, wanted: Outcome) -> None:
-    assert outcome_of(events) is wanted
+def test_how_far_a_run_got(events: Events, expected: Outcome) -> None:
+    assert outcome_of(events) is expected
 
 
 def submitted(output: Any) -> dict[str, Any]:
@@ -179,7 +179,7 @@ CHILDREN = [
 
 
 @pytest.mark.parametrize(
-    ("events", "wanted"), [each[1:] for each in CHILDREN], ids=[each[0] for each in CHILDREN]
+    ("events", "expected"), [each[1:] for each in CHILDREN], ids=[each[0] for each in CHILDREN]
 )
-def test_which_execution_a_task_waits_for(events: Events, wanted: str | None) -> None:
-    assert child_of(iter(events[::-1])) == wanted
+def test_which_execution_a_task_waits_for(events: Events, expected: str | None) -> None:
+    assert child_of(iter(events[::-1])) == expected
