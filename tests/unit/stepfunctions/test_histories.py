@@ -207,8 +207,8 @@ def test_why_a_run_has_failed(events: Events, wanted: Ending) -> None:
 @pytest.mark.parametrize("record", _RECORDING)
 def test_what_happens_while_a_run_is_written_down_is_not_of_the_run(record: str) -> None:
     """No success of the writing is one of the call, and no failure of it a failure."""
-    assert outcome(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
-    assert outcome(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
+    assert outcome_of(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
+    assert outcome_of(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
 
 
 def submitted(output: Any) -> dict[str, Any]:
