@@ -1,4 +1,4 @@
-"""Bad input gets one clear error before anything is written, and nothing of the SDK leaks."""
+"""Tests that invalid input raises a clear error before any write, and that no error of the SDK is raised."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_another_machine_or_table_is_refused(stack: Stack) -> None:
 
 
 class Denied:
-    """A session whose clients are allowed nothing."""
+    """A session with clients of which every call is denied."""
 
     def __init__(self, session: boto3.Session, code: str) -> None:
         self.session, self.code = session, code
@@ -141,7 +141,7 @@ def test_no_permission_says_what_is_not_allowed(stack: Stack, code: str) -> None
 
 
 def test_a_stretch_that_ends_before_it_begins_has_no_runs_and_asks_for_none(stack: Stack) -> None:
-    """DynamoDB refuses a query from one key to an earlier one."""
+    """DynamoDB refuses a query with a reversed range of keys."""
     client = client_of(stack)
     client.create(job(stack))
     stack.play(MONDAY + 9 * HOUR)
