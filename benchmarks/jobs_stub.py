@@ -275,8 +275,10 @@ def example_row() -> Document:
 
     now = datetime(2026, 1, 1, tzinfo=timezone.utc)
     job = example(0)
-    order = instructions_of(job, anchor=now, version=1, retention=timedelta(days=30), calls=frozenset(CALLS))
-    row = Row(job, JobStatus.ACTIVE, 1, now, now, now, now, token="0123456789ab", plan=to_json(order))
+    instructions = instructions_of(
+        job, anchor=now, version=1, retention=timedelta(days=30), calls=frozenset(CALLS)
+    )
+    row = Row(job, JobStatus.ACTIVE, 1, now, now, now, now, token="0123456789ab", plan=to_json(instructions))
     return {"name": {"S": job.name}, **write_row(row)}
 
 

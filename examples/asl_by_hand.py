@@ -1,4 +1,4 @@
-"""A state machine composed of typed states: a chain, a choice, a retry, a map."""
+"""Define a state machine with typed states: a chain, a choice, a retry, a map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GENTLY = asl.Retrier(error_equals=("States.ALL",), max_attempts=2, backoff_rate=
 
 
 def bill() -> asl.Processor:
-    """What is done with each order: the states are values, so a function can give them."""
+    """Returns the states for each order. States are values, so a function can return them."""
     ask = asl.Task(
         resource=asl.integration("lambda", "invoke"),
         arguments={"FunctionName": "bill", "Payload": "{% $states.input %}"},

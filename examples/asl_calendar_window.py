@@ -1,4 +1,4 @@
-"""The last day of each month until June, as a state machine that nothing of yours has to run.
+"""Render a job for the last day of each month until June as a state machine.
 
 EventBridge Scheduler has no expression for this window; a state machine computes each next run itself.
 """

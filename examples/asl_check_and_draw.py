@@ -1,4 +1,4 @@
-"""Check a definition that somebody wrote by hand, and draw it, mistakes and all."""
+"""Check a handwritten definition, and draw it, including its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Four more tries, then give up, tell somebody, and stop: a job's policies as states."""
+"""Render a job's error policies as states: four retries, then a notification and a stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMPORT = ss.Job(
 
 
 def targets(state: dict[str, Any]) -> list[str]:
-    """Where a state leads, and when."""
+    """Returns the transitions of a state, with their conditions."""
     found = [f"{rule['Next']} if {rule['Comment']}" for rule in state.get("Choices", [])]
     found += [f"{catcher['Next']} on {catcher['ErrorEquals'][0]}" for catcher in state.get("Catch", [])]
     return found + [state[key] for key in ("Default", "Next") if key in state]

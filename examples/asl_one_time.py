@@ -1,4 +1,4 @@
-"""One run at one moment, as a state machine: more than a year ahead too, over several executions."""
+"""Render a one-time job as a state machine, even for an instant years ahead, over several executions."""
 
 from __future__ import annotations
 

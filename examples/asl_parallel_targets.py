@@ -1,4 +1,4 @@
-"""Several targets in one run: branches side by side, each tried again on its own."""
+"""Render a job with several targets: parallel branches, each with its own retries."""
 
 from __future__ import annotations
 

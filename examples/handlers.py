@@ -1,4 +1,4 @@
-"""The functions that the example jobs call."""
+"""The handlers of the example jobs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from stepsched import Run
 
 
 def report(order: dict[str, str], run: Run) -> str:
-    """A handler takes the job's input and the run, and may answer."""
+    """A handler gets the job's input and the run, and may return a result."""
     text = f"{order['format']} report for {run.scheduled_for:%a %d %b %H:%M}"
     print(f"    {run.job}: {text}", flush=True)
     return text
 
 
 def tidy() -> None:
-    """Or it takes nothing at all."""
+    """A handler without parameters."""

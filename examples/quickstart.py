@@ -1,4 +1,4 @@
-"""The main job of stepsched in one go: say when, create, fire, pause, resume, cancel, play a week.
+"""The main features of stepsched: schedules; create, run, pause, resume and cancel jobs; play a week.
 
 Run it from anywhere: ``python examples/quickstart.py``. It needs no AWS and ends by itself.
 """
@@ -19,7 +19,7 @@ FRIDAY = datetime(2030, 1, 25, tzinfo=timezone.utc)
 
 
 def say_when() -> None:
-    """The four kinds of schedule, in words and as their next runs."""
+    """Prints the four kinds of schedules: descriptions and next runs."""
     schedules: list[ss.Schedule] = [
         ss.OneTime("2030-01-30T09:30", timezone="Asia/Tokyo"),
         ss.Rate(timedelta(minutes=90), start=FRIDAY),
@@ -38,7 +38,7 @@ def say_when() -> None:
 
 
 def fire() -> None:
-    """Jobs in a durable file really fire; then one is paused, resumed and cancelled."""
+    """Runs jobs from a durable file; then pauses, resumes and cancels one."""
     print("2. Fire, pause, resume, cancel (for real, in an SQLite file)\n")
     fired = threading.Event()
 
@@ -70,7 +70,7 @@ def fire() -> None:
 
 
 def show(fired: threading.Event) -> Callable[..., None]:
-    """A function that stands for Lambda functions, and says that it has run."""
+    """Handles Lambda targets in this process, and returns a text."""
 
     def invoke(target: ss.LambdaTarget, event: dict[str, str], run: ss.Run) -> None:
         print(f"    {run.job}: {event['text']} (instead of {target.function_arn})", flush=True)
@@ -80,7 +80,7 @@ def show(fired: threading.Event) -> Callable[..., None]:
 
 
 def play() -> None:
-    """The same jobs over a week, on a clock that is moved."""
+    """Plays the same jobs over a week, on a fake clock."""
     print("3. A week in a moment: the same jobs on a clock that is moved\n")
     backend = ss.LocalBackend(clock=ss.testing.FakeClock(FRIDAY))
     client = ss.SchedulerClient(backend)

@@ -1,4 +1,4 @@
-"""Jobs on Step Functions from the first to the last: deploy, create, run, look, repair, remove.
+"""The life cycle of jobs on Step Functions: deploy, create, run, inspect, repair, remove.
 
 It makes a stack and a queue in the account and Region that boto3 finds, costs less than a cent, takes two or
 three minutes, and removes what it has made.
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def deploy(name: str, targets: list[ss.Target]) -> dict[str, str]:
-    """Makes the stack, and gives its outputs."""
+    """Creates the stack, and returns its outputs."""
     cloudformation: Any = boto3.client("cloudformation")
     template = json.dumps(ss.deploy.template(targets), separators=(",", ":"))
     cloudformation.create_stack(StackName=name, TemplateBody=template, Capabilities=["CAPABILITY_IAM"])
@@ -49,7 +49,7 @@ def deploy(name: str, targets: list[ss.Target]) -> dict[str, str]:
 
 
 def wake_up(client: ss.SchedulerClient, queue: ss.QueueTarget) -> None:
-    """A job that is due in a moment, at that very second."""
+    """Creates a job that is due in a moment, at an exact second."""
     soon = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=5)  # noqa: TID251 -- an application's clock
     record = client.create(
         ss.Job(name="wake-up", schedule=ss.OneTime(soon), target=queue, input={"text": "good morning"})
@@ -65,7 +65,7 @@ def wake_up(client: ss.SchedulerClient, queue: ss.QueueTarget) -> None:
 
 
 def repair(client: ss.SchedulerClient, queue: ss.QueueTarget, machine_arn: str) -> None:
-    """A job whose execution somebody stops by hand, and which is given another one."""
+    """Repairs a job whose execution was stopped by hand."""
     client.create(
         ss.Job(name="nightly", schedule=ss.Cron("0 2 * * ? *", timezone="Europe/Paris"), target=queue)
     )
@@ -78,7 +78,7 @@ def repair(client: ss.SchedulerClient, queue: ss.QueueTarget, machine_arn: str) 
 
 
 def remove(name: str, table_name: str) -> None:
-    """Deletes the stack, and the table, which would outlive it."""
+    """Deletes the stack, and the table, which is retained otherwise."""
     cloudformation: Any = boto3.client("cloudformation")
     cloudformation.delete_stack(StackName=name)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=name)

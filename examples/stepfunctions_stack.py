@@ -1,4 +1,4 @@
-"""What jobs on Step Functions need in AWS: the stack, and the least that machine and application may do.
+"""The resources in AWS for jobs on Step Functions: the stack, and minimal permissions.
 
 Nothing is called: ``python examples/stepfunctions_stack.py`` needs no account.
 """
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def show(statement: dict[str, list[str]]) -> str:
-    """A statement in one line."""
+    """Returns a statement in one line."""
     places = [each if isinstance(each, str) else json.dumps(each) for each in statement["Resource"]]
     return f"{statement['Sid']}: {', '.join(statement['Action'])} on {', '.join(places)}"
 

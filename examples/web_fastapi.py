@@ -1,4 +1,4 @@
-"""Reminders over HTTP: a FastAPI application that keeps its jobs in a file and fires them itself.
+"""Reminders over HTTP: a FastAPI application that stores its jobs in a file and runs them itself.
 
     pip install fastapi uvicorn
     uvicorn --app-dir examples web_fastapi:app

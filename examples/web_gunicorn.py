@@ -17,7 +17,7 @@ bind = "127.0.0.1:8000"
 preload_app = True
 workers = 3
 graceful_timeout = 30
-"""Seconds in which requests and runs can end; after them a worker is killed, and its runs start again."""
+"""The time in seconds for requests and runs to end; then the worker is killed, and its runs start again."""
 
 
 def post_worker_init(_worker: Any) -> None:

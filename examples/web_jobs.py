@@ -1,4 +1,4 @@
-"""What the web applications beside this file share: jobs, what a request may ask for, statuses of HTTP."""
+"""The shared code of the web applications: jobs, the model of a request, HTTP status codes of errors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import stepsched as ss
 DATABASE = os.environ.get("JOBS_DATABASE", "jobs.db")
 OUTBOX = Path(os.environ.get("OUTBOX", "outbox.txt"))
 HANDLERS = ["web_jobs"]
-"""Modules whose functions a stored job may name."""
+"""The modules whose functions a stored job may call."""
 GROUP = "reminders"
-"""Requests see and change jobs of this group only."""
+"""The group of the jobs that requests can read and change."""
 
 
 def remind(reminder: dict[str, str], run: ss.Run) -> None:
-    """The only function that a request can have called later."""
+    """The only function that a request can schedule."""
     with OUTBOX.open("a", encoding="utf-8") as outbox:
         outbox.write(f"{run.job} in process {os.getpid()}: {json.dumps(reminder['text'])}\n")
 
 
 def tidy_up() -> None:
-    """What the application does every night."""
+    """The nightly job of the application."""
 
 
 STANDING = [ss.Job(name="tidy-up", schedule=ss.Cron("0 3 * * ? *"), target=ss.HandlerTarget(tidy_up))]
@@ -34,7 +34,7 @@ STANDING = [ss.Job(name="tidy-up", schedule=ss.Cron("0 3 * * ? *"), target=ss.Ha
 
 
 class Reminder(BaseModel, frozen=True, extra="forbid"):
-    """The body of a request. It names no target: who may name one may run any function or program."""
+    """The body of a request. It has no target, since a target can be any function or program."""
 
     name: Annotated[str, Field(pattern="^[A-Za-z0-9_.-]{1,64}$")]
     at: AwareDatetime
@@ -51,7 +51,7 @@ class Reminder(BaseModel, frozen=True, extra="forbid"):
 
 
 def refusal(error: ss.StepschedError) -> tuple[int, dict[str, Any]]:
-    """The status of HTTP and the body that stand for an error."""
+    """Returns the HTTP status code and the body for an error."""
     match error:
         case ss.JobNotFoundError():
             status = 404

@@ -520,7 +520,7 @@ class SchedulerClient:
         """
         _refuse_naive(since=since, until=until)
         if until < since:
-            raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
+            raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
         return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
 
     def dead_letters(self, name: str | None = None) -> builtins.list[Run]:

@@ -1,4 +1,4 @@
-"""Amazon States Language: typed states, reading, checking, rendering, drawing.
+"""Amazon States Language: typed states, parsing, checking, rendering, drawing.
 
     from stepsched import asl
 
@@ -11,7 +11,7 @@
     )
     machine.check()
 
-``render_asl(job)`` gives the machine of a job.
+``render_asl(job)`` returns the machine of a job.
 """
 
 from __future__ import annotations

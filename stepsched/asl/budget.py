@@ -1,4 +1,4 @@
-"""How much history a machine writes, and what its transitions cost.
+"""The history events that a machine writes, and the cost of its transitions.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/bp-history-limit.html
 https://aws.amazon.com/step-functions/pricing/
@@ -15,75 +15,75 @@ from typing import Any, TypeAlias
 from stepsched.core.values import Value
 
 MAX_EVENTS = 25_000
-"""Events of an execution's history, after which AWS ends it."""
+"""The maximum number of events in the history of an execution, after which AWS ends it."""
 _MOST_STEPS = 5_000
-"""Steps in which the heaviest loop is sought."""
+"""The maximum number of steps in the search for the heaviest loop."""
 
 
 class Prices(Value, frozen=True):
-    """What transitions of Standard workflows cost. The defaults carry their date; any can be replaced."""
+    """The prices of state transitions of Standard workflows. The defaults have a date and can be replaced."""
 
     per_thousand: Decimal = Decimal("0.025")
-    """Of us-east-1; some Regions ask up to a half more."""
+    """The price of a thousand transitions, in us-east-1; some Regions cost up to a half more."""
     free_per_month: int = 4_000
     currency: str = "USD"
     as_of: date = date(2026, 11, 1)
-    """When the figures were last read."""
+    """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/step-functions/pricing/"
 
 
 PRICES = Prices()
-"""The public price list, as of its date."""
+"""The public price list, at its date."""
 
 
 class Turn(Value, frozen=True):
-    """One way through the states: around a loop, or from start to end where there is none."""
+    """One path through the states: around a loop, or from start to end if there is no loop."""
 
     states: tuple[str, ...]
-    """In order."""
+    """The names of the states, in order."""
     events: int
     transitions: int
 
     def cost(self, runs: int = 1, prices: Prices = PRICES) -> Decimal:
-        """What so many turns cost, the free transitions not counted."""
+        """Returns the cost of a number of turns, without subtracting free transitions."""
         return prices.per_thousand * self.transitions * runs / 1000
 
 
 class Budget(Value, frozen=True):
-    """What a machine writes into its history."""
+    """The history events and transitions of a machine."""
 
     usual: Turn
-    """The longest way on which nothing fails."""
+    """The longest path without a failure."""
     worst: Turn
-    """The longest way of all, with every retry that the states' own retriers make."""
+    """The longest path, with all retries by the states' retriers."""
     fixed_events: int
-    """What stands in the history beside the turns, at most: start, end, and states outside the loop."""
+    """The maximum number of events outside the turns: start, end, and states outside the loop."""
     loops: bool
-    """Whether the ways are turns of a loop."""
+    """Whether the paths are turns of a loop."""
 
     @property
     def turns(self) -> int | None:
-        """How many usual turns fit into one execution's history. None: there is no loop."""
+        """The number of usual turns that fit into the history of one execution. None: there is no loop."""
         return max(MAX_EVENTS - self.fixed_events, 0) // self.usual.events if self.loops else None
 
     @property
     def worst_turns(self) -> int | None:
-        """The same where every turn is the worst."""
+        """The number of worst turns that fit into the history of one execution. None: there is no loop."""
         return max(MAX_EVENTS - self.fixed_events, 0) // self.worst.events if self.loops else None
 
     def cost_per_year(self, runs: int, prices: Prices = PRICES) -> Decimal:
-        """What so many usual turns in a year cost, less each month's free transitions.
+        """Returns the cost of a number of usual turns in a year, after each month's free transitions.
 
         Args:
-            runs: Turns in the year, spread evenly over its months.
-            prices: Those of the Region.
+            runs: The number of turns in the year, spread evenly over the months.
+            prices: The prices of the Region.
         """
         billed = max(self.usual.transitions * runs - 12 * prices.free_per_month, 0)
         return prices.per_thousand * billed / 1000
 
 
 class _Weight:
-    """Events and transitions of one state's visit."""
+    """The events and transitions of one visit of a state."""
 
     __slots__ = ("events", "transitions", "worst_events", "worst_transitions")
 
@@ -91,7 +91,7 @@ class _Weight:
         kind = state.get("Type")
         self.events = {"Fail": 1}.get(str(kind), 2)
         self.transitions = 1
-        more = more_transitions = 0  # than usual, inside of the state
+        more = more_transitions = 0  # in addition to the usual ones, inside the state
         if kind == "Task":
             resource = str(state.get("Resource", ""))
             self.events = 6 if ".sync" in resource or resource.endswith(".waitForTaskToken") else 5
@@ -110,11 +110,11 @@ class _Weight:
 
 
 def way_through(states: Mapping[str, Mapping[str, Any]], *names: str, retries: bool = False) -> Turn:
-    """What a way through a machine takes, by its states.
+    """Returns the events and transitions of a path through a machine.
 
     Args:
-        states: The written states, by name.
-        names: The states on the way, in order.
+        states: The states as JSON, by name.
+        names: The states of the path, in order.
         retries: Whether the retriers of these states make all their attempts.
 
     Raises:
@@ -136,10 +136,10 @@ def _turn(way: Iterable[tuple[str, _Weight]], *, worst: bool) -> Turn:
 
 
 def budget_of(definition: Mapping[str, Any]) -> Budget:
-    """The budget of a definition.
+    """Returns the budget of a definition.
 
-    A Map counts as the state alone, for nobody knows its items; so does a loop inside a loop, for nobody
-    knows its turns. What is only entered when something has failed is no loop.
+    A Map counts as one state, since the number of its items is not known; a nested loop counts once, since
+    the number of its turns is not known. States that are entered only after a failure do not count as a loop.
     """
     flow = _Flow(definition)
     calm = flow.graph(calm=True)
@@ -163,7 +163,7 @@ _Graph: TypeAlias = dict[str, list[str]]
 
 
 class _Flow:
-    """The states of a machine or a branch, with what each takes."""
+    """The states of a machine or a branch, with their events and transitions."""
 
     def __init__(self, flow: Any) -> None:
         self.states = _states(flow)
@@ -171,7 +171,8 @@ class _Flow:
         self.weights = {name: _Weight(state) for name, state in self.states.items()}
 
     def graph(self, *, calm: bool) -> _Graph:
-        """Where each state leads that is entered from the start: only while nothing fails, or at all."""
+        """Returns the transitions of all states that are reachable from the start: without failures, or
+        all."""
         found: _Graph = {}
         waiting = [self.start]
         while waiting:
@@ -186,14 +187,14 @@ class _Flow:
         return _turn(((name, self.weights[name]) for name in way), worst=worst)
 
     def longest(self) -> tuple[Turn, Turn]:
-        """The heaviest ways from the start: without failures, and of all. States that form a loop count
-        once each, as if one way led through all of them."""
+        """Returns the heaviest paths from the start: without failures, and with them. Each state of a loop
+        counts once, as if one path led through all of them."""
         return self._longest(calm=True), self._longest(calm=False)
 
     def _longest(self, *, calm: bool) -> Turn:
         graph = self.graph(calm=calm)
         best: dict[str, tuple[int, tuple[str, ...]]] = {}
-        for part in _components(graph):  # what a component leads to stands before it
+        for part in _components(graph):  # the successors of a component come before it
             inside = set(part)
             beyond = [best[target] for name in part for target in graph[name] if target not in inside]
             events, way = max(beyond, default=(0, ()), key=lambda each: each[0])
@@ -204,7 +205,8 @@ class _Flow:
         return self.turn(way, worst=not calm)
 
     def around(self, graph: _Graph, part: list[str], *, worst: bool) -> Turn:
-        """The heaviest simple loop in a component; where there are too many, all its states once each."""
+        """Returns the heaviest simple loop in a component; if there are too many, all its states once
+        each."""
         inside = set(part)
         heaviest = self.turn((), worst=worst)
         steps = 0
@@ -229,7 +231,7 @@ def _turns(graph: _Graph, part: list[str]) -> bool:
 
 
 def _components(graph: _Graph) -> list[list[str]]:
-    """The strongly connected components (Tarjan); each stands after those that it leads to."""
+    """Returns the strongly connected components (Tarjan), each after its successors."""
     number: dict[str, int] = {}
     low: dict[str, int] = {}
     held: list[str] = []
@@ -266,7 +268,7 @@ def _components(graph: _Graph) -> list[list[str]]:
 
 
 def _targets(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Where a state leads, and whether that is no failure."""
+    """Yields the transitions of a state, and whether each is taken without a failure."""
     for calm, places in (
         (True, [state, *_list(state.get("Choices"))]),
         (False, _list(state.get("Catch"))),

@@ -1,4 +1,4 @@
-"""What a check finds in a definition, in the words of ``ValidateStateMachineDefinition``."""
+"""The diagnostics of a check, in the form of ``ValidateStateMachineDefinition``."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from stepsched.core.values import Value
 
 
 class Severity(StrEnum):
-    """Whether AWS would refuse the definition."""
+    """The severity of a diagnostic."""
 
     ERROR = "ERROR"
-    """AWS refuses it, or the state fails whenever it runs."""
+    """AWS refuses the definition, or the state always fails at run time."""
     WARNING = "WARNING"
-    """It is taken, and probably not what was meant."""
+    """AWS accepts it, but it is probably a mistake."""
 
 
 class Diagnostic(Value, frozen=True):
-    """One finding.
+    """A problem in a definition.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinitionDiagnostic.html
     """
 
     severity: Severity
     code: str
-    """AWS's own, such as ``MISSING_TRANSITION_TARGET``."""
+    """The code as on AWS, such as ``MISSING_TRANSITION_TARGET``."""
     message: str
-    """What is wrong, with the value, and how to mend it."""
+    """A description of the problem, with the value and the correction."""
     path: str
-    """Where, such as ``/States/Run/Next``; empty for the whole definition."""
+    """The place in the definition, such as ``/States/Run/Next``; empty for the whole definition."""
 
     @property
     def is_error(self) -> bool:
-        """Whether it is more than a warning."""
+        """Whether the severity is ``ERROR``."""
         return self.severity is Severity.ERROR
 
     def __str__(self) -> str:
-        """Such as ``ERROR MISSING_TRANSITION_TARGET at /States/Run/Next: ...``."""
+        """Returns a text such as ``ERROR MISSING_TRANSITION_TARGET at /States/Run/Next: ...``."""
         place = f" at {self.path}" if self.path else ""
         return f"{self.severity.value} {self.code}{place}: {self.message}"

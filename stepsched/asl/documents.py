@@ -1,4 +1,4 @@
-"""The base of the values that stand for a piece of a definition: snake_case here, PascalCase on the wire."""
+"""The base class of the parts of a definition: snake_case in Python, PascalCase in JSON."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from stepsched.core.values import Value
 
 
 class AslValue(Value, frozen=True, alias_generator=to_pascal, validate_by_name=True, validate_by_alias=True):
-    """A piece of a definition. What is given is written, what is left out is not."""
+    """A part of a definition. Given fields are written, others are not."""
 
     __hash__ = None  # type: ignore[assignment]  # dictionaries do not hash
 
     def __eq__(self, other: object) -> bool:
-        """Whether the other piece is written the same, to the letter of its JSON: ``1`` is not ``true``."""
+        """Returns whether both parts have the same JSON form: ``1`` is not ``true``."""
         related = isinstance(other, type(self)) or isinstance(self, type(other))
         return isinstance(other, AslValue) and related and same(self.to_dict(), other.to_dict())
 
     nullable: ClassVar[frozenset[str]] = frozenset()
-    """Fields in which null says something; in the others None is as good as nothing."""
+    """Fields in which null has a meaning; in others None means that the field is not given."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The piece as plain JSON, in the words of the States Language."""
+        """Returns the part as plain JSON in the States Language."""
         document: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         given = self.model_fields_set
@@ -58,7 +58,7 @@ _LAST = ("assign", "output", "retry", "catch", "default", "next", "end", "states
 
 @cache
 def _order(model: type[AslValue]) -> list[tuple[str, str]]:
-    """A model's fields, with the names they are written by, in the order that people read."""
+    """Returns a model's fields with their names in JSON, in the usual order."""
 
     def rank(name: str) -> tuple[int, int]:
         if name in _FIRST:
@@ -70,7 +70,7 @@ def _order(model: type[AslValue]) -> list[tuple[str, str]]:
 
 
 def split_unknown(model: type[AslValue], document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document of the wire, with the fields that the model does not know under one of their own."""
+    """Returns the document with unknown fields moved into the field ``unknown``."""
     aliases = _aliases(model)
     if document.keys() <= aliases:
         return dict(document)
@@ -79,20 +79,20 @@ def split_unknown(model: type[AslValue], document: Mapping[str, Any]) -> dict[st
 
 
 class Named(dict[str, Any]):
-    """Fields by their names here, although a definition is read."""
+    """Fields by their names in Python, while a definition is parsed."""
 
 
 WIRE = {"wire": True}
-"""The context of a validation that reads a definition, of which everything has to be kept."""
+"""The validation context while a definition is parsed, of which everything must be kept."""
 
 
 def is_wire(info: ValidationInfo) -> bool:
-    """Whether a definition is read, rather than a constructor called."""
+    """Returns whether a definition is parsed, rather than a constructor called."""
     return info.mode == "json" or info.context is WIRE
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are written the same, but for the order of keys."""
+    """Returns whether two JSON values are equal, except for the order of keys."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -102,14 +102,14 @@ def _aliases(model: type[AslValue]) -> frozenset[str]:
 
 
 def is_written(value: Any) -> bool:
-    """Whether a document comes from a definition, rather than from a constructor's keywords."""
+    """Returns whether a document is from a definition, rather than from a constructor's keywords."""
     if type(value) is not dict and not isinstance(value, Mapping):
         return False
     return any(isinstance(key, str) and key[:1].isupper() for key in value)
 
 
 def write(value: Any) -> Any:
-    """A copy as plain JSON, with the values of this module written out."""
+    """Returns a copy as plain JSON."""
     kind = type(value)
     if kind in _LEAVES:
         return value

@@ -1,7 +1,8 @@
-"""What a JSONata expression in a definition may say, and what it reads. Nothing is evaluated.
+"""Checks the JSONata expressions of a definition, and finds the variables and fields that they read. Nothing
+is evaluated.
 
-Step Functions takes JSONata 2.0.6 without a root document: data come in by ``$states`` and by variables, so a
-bare name has nothing to refer to. https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+Step Functions uses JSONata 2.0.6 without a root document: data is available in ``$states`` and in variables,
+so a name alone refers to nothing. https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from stepsched.asl.jsonata import JsonataError, Node, parse
 
 
 class Finding(NamedTuple):
-    """Something wrong with a text, wherever in a definition that stands."""
+    """A problem of a text, independent of its place in a definition."""
 
     severity: Severity
     code: str
@@ -25,14 +26,15 @@ class Finding(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a text reads, and what is wrong with it."""
+    """The variables and fields that a text reads, and its problems."""
 
     variables: frozenset[str]
-    """Workflow variables, without ``$``; neither those that it binds itself nor functions."""
+    """The workflow variables that it reads, without ``$``; not those that it binds itself, and not
+    functions."""
     states: frozenset[str]
-    """First steps below ``$states``, such as ``input``."""
+    """The fields of ``$states`` that it reads, such as ``input``."""
     findings: tuple[Finding, ...]
-    """In the order of the text."""
+    """The problems, in the order of the text."""
 
 
 INVALID = "INVALID_JSONATA_EXPRESSION"
@@ -48,10 +50,10 @@ CONTEXT_FIELDS: dict[str, Any] = {
     "Task": {"Token": None},
     "Map": {"Item": dict.fromkeys(("Index", "Value", "Key", "Source"))},
 }
-"""The context object: tables of fields, ``None`` where data begin."""
+"""The fields of the context object; ``None`` for fields with any data."""
 
 _DEEPEST = 95
-"""Levels of evaluation; Step Functions gives up between 99 and 101."""
+"""The maximum number of evaluation levels; Step Functions stops between 99 and 101."""
 
 # Least and most arguments (None: no end). Where the context may stand in for one the reference
 # implementation takes one less, so that only what it refuses whatever the values is reported.
@@ -78,22 +80,22 @@ _ADDED = {
     "uuid": (0, 0),
     "parse": (1, 1),
 }
-"""AWS's own functions. How they take a wrong number of arguments is not published."""
+"""The functions that AWS adds. Their behaviour with a wrong number of arguments is not published."""
 FUNCTIONS = frozenset(_ARITIES) | frozenset(_ADDED)
 
 _CALLBACKS: dict[str, tuple[int, ...]] = {
     "map": (1,), "filter": (1,), "single": (1,), "reduce": (1,), "sort": (1,), "sift": (0, 1), "each": (0, 1),
     "match": (1,), "contains": (1,), "replace": (1, 2), "split": (1,),
 }  # fmt: skip
-"""Which arguments of a built-in may be functions."""
+"""The arguments of built-in functions that may be functions."""
 _ALWAYS_CALLED = {"map", "filter", "single", "reduce", "sort", "sift", "each"}
-"""Whose second argument can be nothing but a function."""
+"""The functions whose second argument must be a function."""
 _SPINE = {"filter", "sort", "group", "focus", "index"}
-"""What hangs on a path; its first part is the path so far."""
+"""The kinds of nodes that extend a path; their first part is the path so far."""
 
 
 class _Context(Enum):
-    """What ``$`` and bare names refer to."""
+    """What ``$`` and names alone refer to."""
 
     ROOT = "nothing"
     FUNCTION = "whatever was current where the function was made: nothing, too"
@@ -101,7 +103,7 @@ class _Context(Enum):
 
 
 class _Use(Enum):
-    """What the place of a variable says of it."""
+    """How a variable is used at its place."""
 
     DATA = "not a function"
     EITHER = "handed on"
@@ -116,7 +118,7 @@ class _Frame:
     def __init__(self, outer: _Frame | None, names: Sequence[str] = (), *, is_path: bool = False) -> None:
         self.outer = outer
         self.names = set(names)
-        # A path keeps what @ and # bind; := goes to the block around it.
+        # The names bound by @ and # belong to the path, those bound by := to the enclosing block.
         self.home: _Frame = outer.home if is_path and outer is not None else self
 
     def holds(self, name: str) -> bool:
@@ -129,22 +131,22 @@ class _Frame:
 
 
 class _Place(NamedTuple):
-    """A node to be read, and where it stands."""
+    """A node to be visited, and its place."""
 
     node: Node
     context: _Context
     frame: _Frame
     use: _Use = _Use.DATA
     piped: int = 0
-    """Arguments that ``~>`` brings."""
+    """The number of arguments from ``~>``."""
     in_path: bool = False
-    """Whether the path that it belongs to has been entered."""
+    """Whether the path of the node has been entered."""
     is_step: bool = False
     """Whether a dot follows, which makes a name of a string."""
 
 
 class _Binding(NamedTuple):
-    """A name that is bound once all before it has been read."""
+    """A name that is bound after the preceding nodes have been visited."""
 
     name: str
     frame: _Frame
@@ -154,11 +156,12 @@ _Work = _Place | _Binding
 
 
 class _Reader:
-    """One expression being read.
+    """The visitor of one expression.
 
-    A stack stands in for recursion, because a chain of thousands of operators is a tree as deep. It holds
-    what is still to be read, in the order of evaluation, the next on top. The bodies of functions come last:
-    they run when all around them is bound, so a function may call itself and those after it.
+    It uses a stack instead of recursion, because a chain of thousands of operators is an equally deep tree.
+    The stack holds the nodes to visit, in the order of evaluation, the next on top. The bodies of functions
+    come last: they are called when all names around them are bound, so a function may call itself and later
+    ones.
     """
 
     def __init__(self, text: str) -> None:
@@ -199,7 +202,7 @@ class _Reader:
     # -- names ---------------------------------------------------------------------------------------------
 
     def reference(self, place: _Place) -> Sequence[_Work]:
-        """A name, a wildcard or a parent."""
+        """Visits a name, a wildcard or a parent."""
         if place.context is not _Context.STEP:
             name = place.node.text
             if place.node.kind in ("name", "string"):
@@ -236,7 +239,7 @@ class _Reader:
         self.refuse(node, "$eval does not exist in Step Functions; $parse reads JSON text")
 
     def unknown(self, node: Node) -> None:
-        """A function that does not exist; variables hold JSON, so it cannot be one of them."""
+        """Reports a function that does not exist; variables hold JSON, so it cannot be one of them."""
         close = get_close_matches(node.text, FUNCTIONS, n=1, cutoff=0.6)
         lowered = [name for name in FUNCTIONS if name.lower() == node.text.lower()]
         hint = f"; did you mean ${(lowered or close)[0]}?" if lowered or close else ""
@@ -245,7 +248,7 @@ class _Reader:
     # -- paths ---------------------------------------------------------------------------------------------
 
     def path(self, place: _Place) -> Sequence[_Work]:
-        """Steps, and what hangs on them."""
+        """Visits the steps of a path and their extensions."""
         node = place.node
         if not place.in_path:
             if self.has_path_bindings:
@@ -318,7 +321,8 @@ class _Reader:
             self.refuse(callee, message, certain=name not in _ADDED)
 
     def apply(self, place: _Place) -> Sequence[_Work]:
-        """``x ~> $f``: the right side is called with the left one, or both are chained to a new function."""
+        """Visits ``x ~> $f``: the right side is called with the left one, or both are chained to a
+        function."""
         left, right = place.node.parts
         piped = 1 if right.kind == "function" else 0
         return (
@@ -339,7 +343,7 @@ class _Reader:
         return tuple(_Place(part, place.context, place.frame) for part in place.node.parts)
 
     def text(self, place: _Place) -> Sequence[_Work]:
-        """A string; as the first step of a path it is a name."""
+        """Visits a string; as the first step of a path it is a name."""
         return self.reference(place) if place.is_step else ()
 
     def binary(self, place: _Place) -> Sequence[_Work]:
@@ -368,7 +372,7 @@ class _Reader:
         return (value, _Binding(name, place.frame.home))
 
     def transform(self, place: _Place) -> Sequence[_Work]:
-        """``| where | what |``, read against the object that it changes."""
+        """Visits ``| where | what |``, whose names refer to the object that it changes."""
         return tuple(_Place(part, _Context.STEP, place.frame) for part in place.node.parts)
 
 
@@ -392,14 +396,14 @@ def _is_dot(node: Node) -> bool:
 
 
 def _bare(node: Node) -> Node:
-    """A step without what hangs on it."""
+    """Returns a step without its extensions."""
     while node.kind in _SPINE:
         node = node.parts[0]
     return node
 
 
 def _use_of_argument(function: str | None, index: int, last: int) -> _Use:
-    """What stands as an argument of a built-in, or of something else (None)."""
+    """Returns the use of an argument of a built-in function, or of another function (None)."""
     if function not in FUNCTIONS:
         return _Use.EITHER
     if index not in _CALLBACKS.get(function, ()) or (index == 0 and last > 0):
@@ -408,7 +412,7 @@ def _use_of_argument(function: str | None, index: int, last: int) -> _Use:
 
 
 def _depth(tree: Node) -> int:
-    """Levels of evaluation: a path is one, however many steps it has."""
+    """Returns the number of evaluation levels; a path is one level, regardless of its steps."""
     deepest = 0
     stack = [(tree, 1)]
     while stack:
@@ -422,13 +426,13 @@ def _depth(tree: Node) -> int:
 
 
 def unknown_context_field(names: Sequence[str | None]) -> str | None:
-    """Where steps leave the known context object.
+    """Finds steps that are not part of the known context object.
 
     Args:
-        names: Steps below the context object; None for what is not a name.
+        names: The steps below the context object; None for a step that is not a name.
 
     Returns:
-        Words that go on from the name of the context object; None where all is well.
+        The rest of an error message after the name of the context object; None if all steps are known.
     """
     fields: dict[str, Any] | None = CONTEXT_FIELDS
     walked = ""
@@ -451,9 +455,9 @@ def _hint(text: str, error: JsonataError) -> str:
 
 @lru_cache(maxsize=4096)
 def read_expression(text: str) -> Reading:
-    """Reads what stands between ``{%`` and ``%}``.
+    """Reads the expression between ``{%`` and ``%}``.
 
-    An expression that does not parse reads nothing and has one finding.
+    An expression that cannot be parsed has one finding and reads nothing.
     """
     try:
         tree = parse(text)

@@ -1,8 +1,8 @@
-"""Reads JSONata 2.0.6, the language of expressions in Amazon States Language: syntax only, nothing is run.
+"""Parses JSONata 2.0.6, the expression language of Amazon States Language; nothing is evaluated.
 
-The grammar is that of the reference implementation at the version which AWS documents (``?:`` and ``??``
-came later and are refused). Errors carry the reference's codes. Not checked here: whether a ``%`` has a
-parent, and what stands inside a pattern. https://docs.jsonata.org/
+The grammar is that of the reference implementation in the version that AWS documents (``?:`` and ``??`` were
+added later and are refused). Errors have the codes of the reference implementation. Not checked here: whether
+a ``%`` has a parent, and the content of a pattern. https://docs.jsonata.org/
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class JsonataError(ValueError):
-    """An expression that does not parse."""
+    """An expression cannot be parsed."""
 
     def __init__(self, code: str, position: int, reason: str) -> None:
         super().__init__(code, position, reason)
         self.code = code
-        """The reference implementation's, such as ``S0203``."""
+        """The code of the reference implementation, such as ``S0203``."""
         self.position = position
-        """Characters before the place."""
+        """The number of characters before the error."""
         self.reason = reason
 
     def __str__(self) -> str:
@@ -29,7 +29,7 @@ class JsonataError(ValueError):
 
 class Token(NamedTuple):
     kind: str
-    """operator, name, variable, string, number, value, regex or end."""
+    """The kind: operator, name, variable, string, number, value, regex or end."""
     text: str
     at: int
 
@@ -38,8 +38,8 @@ class Node(NamedTuple):
     """A part of an expression."""
 
     kind: str
-    """path, name, variable, string, number, value, regex, unary, binary, function, partial, lambda, block,
-    array, object, filter, sort, group, bind, condition, transform, focus, index, wildcard, descendant,
+    """The kind: path, name, variable, string, number, value, regex, unary, binary, function, partial, lambda,
+    block, array, object, filter, sort, group, bind, condition, transform, focus, index, wildcard, descendant,
     parent, placeholder."""
     text: str
     at: int
@@ -55,24 +55,24 @@ _POWERS = {
 _DOUBLE = ("..", ":=", "!=", ">=", "<=", "**", "~>")
 _INFIX = {"+", "-", "*", "/", "%", "=", "<", ">", "!=", "<=", ">=", "&", "and", "or", "in", "~>", "."}
 _DEEPEST = 200
-"""Levels; AWS's engine gives up near 100."""
+"""The maximum number of levels; AWS's engine stops near 100."""
 _SPACE = " \t\n\r\v"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([Ee][-+]?[0-9]+)?")
 _ESCAPES = '"\\/bfnrt'
 
 
 class _Lexer:
-    """Cuts an expression into tokens; whether a slash begins a pattern depends on what stands before it."""
+    """Splits an expression into tokens; whether a slash begins a pattern depends on the token before it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
 
     def next(self, *, infix: bool) -> Token:
-        """The next token.
+        """Returns the next token.
 
         Args:
-            infix: Whether an operator may stand here, so that a slash divides.
+            infix: Whether an operator may follow here, so that a slash means division.
         """
         self._skip()
         text, at = self.text, self.at
@@ -184,7 +184,7 @@ class _Lexer:
 
 
 class _Parser:
-    """Top-down operator precedence, as the reference implementation does it."""
+    """A parser with top-down operator precedence, as in the reference implementation."""
 
     def __init__(self, text: str) -> None:
         self.lexer = _Lexer(text)
@@ -422,30 +422,30 @@ _PREFIXES: dict[str, Callable[[_Parser, Token], Node]] = {
 
 
 def _bare(step: Node) -> Node:
-    """A step without what follows it."""
+    """Returns a step without its extensions."""
     while step.kind in ("filter", "sort", "focus", "index", "group"):
         step = step.parts[0]
     return step
 
 
 def _is_grouped(node: Node) -> bool:
-    """Whether a path holds a grouping."""
+    """Returns whether a path contains a grouping."""
     while node.kind in ("filter", "sort", "focus", "index") or (node.kind, node.text) == ("binary", "."):
         node = node.parts[0]
     return node.kind == "group"
 
 
 def parse(text: str) -> Node:
-    """Reads an expression.
+    """Parses an expression.
 
     Raises:
-        JsonataError: It does not parse.
+        JsonataError: The expression cannot be parsed.
     """
     return _Parser(text).parse()
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it, in order."""
+    """Yields the node and all nodes below it, in order."""
     yield node
     for part in node.parts:
         yield from walk(part)

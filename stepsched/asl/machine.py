@@ -1,4 +1,4 @@
-"""A whole definition."""
+"""State machines, and the parser of definitions."""
 
 from __future__ import annotations
 
@@ -20,46 +20,47 @@ from stepsched.core.payloads import to_json
 
 
 class StateMachine(Flow, frozen=True):
-    """A state machine: states by name, and where to start.
+    """A state machine: states by name, and the first state.
 
-    ``to_dict`` and ``to_json`` write the definition; what was read by :func:`parse` is written back
-    unchanged in meaning. In a notebook it is shown as a picture.
+    ``to_dict`` and ``to_json`` return the definition; the result of :func:`parse` is written back unchanged
+    in meaning. Notebooks show it as a diagram.
     """
 
     query_language: QueryLanguage | None = None
-    """None: JSONPath."""
+    """The query language of the machine. None: JSONPath."""
     timeout_seconds: Seconds | None = None
     version: str | None = None
     unknown: dict[str, JsonValue] | None = None
-    """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
+    """Fields that are not part of the States Language, kept unchanged; ``check`` reports them."""
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """The definition as text, as ``CreateStateMachine`` takes it.
+        """Returns the definition as JSON text for ``CreateStateMachine``.
 
         Args:
-            indent: Blanks a level. None: all in one line.
+            indent: The number of blanks per level. None: everything in one line.
         """
         document = self.to_dict()
         return to_json(document) if indent is None else _indented(document, " " * indent, "")
 
     def check(self) -> list[Diagnostic]:
-        """What AWS would refuse or what would fail, in order of the document; empty when nothing is found."""
+        """Returns the problems that AWS would refuse or that always fail at run time, in document order;
+        empty if there are none."""
         return check(self.to_dict())
 
     def budget(self) -> Budget:
-        """Events and transitions of a turn, and how many turns one execution holds."""
+        """Returns the events and transitions of a turn, and the number of turns in one execution."""
         return budget_of(self.to_dict())
 
     def to_mermaid(self) -> str:
-        """A diagram in Mermaid's language."""
+        """Returns a diagram in Mermaid's language."""
         return to_mermaid(self.to_dict())
 
     def to_dot(self) -> str:
-        """A diagram in Graphviz's language."""
+        """Returns a diagram in Graphviz's language."""
         return to_dot(self.to_dict())
 
     def to_svg(self) -> str:
-        """A picture that needs nothing but itself."""
+        """Returns a diagram as a self-contained SVG."""
         return to_svg(self.to_dict())
 
     def _repr_svg_(self) -> str:
@@ -67,7 +68,7 @@ class StateMachine(Flow, frozen=True):
 
 
 def _indented(value: Any, step: str, margin: str) -> str:
-    """JSON over several lines, in which what is short stays on one."""
+    """Formats JSON over several lines, in which short values stay on one line."""
     inside = margin + step
     match value:
         case dict() if value:
@@ -92,16 +93,17 @@ _WIDTH = 100
 
 
 def parse(definition: str | Mapping[str, Any]) -> StateMachine:
-    """Reads a definition, valid or not.
+    """Parses a definition, valid or not.
 
-    A state that fits no type is kept as it is (:class:`OtherState`), so that ``check`` can say what is
-    wrong with it, and ``to_dict`` writes it back.
+    A state that matches no type is kept unchanged (:class:`OtherState`), so that ``check`` can report its
+    problems and ``to_dict`` can write it back.
 
     Args:
-        definition: Its text, or the JSON object.
+        definition: The definition as text or as a JSON object.
 
     Raises:
-        DefinitionError: It is no JSON object with an object ``States``; with what :func:`check` says.
+        DefinitionError: It is not a JSON object with an object ``States``; the error has the diagnostics of
+            :func:`check`.
     """
     try:
         document = _load(definition) if isinstance(definition, str) else write(definition)
@@ -118,7 +120,7 @@ def parse(definition: str | Mapping[str, Any]) -> StateMachine:
 
 
 def _load(text: str) -> Any:
-    """JSON, in which no two states of one place have one name, and which has no numbers beyond JSON's."""
+    """Parses JSON; refuses duplicate state names, and numbers that are not part of JSON."""
     repeated = False
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -129,18 +131,18 @@ def _load(text: str) -> Any:
 
     document = json.loads(text, object_pairs_hook=collect, parse_constant=_refuse, parse_float=_finite)
     if repeated and any(each.code == "DUPLICATE_STATE_NAME" for each in check(text)):
-        raise ValueError("two states have one name, and only the last would be kept")
+        raise ValueError("duplicate state name: only the last state would be kept")
     return document
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text[:40]} is larger than any number here")
+        raise ValueError(f"{text[:40]} is too large a number")
     return number
 
 
@@ -155,7 +157,7 @@ _NAMES = {
 
 
 def _is_known(key: str, value: Any) -> bool:
-    """Whether a machine has the field, with such a value."""
+    """Returns whether a machine has such a field, with a value of this type."""
     match key:
         case "States":
             return True

@@ -18,7 +18,7 @@ CODE = "SCHEMA_VALIDATION_FAILED"
 
 _ROOT = re.compile(r"\$(?:\$|(?P<variable>[^\W\d]\w*))?")
 _NAME = re.compile(r"(?:\\.|&(?!&)|[^\s.\[\]()'\"\\,=<>!?*&|])+")
-"""Jayway takes more, such as ``=``; there it is a mistake rather than a key."""
+"""Jayway accepts more characters, such as ``=``, which are more likely a mistake than a key."""
 _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
 _INDEX = re.compile(r"\[(0|[1-9][0-9]*)\]")
 _BRACKET = re.compile(
@@ -58,13 +58,13 @@ _PATH_FUNCTIONS = frozenset(
 )
 
 _DEEPEST = 50
-"""Of filters in filters; no limit of AWS, but of this reader."""
+"""The maximum nesting of filters; a limit of this parser, not of AWS."""
 
 _FUNCTION = re.compile(r"States\.(\w*)\s*\(")
 _TEXT = re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _NESTED = 10
-"""Functions inside a function."""
+"""The maximum nesting of functions."""
 _MOST = 10_000
 _INTRINSICS = {
     "Format": (1, _MOST), "StringToJson": (1, 1), "JsonToString": (1, 1), "Array": (0, _MOST),
@@ -73,16 +73,16 @@ _INTRINSICS = {
     "Hash": (2, 2), "JsonMerge": (3, 3), "MathRandom": (2, 3), "MathAdd": (2, 2), "StringSplit": (2, 2),
     "UUID": (0, 0),
 }  # fmt: skip
-"""Least and most arguments."""
+"""The minimum and maximum numbers of arguments."""
 _ALGORITHMS = ("MD5", "SHA-1", "SHA-256", "SHA-384", "SHA-512")
 
 
 class _PathError(ValueError):
-    """A text that does not read."""
+    """A text that cannot be parsed."""
 
 
 class _Scanner:
-    """One text being read, from left to right. ``at`` is the next character."""
+    """The parser of one text, from left to right. ``at`` is the index of the next character."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -112,7 +112,7 @@ class _Scanner:
         return match
 
     def take_text(self, text: str) -> bool:
-        """Whether it comes next, spaces aside; then it is behind us."""
+        """Consumes the text if it comes next, ignoring spaces; returns whether it did."""
         self.take(_SPACE)
         if not self.peek(text):
             return False
@@ -129,7 +129,7 @@ class _Scanner:
     # -- paths -----------------------------------------------------------------------------------------
 
     def path(self, *, in_filter: bool = False) -> None:
-        """A path; in a filter it may begin with ``@``."""
+        """Parses a path; in a filter it may begin with ``@``."""
         if in_filter and self.peek("@"):
             self.at += 1
             self.segments()
@@ -147,7 +147,7 @@ class _Scanner:
                 self.warn(f"$${unknown}")
 
     def segments(self) -> list[str | None]:
-        """The steps behind the root: names, None for all else."""
+        """Parses the steps after the root: returns names, and None for other steps."""
         names: list[str | None] = []
         while self.at < len(self.text):
             if self.peek("["):
@@ -202,7 +202,7 @@ class _Scanner:
     # -- filters -----------------------------------------------------------------------------------------
 
     def alternatives(self) -> None:
-        """Conditions joined by ``||`` and ``&&``; their powers matter to nobody here."""
+        """Parses conditions joined by ``||`` and ``&&``; their precedence does not matter here."""
         self.descend()
         self.condition()
         while self.take_text("||") or self.take_text("&&"):
@@ -240,7 +240,7 @@ class _Scanner:
             raise self.fail(f"a path from @ or $, text in quotes or a number is expected, not {found}")
 
     def json(self) -> None:
-        """An array or an object, only balanced."""
+        """Parses an array or an object; only brackets are checked."""
         depth = 0
         while self.at < len(self.text):
             if self.take(_QUOTED) is not None:
@@ -274,7 +274,7 @@ class _Scanner:
         self.arguments(name, arguments)
 
     def argument(self, level: int) -> str | None:
-        """One argument; its text where it is a literal."""
+        """Parses one argument; returns its text if it is a literal."""
         self.take(_SPACE)
         if self.peek("States."):
             self.intrinsic(level + 1)
@@ -345,9 +345,9 @@ def _refused(scanner: _Scanner, what: str, error: object) -> Reading:
 
 @lru_cache(maxsize=4096)
 def read_path(text: str) -> Reading:
-    """Reads a JSONPath, such as ``$.items[?(@.price > 3)].id`` or ``$$.Execution.Id``.
+    """Parses a JSONPath, such as ``$.items[?(@.price > 3)].id`` or ``$$.Execution.Id``.
 
-    ``states`` of the reading holds ``context`` where it begins with ``$$``.
+    ``states`` of the result contains ``context`` if it begins with ``$$``.
     """
     scanner = _Scanner(text)
     try:
@@ -361,7 +361,7 @@ def read_path(text: str) -> Reading:
 
 @lru_cache(maxsize=4096)
 def read_reference_path(text: str) -> Reading:
-    """Reads a path that names one place to write to, as ``ResultPath`` does: ``$.a.b[0]['c']``."""
+    """Parses a path that names one place to write to, as in ``ResultPath``: ``$.a.b[0]['c']``."""
     scanner = _Scanner(text)
     try:
         _reference_path(scanner)
@@ -392,7 +392,7 @@ def _step(scanner: _Scanner) -> str | None:
 
 @lru_cache(maxsize=4096)
 def read_intrinsic(text: str) -> Reading:
-    """Reads a call such as ``States.Format('run {} of {}', $.id, States.UUID())``."""
+    """Parses a call such as ``States.Format('run {} of {}', $.id, States.UUID())``."""
     scanner = _Scanner(text)
     try:
         scanner.intrinsic()

@@ -1,4 +1,4 @@
-"""What a Task may call, by the name that Step Functions has for it.
+"""The resources of Tasks: the names of calls in Step Functions.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html
 """
@@ -11,28 +11,29 @@ from stepsched.core.enums import StrEnum
 
 
 class Pattern(StrEnum):
-    """How long a Task waits for what it calls."""
+    """What a Task waits for."""
 
     REQUEST = "request"
-    """For the answer of the call."""
+    """The Task waits for the response of the call."""
     RUN_JOB = "sync"
-    """For the end of what the call started."""
+    """The Task waits for the end of the started job."""
     RUN_JOB_JSON = "sync:2"
-    """The same, for ``states:startExecution``, whose output then is JSON and not text."""
+    """The Task waits for the end of the execution that ``states:startExecution`` started; its output is JSON
+    and not text."""
     CALLBACK = "waitForTaskToken"
-    """Until someone sends the task's token back."""
+    """The Task waits until its task token is sent back."""
 
 
 def integration(
     service: str, action: str, pattern: Pattern = Pattern.REQUEST, *, partition: str = "aws"
 ) -> str:
-    """The resource of an optimised integration.
+    """Returns the resource of an optimised integration.
 
     Args:
-        service: Such as ``lambda`` or ``sqs``.
-        action: In lower camel case, such as ``sendMessage``.
-        pattern: How long the Task waits.
-        partition: ``aws``, or that of another part of AWS, such as ``aws-cn``.
+        service: The service, such as ``lambda`` or ``sqs``.
+        action: The action in lower camel case, such as ``sendMessage``.
+        pattern: What the Task waits for.
+        partition: The partition: ``aws``, ``aws-cn`` and so on.
 
     Example:
         >>> integration("batch", "submitJob", Pattern.RUN_JOB)
@@ -40,7 +41,7 @@ def integration(
     """
     pattern = Pattern(pattern)
     if not re.fullmatch(r"[a-z0-9:-]+", service) or not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
-        raise ValueError(f"{service!r}, {action!r}: write them such as 'sqs', 'sendMessage'")
+        raise ValueError(f"expected names such as 'sqs' and 'sendMessage', got {service!r} and {action!r}")
     ending = "" if pattern is Pattern.REQUEST else f".{pattern.value}"
     return f"arn:{partition}:states:::{service}:{action}{ending}"
 
@@ -48,12 +49,12 @@ def integration(
 def sdk_integration(
     service: str, action: str, pattern: Pattern = Pattern.REQUEST, *, partition: str = "aws"
 ) -> str:
-    """The resource of any call of any AWS API.
+    """Returns the resource of an API call of the AWS SDK.
 
     Args:
-        service: The SDK's identifier, such as ``sqs`` or ``cognitoidentityprovider``.
-        action: In lower camel case.
-        pattern: The answer or a callback; these calls have no ``RUN_JOB``.
+        service: The SDK's identifier of the service, such as ``sqs`` or ``cognitoidentityprovider``.
+        action: The action in lower camel case.
+        pattern: ``REQUEST`` or ``CALLBACK``; these calls do not support ``RUN_JOB``.
         partition: As for :func:`integration`.
 
     Example:

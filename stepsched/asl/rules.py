@@ -1,4 +1,4 @@
-"""What a Choice decides by, as readable Python.
+"""The rules of a Choice, as Python expressions.
 
     asl.variable("$.count") > 3
     (asl.variable("$.state") == "ready") & ~asl.variable("$.error").is_present()
@@ -33,7 +33,7 @@ OPERATORS = frozenset(
     [f"{kind}{word}{path}" for kind, words in _COMPARISONS.items() for word in words for path in ("", "Path")]
     + ["StringMatches", *_QUESTIONS]
 )
-"""All that a JSONPath rule may compare with."""
+"""All comparison operators of a JSONPath rule."""
 
 
 class _Test(AslValue, frozen=True):
@@ -42,7 +42,7 @@ class _Test(AslValue, frozen=True):
     @model_validator(mode="wrap")
     @classmethod
     def _as_read(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Reads the wire's form too, in which an operator is a key."""
+        """Reads also the JSON form, in which an operator is a key."""
         if not is_written(data) or cls is Condition:
             return handler(data)
         test = read_test(data)
@@ -76,13 +76,13 @@ class _Test(AslValue, frozen=True):
         output: JsonValue = None,
         comment: str | None = None,
     ) -> Rule:
-        """The rule that goes to a state when the test holds.
+        """Returns the rule that continues with a state if the test is true.
 
         Args:
-            next: The state's name.
-            assign: Variables that are set on the way.
-            output: The state's output on the way (JSONata). None: its input.
-            comment: For people.
+            next: The name of the state.
+            assign: The variables to assign if the rule matches.
+            output: The output if the rule matches (JSONata). None: the input.
+            comment: A comment for people.
         """
         given = {"assign": assign, "output": output, "comment": comment}
         extra = {key: value for key, value in given.items() if value is not None}
@@ -91,21 +91,21 @@ class _Test(AslValue, frozen=True):
 
 
 class Comparison(_Test, frozen=True):
-    """A variable beside a value, in JSONPath."""
+    """A comparison of a variable with a value, in JSONPath."""
 
     variable: str
-    """A path, such as ``$.count``."""
+    """The path of the variable, such as ``$.count``."""
     operator: str
-    """Such as ``NumericGreaterThan``."""
+    """The operator, such as ``NumericGreaterThan``."""
     value: JsonValue
-    """What it is compared with; a path where the operator ends in ``Path``."""
+    """The value of the comparison; a path if the operator ends in ``Path``."""
 
     def to_dict(self) -> dict[str, Any]:
         return _comment(self) | {"Variable": self.variable, self.operator: write(self.value)}
 
 
 class And(_Test, frozen=True):
-    """All of the tests hold."""
+    """A test that is true if all of its tests are true."""
 
     tests: tuple[Test, ...]
 
@@ -114,7 +114,7 @@ class And(_Test, frozen=True):
 
 
 class Or(_Test, frozen=True):
-    """One of the tests holds."""
+    """A test that is true if at least one of its tests is true."""
 
     tests: tuple[Test, ...]
 
@@ -123,7 +123,7 @@ class Or(_Test, frozen=True):
 
 
 class Not(_Test, frozen=True):
-    """The test does not hold."""
+    """A test that is true if its test is false."""
 
     test: Test
 
@@ -132,18 +132,18 @@ class Not(_Test, frozen=True):
 
 
 class Condition(_Test, frozen=True):
-    """A JSONata expression that is true."""
+    """A test that is true if a JSONata expression is true."""
 
     condition: str | bool
-    """``{% ... %}``."""
+    """The expression in ``{% ... %}``, or a boolean."""
 
 
 Test: TypeAlias = Comparison | And | Or | Not | Condition
-"""What can be true or false of a state's data."""
+"""Any test of a state's data."""
 
 
 class Rule(AslValue, frozen=True):
-    """A test and where it leads."""
+    """A test and the state to continue with."""
 
     test: Test
     next: str
@@ -161,7 +161,7 @@ class Rule(AslValue, frozen=True):
     @model_validator(mode="wrap")
     @classmethod
     def _from_wire(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Reads the wire's form too, in which the test's fields stand beside the rule's."""
+        """Reads also the JSON form, in which the fields of the test are among those of the rule."""
         if is_written(data):
             own = {key: data[key] for key in ("Next", "Assign", "Output", "Comment") if key in data}
             test = {key: value for key, value in data.items() if key not in own}
@@ -170,19 +170,19 @@ class Rule(AslValue, frozen=True):
 
 
 def read_test(document: Any) -> Test:
-    """The test that a rule of a definition holds.
+    """Reads the test of a rule of a definition.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a rule.
     """
     if not isinstance(document, Mapping):
-        raise ValueError(f"{document!r} is no choice rule")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"expected a choice rule, got {document!r}")  # noqa: TRY004 -- pydantic collects ValueError
     keys = document.keys() - {"Comment"}
     comment = {"comment": document["Comment"]} if "Comment" in document else {}
     if keys == {"And"} or keys == {"Or"}:
         (word,) = keys
         if not isinstance(document[word], list):
-            raise ValueError(f"{word} takes a list of rules")
+            raise ValueError(f"expected a list of rules for {word}")
         tests = tuple(read_test(each) for each in document[word])
         return And(tests=tests, **comment) if word == "And" else Or(tests=tests, **comment)
     if keys == {"Not"}:
@@ -191,13 +191,13 @@ def read_test(document: Any) -> Test:
         return Condition(condition=document["Condition"], **comment)
     operators = keys - {"Variable"}
     if len(operators) != 1 or "Variable" not in keys or not operators <= OPERATORS:
-        raise ValueError(f"a rule has Variable and one operator, not {', '.join(sorted(keys)) or 'nothing'}")
+        raise ValueError(f"expected Variable and one operator, got {', '.join(sorted(keys)) or 'nothing'}")
     (operator,) = operators
     return Comparison(variable=document["Variable"], operator=operator, value=document[operator], **comment)
 
 
 class Variable:
-    """A path whose value is compared; the operators of Python give tests. See :func:`variable`."""
+    """A path whose value is compared; Python's operators return tests. See :func:`variable`."""
 
     __slots__ = ("path", "type")
 
@@ -229,31 +229,32 @@ class Variable:
         return self._compare("GreaterThanEquals", other)
 
     def matches(self, pattern: str) -> Comparison:
-        """Whether it is text like the pattern, in which ``*`` stands for any characters."""
+        """Returns a test: the value is a string that matches the pattern, in which ``*`` matches any
+        characters."""
         return Comparison(variable=self.path, operator="StringMatches", value=pattern)
 
     def is_present(self) -> Comparison:
-        """Whether the path leads to anything, null included."""
+        """Returns a test: the path exists, even if its value is null."""
         return self._ask("IsPresent")
 
     def is_null(self) -> Comparison:
-        """Whether it is null."""
+        """Returns a test: the value is null."""
         return self._ask("IsNull")
 
     def is_number(self) -> Comparison:
-        """Whether it is a number."""
+        """Returns a test: the value is a number."""
         return self._ask("IsNumeric")
 
     def is_text(self) -> Comparison:
-        """Whether it is text."""
+        """Returns a test: the value is a string."""
         return self._ask("IsString")
 
     def is_boolean(self) -> Comparison:
-        """Whether it is true or false."""
+        """Returns a test: the value is a boolean."""
         return self._ask("IsBoolean")
 
     def is_timestamp(self) -> Comparison:
-        """Whether it is text of a moment, such as ``2030-01-01T09:00:00Z``."""
+        """Returns a test: the value is a timestamp such as ``2030-01-01T09:00:00Z``."""
         return self._ask("IsTimestamp")
 
     def _ask(self, question: str) -> Comparison:
@@ -265,8 +266,8 @@ class Variable:
             kind = self.type or other.type
             if kind is None or (other.type or kind) != kind:
                 raise ValueError(
-                    f"{self.path!r} and {other.path!r} may be text, numbers, booleans or moments; "
-                    f"say which, such as variable({self.path!r}, 'Numeric')"
+                    f"expected the type of {self.path!r} or {other.path!r}, got none; "
+                    f"use variable({self.path!r}, 'Numeric') or another type"
                 )
             operator, value = f"{kind}{word}Path", other.path
         else:
@@ -274,19 +275,19 @@ class Variable:
             if (self.type, kind) == ("Timestamp", "String"):
                 kind = "Timestamp"
             if (self.type or kind) != kind:
-                raise ValueError(f"{self.path!r} is compared as {self.type}, and {other!r} is {kind}")
+                raise ValueError(f"expected {self.type} to compare with {self.path!r}, got {kind} {other!r}")
             operator, value = f"{kind}{word}", literal
         if operator not in OPERATORS:
-            raise ValueError(f"{self.path!r}: booleans are equal or not; {operator} does not exist")
+            raise ValueError(f"{self.path!r}: booleans can only be tested for equality, got {operator}")
         return Comparison(variable=self.path, operator=operator, value=value)
 
 
 def variable(path: str, type: ValueType | None = None) -> Variable:  # noqa: A002 -- the plain word
-    """The value at a path, to be compared with Python's operators, in JSONPath.
+    """Returns the value at a path, to be compared with Python's operators, in JSONPath.
 
     Args:
-        path: Such as ``$.order.total`` or ``$$.State.RetryCount``.
-        type: What it is compared as; needed only beside another variable.
+        path: The path, such as ``$.order.total`` or ``$$.State.RetryCount``.
+        type: The type of the comparison; needed only for a comparison with another variable.
 
     Example:
         >>> (variable("$.total") >= 100).then("Big").to_dict()
@@ -296,10 +297,10 @@ def variable(path: str, type: ValueType | None = None) -> Variable:  # noqa: A00
 
 
 def condition(expression: str) -> Condition:
-    """A JSONata expression as a test.
+    """Returns a JSONata expression as a test.
 
     Args:
-        expression: With or without ``{% %}`` around it.
+        expression: The expression, with or without ``{% %}``.
 
     Example:
         >>> condition("$count($xs) > 3").then("Many").to_dict()
@@ -311,7 +312,7 @@ def condition(expression: str) -> Condition:
     if text.startswith("{%") and text.endswith("%}"):
         text = text[2:-2].strip()
     if not text:
-        raise ValueError("the expression is empty")
+        raise ValueError("expected an expression, got an empty string")
     return Condition(condition=f"{{% {text} %}}")
 
 
@@ -327,8 +328,8 @@ def _typed(value: object) -> tuple[ValueType, JsonValue]:
             text = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
             return "Timestamp", text
         case datetime():
-            raise ValueError(f"{value!r} is naive; give an aware datetime")
-    raise ValueError(f"{value!r}: text, finite numbers, booleans and datetimes can be compared")
+            raise ValueError(f"expected an aware datetime, got {value!r}")
+    raise ValueError(f"expected a string, finite number, boolean or datetime, got {value!r}")
 
 
 def _joined(word: str, left: _Test, right: _Test) -> Test:
@@ -336,7 +337,7 @@ def _joined(word: str, left: _Test, right: _Test) -> Test:
         return Condition(condition=f"{{% ({_inner(left)}) {word} ({_inner(right)}) %}}")
     if isinstance(left, Condition) or isinstance(right, Condition):
         raise ValueError(  # noqa: TRY004 -- as elsewhere
-            "a JSONata condition and a JSONPath comparison cannot stand in one rule"
+            "a JSONata condition and a JSONPath comparison cannot be combined in one rule"
         )
     cls: type[And | Or] = And if word == "and" else Or
     tests: list[Test] = []

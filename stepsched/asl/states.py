@@ -1,7 +1,7 @@
 """The states of Amazon States Language, as frozen values.
 
-Fields carry the States Language's names in snake_case; in a definition they are written in PascalCase.
-Which of them a state may have depends on its query language: :func:`stepsched.asl.check` tells.
+Fields have the names of the States Language in snake_case; a definition has them in PascalCase. Which fields
+a state may have depends on its query language; :func:`stepsched.asl.check` reports others.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 https://states-language.net/spec.html
@@ -20,9 +20,9 @@ from stepsched.asl.rules import Rule, Test
 
 QueryLanguage: TypeAlias = Literal["JSONata", "JSONPath"]
 Seconds: TypeAlias = int | str
-"""A whole number, or a JSONata expression that gives one."""
+"""A whole number, or a JSONata expression that returns one."""
 Number: TypeAlias = int | float | str
-"""A number, or a JSONata expression that gives one."""
+"""A number, or a JSONata expression that returns one."""
 _DATA = frozenset({"input_path", "output_path", "result_path", "output", "arguments", "result", "items"})
 
 
@@ -34,7 +34,7 @@ def _rules(value: Any) -> Any:
     values = _listed(value)
     for each in values if isinstance(values, (list, tuple)) else ():
         if isinstance(each, Test):
-            raise ValueError(f"{each!r} is a test; .then('Next state') makes it a rule")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected a rule, got the test {each!r}; use .then('Next state')")  # noqa: TRY004 -- pydantic collects ValueError
     return values
 
 
@@ -42,86 +42,90 @@ ErrorNames = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Retrier(AslValue, frozen=True):
-    """Tries a failed state again. The first retrier that names the error counts."""
+    """Retries a failed state. The first retrier that matches the error applies."""
 
     error_equals: ErrorNames
-    """Error names; ``States.ALL`` is any and stands alone, in the last retrier."""
+    """The matching error names. ``States.ALL`` matches any error; it must be alone and in the last
+    retrier."""
     interval_seconds: int | None = None
-    """The pause before the first retry. None: 1."""
+    """The pause before the first retry, in seconds. None: 1."""
     max_attempts: int | None = None
-    """Retries, not counting the first attempt; 0: never. None: 3."""
+    """The maximum number of retries; 0: none. None: 3."""
     backoff_rate: float | int | None = None
-    """What each further pause is multiplied by, at least 1. None: 2."""
+    """The factor by which each further pause is longer, at least 1. None: 2."""
     max_delay_seconds: int | None = None
-    """No pause is longer."""
+    """The longest pause, in seconds. None: no limit."""
     jitter_strategy: Literal["FULL", "NONE"] | None = None
     comment: str | None = None
 
 
 class Catcher(AslValue, frozen=True):
-    """Goes elsewhere when a state has failed for good."""
+    """Continues with another state when a state has failed for good."""
 
     error_equals: ErrorNames
-    """Error names; ``States.ALL`` is any and stands alone, in the last catcher."""
+    """The matching error names. ``States.ALL`` matches any error; it must be alone and in the last
+    catcher."""
     next: str
     assign: dict[str, JsonValue] | None = None
-    """Instead of the state's own."""
+    """The variables to assign, instead of those of the state."""
     output: JsonValue = None
-    """JSONata only."""
+    """The output (JSONata only)."""
     result_path: str | None = None
-    """JSONPath only. None, where given: the error is dropped."""
+    """The path at which the error is put into the input (JSONPath only). An explicit None: the error is
+    dropped."""
     comment: str | None = None
 
     nullable = _DATA
 
 
 class _State(AslValue, frozen=True):
-    """What every state may have."""
+    """The fields that every state may have."""
 
     comment: str | None = None
     query_language: QueryLanguage | None = None
-    """None: the machine's."""
+    """The query language of the state. None: that of the machine."""
     unknown: dict[str, JsonValue] | None = None
-    """Fields that the States Language does not know, kept as they were read; ``check`` names them."""
+    """Fields that are not part of the States Language, kept unchanged; ``check`` reports them."""
     nullable = _DATA
 
 
 class _Flow(_State, frozen=True):
-    """A state that another one follows."""
+    """A state with a following state."""
 
     assign: dict[str, JsonValue] | None = None
-    """Variables, seen from the next state on."""
+    """The variables to assign; they are visible from the next state on."""
     output: JsonValue = None
-    """JSONata: what the next state gets. Left out: the result, or the input where there is none."""
+    """The input of the next state (JSONata). If not given: the result, or the input if there is no result."""
     input_path: str | None = None
-    """JSONPath. None, where given: an empty object."""
+    """The part of the input that is used (JSONPath). An explicit None: an empty object."""
     output_path: str | None = None
-    """JSONPath. None, where given: an empty object."""
+    """The part of the output that is passed on (JSONPath). An explicit None: an empty object."""
     next: str | None = None
     end: bool | None = None
 
 
 class _Work(_Flow, frozen=True):
-    """A state that has a result and may fail."""
+    """A state with a result, which may fail."""
 
     arguments: JsonValue = None
-    """JSONata: what the work is given. Left out: the input."""
+    """The arguments (JSONata). If not given: the input."""
     parameters: JsonValue = None
-    """JSONPath: the same, in which a key ending in ``.$`` holds a path or an intrinsic function."""
+    """The arguments (JSONPath). The value of a key ending in ``.$`` is a path or an intrinsic function."""
     result_selector: JsonValue = None
-    """JSONPath: what is kept of the result."""
+    """The part of the result that is kept (JSONPath)."""
     result_path: str | None = None
-    """JSONPath: where the result is put into the input. None, where given: the input goes on."""
+    """The path at which the result is put into the input (JSONPath). An explicit None: the input is passed
+    on."""
     retry: Annotated[tuple[Retrier, ...] | None, BeforeValidator(_listed)] = None
     catch: Annotated[tuple[Catcher, ...] | None, BeforeValidator(_listed)] = None
 
 
 class Task(_Work, frozen=True):
-    """Has another service do something."""
+    """Calls another service."""
 
     type: Literal["Task"] = "Task"
     resource: str
-    """What is called: see :func:`stepsched.asl.integration` and :func:`stepsched.asl.sdk_integration`."""
+    """The call: see :func:`stepsched.asl.integration` and :func:`stepsched.asl.sdk_integration`."""
     credentials: JsonValue = None
     timeout_seconds: Seconds | None = None
     timeout_seconds_path: str | None = None
@@ -130,43 +134,44 @@ class Task(_Work, frozen=True):
 
 
 class Pass(_Flow, frozen=True):
-    """Does nothing but shape data."""
+    """Transforms data, without a call."""
 
     type: Literal["Pass"] = "Pass"
     result: JsonValue = None
-    """JSONPath: the output, never evaluated."""
+    """The output, which is never evaluated (JSONPath)."""
     parameters: JsonValue = None
     result_path: str | None = None
 
 
 class Wait(_Flow, frozen=True):
-    """Waits for a time or until a moment; one of the four says which."""
+    """Waits for a duration or until an instant, given by exactly one of the four fields."""
 
     type: Literal["Wait"] = "Wait"
     seconds: Seconds | None = None
-    """0 to 99,999,999."""
+    """The duration in seconds: 0 to 99,999,999."""
     timestamp: str | None = None
-    """RFC 3339, such as ``2030-01-01T09:00:00Z``. A moment that is past is no wait."""
+    """The instant in RFC 3339, such as ``2030-01-01T09:00:00Z``. An instant that has passed causes no
+    wait."""
     seconds_path: str | None = None
     timestamp_path: str | None = None
 
 
 class Choice(_State, frozen=True):
-    """Goes where the first rule that holds leads."""
+    """Continues with the state of the first matching rule."""
 
     type: Literal["Choice"] = "Choice"
     choices: Annotated[tuple[Rule, ...], BeforeValidator(_rules)]
     default: str | None = None
-    """Where no rule holds. None: the execution then fails."""
+    """The next state if no rule matches. None: the execution fails."""
     assign: dict[str, JsonValue] | None = None
-    """On the way of ``default``."""
+    """The variables to assign if ``default`` is taken."""
     output: JsonValue = None
     input_path: str | None = None
     output_path: str | None = None
 
 
 class Succeed(_State, frozen=True):
-    """Ends the execution, or its branch, well."""
+    """Ends the execution, or its branch, successfully."""
 
     type: Literal["Succeed"] = "Succeed"
     output: JsonValue = None
@@ -185,7 +190,7 @@ class Fail(_State, frozen=True):
 
 
 class OtherState(AslValue, frozen=True):
-    """A state that fits no type, kept as it is written; ``check`` says what is wrong with it."""
+    """A state that matches no type, kept unchanged; ``check`` reports its problems."""
 
     type: Literal["Other"] = "Other"
     document: JsonValue
@@ -197,15 +202,16 @@ class OtherState(AslValue, frozen=True):
         return data if given else {"document": data}
 
     def to_dict(self) -> Any:
-        """The state as it is written."""
+        """Returns the state unchanged."""
         return write(self.document)
 
 
 class Flow(AslValue, frozen=True):
-    """States that run from one to the next: a branch of a Parallel."""
+    """A group of states with a start: a branch of a Parallel."""
 
     start_at: str | None = None
-    """None: the first of the states. A definition that lacks it is kept so."""
+    """The name of the first state. None: the first of ``states``; a parsed definition without it is kept
+    so."""
     states: dict[str, State]
     comment: str | None = None
 
@@ -223,36 +229,37 @@ class Flow(AslValue, frozen=True):
 
 
 class Processor(Flow, frozen=True):
-    """What a Map does with each item."""
+    """The states that a Map runs for each item."""
 
     processor_config: JsonValue = None
-    """``{"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}``; left out: inline."""
+    """The configuration, such as ``{"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}``. If not given:
+    inline."""
 
 
 class Parallel(_Work, frozen=True):
-    """Runs branches side by side; its result is the list of theirs."""
+    """Runs branches in parallel; its result is the list of their results."""
 
     type: Literal["Parallel"] = "Parallel"
     branches: tuple[Flow, ...]
 
 
 class Map(_Work, frozen=True):
-    """Runs the same states for each of many items."""
+    """Runs the same states for each item."""
 
     type: Literal["Map"] = "Map"
     items: JsonValue = None
-    """JSONata: the items, or an expression that gives them."""
+    """The items, or an expression that returns them (JSONata)."""
     items_path: str | None = None
     item_processor: Processor | None = None
     iterator: Flow | None = None
-    """The older word for ``item_processor``."""
+    """The older name of ``item_processor``."""
     item_selector: JsonValue = None
     item_reader: JsonValue = None
     item_batcher: JsonValue = None
     result_writer: JsonValue = None
     label: str | None = None
     max_concurrency: Seconds | None = None
-    """0: no bound."""
+    """The maximum number of items that are processed at once; 0: no limit."""
     max_concurrency_path: str | None = None
     tolerated_failure_count: Seconds | None = None
     tolerated_failure_count_path: str | None = None
@@ -265,7 +272,7 @@ def _read_state(value: Any, info: ValidationInfo) -> Any:
         return value
     if is_wire(info) or is_written(value):
         return read_state(value)
-    raise ValueError(f"{value!r} is no state; give one such as Pass(), or a definition's own with its Type")
+    raise ValueError(f"expected a state such as Pass(), or the JSON object of one with Type, got {value!r}")
 
 
 State: TypeAlias = Annotated[
@@ -275,7 +282,7 @@ State: TypeAlias = Annotated[
     ],
     BeforeValidator(_read_state),
 ]
-"""Any state; told apart by ``type``."""
+"""Any state; the field ``type`` distinguishes them."""
 
 for _model in (Flow, Processor, Parallel, Map):
     _model.model_rebuild()
@@ -292,7 +299,7 @@ _TYPES: dict[str, type[Task | Pass | Wait | Choice | Succeed | Fail | Parallel |
 
 
 def read_state(document: Any) -> Any:
-    """A state as it stands in a definition; one that fits no type to the letter is kept as it is written."""
+    """Reads a state of a definition; a state that does not exactly match a type is kept unchanged."""
     kind = document.get("Type") if isinstance(document, Mapping) else None
     if isinstance(kind, str) and kind in _TYPES:
         try:
@@ -305,12 +312,12 @@ def read_state(document: Any) -> Any:
 
 
 def chain(states: Mapping[str, Any]) -> dict[str, Any]:
-    """The same states, each leading to the one after it; the last one ends.
+    """Returns the states with ``next`` set to the following state; the last one gets ``end``.
 
-    States that say themselves where they lead, and those that lead nowhere, stay as they are.
+    States that already have ``next`` or ``end``, and Choice, Succeed and Fail, are not changed.
 
     Args:
-        states: By name, in order.
+        states: The states by name, in order.
 
     Example:
         >>> chain({"Rest": Wait(seconds=60), "Go": Pass()})["Rest"].next

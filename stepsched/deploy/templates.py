@@ -169,9 +169,9 @@ def _machine(called: list[NamedTarget], partition: str) -> dict[str, Any]:
 def _definition(called: list[NamedTarget], partition: str) -> dict[str, Any]:
     """The definition of the runner with the required calls. With all calls it would be too long for a
     request."""
-    wanted = {call.name: None for each in called for call in each.calls(partition)}
+    calls = {call.name: None for each in called for call in each.calls(partition)}
     # The name is replaced in the JSON text, because it is also inside of expressions that escape braces.
-    text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(wanted)).to_dict())
+    text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(calls)).to_dict())
     assert "${" not in text, "CloudFormation would read it as a reference"
     definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
     return definition

@@ -1,1 +1,1 @@
-"""What people see: tables for notebooks, progress."""
+"""Output for people: tables for notebooks, progress bars."""

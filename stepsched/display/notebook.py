@@ -1,4 +1,4 @@
-"""Tables for notebooks: plain HTML, every text escaped, nothing loaded from anywhere."""
+"""Tables for notebooks: plain HTML with escaped text and without external resources."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 
 def table(rows: Iterable[Sequence[object]], *, head: Sequence[str] = (), caption: str = "") -> str:
-    """An HTML table; the last cell of a short row reaches to the end."""
-    import html  # here, where it is needed: every use of the package loads this module
+    """Returns an HTML table; the last cell of a short row spans the remaining columns."""
+    import html  # imported on use, since every use of the package loads this module
 
     lines = [[str(cell) for cell in row] for row in rows]
     width = max([len(head), *map(len, lines)])

@@ -1,4 +1,4 @@
-"""How far long work has come, for the person who waits for it."""
+"""Progress bars of long calls."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from stepsched.core.clock import SystemClock
 
 _PATIENCE = 0.5
-"""Seconds without a word: what takes no longer needs no bar."""
+"""The time in seconds after which the bar is shown."""
 _WIDTH = 30
 
 
 @contextmanager
 def reporting(progress: Callable[[int, int], object] | None, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives a function to be called with how many of ``total`` are done.
+    """Yields a function to be called with the number of items that are done.
 
     Args:
-        progress: Whom it tells. None: a bar on the standard error stream, where somebody sees it.
-        total: Of how many.
+        progress: The function to report to. None: a bar on the standard error stream, if that is a terminal
+            or a notebook.
+        total: The total number of items.
     """
     if progress is not None:
         yield lambda done: ignore(progress(done, total))
@@ -33,11 +34,11 @@ def reporting(progress: Callable[[int, int], object] | None, total: int) -> Iter
 
 
 def ignore(_: object) -> None:
-    """Takes what is of no interest."""
+    """Ignores its argument."""
 
 
 def _is_watched() -> bool:
-    """Whether the standard error stream leads to a terminal or a notebook."""
+    """Returns whether the standard error stream is a terminal or a notebook."""
     if sys.stderr is None:
         return False
     ipython = sys.modules.get("IPython")
@@ -46,7 +47,7 @@ def _is_watched() -> bool:
 
 
 class Bar:
-    """One line that is written over."""
+    """A progress bar in one line, which is overwritten."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -55,7 +56,7 @@ class Bar:
         self._is_shown = False
 
     def show(self, done: int) -> None:
-        """Draws the bar, once the work has taken longer than a moment."""
+        """Draws the bar, if the work has taken longer than a moment."""
         if self._clock.monotonic() - self._started < _PATIENCE:
             return
         full = _WIDTH * done // max(self._total, 1)

@@ -1,4 +1,4 @@
-"""What a set of jobs costs, and what it asks of the quotas."""
+"""Estimates of the cost of a set of jobs on EventBridge Scheduler, and of its use of the quotas."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a set of jobs asks of EventBridge Scheduler: invocations, price, and its busiest minutes.
+"""Estimates invocations, cost and busiest minutes of a set of jobs on EventBridge Scheduler.
 
-Every minute of the span has one counter. A grid of elapsed time marks where it begins and where it ends,
-and all grids of one step and phase are laid out together; the other schedules are walked, equal ones once.
+Every minute of the span has one counter. For a grid of elapsed time only its first and last minute are noted,
+and all grids with the same step and phase are added together; other schedules are iterated, equal ones once.
 """
 
 from __future__ import annotations
@@ -21,87 +21,89 @@ from stepsched.schedules import Rate, Schedule
 from stepsched.schedules.zones import UTC
 
 MEAN_MONTH = timedelta(days=30.44)
-"""What a figure "a month" is meant for."""
+"""The length of a mean month, for figures "a month"."""
 LONGEST = timedelta(days=3_653)
 """The longest span of an estimate: ten years."""
 
 
 class MonthEstimate(Value, frozen=True):
-    """One calendar month in UTC."""
+    """The estimate for one calendar month in UTC."""
 
     month: date
-    """Its first day, also where the span begins later."""
+    """The first day of the month, even if the span begins later."""
     invocations: int
-    """Those inside the span."""
+    """The number of invocations inside the span."""
     cost: Decimal
-    """With all the month's free invocations, also where the span covers a part of it."""
+    """The cost, after all free invocations of the month, even if the span covers only a part of it."""
 
 
 class BusyMinute(Value, frozen=True):
-    """One minute of the clock in UTC, from its second 0 and up to the next one's."""
+    """The estimate for one minute, in UTC."""
 
     minute: datetime
-    """Its beginning, in UTC."""
+    """The beginning of the minute, in UTC."""
     invocations: int
-    """All invocations of this minute."""
+    """The number of invocations in this minute."""
     jobs: tuple[str, ...]
-    """Names of jobs that run in it, in input order; as many as were asked for."""
+    """Names of jobs that run in this minute, in input order, up to the number given as ``names``."""
 
     def __str__(self) -> str:
-        """Such as ``2030-01-01 09:00  4  a, b and 2 more``."""
+        """Returns a text such as ``2030-01-01 09:00  4  a, b and 2 more``."""
         return f"{self.minute:%Y-%m-%d %H:%M}  {self.invocations:,}  {self.names()}".rstrip()
 
     def names(self) -> str:
-        """Such as ``a, b and 2 more``, which are invocations: of other jobs, or of the same where one runs
-        several times a minute. Empty when none was asked for."""
+        """Returns a text such as ``a, b and 2 more``. The number counts invocations, of other jobs or of the
+        same job if it runs several times in the minute. Empty if no names were requested."""
         more = self.invocations - len(self.jobs)
         return ", ".join(self.jobs) + (f" and {more:,} more" if self.jobs and more > 0 else "")
 
 
 class Estimate(Value, frozen=True):
-    """What :func:`estimate` has found. ``print`` gives a report, a notebook shows a table."""
+    """The result of :func:`estimate`. ``print`` shows a report, a notebook a table."""
 
     since: datetime
-    """In UTC; inclusive."""
+    """The beginning of the span, in UTC; inclusive."""
     until: datetime
-    """In UTC; inclusive."""
+    """The end of the span, in UTC; inclusive."""
     jobs: int
     """The number of jobs."""
     groups: int
-    """Different groups of the jobs."""
+    """The number of distinct groups of the jobs."""
     invocations: int
-    """In the whole span."""
+    """The number of invocations in the whole span."""
     by_job: dict[str, int]
     """The invocations of each job by its name, in input order; 0 for one that does not run."""
     months: tuple[MonthEstimate, ...]
     """Every calendar month in UTC that the span touches, in order."""
     cost: Decimal
-    """The sum of the months', exact and not rounded."""
+    """The sum of the costs of all months, exact and not rounded."""
     invocations_per_month: float | None
-    """Invocations in 30.44 days at the mean pace of the span. None: the span has no length."""
+    """The invocations in 30.44 days at the mean rate of the span. None: the span has no length."""
     cost_per_month: Decimal | None
-    """The cost of that many, rounded to a whole number of them, in one month. None: as above."""
+    """The cost of that number of invocations, rounded to a whole number, in one month. None: the span has no
+    length."""
     peak: BusyMinute | None
-    """The first of the minutes with most invocations. None: there is no invocation."""
+    """The earliest minute with the most invocations. None: there is no invocation."""
     colliding_minutes: int
-    """How many minutes have at least two invocations."""
+    """The number of minutes with at least two invocations."""
     collisions: tuple[BusyMinute, ...]
-    """The busiest of them, most invocations first, then oldest first; as many as were asked for."""
+    """The busiest of these minutes, sorted by invocations, then oldest first, up to the number given as
+    ``busiest``."""
     prices: Prices
-    """The prices that were used."""
+    """The prices of the estimate."""
     quotas: Quotas
-    """The quotas that were used."""
+    """The quotas of the estimate."""
 
     @property
     def quota_share(self) -> float:
-        """The peak minute's invocations against those that the quota lets through in a minute; 1.0 is all
-        of them. Above that the rest is delayed into the following minutes."""
+        """The invocations of the peak minute divided by those that the quota allows in a minute. Above 1.0
+        some are delayed into the following minutes."""
         allowed = self.quotas.invocations_per_second * 60
         return self.peak.invocations / allowed if self.peak is not None else 0.0
 
     @property
     def exceeded(self) -> tuple[str, ...]:
-        """The names of the quotas that the jobs exceed, as the fields of :class:`Quotas` have them."""
+        """The names of the exceeded quotas, which are field names of :class:`Quotas`."""
         over = {
             "invocations_per_second": self.quota_share > 1,
             "schedules": self.jobs > self.quotas.schedules,
@@ -110,13 +112,13 @@ class Estimate(Value, frozen=True):
         return tuple(name for name, is_over in over.items() if is_over)
 
     def __str__(self) -> str:
-        """A short report."""
+        """Returns a short report."""
         lines = [f"{label}: {text}" for label, text in self._summary()]
         lines += [f"  {busy}" for busy in self.collisions]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """The report as a table, for notebooks."""
+        """Returns the report as an HTML table, for notebooks."""
         busiest = [
             (f"{busy.minute:%Y-%m-%d %H:%M}", f"{busy.invocations:,}", busy.names())
             for busy in self.collisions
@@ -124,7 +126,7 @@ class Estimate(Value, frozen=True):
         return table([*self._summary(), *busiest])
 
     def _summary(self) -> Iterator[tuple[str, str]]:
-        """The lines of the report: a label and what it says."""
+        """Yields the lines of the report: label and text."""
         yield "Span", f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
         over = ", too many" if "schedules" in self.exceeded else ""
         yield "Schedules", f"{self.jobs:,} of {self.quotas.schedules:,}{over}"
@@ -157,31 +159,32 @@ def estimate(
     names: int = 10,
     progress: Callable[[int, int], object] | None = None,
 ) -> Estimate:
-    """Counts what jobs would invoke on EventBridge Scheduler, and what that costs there. Asks nobody.
+    """Estimates the invocations and cost of jobs on EventBridge Scheduler. It makes no call.
 
-    Every scheduled instant counts as one invocation, whatever the job's target, policies or status.
-    Retries are not counted; they may be billed. A job with ``jitter`` is counted at its scheduled instant,
-    although its runs are spread over the time after it, so peaks may be lower than said. A rate without
-    ``start`` counts as created at ``since``, and first runs then; if its ``end`` is not later, it never runs.
+    Every scheduled instant counts as one invocation, regardless of the job's target, policies and status.
+    Retries are not counted, but may be billed. A job with ``jitter`` is counted at its scheduled instant,
+    although its runs are spread over the time after it, so actual peaks may be lower. A rate without
+    ``start`` counts as created at ``since``, with a run at that instant; if its ``end`` is not later, it
+    never runs.
 
-    The work grows with the different schedules and their runs, the memory with the minutes of the span
+    The time grows with the distinct schedules and their runs, the memory with the minutes of the span
     (4 bytes each) and the number of jobs, not with the number of runs.
 
     Args:
-        jobs: Jobs of different names; read once.
-        since: Aware; inclusive.
-        until: Aware; inclusive; at most ten years (3,653 days) after ``since``.
-        prices: The price list. The default is dated and may have changed.
-        quotas: The account's. The default is that of the large Regions, dated, and may have changed; see
-            ``Quotas.of_region``.
-        busiest: How many colliding minutes to list; at least 0.
-        names: How many jobs to name in each minute; at least 0.
-        progress: Called now and then with how many jobs are counted, and of how many.
+        jobs: The jobs, with distinct names; iterated once.
+        since: The beginning of the span; aware, inclusive.
+        until: The end of the span; aware, inclusive, at most ten years (3,653 days) after ``since``.
+        prices: The price list. The default has a date and may be outdated.
+        quotas: The quotas of the account. The default is that of the large Regions, has a date and may be
+            outdated; see ``Quotas.of_region``.
+        busiest: The number of colliding minutes to list; at least 0.
+        names: The number of jobs to name in each minute; at least 0.
+        progress: A function that is called repeatedly with the number of counted jobs and the total.
 
     Raises:
-        TypeError: Something among the jobs is no job, or an instant no datetime.
-        ValueError: An instant is naive, ``until`` lies before ``since`` or too far after it, a name stands
-            twice, or a number is negative.
+        TypeError: An item of ``jobs`` is not a job, or an instant is not a datetime.
+        ValueError: An instant is naive, ``until`` is before ``since`` or too far after it, two jobs have the
+            same name, or a number is negative.
     """
     since, until = _span(since, until)
     for word, number in (("busiest", busiest), ("names", names)):
@@ -222,13 +225,13 @@ def estimate(
 
 
 class _Crowd:
-    """Jobs by their schedule. Only names are kept of them: their inputs may be large."""
+    """Jobs by schedule. Only their names are kept, since their inputs may be large."""
 
     __slots__ = ("groups", "members", "schedules", "sizes")
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self.members: dict[str, int] = {}
-        """The number of the schedule of each job."""
+        """The index of the schedule of each job."""
         self.schedules: list[Schedule] = []
         self.sizes: list[int] = []
         self.groups: set[str] = set()
@@ -250,7 +253,7 @@ class _Crowd:
             raise ValueError(f"duplicate job names: {', '.join(sorted(twice))}")
 
     def busy(self, minutes: Minutes, index: int, names: int) -> BusyMinute:
-        """A minute by its number, with the names of jobs that run in it."""
+        """Returns a minute by its index, with the names of jobs that run in it."""
         present = [minutes.holds(index, *place) for place in enumerate(self.schedules)] if names else []
         running = (name for name, number in self.members.items() if present[number])
         return BusyMinute(
@@ -261,7 +264,7 @@ class _Crowd:
 
 
 def _count(crowd: _Crowd, minutes: Minutes, progress: Callable[[int, int], object] | None) -> list[int]:
-    """Counts every schedule; gives the runs of each."""
+    """Counts the runs of every schedule; returns the numbers."""
     runs, done, told, total = list[int](), 0, 0, len(crowd.members)
     for number, schedule in enumerate(crowd.schedules):
         size = crowd.sizes[number]
@@ -276,7 +279,8 @@ def _count(crowd: _Crowd, minutes: Minutes, progress: Callable[[int, int], objec
 
 
 def _anchored(schedule: Schedule, since: datetime) -> Schedule:
-    """The schedule as ``Job.anchored`` has it, but for a rate that ends before: it stays as it is."""
+    """Returns the schedule as ``Job.anchored`` does, except for a rate that ends before: it is not
+    changed."""
     if (
         isinstance(schedule, Rate)
         and schedule.start is None
@@ -298,22 +302,22 @@ def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
     try:
         begin, end = since.astimezone(UTC), until.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("since and until must lie inside the years 1 to 9999 in UTC") from error
+        raise ValueError("expected since and until in the years 1 to 9999 in UTC") from error
     if end < begin:
         raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
     if end - begin > LONGEST:
         raise ValueError(
-            f"from since {since.isoformat()} to until {until.isoformat()} it is {(end - begin).days:,} days; "
-            f"an estimate spans at most ten years ({LONGEST.days:,} days)"
+            f"expected a span of at most ten years ({LONGEST.days:,} days), got {(end - begin).days:,} days "
+            f"from since {since.isoformat()} to until {until.isoformat()}"
         )
     return begin, end
 
 
 def _pace(number: float) -> str:
-    """A monthly number: whole where large, to three digits where small."""
+    """Formats a monthly number: as a whole number if it is large, otherwise with three digits."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _money(amount: Decimal) -> str:
-    """An amount to the hundredth; one below that is not made to look like nothing."""
+    """Formats an amount with two decimals; a smaller amount is not shown as zero."""
     return "under 0.01" if 0 < amount < Decimal("0.01") else f"{amount:,.2f}"

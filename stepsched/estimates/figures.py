@@ -1,4 +1,4 @@
-"""The prices and quotas of EventBridge Scheduler: figures with a date, which callers can replace."""
+"""The prices and quotas of EventBridge Scheduler, with a date; callers can replace them."""
 
 from __future__ import annotations
 
@@ -20,58 +20,59 @@ Limit = Annotated[PositiveInt, Field(strict=True)]
 
 
 class Prices(Value, frozen=True):
-    """What invocations cost.
+    """The prices of invocations.
 
-    Prices change and agreements differ: the defaults carry their date, and every figure can be replaced.
+    Prices change and contracts differ: the defaults have a date, and every value can be replaced.
     """
 
     free_invocations_per_month: Count = 14_000_000
-    """Of each calendar month, in all; what else the account invokes takes from the same."""
+    """The number of free invocations in each calendar month. Other invocations of the account use the same
+    number."""
     per_million: Money = Decimal("1.00")
-    """For a million invocations beyond the free ones; parts of a million cost their part."""
+    """The price of a million invocations beyond the free ones, charged proportionally."""
     currency: str = "USD"
     """The currency of ``per_million``, such as ``USD``."""
     as_of: date = date(2026, 5, 1)
-    """When the figures were last read."""
+    """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/eventbridge/pricing/"
-    """Where the present ones stand."""
+    """The page with the present values."""
 
     def cost(self, invocations: int) -> Decimal:
-        """What so many invocations in one calendar month cost, exact and not rounded."""
+        """Returns the cost of a number of invocations in one calendar month, exact and not rounded."""
         billed = Decimal(max(invocations - self.free_invocations_per_month, 0))
         return EXACT.divide(EXACT.multiply(billed, self.per_million), _MILLION)
 
 
 class Quotas(Value, frozen=True):
-    """What one account may do in one Region.
+    """The quotas of an account in a Region.
 
-    AWS changes the defaults, and raises them on request: they carry their date, and every figure can be
-    replaced by the account's own. They are those of the large Regions; see :meth:`of_region`.
+    AWS changes the defaults, and raises quotas on request: the defaults have a date, and every value can be
+    replaced by that of the account. They are those of the large Regions; see :meth:`of_region`.
     """
 
     invocations_per_second: Limit = 1_000
-    """More are delayed, not lost."""
+    """The maximum number of invocations per second. More are delayed, not lost."""
     schedules: Limit = 10_000_000
-    """Schedules of the account in the Region."""
+    """The maximum number of schedules of the account in the Region."""
     groups: Limit = 500
-    """Schedule groups of the account in the Region."""
+    """The maximum number of schedule groups of the account in the Region."""
     as_of: date = date(2026, 11, 1)
-    """When the figures were last read."""
+    """The date on which the values were last read."""
     source: str = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html"
-    """Where the present ones stand."""
+    """The page with the present values."""
 
     @classmethod
     def of_region(cls, region: str) -> Self:
-        """The defaults of a Region: 1,000 invocations a second in the large ones, which
-        ``stepsched.aws.regions`` lists. Elsewhere 250, which is a cautious assumption.
+        """Returns the default quotas of a Region: 1,000 invocations per second in the large Regions, which
+        ``stepsched.aws.regions`` lists; in others 250, which is a cautious assumption.
 
         Args:
-            region: Such as ``eu-west-1``. A Region that is not listed counts as one of the small.
+            region: The Region, such as ``eu-west-1``. A Region that is not listed counts as a small one.
         """
         return cls() if region in LARGE_REGIONS else cls(invocations_per_second=250)
 
 
 PRICES = Prices()
-"""The public price list, as of its date."""
+"""The public price list, at its date."""
 QUOTAS = Quotas()
-"""The defaults of the large Regions, as of their date."""
+"""The default quotas of the large Regions, at their date."""

@@ -19,7 +19,7 @@ _CHUNK = 1 << 16
 
 
 class Minutes:
-    """A counter for every minute of the clock that the span touches, by number from 0."""
+    """A counter for every minute of the span; the first minute has the index 0."""
 
     __slots__ = ("counts", "extents", "grids", "origin", "since", "until")
 
@@ -29,16 +29,16 @@ class Minutes:
         self.origin = since.replace(second=0, microsecond=0)
         self.counts = array("I", [0]) * ((until - self.origin) // _MINUTE + 1)
         self.grids: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-        """By step and phase in minutes: by how much the runs a minute change, at minutes on the grid."""
+        """The grids by step and phase in minutes: the changes of the number of runs per minute."""
         self.extents: list[tuple[int, int]] = []
-        """Of each schedule the first and the last minute with a run."""
+        """The first and the last minute with a run, for each schedule."""
 
     def beginning(self, index: int) -> datetime:
-        """The instant at which a minute begins, in UTC."""
+        """Returns the instant at which a minute begins, in UTC."""
         return self.origin + index * _MINUTE
 
     def add(self, schedule: Schedule, size: int) -> int:
-        """Counts a schedule for so many jobs; gives its runs. Grids show after ``lay_grids`` only."""
+        """Counts a schedule for a number of jobs; returns its runs. Grids are added by ``lay_grids``."""
         step = _step(schedule)
         runs, first, last = self._walk(schedule, size) if step is None else self._note(schedule, step, size)
         self.extents.append((first, last))
@@ -59,8 +59,8 @@ class Minutes:
         return runs, first, index
 
     def _note(self, schedule: Schedule, step: int, size: int) -> tuple[int, int, int]:
-        """A grid of seconds is as many grids of whole minutes as it has places inside a minute: every 10
-        seconds is six times each minute, every 90 seconds twice every three minutes."""
+        """Notes a grid. A grid of seconds consists of several grids of whole minutes: every 10 seconds is six
+        times each minute, every 90 seconds twice every three minutes."""
         begin = schedule.next_run(after=_before(self.since))
         if begin is None or begin > self.until:
             return 0, 0, -1
@@ -78,7 +78,7 @@ class Minutes:
         return runs, offset // _MINUTE, (end - self.origin) // _MINUTE
 
     def lay_grids(self) -> None:
-        """Adds up the grids that were noted."""
+        """Adds the noted grids to the counters."""
         for (step, _), changes in self.grids.items():
             level, begin = 0, 0
             for minute, change in sorted(changes.items()):
@@ -88,13 +88,14 @@ class Minutes:
         self.grids.clear()
 
     def _raise(self, begin: int, end: int, step: int, level: int) -> None:
-        """Adds to every minute of a grid; in pieces, since the numbers take more room than their array."""
+        """Adds a number to every minute of a grid; in pieces, since Python integers need more memory than the
+        array."""
         for low in range(begin, end, step * _CHUNK):
             part = slice(low, min(end, low + step * _CHUNK), step)
             self.counts[part] = array("I", [count + level for count in self.counts[part]])
 
     def holds(self, index: int, number: int, schedule: Schedule) -> bool:
-        """Whether a schedule, the one of that number, runs in a minute inside the span."""
+        """Returns whether a schedule, with its index, runs in a minute of the span."""
         first, last = self.extents[number]
         if not first <= index <= last:
             return False
@@ -104,7 +105,7 @@ class Minutes:
         return run is not None and run < self.beginning(index + 1)
 
     def by_month(self) -> Iterator[tuple[date, int]]:
-        """The first day of each calendar month in UTC that the span touches, and its runs."""
+        """Yields the first day of each calendar month of the span in UTC, and its runs."""
         month = self.origin.date().replace(day=1)
         begin = (month - self.origin.date()).days * 24 * 60 - self.origin.hour * 60 - self.origin.minute
         while True:
@@ -115,7 +116,7 @@ class Minutes:
             month, begin = (month + timedelta(days=31)).replace(day=1), end
 
     def busiest(self, wanted: int) -> list[int]:
-        """The numbers of so many minutes with runs, most runs first, then oldest first."""
+        """Returns the indexes of the busiest minutes, sorted by runs, then oldest first."""
         histogram = Counter(self.counts)
         left, level = min(wanted, len(self.counts)), 0
         for level in sorted(histogram, reverse=True):
@@ -127,14 +128,14 @@ class Minutes:
         return sorted([*more, *islice(level_ones, left)], key=lambda index: (-self.counts[index], index))
 
     def colliding(self) -> int:
-        """How many minutes have two runs or more."""
+        """Returns the number of minutes with two or more runs."""
         return sum(count > 1 for count in self.counts)
 
 
 def _step(schedule: Schedule) -> int | None:
-    """The seconds between two runs, where they are always the same; None for a walk."""
+    """Returns the constant number of seconds between two runs; None if it is not constant."""
     if isinstance(schedule, Rate):
-        # One without start has been left so because it ended.
+        # A rate still without a start has ended.
         return schedule.every // _SECOND
     if isinstance(schedule, Windowed) and not (schedule.every.total_months or schedule.every.total_days):
         return schedule.every.total_seconds
@@ -142,7 +143,7 @@ def _step(schedule: Schedule) -> int | None:
 
 
 def _before(instant: datetime) -> datetime:
-    """The exclusive bound that takes the instant in, but for the first one of all."""
+    """Returns the exclusive lower bound that includes the instant, except for the first datetime."""
     try:
         return instant - _TICK
     except OverflowError:

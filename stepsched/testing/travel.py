@@ -12,11 +12,14 @@ from typing_extensions import Self
 
 from stepsched.backends.local import LocalBackend
 from stepsched.client import SchedulerClient
-from stepsched.jobs import Run
+from stepsched.jobs import Run, RunStatus
+from stepsched.schedules.base import read_instant
 from stepsched.targets import AwsTarget
 from stepsched.testing.clock import FakeClock
 
 _START = datetime(2030, 1, 1, tzinfo=timezone.utc)
+_SHOWN = 5
+"""Failed runs that one error lists."""
 
 
 class Call(NamedTuple):
@@ -102,14 +105,26 @@ class TimeTravel:
         5
     """
 
-    def __init__(self, start: datetime = _START, *, recorder: Recorder | None = None) -> None:
+    def __init__(
+        self, start: datetime | str = _START, *, recorder: Recorder | None = None, strict: bool = False
+    ) -> None:
         """A client and a backend on a new fake clock.
 
         Args:
-            start: The instant that the clock shows first; aware. The default is 1 January 2030, 00:00 UTC.
+            start: The instant that the clock shows first: an aware datetime, or an ISO 8601 string with an
+                offset. The default is 1 January 2030, 00:00 UTC.
             recorder: The recorder that replaces targets in AWS. None: a new :class:`Recorder`.
+            strict: Whether the end of ``with`` checks that no run has failed, as
+                :meth:`assert_no_failures` does.
+
+        Raises:
+            TypeError: An argument has another type.
+            ValueError: ``start`` is naive, or is no instant.
         """
-        self.clock = FakeClock(start)
+        if recorder is not None and not isinstance(recorder, Recorder):
+            raise TypeError(f"expected a Recorder for recorder, got {recorder!r}")
+        self.clock = FakeClock(start if isinstance(start, datetime) else read_instant(start) or _START)
+        self.strict = strict
         self.recorder = Recorder() if recorder is None else recorder
         self.backend = LocalBackend(
             clock=self.clock, handlers=dict.fromkeys(get_args(AwsTarget), self.recorder)
@@ -124,6 +139,25 @@ class TimeTravel:
         """Plays a duration, inclusive of its end, and returns the number of attempts."""
         return self.backend.advance(step)
 
+    @property
+    def now(self) -> datetime:
+        """The instant that the clock shows, in UTC."""
+        return self.clock.now()
+
+    def assert_no_failures(self) -> None:
+        """Checks that no run has failed for good.
+
+        Raises:
+            AssertionError: Runs have failed. The error lists them, and has the traceback of the first one.
+        """
+        failed = list(self.client.runs(status=RunStatus.FAILED))
+        if failed:
+            shown = [f"{run.job}, {run.scheduled_for.isoformat()}: {run.error}" for run in failed[:_SHOWN]]
+            more = [f"and {len(failed) - _SHOWN} more"] if len(failed) > _SHOWN else []
+            runs = "1 run has" if len(failed) == 1 else f"{len(failed)} runs have"
+            lines = [f"{runs} failed for good:", *shown, *more, failed[0].traceback or ""]
+            raise AssertionError("\n".join(lines).rstrip())
+
     def close(self) -> None:
         """Closes the backend."""
         self.backend.close()
@@ -137,4 +171,8 @@ class TimeTravel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            if self.strict and kind is None:
+                self.assert_no_failures()
+        finally:
+            self.close()

@@ -1,4 +1,4 @@
-"""An account of the emulator with a table of jobs and the machine that runs them, in virtual time."""
+"""An account of the emulator with a table of jobs and the runner, in virtual time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def handler(event, context):
 
 
 class Stack:
-    """Table, machine and an inbox."""
+    """The table, the runner and an inbox queue of an account."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Stack:
         return ss.QueueTarget(answer["Attributes"]["QueueArn"])
 
     def failing(self, times: int = 1_000) -> ss.LambdaTarget:
-        """A function that sends what it is called with to the inbox, and fails so many times."""
+        """A function that sends its input to the inbox, and fails the given number of times."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("code.py", "")
@@ -98,7 +98,7 @@ class Stack:
         return ss.LambdaTarget(answer["FunctionArn"])
 
     def slow(self, length: timedelta) -> ss.StateMachineTarget:
-        """A machine that sends what it gets to the inbox, and then takes its time."""
+        """A state machine that sends its input to the inbox, and then waits."""
         url = self.sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
         tell = asl.Task(
             resource=asl.integration("sqs", "sendMessage"),
@@ -123,11 +123,11 @@ class Stack:
         )
 
     def play(self, until: datetime, arrived: Callable[[datetime], object] = lambda _: None) -> int:
-        """Moves the clocks of emulator and backend from one due instant to the next.
+        """Moves the clocks of the emulator and the backend from one due instant to the next.
 
         Args:
-            until: Inclusive.
-            arrived: Called when all has come to rest, with the instant that it is.
+            until: The last instant, inclusive.
+            arrived: Called at each instant, when the executions wait again.
         """
         moves = 0
         while True:
@@ -147,7 +147,7 @@ class Stack:
         self.clock.move_to(instant)
 
     def messages(self, name: str = "inbox") -> list[str]:
-        """The messages that have come to a queue, which are then deleted."""
+        """Receives and deletes the messages of a queue."""
         url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
         bodies = list[str]()
         while found := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -157,7 +157,7 @@ class Stack:
         return bodies
 
     def executions(self, status: str = "RUNNING") -> list[str]:
-        """The names of the machine's executions of a status, oldest first."""
+        """The names of the executions of the runner with a status, oldest first."""
         names = list[str]()
         asked = {"stateMachineArn": self.machine_arn, "statusFilter": status}
         while True:
@@ -173,5 +173,5 @@ class Stack:
         return item
 
     def calls(self) -> list[tuple[str, Any]]:
-        """The calls that have come to the inbox: the job's name and the rest of its input."""
+        """The calls that have reached the inbox: the name of the job and the rest of its input."""
         return [(each["job"], each) for each in map(json.loads, self.messages())]

@@ -58,7 +58,9 @@ class Stack(Account):
 
     def run(self, job: ss.Job) -> None:
         """Writes the job's row, and waits until all its executions have ended."""
-        order = instructions_of(job, anchor=START, version=1, retention=timedelta(days=30), calls=CALLS)
+        instructions = instructions_of(
+            job, anchor=START, version=1, retention=timedelta(days=30), calls=CALLS
+        )
         item = {
             "name": {"S": job.name},
             "version": {"S": "v0"},
@@ -67,7 +69,7 @@ class Stack(Account):
             "due": {"S": written(START)},
             "token": {"S": "1"},
             "cursor": {"S": written(START)},
-            "plan": {"S": json.dumps(order)},
+            "plan": {"S": json.dumps(instructions)},
         }
         self.table.put_item(TableName=self.table_name, Item=item)
         given = json.dumps({"name": job.name, "token": "1"})

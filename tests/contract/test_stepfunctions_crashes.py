@@ -1,7 +1,8 @@
-"""A client that stops at any call, before it is sent or before its answer: repeating or repairing mends it.
+"""Tests a client that stops at any call, before its request or its response: a repetition or a repair
+recovers.
 
-The emulator really runs the machine, in virtual time. Whatever happened, every run of the definition that is
-stored in the end is invoked exactly once, and none of a job that is paused or gone.
+The emulator executes the machine, in virtual time. In the end, every run of the stored definition is invoked
+exactly once, and no run of a paused or deleted job.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ END = MONDAY + 5 * HOUR
 
 
 class StoppedError(BaseException):
-    """The process is gone: nothing in it catches this."""
+    """The process ends: no handler catches this."""
 
 
 class Faulty:
-    """A session whose clients stop at a call."""
+    """A session with clients that stop at a call."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -42,7 +43,7 @@ class Faulty:
         return FaultyClient(self, self._session.client(*names, **options))
 
     def stop_at(self, number: int | None, *, sends: bool = False) -> None:
-        """Stops at the call of that number from now on, after it has been sent or before."""
+        """Stops at the call with this number from now on, before its request or, with ``sends``, after it."""
         self.calls.clear()
         self.at, self.sends = number, sends
 
@@ -98,7 +99,7 @@ VERBS: dict[str, Verb] = {
 
 
 def begin(client: ss.SchedulerClient, verb: str, job: ss.Job) -> None:
-    """Brings a job to where the verb makes a difference."""
+    """Brings a job into a state in which the verb has an effect."""
     if verb != "create":
         client.create(job)
     if verb == "resume":
@@ -106,7 +107,7 @@ def begin(client: ss.SchedulerClient, verb: str, job: ss.Job) -> None:
 
 
 def expected(client: ss.SchedulerClient, job: ss.Job, after: datetime = MONDAY) -> list[str]:
-    """The runs that are to come, by what is stored."""
+    """The future runs, according to the stored job."""
     try:
         record = client.get(job.name)
     except ss.JobNotFoundError:
@@ -143,14 +144,14 @@ def test_a_client_that_stops_at_any_call_leaves_nothing_that_is_not_mended(
     if remedy == "repaired":
         steady.repair()
     assert len(jobs) >= 8, "every call was met"
-    if remedy == "repaired":  # repair would mend what a repetition has left, and hide it
+    if remedy == "repaired":  # a repair would hide what a repetition has not recovered
         assert steady.repair() == []
     stack.server.settled(stack.account)
     wanted = {name: expected(steady, job) for name, job in jobs.items()}
     check_state(steady, verb, remedy, jobs)
     stack.play(END + HOUR)
-    told = stack.calls()
-    assert Counter((name, call["due"]) for name, call in told) == Counter(
+    called = stack.calls()
+    assert Counter((name, call["due"]) for name, call in called) == Counter(
         (name, due) for name, dues in wanted.items() for due in dues
     )
     assert stack.executions() == []
@@ -164,7 +165,7 @@ def test_a_client_that_stops_at_any_call_leaves_nothing_that_is_not_mended(
 @pytest.mark.parametrize("remedy", ["repeated", "repaired"])
 @pytest.mark.parametrize("verb", ["update", "pause", "cancel"])
 def test_so_it_is_in_the_middle_of_a_run(stack: Stack, verb: str, remedy: str) -> None:
-    """A run takes 25 minutes; it is not cut off, not begun again, and none goes on beside it."""
+    """A run of 25 minutes is not interrupted, not started again, and not overlapped."""
     steady = ss.SchedulerClient(stack.backend())
     slow = stack.slow(timedelta(minutes=25))
     names = [f"{verb}-{number}-{when}" for number in range(1, 9) for when in ("before", "after")]
@@ -212,8 +213,8 @@ def repeat(client: ss.SchedulerClient, verb: str, job: ss.Job) -> None:
 
 
 def check_state(client: ss.SchedulerClient, verb: str, remedy: str, jobs: dict[str, ss.Job]) -> None:
-    """The jobs stand as the verb wants them; repaired, those whose verb never got to the table may stand as
-    they did."""
+    """The jobs are in the state after the verb. After a repair, jobs that the verb did not reach may be
+    unchanged."""
     stored = {record.name: record for record in client.list()}
     for name, job in jobs.items():
         record = stored.get(name)

@@ -1,8 +1,8 @@
-"""Verbs, crashes and killed executions by chance, from two clients: in the end the books are right.
+"""Tests random verbs, crashes and killed executions, from two clients: in the end the records are correct.
 
-Whatever happened: every instant at which a job came due has a run, each run that is written down as done has
-called its target as often as it says, none is left open, none overlaps where it must not, an instant has one
-run, and repair is done after once.
+Every instant at which a job came due has a run. Each recorded run has called its target as often as it says,
+no run is still running, no runs overlap where they must not, each instant has one run, and one repair is
+enough.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ROUGH = ("kill", "crash", "redrive", "cancel", "create", "break")
 
 
 class Fuzz:
-    """Two jobs, and chance."""
+    """Two jobs, and a random generator."""
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self.chance = Random(seed)
@@ -76,7 +76,7 @@ class Fuzz:
         return job.replace(**changes)
 
     def broken(self, name: str) -> ss.Job:
-        """One whose target is not there."""
+        """A job with a target that does not exist."""
         queue = ss.QueueTarget(self.stack.inbox.queue_arn.replace("inbox", "nowhere"))
         machine = ss.StateMachineTarget(self.slow.state_machine_arn + "x")
         target = queue if self.overlaps[name] is ss.Overlap.ALLOW else machine
@@ -103,7 +103,7 @@ class Fuzz:
         verbs[verb]()
 
     def act(self) -> None:
-        """Something happens."""
+        """Performs a random action."""
         name, verb = self.chance.choice(["x", "y"]), self.chance.choice([*CALM, *ROUGH, "kill", "crash"])
         self.log.append(f"{self.stack.clock.now():%H:%M:%S} {verb} {name}")
         before = self.stored(name)
@@ -116,7 +116,7 @@ class Fuzz:
                 self.do(self.chance.choice(self.clients), verb, name)
         except StoppedError:
             self.log.append("  the client stopped")
-        except ss.StepschedError as error:  # such as a job that is gone, or would never run
+        except ss.StepschedError as error:  # such as a job that does not exist, or would never run
             self.log.append(f"  {type(error).__name__}")
         self.due[name].note_verb(before, self.stored(name), self.stack.clock.now(), self.begun(name))
         if self.chance.random() < 0.5:
@@ -127,18 +127,18 @@ class Fuzz:
         if running:
             name = self.chance.choice(running)
             arn = f"{self.stack.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
-            with suppress(self.stack.states.exceptions.ValidationException):  # it has ended this moment
+            with suppress(self.stack.states.exceptions.ValidationException):  # it has just ended
                 self.stack.states.stop_execution(executionArn=arn)
 
     def crash(self, name: str) -> None:
         self.faults.stop_at(None)
         client = ss.SchedulerClient(self.stack.backend(session=self.faults))
-        client.list(name_prefix="nothing")  # it has looked at table and machine
+        client.list(name_prefix="nothing")  # the client has checked the table and the machine
         self.faults.stop_at(self.chance.randrange(1, 14), sends=self.chance.random() < 0.5)
         self.do(client, self.chance.choice([*CALM, "cancel", "create"]), name)
 
     def live(self) -> None:
-        """Lets the two jobs live until their schedules have ended."""
+        """Performs random actions until the schedules of the jobs have ended."""
         while self.stack.clock.now() < END:
             step = self.chance.choice([SECOND, 30 * SECOND, MINUTE, 4 * MINUTE, 9 * MINUTE])
             self.play(self.stack.clock.now() + step)
@@ -186,7 +186,7 @@ class Fuzz:
         assert other.repair() == []
         assert self.stack.executions() == []
         assert self.stack.executions("FAILED") == []
-        told = Counter((name, call["due"]) for name, call in self.stack.calls())
+        called = Counter((name, call["due"]) for name, call in self.stack.calls())
         of_all = client.runs()
         for name, overlap in self.overlaps.items():
             runs = list(client.backend.runs(RunQuery(job=name)))
@@ -197,7 +197,7 @@ class Fuzz:
             done = [run for run in runs if run.status is ss.RunStatus.SUCCEEDED]
             if overlap is not ss.Overlap.ALLOW and name not in self.replaced:
                 assert not overlapping(done)
-            self.check_calls(name, runs, told)
+            self.check_calls(name, runs, called)
             self.check_instants(name, runs)
 
     def check_instants(self, name: str, runs: list[ss.Run]) -> None:
@@ -220,16 +220,18 @@ class Fuzz:
             if run.id != skipped.id and run.started_at and run.ended_at and skipped.ended_at
         )
 
-    def check_calls(self, name: str, runs: list[ss.Run], told: Counter[tuple[str, str]]) -> None:
+    def check_calls(self, name: str, runs: list[ss.Run], called: Counter[tuple[str, str]]) -> None:
         dues: dict[str, list[ss.Run]] = {}
         for run in runs:
             dues.setdefault(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%SZ}", []).append(run)
-        assert {due for job, due in told if job == name} <= dues.keys(), "what has called is written down"
+        assert {due for job, due in called if job == name} <= dues.keys(), (
+            "every call belongs to a recorded run"
+        )
         for due, of_due in dues.items():
             sure = sum(run.status is ss.RunStatus.SUCCEEDED for run in of_due)
             unsure = any(run.restarted or run.status is ss.RunStatus.FAILED for run in of_due)
-            assert told[name, due] >= sure or unsure, (name, due)
-            assert told[name, due] == sure or unsure, (name, due)
+            assert called[name, due] >= sure or unsure, (name, due)
+            assert called[name, due] == sure or unsure, (name, due)
 
 
 def overlapping(runs: list[ss.Run]) -> list[tuple[ss.Run, ss.Run]]:

@@ -1,11 +1,12 @@
-"""Step Functions and DynamoDB keep the contract on an emulator that really runs machines, in virtual time.
+"""Tests the contract for Step Functions and DynamoDB, on an emulator that executes machines, in virtual time.
 
 Not imported:
 
-- ``events`` and ``failures``: they need ``listen`` and ``register``, which belong to a backend that fires in
-  this process.
-- ``foreign``: what others have made in the same table are tasks of the AWS Solutions scheduler, which have
-  tests of their own.
+- ``events`` and ``failures``: they require ``listen`` and ``register``, which only a backend in the process
+of
+  the tests has.
+- ``foreign``: the foreign jobs of a table are tasks of the AWS Solutions scheduler, which have separate
+tests.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def stack(ministack: Ministack, account: str, aws: Callable[[str], Any], clock: 
 
 @pytest.fixture
 def created() -> list[str]:
-    """The names of the jobs in the order in which they came into being."""
+    """The names of the jobs in the order of their creation."""
     return []
 
 
@@ -87,7 +88,7 @@ def twice_failing(stack: Stack) -> ss.Target:
 
 @pytest.fixture  # type: ignore[no-redef]  # in place of the suite's
 def job(target: ss.Target) -> MakeJob:
-    """As the suite's own, but a function is waited for: without that nobody hears of its failure."""
+    """Makes jobs as the suite does, but waits for functions: otherwise their failures are not observed."""
 
     def make(name: str = "job", **changes: object) -> ss.Job:
         job = ss.Job(
@@ -110,13 +111,13 @@ def calls() -> Calls:
 
 @pytest.fixture
 def play(stack: Stack, backend: ss.StepFunctionsBackend, calls: Calls, created: list[str]) -> Play:
-    """Plays time. What is called at one instant is called at once, so that its order is nobody's: here it is
-    that in which the jobs came into being."""
+    """Plays time. Calls of one instant are concurrent and have no order, so they are sorted by the creation
+    of their jobs."""
 
     seen: dict[str, list[datetime]] = {}
 
     def due(name: str) -> datetime:
-        """The scheduled instant of the first run of a job that has begun and is not among the calls."""
+        """The scheduled instant of the first started run of a job that is not among the calls."""
         runs = [run for run in backend.runs(RunQuery(job=name)) if run.started_at is not None]
         fresh = [run.scheduled_for for run in runs if run.scheduled_for not in seen.setdefault(name, [])]
         seen[name] += fresh[:1]

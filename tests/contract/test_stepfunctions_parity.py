@@ -1,4 +1,4 @@
-"""A fleet over a year: the machine runs what the embedded backend runs, run for run."""
+"""Tests a set of jobs over a year: the runner has the same runs as the embedded backend."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.contract.stepfunctions import Stack
 from tests.parts.ministack import Ministack
 
 START = datetime(2031, 12, 15, tzinfo=timezone.utc)
-"""A year from here holds a leap day and all changes of the clocks."""
+"""The year from this instant includes a leap day and all changes of the clocks."""
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WORK = timedelta(minutes=25)
 
 
-class Told(NamedTuple):
-    """What is compared of a run."""
+class RecordedRun(NamedTuple):
+    """The compared fields of a run."""
 
     job: str
     due: datetime
@@ -30,7 +30,8 @@ class Told(NamedTuple):
 
 
 def fleet(busy_days: int) -> dict[str, dict[str, Any]]:
-    """The schedules and policies. The job with a long target is limited, for it runs every half hour."""
+    """The schedules and policies. The job with a long target is limited in time, because it runs every half
+    hour."""
     return {
         "month-end": {
             "schedule": ss.Windowed(
@@ -65,8 +66,8 @@ def fleet(busy_days: int) -> dict[str, dict[str, Any]]:
 SLOW = ("busy", "queued")
 
 
-def machine_runs(stack: Stack, busy_days: int) -> tuple[list[Told], list[tuple[str, str]]]:
-    """The runs that the machine has recorded, and the calls that have arrived."""
+def machine_runs(stack: Stack, busy_days: int) -> tuple[list[RecordedRun], list[tuple[str, str]]]:
+    """The runs that the runner has recorded, and the calls that have reached the inbox."""
     backend = stack.backend(retention=timedelta(days=3_000))
     client = ss.SchedulerClient(backend)
     slow = stack.slow(WORK)
@@ -76,15 +77,15 @@ def machine_runs(stack: Stack, busy_days: int) -> tuple[list[Told], list[tuple[s
         client.create(ss.Job(name=name, target=target, input=given, **changes))
     stack.play(START + 367 * DAY)
     calls = [(name, call["due"]) for name, call in stack.calls()]
-    told = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()]
+    recorded = [RecordedRun(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()]
     backend.close()
-    return told, calls
+    return recorded, calls
 
 
-def embedded_runs(busy_days: int) -> list[Told]:
-    """The same of the embedded backend; a long run moves its clock."""
-    told = list[Told]()
-    # Alone, so that the long runs of one job do not hold up the others: functions run one after another here.
+def embedded_runs(busy_days: int) -> list[RecordedRun]:
+    """The runs that the embedded backend has recorded. A long run moves its clock."""
+    recorded = list[RecordedRun]()
+    # Each job has its own backend, because functions run one after another and a long run would delay others.
     for name, changes in fleet(busy_days).items():
         clock = FakeClock(START)
         backend = ss.LocalBackend(clock=clock, retention=timedelta(days=3_000))
@@ -93,9 +94,11 @@ def embedded_runs(busy_days: int) -> list[Told]:
         work = ss.HandlerTarget(working(clock, WORK if name in SLOW else timedelta(0)))
         client.create(ss.Job(name=name, target=work, **changes))
         backend.run_until(START + 367 * DAY)
-        told += [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()]
+        recorded += [
+            RecordedRun(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs()
+        ]
         backend.close()
-    return told
+    return recorded
 
 
 def working(clock: FakeClock, length: timedelta) -> Callable[[object], None]:
@@ -123,7 +126,7 @@ def test_a_year_of_a_fleet(ministack: Ministack, account: str, aws: Callable[[st
 
 
 def test_runs_of_every_ten_seconds(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> None:
-    """About the hour that Paris repeats, which elapsed time does not know."""
+    """The window includes the repeated hour of Paris, which does not affect elapsed time."""
     begin = datetime(2031, 10, 26, 0, 58, 30, tzinfo=timezone.utc)
     until = begin + timedelta(minutes=4)
     often = ss.Windowed("2031-10-26T02:58:35", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
@@ -133,7 +136,9 @@ def test_runs_of_every_ten_seconds(ministack: Ministack, account: str, aws: Call
     given = {"job": "often", "due": ss.context.SCHEDULED_TIME}
     client.create(ss.Job(name="often", schedule=often, target=stack.inbox, input=given))
     stack.play(until)
-    ran = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")]
+    ran = [
+        RecordedRun(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")
+    ]
     next_run = client.get("often").next_run
     backend.close()
 
@@ -143,12 +148,14 @@ def test_runs_of_every_ten_seconds(ministack: Ministack, account: str, aws: Call
     work = ss.HandlerTarget(working(clock, timedelta(0)))
     client.create(ss.Job(name="often", schedule=often, target=work))
     local.run_until(until)
-    wanted = [Told(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")]
+    wanted = [
+        RecordedRun(run.job, run.scheduled_for, run.status, run.started_at) for run in client.runs("often")
+    ]
     assert next_run == client.get("often").next_run
     local.close()
 
     instants = [begin + timedelta(seconds=5 + 10 * k) for k in range(24)]
-    assert ran == wanted == [Told("often", at, ss.RunStatus.SUCCEEDED, at) for at in instants]
+    assert ran == wanted == [RecordedRun("often", at, ss.RunStatus.SUCCEEDED, at) for at in instants]
     assert sorted(call["due"] for _, call in stack.calls()) == [f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in instants]
 
 

@@ -1,4 +1,4 @@
-"""Verbs and the machine at the same instant, in real threads: no run happens twice, and none is lost."""
+"""Tests verbs concurrently with the machine, in real threads: no run happens twice, and none is lost."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def stack(
 ) -> Stack:
     monkeypatch.setattr(
         instructions, "event_limit", lambda _retries: 40
-    )  # each execution hands over after a run
+    )  # each execution hands over after one run
     return Stack(ministack, account, aws, FakeClock(MONDAY))
 
 
 def at_once(*actions: Callable[[], object]) -> list[BaseException]:
-    """Does several things in threads that begin together.
+    """Performs actions in threads that start together.
 
     Returns:
-        What they raised.
+        The raised exceptions.
     """
     gate = threading.Barrier(len(actions))
     raised = list[BaseException]()
@@ -44,7 +44,7 @@ def at_once(*actions: Callable[[], object]) -> list[BaseException]:
         gate.wait()
         try:
             action()
-        except BaseException as error:  # noqa: BLE001 -- told to the test
+        except BaseException as error:  # noqa: BLE001 -- returned to the test
             raised.append(error)
 
     threads = [threading.Thread(target=act, args=(action,)) for action in actions]
@@ -56,7 +56,7 @@ def at_once(*actions: Callable[[], object]) -> list[BaseException]:
 
 
 def note_refused_writes(client: ss.SchedulerClient, met: Counter[str]) -> None:
-    """Counts the writes of a client that another writer has come before."""
+    """Counts the writes of a client that conflicted with another writer."""
     assert isinstance(client.backend, ss.StepFunctionsBackend)
 
     def note(parsed: dict[str, Any], **_: object) -> None:
@@ -66,7 +66,7 @@ def note_refused_writes(client: ss.SchedulerClient, met: Counter[str]) -> None:
 
 
 def live(stack: Stack) -> list[str]:
-    """The tokens of the executions that run, without the number by which they hand over."""
+    """The tokens of the running executions, without their generations."""
     return ["-".join(name.split("-")[:2]) for name in stack.executions()]
 
 
@@ -126,7 +126,7 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack, rounds: int)
 
 
 def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Stack) -> None:
-    """The schedule stays, so that every instant runs, whatever else is changed at that very moment."""
+    """The schedule is not changed, so every instant runs, whatever else is changed at that instant."""
     clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]
     job = ss.Job(
         name="job",
@@ -149,9 +149,9 @@ def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Sta
         stack.server.settled(stack.account)
     clients[0].repair()
     stack.server.settled(stack.account)
-    told = Counter(call["due"] for _, call in stack.calls())
+    called = Counter(call["due"] for _, call in stack.calls())
     wanted = ss.Rate(MINUTE, start=MONDAY).runs(after=MONDAY, until=stack.clock.now())
-    assert told == Counter(f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in wanted)
+    assert called == Counter(f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in wanted)
 
 
 def test_many_repairs_at_once_start_one_execution(stack: Stack) -> None:
@@ -186,6 +186,6 @@ def test_many_repairs_at_once_start_one_execution(stack: Stack) -> None:
     stack.server.settled(stack.account)
     assert clients[0].repair() == []
     stack.play(MONDAY + 10 * MINUTE)
-    told = Counter((name, call["due"]) for name, call in stack.calls())
-    assert len(told) == 25
-    assert set(told.values()) == {1}
+    called = Counter((name, call["due"]) for name, call in stack.calls())
+    assert len(called) == 25
+    assert set(called.values()) == {1}

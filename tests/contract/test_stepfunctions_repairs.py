@@ -1,4 +1,4 @@
-"""What ``repair`` finds, says and mends; and that it leaves alone what is well."""
+"""Tests the problems that ``repair`` finds and repairs, and that it changes nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def arn(stack: Stack, name: str) -> str:
 
 
 def kill(stack: Stack, name: str | None = None) -> str:
-    """Stops an execution as somebody might who knows nothing of jobs; the only one where none is named."""
+    """Stops an execution from outside. Without a name: the only running one."""
     if name is None:
         (name,) = stack.executions()
     stack.states.stop_execution(executionArn=arn(stack, name), error="Outage", cause="a plug was pulled")
@@ -60,7 +60,7 @@ def kill(stack: Stack, name: str | None = None) -> str:
 
 
 def hours(stack: Stack) -> list[int]:
-    """The hours of the runs that have called."""
+    """The hours of the runs that have called their target."""
     return sorted(int(call["due"][11:13]) for _, call in stack.calls())
 
 
@@ -127,7 +127,7 @@ def test_catch_up_decides_what_runs_after_an_outage(
 def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.SchedulerClient) -> None:
     client.create(hourly(stack))
     (name,) = stack.executions()
-    stack.states.delete_state_machine(stateMachineArn=stack.machine_arn)  # and with it its executions
+    stack.states.delete_state_machine(stateMachineArn=stack.machine_arn)  # this deletes its executions too
     stack.states.create_state_machine(name="runner", definition=runner("jobs").to_json(), roleArn=ROLE)
     stack.dynamodb.update_item(
         TableName="jobs",
@@ -142,7 +142,7 @@ def test_a_job_whose_execution_never_began_is_started(stack: Stack, client: ss.S
 
 
 def claim(stack: Stack, execution: str, key: str) -> None:
-    """Has the job's row say that an execution is in the middle of a run."""
+    """Writes into the job's row that an execution has claimed a run."""
     stack.dynamodb.update_item(
         TableName="jobs",
         Key={"name": {"S": "job"}, "version": {"S": "v0"}},
@@ -156,7 +156,7 @@ def claim(stack: Stack, execution: str, key: str) -> None:
 
 
 class TestInTheMiddleOfARun:
-    """An execution that dies while its target goes on."""
+    """The execution ends during the call of its target."""
 
     def test_a_run_that_may_have_begun_is_run_again_and_says_so(
         self, stack: Stack, client: ss.SchedulerClient
@@ -178,7 +178,7 @@ class TestInTheMiddleOfARun:
     def test_a_run_that_its_history_knows_to_have_ended_is_not_run_again(
         self, stack: Stack, client: ss.SchedulerClient
     ) -> None:
-        """As when the execution dies between the target's answer and the writing down of it."""
+        """The execution ends after the target's result, and before it is recorded."""
         client.create(hourly(stack))
         stack.play(MONDAY + HOUR)
         name = kill(stack)
@@ -283,7 +283,7 @@ def test_an_execution_that_nobody_wants_is_stopped(stack: Stack, client: ss.Sche
         "by-hand": {"name": "job", "token": token},
     }
     for name, given in starts.items():
-        # Held back where they would look at the row: as they are when many begin at once.
+        # The executions are held before they read the row, as happens when many start at once.
         stack.states.start_execution(stateMachineArn=stack.machine_arn, name=name, input=json.dumps(given))
     stack.server.settled(stack.account)
     found = client.repair()
@@ -296,7 +296,7 @@ def test_an_execution_that_nobody_wants_is_stopped(stack: Stack, client: ss.Sche
 
 
 class TestStopRun:
-    """Pause and cancel with ``stop_run``: the run that goes on is stopped, with what it has started."""
+    """Pause and cancel with ``stop_run`` stop the running run, with the execution that it has started."""
 
     @pytest.mark.parametrize("verb", ["pause", "cancel"])
     def test_the_run_and_its_child_are_stopped(
@@ -352,7 +352,7 @@ def test_a_job_that_is_resumed_in_the_middle_of_a_run_waits_for_its_end(
 
 
 class TestSeveralHands:
-    """What repair does is right, whatever others do meanwhile."""
+    """A repair is correct, whatever other clients do concurrently."""
 
     def test_to_redrive_a_run_leaves_the_one_that_goes_on_alone(
         self, stack: Stack, client: ss.SchedulerClient
@@ -383,7 +383,7 @@ class TestSeveralHands:
     def test_a_claim_of_a_run_that_has_ended_is_taken_away(
         self, stack: Stack, client: ss.SchedulerClient
     ) -> None:
-        """As when whoever settled the run was gone before the job's row."""
+        """A client recorded the end of the run and stopped before it removed the claim."""
         client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
         stack.play(MONDAY + HOUR + 30 * MINUTE)
         name = kill(stack)
@@ -397,7 +397,7 @@ class TestSeveralHands:
     def test_a_run_that_failed_for_good_is_noted_as_failed(
         self, stack: Stack, client: ss.SchedulerClient
     ) -> None:
-        """Its execution has told the queue of dead letters, and died before it could write that down."""
+        """The execution has sent the dead letter, and ended before it recorded the failure."""
         nowhere = ss.QueueTarget(stack.inbox.queue_arn.replace("inbox", "nowhere"))
         dead = stack.queue("dead")
         job = hourly(stack, nowhere, retry=ss.Retry(max_attempts=0), dead_letter=dead)
@@ -438,7 +438,7 @@ class TestSeveralHands:
     def test_an_execution_that_is_not_seen_yet_is_not_taken_for_gone(
         self, stack: Stack, client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Reads of executions follow their starts within moments: a run that has just begun goes on."""
+        """Reads of executions are eventually consistent: a run that has just started counts as running."""
         client.create(hourly(stack, stack.slow(25 * MINUTE), overlap=ss.Overlap.QUEUE))
         stack.play(MONDAY + HOUR)
         assert hours(stack) == [1]
@@ -458,7 +458,7 @@ class TestSeveralHands:
         assert [run.status.value for run in client.runs("job")] == ["succeeded", "running"]
 
     def test_a_call_that_aws_refuses_has_failed(self, stack: Stack, client: ss.SchedulerClient) -> None:
-        """What is wrong with a call fails the execution, and nobody can catch it: it is not tried again."""
+        """An invalid call fails the execution with an error that no state can catch, and is not retried."""
         client.create(hourly(stack))
         stack.play(MONDAY + HOUR / 2)
         (name,) = stack.executions()
@@ -529,7 +529,7 @@ def test_runs_are_found_by_fractions_of_a_second(stack: Stack, client: ss.Schedu
 
 
 class TestWhileARunGoesOn:
-    """Its execution may be nobody's any more, and the run is still one."""
+    """Its execution may no longer belong to the job, but the run is still running."""
 
     def test_a_new_job_of_the_name_does_not_end_the_old_one_s_run(
         self, stack: Stack, client: ss.SchedulerClient
@@ -548,7 +548,7 @@ class TestWhileARunGoesOn:
     def test_a_verb_between_the_end_of_a_run_and_the_end_of_its_claim_begins_nothing_anew(
         self, stack: Stack, client: ss.SchedulerClient, verb: str
     ) -> None:
-        """The machine writes down the run, and then that its execution has none: two writes."""
+        """The machine records the run, and then removes the claim, in two writes."""
         job = hourly(stack)
         client.create(job)
         stack.play(MONDAY + HOUR)
@@ -569,7 +569,7 @@ class TestWhileARunGoesOn:
     def test_a_run_between_its_attempts_survives_an_update(
         self, stack: Stack, client: ss.SchedulerClient, dies: bool
     ) -> None:
-        """Runs may overlap here, so that the next one claims the job while the first still waits."""
+        """Runs may overlap, so that the next one claims the job while the first still waits."""
         retry = ss.Retry(
             max_attempts=5,
             interval=45 * MINUTE,

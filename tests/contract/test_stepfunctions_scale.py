@@ -1,4 +1,4 @@
-"""Long lives, many jobs, and no more calls and rights than are needed."""
+"""Tests long schedules, many jobs, and the minimal calls and permissions."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def dues(schedule: ss.Schedule, until: Any) -> list[str]:
 
 
 def check_endurance(stack: Stack, schedule: ss.Schedule, until: Any) -> int:
-    """Plays a job; each run has called once, and no execution has written too much or grown too old.
+    """Plays a job. Each run has called once, and no execution has exceeded its events or its age.
 
     Returns:
-        How many executions have handed over.
+        The number of renewals.
     """
     client = ss.SchedulerClient(stack.backend(retention=timedelta(days=3_000)))
     client.create(simple(stack, "job", schedule))
@@ -61,7 +61,8 @@ def check_endurance(stack: Stack, schedule: ss.Schedule, until: Any) -> int:
 
 
 def test_a_job_of_every_minute_goes_on_past_a_year(stack: Stack) -> None:
-    """Every minute of an hour each quarter, for two years: it sleeps for months, and hands over."""
+    """A job runs every minute of one hour in each quarter, for two years: it sleeps for months, and hands
+    over."""
     schedule = ss.Cron("0-9 0 1 1,4,7,10 ? *")
     assert check_endurance(stack, schedule, MONDAY + 700 * DAY) >= 2
 
@@ -72,8 +73,8 @@ def test_a_job_of_every_minute_goes_on_past_25_000_events(stack: Stack) -> None:
     assert check_endurance(stack, ss.Rate(MINUTE, start=MONDAY), MONDAY + 3_000 * MINUTE) >= 2
 
 
-class Noting:
-    """A session that notes what is asked of AWS."""
+class RecordingSession:
+    """A session that records its calls to AWS."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -105,7 +106,7 @@ def verbs(client: ss.SchedulerClient, stack: Stack, name: str) -> dict[str, Call
 
 
 def calls_of_verbs(stack: Stack, name: str) -> dict[str, Counter[tuple[str, str]]]:
-    session = Noting(stack.session())
+    session = RecordingSession(stack.session())
     client = ss.SchedulerClient(stack.backend(session=session))
     client.list(name_prefix="nothing")
     found = {}
@@ -118,7 +119,7 @@ def calls_of_verbs(stack: Stack, name: str) -> dict[str, Counter[tuple[str, str]
 
 
 def test_no_verb_asks_more_often_when_many_jobs_wait(stack: Stack) -> None:
-    """Of one-time jobs far ahead, each is one execution that waits; nothing is scanned."""
+    """Each one-time job in the far future is one waiting execution; nothing is scanned."""
     before = calls_of_verbs(stack, "first")
     client = ss.SchedulerClient(stack.backend(workers=8))
     many = [simple(stack, f"job-{number}", ss.OneTime(MONDAY + 400 * DAY)) for number in range(150)]
@@ -132,7 +133,7 @@ def test_no_verb_asks_more_often_when_many_jobs_wait(stack: Stack) -> None:
 
 
 def test_the_clients_policy_allows_what_is_asked_and_nothing_else(stack: Stack) -> None:
-    session = Noting(stack.session())
+    session = RecordingSession(stack.session())
     client = ss.SchedulerClient(stack.backend(session=session))
     slow = stack.slow(25 * MINUTE)
     client.create(simple(stack, "slow", ss.Cron("0 * * * ? *"), target=slow, overlap=ss.Overlap.QUEUE))

@@ -1,4 +1,4 @@
-"""The life of a task as the AWS Solutions scheduler has it, and the rows that it has left."""
+"""Tests the behaviour of tasks of the AWS Solutions scheduler, and the rows that it has written."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_name_as_long_as_can_be(
 
 
 def put_theirs(dynamodb: Any, table: str, machine: ss.StateMachineTarget) -> None:
-    """A task as the library of the AWS Solutions scheduler writes it, at its second version."""
+    """Writes a task as the library of the AWS Solutions scheduler does, at its second version."""
     fields = {
         "name": {"S": "theirs"},
         "schedule": {"S": "cron(0 9 ? * 2-6 *)"},
@@ -229,7 +229,8 @@ def test_numbers_come_back_as_they_were(stack: Stack, client: ss.SchedulerClient
 def test_a_number_that_would_lose_digits_is_refused(
     client: ss.SchedulerClient, machine: ss.StateMachineTarget, number: int
 ) -> None:
-    """Text keeps every digit, as a queue's message does; a machine's input is read as JSONata reads it."""
+    """Text in a message of a queue keeps every digit. JSONata reads the input of a machine, and may lose
+    digits."""
     with pytest.raises(ss.UnsupportedError, match="would lose digits"):
         client.create(task(machine).replace(input={"deep": [number]}))
     client.create(task(machine).replace(input={"deep": [2**53, 0.1, str(number)]}))

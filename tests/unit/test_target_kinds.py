@@ -276,8 +276,8 @@ def test_a_stack_has_its_calls_and_is_allowed_them(target: Target) -> None:
 def test_the_shared_machine_has_a_state_for_its_call(target: Target) -> None:
     with taken("runner", target, UnsupportedError):
         calls = [*CALLS, "aws-sdk:sqs:sendMessage"]  # of the ApiTarget, which may be any call
-        order = instructions_of(job(target), anchor=NOON, version=1, retention=HOUR, calls=calls)
-        assert order["call"] in calls
+        instructions = instructions_of(job(target), anchor=NOON, version=1, retention=HOUR, calls=calls)
+        assert instructions["call"] in calls
 
 
 @each_target

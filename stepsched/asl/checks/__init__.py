@@ -1,4 +1,5 @@
-"""The check of a definition in Amazon States Language: what AWS would refuse, and what would fail when run.
+"""Checks a definition in Amazon States Language for what AWS would refuse and what would always fail at run
+time.
 
 Each rule has one place: ``fields`` (the table: which state has which fields), ``literals`` (plain values),
 ``templates`` (expressions and paths), ``choices``, ``retries``, ``maps``, ``tasks``, ``graph`` (transitions),
@@ -23,12 +24,12 @@ __all__ = ["check"]
 
 
 def check(definition: str | Mapping[str, Any]) -> list[Diagnostic]:
-    """What is wrong with a definition: errors and warnings in the order of the document.
+    """Returns the problems of a definition: errors and warnings in document order.
 
-    An empty list means that nothing was found. Nothing is ever raised for a definition, however broken.
+    An empty list means that there are none. It never raises, even for a broken definition.
 
     Args:
-        definition: JSON text, or the object that it stands for.
+        definition: The definition as JSON text or as an object.
 
     >>> for found in check({"StartAt": "Run", "States": {"Run": {"Type": "Pass", "Next": "Rum"}}}):
     ...     print(found.code, found.path or "(the whole)")

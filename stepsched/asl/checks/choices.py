@@ -25,7 +25,7 @@ OPERATORS: dict[str, str] = {
     "StringMatches": "String",
     **{f"Is{what}": "Boolean" for what in ("Null", "Present", "Numeric", "String", "Boolean", "Timestamp")},
 }
-"""Every comparison with the kind of value that it takes."""
+"""All comparison operators with the type of their value."""
 _COMBINERS = ("And", "Or", "Not")
 _NESTED_FIELDS = frozenset({"Variable", "Comment", *OPERATORS, *_COMBINERS})
 _RULE_FIELDS = _NESTED_FIELDS | {"Next", "Assign"}
@@ -53,7 +53,7 @@ def choices(visit: Visit, path: str, key: str, value: Any) -> None:
     for index, rule in enumerate(value):
         here = f"{where}/{index}"
         if type(rule) is not dict:
-            visit.report.error(here, f"{shown(rule)} stands among the rules; expected an object")
+            visit.report.error(here, f"{shown(rule)} is among the rules; expected an object")
             continue
         visit.assigned = ()
         check_rule(visit, here, rule)
@@ -62,7 +62,7 @@ def choices(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def check_default(visit: Visit) -> None:
-    """Without Default, input that no rule matches fails the execution."""
+    """Checks for Default: without it, input that no rule matches fails the execution."""
     rules = visit.body.get("Choices")
     if "Default" in visit.body or type(rules) is not list or not rules or _is_exhaustive(rules):
         return
@@ -74,7 +74,7 @@ def check_default(visit: Visit) -> None:
 
 
 def _is_exhaustive(rules: list[Any]) -> bool:
-    """Whether some rule always matches, or two of them are opposites."""
+    """Returns whether a rule always matches, or two rules are opposites."""
     tests = []
     for rule in rules:
         if type(rule) is dict:
@@ -85,7 +85,7 @@ def _is_exhaustive(rules: list[Any]) -> bool:
 
 
 def _opposite(test: dict[str, Any]) -> Any:
-    """The test that holds exactly where this one does not; itself impossible where none is known."""
+    """Returns the test that is true exactly if this one is false; an impossible test if it is not known."""
     for name, value in test.items():
         if type(value) is bool and (name[:2] == "Is" or name == "BooleanEquals"):
             return {**test, name: not value}
@@ -133,7 +133,7 @@ def _check_path_rule(visit: Visit, where: str, rule: dict[str, Any]) -> None:
 
 
 def _check_test(visit: Visit, where: str, test: dict[str, Any], depth: int) -> None:
-    """A rule, or a test nested in one."""
+    """Checks a rule, or a test nested in one."""
     if depth > _DEEPEST_RULE:
         raise TooDeepError(where)
     operators: list[str] = []
@@ -150,7 +150,7 @@ def _check_test(visit: Visit, where: str, test: dict[str, Any], depth: int) -> N
         elif key == "Next":
             if depth:
                 visit.report.error(
-                    f"{where}/Next", "Next stands at the top of a rule only, not inside And, Or or Not"
+                    f"{where}/Next", "Next is allowed only at the top of a rule, not inside And, Or or Not"
                 )
             else:
                 target(visit, where, key, value)
@@ -211,7 +211,7 @@ def _check_combined(visit: Visit, where: str, key: str, value: Any, depth: int) 
             if type(test) is dict:
                 _check_test(visit, f"{here}/{index}", test, depth + 1)
             else:
-                visit.report.error(f"{here}/{index}", f"{shown(test)} is no test; expected an object")
+                visit.report.error(f"{here}/{index}", f"{shown(test)} is not a test; expected an object")
 
 
 def _report_operators(visit: Visit, where: str, test: dict[str, Any], operators: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""From a definition, text or object, to plain JSON, and what is wrong with the text as such."""
+"""Converts a definition, text or object, to plain JSON, and reports problems of the text itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 from stepsched.asl.checks.report import SCHEMA, Report
 
 LARGEST = 1_048_576
-"""Bytes of UTF-8. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
+"""The maximum size of a definition in bytes of UTF-8.
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
 
 _INVALID = "INVALID_JSON_DESCRIPTION"
 _TOO_DEEP = "TOO_DEEPLY_NESTED"
 
 
 def read_document(definition: object, report: Report) -> dict[str, Any] | None:
-    """The definition as plain JSON; None where there is nothing to go on with."""
+    """Returns the definition as plain JSON; None if it cannot be checked further."""
     if isinstance(definition, str):
         return _read_text(definition, report)
     if isinstance(definition, Mapping):
@@ -74,7 +75,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_mapping(definition: Mapping[Any, Any], report: Report) -> dict[str, Any] | None:
-    """Through JSON and back, which leaves plain values only and refuses everything else."""
+    """Converts a mapping to JSON and back, which leaves plain values only and refuses everything else."""
     try:
         text = json.dumps(definition, ensure_ascii=False, allow_nan=False, default=_plain)
         _check_size(text, report)
@@ -103,7 +104,7 @@ def _check_size(text: str, report: Report) -> None:
 
 
 def _report_repeated(document: Any, repeated: list[tuple[dict[str, Any], str]], report: Report) -> None:
-    """A key given twice: parsers keep the last and drop the others without a word."""
+    """Reports duplicate keys: parsers silently keep the last one."""
     paths: dict[int, tuple[str, bool]] = {}
     todo: list[tuple[Any, str, bool]] = [(document, "", False)]
     while todo:
@@ -117,7 +118,7 @@ def _report_repeated(document: Any, repeated: list[tuple[dict[str, Any], str]], 
         elif isinstance(value, list):
             todo.extend((item, f"{path}/{index}", False) for index, item in enumerate(value))
     for value, name in dict.fromkeys((id(value), name) for value, name in repeated):
-        if value not in paths:  # itself dropped, together with an object that was given twice
+        if value not in paths:  # dropped together with a duplicate object
             continue
         path, holds_states = paths[value]
         if holds_states:

@@ -47,7 +47,7 @@ from stepsched.asl.checks.variables import assign
 from stepsched.asl.checks.visits import Visit
 
 _LONGEST = 99_999_999
-"""Seconds of a wait, of a time limit."""
+"""The longest wait or timeout, in seconds."""
 _LONGEST_ERROR = 256
 _LONGEST_CAUSE = 32_768
 
@@ -221,7 +221,7 @@ def _state_shape(kind: str, *, jsonata: bool) -> Shape:
 STATES: dict[bool, dict[str, Shape]] = {
     jsonata: {kind: _state_shape(kind, jsonata=jsonata) for kind in _FIELDS} for jsonata in (False, True)
 }
-"""By whether the language is JSONata, then by type."""
+"""The shapes of states, by whether the language is JSONata, then by type."""
 
 ELSEWHERE.update(
     (field, tuple(kind for kind, pair in _FIELDS.items() if field in pair[0] or field in pair[1]))

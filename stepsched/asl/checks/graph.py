@@ -11,7 +11,7 @@ _MISSING = "MISSING_TRANSITION_TARGET"
 
 
 def target(visit: Visit, path: str, key: str, value: Any) -> None:
-    """A field that names a state: Next, Default."""
+    """Checks a field that names a state: Next, Default."""
     if type(value) is not str:
         visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected the name of a state")
     elif value not in visit.machine.states:
@@ -19,20 +19,20 @@ def target(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def report_missing(document: Any, machine: Machine, where: str, name: str, report: Report) -> None:
-    """In AWS's words, which say ``Next`` whatever the field is called."""
+    """Reports a missing target with AWS's message, which says ``Next`` for every field."""
     if report.places is None:
         report.places = _places(document)
     place = report.places.get(name)
     if place is not None:
         side = "inside a branch" if place.startswith(machine.path) else "outside this branch"
-        cure = f"; a state of that name stands at {place}, {side}, where no transition leads"
+        cure = f"; a state of that name is at {place}, {side}, where no transition can lead"
     else:
         cure = report.hint(name, machine.states)
     report.error(where, f"Missing 'Next' target: {shown(name)[1:-1]}{cure}", _MISSING)
 
 
 def _places(document: Any) -> dict[str, str]:
-    """Where in the whole definition each state stands, for the first of each name."""
+    """Returns the path of each state in the whole definition, for the first of each name."""
     found: dict[str, str] = {}
     todo: list[tuple[Any, str]] = [(document, "")]
     while todo:
@@ -51,7 +51,7 @@ def _places(document: Any) -> dict[str, str]:
 
 
 def check_graph(machine: Machine, report: Report) -> None:
-    """Whether the machine can end, and whether each of its states can be reached."""
+    """Checks that the machine can end, and that each of its states can be reached."""
     visits = machine.visits
     if not visits:
         return

@@ -1,4 +1,4 @@
-"""Handlers of fields that hold plain values: texts, numbers, instants, choices of words."""
+"""Handlers of fields with plain values: strings, numbers, timestamps, constants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def refuse(visit: Visit, path: str, key: str, value: Any, wanted: str) -> None:
 
 
 def anything(visit: Visit, path: str, key: str, value: Any) -> None:
-    """A field that is looked at elsewhere."""
+    """Accepts a field that is checked elsewhere."""
 
 
 def text(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -35,7 +35,7 @@ def is_whole(value: Any) -> bool:
 
 
 def whole(low: int, high: int, *, jsonata: bool = False) -> Handler:
-    """A whole number in a range, or an expression where the language has them."""
+    """Returns a handler for a whole number in a range, or an expression if the language has them."""
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is int and low <= value <= high:
@@ -49,7 +49,7 @@ def whole(low: int, high: int, *, jsonata: bool = False) -> Handler:
 
 
 def number(low: float, high: float, *, jsonata: bool = False) -> Handler:
-    """A number in a range, or an expression where the language has them."""
+    """Returns a handler for a number in a range, or an expression if the language has them."""
     limits = f"of at least {low}" if high == float("inf") else f"from {low} to {high}"
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -62,7 +62,7 @@ def number(low: float, high: float, *, jsonata: bool = False) -> Handler:
 
 
 def word(*words: str) -> Handler:
-    """One of a few constants."""
+    """Returns a handler for one of a few constants."""
     known = frozenset(words)
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -86,7 +86,7 @@ def version(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def limited_text(most: int, *, jsonata: bool) -> Handler:
-    """A text with a limit that the service sets, such as Error and Cause."""
+    """Returns a handler for a string with a maximum length, such as Error and Cause."""
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is not str:
@@ -107,7 +107,7 @@ def limited_text(most: int, *, jsonata: bool) -> Handler:
 
 
 def timestamp(*, jsonata: bool) -> Handler:
-    """An instant, or an expression where the language has them."""
+    """Returns a handler for a timestamp, or an expression if the language has them."""
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is str:
@@ -124,7 +124,7 @@ def timestamp(*, jsonata: bool) -> Handler:
 
 
 def timestamp_fault(value: str) -> str:
-    """Why a text is no instant of RFC 3339 as AWS takes it; empty where it is one."""
+    """Returns why a text is not a timestamp of RFC 3339 that AWS accepts; empty if it is one."""
     match = _INSTANT.fullmatch(value)
     if match is None:
         cure = "expected an RFC 3339 instant, with a capital T, and Z or an offset"

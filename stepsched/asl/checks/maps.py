@@ -1,4 +1,4 @@
-"""What only a Map has: its processor's configuration, reader, batcher, writer and label.
+"""Checks the fields that only a Map has: its processor's configuration, reader, batcher, writer and label.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
@@ -24,7 +24,7 @@ _MOST = 99_999_999
 
 
 def _resource(*actions: str) -> Handler:
-    """The Resource of a reader or writer: a few calls of S3."""
+    """Returns a handler for the Resource of a reader or writer: a few calls of S3."""
     known = re.compile(rf"arn:aws[a-z-]*:states:[a-z0-9-]*:[0-9]*:(aws-sdk:)?s3:({'|'.join(actions)})")
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -45,7 +45,7 @@ def _texts(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def _shape_field(shapes: dict[bool, Shape]) -> Handler:
-    """An object with fields of its own, by language."""
+    """Returns a handler for an object with its own fields, by language."""
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(value) is dict:
@@ -57,7 +57,7 @@ def _shape_field(shapes: dict[bool, Shape]) -> Handler:
 
 
 def _both(name: str, make: Any, **rest: Any) -> dict[bool, Shape]:
-    """A shape for each language; the fields of one that the other lacks are known as such."""
+    """Returns a shape for each language; each knows the fields that only the other has."""
     fields: dict[bool, dict[str, Handler]] = {False: make(jsonata=False), True: make(jsonata=True)}
     return {
         jsonata: Shape(
@@ -166,7 +166,7 @@ def processor_config(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def processor_of(body: dict[str, Any]) -> tuple[bool, bool]:
-    """Whether a Map is distributed, and whether its children are Express executions."""
+    """Returns whether a Map is distributed, and whether its children are Express executions."""
     processor = body.get("ItemProcessor", body.get("Iterator"))
     config = processor.get("ProcessorConfig") if type(processor) is dict else None
     if type(config) is not dict or config.get("Mode") != "DISTRIBUTED":
@@ -175,7 +175,7 @@ def processor_of(body: dict[str, Any]) -> tuple[bool, bool]:
 
 
 def check_mode(visit: Visit) -> None:
-    """Fields that only a distributed Map heeds, and where one may stand."""
+    """Checks fields that only a distributed Map uses, and where a distributed Map is allowed."""
     distributed, _ = processor_of(visit.body)
     if not distributed:
         for key in DISTRIBUTED_ONLY:
@@ -192,6 +192,6 @@ def check_mode(visit: Visit) -> None:
 
 
 def of_a_map(visit: Visit, path: str, key: str, value: Any) -> None:  # noqa: ARG001 -- as every handler
-    """What stands beside the states of a machine although it belongs into the processor of a Map. AWS takes
-    it: definitions that ran there have it."""
-    visit.report.warning(f"{path}/{key}", f"{key} says nothing here; it belongs into a Map's ItemProcessor")
+    """Warns of a field among those of a machine that belongs into the processor of a Map. AWS accepts it:
+    definitions that ran there have it."""
+    visit.report.warning(f"{path}/{key}", f"{key} has no effect here; it belongs into a Map's ItemProcessor")

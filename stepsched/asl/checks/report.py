@@ -1,4 +1,4 @@
-"""Collects findings, and says values and near misses in them."""
+"""Collects findings, and formats values and suggestions in them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from stepsched.asl.diagnostics import Diagnostic, Severity
 from stepsched.asl.expressions import Finding
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
-"""AWS's code for whatever has none of its own."""
+"""AWS's code for problems without a specific code."""
 
 
 class TooDeepError(Exception):
-    """The walk is deeper than it follows."""
+    """The definition is nested deeper than the walk follows."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -23,7 +23,7 @@ class TooDeepError(Exception):
 
 
 _MOST = 1_000
-"""Findings that are kept; AWS gives 100."""
+"""The maximum number of findings; AWS returns 100."""
 _MOST_HINTS = 20
 
 
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
 
 
 class Report:
-    """The findings of one check, in the order in which they are met."""
+    """The findings of one check, in the order in which they are found."""
 
     __slots__ = ("_entries", "_hints", "places")
 
@@ -43,7 +43,7 @@ class Report:
         self._entries: list[_Entry] = []
         self._hints = 0
         self.places: dict[str, str] | None = None
-        """Where in the whole definition each state stands; None until somebody asks."""
+        """The path of each state in the whole definition, computed on demand. None: not computed yet."""
 
     def error(self, path: str, message: str, code: str = SCHEMA) -> None:
         self._keep(_Entry(path, Severity.ERROR, code, message))
@@ -60,7 +60,8 @@ class Report:
             self._entries.append(entry)
 
     def hint(self, word: Any, known: Iterable[str]) -> str:
-        """Such as ``; did you mean 'Next'?``, or nothing. Only the first mistakes get one: it is a search."""
+        """Returns a text such as ``; did you mean 'Next'?``, or an empty one. Only the first mistakes get
+        one, since the search is slow."""
         if not isinstance(word, str) or len(word) > 200 or self._hints >= _MOST_HINTS:
             return ""
         self._hints += 1
@@ -69,7 +70,7 @@ class Report:
         return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
     def diagnostics(self, document: Any) -> list[Diagnostic]:
-        """Every finding once, in the order of the document; one of a whole before those of its parts."""
+        """Returns every finding once, in document order; the finding of a whole before those of its parts."""
         entries = list(dict.fromkeys(self._entries))
         if len(entries) > 1:
             entries.sort(key=lambda entry: _position(document, entry.path))
@@ -80,12 +81,12 @@ class Report:
 
 
 def _position(document: Any, path: str) -> list[int]:
-    """Where a path stands among its siblings, level by level."""
+    """Returns the position of a path among its siblings, level by level."""
     position: list[int] = []
     rest = path
     while rest:
         for index, (key, value) in enumerate(_children(document)):
-            # Names may hold slashes, so a path is followed key by key, never split.
+            # Names may contain slashes, so a path is followed key by key, never split.
             step = f"/{key}"
             if rest == step or rest.startswith(f"{step}/"):
                 position.append(index)
@@ -103,7 +104,7 @@ def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
 
 
 def shown(value: Any) -> str:
-    """A value as JSON, cut where it is long."""
+    """Formats a value as JSON; a long one is truncated."""
     if isinstance(value, dict):
         return "an object" if value else "{}"
     if isinstance(value, list):
@@ -113,6 +114,6 @@ def shown(value: Any) -> str:
 
 
 def listed(names: Iterable[str], word: str = "and") -> str:
-    """Such as ``A, B and C``."""
+    """Returns a text such as ``A, B and C``."""
     texts = list(names)
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} {word} {texts[-1]}"

@@ -20,7 +20,7 @@ ERROR_NAMES = (
     "States.ResultPathMatchFailure", "States.ResultWriterFailed", "States.Runtime", "States.TaskFailed",
     "States.Timeout",
 )  # fmt: skip
-"""What begins with ``States.`` is reserved to these."""
+"""The error names of the language; other names that begin with ``States.`` are reserved."""
 _KNOWN_ERRORS = frozenset(ERROR_NAMES)
 _LONGEST_DELAY = 31_622_400
 _MOST = 99_999_999
@@ -39,12 +39,12 @@ def error_names(visit: Visit, path: str, key: str, value: Any) -> None:
         elif name[:7] == "States." and name not in _KNOWN_ERRORS and not name.startswith("States.Http."):
             visit.report.error(
                 f"{path}/{key}/{index}",
-                f"{shown(name)} is no error that Step Functions knows; names that begin with 'States.' are "
+                f"{shown(name)} is not an error of Step Functions; names that begin with 'States.' are "
                 "reserved" + visit.report.hint(name, ERROR_NAMES),
             )
         elif name == "States.ALL" and len(value) > 1:
             visit.report.error(
-                f"{path}/{key}/{index}", f"'States.ALL' stands alone in {key}; remove the other names"
+                f"{path}/{key}/{index}", f"'States.ALL' must be alone in {key}; remove the other names"
             )
 
 
@@ -113,7 +113,7 @@ def catch(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def _entries(visit: Visit, path: str, key: str, value: Any, what: str) -> list[tuple[str, dict[str, Any]]]:
-    """The objects of the list, after a look at the order of their error names."""
+    """Returns the objects of the list, after checking the order of their error names."""
     where = f"{path}/{key}"
     if type(value) is not list:
         visit.report.error(where, f"{key} is {shown(value)}; expected a list of {what}")
@@ -123,16 +123,14 @@ def _entries(visit: Visit, path: str, key: str, value: Any, what: str) -> list[t
         if type(body) is dict:
             entries.append((f"{where}/{index}", body))
         else:
-            visit.report.error(
-                f"{where}/{index}", f"{shown(body)} stands among the {what}; expected an object"
-            )
+            visit.report.error(f"{where}/{index}", f"{shown(body)} is among the {what}; expected an object")
     if len(entries) > 1:
         _check_order(visit, entries)
     return entries
 
 
 def _check_order(visit: Visit, entries: list[tuple[str, dict[str, Any]]]) -> None:
-    """The first entry that knows an error takes it."""
+    """Checks that no entry is hidden: the first entry that matches an error applies."""
     taken: set[str] = set()
     last = len(entries) - 1
     for index, (where, body) in enumerate(entries):
@@ -142,7 +140,7 @@ def _check_order(visit: Visit, entries: list[tuple[str, dict[str, Any]]]) -> Non
         if "States.ALL" in names and index != last:
             visit.report.error(
                 f"{where}/ErrorEquals",
-                "'States.ALL' takes every error, so it stands in the last entry only; move this one there",
+                "'States.ALL' matches every error, so it must be in the last entry; move this one there",
             )
         elif all(_is_taken(name, taken) for name in names):
             several = len(names) > 1
@@ -155,5 +153,5 @@ def _check_order(visit: Visit, entries: list[tuple[str, dict[str, Any]]]) -> Non
 
 
 def _is_taken(name: str, taken: set[str]) -> bool:
-    # States.TaskFailed stands for every error of a task but the language's own, such as States.Timeout.
+    # States.TaskFailed matches every error of a task except the language's own, such as States.Timeout.
     return name in taken or ("States.TaskFailed" in taken and not name.startswith("States."))

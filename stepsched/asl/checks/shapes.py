@@ -1,4 +1,4 @@
-"""The shape of an object of the language: which fields it may have, must have, and not have together."""
+"""The shape of an object of the language: its allowed, required and mutually exclusive fields."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.visits import Visit
 
 Handler = Callable[[Visit, str, str, Any], None]
-"""Checks the value of one field: the visit, the path of the object that holds it, its name, the value."""
+"""Checks the value of a field. The arguments are the visit, the path of the object, the field's name, its
+value."""
 
 
 class Shape:
-    """The fields of one kind of object."""
+    """The fields of one type of object."""
 
     __slots__ = ("exactly_one", "exclusive", "fields", "is_open", "name", "other_language", "required")
 
@@ -29,15 +30,15 @@ class Shape:
         is_open: bool = False,
     ) -> None:
         self.name = name
-        """As it reads in a sentence: ``a Task state``."""
+        """The name in a sentence, such as ``a Task state``."""
         self.fields = fields
         self.required = required
         self.exactly_one = exactly_one
         self.exclusive = exclusive
         self.other_language = other_language
-        """Fields that it has only under the other query language."""
+        """The fields that it has only in the other query language."""
         self.is_open = is_open
-        """Whether AWS may know fields that the table does not: they are warned of, not refused."""
+        """Whether AWS may have fields that the table lacks: they cause a warning, not an error."""
 
 
 def check_fields(visit: Visit, path: str, body: dict[str, Any], shape: Shape) -> None:
@@ -79,7 +80,7 @@ def _check_group(
 
 
 ELSEWHERE: dict[str, tuple[str, ...]] = {}
-"""Every field of a state with the types that have it; filled by the table of fields."""
+"""All fields of states with the types that have them; filled by the table of fields."""
 
 _IN_OTHER_LANGUAGE = {
     "Parameters": "Arguments", "ResultSelector": "Output", "ResultPath": "Output", "OutputPath": "Output",

@@ -1,4 +1,4 @@
-"""The walk: a machine, its states, and the machines inside them."""
+"""Walks through a machine, its states, and the machines inside them."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def check_machine(
     distributed: bool = False,
     express: bool = False,
 ) -> Machine | None:
-    """Checks a machine, a branch or a processor, and all inside it but for its variables.
+    """Checks a machine, a branch or a processor, and everything inside it except its variables.
 
     Args:
-        holder: The Parallel or Map that it stands in.
+        holder: The Parallel or Map that contains it.
     """
     report = walk.report
     if type(body) is not dict:
@@ -50,7 +50,7 @@ def check_machine(
         states if type(states) is dict else {},
         None if holder is None else holder.machine,
         distributed=distributed,
-        # What runs in an Express child is Express all the way down.
+        # Everything inside an Express child is Express too.
         express=express or (holder is not None and holder.machine.express),
     )
     if machine.depth > DEEPEST_MACHINE:
@@ -91,14 +91,14 @@ def _check_name(walk: Walk, name: str, where: str) -> None:
     if any("\ud800" <= character <= "\udfff" for character in name):
         walk.report.error(
             where,
-            f"the name {shown(name)} holds half of a surrogate pair, which UTF-8 cannot carry",
+            f"the name {shown(name)} contains half of a surrogate pair, which UTF-8 cannot encode",
             "INVALID_STATE_NAME",
         )
     first = walk.names.setdefault(name, where)
     if first != where:
         walk.report.error(
             where,
-            f"a state named {name!r} stands at {first} already; the names of states are unique in the whole "
+            f"a state named {name!r} already exists at {first}; the names of states are unique in the whole "
             "machine, branches and processors included",
             "DUPLICATE_STATE_NAME",
         )
@@ -138,7 +138,8 @@ def _report_type(visit: Visit, kind: Any) -> None:
 
 
 def _follow_unknown(visit: Visit) -> None:
-    """A state of no known type still leads somewhere, so that what follows is not called unreachable."""
+    """Follows the transitions of a state of an unknown type, so that its successors are not reported as
+    unreachable."""
     body = visit.body
     rules = body.get("Choices")
     catchers = body.get("Catch")
@@ -150,7 +151,7 @@ def _follow_unknown(visit: Visit) -> None:
 
 
 def _add_edges(visit: Visit) -> None:
-    """Where the state leads, besides its catchers, which have told already."""
+    """Adds the transitions of the state, except those of its catchers, which are added already."""
     for key in ("Next", "Default"):
         name = visit.body.get(key)
         if type(name) is str:

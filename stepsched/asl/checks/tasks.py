@@ -1,4 +1,5 @@
-"""What only a Task has: its resource, the parameters of the call, the token, the time limits."""
+"""Checks the fields that only a Task has: its resource, the parameters of the call, the token, the
+timeouts."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from stepsched.asl.services import check_arguments, check_resource
 
 _WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105 -- the end of a resource's name
 _ACTIVITY = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:activity:")
-# A token can be reached by its name, or by passing on the whole of what holds it.
+# A token is passed by its name, or by passing the whole object that contains it.
 _MAY_HOLD_TOKEN = {
     True: re.compile(r"Task|context(?!\s*\.)|\$states(?!\s*\.)"),
     False: re.compile(r"\$\$(\.Task\b|\Z|\[|\.\.|\.\*|\s*[,)])"),
@@ -46,7 +47,7 @@ def credentials(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def check_task(visit: Visit) -> None:
-    """What the fields of a Task have to do with each other."""
+    """Checks the relations between the fields of a Task."""
     body = visit.body
     arn = body.get("Resource")
     if type(arn) is str:
@@ -57,7 +58,7 @@ def check_task(visit: Visit) -> None:
             for below, finding in check_arguments(arn, arguments, jsonata=visit.jsonata):
                 visit.report.add(f"{where}{below}", (finding,))
         elif field not in body and ":states:" in arn:
-            # The whole input stands in for them, so what is missing here may be there.
+            # The whole input is passed instead, so missing parameters may be in it.
             for _, finding in check_arguments(arn, {}, jsonata=visit.jsonata):
                 visit.report.warning(
                     visit.path, f"there is no {field}, so the input has to hold them: {finding.message}"
@@ -86,7 +87,7 @@ def _check_token(visit: Visit, arguments: Any) -> None:
 
 
 def _computed(value: Any, *, jsonata: bool) -> Iterator[str]:
-    """Every text of a template that is evaluated."""
+    """Yields every string of a template that is evaluated."""
     todo: list[tuple[bool, Any]] = [(jsonata, value)]
     while todo:
         computed, item = todo.pop()

@@ -1,7 +1,8 @@
-"""Texts that are read: expressions, paths and intrinsic functions, alone or inside templates.
+"""Checks evaluated strings: expressions, paths and intrinsic functions, alone or inside templates.
 
-What a text may say is for ``asl.expressions`` and ``asl.paths``; here stands which texts are read, and what
-they may refer to where they stand. https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+Their syntax is checked by ``asl.expressions`` and ``asl.paths``; this module determines which strings are
+evaluated, and what they may refer to at their place.
+https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from stepsched.asl.expressions import Reading, read_expression
 from stepsched.asl.paths import read_intrinsic, read_path, read_reference_path
 
 DEEPEST_TEMPLATE = 200
-"""Levels of a template; AWS publishes no figure."""
+"""The maximum number of levels of a template; AWS publishes no limit."""
 
 AT_ENTRY = frozenset({"input", "context"})
-"""Parts of ``$states`` that every state has."""
+"""The fields of ``$states`` that every state has."""
 WITH_RESULT = AT_ENTRY | {"result"}
-"""In Assign and Output of what has a result: Task, Parallel and Map."""
+"""The fields in Assign and Output of states with a result: Task, Parallel and Map."""
 IN_CATCH = AT_ENTRY | {"errorOutput"}
 
 _INVALID = "INVALID_JSONATA_EXPRESSION"
@@ -43,7 +44,7 @@ def is_expression(text: str) -> bool:
 def check_expression(
     visit: Visit, path: str, key: str, text: str, allowed: frozenset[str], wanted: str
 ) -> None:
-    """A field whose only text is an expression."""
+    """Checks a field in which a string must be an expression."""
     if is_expression(text):
         _read(visit, path, key, text, allowed)
     elif "{%" in text or "%}" in text:
@@ -94,7 +95,7 @@ def _report_delimiters(visit: Visit, where: str, text: str) -> None:
 def check_template(
     visit: Visit, path: str, key: str | int, value: Any, allowed: frozenset[str], depth: int = 0
 ) -> None:
-    """A JSONata value: literals, and expressions at any depth. Keys are never evaluated."""
+    """Checks a JSONata value: literals, and expressions at any depth. Keys are never evaluated."""
     kind = type(value)
     if kind is str:
         if value[:2] == "{%" and value[-2:] == "%}" and len(value) >= 4:
@@ -127,11 +128,11 @@ _WALKED = frozenset({str, dict, list})
 
 
 def template(allowed: frozenset[str], *kinds: type) -> Handler:
-    """A JSONata value.
+    """Returns a handler for a JSONata value.
 
     Args:
-        allowed: The parts of ``$states`` that it may read.
-        kinds: What it may be besides an expression; none for anything.
+        allowed: The fields of ``$states`` that it may read.
+        kinds: The types that it may have besides an expression; none: any type.
     """
     names: dict[type, str] = {dict: "an object", list: "a list"}
     wanted = " or ".join(names[kind] for kind in kinds)
@@ -162,7 +163,7 @@ def _keep(visit: Visit, path: str, key: str | int, text: str, reading: Reading) 
 
 
 def read_path_at(visit: Visit, path: str, key: str | int, text: str) -> None:
-    """A text that has to be a path."""
+    """Checks a string that must be a path."""
     if is_expression(text):
         _report_jsonata(visit, f"{path}/{key}", text)
     else:
@@ -179,12 +180,12 @@ def _report_jsonata(visit: Visit, where: str, text: str) -> None:
 
 
 def path_field(*, nullable: bool = False, reference: bool = False, intrinsic: bool = False) -> Handler:
-    """A field that holds a path.
+    """Returns a handler for a field with a path.
 
     Args:
-        nullable: Whether null is a value (it discards).
-        reference: Whether the path has to name one place; the context object and variables are read too.
-        intrinsic: Whether a call of an intrinsic function will do.
+        nullable: Whether null is allowed (it discards).
+        reference: Whether the path must name one place; the context object and variables are allowed too.
+        intrinsic: Whether a call of an intrinsic function is allowed too.
     """
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -219,7 +220,8 @@ def result_path(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def payload_template(visit: Visit, path: str, key: str, value: Any) -> None:
-    """Parameters, ResultSelector and their like: keys that end with ``.$`` hold paths or intrinsics."""
+    """Checks Parameters, ResultSelector and similar fields: keys that end with ``.$`` have paths or
+    intrinsics."""
     if type(value) is dict:
         check_payload(visit, path, key, value)
     else:
@@ -247,7 +249,7 @@ def check_payload(visit: Visit, path: str, key: str | int, value: Any, depth: in
 
 
 def _check_computed(visit: Visit, here: str, name: str, item: Any, siblings: dict[str, Any]) -> None:
-    """A key that ends with ``.$``."""
+    """Checks a key that ends with ``.$``."""
     if type(item) is str and item[:1] == "$":
         _keep(visit, here, name, item, read_path(item))
     elif type(item) is str and item[:7] == "States.":
@@ -265,7 +267,7 @@ def _check_computed(visit: Visit, here: str, name: str, item: Any, siblings: dic
 
 
 def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_list: bool = False) -> None:
-    """A text that is not read, though it may look so."""
+    """Checks a string that is not evaluated, although it may look like it."""
     if text[:1] == "$" or text[:7] == "States.":
         cure = "lists are built with States.Array" if in_list else f"name the key {shown(f'{name}.$')}"
         if _LOOKS_LIKE_PATH.match(text):
@@ -286,7 +288,7 @@ def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_li
 
 
 def static_result(visit: Visit, path: str, key: str, value: Any) -> None:
-    """The Result of a Pass, which is never evaluated."""
+    """Checks the Result of a Pass, which is never evaluated."""
     todo: list[tuple[str, str | int, Any]] = [(path, key, value)]
     while todo:
         here, name, item = todo.pop()
@@ -305,7 +307,7 @@ def static_result(visit: Visit, path: str, key: str, value: Any) -> None:
 
 
 def report_suspects(walk: Walk, assigned: frozenset[str]) -> None:
-    """Literals such as ``$total`` where the machine does assign ``total``."""
+    """Reports literals such as ``$total`` if the machine assigns ``total``."""
     for name, where in walk.suspects:
         if name in assigned:
             walk.report.warning(

@@ -1,7 +1,7 @@
-"""Workflow variables: their names, who may assign them, and which can have a value when a state is entered.
+"""Checks workflow variables: their names, where they may be assigned, and whether they can have a value.
 
-The last is a may-analysis: a variable counts as assigned where *some* path from the start assigns it, so a
-finding is certain. https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
+The last one is a may-analysis: a variable counts as assigned if *some* path from the start assigns it, so
+every finding is certain. https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def assign(allowed: frozenset[str] | None) -> Handler:
-    """An Assign.
+    """Returns a handler for Assign.
 
     Args:
-        allowed: The parts of ``$states`` that it may read; None for JSONPath.
+        allowed: The fields of ``$states`` that it may read; None for JSONPath.
     """
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
@@ -74,7 +74,7 @@ def _name_fault(name: str) -> str | None:
 
 
 def check_variables(machine: Machine, report: Report) -> frozenset[str]:
-    """Checks a machine and all inside it; gives every name assigned anywhere."""
+    """Checks a machine and everything inside it; returns all names that are assigned anywhere."""
     everything: set[str] = set()
     machines = _all_machines(machine)
     scopes = {id(each): _scope(each) for each in machines}
@@ -96,7 +96,7 @@ def _all_machines(machine: Machine) -> list[Machine]:
 
 
 def _scope(machine: Machine) -> dict[str, str]:
-    """The variables of one scope, each with the place that assigns it first."""
+    """Returns the variables of one scope with the place of their first assignment."""
     names: dict[str, str] = {}
     for visit in machine.visits.values():
         for variable, where in visit.assigned:
@@ -108,7 +108,8 @@ def _scope(machine: Machine) -> dict[str, str]:
 
 
 def _check_shadowing(machine: Machine, scopes: dict[int, dict[str, str]], report: Report) -> None:
-    """An inner scope may not assign what an outer one does; a distributed Map's children are scopes apart."""
+    """Checks that an inner scope does not assign variables of an outer one; the children of a distributed Map
+    are separate scopes."""
     outer = None if machine.distributed else machine.outer
     while outer is not None:
         names = scopes[id(outer)]
@@ -125,7 +126,7 @@ def _check_shadowing(machine: Machine, scopes: dict[int, dict[str, str]], report
 _Known = dict[str, frozenset[str]]
 _NOTHING: frozenset[str] = frozenset()
 _STRICT = re.compile(r"(?!.*\b(?:and|or|in)\b)[$\w\s.+*/<>-]+")
-"""Paths, arithmetic and order: nothing in, nothing out."""
+"""Paths, arithmetic and comparisons: without a value they have no result."""
 
 
 def _check_reads(machine: Machine, scopes: dict[int, dict[str, str]], report: Report) -> None:
@@ -135,7 +136,7 @@ def _check_reads(machine: Machine, scopes: dict[int, dict[str, str]], report: Re
         may, must = _at_entry(each, possible), _on_all_paths(each, certain)
         for name, visit in each.visits.items():
             if name not in may:
-                # What cannot be reached cannot be judged: treat everything assigned around it as given.
+                # Unreachable states cannot be judged: every variable of the scopes counts as assigned.
                 everything = _visible(each, scopes)
                 _check_visit(visit, everything, everything, each, everything, scopes, report)
                 todo.extend((inner, everything, everything) for inner in visit.inner)
@@ -166,7 +167,7 @@ def _check_visit(
             continue
         if not _needs_values(visit, key, text):
             continue
-        # Loops may bring a value later; the first time it has to be there all the same.
+        # A loop may assign a value later, but it must have one the first time.
         if first is None:
             first = _at_entry(machine, entry, without=visit.name)
         if not variables <= first.get(visit.name, variables):
@@ -174,19 +175,19 @@ def _check_visit(
 
 
 def _needs_values(visit: Visit, key: str | int, text: str) -> bool:
-    """Whether a text surely fails where one of its variables has no value.
+    """Returns whether a string certainly fails if one of its variables has no value.
 
-    A function may take care of that, such as ``$exists`` and ``$append``; so may ``?`` and ``=``, and the
-    rule of a choice that asks ``IsPresent``.
+    Functions such as ``$exists`` and ``$append`` may handle that; so may ``?`` and ``=``, and a choice rule
+    with ``IsPresent``.
     """
     return bool(_STRICT.fullmatch(text[2:-2])) if visit.jsonata else key != "Variable"
 
 
 def _at_entry(machine: Machine, entry: frozenset[str], *, without: str | None = None) -> _Known:
-    """For each state that can be reached, the variables that can have a value when it is entered.
+    """Returns, for each reachable state, the variables that can have a value when it is entered.
 
     Args:
-        without: A state that nothing is followed from, to tell how it is entered for the first time.
+        without: A state whose transitions are not followed, to find how it is entered for the first time.
     """
     if not isinstance(machine.start, str) or machine.start not in machine.visits:
         return {}
@@ -213,7 +214,7 @@ def _at_entry(machine: Machine, entry: frozenset[str], *, without: str | None = 
 
 
 def _on_all_paths(machine: Machine, entry: frozenset[str]) -> _Known:
-    """For each state that can be reached, the variables that have a value however it is entered."""
+    """Returns, for each reachable state, the variables that have a value on all paths to it."""
     if not isinstance(machine.start, str) or machine.start not in machine.visits:
         return {}
     known = {machine.start: entry}
@@ -237,7 +238,7 @@ def _on_all_paths(machine: Machine, entry: frozenset[str]) -> _Known:
 
 
 def _visible(machine: Machine, scopes: dict[int, dict[str, str]]) -> frozenset[str]:
-    """Every name that this scope or one around it assigns, whenever."""
+    """Returns all names that this scope or an outer one assigns."""
     names: set[str] = set()
     scope: Machine | None = machine
     while scope is not None:

@@ -1,4 +1,4 @@
-"""What one check knows while it walks: the whole walk, the machine it is in, the state it is at."""
+"""The state of a check during its walk: the whole walk, the present machine, the present state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from stepsched.asl.checks.report import Report
 
 DEEPEST_MACHINE = 40
-"""Branches and processors inside each other; AWS publishes no figure."""
+"""The maximum nesting of branches and processors; AWS publishes no limit."""
 
 
 class Walk:
@@ -22,16 +22,17 @@ class Walk:
         self.document = document
         self.report = report
         self.check_machine = check_machine
-        """Checks the machine of a branch or processor; handed in, since the tables of fields need it."""
+        """The function that checks the machine of a branch or processor; an argument, since the tables of
+        fields need it."""
         self.names: dict[str, str] = {}
-        """Every state's name with the path where it stands first."""
+        """The names of all states with the path of the first state of each name."""
         self.labels: dict[str, str] = {}
         self.suspects: list[tuple[str, str]] = []
-        """Literals that look like a variable, with their paths."""
+        """The literals that look like a variable, with their paths."""
 
 
 class Machine:
-    """A machine, a branch of a Parallel, or the processor of a Map: what holds ``States``."""
+    """A machine, a branch of a Parallel, or the processor of a Map: an object with ``States``."""
 
     __slots__ = ("depth", "distributed", "express", "outer", "path", "start", "states", "visits")
 
@@ -49,14 +50,14 @@ class Machine:
         self.start: Any = None
         self.outer = outer
         self.distributed = distributed
-        """Whether its executions are children of their own, which see no variables."""
+        """Whether it runs in separate child executions, which do not see the variables of the outer scope."""
         self.express = express
         self.depth: int = 0 if outer is None else outer.depth + 1
         self.visits: dict[str, Visit] = {}
 
 
 class Visit:
-    """One state under check. The handlers of its fields leave here what the later passes need."""
+    """The check of one state. The handlers of its fields store the data for later passes here."""
 
     __slots__ = ("assigned", "body", "edges", "inner", "jsonata", "machine", "name", "path", "reads",
                  "report", "rules", "walk")  # fmt: skip
@@ -72,11 +73,11 @@ class Visit:
         self.body = body
         self.jsonata = jsonata
         self.assigned: tuple[tuple[str, str], ...] = ()
-        """Variables that the Assign read last sets, with the paths of their keys."""
+        """The variables of the last read Assign, with the paths of their keys."""
         self.edges: list[tuple[str, tuple[tuple[str, str], ...]]] = []
-        """Targets, each with the variables assigned on the way."""
+        """The targets of transitions, each with the variables that are assigned on the way."""
         self.rules: list[tuple[Any, tuple[tuple[str, str], ...] | None]] = []
-        """Targets of choice rules; None where the rule has no Assign of its own."""
+        """The targets of choice rules with their variables. None: the rule has no Assign."""
         self.reads: list[tuple[frozenset[str], str, str | int, str]] = []
-        """Variables that a text reads, the path of what holds it, its key, and the text."""
+        """The variables that a string reads, the path of its object, its key, and the string."""
         self.inner: list[Machine] = []

@@ -1,4 +1,4 @@
-"""Pictures of a definition: pure, and never an error, as a broken one is drawn broken."""
+"""Diagrams of a definition. Pure; a broken definition raises no error, and its defects are drawn."""
 
 from stepsched.asl.draw.dot import to_dot
 from stepsched.asl.draw.mermaid import to_mermaid

@@ -1,4 +1,4 @@
-"""Order and horizontal place of what stands in layers."""
+"""The order and horizontal position of cells in layers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _ORDERINGS = 8
 _EXCHANGES = 6
 _PLACINGS = 12
 _GAPS = (16.0, 22.0, 30.0)
-"""Between neighbours of which none, one or both have a width."""
+"""The gaps between neighbours of which none, one or both have a width."""
 
 
 class Cell:
-    """A box, a label or a bend, in a layer. ``x`` is its middle, ``y`` its upper side."""
+    """A box, a label or a bend in a layer. ``x`` is its centre, ``y`` its upper side."""
 
     __slots__ = ("downs", "h", "home", "label", "layer", "node", "ups", "w", "x", "y")
 
@@ -26,10 +26,10 @@ class Cell:
         self.node, self.label = node, label
         self.x = self.y = 0.0
         self.home = 0
-        """Its place in the layer."""
+        """The index in the layer."""
         self.ups: list[tuple[Cell, int]] = []
         self.downs: list[tuple[Cell, int]] = []
-        """Neighbours in the layers above and below, and how hard they pull."""
+        """The neighbours in the layers above and below, with their weights."""
 
     @property
     def left(self) -> float:
@@ -44,7 +44,8 @@ Layers = Sequence[list[Cell]]
 
 
 def order(layers: Layers) -> None:
-    """Sorts each layer so that few lines cross: by the mean place of the neighbours, up and down in turn."""
+    """Sorts each layer so that few lines cross: by the mean position of the neighbours above and below in
+    turn."""
     _begin(layers)
     best, fewest = [list(layer) for layer in layers], _crossings(layers)
     for sweep in range(_ORDERINGS):
@@ -66,7 +67,8 @@ def order(layers: Layers) -> None:
 
 
 def _begin(layers: Layers) -> None:
-    """As a walk in depth meets the cells: what leaves a state first stands left, with all that follows it."""
+    """Sorts the layers in the order of a depth-first walk: the first successor of a state is on the left,
+    with all its successors."""
     met: dict[int, int] = {}
     stack = [cell for layer in reversed(layers) for cell in reversed(layer)]
     while stack:
@@ -80,7 +82,7 @@ def _begin(layers: Layers) -> None:
 
 
 def _exchange(layer: list[Cell]) -> bool:
-    """Swaps neighbours where that takes crossings away; whether it did."""
+    """Swaps neighbours if that reduces crossings; returns whether it did."""
     changed = False
     for at in range(len(layer) - 1):
         left, right = layer[at], layer[at + 1]
@@ -125,7 +127,8 @@ def _crossings(layers: Layers) -> int:
 
 
 def place(layers: Layers) -> None:
-    """Gives every cell its ``x``: near its neighbours above and below, apart from those beside it."""
+    """Sets ``x`` of every cell: near its neighbours above and below, with a distance to those in the same
+    layer."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer), [1] * len(layer))
     for sweep in range(_PLACINGS):
@@ -148,7 +151,7 @@ def _weights(pulls: Iterable[list[tuple[Cell, int]]]) -> list[int]:
 
 
 def apart(left: Cell, right: Cell) -> float:
-    """The least distance between the middles of two neighbours."""
+    """Returns the minimum distance between the centres of two neighbours."""
     return left.w / 2 + right.w / 2 + _GAPS[(left.w > 0) + (right.w > 0)]
 
 
@@ -159,10 +162,10 @@ def _settle(layer: list[Cell], wanted: list[float], weights: list[int]) -> None:
 
 
 def spread(wanted: Sequence[float], weights: Sequence[float], least: Sequence[float]) -> list[float]:
-    """The positions nearest to the wanted ones, by weighted squares, with the least distances between.
+    """Returns the positions nearest to the wanted ones, by weighted least squares, with minimum distances.
 
-    With the distances taken off, that is isotonic regression: neighbours in the wrong order are pooled
-    at their mean.
+    After subtracting the distances this is isotonic regression: neighbours in the wrong order are pooled at
+    their mean.
 
     >>> spread([5, 5, 9], [1, 1, 1], [2, 2])
     [4.0, 6.0, 9.0]
@@ -183,7 +186,7 @@ def spread(wanted: Sequence[float], weights: Sequence[float], least: Sequence[fl
 
 
 def _chains(layers: Layers) -> list[list[Cell]]:
-    """Cells below each other that should form a straight line, longest first."""
+    """Returns chains of cells that should form a straight vertical line, longest first."""
     chains: list[list[Cell]] = []
     taken: set[int] = set()
     for layer in layers:
@@ -206,7 +209,7 @@ def _strongest(pulls: list[tuple[Cell, int]]) -> Cell | None:
 
 
 def _straighten(chain: list[Cell], layers: Layers) -> None:
-    """Gives runs of the chain one ``x``, as long as the neighbours leave room for that."""
+    """Sets the same ``x`` for parts of the chain, if the neighbours leave enough room."""
     run: list[Cell] = []
     low, high = float("-inf"), float("inf")
     for cell in chain:
@@ -223,7 +226,7 @@ def _room(cell: Cell, layer: list[Cell]) -> tuple[float, float]:
     at = cell.home
     least = layer[at - 1].x + apart(layer[at - 1], cell) if at else float("-inf")
     most = layer[at + 1].x - apart(cell, layer[at + 1]) if at + 1 < len(layer) else float("inf")
-    # The cell itself stands lawfully, whatever rounding says.
+    # The position of the cell itself is valid, regardless of rounding.
     return min(least, cell.x), max(most, cell.x)
 
 

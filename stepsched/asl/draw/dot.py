@@ -1,4 +1,4 @@
-"""A definition in the language of Graphviz. https://graphviz.org/doc/info/lang.html"""
+"""Draws a definition in the language of Graphviz. https://graphviz.org/doc/info/lang.html"""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from stepsched.asl.draw.text import shorten
 
 _FONT = 'fontname="Helvetica,Arial,sans-serif"'
 _NAME = 80
-"""Characters of a name."""
+"""The maximum number of characters of a name."""
 
 
 def to_dot(document: Mapping[str, Any]) -> str:
-    """The text of a graph; the same document gives the same text.
+    """Returns the text of a graph; the same document results in the same text.
 
-    Branches are clusters. A state that has some is drawn twice: where its branches begin, and as the
-    point where they meet.
+    Branches are clusters. A state with branches is drawn twice: where its branches begin, and where they end.
 
     Args:
         document: A definition, valid or not.
@@ -35,7 +34,8 @@ def to_dot(document: Mapping[str, Any]) -> str:
 
 
 def _quoted(*lines: str) -> str:
-    """A string of the language: backslashes would be escapes, and ``&`` begins a character reference."""
+    """Returns a string literal of the language, in which backslashes are escapes and ``&`` begins a character
+    reference."""
     harmless = (
         line.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"') for line in lines if line
     )

@@ -1,6 +1,6 @@
-"""A definition as a Mermaid flowchart, which pages such as GitHub's show as a picture.
+"""Draws a definition as a Mermaid flowchart, which pages such as GitHub's show as a diagram.
 
-A flowchart rather than a state diagram: it takes any text in quotes, and groups that stand for a node.
+It is a flowchart rather than a state diagram, since that allows any text in quotes, and groups as nodes.
 https://mermaid.js.org/syntax/flowchart.html
 """
 
@@ -23,11 +23,11 @@ _SHAPES = {
 _BOX = '["{}"]'
 _ARROWS = {"catch": "-.->"}
 _NAME = 80
-"""Characters of a name."""
+"""The maximum number of characters of a name."""
 
 
 def to_mermaid(document: Mapping[str, Any]) -> str:
-    """The text of a diagram; the same document gives the same text.
+    """Returns the text of a diagram; the same document results in the same text.
 
     Args:
         document: A definition, valid or not.
@@ -52,20 +52,20 @@ def to_mermaid(document: Mapping[str, Any]) -> str:
 
 
 def _text(text: str) -> str:
-    """Everything but plain letters, digits and spaces as a character reference.
+    """Writes everything except plain letters, digits and spaces as a character reference.
 
-    So no quote, tag, link, list mark, directive or keyword of Mermaid can arise, in whatever version.
+    Thus the text contains no quote, tag, link, list mark, directive or keyword of Mermaid, in any version.
     """
-    text = text.replace(":fa-", ":\u200bfa-")  # would be taken for the name of an icon
+    text = text.replace(":fa-", ":\u200bfa-")  # would be read as the name of an icon
     harmless = "".join(c if c == " " or (c.isascii() and c.isalnum()) else f"#{ord(c)};" for c in text)
     return harmless.replace(
         "direction", "#100;irection"
-    )  # the one keyword that Mermaid sees inside of quotes
+    )  # the only keyword that Mermaid recognises inside quotes
 
 
 def _label(node: Node) -> str:
     parts = [_text(shorten(part, _NAME)) for part in (node.name, node.subtitle) if part]
-    # The head of a group has one line, Mermaid lays a second one under what is inside.
+    # The title of a group has one line; Mermaid would draw a second one below its content.
     return (" #183; " if _is_group(node) else "<br/>").join(parts) or " "
 
 
@@ -101,7 +101,7 @@ def _transition(edge: Edge, *, loops_on_group: bool) -> Iterator[str]:
     arrow = _ARROWS.get(edge.kind, "-->")
     label = f'|"{_text(edge.label)}"|' if edge.label else ""
     if edge.source == edge.target and loops_on_group:
-        # Mermaid cannot lead a group to itself: the label becomes a node on the way.
+        # Mermaid cannot draw an arrow from a group to itself: the label becomes a node in between.
         yield f'{edge.source}{edge.kind}["{_text(edge.label or edge.kind)}"]'
         yield f"{edge.source} {arrow} {edge.source}{edge.kind}"
         yield f"{edge.source}{edge.kind} {arrow} {edge.target}"
@@ -110,7 +110,7 @@ def _transition(edge: Edge, *, loops_on_group: bool) -> Iterator[str]:
 
 
 def _caught(flow: list[str]) -> Iterator[str]:
-    """Colours the catches, which are named by their place among all arrows."""
+    """Colours the catches, which are identified by their index among all arrows."""
     arrows = [line for line in flow if "->" in line]
     caught = [str(place) for place, line in enumerate(arrows) if _ARROWS["catch"] in line]
     if caught:

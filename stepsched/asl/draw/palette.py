@@ -1,4 +1,4 @@
-"""The colours of a picture: by type of state and kind of transition."""
+"""The colours of a diagram, by type of state and kind of transition."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ COLOURS = {
     "missing": ("#b91c1c", "#ffffff"),
     "unknown": ("#57534e", "#fafaf9"),
 }
-"""A strong colour, on which white can be read, and a light tint of it."""
+"""A dark colour, on which white text is readable, and a light tint of it, by type of state."""
 
 LINES = {"catch": "#c81e1e", "default": "#64748b"}
-"""By kind of transition; the others have LINE."""
+"""The colours of lines by kind of transition; other kinds have LINE."""
 LINE = "#475569"

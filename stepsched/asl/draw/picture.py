@@ -1,4 +1,4 @@
-"""A finished layout: rectangles and lines in pixels. No colours and no text sizes."""
+"""A finished layout: rectangles and lines in pixels, without colours and text sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 
 class Box(NamedTuple):
-    """A state; one with branches holds frames."""
+    """A state; a state with branches contains frames."""
 
     node: Node
     x: float
@@ -21,7 +21,7 @@ class Box(NamedTuple):
 
 
 class Label(NamedTuple):
-    """What decides for a transition."""
+    """The condition of a transition."""
 
     edge: Edge
     x: float
@@ -31,7 +31,7 @@ class Label(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Round the flow of a branch."""
+    """The frame around the flow of a branch."""
 
     name: str
     x: float
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A transition or a part of one. It swings between points that differ in both x and y."""
+    """A transition or a part of one. It is curved between points that differ in both x and y."""
 
     kind: str
     points: tuple[Point, ...]
@@ -49,7 +49,7 @@ class Line(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """What is where; the origin is the upper left corner. Boxes stand before those that they hold."""
+    """All positions; the origin is the upper left corner. Boxes come before the boxes inside them."""
 
     width: float = 0
     height: float = 0
@@ -60,7 +60,7 @@ class Picture(NamedTuple):
 
 
 def moved(picture: Picture, x: float, y: float) -> Picture:
-    """The same picture, that much further to the right and down."""
+    """Returns the picture moved to the right and down."""
     return picture._replace(
         boxes=tuple(box._replace(x=box.x + x, y=box.y + y) for box in picture.boxes),
         labels=tuple(label._replace(x=label.x + x, y=label.y + y) for label in picture.labels),
@@ -72,7 +72,7 @@ def moved(picture: Picture, x: float, y: float) -> Picture:
 
 
 def merged(outer: Picture, inner: Sequence[Picture]) -> Picture:
-    """The outer picture with the inner ones, which lie in its coordinates already."""
+    """Returns the outer picture with the inner ones, which have its coordinates already."""
     return outer._replace(
         boxes=outer.boxes + tuple(box for each in inner for box in each.boxes),
         labels=outer.labels + tuple(label for each in inner for label in each.labels),
@@ -82,7 +82,7 @@ def merged(outer: Picture, inner: Sequence[Picture]) -> Picture:
 
 
 def bounded(picture: Picture) -> Picture:
-    """The same picture with its upper left corner at the origin, and its size."""
+    """Returns the picture moved to the origin, and its size."""
     corners = list(_corners(picture))
     left, top = min(x for x, _ in corners), min(y for _, y in corners)
     right, bottom = max(x for x, _ in corners), max(y for _, y in corners)

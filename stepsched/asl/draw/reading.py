@@ -1,4 +1,4 @@
-"""Reads a definition as a graph of states. Whatever is wrong in it becomes a part of the graph."""
+"""Reads a definition as a graph of states. Defects of the definition become a part of the graph."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from stepsched.asl.draw.text import clean, shorten
 
 TYPES = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
 _LABEL = 60
-"""Characters of a label or subtitle; titles have the whole text."""
+"""The maximum number of characters of a label or subtitle; titles have the whole text."""
 _DEEPEST = 12
-"""Levels of nesting that are drawn."""
+"""The maximum number of nesting levels that are drawn."""
 
 
 class Edge(NamedTuple):
@@ -22,40 +22,41 @@ class Edge(NamedTuple):
     source: str
     target: str
     kind: str
-    """next, default, choice, catch, start or end."""
+    """The kind: next, default, choice, catch, start or end."""
     label: str = ""
-    """What decides for it, shortened."""
+    """The condition of the transition, shortened."""
     title: str = ""
-    """The same at full length."""
+    """The condition at full length."""
 
 
 class Node(NamedTuple):
-    """A state, the start or the end of a flow, or a state that is named and not there."""
+    """A state, the start or the end of a flow, or a missing state that a transition names."""
 
     id: str
-    """``s1``, ``s2`` and so on, in the order of the document; unique in the whole picture."""
+    """The ID, ``s1``, ``s2`` and so on, in document order; unique in the whole diagram."""
     name: str
     type: str
-    """As AWS has it, or start, end, missing or unknown."""
+    """The type of the state, or start, end, missing or unknown."""
     subtitle: str = ""
-    """Its comment, or else what it does."""
+    """The comment of the state, or else a description of its action."""
     title: str = ""
-    """Name, type, comment and action at full length, a line each."""
+    """Name, type, comment and action at full length, one per line."""
     groups: tuple[Graph, ...] = ()
     """The branches of a Parallel, the processor of a Map."""
 
 
 class Graph(NamedTuple):
-    """A flow: the whole machine, or a branch in it. Edges stay inside."""
+    """A flow: the whole machine, or a branch. Edges do not leave it."""
 
     nodes: tuple[Node, ...] = ()
     edges: tuple[Edge, ...] = ()
     name: str = ""
-    """``branch 1`` or ``each item``; the comment of the branch or of the machine, if it has one."""
+    """The name: the comment of the branch or machine, if it has one, otherwise ``branch 1`` or ``each
+    item``."""
 
 
 def graph(document: Mapping[str, Any]) -> Graph:
-    """The states and transitions of a definition, valid or not.
+    """Returns the states and transitions of a definition, valid or not.
 
     >>> machine = {"StartAt": "Nap", "States": {"Nap": {"Type": "Wait", "Seconds": 60, "End": True}}}
     >>> [(node.name, node.subtitle) for node in graph(machine).nodes]
@@ -67,7 +68,7 @@ def graph(document: Mapping[str, Any]) -> Graph:
 
 
 def _by_target(catchers: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Catchers that lead to one state make one edge."""
+    """Groups the catchers by their target; each group is one edge."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for catcher in catchers:
         found.setdefault(repr(catcher.get("Next")), []).append(catcher)
@@ -81,7 +82,7 @@ def _flow(document: object, name: str, ids: Iterator[int], depth: int) -> Graph:
 
 
 class _Flow:
-    """Reads one scope: names lead to the states of the same scope only."""
+    """Reads one scope; transitions lead only to states of the same scope."""
 
     def __init__(self, document: Mapping[str, Any], ids: Iterator[int], depth: int) -> None:
         states = document.get("States")

@@ -1,4 +1,4 @@
-"""Leads lines between placed cells: down through the gaps between layers, and back up beside them."""
+"""Routes lines between placed cells: down through the gaps between layers, and back up at the sides."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from stepsched.asl.draw.picture import Line, Point
 
 _GAP = 28.0
 _RUN = 34.0
-"""How far a gap grows at most."""
+"""The maximum growth of a gap."""
 _LANE = 16.0
 _PORTS = 14.0
 _CORNER = 18.0
-"""How far from a corner of its box a line begins at least."""
+"""The minimum distance of a line's start from a corner of its box."""
 _BESIDE = 14.0
-"""How far from the upper or lower side of its box a line back begins or ends."""
+"""The distance of the start or end of a backward line from the upper or lower side of its box."""
 
 
 class Link(NamedTuple):
@@ -27,7 +27,7 @@ class Link(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """The way back to a state, for all transitions that share it."""
+    """The backward route to a state, shared by all its transitions."""
 
     target: Cell
     kind: str
@@ -35,7 +35,7 @@ class Lane(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """A lane with its place; ``side`` is 1 on the right and -1 on the left."""
+    """A lane with its position; ``side`` is 1 on the right and -1 on the left."""
 
     lane: Lane
     side: int
@@ -56,7 +56,7 @@ class Router:
         self.used: dict[tuple[object, ...], int] = {}
 
     def lines(self) -> list[Line]:
-        """All lines; those that lead back lie on top."""
+        """Returns all lines; backward lines are on top."""
         ports = self._ports()
         drawn = [self._line(link, ports) for link in self.links]
         for way in self.ways:
@@ -64,7 +64,7 @@ class Router:
         return drawn
 
     def _stack(self) -> None:
-        """Gives the layers their places; a gap grows with the way that lines have to go sideways in it."""
+        """Sets the positions of the layers; a gap grows with the horizontal distance of the lines in it."""
         widest = [0.0] * (len(self.layers) + 1)
         for link in self.links:
             widest[link.upper.layer] = max(widest[link.upper.layer], abs(link.upper.x - link.lower.x))
@@ -80,13 +80,13 @@ class Router:
             y = self.bottoms[-1] + _GAP + min(reach * 0.06, _RUN)
 
     def _free(self, cell: Cell, side: int) -> bool:
-        """Whether nothing but lines stands beside it."""
+        """Returns whether there are only lines at this side of the cell."""
         layer = self.layers[cell.layer]
         beside = layer[cell.home + 1 :] if side > 0 else layer[: cell.home]
         return not any(other.w for other in beside)
 
     def _ways(self) -> list[_Way]:
-        """Chooses the side with less in the way; short lanes lie inside of long ones."""
+        """Chooses the side with fewer obstacles; short lanes are inside long ones."""
         ways: list[_Way] = []
         spans = [(lane, max(source.layer for source in lane.sources)) for lane in self.lanes]
         taken: list[tuple[int, int, int, float]] = []
@@ -108,7 +108,7 @@ class Router:
         return ways
 
     def _ports(self) -> dict[tuple[object, ...], float]:
-        """Where lines touch the lower and upper sides of boxes, in the order of their other ends."""
+        """Returns where lines touch the lower and upper sides of boxes, in the order of their other ends."""
         ends: dict[tuple[int, str], list[tuple[float, tuple[object, ...], Cell, bool]]] = {}
         for link in self.links:
             straight = link.upper.node is None or link.lower.node is None
@@ -131,7 +131,7 @@ class Router:
         upper, lower = link.upper, link.lower
         start = ports[id(upper), id(lower), "down"]
         end = ports[id(upper), id(lower), "up"]
-        # A bend has no height, so that what leaves it draws the way down beside its layer, and only once.
+        # A bend has no height, so the outgoing line draws the vertical part at its layer, and only once.
         points = [(start, upper.y + upper.h), (start, self.bottoms[upper.layer]), (end, lower.y)]
         return Line(link.kind, _tidy(points), arrow=lower.node is not None)
 
@@ -166,7 +166,7 @@ class Router:
         return [(port, source.y + source.h), (port, y), (way.x, y)]
 
     def _turn(self, *key: object) -> int:
-        """How many lines took the same place before; three share one before they repeat."""
+        """Returns the number of earlier lines at the same position; there are three before they repeat."""
         self.used[key] = self.used.get(key, -1) + 1
         return self.used[key] % 3
 
@@ -188,14 +188,14 @@ def _touching(
     offsets = spread(wanted, [1] * len(group), [apart] * last)
     ports = []
     for index, (offset, end) in enumerate(zip(offsets, group, strict=True)):
-        # Each keeps off the corners so far that those beyond it find room as well.
+        # Each keeps enough distance from the corners to leave room for the lines beyond it.
         within = max(index * apart - room, min(offset, room - (last - index) * apart))
         ports.append((end[1], cell.x + within))
     return ports
 
 
 def _tidy(points: list[Point]) -> tuple[Point, ...]:
-    """Without points that repeat the one before."""
+    """Removes points that repeat the previous one."""
     kept = points[:1]
     for point in points[1:]:
         if abs(point[0] - kept[-1][0]) > 0.05 or abs(point[1] - kept[-1][1]) > 0.05:

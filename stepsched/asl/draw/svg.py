@@ -1,4 +1,4 @@
-"""A definition as a picture: one SVG element without scripts, references or ids, to be put into any page."""
+"""Draws a definition as one SVG element without scripts, references or IDs, which fits into any page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INK, _SOFT = "#0f172a", "#526077"
 _ARROW = 7.0
 _BEND = 9.0
 _TITLE = 2000
-"""Characters of a tooltip."""
+"""The maximum number of characters of a tooltip."""
 
 _SIGNS = {
     "Task": "M9 1.5 L3.5 9 H8 L7 14.5 L12.5 7 H8 Z",
@@ -32,14 +32,14 @@ _SIGNS = {
     "missing": "M5 5.5 A3 3 0 1 1 8 8.6 V10.2 M8 12.8 V13.4",
     "unknown": "M5 5.5 A3 3 0 1 1 8 8.6 V10.2 M8 12.8 V13.4",
 }
-"""Paths in a square of 16."""
+"""The icons of the types, as paths in a square of 16."""
 
 
 def to_svg(document: Mapping[str, Any]) -> str:
-    """The text of a picture; the same document gives the same text.
+    """Returns the text of a diagram; the same document results in the same text.
 
-    It brings its own light background, so it can be read on any page. Long texts are cut; tooltips have
-    them whole.
+    It has a light background, so it is readable on any page. Long texts are truncated; tooltips have the
+    whole text.
 
     Args:
         document: A definition, valid or not.
@@ -60,7 +60,7 @@ def to_svg(document: Mapping[str, Any]) -> str:
     ]
     grounds = [(box.w * box.h, _plate(box)) for box in picture.boxes if box.node.groups]
     grounds += [(frame.w * frame.h, _frame(frame)) for frame in picture.frames]
-    # From the back to the front: what lies in something else is smaller than that.
+    # From the back to the front: inner elements are smaller than outer ones.
     parts += [drawn for _, drawn in sorted(grounds, key=lambda ground: -ground[0])]
     parts += map(_line, picture.lines)
     parts += map(_box, picture.boxes)
@@ -138,7 +138,7 @@ def _state(box: Box) -> str:
 
 
 def _stripe(box: Box, colour: str) -> str:
-    """The coloured field with the sign of the type, at the left or, of a group, in the corner."""
+    """Draws the coloured field with the icon of the type, at the left, or for a group in the corner."""
     x, y, tall = _number(box.x), _number(box.y), HEIGHT
     right, bottom = _number(box.x + STRIPE), _number(box.y + tall - 8)
     lower = (
@@ -177,7 +177,7 @@ def _line(line: Line) -> str:
 
 
 def _headed(before: Point, tip: Point, colour: str) -> tuple[Point, str]:
-    """Where the line ends below its head, and the head. Lines arrive along an axis."""
+    """Returns the end of the line at its arrowhead, and the arrowhead. Lines arrive along an axis."""
     sideways = abs(before[1] - tip[1]) < 0.1
     dx, dy = ((1.0 if tip[0] > before[0] else -1.0), 0.0) if sideways else (0.0, 1.0)
     back = (tip[0] - dx * _ARROW, tip[1] - dy * _ARROW)
@@ -192,7 +192,7 @@ def _path(points: list[Point]) -> str:
 
 
 def _strokes(points: list[Point]) -> Iterator[str]:
-    """Straight lines along the axes, with rounded corners; the others swing from vertical to vertical."""
+    """Yields straight strokes along the axes, with rounded corners, and curves between other points."""
     yield f"M{_pair(points[0])}"
     for index in range(1, len(points)):
         before, here = points[index - 1], points[index]

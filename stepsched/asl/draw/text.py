@@ -1,4 +1,4 @@
-"""Text for a picture: made harmless, measured and cut."""
+"""Sanitises, measures and truncates text for a diagram."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _DROPPED = {"Cc", "Cs", "Cn", "Co"}
 _TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks of writing direction: they would let a text run over what stands after it."""
+"""Marks of writing direction: they would affect the text after them."""
 _WIDTHS = {
     **dict.fromkeys("ijl.,:;'|!I`", 0.3),
     **dict.fromkeys('ftr()[]{}-/\\" *^', 0.42),
@@ -19,7 +19,7 @@ _BOLD = 1.1
 
 @lru_cache(maxsize=4096)
 def clean(text: str) -> str:
-    """One line without control characters, halves of characters and marks of direction."""
+    """Returns one line without control characters, surrogates and marks of direction."""
     if not text.isprintable():
         text = "".join(" " if char.isspace() else char for char in text)
         text = "".join(c for c in text if c not in _TURNING and unicodedata.category(c) not in _DROPPED)
@@ -34,17 +34,17 @@ def _char_width(char: str) -> float:
         return 0.6
     if unicodedata.combining(char):
         return 0.0
-    # Signs beyond the usual alphabets come from fonts of which nothing is known: taken as square.
+    # Characters beyond the usual alphabets are from unknown fonts and are assumed to be square.
     return 0.7 if ord(char) < 0x1100 else 1.1
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """About how many pixels a sans-serif font needs; rather too many than too few."""
+    """Estimates the width in pixels in a sans-serif font; too large rather than too small."""
     return sum(map(_char_width, text)) * size * (_BOLD if bold else 1)
 
 
 def cut(text: str, size: float, limit: float, *, bold: bool = False) -> str:
-    """The text, or as much of it as fits into ``limit`` pixels together with an ellipsis."""
+    """Returns the text, or the part that fits into ``limit`` pixels with an ellipsis."""
     if width(text, size, bold=bold) <= limit:
         return text
     room = limit / (size * (_BOLD if bold else 1)) - 1.1
@@ -55,5 +55,5 @@ def cut(text: str, size: float, limit: float, *, bold: bool = False) -> str:
 
 
 def shorten(text: str, length: int) -> str:
-    """The text, or its first characters and an ellipsis; at most ``length`` of them."""
+    """Returns the text, truncated with an ellipsis to at most ``length`` characters."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"

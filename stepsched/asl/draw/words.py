@@ -1,4 +1,4 @@
-"""What a picture says about states and transitions, in words."""
+"""The texts of states and transitions in a diagram."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _TESTS = {
     "IsBoolean": "boolean", "IsTimestamp": "a timestamp",
 }  # fmt: skip
 _DEEPEST = 6
-"""Levels of a condition; deeper ones become an ellipsis."""
+"""The maximum number of levels of a condition; deeper ones become an ellipsis."""
 
 
 def say(value: object) -> str:
-    """A value in one line; the braces of an expression are left out.
+    """Returns a value in one line; the braces of an expression are left out.
 
     >>> say("{% $count > 3 %}")
     '$count > 3'
@@ -38,7 +38,7 @@ def say(value: object) -> str:
         text = value.strip()
         return clean(text[2:-2] if text.startswith("{%") and text.endswith("%}") and len(text) > 3 else text)
     if isinstance(value, int) and value.bit_length() > 1000:
-        return "…"  # Python refuses to write such a number
+        return "…"  # Python refuses to format such a number
     try:
         return clean(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
@@ -46,20 +46,20 @@ def say(value: object) -> str:
 
 
 def comment(thing: Mapping[str, Any]) -> str:
-    """Its ``Comment``; empty when there is none."""
+    """Returns the ``Comment``; empty if there is none."""
     text = thing.get("Comment")
     return clean(text) if isinstance(text, str) else ""
 
 
 def names(value: object) -> list[str]:
-    """The keys of an object or the strings of a list, each in one line."""
+    """Returns the keys of an object or the strings of a list, each in one line."""
     if isinstance(value, Mapping):
         return [clean(str(key).removesuffix(".$")) for key in value]
     return [say(item) for item in value] if isinstance(value, list) else []
 
 
 def condition(rule: Mapping[str, Any]) -> str:
-    """When a choice rule holds: the expression of JSONata, or a rule of JSONPath in operators.
+    """Returns the condition of a choice rule: the JSONata expression, or a JSONPath rule with operators.
 
     >>> condition({"And": [{"Variable": "$.x", "NumericEquals": 3}, {"Variable": "$.y", "IsPresent": False}]})
     '$.x = 3 and not $.y present'
@@ -94,11 +94,11 @@ def _part(rule: object, depth: int) -> str:
 
 
 ANY = "any error"
-"""Of ``States.ALL``."""
+"""The text for ``States.ALL``."""
 
 
 def errors(catcher: Mapping[str, Any]) -> str:
-    """The names that a catcher takes.
+    """Returns the error names of a catcher.
 
     >>> errors({"ErrorEquals": ["States.Timeout", "States.TaskFailed"]})
     'Timeout, TaskFailed'
@@ -110,7 +110,7 @@ def errors(catcher: Mapping[str, Any]) -> str:
 
 
 def resource(text: object) -> str:
-    """The service and the action of a task.
+    """Returns the service and the action of a task.
 
     >>> resource("arn:aws:states:::states:startExecution.sync:2")
     'Step Functions startExecution, waits'
@@ -190,7 +190,8 @@ _SAYERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 
 
 def retries(state: Mapping[str, Any]) -> str:
-    """Such as ``retries 3x``: of its retriers the most patient one; empty when nothing is tried again."""
+    """Returns a text such as ``retries 3x``, for the retrier with the most attempts; empty without
+    retries."""
     retriers = state.get("Retry")
     if not isinstance(retriers, list):
         return ""
@@ -200,7 +201,7 @@ def retries(state: Mapping[str, Any]) -> str:
 
 
 def does(state: Mapping[str, Any]) -> str:
-    """What a state does, such as ``Lambda invoke · retries 3x``."""
+    """Returns the action of a state, such as ``Lambda invoke · retries 3x``."""
     kind = state.get("Type")
     sayer = _SAYERS.get(kind) if isinstance(kind, str) else None
     return " · ".join(part for part in (sayer(state) if sayer else "", retries(state)) if part)

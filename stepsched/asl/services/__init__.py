@@ -1,7 +1,7 @@
-"""What a Task asks for: its resource, and the parameters of the call.
+"""Checks the calls of Tasks: the resource, and the parameters of the call.
 
-The parameters are compared with botocore's service models, which load on first use; nothing goes over the
-network. Where Step Functions has parameters of its own, small tables say so.
+The parameters are compared with botocore's service models, which are loaded on first use, without network
+access. Small tables hold the parameters that differ in Step Functions.
 """
 
 from __future__ import annotations

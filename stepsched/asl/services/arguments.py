@@ -1,4 +1,4 @@
-"""The parameters of a Task, against what its Resource takes."""
+"""Checks the parameters of a Task against the request of its Resource."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ Findings = list[tuple[str, Finding]]
 
 
 def check_arguments(resource: str, arguments: Mapping[str, Any], *, jsonata: bool) -> Findings:
-    """What is wrong with the parameters of a Task, each finding with its path below them.
+    """Returns the problems of a Task's parameters, each with its path below them.
 
-    Unknown, misspelt and missing parameters and literals of the wrong type are errors; a value that the
-    enumeration of the model lacks is a warning, for models age. What is computed counts as present and of any
-    type. Nothing is said where the Resource is wrong itself or where nothing is known of its parameters.
+    Unknown, misspelt and missing parameters and literals of the wrong type are errors; a value that is
+    missing in an enumeration of the model is a warning, since the model may be old. A computed value counts
+    as present and of any type. The result is empty if the Resource itself is not valid or its parameters are
+    not known.
 
     Args:
-        resource: The Task's Resource.
-        arguments: Its ``Arguments`` or ``Parameters``.
-        jsonata: Whether ``{% … %}`` marks what is computed; otherwise keys that end with ``.$`` do.
+        resource: The Resource of the Task.
+        arguments: The ``Arguments`` or ``Parameters`` of the Task.
+        jsonata: Whether ``{% … %}`` marks computed values; otherwise keys that end with ``.$`` do.
     """
     shape = expected_arguments(resource)
     if shape is None:
@@ -68,7 +69,7 @@ def _is_jsonata(text: str) -> bool:
 
 
 def _is_substituted(value: Any) -> bool:
-    """Whether CloudFormation puts something else in place of it."""
+    """Returns whether CloudFormation replaces the value."""
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     key = str(next(iter(value)))

@@ -1,4 +1,4 @@
-"""The integrations that Step Functions has optimised: actions, patterns, and parameters of their own.
+"""The optimised integrations of Step Functions: their actions, patterns and parameters.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from stepsched.aws.models import ANY, Shape, actions, fresh_request, request
 from stepsched.aws.services import identifier_of_integration, services
 
-# After each action the patterns that it takes besides plain request and response:
+# After each action its patterns in addition to request and response:
 # s for .sync, 2 for .sync:2, t for .waitForTaskToken.
 _ACTIONS = {
     "apigateway": "invoke/t",
@@ -54,14 +54,14 @@ def _patterns(text: str) -> Mapping[str, frozenset[str]]:
 ACTIONS: Mapping[str, Mapping[str, frozenset[str]]] = MappingProxyType(
     {service: _patterns(text) for service, text in _ACTIONS.items()}
 )
-"""The patterns of each action of each service, without plain request and response."""
+"""The patterns of each action of each service, except request and response."""
 GROWING = frozenset({"eks", "elasticmapreduce", "emr-containers", "emr-serverless", "sagemaker"})
-"""Services whose list of actions may be longer than the one above."""
+"""The services that may have more actions than listed above."""
 _MODEL_OF_ACTION = {"bedrock:invokeModel": "bedrockruntime"}
 
 
 def model_folder(service: str, action: str) -> str | None:
-    """Where botocore keeps the model; None where it has none."""
+    """Returns the folder of the model in botocore; None if it has none."""
     known = services().get(_MODEL_OF_ACTION.get(f"{service}:{action}") or identifier_of_integration(service))
     return known.folder if known is not None else None
 
@@ -70,7 +70,8 @@ def model_folder(service: str, action: str) -> str | None:
 
 
 def _structure(text: str, /, **nested: Shape) -> Shape:
-    """From names with ``!`` for required and ``:kind``, where text is understood."""
+    """Creates a structure from names, with ``!`` for required members and ``:kind`` for types other than
+    string."""
     shape = Shape("structure")
     required = []
     for word in text.split():
@@ -150,10 +151,10 @@ _TABLES = {
 
 
 class _Change(NamedTuple):
-    """Where an optimised integration takes something else than the API."""
+    """The differences of an optimised integration from the API."""
 
     as_json: tuple[str, ...] = ()
-    """Members, with those that lead to them, that may be any JSON."""
+    """The members, with their path, that may be any JSON."""
     optional: tuple[str, ...] = ()
     added: Mapping[str, Callable[[], Shape]] = MappingProxyType({})
     either: str = ""
@@ -180,7 +181,7 @@ _CHANGES = {
 
 @lru_cache(maxsize=256)
 def optimised_request(service: str, action: str) -> Shape | None:
-    """What an optimised integration takes; None where that is not known."""
+    """Returns the request of an optimised integration; None if it is not known."""
     name = f"{service}:{action}"
     if name in _TABLES:
         return _TABLES[name]

@@ -1,4 +1,4 @@
-"""The Resource of a Task: what it names, and whether Step Functions knows it."""
+"""Checks the Resource of a Task."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class _Call(NamedTuple):
     service: str
     action: str
     pattern: str
-    """Empty for plain request and response."""
+    """The pattern; empty for request and response."""
 
 
 def check_resource(resource: str) -> list[Finding]:
-    """What is wrong with the Resource of a Task; nothing where it holds a ``${placeholder}``.
+    """Returns the problems of a Task's Resource; none if it contains a ``${placeholder}``.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html
     """
@@ -44,7 +44,7 @@ def check_resource(resource: str) -> list[Finding]:
 
 @lru_cache(maxsize=2048)
 def expected_arguments(resource: str) -> Shape | None:
-    """What the Arguments of a Task must be; None where nothing is known of them."""
+    """Returns the type of a Task's Arguments; None if it is not known."""
     if "${" in resource or _findings(resource):
         return None
     call = _read(resource)
@@ -57,7 +57,7 @@ def expected_arguments(resource: str) -> Shape | None:
 
 
 def is_sdk(resource: str) -> bool:
-    """Whether the Resource names a call of the AWS SDK."""
+    """Returns whether the Resource names a call of the AWS SDK."""
     return ":aws-sdk:" in resource
 
 

@@ -569,6 +569,6 @@ class EventBridgeBackend(Backend):
         if not found:
             raise JobNotFoundError(name)
         if len(found) > 1:
-            words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; use group="
+            words = f"several groups have a job named {name!r}: {', '.join(sorted(found))}; give group="
             raise BackendError("scheduler", "GetSchedule", ErrorCode.AMBIGUOUS, detail=words)
         return next(iter(found.items()))

@@ -375,7 +375,7 @@ class LocalBackend(Backend):
             if len(wanted) > _BACKFILLED_AT_ONCE:
                 raise ValueError(
                     f"the range from {since.isoformat()} to {until.isoformat()} contains more than "
-                    f"{_BACKFILLED_AT_ONCE:,} runs; use a shorter range"
+                    f"{_BACKFILLED_AT_ONCE:,} runs; backfill a shorter range"
                 )
             runs = self._store.record_backfill(row, wanted, now)
         self._engine.wake()

@@ -95,12 +95,12 @@ def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetim
 def warn_unobserved_failures(job: Job) -> None:
     """Warns of failure policies that do not see a failure of the target: if runs may overlap, the machine
     only starts the target and does not wait for its end."""
-    wanted = {
+    policies = {
         "notify": job.notify is not None,
         "dead_letter": job.dead_letter is not None,
         "on_failure": job.on_failure is OnFailure.STOP,
     }
-    named = [name for name, is_wanted in wanted.items() if is_wanted]
+    named = [name for name, is_set in policies.items() if is_set]
     if not named or job.is_one_time or job.overlap is not Overlap.ALLOW:
         return
     if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).waits_for_completion:

@@ -38,10 +38,10 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
         if each.token is not None:
             running[each.token].append(each)
     running_arns = {each.arn for group in running.values() for each in group}
-    wanted = set[str | None]()
+    job_tokens = set[str | None]()
     suspects = list[str]()
     for row in job_executions.rows(None, indexed=indexed):
-        wanted.add(row.token)
+        job_tokens.add(row.token)
         if decisions.is_suspect(row, running, running_arns):
             suspects.append(row.job.name)
 
@@ -58,7 +58,7 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
             recovered = _recover_running(recovery, run, now)
             found += [] if recovered is None else [recovered]
     for token, group in running.items():
-        if token not in wanted or len(group) > 1:
+        if token not in job_tokens or len(group) > 1:
             stopped = [recovery.stop_orphaned(execution, now) for execution in group]
             found += [each for each in stopped if each is not None]
     return found

@@ -91,8 +91,8 @@ class Runs:
         return islice(rows, query.limit) if few else rows
 
     def _rows_of_all_jobs(self, query: RunQuery) -> Iterator[RunRow]:
-        wanted = [query.status] if query.status is not None else list(RunStatus)
-        for status in wanted:
+        statuses = [query.status] if query.status is not None else list(RunStatus)
+        for status in statuses:
             yield from self._rows_of_status(status, query)
         if query.status is RunStatus.SKIPPED:  # most are recorded in the row of an earlier run
             yield from self._rows_of_status(RunStatus.SUCCEEDED, query)

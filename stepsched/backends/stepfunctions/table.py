@@ -6,7 +6,7 @@ replace  update v0 if it is as it was read   + put v<n+1>
 change   update v0 if it is as it was read
 ```
 
-Of two concurrent writers, one changes nothing and is told so. Retries within the SDK carry the same client
+Of two concurrent writers, one changes nothing and gets False. Retries within the SDK carry the same client
 token; for repeated calls, the condition decides which write came first.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html
@@ -116,19 +116,19 @@ class Table:
         self._compare(f"table {self.name!r}", found["KeySchema"], types, schema.key_schema())
         for index in found.get("GlobalSecondaryIndexes", ()):
             if index["IndexName"] == INDEX:
-                (wanted,) = schema.secondary_indexes()
+                (expected,) = schema.secondary_indexes()
                 what = f"index {INDEX!r} of table {self.name!r}"
-                self._compare(what, index["KeySchema"], types, wanted["KeySchema"])
+                self._compare(what, index["KeySchema"], types, expected["KeySchema"])
                 return True
         return False
 
-    def _compare(self, what: str, found: Any, types: Mapping[str, str], wanted: Any) -> None:
-        right_types = {
+    def _compare(self, what: str, found: Any, types: Mapping[str, str], expected: Any) -> None:
+        expected_types = {
             each["AttributeName"]: each["AttributeType"] for each in schema.attribute_definitions()
         }
-        shape, right = _describe_keys(found, types), _describe_keys(wanted, right_types)
-        if shape != right:
-            words = f"expected {what} to have the keys {right}, got {shape}; use another table_name"
+        actual, required = _describe_keys(found, types), _describe_keys(expected, expected_types)
+        if actual != required:
+            words = f"expected {what} to have the keys {required}, got {actual}; use another table_name"
             raise BackendError("dynamodb", "DescribeTable", ErrorCode.WRONG_SHAPE, detail=words)
 
     # -- jobs ----------------------------------------------------------------------------------------------
@@ -308,8 +308,8 @@ class Table:
         left = ((each[NAME]["S"], each[VERSION]["S"]) for each in keys)
         # DynamoDB refuses a call with a repeated key. A row that moves in the index may be on two pages.
         while portion := dict.fromkeys(islice(left, _BATCH_GET_SIZE)):
-            wanted = [{NAME: {"S": name}, VERSION: {"S": version}} for name, version in portion]
-            request: dict[str, Any] = {self.name: {"Keys": wanted, "ConsistentRead": True}}
+            keys_of_page = [{NAME: {"S": name}, VERSION: {"S": version}} for name, version in portion]
+            request: dict[str, Any] = {self.name: {"Keys": keys_of_page, "ConsistentRead": True}}
             while request:
                 answer = self._call("batch_get_item", RequestItems=request)
                 yield from answer["Responses"].get(self.name, ())

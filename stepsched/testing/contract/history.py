@@ -267,6 +267,6 @@ def test_a_run_that_nobody_knows_is_not_waited_for(
     play(MONDAY + DAY)
     for foreign in (run.replace(id=run.id + 1), run.replace(job="nobody")):
         with pytest.raises(
-            ss.errors.RunNotFoundError, match=f"run {foreign.id} of job {foreign.job!r} is not known"
+            ss.errors.RunNotFoundError, match=f"there is no run {foreign.id} of job {foreign.job!r}"
         ):
             client.wait(foreign, timeout=0)

@@ -251,7 +251,7 @@ def test_a_lone_one_stands_for_a_list() -> None:
 
 
 def test_a_test_is_no_rule() -> None:
-    with pytest.raises(ValidationError, match="makes it a rule"):
+    with pytest.raises(ValidationError, match="expected a rule, got the test"):
         asl.Choice(choices=(GO,))
 
 

@@ -197,7 +197,7 @@ def test_a_dead_letter_of_a_long_name_is_redriven_on_its_own_job(
     assert (sent["Target"]["Arn"], sent["Target"]["Input"]) == (other, '{"secret":1}')
     assert deleted == ["m"]
     client.cancel(long)
-    with pytest.raises(ss.InvalidTransitionError, match="gone"):
+    with pytest.raises(ss.InvalidTransitionError, match="deleted"):
         client.redrive(letter)
 
 
@@ -302,8 +302,8 @@ def test_a_job_that_names_its_backend_s_group_comes_back_as_it_is(
         pytest.param({"endpoint_url": "ftp://x"}, "endpoint_url", id="endpoint of another kind"),
         pytest.param({"rates": {"CreateSchedule": "5"}}, "CreateSchedule", id="rate"),
         pytest.param({"rates": {"CreateSchedule": float("inf")}}, "CreateSchedule", id="no rate"),
-        pytest.param({"rates": [1]}, "rates must be", id="rates"),
-        pytest.param({"clock": FakeClock}, "clock must be", id="clock"),
+        pytest.param({"rates": [1]}, "for rates", id="rates"),
+        pytest.param({"clock": FakeClock}, "for clock", id="clock"),
         pytest.param({"role_arn": "arn:aws-cn:iam::123456789012:role/r"}, "partition", id="role"),
         pytest.param({"dead_letter_arn": f"arn:aws-cn:sqs:cn-north-1:{ACCOUNT}:q"}, "partition", id="queue"),
         pytest.param({"kms_key_arn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/"}, "kms_key_arn", id="key"),

@@ -1,9 +1,9 @@
-"""Every condition of every conditional write, of the runner and of the client: it holds for the row as it
-should be, and for no other.
+"""Tests every condition of every conditional write of the runner and of the client: it holds for the expected
+row, and for no other.
 
-The requests are those of the product, with the runner's expressions evaluated by the reference engine;
-DynamoDB is moto's. For each write the table below says which single changes of the row must stop it, and
-which must not.
+The requests are those of the product, with the runner's expressions evaluated by the reference engine, on the
+DynamoDB of moto. For each write, the cases below list the single changes of the row that must stop it, and
+those that must not.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ TOKEN, DUE, EARLIER, LATER = (
 )
 KEY, OTHER_KEY = f"run#{DUE}", f"run#{EARLIER}"
 MANUAL = f"{KEY}#bbbbbbbbbbbb"
-_REFUSED = ("ConditionalCheckFailedException", "TransactionCanceledException")
+_CONDITION_FAILED = ("ConditionalCheckFailedException", "TransactionCanceledException")
 Item = dict[str, Any]
 Change = tuple[str, str | None]
-"""An attribute, and its other value. None: it is not there."""
+"""An attribute, and its other value. None: it is absent."""
 JOB: Item = {
     "name": {"S": "job"},
     "version": {"S": "v0"},
@@ -57,8 +57,8 @@ CLAIMED: Item = {**JOB, "claimed_by": {"S": ME}, "claimed": {"S": KEY}, "started
 RUN: Item = {"name": {"S": "job"}, "version": {"S": MANUAL}, "status": {"S": "pending"}}
 
 
-class Place:
-    """A table of one job and one run."""
+class Database:
+    """A table with one job and one run, and an engine that evaluates requests."""
 
     def __init__(self, engine: JsonataEngine) -> None:
         self.engine = engine
@@ -79,7 +79,7 @@ class Place:
             self.client.delete_item(TableName="jobs", Key=key_of_item)
 
     def perform(self, task: Task, variables: Mapping[str, Any]) -> bool:
-        """Makes the call of a state; whether its condition held."""
+        """Makes the call of a state, and returns whether its condition held."""
         arguments = self.request(task, variables)
         resource = task.to_dict()["Resource"]
         before = self.items()
@@ -89,16 +89,16 @@ class Place:
         try:
             call(**arguments)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _REFUSED:
+            if error.response["Error"]["Code"] not in _CONDITION_FAILED:
                 raise
             assert self.items() == before
             return False
         return True
 
     def request(self, task: Task, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """What a state asks DynamoDB for."""
-        asked: dict[str, Any] = self._evaluated(task.to_dict()["Arguments"], variables)
-        return asked
+        """The request of a state to DynamoDB."""
+        request: dict[str, Any] = self._evaluated(task.to_dict()["Arguments"], variables)
+        return request
 
     def _evaluated(self, value: Any, variables: Mapping[str, Any]) -> Any:
         match value:
@@ -112,28 +112,28 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def whole_place(jsonata_engine: JsonataEngine) -> Iterator[Place]:
+def module_database(jsonata_engine: JsonataEngine) -> Iterator[Database]:
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
-        yield Place(jsonata_engine)
+        yield Database(jsonata_engine)
 
 
 @pytest.fixture
-def place(whole_place: Place) -> Iterator[Place]:
-    yield whole_place
-    whole_place.clear()
+def database(module_database: Database) -> Iterator[Database]:
+    yield module_database
+    module_database.clear()
 
 
 def variables(*, overlap: str = "skip", manual: bool = False, outcome: str = "succeeded") -> dict[str, Any]:
-    """What the runner knows in the middle of a run."""
+    """The variables of the runner during a run."""
     job = ss.Job(
         name="job",
         schedule=ss.Cron("0 * * * ? *"),
         target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
         overlap=ss.Overlap(overlap),
     )
-    order = instructions_of(job, anchor=NOON, version=1, retention=timedelta(days=1), calls=CALLS)
+    instructions = instructions_of(job, anchor=NOON, version=1, retention=timedelta(days=1), calls=CALLS)
     return {
         "name": "job",
         "token": TOKEN,
@@ -150,8 +150,8 @@ def variables(*, overlap: str = "skip", manual: bool = False, outcome: str = "su
         "after": EARLIER,
         "runs": 0,
         "spent": 0,
-        "job": order,
-        "plan": order["plan"],
+        "job": instructions,
+        "plan": instructions["plan"],
         "states": {"context": {"Execution": {"Id": ME}, "State": {"RetryCount": 0}}},
     }
 
@@ -170,7 +170,8 @@ OTHER_TOKEN: tuple[Change, ...] = (("token", ANOTHER), ("token", None))
 OTHER_EXECUTION: tuple[Change, ...] = (("execution", ANOTHER), ("execution", None))
 
 Case = tuple[Task, dict[str, Any], list[Item], int, tuple[Change, ...], tuple[Change, ...]]
-"""A write, the variables, the rows, which of them changes, what must stop the write, and what must not."""
+"""A write, the variables, the rows, the row that changes, the changes that must stop the write, and those
+that must not."""
 
 
 RUN_BEGUN = {**RUN, "version": {"S": KEY}, "status": {"S": "running"}}
@@ -294,17 +295,17 @@ CASES: dict[str, Case] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_write_of_the_runner_is_made_for_the_row_as_it_should_be(place: Place, name: str) -> None:
+def test_a_write_of_the_runner_is_made_for_the_row_as_it_should_be(database: Database, name: str) -> None:
     task, given, items, at, _, lets_through = CASES[name]
     for change in (None, *lets_through):
-        place.put(
+        database.put(
             *(
                 item if change is None or at != each else changed(item, change)
                 for each, item in enumerate(items)
             )
         )
-        assert place.perform(task, given), change
-        place.clear()
+        assert database.perform(task, given), change
+        database.clear()
 
 
 @pytest.mark.parametrize(
@@ -315,10 +316,12 @@ def test_a_write_of_the_runner_is_made_for_the_row_as_it_should_be(place: Place,
         for change in case[4]
     ],
 )
-def test_a_write_of_the_runner_is_not_made_for_another_row(place: Place, name: str, change: Change) -> None:
+def test_a_write_of_the_runner_is_not_made_for_another_row(
+    database: Database, name: str, change: Change
+) -> None:
     task, given, items, at, _, _ = CASES[name]
-    place.put(*(changed(item, change) if at == each else item for each, item in enumerate(items)))
-    assert not place.perform(task, given)
+    database.put(*(changed(item, change) if at == each else item for each, item in enumerate(items)))
+    assert not database.perform(task, given)
 
 
 GROUPS = ("take", "fence", "claim", "record skipped", "record", "release", "ended", "paused", "delete")
@@ -326,12 +329,12 @@ GROUPS = ("take", "fence", "claim", "record skipped", "record", "release", "ende
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_attribute_in_a_condition_of_the_runner_is_changed_in_some_case(
-    place: Place, group: str
+    database: Database, group: str
 ) -> None:
-    """A condition that is added has cases of its own."""
+    """A new condition requires new cases."""
     of_group = [case for name, case in CASES.items() if name.startswith(group)]
     changes = {name for case in of_group for name, _ in (*case[4], *case[5])}
-    found = {name for case in of_group for name in attributes(place.request(case[0], case[1]))}
+    found = {name for case in of_group for name in attributes(database.request(case[0], case[1]))}
     assert found
     assert found <= changes
 
@@ -382,8 +385,8 @@ def row(*, claim: Claim | None = None, token: str | None = TOKEN, version: int =
     )
 
 
-def store(place: Place, stored: Row) -> None:
-    """Writes a row, with what executions write in it."""
+def store(database: Database, stored: Row) -> None:
+    """Writes a row, including the attributes that executions write."""
     claim: Item = {}
     if stored.claim is not None:
         claim = {
@@ -391,10 +394,10 @@ def store(place: Place, stored: Row) -> None:
             "claimed_by": {"S": stored.claim.execution},
             "started_at": {"S": write_instant(stored.claim.started_at)},
         }
-    place.put({**key("job"), **write_row(stored), **claim})
+    database.put({**key("job"), **write_row(stored), **claim})
 
 
-MEANWHILE: dict[str, Callable[[Row], Row]] = {
+CONCURRENT_CHANGES: dict[str, Callable[[Row], Row]] = {
     "version": lambda seen: seen._replace(version=2),
     "status": lambda seen: seen._replace(status=ss.JobStatus.PAUSED),
     "token": lambda seen: seen._replace(token=ANOTHER),
@@ -417,37 +420,37 @@ VERBS: dict[str, Callable[[Table, Row], bool]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("meanwhile", MEANWHILE)
+@pytest.mark.parametrize("concurrent_change", CONCURRENT_CHANGES)
 @pytest.mark.parametrize("claim", [None, CLAIM], ids=["idle", "in a run"])
 def test_a_job_is_written_only_as_it_was_read(
-    place: Place, verb: str, meanwhile: str, claim: Claim | None
+    database: Database, verb: str, concurrent_change: str, claim: Claim | None
 ) -> None:
-    table, seen = Table(place.client, "jobs"), row(claim=claim)
-    present = MEANWHILE[meanwhile](seen)
-    if present == seen:  # such as no claim where there was none
+    table, seen = Table(database.client, "jobs"), row(claim=claim)
+    present = CONCURRENT_CHANGES[concurrent_change](seen)
+    if present == seen:  # such as the absence of a claim
         return
-    store(place, present)
-    before = place.items()
+    store(database, present)
+    before = database.items()
     assert not VERBS[verb](table, seen)
-    assert place.items() == before
+    assert database.items() == before
     assert VERBS[verb](table, present)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("claim", [None, CLAIM], ids=["idle", "in a run"])
-def test_a_job_is_written_as_it_was_read(place: Place, verb: str, claim: Claim | None) -> None:
-    table, seen = Table(place.client, "jobs"), row(claim=claim)
-    store(place, seen)
+def test_a_job_is_written_as_it_was_read(database: Database, verb: str, claim: Claim | None) -> None:
+    table, seen = Table(database.client, "jobs"), row(claim=claim)
+    store(database, seen)
     assert VERBS[verb](table, seen)
 
 
 def test_a_row_of_the_solutions_scheduler_is_taken_over_once_even_where_its_version_stays(
-    place: Place,
+    database: Database,
 ) -> None:
-    table, seen = Table(place.client, "jobs"), row(version=3)._replace(owned=False)
-    place.put({**key("job"), "latest": {"N": "3"}})
+    table, seen = Table(database.client, "jobs"), row(version=3)._replace(owned=False)
+    database.put({**key("job"), "latest": {"N": "3"}})
     taken = seen._replace(status=ss.JobStatus.PAUSED, token=None)
     assert table.change(seen, taken)
-    before = place.items()
+    before = database.items()
     assert not table.change(seen, taken._replace(token=ANOTHER))
-    assert place.items() == before
+    assert database.items() == before

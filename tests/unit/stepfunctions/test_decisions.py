@@ -1,4 +1,4 @@
-"""What is decided about jobs and runs whose execution has ended, on values alone."""
+"""Tests the decisions about jobs and runs whose execution ended unexpectedly."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(status: ss.RunStatus) -> RunRow:
     return RunRow(ss.Run(id=1, job="job", scheduled_for=NOON, status=status), run_key(NOON))
 
 
-# -- whether something goes on ---------------------------------------------------------------------------
+# -- suspects ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def run(status: ss.RunStatus) -> RunRow:
         (None, 5 * MINUTE, False),
     ],
 )
-def test_a_claim_goes_on_while_its_execution_runs_or_cannot_be_seen_yet(
+def test_a_claimed_run_is_running_while_its_execution_runs_or_is_not_visible_yet(
     found: Execution | None, age: timedelta, expected: bool
 ) -> None:
     assert decisions.is_running(CLAIM, found, NOON + age) is expected
@@ -85,7 +85,7 @@ def test_a_claim_goes_on_while_its_execution_runs_or_cannot_be_seen_yet(
         (row(owned=False), set(), set(), False),
     ],
 )
-def test_a_job_is_looked_at_where_no_execution_has_it_or_its_run_is_cut_off(
+def test_a_job_without_execution_or_with_an_interrupted_run_is_suspect(
     seen: Row, running_tokens: set[str | None], running: set[str], expected: bool
 ) -> None:
     assert decisions.is_suspect(seen, running_tokens, running) is expected
@@ -95,7 +95,7 @@ def test_a_job_is_looked_at_where_no_execution_has_it_or_its_run_is_cut_off(
 
 
 @pytest.mark.parametrize("job_is_gone", [False, True])
-def test_a_run_of_which_the_history_tells_the_end_is_settled(job_is_gone: bool) -> None:
+def test_a_run_that_ended_by_its_history_is_recorded(job_is_gone: bool) -> None:
     failed = Ending(Outcome.FAILED, "E", "why")
     action = decisions.run_action(failed, job_is_gone=job_is_gone)
     assert isinstance(action, RecordEnd)
@@ -111,14 +111,14 @@ def test_any_other_run_is_started_again_and_says_whether_it_may_have_begun() -> 
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.NOT_BEGUN])
-def test_or_has_failed_where_its_job_is_gone(outcome: Outcome) -> None:
+def test_any_other_run_has_failed_if_its_job_is_gone(outcome: Outcome) -> None:
     action = decisions.run_action(Ending(outcome), job_is_gone=True)
     assert isinstance(action, RecordEnd)
     assert action.status is ss.RunStatus.FAILED
     assert (action.ending.error, action.ending.cause) == ("Stepsched.Cancelled", "the job was cancelled")
 
 
-def test_every_fate_is_decided() -> None:
+def test_every_outcome_is_decided() -> None:
     assert all(
         isinstance(decisions.run_action(Ending(outcome)), RecordEnd | StartAgain) for outcome in Outcome
     )
@@ -170,7 +170,7 @@ def test_a_one_time_job_that_has_run_is_finished(seen: Row, last: RunRow | None,
         (ss.CatchUp.SKIP, 0, 1, []),
     ],
 )
-def test_a_job_without_an_execution_goes_on_as_its_catch_up_says(
+def test_a_job_without_an_execution_continues_as_its_catch_up_says(
     catch_up: ss.CatchUp, late: float, following: int, missed: list[int]
 ) -> None:
     seen = row(catch_up=catch_up)
@@ -250,7 +250,7 @@ LONG_AGO = NOON - HOUR
         ),
     ],
 )
-def test_an_execution_is_stopped_only_where_no_job_wants_it(
+def test_an_execution_is_stopped_only_if_it_is_orphaned_or_duplicate(
     running: Execution, job: Row | None, owner: Execution | None, expected: Problem | None
 ) -> None:
     found = decisions.why_stop(running, job, owner, NOON)

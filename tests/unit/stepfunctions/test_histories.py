@@ -1,4 +1,4 @@
-"""What is read from the history of an execution that has ended in the middle of a run."""
+"""Tests how the outcome of a run is read from the history of an execution."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def entered(name: str, kind: str = "Task") -> dict[str, Any]:
     return {"type": f"{kind}StateEntered", "stateEnteredEventDetails": {"name": name}}
 
 
-def left(name: str, kind: str = "Task") -> dict[str, Any]:
+def exited(name: str, kind: str = "Task") -> dict[str, Any]:
     return {"type": f"{kind}StateExited", "stateExitedEventDetails": {"name": name}}
 
 
 def passed(name: str, kind: str = "Choice") -> Events:
-    return [entered(name, kind), left(name, kind)]
+    return [entered(name, kind), exited(name, kind)]
 
 
 def task(name: str, *kinds: str, ends: bool = True) -> Events:
-    return [entered(name), *({"type": kind} for kind in kinds), *([left(name)] if ends else [])]
+    return [entered(name), *({"type": kind} for kind in kinds), *([exited(name)] if ends else [])]
 
 
 DONE = ("TaskScheduled", "TaskStarted", "TaskSucceeded")
@@ -51,10 +51,10 @@ REFUSED = [
 ]
 WHOLE = [*CLAIMED, *task(CALL, *DONE), *task("Record", *DONE)]
 """A run from its claim to its record."""
-AGAIN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
+NEXT_RUN = [*passed("Plan", "Pass"), *passed("More?"), *passed("Sleep", "Wait")]
 
 
-def fate(*parts: Iterable[dict[str, Any]]) -> Outcome:
+def outcome_of(*parts: Iterable[dict[str, Any]]) -> Outcome:
     return ending_of(iter([event for part in parts for event in part][::-1])).outcome
 
 
@@ -120,7 +120,7 @@ HISTORIES = [
         Outcome.DONE,
     ),
     (
-        "no attempt was left, and the queue was told",
+        "no attempt was left, and the queue was notified",
         [
             *CLAIMED,
             *task(CALL, *FAILED),
@@ -132,10 +132,14 @@ HISTORIES = [
         ],
         Outcome.FAILED,
     ),
-    ("the run before was done", [*WHOLE, *AGAIN, *task("Fence", *DONE), *ABORTED], Outcome.NOT_BEGUN),
-    ("the claim was on its way", [*WHOLE, *AGAIN, *task("Fence", *DONE[:2], ends=False)], Outcome.NOT_BEGUN),
+    ("the run before was done", [*WHOLE, *NEXT_RUN, *task("Fence", *DONE), *ABORTED], Outcome.NOT_BEGUN),
     (
-        "a run beside the schedule",
+        "the claim was on its way",
+        [*WHOLE, *NEXT_RUN, *task("Fence", *DONE[:2], ends=False)],
+        Outcome.NOT_BEGUN,
+    ),
+    (
+        "an unscheduled run",
         [*BEGINNING, *task("Claim", *DONE), *passed("Route"), *task(CALL, *DONE[:2], ends=False)],
         Outcome.UNKNOWN,
     ),
@@ -143,10 +147,10 @@ HISTORIES = [
 
 
 @pytest.mark.parametrize(
-    ("events", "wanted"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
+    ("events", "expected"), [each[1:] for each in HISTORIES], ids=[each[0] for each in HISTORIES]
 )
-def test_how_far_a_run_got(events: Events, wanted: Outcome) -> None:
-    assert fate(events) is wanted
+def test_how_far_a_run_got(events: Events, expected: Outcome) -> None:
+    assert outcome_of(events) is expected
 
 
 def failed(kind: str, error: str, cause: str) -> dict[str, Any]:
@@ -203,8 +207,8 @@ def test_why_a_run_has_failed(events: Events, wanted: Ending) -> None:
 @pytest.mark.parametrize("record", _RECORDING)
 def test_what_happens_while_a_run_is_written_down_is_not_of_the_run(record: str) -> None:
     """No success of the writing is one of the call, and no failure of it a failure."""
-    assert fate(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
-    assert fate(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
+    assert outcome_of(CLAIMED, task(record, *DONE)) is Outcome.NOT_BEGUN
+    assert outcome_of(CLAIMED, task(CALL, *DONE), task(record, *FAILED), ABORTED) is Outcome.DONE
 
 
 def submitted(output: Any) -> dict[str, Any]:
@@ -222,7 +226,7 @@ CHILDREN = [
     ("it has ended", [*WAITS, GIVEN, {"type": "TaskSucceeded"}], None),
     ("it has failed", [*WAITS, GIVEN, {"type": "TaskFailed"}], None),
     ("it took too long", [*WAITS, GIVEN, {"type": "TaskTimedOut"}], None),
-    ("the task was left", [*WAITS, GIVEN, left(CALL)], None),
+    ("the task was left", [*WAITS, GIVEN, exited(CALL)], None),
     ("another was submitted since", [*WAITS, submitted('{"ExecutionArn": "a"}'), GIVEN], CHILD),
     ("something else was submitted", [*WAITS, submitted('{"JobId": "1"}')], None),
     ("no object", [*WAITS, submitted("[]")], None),
@@ -233,7 +237,7 @@ CHILDREN = [
 
 
 @pytest.mark.parametrize(
-    ("events", "wanted"), [each[1:] for each in CHILDREN], ids=[each[0] for each in CHILDREN]
+    ("events", "expected"), [each[1:] for each in CHILDREN], ids=[each[0] for each in CHILDREN]
 )
-def test_which_execution_a_task_waits_for(events: Events, wanted: str | None) -> None:
-    assert child_of(iter(events[::-1])) == wanted
+def test_which_execution_a_task_waits_for(events: Events, expected: str | None) -> None:
+    assert child_of(iter(events[::-1])) == expected

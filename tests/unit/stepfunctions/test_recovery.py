@@ -1,4 +1,4 @@
-"""What is decided where an execution has died, without an emulator of executions."""
+"""Tests recovery without an emulator of executions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ME = "arn:of:me"
 CLAIM = Claim(run_key(NOON), ME, NOON)
 
 
-class Stopping:
-    """Executions that are stopped, and what the table says of the run at that moment."""
+class StoppedExecutions:
+    """Records the stopped executions, each with the status of the run in the table at that moment."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
@@ -70,8 +70,8 @@ def recovery(table: Table, executions: Any) -> Recovery:
     return Recovery(JobExecutions(table, executions), timedelta(days=1))
 
 
-def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Table) -> None:
-    """What is stopped and not noted would be found as cut off, and run again."""
+def test_runs_are_recorded_as_failed_before_their_executions_are_stopped(table: Table) -> None:
+    """A run that is stopped and not recorded would be started again."""
     seen = row(claim=CLAIM)
     claim = {
         "claimed": {"S": CLAIM.key},
@@ -79,7 +79,7 @@ def test_runs_are_noted_as_failed_before_their_executions_are_stopped(table: Tab
         "started_at": {"S": write_instant(NOON)},
     }
     table.put_new({**key("job"), **write_row(seen), **claim})
-    executions = Stopping(table)
+    executions = StoppedExecutions(table)
     recovery(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
     assert executions.seen == [(ME, "failed")]
     assert table.read("job").claim is None

@@ -1,4 +1,4 @@
-"""Jobs and runs as rows, and back."""
+"""Tests the conversion of jobs and runs to rows, and back."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_job_comes_back_as_it_was_written(schedule: Any, token: str | None) ->
 
 
 @pytest.mark.parametrize("status", [ss.JobStatus.ACTIVE, ss.JobStatus.PAUSED, ss.JobStatus.ENDED])
-def test_what_is_due_is_the_next_run_of_a_job_that_is_active(status: ss.JobStatus) -> None:
+def test_the_due_of_an_active_job_is_its_next_run(status: ss.JobStatus) -> None:
     written = stored(row(status=status))
     due = "2030-01-02T08:00:00Z" if status is ss.JobStatus.ACTIVE else "never"
     assert (written["due"], written["status"]) == ({"S": due}, {"S": status.value})
@@ -120,7 +120,7 @@ def test_an_instant_comes_back_as_it_was_written() -> None:
     assert read_instant("2030-01-01T12:00:00.123Z") == NOON + timedelta(milliseconds=123)
 
 
-def test_instants_stand_in_the_order_of_time() -> None:
+def test_instants_sort_in_the_order_of_time() -> None:
     instants = [NOON + number * timedelta(hours=7, microseconds=3) for number in range(500)]
     assert sorted(map(write_instant, reversed(instants))) == [write_instant(each) for each in instants]
 
@@ -148,23 +148,23 @@ def test_versions_of_others_are_left_out() -> None:
 # -- Runs -----------------------------------------------------------------------------------------------
 
 
-def test_keys_of_runs_stand_in_the_order_of_time() -> None:
+def test_keys_of_runs_sort_in_the_order_of_time() -> None:
     instants = [NOON + number * timedelta(hours=7) for number in range(500)]
     keys = [run_key(instant) for instant in instants]
     assert sorted({*keys}) == keys
     for key_, following in pairwise(keys):
-        beside = [f"{key_}#{token}" for token in ("000000000000", "ffffffffffff")]
-        assert [key_, *beside, following] == sorted([key_, *beside, following])
+        unscheduled = [f"{key_}#{token}" for token in ("000000000000", "ffffffffffff")]
+        assert [key_, *unscheduled, following] == sorted([key_, *unscheduled, following])
 
 
-def test_a_key_tells_the_second_and_whose_it_is() -> None:
+def test_a_key_holds_the_second_and_the_token() -> None:
     instant = NOON + timedelta(microseconds=999_999)
     assert run_key(instant) == "run#2030-01-01T12:00:00Z"
     assert run_key(instant, TOKEN) == f"run#2030-01-01T12:00:00Z#{TOKEN}"
     assert run_key(instant.astimezone(timezone(timedelta(hours=-5)))) == run_key(instant)
 
 
-def test_numbers_of_runs_are_unique_and_in_the_order_of_recording() -> None:
+def test_ids_of_runs_are_unique_and_in_the_order_of_recording() -> None:
     names = [f"job-{number}" for number in range(20)]
     keys = [run_key(NOON + number * SECOND) for number in range(20)]
     moments = [NOON + timedelta(milliseconds=number) for number in range(20)]
@@ -179,7 +179,7 @@ def test_numbers_of_runs_are_unique_and_in_the_order_of_recording() -> None:
     assert min(numbers) > 0
 
 
-def test_a_run_that_waits_comes_back_as_it_was_written() -> None:
+def test_a_pending_run_comes_back_as_it_was_written() -> None:
     version = run_key(NOON, TOKEN)
     recorded_at = NOON + SECOND
     run = ss.Run(
@@ -207,7 +207,7 @@ ENDED = {
 }
 
 
-def test_a_run_of_the_schedule_has_the_number_that_it_had_while_it_went_on() -> None:
+def test_a_scheduled_run_keeps_its_id_when_it_ends() -> None:
     run = read_run({**ENDED, "status": {"S": "succeeded"}})
     assert run.id == run_id("job", run_key(NOON), NOON)
     assert (run.trigger, run.attempt, run.restarted) == (ss.jobs.Trigger.SCHEDULE, 2, False)
@@ -219,11 +219,11 @@ def test_a_run_of_the_schedule_has_the_number_that_it_had_while_it_went_on() -> 
     ("error", "cause", "words"),
     [("E", "why", "E: why"), ("E", "", "E"), ("", "", None), ("", "why", ": why")],
 )
-def test_an_error_is_told_with_its_cause(error: str, cause: str, words: str | None) -> None:
+def test_an_error_includes_its_cause(error: str, cause: str, words: str | None) -> None:
     item = {**ENDED, "status": {"S": "failed"}, "error": {"S": error}, "cause": {"S": cause}}
     assert read_run(item).error == words
 
 
-def test_a_run_that_was_left_out_has_not_started() -> None:
+def test_a_missed_run_has_not_started() -> None:
     run = read_run({**ENDED, "status": {"S": "skipped"}, "started_at": {"S": ""}, "attempts": {"N": "0"}})
     assert (run.status, run.started_at, run.attempt) == (ss.RunStatus.SKIPPED, None, 0)

@@ -1,4 +1,4 @@
-"""Every expression of the shared machine, evaluated by the reference engine."""
+"""Tests every expression of the runner with the reference engine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.parts.jsonata_engine import UNDEFINED, JsonataEngine, JsonataError
 
 NOW = datetime(2030, 1, 31, 18, tzinfo=timezone.utc)
 DEEPEST = 60
-"""Levels of evaluation that an expression may take: AWS gives up near 100. Nobody has said whether it counts
-those side by side, so here they count."""
+"""The maximum number of evaluation levels of an expression. AWS allows about 100. Whether it counts parallel
+levels is not documented, so they are counted here."""
 DUE = "2030-01-31T17:00:00Z"
 KEY = f"run#{DUE}"
 REFUSED = {"claimed": {"S": KEY}, "claimed_by": {"S": "another"}}
@@ -47,7 +47,7 @@ SCHEDULES: list[ss.Schedule] = [
 
 
 def expressions(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
-    """The expressions in a state, with where they stand."""
+    """The expressions in a state, with their paths."""
     match value:
         case dict():
             for name, item in value.items():
@@ -60,18 +60,18 @@ def expressions(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
-    order = instructions_of(job, anchor=NOW, version=3, retention=timedelta(days=30), calls=CALLS)
-    plan = order["plan"]
+    instructions = instructions_of(job, anchor=NOW, version=3, retention=timedelta(days=30), calls=CALLS)
+    plan = instructions["plan"]
     row = {
         "token": {"S": "a" * 12},
         "cursor": {"S": DUE},
-        "plan": {"S": to_json(order)},
+        "plan": {"S": to_json(instructions)},
         "latest": {"N": "3"},
     }
     return {
         "name": "job",
         "token": "a" * 12,
-        "job": order,
+        "job": instructions,
         "plan": plan,
         "there": True,
         "mine": True,
@@ -131,7 +131,7 @@ def test_every_expression_has_a_value_and_stays_far_below_what_aws_allows(
 
 
 def test_what_stands_in_variables_holds_the_plan_once(jsonata_engine: JsonataEngine) -> None:
-    """All that is assigned at once has room for 256 KiB."""
+    """The variables that a state assigns are limited to 256 KiB."""
     given = variables(JOB, manual=False, outcome="")
     load = runner("jobs").to_dict()["States"]["Load"]["Assign"]
     job, plan = (jsonata_engine.evaluate(load[name][2:-2], given) for name in ("job", "plan"))

@@ -1,4 +1,4 @@
-"""Names and ARNs of executions and of their machine."""
+"""Tests the names and ARNs of executions and of their machine."""
 
 from __future__ import annotations
 

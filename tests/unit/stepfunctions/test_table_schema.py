@@ -1,4 +1,4 @@
-"""The schema of the table: what a write may say, and that no other module spells an attribute."""
+"""Tests the schema of the table: the writes that it allows, and that no other module names an attribute."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ MODULES = [
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_no_other_module_spells_an_attribute(path: Path) -> None:
-    """So that an attribute is renamed in the schema alone. Rows of the AWS Solutions scheduler have names of
-    their own."""
+    """An attribute can be renamed in the schema alone. The names in rows of the AWS Solutions scheduler are
+    excepted."""
     assert not list(spelled(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def spelled(tree: ast.AST) -> Iterator[str]:
-    """Literals in places of attributes: keys of what is written, indexes of what is read, expressions."""
+    """The literals where attributes are used: keys of written data, indexes of read data, and expressions."""
     for node in ast.walk(tree):
         match node:
             case ast.Dict(keys=keys, values=values):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -89,3 +91,109 @@ def test_a_broken_backend_does_not_keep_the_contract(pytester: pytest.Pytester) 
     )
     result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-k", "paused or pause")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def broken() -> None:
+    raise LookupError("no such report")
+
+
+@pytest.mark.parametrize("seen", [[], ["tolerant"]])
+def test_a_strict_travel_fails_with_its_runs(seen: list[str]) -> None:
+    travel = TimeTravel("2030-01-01T02:00+02:00", strict=not seen)
+    assert travel.now == START
+    failing = job(target=ss.HandlerTarget(broken), retry=ss.Retry(max_attempts=0))
+    with ExitStack() as stack:
+        if not seen:
+            stack.enter_context(pytest.raises(AssertionError, match="7 runs have failed for good:"))
+        with travel:
+            travel.client.create(failing)
+            travel.advance(7 * DAY)
+
+
+def test_the_failed_runs_are_listed_with_a_traceback() -> None:
+    with TimeTravel() as travel:
+        travel.assert_no_failures()
+        travel.client.create(job(target=ss.HandlerTarget(broken), retry=ss.Retry(max_attempts=0)))
+        travel.advance(DAY)
+        with pytest.raises(AssertionError) as caught:
+            travel.assert_no_failures()
+        travel.advance(7 * DAY)
+        with pytest.raises(AssertionError, match="and 3 more"):
+            travel.assert_no_failures()
+    first, second, *trace = str(caught.value).splitlines()
+    assert first == "1 run has failed for good:"
+    assert second == "job, 2030-01-01T09:00:00+00:00: LookupError: no such report"
+    assert trace[0].startswith("Traceback")
+
+
+def test_the_error_of_a_strict_test_is_its_own() -> None:
+    def play() -> None:
+        with TimeTravel(strict=True) as travel:
+            travel.client.create(job(target=ss.HandlerTarget(broken), retry=ss.Retry(max_attempts=0)))
+            travel.advance(DAY)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        play()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"start": "2030-01-01T00:00"}, ValueError, "is naive"),
+        ({"start": 3}, ValueError, "datetime"),
+        ({"recorder": "x"}, TypeError, "expected a Recorder for recorder, got 'x'"),
+    ],
+)
+def test_a_wrong_argument_of_a_travel_is_named(
+    arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        TimeTravel(**arguments)
+
+
+def test_the_fixture_takes_a_marker_or_a_parameter(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import datetime, pytest, stepsched as ss
+        from stepsched.testing import Recorder
+
+        def fail(): raise LookupError("no such report")
+
+        def play(travel):
+            day, once = datetime.timedelta(days=1), ss.Retry(max_attempts=0)
+            job = ss.Job(name="j", schedule=ss.Rate(day), target=ss.HandlerTarget(fail), retry=once)
+            travel.client.create(job)
+            travel.advance(day)
+
+        recorder = Recorder()
+        pytestmark = pytest.mark.time_travel(recorder=recorder, start="2029-01-01T00:00Z")
+
+        def test_of_the_module(time_travel):
+            assert (time_travel.now.year, time_travel.recorder) == (2029, recorder)
+
+        @pytest.mark.time_travel("2031-01-01T00:00Z")
+        def test_of_the_function(time_travel):
+            assert (time_travel.now.year, time_travel.recorder) == (2031, recorder)
+            play(time_travel)
+
+        @pytest.mark.parametrize("time_travel", [
+            "2032-01-01T00:00Z", {"start": "2033-01-01T00:00Z"},
+        ], indirect=True)
+        def test_of_the_parameter(time_travel):
+            assert time_travel.now.year in (2032, 2033)
+
+        @pytest.mark.time_travel(strict=True)
+        def test_strict(time_travel):
+            play(time_travel)
+
+        @pytest.mark.time_travel(begin="2031-01-01T00:00Z")
+        def test_wrong(time_travel):
+            pass
+        """
+    )
+    result = pytester.runpytest_subprocess(
+        "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--strict-markers"
+    )
+    result.assert_outcomes(passed=5, errors=2)  # a strict test fails at its end, where the fixture ends
+    result.stdout.fnmatch_lines(["*AssertionError: 2 runs have failed for good:*", "*begin*"])

@@ -1,4 +1,4 @@
-"""What the shared machine has to know of a job, and what it cannot do."""
+"""Tests the instructions of jobs for the runner, and the jobs that it cannot run."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def job(**changes: Any) -> ss.Job:
     return ss.Job(name="job", schedule=ss.Cron("0 6 * * ? *"), target=FUNCTION).replace(**changes)
 
 
-def order(given: ss.Job, **changes: Any) -> dict[str, Any]:
+def instructions(a_job: ss.Job, **changes: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
         "anchor": NOON,
         "version": 1,
         "retention": timedelta(days=30),
         "calls": CALLS,
     } | changes
-    return instructions_of(given, **known)
+    return instructions_of(a_job, **known)
 
 
 REFUSALS = [
@@ -78,13 +78,16 @@ REFUSALS = [
 @pytest.mark.parametrize(("changes", "words"), REFUSALS)
 def test_what_the_machine_cannot_do_is_refused_by_name(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ss.UnsupportedError, match=words) as caught:
-        order(job(**changes))
+        instructions(job(**changes))
     assert caught.value.job == "job"
     assert "LocalBackend" in str(caught.value)
 
 
 def test_a_call_that_the_machine_was_made_with_is_taken() -> None:
-    assert order(job(target=BUCKET), calls=[*CALLS, "aws-sdk:s3:putObject"])["call"] == "aws-sdk:s3:putObject"
+    assert (
+        instructions(job(target=BUCKET), calls=[*CALLS, "aws-sdk:s3:putObject"])["call"]
+        == "aws-sdk:s3:putObject"
+    )
 
 
 def test_each_call_has_a_state() -> None:
@@ -105,13 +108,13 @@ def test_each_call_has_a_state() -> None:
         ({"target": PIPELINE}, "aws-sdk:codepipeline:startPipelineExecution"),
     ],
 )
-def test_a_call_waits_where_somebody_wants_to_know_its_end(changes: dict[str, Any], call: str) -> None:
-    assert order(job(**changes))["call"] == call
+def test_a_call_waits_where_its_end_matters(changes: dict[str, Any], call: str) -> None:
+    assert instructions(job(**changes))["call"] == call
 
 
-def test_a_step_of_seconds_travels_as_a_grid_of_seconds() -> None:
+def test_a_step_of_seconds_is_a_grid_of_seconds() -> None:
     often = ss.Windowed("2030-01-01T13:00", every=ss.Frequency(seconds=10), timezone="Europe/Paris")
-    found = order(job(schedule=often))
+    found = instructions(job(schedule=often))
     assert (found["kind"], found["plan"]["origin"], found["plan"]["every"]) == (
         "grid",
         int(NOON.timestamp()),
@@ -119,8 +122,8 @@ def test_a_step_of_seconds_travels_as_a_grid_of_seconds() -> None:
     )
 
 
-def test_an_order_holds_the_policy() -> None:
-    found = order(
+def test_the_instructions_hold_the_policy() -> None:
+    found = instructions(
         job(
             retry=ss.Retry(
                 max_attempts=2, interval=timedelta(seconds=0.5), backoff_rate=3, max_age=timedelta(minutes=5)
@@ -138,41 +141,43 @@ def test_an_order_holds_the_policy() -> None:
     assert found["limit"] == event_limit(2)
     assert json.loads(to_json(found)) == found
     bounded = job(retry=ss.Retry(max_delay=timedelta(seconds=9)))
-    assert order(bounded)["retry"]["bound"] == 9
+    assert instructions(bounded)["retry"]["bound"] == 9
 
 
 def test_a_one_time_job_goes_or_stays_and_never_stops() -> None:
     single = job(schedule=ss.OneTime("2031-01-01T00:00"), on_failure=ss.OnFailure.STOP)
-    assert (order(single)["gone"], order(single)["stops"]) == (True, False)
-    assert not order(single.replace(completion=ss.Completion.KEEP))["gone"]
+    assert (instructions(single)["gone"], instructions(single)["stops"]) == (True, False)
+    assert not instructions(single.replace(completion=ss.Completion.KEEP))["gone"]
 
 
-def test_a_rate_without_start_hangs_on_its_anchor() -> None:
+def test_a_rate_without_start_begins_at_its_anchor() -> None:
     rate = job(schedule=ss.Rate("PT1M"))
-    assert order(rate)["plan"]["origin"] == int(NOON.timestamp())
-    assert order(rate, anchor=NOON + timedelta(seconds=1))["plan"]["origin"] == int(NOON.timestamp()) + 1
+    assert instructions(rate)["plan"]["origin"] == int(NOON.timestamp())
+    assert (
+        instructions(rate, anchor=NOON + timedelta(seconds=1))["plan"]["origin"] == int(NOON.timestamp()) + 1
+    )
 
 
-def test_who_is_told_stands_in_the_order_alone() -> None:
-    told = job(
+def test_queue_and_topic_are_only_in_the_instructions() -> None:
+    notified = job(
         dead_letter=QUEUE,
         notify=ss.TopicTarget(f"arn:aws:sns:{ACCOUNT}:t.fifo"),
         input={"a": "b"},
         target=FUNCTION,
     )
-    found = order(told)
+    found = instructions(notified)
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/q"
     assert found["letter"] == {"QueueUrl": url, "MessageBody": '{"a":"b"}'}
     assert found["notice"].keys() == {"TopicArn", "Subject", "MessageGroupId", "MessageDeduplicationId"}
     assert found["notice"]["Subject"] == "Job job failed"
-    assert order(job()).keys().isdisjoint({"letter", "notice"})
+    assert instructions(job()).keys().isdisjoint({"letter", "notice"})
 
 
 def test_text_that_looks_like_an_attribute_stays_text() -> None:
     payload = {"mine": "<aws.scheduler.execution-id>"}
-    plain = order(job(input=payload))
+    plain = instructions(job(input=payload))
     assert (plain["fills"], plain["arguments"]["Payload"]) == (False, payload)
-    assert order(job(input={"due": ss.context.SCHEDULED_TIME}))["fills"]
+    assert instructions(job(input={"due": ss.context.SCHEDULED_TIME}))["fills"]
 
 
 # -- Sizes ----------------------------------------------------------------------------------------------
@@ -183,12 +188,12 @@ def sized(length: int, letter: str = "x") -> ss.Job:
 
 
 def largest(letter: str) -> int:
-    """The longest input that is taken."""
+    """The length of the longest input that is accepted."""
     low, high = 0, 262_142
     while low < high:
         middle = (low + high + 1) // 2
         try:
-            order(sized(middle, letter))
+            instructions(sized(middle, letter))
         except (ss.UnsupportedError, ValueError):
             high = middle - 1
         else:
@@ -198,26 +203,26 @@ def largest(letter: str) -> int:
 
 def test_the_largest_job_is_taken_and_a_larger_one_refused() -> None:
     length = largest("x")
-    plan = to_json(order(sized(length)))
+    plan = to_json(instructions(sized(length)))
     row = len(plan.encode()) + len(sized(length).model_dump_json().encode())
-    carried = len(to_json(plan).encode())
-    assert carried == MAX_INSTRUCTIONS_BYTES or row in (MAX_ROW_BYTES - 1, MAX_ROW_BYTES)
+    passed = len(to_json(plan).encode())
+    assert passed == MAX_INSTRUCTIONS_BYTES or row in (MAX_ROW_BYTES - 1, MAX_ROW_BYTES)
     with pytest.raises(ss.UnsupportedError, match=r"at most 400,000 bytes.* keep large data elsewhere"):
-        order(sized(length + 1))
+        instructions(sized(length + 1))
 
 
-def test_what_takes_more_on_its_way_than_in_its_row_is_refused_too() -> None:
-    """A quote is one character of the input, two of the plan, and four on the way."""
+def test_instructions_too_large_for_the_machine_are_refused_too() -> None:
+    """A quote is one character of the input, two of the instructions, and four in a JSON string of them."""
     length = largest('"')
     with pytest.raises(ss.UnsupportedError, match="expected instructions of at most 255,000 bytes"):
-        order(sized(length + 1, '"'))
-    plan = to_json(order(sized(length, '"')))
+        instructions(sized(length + 1, '"'))
+    plan = to_json(instructions(sized(length, '"')))
     assert MAX_INSTRUCTIONS_BYTES - 4 < len(to_json(plan).encode()) <= MAX_INSTRUCTIONS_BYTES
 
 
 def test_what_is_too_large_for_its_row_says_so() -> None:
     with pytest.raises(ss.UnsupportedError, match=r"a row of at most 400,000 bytes, got 4\d\d,\d{3}"):
-        order(sized(210_000))
+        instructions(sized(210_000))
 
 
 def test_a_run_leaves_room_for_the_worst() -> None:
