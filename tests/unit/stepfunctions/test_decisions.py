@@ -124,6 +124,20 @@ def test_every_outcome_is_decided() -> None:
     )
 
 
+def test_what_is_recorded_says_why() -> None:
+    done, failed = Ending(Outcome.DONE), Ending(Outcome.FAILED, "E", "why")
+    cancelled = Ending(Outcome.FAILED, "Stepsched.Cancelled", "the job was cancelled")
+    assert decisions.run_action(done) == RecordEnd(
+        ss.RunStatus.SUCCEEDED, done, "its history says that the target was invoked: recorded as succeeded"
+    )
+    assert decisions.run_action(failed) == RecordEnd(
+        ss.RunStatus.FAILED, failed, "its history says that no attempt was left: recorded as failed"
+    )
+    assert decisions.run_action(Ending(Outcome.UNKNOWN), job_is_gone=True) == RecordEnd(
+        ss.RunStatus.FAILED, cancelled, "recorded as failed: the job is gone"
+    )
+
+
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
@@ -178,6 +192,12 @@ def test_a_job_without_an_execution_continues_as_its_catch_up_says(
     assert seen._replace(cursor=found.cursor).next_run == NOON + following * HOUR
     assert found.missed == [NOON + each * HOUR for each in missed]
     assert found.cursor >= seen.cursor
+
+
+def test_the_grid_of_a_rate_without_start_goes_on_from_its_anchor() -> None:
+    anchor = NOON - 7 * MINUTE
+    seen = row(ss.Rate(HOUR), catch_up=ss.CatchUp.SKIP, anchor=anchor)
+    assert decisions.continuation_of(seen, NOON + 2 * HOUR).missed == [anchor + HOUR, anchor + 2 * HOUR]
 
 
 @pytest.mark.parametrize("catch_up", [ss.CatchUp.ONE, ss.CatchUp.SKIP])
@@ -255,3 +275,7 @@ def test_an_execution_is_stopped_only_if_it_is_orphaned_or_duplicate(
 ) -> None:
     found = decisions.why_stop(running, job, owner, NOON)
     assert (None if found is None else found[0]) is expected
+
+
+def test_an_execution_without_a_job_is_stopped_for_it_is_gone() -> None:
+    assert decisions.why_stop(execution(), None, None, NOON) == (Problem.ORPHANED, "is gone")
