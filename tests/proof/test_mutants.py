@@ -66,6 +66,8 @@ EQUAL = (
     (r"Retry\.delay: .*min\(attempt - 1, 185\)", "there is no attempt after the 186th"),
     (r"Retry\.delay: .*factor >= bound / self\.interval", "the product is the bound itself"),
     (r"Retry\.delay: .*\(self\.interval\) or True", "any multiple of no pause is none"),
+    (r"continuation_of: .*> 3 \* MAX_MISSED", "no more than the latest are kept in the end"),
+    (r"why_stop: .*generation_of\(execution\.arn\) >=", "one token and one generation are one execution"),
     (r"timing\._says_the_same: return True$", "what is read of a document of AWS is never a window"),
 )
 """Functions and lines, as they become, that change nothing, and why."""
