@@ -286,7 +286,7 @@ class TestDeadLetters:
     def test_stay_where_they_are_when_they_cannot_be_redriven(self, stage: Stage) -> None:
         self.bury(stage, "{}")
         (letter,) = stage.client.dead_letters()
-        with pytest.raises(ss.InvalidTransitionError, match="gone"):
+        with pytest.raises(ss.InvalidTransitionError, match="deleted"):
             stage.client.redrive(letter)
         stage.client.create(stage.job())
         with pytest.raises(ss.InvalidTransitionError, match="cut"):
