@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from copy import deepcopy
 from datetime import datetime, timedelta
 from itertools import islice
@@ -204,9 +205,12 @@ class LocalBackend(Backend):
             timeout: As for :meth:`stop`.
         """
         self.stop(timeout=timeout)
-        if not self._engine.close_after_this_call(self._store.close):
-            self._invoker.loops.close()
-            self._store.close()
+        if not self._engine.closes_later(self._end):
+            self._end()
+
+    def _end(self) -> None:
+        self._invoker.loops.close()
+        self._store.close()
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -438,8 +442,8 @@ class LocalBackend(Backend):
         """Stops running jobs: no further run is claimed, and runs in progress are awaited. May be called more
         than once.
 
-        A handler or listener that calls it is not awaited itself. In the thread of an event loop, which it
-        blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
+        The call that calls it, of a handler, a letter or a listener, is not awaited itself. In the thread of
+        an event loop, which it blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
 
         Args:
             timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. Runs that
@@ -535,7 +539,12 @@ class LocalBackend(Backend):
                 failure = problem
             loop.call_soon_threadsafe(_set, ended, failure)
 
-        threading.Thread(target=close, name="stepsched-close", daemon=True).start()
+        threading.Thread(
+            target=copy_context().run,  # a run that closes the backend is not awaited
+            args=(close,),
+            name="stepsched-close",
+            daemon=True,
+        ).start()
         try:
             await ended
         finally:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 
+from stepsched.backends.local.attempts import part_of
 from stepsched.backends.local.outcomes import indented, one_line
 from stepsched.backends.local.pool import at_shutdown
 from stepsched.backends.local.process import only_here
@@ -65,13 +66,9 @@ class Listeners:
                 self._lost += 1
         self._be_there()
 
-    def is_here(self) -> bool:
-        """Returns whether this is the thread that calls the listeners."""
-        return threading.current_thread() is self._thread
-
     def drain(self, timeout: float) -> bool:
         """Waits until all events have been passed on; returns False after ``timeout`` seconds."""
-        if self._thread is None or not self._thread.is_alive() or self.is_here():
+        if self._thread is None or not self._thread.is_alive():
             return True
         told = threading.Event()
         self._waiting.put(told)
@@ -109,7 +106,8 @@ class Listeners:
         for listener, kinds in list(self._all):
             if kinds is None or event.kind in kinds:
                 try:
-                    only_here(partial(listener, event))
+                    with part_of(self):
+                        only_here(partial(listener, event))
                 except caught:
                     _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
 
