@@ -444,6 +444,8 @@ class LocalBackend(Backend):
 
         The call that calls it, of a handler, a letter or a listener, is not awaited itself. In the thread of
         an event loop, which it blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
+        In a signal handler that interrupts a verb of this backend it returns at once; the backend stops after
+        the verb.
 
         Args:
             timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. Runs that

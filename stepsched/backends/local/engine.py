@@ -56,6 +56,8 @@ _HELD_UP = timedelta(milliseconds=2)
 """The duration from which a call is not counted as a short one."""
 _TIDY = 60.0
 """The time in seconds between two deletions of old history, and between two retries of failed imports."""
+_HANDING_BACK = 5.0
+"""The longest time in seconds that ``stop`` waits after its timeout for the runs to be handed back."""
 _LOOK = timedelta(seconds=1)
 """How often the clock and a shared file are polled for changes that are not announced."""
 _JUMP = timedelta(seconds=30)
@@ -231,9 +233,19 @@ class Engine:
             if not thread.is_alive() and not request.done.is_set:  # it ended because of a fault
                 self._start_dispatcher()
         self._wake.set()
-        if me is not thread:
-            while not request.done.wait(0.5):  # so that a signal that arrived just before is handled
-                continue
+        if self._store.is_locked_here:  # a signal handler in the middle of a verb
+            _log.warning("stop was called in the middle of a verb; the backend stops after it")
+        elif me is not thread:
+            self._await(request, timeout)
+
+    def _await(self, request: _Stop, timeout: float | None) -> None:
+        """Waits for the end of a stop, after its timeout only as long as handing back usually takes: another
+        process may have locked the file."""
+        ends_at = float("inf") if timeout is None else _real.monotonic() + timeout + _HANDING_BACK
+        while not request.done.wait(0.5):  # so that a signal that arrived just before is handled
+            if _real.monotonic() >= ends_at:
+                _log.warning("runs could not be handed back in time; the backend stops when it is possible")
+                return
 
     def hurry(self, timeout: float = 0) -> None:
         """Limits the wait of a running :meth:`stop` to this many seconds."""

@@ -6,7 +6,8 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import stepsched as ss
 from stepsched.backends.local.waking import Latch
 from tests.unit.local.test_engine import NEVER, PATIENCE, Blocked, job
 from tests.unit.local.test_user_code import QUEUE, TOPIC
+
+VERBS = pytest.mark.parametrize("verb", ["stop", "close"])
 
 
 class Ending:
@@ -185,6 +188,65 @@ def test_two_letters_that_end_the_backend_leave_the_others_to_the_next_worker(tm
     backend.stop()
     assert sorted(delivered) == [f"job-{number}" for number in range(5)]
     backend.close()
+
+
+@VERBS
+@pytest.mark.parametrize("timeout", [None, 0, 0.1])
+@pytest.mark.parametrize("stored", [True, False], ids=["file", "memory"])
+def test_in_the_middle_of_a_verb_as_by_a_signal_handler_it_does_not_wait_for_the_end_of_the_verb(
+    verb: str, timeout: float | None, stored: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = ss.LocalBackend(tmp_path / "jobs.db" if stored else None)
+    backend.start()
+    blocked = Blocked()
+    backend.register(ss.LambdaTarget, blocked)
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:blocked"
+    client = ss.SchedulerClient(backend)
+    client.create(ss.Job(name="job", schedule=NEVER, target=ss.LambdaTarget(arn)))
+    client.run_now("job")
+    assert blocked.entered.wait(PATIENCE)
+
+    def interrupted() -> None:
+        with backend._store.transaction("a verb"):
+            getattr(backend, verb)(timeout=timeout)
+            backend._store.jobs(ss.backends.base.JobQuery())  # the verb goes on
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    assert "in the middle of a verb" in caplog.text
+    blocked.release.set()
+    _await(lambda: not backend._engine.is_firing)
+    if verb == "close":
+        _await(lambda: backend._store.is_closed)
+    backend.close()
+
+
+def test_a_timeout_holds_although_another_process_has_locked_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stepsched.backends.local.engine._HANDING_BACK", 0.5)
+    path = tmp_path / "jobs.db"
+    backend = ss.LocalBackend(path)
+    backend.start()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    backend.stop(timeout=timedelta(seconds=0.1))
+    assert time.monotonic() - began < 4
+    other.execute("ROLLBACK")
+    other.close()
+    backend.close()
+    assert not backend._engine.is_firing
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it did not happen in time")
 
 
 def test_a_latch_wakes_all_that_wait() -> None:
