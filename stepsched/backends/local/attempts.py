@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import NamedTuple
 
+from stepsched.backends.local.process import marker_of
 from stepsched.backends.local.rows import Claim
 from stepsched.jobs import Job, Run
-from stepsched.targets import QueueTarget, TopicTarget
+from stepsched.targets import CommandTarget, QueueTarget, TopicTarget, parts_of
 
 DEAD_LETTER, NOTIFICATION = 1, 2
 """The bits of the column ``undelivered``."""
@@ -36,6 +37,15 @@ class Attempt(NamedTuple):
     @property
     def key(self) -> tuple[int, int]:
         return self.claim.run.id, self.claim.run.attempt
+
+    @property
+    def marker(self) -> str:
+        """The marker of its commands."""
+        return marker_of(self.worker, self.claim.run)
+
+    @property
+    def has_commands(self) -> bool:
+        return any(isinstance(part, CommandTarget) for part in parts_of(self.job.target))
 
 
 class Letter(NamedTuple):
@@ -94,6 +104,8 @@ class Running:
         """The time of the claim on the machine's monotonic clock, also if the backend has a fake clock."""
         self.handed_back = False
         """Whether the run is to be started again, unless its outcome comes first."""
+        self.is_cut_off = False
+        """Whether its commands were ended, so that its outcome does not count."""
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from stepsched.backends.local.attempts import Attempt, Outcome, Running, elapsed, part_of, present_calls
+from stepsched.backends.local.commands import end_in_flight
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
@@ -267,6 +268,7 @@ class Engine:
     def abandon(self) -> None:
         """Hands back all runs at the end of the interpreter, when no thread survives."""
         self.stop(timeout=0)
+        _end_commands_of([*self._running.values(), *self._left_behind.values()])
         names = {running.attempt.worker for running in self._left_behind.values()}
         if names and not self._store.is_closed:
             with self._store.transaction("end leases"):
@@ -352,6 +354,8 @@ class Engine:
             running.handed_back = True
             if self._running.pop(running.attempt.key, None) is not None:
                 self._left_behind[running.attempt.key] = running
+        if self._store.path is None:  # another process cannot end them before it starts the runs again
+            _end_commands_of(left)
         self._letters.in_hand &= request.but_for  # the others may be repeated by another worker
         self.tell(events)
 
@@ -565,7 +569,7 @@ class Engine:
         self._mean_time += (_real.monotonic() - running.since - self._mean_time) / 8
         self._recording[attempt.key] = attempt.worker
         try:
-            if self._running.pop(attempt.key, None) is None:
+            if self._running.pop(attempt.key, None) is None or running.is_cut_off:
                 self._after_all(running, outcome)
                 return None
             following = self._record_and_claim(outcome)
@@ -628,7 +632,7 @@ class Engine:
             return
 
         def record() -> None:
-            if running.handed_back:
+            if running.handed_back and not running.is_cut_off:
                 self._turn([outcome], 0, due_by=None)
             with self._store.transaction("end of a call"):
                 self._store.end_lingering(attempt.worker, attempt.claim.run.id)
@@ -687,6 +691,14 @@ class Engine:
             self._store, self.turns, self._letters, self._leases, self._invoker, clock, self.tell, self._call
         )
         return player.play(until, self._worker, self._retention)
+
+
+def _end_commands_of(runs: list[Running]) -> None:
+    """Ends the commands of runs that are started again; the other calls of these runs go on."""
+    cut_off = [running for running in runs if running.attempt.has_commands]
+    for running in cut_off:
+        running.is_cut_off = True
+    end_in_flight({running.attempt.marker for running in cut_off})
 
 
 _ENGINES: WeakSet[Engine] = WeakSet()

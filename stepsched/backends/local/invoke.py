@@ -18,7 +18,7 @@ from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
-from stepsched.backends.local.process import only_here
+from stepsched.backends.local.process import marker_of, only_here
 from stepsched.core.clock import Clock, PlayableClock
 from stepsched.core.context import (
     ATTEMPT_NUMBER,
@@ -233,7 +233,7 @@ class Invoker:
             case HandlerTarget() as target:
                 return self._answer(job, self._import(job, target), payload, run)
             case CommandTarget(command=command):
-                marker = f"{self.worker}#{run.id}.{run.attempt}"
+                marker = marker_of(self.worker, run)
                 return run_command(list(command), to_json(payload), job.max_run_time, marker=marker)
             case target:
                 handler = self._registered(target)
