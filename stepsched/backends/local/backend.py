@@ -27,6 +27,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
@@ -272,7 +273,8 @@ class LocalBackend(Backend):
             except BackendError as error:
                 if error.code != ErrorCode.UNREADABLE:
                     raise
-                _log.error("job %s is left out of the list: %s", row.name, error)
+                name, why = one_line(row.name), one_line(str(error))
+                _log.error("job %s is left out of the list: %s", name, why)
                 continue
             if query.tags.items() <= record.job.tags.items():
                 yield record
@@ -389,9 +391,8 @@ class LocalBackend(Backend):
     def runs(self, query: RunQuery) -> Iterator[Run]:
         for row in self._store.runs(query):
             if isinstance(row, DamagedRow):
-                _log.error(
-                    "run %d of job %s is left out: its row is damaged: %s", row.id, row.name, row.reason
-                )
+                name, why = one_line(row.name), one_line(row.reason)
+                _log.error("run %d of job %s is left out: its row is damaged: %s", row.id, name, why)
             else:
                 yield row.run
 

@@ -649,7 +649,8 @@ class Engine:
             output = self._invoker.call(attempt.job, attempt.claim.run)
         except caught as failure:  # every exception of user code is an outcome
             error, where = words(failure), trace(failure)
-            late = failure.late if isinstance(failure, PartsFailedError) else ()
+            if type(failure) is PartsFailedError:  # not isinstance, since the class of an exception may lie
+                where, late = failure.trace(), failure.late
         return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late)
 
     def _examine(self, handler: str) -> None:

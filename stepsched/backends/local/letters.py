@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from stepsched.backends.local import policy
 from stepsched.backends.local.attempts import DEAD_LETTER, NOTIFICATION, Letter, part_of
 from stepsched.backends.local.invoke import Invoker
-from stepsched.backends.local.outcomes import one_line, words
+from stepsched.backends.local.outcomes import told
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.store import Store
 from stepsched.core.clock import Clock
@@ -113,11 +113,11 @@ class Letters:
         job, run, to = letter
         is_notice = isinstance(to, TopicTarget)
         payload = policy.notification_body(run) if is_notice else job.input
-        failure = None
+        failure: str | None = None
         try:
             self._invoker.call(job.replace(target=to, input=payload), run)
         except caught as error:  # user code; the run stays listed as failed
-            failure = one_line(words(error))
+            failure = told(error)
         if not self._store.is_closed:
             self._note(run.id, NOTIFICATION if is_notice else DEAD_LETTER)
         if failure is not None:

@@ -10,7 +10,7 @@ from functools import partial
 from queue import SimpleQueue
 
 from stepsched.backends.local.attempts import part_of
-from stepsched.backends.local.outcomes import indented, one_line
+from stepsched.backends.local.outcomes import indented, one_line, told
 from stepsched.backends.local.pool import at_shutdown
 from stepsched.backends.local.process import only_here
 from stepsched.jobs.events import Event, EventKind, Listener
@@ -97,7 +97,8 @@ class Listeners:
             if isinstance(item, threading.Event):
                 item.set()
                 continue
-            self._call(item, BaseException)
+            with part_of(self):
+                self._call(item, BaseException)
             if self._lost:
                 lost, self._lost = self._lost, 0
                 _log.error("listeners are too slow: %d events were dropped", lost)
@@ -106,10 +107,10 @@ class Listeners:
         for listener, kinds in list(self._all):
             if kinds is None or event.kind in kinds:
                 try:
-                    with part_of(self):
-                        only_here(partial(listener, event))
-                except caught:
-                    _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
+                    only_here(partial(listener, event))
+                except caught as error:
+                    what = f"{event.kind.value} of job {event.job}"
+                    _log.error("a listener failed on %s: %s", what, told(error))
 
 
 def _write(event: Event) -> None:

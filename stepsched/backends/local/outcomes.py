@@ -71,6 +71,12 @@ def indented(text: str) -> str:
     return "".join(f"\n  | {one_line(line)}" for line in text.rstrip().split("\n"))
 
 
+def told(error: BaseException) -> str:
+    """Returns an exception of user code for the end of a log record, with its traceback."""
+    where = trace(error)
+    return one_line(words(error)) + ("" if where is None else indented(where))
+
+
 def too_long(limit: timedelta | None) -> TimeoutError:
     """Returns the error of an attempt that exceeded ``max_run_time``."""
     return TimeoutError(f"it took longer than max_run_time, {limit}")

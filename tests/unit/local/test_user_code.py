@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 import stepsched as ss
 from stepsched.core.clock import SystemClock
+from stepsched.testing import FakeClock
 from tests.unit.local.test_engine import NEVER, PATIENCE, Firing, job
 
 QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
@@ -217,9 +218,71 @@ class TestWhatWentWrong:
         for control in ("\r", "\x1b", "\u2028", "\u202e"):
             assert control not in text
 
+    @pytest.mark.parametrize("played", [True, False], ids=["played", "background"])
+    def test_the_traceback_of_the_first_failed_part_that_has_one_is_kept(self, played: bool) -> None:
+        def wrong() -> None:
+            raise KeyError("missing")
+
+        parts = [ss.HandlerTarget(len), ss.HandlerTarget(lambda: 1), ss.HandlerTarget(wrong)]
+        several = job(print, schedule=NEVER).replace(target=ss.ParallelTarget(parts))
+        if played:
+            run = self.failed(print, target=several.target)
+        else:
+            firing = Firing(SystemClock())
+            firing.client.create(several)
+            firing.client.run_now("job")
+            (run,) = firing.wait_for_ended(1)
+            firing.backend.close()
+        assert run.traceback is not None
+        assert run.traceback.startswith("Traceback (most recent call last):")
+        assert "in wrong\n" in run.traceback
+        assert run.traceback.endswith("KeyError: 'missing'\n")
+
     def test_the_result_is_the_answer_itself(self) -> None:
         with ss.testing.TimeTravel() as travel:
             travel.client.create(job(lambda: {"a": [1, None]}, schedule=NEVER))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             assert travel.client.runs("job")[0].result == {"a": [1, None]}
+
+
+FORGED = "a\n2030-01-01 CRITICAL forged\r\x1b[31mred\u2028next\u202e"
+
+
+def forging(*_: object) -> None:
+    raise ValueError(FORGED)
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["played", "background"])
+@pytest.mark.parametrize("by", ["listener", "dead letter", "notification"])
+def test_the_log_says_where_a_listener_or_letter_failed_in_lines_that_cannot_be_forged(
+    by: str, played: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock(datetime(2030, 1, 7, tzinfo=timezone.utc)) if played else SystemClock()
+    firing = Firing(clock)
+    letters: dict[str, object] = {}
+    match by:
+        case "listener":
+            firing.backend.listen(forging, ["failed"])
+        case "dead letter":
+            firing.backend.register(ss.QueueTarget, forging)
+            letters = {"dead_letter": QUEUE}
+        case _:
+            firing.backend.register(ss.TopicTarget, forging)
+            letters = {"notify": TOPIC}
+    firing.client.create(job(lambda: 1 / 0, schedule=NEVER).replace(**letters))
+    firing.client.run_now("job")
+    if played:
+        firing.backend.advance(timedelta(0))
+    firing.wait_for(lambda: "forged" in caplog.text)
+    firing.backend.close()
+    (record,) = [each for each in caplog.records if "forged" in each.getMessage()]
+    assert record.levelname == "ERROR"
+    assert record.exc_info is None, "the traceback of the logging module is not escaped"
+    first, *lines = record.getMessage().split("\n")
+    assert "ValueError: a\\n2030-01-01 CRITICAL forged" in first
+    assert lines[0] == "  | Traceback (most recent call last):"
+    assert any("in forging" in line for line in lines)
+    assert all(line.startswith("  | ") for line in lines)
+    for control in ("\r", "\x1b", "\u2028", "\u202e"):
+        assert control not in caplog.text
