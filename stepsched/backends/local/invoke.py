@@ -15,7 +15,7 @@ from uuid import uuid4
 from stepsched.backends.capabilities import backends_with
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
-from stepsched.backends.local.outcomes import one_line, storable
+from stepsched.backends.local.outcomes import one_line, storable, words
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
 from stepsched.backends.local.process import marker_of, only_here
@@ -367,7 +367,4 @@ def _is_whole(name: str) -> bool:
 
 
 def _told(error: BaseException) -> str:
-    try:
-        return one_line(f"{type(error).__name__}: {error}")
-    except BaseException:  # noqa: BLE001 -- user code
-        return type(error).__name__
+    return one_line(words(error))

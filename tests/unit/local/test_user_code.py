@@ -29,12 +29,62 @@ class MuteError(Exception):
         raise SystemExit("no text")
 
 
+class LyingType(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise SystemExit("no name")
+
+
+class NamelessError(Exception, metaclass=LyingType):
+    """Its class has no name that can be had."""
+
+
+class TracelessError(Exception):
+    """Where it was raised cannot be had."""
+
+    @property
+    def __traceback__(self) -> None:  # type: ignore[override]
+        raise SystemExit("no traceback")
+
+
+class ClasslessError(Exception):
+    """Of which class it is cannot be had by asking."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise SystemExit("no class")
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        raise SystemExit("no format")
+
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+    def __getitem__(self, _: object) -> str:
+        raise SystemExit("no letters")
+
+
+class WeirdTextError(Exception):
+    """Its text is a text only by name."""
+
+    def __str__(self) -> str:
+        return Text("weird")
+
+
 RAISED = [
     pytest.param(lambda: SystemExit(1), id="SystemExit"),
     pytest.param(KeyboardInterrupt, id="KeyboardInterrupt"),
     pytest.param(WildError, id="BaseException"),
     pytest.param(MuteError, id="an error whose text raises"),
     pytest.param(lambda: GeneratorExit(), id="GeneratorExit"),
+    pytest.param(lambda: NamelessError(), id="an error whose class has no name"),
+    pytest.param(TracelessError, id="an error whose traceback raises"),
+    pytest.param(ClasslessError, id="an error whose class raises"),
+    pytest.param(WeirdTextError, id="an error whose text raises when it is used"),
 ]
 
 
@@ -63,6 +113,38 @@ def test_a_handler_that_raises_anything_has_failed_and_the_threads_go_on(
         (run,) = firing.wait_for_ended(1, f"job-{number}")
         assert run.status is ss.RunStatus.FAILED
     firing.let_turns_pass()
+
+
+@pytest.mark.parametrize("make", RAISED)
+def test_a_part_that_raises_anything_has_failed(firing: Firing, make: Callable[[], BaseException]) -> None:
+    parts = ss.ParallelTarget([ss.HandlerTarget(raising(make)), ss.HandlerTarget(lambda: 1)])
+    firing.client.create(job(print, schedule=NEVER).replace(target=parts))
+    firing.client.run_now("job")
+    (run,) = firing.wait_for_ended(1)
+    assert (run.status, run.error is None) == (ss.RunStatus.FAILED, False)
+    assert run.error is not None
+    assert run.error.startswith("PartsFailedError: 1 of 2 parts failed: part 1 (HandlerTarget ")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(NamelessError, "NamelessError: ", id="NamelessError"),
+        pytest.param(TracelessError, "TracelessError: ", id="TracelessError"),
+        pytest.param(ClasslessError, "ClasslessError: ", id="ClasslessError"),
+        pytest.param(MuteError, "MuteError: (its text cannot be read)", id="MuteError"),
+        pytest.param(WeirdTextError, "WeirdTextError: weird", id="WeirdTextError"),
+    ],
+)
+def test_of_an_error_that_lies_is_said_what_can_be_said(
+    firing: Firing, make: Callable[[], BaseException], says: str
+) -> None:
+    firing.client.create(job(raising(make), schedule=NEVER))
+    firing.client.run_now("job")
+    (run,) = firing.wait_for_ended(1)
+    assert run.error == says
+    assert run.traceback is not None
+    assert "in function" in run.traceback
 
 
 @pytest.mark.parametrize("make", RAISED)
