@@ -1,19 +1,25 @@
-"""The values that the engine's threads exchange: attempts, their outcomes, and dead letters."""
+"""The values that the engine's threads exchange: attempts, their outcomes, and dead letters; and which calls
+of user code the present code is part of."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import NamedTuple
 
+from stepsched.backends.local.process import marker_of
 from stepsched.backends.local.rows import Claim
 from stepsched.jobs import Job, Run
-from stepsched.targets import QueueTarget, TopicTarget
+from stepsched.targets import CommandTarget, QueueTarget, TopicTarget, parts_of
 
 DEAD_LETTER, NOTIFICATION = 1, 2
 """The bits of the column ``undelivered``."""
+_CALLS: ContextVar[tuple[object, ...]] = ContextVar("stepsched-calls", default=())
 
 
 class Attempt(NamedTuple):
@@ -31,6 +37,15 @@ class Attempt(NamedTuple):
     @property
     def key(self) -> tuple[int, int]:
         return self.claim.run.id, self.claim.run.attempt
+
+    @property
+    def marker(self) -> str:
+        """The marker of its commands."""
+        return marker_of(self.worker, self.claim.run)
+
+    @property
+    def has_commands(self) -> bool:
+        return any(isinstance(part, CommandTarget) for part in parts_of(self.job.target))
 
 
 class Letter(NamedTuple):
@@ -89,3 +104,24 @@ class Running:
         """The time of the claim on the machine's monotonic clock, also if the backend has a fake clock."""
         self.handed_back = False
         """Whether the run is to be started again, unless its outcome comes first."""
+        self.is_cut_off = False
+        """Whether its commands were ended, so that its outcome does not count."""
+
+
+@contextmanager
+def part_of(call: object) -> Iterator[None]:
+    """Marks the block as part of a call of user code, so that ending the backend there does not wait for it.
+
+    A context variable also reaches the coroutines of the call, and threads that get a copy of its context:
+    the parts of a target, ``asyncio.to_thread`` and the asynchronous client.
+    """
+    token = _CALLS.set((*_CALLS.get(), call))
+    try:
+        yield
+    finally:
+        _CALLS.reset(token)
+
+
+def present_calls() -> tuple[object, ...]:
+    """Returns the calls that the caller is part of; some of them may have ended already."""
+    return _CALLS.get()

@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextvars import copy_context
 from copy import deepcopy
 from datetime import datetime, timedelta
 from itertools import islice
@@ -26,6 +27,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
@@ -204,9 +206,12 @@ class LocalBackend(Backend):
             timeout: As for :meth:`stop`.
         """
         self.stop(timeout=timeout)
-        if not self._engine.close_after_this_call(self._store.close):
-            self._invoker.loops.close()
-            self._store.close()
+        if not self._engine.closes_later(self._end):
+            self._end()
+
+    def _end(self) -> None:
+        self._invoker.loops.close()
+        self._store.close()
 
     # -- jobs --------------------------------------------------------------------------------------
 
@@ -268,7 +273,8 @@ class LocalBackend(Backend):
             except BackendError as error:
                 if error.code != ErrorCode.UNREADABLE:
                     raise
-                _log.error("job %s is left out of the list: %s", row.name, error)
+                name, why = one_line(row.name), one_line(str(error))
+                _log.error("job %s is left out of the list: %s", name, why)
                 continue
             if query.tags.items() <= record.job.tags.items():
                 yield record
@@ -346,12 +352,15 @@ class LocalBackend(Backend):
             last = None if isinstance(row, DamagedRow) else self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
-        if isinstance(row, DamagedRow):
-            raise row.error()  # it is deleted in any case
-        gone = row._replace(status=JobStatus.CANCELLED, next_run=None)
-        record = self._record(gone, last)  # an unreadable job is deleted in any case
-        self._live.pop(row.id, None)
-        return record
+        try:
+            if isinstance(row, DamagedRow):
+                raise row.error()
+            return self._record(row._replace(status=JobStatus.CANCELLED, next_run=None), last)
+        except BackendError as error:
+            detail = f"job {name!r} was cancelled and removed; only its definition could not be read any more"
+            raise BackendError("sqlite", "cancel", error.code, detail=detail) from error
+        finally:
+            self._live.pop(row.id, None)
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -385,9 +394,8 @@ class LocalBackend(Backend):
     def runs(self, query: RunQuery) -> Iterator[Run]:
         for row in self._store.runs(query):
             if isinstance(row, DamagedRow):
-                _log.error(
-                    "run %d of job %s is left out: its row is damaged: %s", row.id, row.name, row.reason
-                )
+                name, why = one_line(row.name), one_line(row.reason)
+                _log.error("run %d of job %s is left out: its row is damaged: %s", row.id, name, why)
             else:
                 yield row.run
 
@@ -438,8 +446,10 @@ class LocalBackend(Backend):
         """Stops running jobs: no further run is claimed, and runs in progress are awaited. May be called more
         than once.
 
-        A handler or listener that calls it is not awaited itself. In the thread of an event loop, which it
-        blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
+        The call that calls it, of a handler, a letter or a listener, is not awaited itself. In the thread of
+        an event loop, which it blocks, it waits for 5 seconds at most; ``async with`` has no such limit.
+        In a signal handler that interrupts a verb of this backend it returns at once; the backend stops after
+        the verb.
 
         Args:
             timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. Runs that
@@ -535,7 +545,12 @@ class LocalBackend(Backend):
                 failure = problem
             loop.call_soon_threadsafe(_set, ended, failure)
 
-        threading.Thread(target=close, name="stepsched-close", daemon=True).start()
+        threading.Thread(
+            target=copy_context().run,  # a run that closes the backend is not awaited
+            args=(close,),
+            name="stepsched-close",
+            daemon=True,
+        ).start()
         try:
             await ended
         finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from tempfile import TemporaryFile
 
@@ -24,6 +26,33 @@ class CommandFailedError(Exception):
         return f"exit code {self.code}" + (f": {self.output.strip()}" if self.output.strip() else "")
 
 
+class _Command:
+    """A command in flight."""
+
+    def __init__(self, marker: str) -> None:
+        self.marker = marker
+        self.process: subprocess.Popen[bytes] | None = None
+        """The process. None: it is being started."""
+        self.is_ended = False
+
+    def end(self) -> None:
+        """Kills it with its child processes, at once or as soon as it has started."""
+        self.is_ended = True
+        if self.process is not None and self.process.returncode is None:
+            _kill(self.process, self.marker)
+
+
+_IN_FLIGHT = set[_Command]()
+"""The commands that this process waits for."""
+
+
+def end_in_flight(markers: Collection[str]) -> None:
+    """Kills the commands that this process waits for and that have one of these markers."""
+    for command in _IN_FLIGHT.copy():
+        if command.marker in markers:
+            command.end()
+
+
 def run_command(command: list[str], payload: str, limit: timedelta | None, *, marker: str) -> str:
     """Runs a program and waits for its end.
 
@@ -41,6 +70,15 @@ def run_command(command: list[str], payload: str, limit: timedelta | None, *, ma
         TimeoutError: It took longer than ``limit``.
         OSError: It cannot be started.
     """
+    running = _Command(marker)
+    _IN_FLIGHT.add(running)
+    try:
+        return _run(running, command, payload, limit)
+    finally:
+        _IN_FLIGHT.discard(running)
+
+
+def _run(running: _Command, command: list[str], payload: str, limit: timedelta | None) -> str:
     with TemporaryFile() as output:  # not in memory, since the output may be large
         process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
             command,
@@ -48,15 +86,19 @@ def run_command(command: list[str], payload: str, limit: timedelta | None, *, ma
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that it can be killed with its child processes
-            env={**os.environ, MARKER: marker},
+            env={**os.environ, MARKER: running.marker},
         )
+        running.process = process
         try:
+            if running.is_ended:
+                running.end()
             process.communicate(payload.encode(), timeout=None if limit is None else limit.total_seconds())
         except subprocess.TimeoutExpired as error:
             raise too_long(limit) from error
         finally:
             if process.poll() is None:
-                _kill(process, marker)
+                _kill(process, running.marker)
+                process.wait()
         size = output.seek(0, os.SEEK_END)
         output.seek(max(size - 4 * OUTPUT_LIMIT, 0))
         text = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
@@ -67,8 +109,8 @@ def run_command(command: list[str], payload: str, limit: timedelta | None, *, ma
 
 def _kill(process: subprocess.Popen[bytes], marker: str) -> None:
     if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         end_commands(lambda each: each == marker)  # processes that have left its group
     else:
         process.kill()
-    process.wait()

@@ -140,6 +140,11 @@ class Database:
     def is_closed(self) -> bool:
         return self._closed
 
+    @property
+    def is_locked_here(self) -> bool:
+        """Returns whether this thread holds the lock."""
+        return _is_held(self.lock)
+
     def transaction(self, operation: str) -> AbstractContextManager[None]:
         """Runs the block as one transaction. A nested transaction joins the outer one."""
         return _Transaction(self, operation)

@@ -23,7 +23,8 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from weakref import WeakSet
 
-from stepsched.backends.local.attempts import Attempt, Outcome, Running, elapsed
+from stepsched.backends.local.attempts import Attempt, Outcome, Running, elapsed, part_of, present_calls
+from stepsched.backends.local.commands import end_in_flight
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
@@ -36,7 +37,7 @@ from stepsched.backends.local.process import end_commands, worker_name
 from stepsched.backends.local.rows import JobRow
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import GONE, Turns
-from stepsched.backends.local.waking import Wake
+from stepsched.backends.local.waking import Latch, Wake
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
 from stepsched.core.errors import BackendError
 from stepsched.jobs import Job, RunStatus
@@ -56,6 +57,8 @@ _HELD_UP = timedelta(milliseconds=2)
 """The duration from which a call is not counted as a short one."""
 _TIDY = 60.0
 """The time in seconds between two deletions of old history, and between two retries of failed imports."""
+_HANDING_BACK = 5.0
+"""The longest time in seconds that ``stop`` waits after its timeout for the runs to be handed back."""
 _LOOK = timedelta(seconds=1)
 """How often the clock and a shared file are polled for changes that are not announced."""
 _JUMP = timedelta(seconds=30)
@@ -67,9 +70,9 @@ class _Stop:
 
     def __init__(self) -> None:
         self.ends_at: float | None = None
-        self.but_for = set[threading.Thread]()
-        """The requesting threads, which are not awaited; they may be threads of the engine."""
-        self.done = threading.Event()
+        self.but_for = set[object]()
+        """The calls that requested it, which are not awaited: attempts, deliveries, the listeners."""
+        self.done = Latch()
 
     def hurry(self, timeout: float | None) -> None:
         """Sets a timeout; of several timeouts the earliest applies."""
@@ -112,7 +115,7 @@ class Engine:
 
     def _be_new(self) -> None:
         """Initialises everything that belongs to one process."""
-        self._letters = Letters(self._store, self._invoker, self._clock, self.tell)
+        self._letters = Letters(self._store, self._invoker, self._clock, self.tell, self._after_a_call)
         self._pool = Pool[Attempt](self._size, self._work, "stepsched-run", self._serve_free)
         self._import_pool = Pool[str](2, self._examine, "stepsched-import")
         self._wake = Wake()
@@ -123,8 +126,8 @@ class Engine:
         """Outcomes that could not be recorded; the next turn records them."""
         self._running: dict[tuple[int, int], Running] = {}
         """The running attempts by run and attempt number: a run whose attempt timed out may run again."""
-        self._recording = set[tuple[int, int]]()
-        """The attempts that have ended and whose outcomes are being recorded."""
+        self._recording: dict[tuple[int, int], str] = {}
+        """The attempts that have ended and whose outcomes are being recorded, with their workers."""
         self._left_behind: dict[tuple[int, int], Running] = {}
         """The calls that still run after their timeout."""
         self._unserved = True
@@ -136,6 +139,7 @@ class Engine:
         self._unreachable: str | None = None
         """The last failure of the store. None: it works."""
         self._close: Callable[[], object] | None = None
+        """Closes the store after the last call, if that was requested during it."""
         self._be_somebody()
 
     def _be_somebody(self) -> None:
@@ -206,6 +210,7 @@ class Engine:
                     self._request = None
                 return
             self._request = None
+            self._letters.leave_waiting()
             self._be_somebody()
             self._listeners.in_background = True
             self._start_dispatcher()
@@ -215,8 +220,7 @@ class Engine:
 
         Args:
             timeout: The longest time in seconds to wait for runs in progress; then they are handed back.
-                None:
-                no limit.
+                None: no limit.
         """
         self._store.end_interrupted()  # otherwise it would never end
         me = threading.current_thread()
@@ -226,13 +230,23 @@ class Engine:
                 return
             request = self._request = self._request or _Stop()
             request.hurry(timeout)
-            request.but_for.add(me)
-            if not thread.is_alive() and not request.done.is_set():  # it ended because of a fault
+            request.but_for.update(present_calls())
+            if not thread.is_alive() and not request.done.is_set:  # it ended because of a fault
                 self._start_dispatcher()
         self._wake.set()
-        if me is not thread and not self._listeners.is_here():
-            while not request.done.wait(0.5):  # so that a signal that arrived just before is handled
-                continue
+        if self._store.is_locked_here:  # a signal handler in the middle of a verb
+            _log.warning("stop was called in the middle of a verb; the backend stops after it")
+        elif me is not thread:
+            self._await(request, timeout)
+
+    def _await(self, request: _Stop, timeout: float | None) -> None:
+        """Waits for the end of a stop, after its timeout only as long as handing back usually takes: another
+        process may have locked the file."""
+        ends_at = float("inf") if timeout is None else _real.monotonic() + timeout + _HANDING_BACK
+        while not request.done.wait(0.5):  # so that a signal that arrived just before is handled
+            if _real.monotonic() >= ends_at:
+                _log.warning("runs could not be handed back in time; the backend stops when it is possible")
+                return
 
     def hurry(self, timeout: float = 0) -> None:
         """Limits the wait of a running :meth:`stop` to this many seconds."""
@@ -241,18 +255,20 @@ class Engine:
                 self._request.hurry(timeout)
         self._wake.set()
 
-    def close_after_this_call(self, close: Callable[[], object]) -> bool:
-        """Postpones closing the store if a call of this engine requests it; returns False in any other
-        thread."""
-        me = threading.current_thread()
-        if not any(running.thread is me for running in list(self._running.values())):
-            return False
+    def closes_later(self, close: Callable[[], object]) -> bool:
+        """Postpones closing the store if calls go on after :meth:`stop`: those that requested it. Returns
+        False if none does."""
         self._close = close
-        return True
+        return self._goes_on()
+
+    def _goes_on(self) -> bool:
+        """Returns whether the store is still needed: by the dispatcher, a run or a letter."""
+        return self._thread is not None or bool(self._running or self._recording or self._letters.in_hand)
 
     def abandon(self) -> None:
         """Hands back all runs at the end of the interpreter, when no thread survives."""
         self.stop(timeout=0)
+        _end_commands_of([*self._running.values(), *self._left_behind.values()])
         names = {running.attempt.worker for running in self._left_behind.values()}
         if names and not self._store.is_closed:
             with self._store.transaction("end leases"):
@@ -283,10 +299,11 @@ class Engine:
         while self._request is request:
             self._wake.clear()
             self._guarded(self._wind)
-            waits = [running for running in self._running.values() if running.thread not in request.but_for]
+            waits = [running for running in list(self._running.values()) if running not in request.but_for]
+            waits_for_letters = self._letters.goes_on_without(request.but_for)
             # If the store fails, the outcomes are recorded after the next start.
             unrecorded = self._outcomes and self._unreachable is None
-            is_done = not (waits or unrecorded or self._letters)
+            is_done = not (waits or unrecorded or waits_for_letters)
             if (is_done or not request.left()) and not self._recording:
                 break
             self._wake.wait(min(0.5, request.left()) or 0.01)
@@ -294,14 +311,17 @@ class Engine:
             if self._request is not request:
                 return False
         self._guarded(lambda: self._hand_back(request))
-        self._listeners.drain(min(request.left(), 5.0))
-        self._guarded(self._leave)
+        if self._listeners not in request.but_for:
+            self._listeners.drain(min(request.left(), 5.0))
+        worker = self._worker
+        self._guarded(lambda: self._leave(worker))
         for pool in (self._pool, self._letters.pool, self._import_pool):
             pool.close()
         with self._state:
             self._listeners.in_background = False
             self._thread = None
             self._request = None
+        self._after_a_call(worker)  # which may have ended just before
         request.done.set()
         return True
 
@@ -317,7 +337,7 @@ class Engine:
         """Hands back runs that have not ended in time, so that they are started again, unless they end
         first."""
         now = self._clock.now()
-        left = [each for each in list(self._running.values()) if each.thread not in request.but_for]
+        left = [each for each in list(self._running.values()) if each not in request.but_for]
         events = list[Event]()
         with self._store.transaction("hand back"):
             for running in left:
@@ -334,6 +354,9 @@ class Engine:
             running.handed_back = True
             if self._running.pop(running.attempt.key, None) is not None:
                 self._left_behind[running.attempt.key] = running
+        if self._store.path is None:  # another process cannot end them before it starts the runs again
+            _end_commands_of(left)
+        self._letters.in_hand &= request.but_for  # the others may be repeated by another worker
         self.tell(events)
 
     def _guarded(self, step: Callable[[], Answer]) -> Answer | None:
@@ -501,13 +524,19 @@ class Engine:
             self.tell(events)
         self._letters.add(letters)
 
-    def _leave(self) -> None:
+    def _leave(self, worker: str) -> None:
         """Ends the lease, unless calls still run: their runs must not be started at the same time."""
-        self._turn(list(self._outcomes), 0, due_by=None)
-        going_on = (*self._running.values(), *self._left_behind.values())
-        if not any(each.attempt.worker == self._worker for each in going_on):
+        if self._outcomes:
+            self._turn(list(self._outcomes), 0, due_by=None)
+        if not self._has_calls(worker):
             with self._store.transaction("end lease"):
-                self._store.bury(self._worker)
+                self._store.bury(worker)
+
+    def _has_calls(self, worker: str) -> bool:
+        """Returns whether calls of a worker go on, or their outcomes are being recorded."""
+        left = (*list(self._running.values()), *list(self._left_behind.values()))
+        workers = [each.attempt.worker for each in left]
+        return worker in (*workers, *list(self._recording.values()), *self._letters.workers())
 
     # -- attempts --------------------------------------------------------------------------------------
 
@@ -535,11 +564,12 @@ class Engine:
         if running is None:  # withdrawn before it began
             return None
         running.thread = threading.current_thread()
-        outcome = self._call(attempt, BaseException)  # nothing else in this thread could handle it
+        with part_of(running):
+            outcome = self._call(attempt, BaseException)  # nothing else in this thread could handle it
         self._mean_time += (_real.monotonic() - running.since - self._mean_time) / 8
-        self._recording.add(attempt.key)
+        self._recording[attempt.key] = attempt.worker
         try:
-            if self._running.pop(attempt.key, None) is None:
+            if self._running.pop(attempt.key, None) is None or running.is_cut_off:
                 self._after_all(running, outcome)
                 return None
             following = self._record_and_claim(outcome)
@@ -547,7 +577,8 @@ class Engine:
                 self._await_parts(running, outcome)
             return following
         finally:
-            self._recording.discard(attempt.key)
+            del self._recording[attempt.key]
+            self._after_a_call(attempt.worker)
 
     def _record_and_claim(self, outcome: Outcome) -> Attempt | None:
         """Records an outcome and claims the next run, if there is one, in one transaction."""
@@ -565,9 +596,7 @@ class Engine:
             self._outcomes.append(outcome)
             _log.critical("an outcome could not be recorded; retrying", exc_info=True)
             attempts = []
-        if self._thread is None:
-            self._after_the_end()
-        elif outcome.error is not None or self._letters or self.turns.imports or self._request is not None:
+        if outcome.error is not None or self._letters or self.turns.imports or self._request is not None:
             self.wake()
         return attempts[0] if attempts else None
 
@@ -578,16 +607,21 @@ class Engine:
         def ended(_part: object) -> None:
             if all(part.done() for part in outcome.late) and running.attempt.key in self._left_behind:
                 self._after_all(running, outcome)
+                self._after_a_call(running.attempt.worker)
 
         for part in outcome.late:
             part.add_done_callback(ended)
 
-    def _after_the_end(self) -> None:
-        """Ends the lease after the last call of an engine that was stopped during this call."""
-        if self._running:
+    def _after_a_call(self, worker: str) -> None:
+        """Is called after the end of a run or letter. After the last one of a worker that was stopped during
+        it, the lease is ended, and the store is closed if that was requested."""
+        if worker == self._worker and self._thread is not None:
+            if self._request is not None:
+                self._wake.set()
             return
-        self._guarded(self._leave)
-        if self._close is not None:
+        if not self._store.is_closed and not self._has_calls(worker):
+            self._guarded(lambda: self._leave(worker))
+        if self._close is not None and not self._goes_on():
             self._close()
 
     def _after_all(self, running: Running, outcome: Outcome) -> None:
@@ -596,15 +630,12 @@ class Engine:
         self._left_behind.pop(attempt.key, None)
         if self._store.is_closed:
             return
-        others = any(each.attempt.worker == attempt.worker for each in self._left_behind.values())
 
         def record() -> None:
-            if running.handed_back:
+            if running.handed_back and not running.is_cut_off:
                 self._turn([outcome], 0, due_by=None)
             with self._store.transaction("end of a call"):
                 self._store.end_lingering(attempt.worker, attempt.claim.run.id)
-                if not others and (attempt.worker != self._worker or self._thread is None):
-                    self._store.bury(attempt.worker)
 
         self._guarded(record)
         self.wake()
@@ -618,7 +649,8 @@ class Engine:
             output = self._invoker.call(attempt.job, attempt.claim.run)
         except caught as failure:  # every exception of user code is an outcome
             error, where = words(failure), trace(failure)
-            late = failure.late if isinstance(failure, PartsFailedError) else ()
+            if type(failure) is PartsFailedError:  # not isinstance, since the class of an exception may lie
+                where, late = failure.trace(), failure.late
         return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late)
 
     def _examine(self, handler: str) -> None:
@@ -660,6 +692,14 @@ class Engine:
             self._store, self.turns, self._letters, self._leases, self._invoker, clock, self.tell, self._call
         )
         return player.play(until, self._worker, self._retention)
+
+
+def _end_commands_of(runs: list[Running]) -> None:
+    """Ends the commands of runs that are started again; the other calls of these runs go on."""
+    cut_off = [running for running in runs if running.attempt.has_commands]
+    for running in cut_off:
+        running.is_cut_off = True
+    end_in_flight({running.attempt.marker for running in cut_off})
 
 
 _ENGINES: WeakSet[Engine] = WeakSet()

@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from copy import deepcopy
 from datetime import timezone
 from typing import get_args
@@ -15,10 +16,10 @@ from uuid import uuid4
 from stepsched.backends.capabilities import backends_with
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
-from stepsched.backends.local.outcomes import one_line, storable
+from stepsched.backends.local.outcomes import one_line, storable, words
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
-from stepsched.backends.local.process import only_here
+from stepsched.backends.local.process import marker_of, only_here
 from stepsched.core.clock import Clock, PlayableClock
 from stepsched.core.context import (
     ATTEMPT_NUMBER,
@@ -233,7 +234,7 @@ class Invoker:
             case HandlerTarget() as target:
                 return self._answer(job, self._import(job, target), payload, run)
             case CommandTarget(command=command):
-                marker = f"{self.worker}#{run.id}.{run.attempt}"
+                marker = marker_of(self.worker, run)
                 return run_command(list(command), to_json(payload), job.max_run_time, marker=marker)
             case target:
                 handler = self._registered(target)
@@ -252,6 +253,8 @@ class Invoker:
             raise TypeError("the handler is a generator function: calling it runs nothing")
         if inspect.isawaitable(result):
             result = self.loops.run(result, job.max_run_time, patient=not self._played)
+        if isinstance(result, Future):
+            result = result.result()  # which the engine times out as it does a function
         if result is None:
             return None
         try:
@@ -367,7 +370,4 @@ def _is_whole(name: str) -> bool:
 
 
 def _told(error: BaseException) -> str:
-    try:
-        return one_line(f"{type(error).__name__}: {error}")
-    except BaseException:  # noqa: BLE001 -- user code
-        return type(error).__name__
+    return one_line(words(error))

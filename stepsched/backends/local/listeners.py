@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 
-from stepsched.backends.local.outcomes import indented, one_line
+from stepsched.backends.local.attempts import part_of
+from stepsched.backends.local.outcomes import indented, one_line, told
 from stepsched.backends.local.pool import at_shutdown
 from stepsched.backends.local.process import only_here
 from stepsched.jobs.events import Event, EventKind, Listener
@@ -65,13 +66,9 @@ class Listeners:
                 self._lost += 1
         self._be_there()
 
-    def is_here(self) -> bool:
-        """Returns whether this is the thread that calls the listeners."""
-        return threading.current_thread() is self._thread
-
     def drain(self, timeout: float) -> bool:
         """Waits until all events have been passed on; returns False after ``timeout`` seconds."""
-        if self._thread is None or not self._thread.is_alive() or self.is_here():
+        if self._thread is None or not self._thread.is_alive():
             return True
         told = threading.Event()
         self._waiting.put(told)
@@ -100,7 +97,8 @@ class Listeners:
             if isinstance(item, threading.Event):
                 item.set()
                 continue
-            self._call(item, BaseException)
+            with part_of(self):
+                self._call(item, BaseException)
             if self._lost:
                 lost, self._lost = self._lost, 0
                 _log.error("listeners are too slow: %d events were dropped", lost)
@@ -110,8 +108,9 @@ class Listeners:
             if kinds is None or event.kind in kinds:
                 try:
                     only_here(partial(listener, event))
-                except caught:
-                    _log.exception("a listener failed on %s of job %s", event.kind.value, event.job)
+                except caught as error:
+                    what = f"{event.kind.value} of job {event.job}"
+                    _log.error("a listener failed on %s: %s", what, told(error))
 
 
 def _write(event: Event) -> None:

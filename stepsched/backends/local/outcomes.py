@@ -1,8 +1,13 @@
-"""Formats results and exceptions of attempts as text, with limits."""
+"""Formats results and exceptions of attempts as text, with limits.
+
+Exceptions are user code: their texts, their attributes and even the names of their classes may raise. The
+functions that take one never raise.
+"""
 
 from __future__ import annotations
 
 import traceback
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -28,11 +33,19 @@ def storable(text: str, limit: int = OUTPUT_LIMIT) -> str:
 
 def words(error: BaseException) -> str:
     """Returns the name of the error's class, a colon, and its message. It may run user code."""
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001 -- user code
-        text = "(its text cannot be read)"
-    return storable(f"{type(error).__name__}: {text}")
+    with suppress(BaseException):
+        # Joined, since a text may be of a class of the user's, whose methods are not called.
+        return storable("".join((_class_name(error), ": ", str(error))))
+    return _wordless(error)
+
+
+def _wordless(error: BaseException) -> str:
+    return f"{_class_name(error)}: (its text cannot be read)"
+
+
+def _class_name(error: BaseException) -> str:
+    name: str = type.__dict__["__name__"].__get__(type(error))  # and not what a metaclass says
+    return name
 
 
 def trace(error: BaseException) -> str | None:
@@ -41,17 +54,22 @@ def trace(error: BaseException) -> str | None:
 
     It may run user code, since the messages of exceptions are user code.
     """
-    user = _beyond(error.__traceback__)
+    user = _beyond(BaseException.__dict__["__traceback__"].__get__(error))  # and not what its class says
     if user is None:
         return None
-    try:
-        text = "".join(traceback.format_exception(type(error), error, user))
-    except BaseException:  # noqa: BLE001 -- user code
-        text = "".join(traceback.format_tb(user)) + f"{type(error).__name__}: (its text cannot be read)\n"
+    text = _formatted(error, user)
     if len(text) > TRACEBACK_LIMIT:
         head = TRACEBACK_LIMIT // 4
         text = f"{text[:head]}\n... cut ...\n{text[-(TRACEBACK_LIMIT - head - 13) :]}"
     return storable(text, TRACEBACK_LIMIT)
+
+
+def _formatted(error: BaseException, user: TracebackType) -> str:
+    with suppress(BaseException):
+        return "".join(traceback.format_exception(type(error), error, user))
+    with suppress(BaseException):  # the sources of the lines are read by the loaders of their modules
+        return "".join(traceback.format_tb(user)) + f"{_wordless(error)}\n"
+    return f"{_wordless(error)}\n"
 
 
 def _beyond(trace: TracebackType | None) -> TracebackType | None:
@@ -69,6 +87,12 @@ def one_line(text: str) -> str:
 def indented(text: str) -> str:
     """Returns the lines of a text from outside, each with a prefix, for the end of a log record."""
     return "".join(f"\n  | {one_line(line)}" for line in text.rstrip().split("\n"))
+
+
+def told(error: BaseException) -> str:
+    """Returns an exception of user code for the end of a log record, with its traceback."""
+    where = trace(error)
+    return one_line(words(error)) + ("" if where is None else indented(where))
 
 
 def too_long(limit: timedelta | None) -> TimeoutError:

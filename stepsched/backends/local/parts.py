@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from stepsched.backends.local.outcomes import GRACE, storable, too_long, words
+from stepsched.backends.local.outcomes import GRACE, storable, too_long, trace, words
 from stepsched.backends.local.process import only_here
 from stepsched.core.clock import PlayableClock
 from stepsched.jobs import Run
@@ -112,6 +112,10 @@ class PartsFailedError(Exception):
         """The failures by the index of the part."""
         self.late = tuple(late)
         """The parts whose calls still run after their timeout."""
+
+    def trace(self) -> str | None:
+        """Returns the traceback of the first failed part that has one."""
+        return next(filter(None, map(trace, self.failures.values())), None)
 
     def __str__(self) -> str:
         parts, room = self.target.targets, _NAMES // len(self.failures)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 from uuid import uuid4
 
+from stepsched.jobs import Run
+
 Answer = TypeVar("Answer")
 _NAMES = set[str]()
 """The names that this program has created."""
@@ -33,6 +35,11 @@ def worker_name() -> str:
     name = f"{home or '-'}/{os.getpid()}/{start or '-'}/{uuid4().hex[:12]}"
     _NAMES.add(name)
     return name
+
+
+def marker_of(worker: str, run: Run) -> str:
+    """Returns the :data:`MARKER` of the commands of an attempt."""
+    return f"{worker}#{run.id}.{run.attempt}"
 
 
 def is_alive(worker: str) -> bool | None:

@@ -83,6 +83,11 @@ class Store:
         return self._database.lock
 
     @property
+    def is_locked_here(self) -> bool:
+        """Returns whether this thread holds the lock, so that no other thread can use the store."""
+        return self._database.is_locked_here
+
+    @property
     def is_closed(self) -> bool:
         return self._database.is_closed
 

@@ -19,7 +19,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.attempts import Attempt, Letter, Outcome, letters_of, undelivered
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.listeners import Listeners
-from stepsched.backends.local.outcomes import words
+from stepsched.backends.local.outcomes import one_line, words
 from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, JobRow, RunRow
 from stepsched.backends.local.store import Candidate, Store
 from stepsched.core.clock import Clock
@@ -198,7 +198,8 @@ class Turns:
         self, row: JobRow | DamagedRow, error: Exception, now: datetime, events: list[Event]
     ) -> None:
         """Pauses a job that cannot be read, for example of a later stepsched, so that other jobs continue."""
-        _log.error("job %s cannot be read and is paused: %s", row.name, words(error), extra={"job": row.name})
+        name, why = one_line(row.name), one_line(words(error))
+        _log.error("job %s cannot be read and is paused: %s", name, why, extra={"job": row.name})
         if isinstance(row, DamagedRow):
             self._store.set_aside(row, now)
         else:
@@ -291,7 +292,7 @@ class Turns:
         """
         row, job_row, key = candidate.run, candidate.job, candidate.run_id
         if isinstance(row, DamagedRow):
-            _log.error("run %d of job %s cannot be read: %s", key, row.name, row.reason)
+            _log.error("run %d of job %s cannot be read: %s", key, one_line(row.name), one_line(row.reason))
             self._store.close_run(key, RunStatus.FAILED, f"its row is damaged: {row.reason}", now)
             self._store.write_indexes_anew()
             return None

@@ -1,4 +1,4 @@
-"""Wakes a waiting thread, from any thread and from signal handlers."""
+"""Wakes waiting threads, from any thread and from signal handlers."""
 
 from __future__ import annotations
 
@@ -32,4 +32,30 @@ class Wake:
             self._told.get(timeout=timeout)
         except Empty:
             return False
+        return True
+
+
+class Latch:
+    """Is set once, for any number of waiting threads.
+
+    Unlike :class:`threading.Event`, it may be waited for in a signal handler that has interrupted the same
+    wait in its thread.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._told: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wakes all waiting threads; every later wait returns at once."""
+        self.is_set = True
+        self._told.put(None)
+
+    def wait(self, timeout: float) -> bool:
+        """Waits until it is set, for at most ``timeout`` seconds; returns whether it is set."""
+        try:
+            self._told.get(timeout=timeout)
+        except Empty:
+            return self.is_set
+        self._told.put(None)  # for the other threads
         return True

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 import stepsched as ss
 from stepsched.core.clock import SystemClock
+from stepsched.testing import FakeClock
 from tests.unit.local.test_engine import NEVER, PATIENCE, Firing, job
 
 QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
@@ -28,12 +29,62 @@ class MuteError(Exception):
         raise SystemExit("no text")
 
 
+class LyingType(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise SystemExit("no name")
+
+
+class NamelessError(Exception, metaclass=LyingType):
+    """Its class has no name that can be had."""
+
+
+class TracelessError(Exception):
+    """Where it was raised cannot be had."""
+
+    @property
+    def __traceback__(self) -> None:  # type: ignore[override]
+        raise SystemExit("no traceback")
+
+
+class ClasslessError(Exception):
+    """Of which class it is cannot be had by asking."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise SystemExit("no class")
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __format__(self, _: str) -> str:
+        raise SystemExit("no format")
+
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+    def __getitem__(self, _: object) -> str:
+        raise SystemExit("no letters")
+
+
+class WeirdTextError(Exception):
+    """Its text is a text only by name."""
+
+    def __str__(self) -> str:
+        return Text("weird")
+
+
 RAISED = [
     pytest.param(lambda: SystemExit(1), id="SystemExit"),
     pytest.param(KeyboardInterrupt, id="KeyboardInterrupt"),
     pytest.param(WildError, id="BaseException"),
     pytest.param(MuteError, id="an error whose text raises"),
     pytest.param(lambda: GeneratorExit(), id="GeneratorExit"),
+    pytest.param(lambda: NamelessError(), id="an error whose class has no name"),
+    pytest.param(TracelessError, id="an error whose traceback raises"),
+    pytest.param(ClasslessError, id="an error whose class raises"),
+    pytest.param(WeirdTextError, id="an error whose text raises when it is used"),
 ]
 
 
@@ -62,6 +113,38 @@ def test_a_handler_that_raises_anything_has_failed_and_the_threads_go_on(
         (run,) = firing.wait_for_ended(1, f"job-{number}")
         assert run.status is ss.RunStatus.FAILED
     firing.let_turns_pass()
+
+
+@pytest.mark.parametrize("make", RAISED)
+def test_a_part_that_raises_anything_has_failed(firing: Firing, make: Callable[[], BaseException]) -> None:
+    parts = ss.ParallelTarget([ss.HandlerTarget(raising(make)), ss.HandlerTarget(lambda: 1)])
+    firing.client.create(job(print, schedule=NEVER).replace(target=parts))
+    firing.client.run_now("job")
+    (run,) = firing.wait_for_ended(1)
+    assert (run.status, run.error is None) == (ss.RunStatus.FAILED, False)
+    assert run.error is not None
+    assert run.error.startswith("PartsFailedError: 1 of 2 parts failed: part 1 (HandlerTarget ")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(NamelessError, "NamelessError: ", id="NamelessError"),
+        pytest.param(TracelessError, "TracelessError: ", id="TracelessError"),
+        pytest.param(ClasslessError, "ClasslessError: ", id="ClasslessError"),
+        pytest.param(MuteError, "MuteError: (its text cannot be read)", id="MuteError"),
+        pytest.param(WeirdTextError, "WeirdTextError: weird", id="WeirdTextError"),
+    ],
+)
+def test_of_an_error_that_lies_is_said_what_can_be_said(
+    firing: Firing, make: Callable[[], BaseException], says: str
+) -> None:
+    firing.client.create(job(raising(make), schedule=NEVER))
+    firing.client.run_now("job")
+    (run,) = firing.wait_for_ended(1)
+    assert run.error == says
+    assert run.traceback is not None
+    assert "in function" in run.traceback
 
 
 @pytest.mark.parametrize("make", RAISED)
@@ -217,9 +300,71 @@ class TestWhatWentWrong:
         for control in ("\r", "\x1b", "\u2028", "\u202e"):
             assert control not in text
 
+    @pytest.mark.parametrize("played", [True, False], ids=["played", "background"])
+    def test_the_traceback_of_the_first_failed_part_that_has_one_is_kept(self, played: bool) -> None:
+        def wrong() -> None:
+            raise KeyError("missing")
+
+        parts = [ss.HandlerTarget(len), ss.HandlerTarget(lambda: 1), ss.HandlerTarget(wrong)]
+        several = job(print, schedule=NEVER).replace(target=ss.ParallelTarget(parts))
+        if played:
+            run = self.failed(print, target=several.target)
+        else:
+            firing = Firing(SystemClock())
+            firing.client.create(several)
+            firing.client.run_now("job")
+            (run,) = firing.wait_for_ended(1)
+            firing.backend.close()
+        assert run.traceback is not None
+        assert run.traceback.startswith("Traceback (most recent call last):")
+        assert "in wrong\n" in run.traceback
+        assert run.traceback.endswith("KeyError: 'missing'\n")
+
     def test_the_result_is_the_answer_itself(self) -> None:
         with ss.testing.TimeTravel() as travel:
             travel.client.create(job(lambda: {"a": [1, None]}, schedule=NEVER))
             travel.client.run_now("job")
             travel.advance(timedelta(0))
             assert travel.client.runs("job")[0].result == {"a": [1, None]}
+
+
+FORGED = "a\n2030-01-01 CRITICAL forged\r\x1b[31mred\u2028next\u202e"
+
+
+def forging(*_: object) -> None:
+    raise ValueError(FORGED)
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["played", "background"])
+@pytest.mark.parametrize("by", ["listener", "dead letter", "notification"])
+def test_the_log_says_where_a_listener_or_letter_failed_in_lines_that_cannot_be_forged(
+    by: str, played: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock(datetime(2030, 1, 7, tzinfo=timezone.utc)) if played else SystemClock()
+    firing = Firing(clock)
+    letters: dict[str, object] = {}
+    match by:
+        case "listener":
+            firing.backend.listen(forging, ["failed"])
+        case "dead letter":
+            firing.backend.register(ss.QueueTarget, forging)
+            letters = {"dead_letter": QUEUE}
+        case _:
+            firing.backend.register(ss.TopicTarget, forging)
+            letters = {"notify": TOPIC}
+    firing.client.create(job(lambda: 1 / 0, schedule=NEVER).replace(**letters))
+    firing.client.run_now("job")
+    if played:
+        firing.backend.advance(timedelta(0))
+    firing.wait_for(lambda: "forged" in caplog.text)
+    firing.backend.close()
+    (record,) = [each for each in caplog.records if "forged" in each.getMessage()]
+    assert record.levelname == "ERROR"
+    assert record.exc_info is None, "the traceback of the logging module is not escaped"
+    first, *lines = record.getMessage().split("\n")
+    assert "ValueError: a\\n2030-01-01 CRITICAL forged" in first
+    assert lines[0] == "  | Traceback (most recent call last):"
+    assert any("in forging" in line for line in lines)
+    assert all(line.startswith("  | ") for line in lines)
+    for control in ("\r", "\x1b", "\u2028", "\u202e"):
+        assert control not in caplog.text
