@@ -30,6 +30,7 @@ from stepsched.backends.eventbridge.documents import (
 from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
+from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
@@ -50,6 +51,7 @@ from stepsched.jobs.records import status_after
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")
+_CLASS = "EventBridgeBackend"
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
 
@@ -208,9 +210,9 @@ class EventBridgeBackend(Backend):
         return [look(jobs[0])] if len(jobs) == 1 else list(self._service.each(look, jobs))
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
-        self._stored(name, group)
+        job = self._stored(name, group).job
         reason = "the service keeps no earlier definitions"
-        raise UnsupportedError(name, self.name, reason, backends_with("keeps_versions"))
+        raise UnsupportedError(name, self.name, reason, others_for(job, _CLASS, "keeps_versions"))
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
         """Yields the matching jobs lazily, in the service's order; jobs that are deleted during the call are
@@ -392,9 +394,10 @@ class EventBridgeBackend(Backend):
         Raises:
             UnsupportedError: Always.
         """
-        self._stored(name, group)
+        job = self._stored(name, group).job
         reason = "the service keeps no record of runs, so a repeated backfill would run twice"
-        raise UnsupportedError(name, self.name, reason, ("run_now", *backends_with("keeps_runs")))
+        instead = ("run_now", *others_for(job, _CLASS, "keeps_runs"))
+        raise UnsupportedError(name, self.name, reason, instead)
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
         """Yields the failed runs from the dead-letter queue; see :meth:`dead_letters`.
@@ -551,7 +554,7 @@ class EventBridgeBackend(Backend):
             reason = f"a schedule cannot move from group {place!r} to {place_of(job, self._settings)!r}"
             instead = (
                 "create it in the new group and cancel it in the old one",
-                *backends_with("moves_groups"),
+                *others_for(job, _CLASS, "moves_groups"),
             )
             raise UnsupportedError(job.name, self.name, reason, instead) from error
 

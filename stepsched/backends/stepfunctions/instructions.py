@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from stepsched.backends.capabilities import BUILT_IN, backends_with
+from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.needs import alternatives_for, needs_of, others_for
 from stepsched.core.context import SCHEDULED_TIME, find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
@@ -25,6 +26,7 @@ from stepsched.machines.calls import (
     check_policies,
     has_attributes,
     topic_arguments,
+    waits_for_end,
 )
 from stepsched.machines.notifications import subject
 from stepsched.machines.plan import timing_of
@@ -35,9 +37,8 @@ from stepsched.targets import ParallelTarget
 
 NAME = "stepfunctions"
 """The name of the backend in errors."""
-_ALTERNATIVES = backends_with(*BUILT_IN["StepFunctionsBackend"].missing)
-"""The backends with every capability that this one lacks. The errors of machines do not name the missing
-one."""
+_CLASS = "StepFunctionsBackend"
+"""The name of the backend among the alternatives of errors."""
 _SECOND = timedelta(seconds=1)
 MAX_INSTRUCTIONS_BYTES = 255_000
 """The maximum size of the instructions as a JSON string, in bytes. Step Functions passes 262,144 in total."""
@@ -79,8 +80,17 @@ def instructions_of(
         instructions = _build(job, anchor, version, retention, calls)
         _check_size(job, instructions)
     except ValueError as error:
-        raise UnsupportedError(job.name, NAME, str(error), _ALTERNATIVES) from error
+        raise UnsupportedError(job.name, NAME, str(error), _alternatives(job)) from error
     return instructions
+
+
+def _alternatives(job: Job) -> tuple[str, ...]:
+    """What runs a job that the machine cannot run. A fault of the job's data does not name the capability
+    that would be needed, so only backends with every missing one are named."""
+    lacking = BUILT_IN[_CLASS].missing
+    if set(needs_of(job)).isdisjoint(lacking):
+        return others_for(job, _CLASS, *lacking)
+    return alternatives_for(job, _CLASS)
 
 
 def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
@@ -117,7 +127,7 @@ def _build(
     job: Job, anchor: datetime, version: int, retention: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget):
-        raise ValueError("the runner does not support a ParallelTarget; use render_asl(job)")  # noqa: TRY004 -- about the job
+        raise ValueError("the runner does not support a ParallelTarget")  # noqa: TRY004 -- about the job
     check_policies(job)
     check_input(job)
     timing = timing_of(job.anchored(anchor))
@@ -127,16 +137,19 @@ def _build(
     check_call(call)
     name = call.name
     if name not in calls:
-        raise ValueError(
+        reason = (
             f"the machine of this stack cannot call {name}; update the stack with the template of "
-            "deploy.template(...) for this target too, or use render_asl(job)"
+            "deploy.template(...) for this target too"
         )
+        raise UnsupportedError(job.name, NAME, reason, alternatives_for(job, _CLASS))
     if not call.waits_for_completion:
         why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
         if job.overlap is not Overlap.ALLOW:
             raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
         if job.max_run_time is not None:
-            raise ValueError(f"max_run_time: {why}; use Overlap.SKIP or QUEUE, or leave it out")
+            can_wait = waits_for_end(job.target, wait=True) and not job.is_one_time
+            remedy = "use Overlap.SKIP or QUEUE, or leave it out" if can_wait else "leave it out"
+            raise ValueError(f"max_run_time: {why}; {remedy}")
     texts = [call.arguments]
     letter: dict[str, Any] = {}
     if job.dead_letter is not None:
