@@ -232,6 +232,40 @@ def test_a_backend_that_is_given_a_job_itself_says_what_to_give(backend: ss.back
             verb(job)
 
 
+def test_a_backend_does_not_store_what_another_has_prepared(backends: dict[str, ss.backends.Backend]) -> None:
+    other_group = ss.EventBridgeBackend(ROLE, group="team", session=new_session(region_name=REGION))
+    with ss.LocalBackend(handlers={ss.LambdaTarget: print}) as other_local:
+        others = [*backends.values(), other_group, other_local]
+        for backend in backends.values():
+            for other in others:
+                if other is backend:
+                    continue
+                prepared = other.prepare(JOB)
+                for verb in (backend.create, lambda it, to=backend: to.update(it, expected_version=1)):
+                    with pytest.raises(ValueError, match="expected job 'job' as prepared by") as caught:
+                        verb(prepared)
+                    assert repr(backend) in str(caught.value)
+            assert ss.SchedulerClient(backend).list() == []
+
+
+def test_a_job_prepared_by_a_backend_of_the_user_needs_no_maker(
+    backends: dict[str, ss.backends.Backend],
+) -> None:
+    backend = backends["LocalBackend"]
+    prepared = backend.prepare(JOB)
+    plain = ss.backends.Prepared(JOB, prepared.plan)
+    assert plain == prepared
+    assert ss.backends.Prepared(JOB) != prepared
+    assert backend.create(plain).job == JOB
+
+
+def test_what_is_no_job_is_not_prepared(backend: ss.backends.Backend) -> None:
+    name: Any = "job"
+    for verb in (backend.prepare, backend.check):
+        with pytest.raises(TypeError, match=r"expected a Job, got str; use Job\(name=..., schedule="):
+            verb(name)
+
+
 WORK = {
     "local": {"backends.local.backend.encode": 1},
     "eventbridge": {

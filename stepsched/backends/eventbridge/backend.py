@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stepsched.aws.sdk import validate_connection
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_job, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN, backends_with
 from stepsched.backends.eventbridge.checks import NAME, check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
@@ -146,15 +146,17 @@ class EventBridgeBackend(Backend):
         return self._clock.now()
 
     def prepare(self, job: Job) -> Prepared:
+        checked_job(job)
         if self._settings.role_arn is None:
             raise UnsupportedError(
                 job.name, self.name, "no role is given to invoke targets with", (_NEEDS_ROLE,)
             )
         region, partition = self._service.region, self._service.partition
-        return Prepared(job, check_job(job, self._settings, region=region, partition=partition))
+        plan = check_job(job, self._settings, region=region, partition=partition)
+        return Prepared(job, plan, self)
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = checked_prepared(prepared).job, self.now()
+        job, now = checked_prepared(prepared, self).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due after the check
         anchor = ceil_second(now)
         request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
@@ -266,7 +268,7 @@ class EventBridgeBackend(Backend):
             return None
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job = checked_prepared(prepared).job
+        job = checked_prepared(prepared, self).job
         stored = self._stored_at(job)
         if stored.version != expected_version:
             raise ConflictError(job.name, expected_version)
