@@ -181,6 +181,9 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        own = vars(cls).get("__init__")
+        if own is not None and own.__doc__ is None:  # it would be shown with pydantic's
+            own.__doc__ = "Validates and sets the fields."
         if not cls.__pydantic_complete__:
             cls.__signature__ = _SignatureOnDemand()  # type: ignore[assignment]
 
