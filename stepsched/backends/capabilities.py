@@ -16,6 +16,9 @@ class Capabilities:
 
     A capability that is named like a field of :class:`Job` says whether that field may have a value other
     than its default.
+
+    Raises:
+        TypeError: A capability is neither True nor False.
     """
 
     functions: bool = True
@@ -62,6 +65,12 @@ class Capabilities:
     """Moves a job to another group by ``update``."""
     unique_names: bool = True
     """Keeps names unique across groups."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, bool):
+                raise TypeError(f"expected True or False for {each.name}, got {value!r}")
 
     @property
     def missing(self) -> tuple[str, ...]:
