@@ -34,7 +34,10 @@ def others_for(job: Job, backend: str, *further: str) -> tuple[str, ...]:
         backend: The name of the class of the backend.
         further: Capabilities that are needed besides those of :func:`needs_of`.
     """
-    return tuple(name for name in backends_with(*needs_of(job), *further) if name != backend)
+    able = [name for name in backends_with(*needs_of(job), *further) if name != backend]
+    if "StepFunctionsBackend" in able and not _is_callable(job):
+        able.remove("StepFunctionsBackend")
+    return tuple(able)
 
 
 def alternatives_for(job: Job, backend: str) -> tuple[str, ...]:
@@ -49,6 +52,17 @@ def _is_rendered(job: Job) -> bool:
     try:
         render_asl(job)
     except RenderError:
+        return False
+    return True
+
+
+def _is_callable(job: Job) -> bool:
+    """Whether the runner of Step Functions can pass the data of a job to its target."""
+    from stepsched.machines.data import call_data  # only a refusal needs it
+
+    try:
+        call_data(job)
+    except ValueError:
         return False
     return True
 

@@ -104,15 +104,34 @@ POLICIES: dict[str, list[Any]] = {
 }
 
 
-def jobs() -> list[ss.Job]:
-    """Jobs with any target, any schedule and up to three policies. Fields that make no job are left out."""
+INPUTS: list[Any] = [
+    *(
+        "text",
+        "",
+        [1],
+        5,
+        {"a": 1},
+        {"containerOverrides": []},
+        {"at": ss.context.SCHEDULED_TIME},
+        {"n": 2**60},
+    ),
+]
+
+
+def jobs(*, inputs: list[Any]) -> list[ss.Job]:
+    """Jobs with any target, any schedule, up to three policies and any of these inputs. Fields that make no
+    job are left out."""
     random, found = Random("refusals"), list[ss.Job]()
     while len(found) < JOBS:
         names = random.sample(sorted(POLICIES), random.randint(0, 3))
         policies = {name: random.choice(POLICIES[name]) for name in names}
         try:
             job = ss.Job(
-                name="job", schedule=random.choice(SCHEDULES), target=random.choice(TARGETS), **policies
+                name="job",
+                schedule=random.choice(SCHEDULES),
+                target=random.choice(TARGETS),
+                input=random.choice(inputs),
+                **policies,
             )
         except ValueError:
             continue
@@ -155,7 +174,7 @@ def is_rendered(job: ss.Job) -> bool:
 @pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
 def test_a_refusal_names_exactly_what_accepts_the_same_job() -> None:
     refused = 0
-    for job in jobs():
+    for job in jobs(inputs=[{}]):
         answers = {name: refusal(check, job) for name, check in CHECKS.items()}
         able = [name for name in BUILT_IN if answers[name] is None]
         for name, error in answers.items():
@@ -170,3 +189,18 @@ def test_a_refusal_names_exactly_what_accepts_the_same_job() -> None:
             elif not name.startswith("LocalBackend"):
                 assert not is_rendered(job), (name, str(error), job)
     assert refused > JOBS / 2
+
+
+@pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
+def test_a_refusal_names_step_functions_only_where_it_passes_the_data() -> None:
+    refused = 0
+    for job in jobs(inputs=INPUTS):
+        answers = {name: refusal(check, job) for name, check in CHECKS.items()}
+        wrong = answers["StepFunctionsBackend"]
+        if wrong is None:
+            continue
+        refused += 1
+        for name, error in answers.items():
+            named = () if error is None else error.alternatives
+            assert "StepFunctionsBackend" not in named, (name, str(error), str(wrong), job)
+    assert refused > JOBS / 3

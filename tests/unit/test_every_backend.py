@@ -276,7 +276,7 @@ WORK = {
     },
     "stepfunctions": {
         "backends.stepfunctions.backend.instructions_of": 1,
-        "backends.stepfunctions.instructions.check_input": 1,
+        "machines.data.check_input": 1,
         "backends.stepfunctions.instructions.timing_of": 1,
     },
 }
