@@ -1,5 +1,7 @@
 """Every error that stepsched raises, and the codes of ``BackendError``."""
 
+from typing import TYPE_CHECKING
+
 from stepsched.core.errors import (
     AccessDeniedError,
     BackendError,
@@ -22,12 +24,17 @@ from stepsched.core.errors import (
     UnsupportedError,
     WaitTimeoutError,
 )
+from stepsched.core.lazy import loader
+
+if TYPE_CHECKING:
+    from stepsched.aio import CallCancelledError
 
 __all__ = [
     "AccessDeniedError",
     "BackendError",
     "BackendUnavailableError",
     "BulkError",
+    "CallCancelledError",
     "ConflictError",
     "DefinitionError",
     "ErrorCode",
@@ -45,6 +52,9 @@ __all__ = [
     "UnsupportedError",
     "WaitTimeoutError",
 ]
+
+if not TYPE_CHECKING:  # most programs have no event loop
+    __getattr__ = loader(__name__, {"stepsched.aio": ("CallCancelledError",)})
 
 
 def __dir__() -> list[str]:

@@ -92,6 +92,35 @@ _EXCEPTIONS = """
 """
 
 
+# The prefixes of IAM actions that belong to one service and are no other name of it. They stand here
+# because the models of all services would have to be read to find one.
+_PREFIXES = """
+    abuse               abusesignal
+    aco-automation      computeoptimizerautomation
+    aidevops            devopsagent
+    airflow             mwaa
+    airflow-serverless  mwaaserverless
+    aoss                opensearchserverless
+    aps                 amp
+    cases               connectcases
+    elasticfilesystem   efs
+    geo                 location
+    health-agent        connecthealth
+    iotjobsdata         iotjobsdataplane
+    mechanicalturk      mturk
+    mobiletargeting     pinpoint
+    neptune-db          neptunedata
+    osm                 opensearchmemory
+    profile             customerprofiles
+    refactor-spaces     migrationhubrefactorspaces
+    scn                 supplychain
+    sso-oauth           ssooidc
+    tag                 resourcegroupstaggingapi
+    tax                 taxsettings
+    thinclient          workspacesthinclient
+"""
+
+
 class _Row(NamedTuple):
     folder: str | None
     iam: str | None
@@ -106,6 +135,7 @@ def _rows() -> Iterator[tuple[str, _Row]]:
 
 
 _TABLE = dict(_rows())
+_BY_PREFIX = dict(line.split() for line in _PREFIXES.strip().splitlines())
 _BY_INTEGRATION = {row.integration: identifier for identifier, row in _TABLE.items() if row.integration}
 
 
@@ -158,12 +188,14 @@ def find_identifier(name: str) -> str | None:
 
     >>> [find_identifier(name) for name in ("cognito-idp", "AWSDatabaseMigrationService", "states")]
     ['cognitoidentityprovider', 'databasemigration', 'sfn']
+    >>> find_identifier("elasticfilesystem")
+    'efs'
     """
     known = services()
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     by_folder = {service.folder: service.identifier for service in known.values()}
     short = re.sub(r"^(?:amazon|aws)|service$", "", plain)
-    guesses = (by_folder.get(name.lower()), _BY_INTEGRATION.get(name), plain, short)
+    guesses = (by_folder.get(name.lower()), _BY_INTEGRATION.get(name), plain, short, _BY_PREFIX.get(name))
     return next((guess for guess in guesses if guess in known), None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
@@ -48,24 +48,50 @@ class RunQuery:
     """The maximum number of runs; the latest ones are returned."""
 
 
-class Prepared(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Prepared:
     """A job that a backend can run, with the backend's translation of it."""
 
     job: Job
     plan: Any = None
     """Private data of the backend, which :meth:`Backend.create` and :meth:`Backend.update` use."""
+    backend: Backend | None = field(default=None, compare=False, repr=False)
+    """The backend that has prepared the job. None: it is not recorded."""
 
 
-def checked_prepared(prepared: Prepared) -> Prepared:
+def checked_job(job: Job) -> Job:
+    """Returns the argument of :meth:`Backend.prepare` unchanged.
+
+    Raises:
+        TypeError: ``job`` is something else, such as a name.
+    """
+    if not isinstance(job, Job):
+        raise TypeError(
+            f"expected a Job, got {type(job).__name__}; use Job(name=..., schedule=..., target=...)"
+        )
+    return job
+
+
+def checked_prepared(prepared: Prepared, backend: Backend) -> Prepared:
     """Returns the result of :meth:`Backend.prepare` unchanged.
+
+    Args:
+        prepared: The result.
+        backend: The backend that is to store the job.
 
     Raises:
         TypeError: ``prepared`` is something else, such as a job.
+        ValueError: Another backend has prepared the job.
     """
     if not isinstance(prepared, Prepared):
         raise TypeError(
             f"expected the result of prepare(job), got {type(prepared).__name__}; use "
             "backend.create(backend.prepare(job)), or SchedulerClient(backend).create(job)"
+        )
+    if prepared.backend is not None and prepared.backend is not backend:
+        raise ValueError(
+            f"expected job {prepared.job.name!r} as prepared by {backend!r}, got it as prepared by "
+            f"{prepared.backend!r}; use backend.create(backend.prepare(job)) with one backend"
         )
     return prepared
 
@@ -93,6 +119,7 @@ class Backend(ABC):
         """Computes what is to be stored for a job. Changes nothing.
 
         Raises:
+            TypeError: ``job`` is not a :class:`Job`.
             UnsupportedError: This backend cannot run the job exactly as defined. The error has the reason and
                 alternatives.
         """

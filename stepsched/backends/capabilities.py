@@ -16,12 +16,17 @@ class Capabilities:
 
     A capability that is named like a field of :class:`Job` says whether that field may have a value other
     than its default.
+
+    Raises:
+        TypeError: A capability is neither True nor False.
     """
 
     functions: bool = True
     """Calls functions and runs commands of this process."""
     aws_targets: bool = True
     """Invokes targets in AWS by itself, without a registered function that stands for them."""
+    templates: bool = True
+    """Accepts targets in the form of EventBridge Scheduler (``TemplateTarget``)."""
     parallel: bool = True
     """Invokes several targets in one run (``ParallelTarget``)."""
     calendar: bool = True
@@ -42,6 +47,8 @@ class Capabilities:
     """Leaves out a run that could not begin in time."""
     max_run_time: bool = True
     """Limits how long an attempt may take."""
+    every_end: bool = True
+    """Observes the end of every target, even a pipeline's, for ``overlap`` and ``max_run_time``."""
     pauses: bool = True
     """Waits for the given pauses between attempts (``interval``, ``backoff_rate``, ``max_delay``)."""
     notify: bool = True
@@ -58,6 +65,12 @@ class Capabilities:
     """Moves a job to another group by ``update``."""
     unique_names: bool = True
     """Keeps names unique across groups."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, bool):
+                raise TypeError(f"expected True or False for {each.name}, got {value!r}")
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -78,6 +91,7 @@ BUILT_IN: Mapping[str, Capabilities] = {
         catch_up=False,
         catch_up_within=False,
         max_run_time=False,
+        every_end=False,
         pauses=False,
         notify=False,
         on_failure=False,
@@ -88,7 +102,12 @@ BUILT_IN: Mapping[str, Capabilities] = {
         unique_names=False,
     ),
     "StepFunctionsBackend": Capabilities(
-        functions=False, parallel=False, fractions=False, catch_up_within=False
+        functions=False,
+        templates=False,
+        parallel=False,
+        fractions=False,
+        catch_up_within=False,
+        every_end=False,
     ),
     "LocalBackend": Capabilities(aws_targets=False, stops_runs=False),
 }

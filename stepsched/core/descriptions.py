@@ -8,6 +8,8 @@ import textwrap
 from functools import cache
 from typing import NamedTuple
 
+_KIND = "The kind of the value, by which a document says what it describes."
+
 
 class FieldText(NamedTuple):
     """The description of a field in the source."""
@@ -50,7 +52,7 @@ def _own_texts(owner: type) -> dict[str, FieldText]:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation) if name[0] != "_":
                 kind = ast.unparse(_Plain().visit(annotation))
                 if not kind.startswith("ClassVar"):
-                    found[name] = FieldText(kind, _text(after))
+                    found[name] = FieldText(kind, _text(after) or (_KIND if name == "kind" else ""))
     return found
 
 

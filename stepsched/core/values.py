@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cache
 from inspect import Signature, cleandoc, isfunction
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,10 +16,11 @@ from pydantic import (
     BeforeValidator,
     ModelWrapValidatorHandler,
     PlainSerializer,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import PydanticSerializationError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
 from typing_extensions import Self
 
 from stepsched.core.context import revive
@@ -146,6 +148,18 @@ if not TYPE_CHECKING:  # for type checkers it is pydantic's
             text = vars(cls).get("__doc__")
             return None if text is None else described(cls, text)
 
+        def __call__(cls, *given: Any, **fields: Any) -> Any:
+            if given and cls.__init__ is BaseModel.__init__:  # which would name neither class nor fields
+                names = ", ".join(f"{name}=..." for name in cls.model_fields)
+                raise TypeError(f"{cls.__name__} takes keyword arguments only: {names}")
+            try:
+                return super().__call__(*given, **fields)
+            except TypeError as error:
+                unknown = fields.keys() - _names(cls)
+                if not unknown:
+                    raise
+                raise TypeError(_unknown_fields(cls, unknown)) from error
+
         def __dir__(cls) -> list[str]:
             machinery = {*dir(BaseModel)} - {*dir(object)}
             ours = {
@@ -167,12 +181,32 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        own = vars(cls).get("__init__")
+        if own is not None and own.__doc__ is None:  # it would be shown with pydantic's
+            own.__doc__ = "Validates and sets the fields."
         if not cls.__pydantic_complete__:
             cls.__signature__ = _SignatureOnDemand()  # type: ignore[assignment]
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
         cls.__signature__ = _SignatureOnDemand(vars(cls)["__signature__"])  # type: ignore[assignment]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_fit(cls, data: Any) -> Any:
+        """Refuses each unknown key at its place, with the fields that exist."""
+        if type(data) is dict and not data.keys() <= _names(cls):
+            raise ValidationError.from_exception_data(
+                cls.__name__,
+                [
+                    InitErrorDetails(
+                        type=_unknown_error(_unknown_fields(cls, [key])), loc=(str(key),), input=value
+                    )
+                    for key, value in data.items()
+                    if key not in _names(cls)
+                ],
+            )
+        return data
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -222,8 +256,7 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
         known = type(self).model_fields
         unknown = changes.keys() - known.keys()
         if unknown:
-            names = ", ".join(sorted(unknown))
-            raise ValueError(f"{type(self).__name__} has no field {names}; it has {', '.join(known)}")
+            raise ValueError(_unknown_fields(type(self), unknown))
         given = {name: getattr(self, name) for name in known if name in self.model_fields_set}
         return type(self)(**{**given, **changes})
 
@@ -251,6 +284,25 @@ class PositionalValue(Value, frozen=True):
     def _assign(self, **fields: object) -> None:
         """Validates and sets the fields, for the constructor."""
         super().__init__(**fields)
+
+
+def _unknown_fields(model: type[BaseModel], names: Iterable[object]) -> str:
+    """Returns the refusal of unknown fields, with the most similar field and all others."""
+    known, unknown = list(model.model_fields), sorted(map(str, names))
+    near = [close for name in unknown for close in get_close_matches(name, known, n=1)]
+    hint = f"; did you mean {' and '.join(near)}?" if near else ""
+    return f"{model.__name__} has no field {', '.join(unknown)}; it has {', '.join(known)}{hint}"
+
+
+def _unknown_error(text: str) -> PydanticCustomError:
+    return PydanticCustomError("extra_forbidden", "{text}", {"text": text})
+
+
+@cache
+def _names(model: type[BaseModel]) -> frozenset[str]:
+    """Returns the names of a model's fields, and their aliases."""
+    fields = model.model_fields
+    return frozenset(fields) | {field.alias for field in fields.values() if field.alias is not None}
 
 
 @cache

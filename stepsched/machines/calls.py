@@ -136,6 +136,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         ValueError: Step Functions cannot invoke the target. The error names an alternative.
     """
     data = message.data
+    waits = waits_for_end(target, wait=wait)
     resource = (
         resource_of(target.api_call, wait=wait, partition=partition)
         if isinstance(target, ServiceTarget)
@@ -145,11 +146,11 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case LambdaTarget(function_arn=arn):
             how = {} if wait else {"InvocationType": "Event"}
             arguments = {"FunctionName": arn, "Payload": data(), **how}
-            return Call(resource, arguments, wait)
+            return Call(resource, arguments, waits)
         case StateMachineTarget(state_machine_arn=arn):
             given = message.payload
             payload = message.json_text() if isinstance(given, str) else data()
-            return Call(resource, {"StateMachineArn": arn, "Input": payload}, wait)
+            return Call(resource, {"StateMachineArn": arn, "Input": payload}, waits)
         case QueueTarget():
             return _queue_call(target, message, resource)
         case TopicTarget():
@@ -180,16 +181,16 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case EcsTaskTarget():
             return _task_call(target, message, wait=wait, partition=partition)
         case CodeBuildTarget(project_arn=arn):
-            return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, wait)
+            return Call(resource, {**_overrides(message), "ProjectName": _name(arn)}, waits)
         case CodePipelineTarget(pipeline_arn=arn):
             name = arn.split(":", 5)[5]
-            return Call(resource, {**_overrides(message), "Name": name}, waits_for_completion=False)
+            return Call(resource, {**_overrides(message), "Name": name}, waits)
         case SageMakerPipelineTarget(pipeline_arn=arn, parameters=parameters):
             pairs = [{"Name": key, "Value": message.verbatim(value)} for key, value in parameters.items()]
             given = {"PipelineParameters": pairs} if pairs else {}
-            return Call(resource, {"PipelineName": arn, **given}, waits_for_completion=False)
+            return Call(resource, {"PipelineName": arn, **given}, waits)
         case BatchTarget():
-            return Call(resource, _batch_arguments(target, message), wait)
+            return Call(resource, _batch_arguments(target, message), waits)
         case ApiTarget(service=service, action=action, request=request):
             return Call(
                 sdk_integration(service, action, partition=partition), message.with_attributes(request)
@@ -210,6 +211,23 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             )
         case other:
             assert_never(other)
+
+
+def waits_for_end(target: Target, *, wait: bool) -> bool:
+    """Whether the call of a target ends with the target. If not, the call only starts it.
+
+    Args:
+        target: The target.
+        wait: Whether the call waits where the service supports that.
+    """
+    match target:
+        case CodePipelineTarget() | SageMakerPipelineTarget():
+            return False
+        case EcsTaskTarget():
+            return wait and not _sdk_options(target)
+        case LambdaTarget() | StateMachineTarget() | CodeBuildTarget() | BatchTarget():
+            return wait
+    return True
 
 
 def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
@@ -297,18 +315,8 @@ def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
     """
-    plain = {
-        "Count": target.task_count if target.task_count > 1 else None,
-        "CapacityProviderStrategy": [
-            {"CapacityProvider": each.name, "Base": each.base, "Weight": each.weight}
-            for each in target.capacity_providers
-        ],
-        "ReferenceId": target.reference_id,
-        "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
-        "EnableECSManagedTags": target.ecs_managed_tags,
-    }
     overrides = _overrides(message)
-    more = {key: message.verbatim(value) for key, value in plain.items() if value}
+    more = {key: message.verbatim(value) for key, value in _sdk_options(target).items()}
     arguments = message.verbatim(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
     if not more:
         return Call(resource_of(target.api_call, wait=wait, partition=partition), arguments, wait)
@@ -322,6 +330,21 @@ def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition
     why_not = f" with {', '.join(words[key] for key in more)}"
     resource = sdk_integration(target.api_call.service, target.api_call.action, partition=partition)
     return Call(resource, arguments | more, waits_for_completion=False, why_not=why_not)
+
+
+def _sdk_options(target: EcsTaskTarget) -> dict[str, Any]:
+    """The options of a task that the optimised integration lacks."""
+    plain = {
+        "Count": target.task_count if target.task_count > 1 else None,
+        "CapacityProviderStrategy": [
+            {"CapacityProvider": each.name, "Base": each.base, "Weight": each.weight}
+            for each in target.capacity_providers
+        ],
+        "ReferenceId": target.reference_id,
+        "Tags": [{"Key": key, "Value": value} for key, value in target.tags.items()],
+        "EnableECSManagedTags": target.ecs_managed_tags,
+    }
+    return {key: value for key, value in plain.items() if value}
 
 
 def _task_arguments(target: EcsTaskTarget) -> dict[str, Any]:

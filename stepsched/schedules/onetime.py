@@ -91,7 +91,7 @@ class OneTime(ScheduleBase, frozen=True):
                 f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
                 f"the run moves to {run.isoformat()}",
                 ScheduleWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._fill(at, at=settled, timezone=timezone, kind=kind)
 

@@ -115,8 +115,6 @@ __all__ = [
     "Target",
     "TemplateTarget",
     "TopicTarget",
-    "parts_of",
-    "takes_input",
 ]
 
 

@@ -84,6 +84,7 @@ class EventBusTarget(ServiceTarget, frozen=True):
     bus_arn: Annotated[str, Arn("events", "event-bus/", r"[\w./-]{1,256}")]
     """The event bus: ``arn:aws:events:<region>:<account>:event-bus/<name>``."""
     detail_type: str = Field(default="Scheduled Job", min_length=1, max_length=128)
+    """The detail type of the event."""
     source: str = Field(default="stepsched", min_length=1, max_length=256)
     """The source of the event, of ``A-Z a-z 0-9 . - _ /``. It must not begin with ``aws.``, which AWS
     reserves."""
@@ -170,6 +171,7 @@ class SageMakerPipelineTarget(ServiceTarget, frozen=True):
         Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$", strict=True)],
         Annotated[Text, Field(min_length=1, max_length=1024)],
     ] = Field(default_factory=dict, max_length=200)
+    """The values of the pipeline's parameters by name, at most 200."""
 
     def __init__(
         self,

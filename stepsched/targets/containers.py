@@ -20,6 +20,7 @@ class CapacityProvider(Value, frozen=True):
     """The part of the tasks that runs on a capacity provider."""
 
     name: str = Field(min_length=1, max_length=255)
+    """The name of the capacity provider."""
     base: int = Field(default=0, ge=0, le=100_000, strict=True)
     """The minimum number of tasks on this provider."""
     weight: int = Field(default=0, ge=0, le=1_000, strict=True)
@@ -58,6 +59,7 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     """The task definition: ``arn:aws:ecs:<region>:<account>:task-definition/<family>``, with an optional
     ``:<revision>``. Without a revision the latest one is used."""
     task_count: int = Field(default=1, ge=1, le=10, strict=True)
+    """The number of tasks that each run starts: 1 to 10."""
     launch_type: Literal["EC2", "FARGATE", "EXTERNAL"] | None = None
     """The launch type. None: the default of the cluster, or ``capacity_providers``."""
     subnets: tuple[Annotated[str, Field(min_length=1, max_length=1000)], ...] = Field(
@@ -65,15 +67,19 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     )
     """The subnets of the tasks' network interfaces. Fargate needs at least one."""
     security_groups: tuple[_Id, ...] = Field(default=(), max_length=5)
+    """The security groups of the tasks' network interfaces, at most 5. Empty: the default of the VPC."""
     assign_public_ip: bool = Field(default=False, strict=True)
+    """Whether the tasks' network interfaces get public IP addresses."""
     platform_version: str | None = Field(default=None, min_length=1, max_length=64)
     """The platform version of Fargate. None: the latest."""
     capacity_providers: tuple[CapacityProvider, ...] = Field(default=(), max_length=6)
+    """The capacity providers of the tasks, at most 6, instead of a ``launch_type``."""
     placement: tuple[Placement, ...] = Field(default=(), max_length=15)
     """The placement constraints, at most 10, followed by the strategies, at most 5."""
     group: str | None = Field(default=None, min_length=1, max_length=255)
     """The task group. None: the group of the task definition's family."""
     reference_id: str | None = Field(default=None, max_length=1024)
+    """The reference ID of the tasks. None: they have none."""
     propagate_tags: bool = Field(default=False, strict=True)
     """Whether the tags of the task definition are applied to the tasks."""
     tags: dict[
@@ -82,7 +88,9 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     ] = Field(default_factory=dict, max_length=50)
     """Tags applied to the started tasks."""
     ecs_managed_tags: bool = Field(default=False, strict=True)
+    """Whether Amazon ECS tags the tasks with their cluster and service."""
     execute_command: bool = Field(default=False, strict=True)
+    """Whether ECS Exec can run commands in the containers of the tasks."""
 
     def __init__(
         self,
@@ -154,6 +162,7 @@ class BatchTarget(ServiceTarget, frozen=True):
     parameters: JsonObject = Field(default_factory=dict)
     """The values of the job definition's placeholders: strings by name."""
     container_overrides: JsonObject = Field(default_factory=dict)
+    """The overrides of the container, in the form of ``SubmitJob``: ``{"command": [...]}``."""
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class ApiTarget(PositionalValue, frozen=True):
     action: str
     """The action in lower camel case, such as ``runTask``. Actions that only read are refused, as by AWS."""
     request: JsonObject
+    """The parameters of the call, with the names that the SDK gives them."""
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class TemplateTarget(PositionalValue, frozen=True):
 
     kind: Literal["template"] = "template"
     target_arn: str = Field(max_length=1600)
+    """The ARN of the target, as EventBridge Scheduler takes it."""
     parameters: JsonObject = Field(default_factory=dict)
     """The parameter blocks of the target, such as ``{"SqsParameters": {...}}``."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -105,6 +107,24 @@ def test_a_name_that_stands_only_in_a_namespace_is_told_there(space: str, name: 
         getattr(ss, name)
 
 
+def test_importing_a_name_that_stands_only_in_a_namespace_tells_where_it_is() -> None:
+    use = "use from stepsched.targets import EcsTaskTarget"
+    with pytest.raises(ImportError, match=f"^cannot import name 'EcsTaskTarget' from 'stepsched': {use}$"):
+        exec("from stepsched import EcsTaskTarget")
+    assert not hasattr(ss, "EcsTaskTarget")
+
+
+def test_the_namespace_of_errors_holds_every_error_and_loads_no_event_loop() -> None:
+    assert ss.errors.CallCancelledError is ss.CallCancelledError
+    assert "CallCancelledError" in dir(ss.errors)
+    code = "import stepsched.errors, sys; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_namespace_of_targets_holds_no_functions_of_the_package() -> None:
+    assert [name for name in dir(ss.targets) if name[0].islower()] == []
+
+
 def test_nothing_is_told_of_a_name_that_is_not_there() -> None:
     assert {(space, name) for space, names in ss._ELSEWHERE.items() for name in names} <= set(INSIDE)
 
@@ -162,7 +182,9 @@ def test_every_public_class_says_that_it_is_ours(name: str) -> None:
 def test_a_namespace_can_be_imported_from_and_holds_what_its_home_defines(door: str, home: str) -> None:
     namespace, defined = (import_module(f"stepsched.{name}") for name in (door, home))
     assert getattr(ss, door) is namespace
-    assert namespace.__all__ == defined.__all__
+    assert set(namespace.__all__) - set(defined.__all__) == (
+        {"CallCancelledError"} if door == "errors" else set()
+    )
     assert all(getattr(namespace, name) is getattr(defined, name) for name in defined.__all__)
 
 

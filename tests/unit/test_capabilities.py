@@ -28,6 +28,12 @@ def test_a_backend_that_declares_nothing_can_do_everything() -> None:
     assert Capabilities(overlap=False, notify=False).missing == ("overlap", "notify")
 
 
+@pytest.mark.parametrize("value", ["no", "", 0, 1, None])
+def test_a_capability_is_declared_by_true_or_false(value: Any) -> None:
+    with pytest.raises(TypeError, match=f"^expected True or False for functions, got {value!r}$"):
+        Capabilities(functions=value)
+
+
 def test_each_capability_is_asked_of_every_backend() -> None:
     """One that is added needs a job or a verb by which the contract suite proves it."""
     asked = {each.values[0] for each in NEEDS} | VERBS.keys() | {"unique_names"}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from moto import mock_aws
@@ -17,6 +17,13 @@ import stepsched as ss
 from stepsched.backends.capabilities import BUILT_IN
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import runner
+from stepsched.targets import (
+    AwsTarget,
+    BatchTarget,
+    EcsTaskTarget,
+    SageMakerPipelineTarget,
+)
+from stepsched.testing.contract import handlers
 from stepsched.testing.contract.refusals import NEEDS
 from tests.sessions import new_session
 
@@ -26,6 +33,14 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead")
 TOPIC = ss.TopicTarget(f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms")
 JOB = ss.Job(name="job", schedule=ss.Cron("0 9 * * ? *"), target=ss.LambdaTarget(FUNCTION))
+LAMBDA = ss.LambdaTarget(FUNCTION)
+MINUTE = timedelta(minutes=1)
+TASK = EcsTaskTarget(
+    f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/main",
+    task_definition_arn=f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/report:3",
+)
+BATCH = BatchTarget("report", job_queue="nightly")
+TRAINING = SageMakerPipelineTarget(f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:pipeline/train")
 OTHERS: dict[str, Any] = {
     "name": "another",
     "schedule": ss.Rate(timedelta(minutes=5)),
@@ -54,9 +69,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ss.backends.
         monkeypatch.setenv(name, "test")
     with mock_aws(), ExitStack() as stack:
         session = new_session(region_name=REGION)
-        local = ss.LocalBackend(
-            handlers={ss.LambdaTarget: print, ss.QueueTarget: print, ss.TopicTarget: print}
-        )
+        local = ss.LocalBackend(handlers=dict.fromkeys(get_args(AwsTarget), print))
         eventbridge = ss.EventBridgeBackend(ROLE, session=session)
         eventbridge.ensure_group("team")
         session.client("dynamodb").create_table(**table_schema.creation("jobs"))
@@ -112,6 +125,31 @@ COMBINED = [
         {"schedule": ss.Windowed("2031-01-01T09:00:00.5", every=ss.Frequency(seconds=10))},
         id="seconds and fractions",
     ),
+    pytest.param({"overlap": ss.Overlap.QUEUE, "target": TRAINING}, id="queue of a SageMaker pipeline"),
+    pytest.param({"max_run_time": MINUTE, "target": TASK}, id="run time of a task"),
+    pytest.param({"max_run_time": MINUTE, "target": BATCH}, id="run time of a batch job"),
+    pytest.param({"max_run_time": MINUTE, "target": handlers.PIPELINE}, id="run time of a pipeline"),
+    pytest.param(
+        {"overlap": ss.Overlap.SKIP, "target": TASK.replace(task_count=2)}, id="overlap of several tasks"
+    ),
+    pytest.param({"overlap": ss.Overlap.SKIP, "target": handlers.TEMPLATE}, id="overlap of a template"),
+    pytest.param(
+        {
+            "schedule": ss.Windowed("2031-01-31T09:00", every=ss.Frequency(months=5)),
+            "target": handlers.TEMPLATE,
+        },
+        id="five months of a template",
+    ),
+    pytest.param(
+        {"target": ss.ParallelTarget([LAMBDA, ss.CommandTarget(["true"])])}, id="a function and a command"
+    ),
+    pytest.param(
+        {"target": ss.ParallelTarget([LAMBDA, QUEUE]), "catch_up_within": MINUTE},
+        id="parallel, catch up within",
+    ),
+    pytest.param(
+        {"overlap": ss.Overlap.SKIP, "max_run_time": timedelta(seconds=10.5)}, id="run time with a fraction"
+    ),
 ]
 WANTED = [pytest.param(each.values[1], id=each.id) for each in NEEDS if each.values[0] != "aws_targets"]
 VERBS: dict[str, Callable[[ss.SchedulerClient], object]] = {
@@ -153,6 +191,25 @@ def test_a_refusal_names_the_backends_that_take_the_job_and_no_other(
     able = [name for name in BUILT_IN if name not in refused]
     assert able
     assert {name: named(error) for name, error in refused.items()} == dict.fromkeys(refused, able)
+    machines = [error for error in refused.values() if "render_asl" in str(error)]
+    assert not machines or ss.render_asl(wanted).states
+
+
+@pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
+def test_what_no_function_is_registered_for_names_the_backends_that_take_the_job(
+    backends: dict[str, ss.backends.Backend],
+) -> None:
+    with ss.LocalBackend() as bare:
+        for changes, able in (
+            ({}, ["EventBridgeBackend", "StepFunctionsBackend"]),
+            ({"overlap": ss.Overlap.SKIP}, ["StepFunctionsBackend"]),
+            ({"target": handlers.TEMPLATE}, ["EventBridgeBackend"]),
+            ({"overlap": ss.Overlap.SKIP, "max_run_time": timedelta(seconds=10.5)}, []),
+            ({"target": ss.HandlerTarget("builtins:print"), "dead_letter": QUEUE}, []),
+        ):
+            with pytest.raises(ss.UnsupportedError, match="no handler is registered") as caught:
+                bare.check(JOB.replace(**changes))
+            assert named(caught.value) == able
 
 
 @pytest.mark.parametrize("capability", VERBS)
@@ -175,6 +232,40 @@ def test_a_backend_that_is_given_a_job_itself_says_what_to_give(backend: ss.back
             verb(job)
 
 
+def test_a_backend_does_not_store_what_another_has_prepared(backends: dict[str, ss.backends.Backend]) -> None:
+    other_group = ss.EventBridgeBackend(ROLE, group="team", session=new_session(region_name=REGION))
+    with ss.LocalBackend(handlers={ss.LambdaTarget: print}) as other_local:
+        others = [*backends.values(), other_group, other_local]
+        for backend in backends.values():
+            for other in others:
+                if other is backend:
+                    continue
+                prepared = other.prepare(JOB)
+                for verb in (backend.create, lambda it, to=backend: to.update(it, expected_version=1)):
+                    with pytest.raises(ValueError, match="expected job 'job' as prepared by") as caught:
+                        verb(prepared)
+                    assert repr(backend) in str(caught.value)
+            assert ss.SchedulerClient(backend).list() == []
+
+
+def test_a_job_prepared_by_a_backend_of_the_user_needs_no_maker(
+    backends: dict[str, ss.backends.Backend],
+) -> None:
+    backend = backends["LocalBackend"]
+    prepared = backend.prepare(JOB)
+    plain = ss.backends.Prepared(JOB, prepared.plan)
+    assert plain == prepared
+    assert ss.backends.Prepared(JOB) != prepared
+    assert backend.create(plain).job == JOB
+
+
+def test_what_is_no_job_is_not_prepared(backend: ss.backends.Backend) -> None:
+    name: Any = "job"
+    for verb in (backend.prepare, backend.check):
+        with pytest.raises(TypeError, match=r"expected a Job, got str; use Job\(name=..., schedule="):
+            verb(name)
+
+
 WORK = {
     "local": {"backends.local.backend.encode": 1},
     "eventbridge": {
@@ -185,7 +276,7 @@ WORK = {
     },
     "stepfunctions": {
         "backends.stepfunctions.backend.instructions_of": 1,
-        "backends.stepfunctions.instructions.check_input": 1,
+        "machines.data.check_input": 1,
         "backends.stepfunctions.instructions.timing_of": 1,
     },
 }

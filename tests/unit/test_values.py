@@ -22,6 +22,8 @@ from stepsched.core.enums import StrEnum
 from stepsched.core.values import Value, seconds_of
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+DAILY = ss.Cron("0 9 * * ? *")
+TARGET = ss.CommandTarget(["true"])
 VALUES = [
     pytest.param(ss.Rate(timedelta(minutes=5)), id="rate"),
     pytest.param(ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"), id="one_time"),
@@ -71,6 +73,70 @@ def test_replace_names_an_unknown_field_and_those_that_exist(value: Value) -> No
     ) as e:
         value.replace(nickname=1, color=2)
     assert all(name in str(e.value) for name in type(value).model_fields)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(
+            lambda: ss.Retry(attempts=3),  # type: ignore[call-arg]
+            "Retry has no field attempts; it has max_attempts, .*max_delay; did you mean max_attempts?",
+            id="similar",
+        ),
+        pytest.param(
+            lambda: ss.Retry.model_validate_json('{"attempts": 3}'),
+            "Retry has no field attempts; .*did you mean max_attempts?",
+            id="document",
+        ),
+        pytest.param(
+            lambda: ss.Job(name="n", schedule=DAILY, target=TARGET, misfire_grace_time=3),  # type: ignore[call-arg]
+            "Job has no field misfire_grace_time; it has name, .*catch_up_within, ",
+            id="job",
+        ),
+        pytest.param(
+            lambda: ss.Job(name="n", schedule=DAILY, target=TARGET, retry={"attempts": 3}),
+            "Retry has no field attempts; it has max_attempts",
+            id="inside",
+        ),
+        pytest.param(
+            lambda: ss.Cron("0 9 * * ? *", time_zone="UTC"),  # type: ignore[call-arg]
+            "Cron has no field time_zone; it has .*; did you mean timezone?",
+            id="constructor",
+        ),
+        pytest.param(
+            lambda: ss.targets.EcsTaskTarget("c", task_definition="t"),  # type: ignore[call-arg]
+            "EcsTaskTarget has no field task_definition; it has .*; did you mean task_definition_arn?",
+            id="target",
+        ),
+        pytest.param(
+            lambda: ss.asl.Wait(second=3, end=True),  # type: ignore[call-arg]
+            "Wait has no field second; it has .*; did you mean seconds?",
+            id="state",
+        ),
+    ],
+)
+def test_an_unknown_field_is_refused_with_the_fields_that_exist(
+    make: Callable[[], object], words: str
+) -> None:
+    with pytest.raises((TypeError, ValidationError), match=words.replace("?", "[?]")):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (ss.Retry, "^Retry takes keyword arguments only: max_attempts=..., max_age="),
+        (ss.Job, "^Job takes keyword arguments only: name=..., schedule="),
+    ],
+)
+def test_an_argument_without_keyword_is_refused_with_the_keywords(kind: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        kind("n", schedule=DAILY)
+
+
+def test_a_constructor_that_lacks_an_argument_says_so_as_every_function() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        ss.CommandTarget()  # type: ignore[call-arg]
 
 
 def test_replace_changes_only_what_is_named_and_leaves_the_original() -> None:
@@ -136,7 +202,7 @@ def test_a_document_with_other_keys_is_refused_with_its_location(
                 "colour": "red",
             },
             "colour",
-            "not permitted",
+            "Run has no field",
             id="unknown",
         ),
     ],

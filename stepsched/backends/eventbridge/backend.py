@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stepsched.aws.sdk import validate_connection
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_job, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN, backends_with
 from stepsched.backends.eventbridge.checks import NAME, check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
@@ -30,6 +30,7 @@ from stepsched.backends.eventbridge.documents import (
 from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
+from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
@@ -50,6 +51,7 @@ from stepsched.jobs.records import status_after
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")
+_CLASS = "EventBridgeBackend"
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
 
@@ -144,15 +146,17 @@ class EventBridgeBackend(Backend):
         return self._clock.now()
 
     def prepare(self, job: Job) -> Prepared:
+        checked_job(job)
         if self._settings.role_arn is None:
             raise UnsupportedError(
                 job.name, self.name, "no role is given to invoke targets with", (_NEEDS_ROLE,)
             )
         region, partition = self._service.region, self._service.partition
-        return Prepared(job, check_job(job, self._settings, region=region, partition=partition))
+        plan = check_job(job, self._settings, region=region, partition=partition)
+        return Prepared(job, plan, self)
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = checked_prepared(prepared).job, self.now()
+        job, now = checked_prepared(prepared, self).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due after the check
         anchor = ceil_second(now)
         request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
@@ -208,9 +212,9 @@ class EventBridgeBackend(Backend):
         return [look(jobs[0])] if len(jobs) == 1 else list(self._service.each(look, jobs))
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
-        self._stored(name, group)
+        job = self._stored(name, group).job
         reason = "the service keeps no earlier definitions"
-        raise UnsupportedError(name, self.name, reason, backends_with("keeps_versions"))
+        raise UnsupportedError(name, self.name, reason, others_for(job, _CLASS, "keeps_versions"))
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
         """Yields the matching jobs lazily, in the service's order; jobs that are deleted during the call are
@@ -264,7 +268,7 @@ class EventBridgeBackend(Backend):
             return None
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job = checked_prepared(prepared).job
+        job = checked_prepared(prepared, self).job
         stored = self._stored_at(job)
         if stored.version != expected_version:
             raise ConflictError(job.name, expected_version)
@@ -392,9 +396,10 @@ class EventBridgeBackend(Backend):
         Raises:
             UnsupportedError: Always.
         """
-        self._stored(name, group)
+        job = self._stored(name, group).job
         reason = "the service keeps no record of runs, so a repeated backfill would run twice"
-        raise UnsupportedError(name, self.name, reason, ("run_now", *backends_with("keeps_runs")))
+        instead = ("run_now", *others_for(job, _CLASS, "keeps_runs"))
+        raise UnsupportedError(name, self.name, reason, instead)
 
     def runs(self, query: RunQuery) -> Iterator[Run]:
         """Yields the failed runs from the dead-letter queue; see :meth:`dead_letters`.
@@ -551,7 +556,7 @@ class EventBridgeBackend(Backend):
             reason = f"a schedule cannot move from group {place!r} to {place_of(job, self._settings)!r}"
             instead = (
                 "create it in the new group and cancel it in the old one",
-                *backends_with("moves_groups"),
+                *others_for(job, _CLASS, "moves_groups"),
             )
             raise UnsupportedError(job.name, self.name, reason, instead) from error
 

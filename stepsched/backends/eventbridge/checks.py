@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 from stepsched.aws.arns import ARN
 from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
 from stepsched.aws.services import closest, find_identifier, services
-from stepsched.backends.capabilities import backends_with
+from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
@@ -29,20 +28,18 @@ from stepsched.backends.eventbridge.targets import (
     universal_parts,
 )
 from stepsched.backends.eventbridge.timing import translate
+from stepsched.backends.needs import alternatives_for, lengths_of, needs_of
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
-from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
-from stepsched.schedules import AnySchedule, Cron, Windowed
+from stepsched.jobs import Job
+from stepsched.schedules import AnySchedule
 from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.targets import (
     ApiTarget,
     BatchTarget,
-    CommandTarget,
     EcsTaskTarget,
     HandlerTarget,
-    ParallelTarget,
-    Target,
     TemplateTarget,
     parts_of,
     takes_input,
@@ -59,7 +56,8 @@ _OVERRIDES = (
     *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
 )
 """The members of an ECS TaskOverride."""
-_MACHINE = "render_asl(job) gives a state machine that does that"
+_CLASS = "EventBridgeBackend"
+_LACKING = BUILT_IN[_CLASS].missing
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
 _SHOWN = 3
@@ -144,86 +142,78 @@ def _check_place(job: Job, group: str | None) -> None:
         raise _refusal(job, reason, "leave the job's group out", "EventBridgeBackend without group=")
 
 
-class _Missing(NamedTuple):
-    """A capability that a job needs and the service does not have."""
-
-    capability: str
-    reason: str
-    instead: tuple[str, ...] = ()
-    """Changes to the job that would do."""
-
-
 def _check_capabilities(job: Job) -> None:
-    """Refuses what the service cannot do, and names the backends that can do all of it."""
-    missing = [
-        *_missing_for_target(job.target),
-        *_missing_for_policies(job),
-        *_missing_for_schedule(job.schedule),
-    ]
+    """Refuses what the service cannot do, and names what can do all of it."""
+    missing = [name for name in needs_of(job) if name in _LACKING]
     if missing:
-        elsewhere = backends_with(*(each.capability for each in missing))
-        raise _refusal(job, missing[0].reason, *missing[0].instead, *elsewhere)
+        reason, *instead = _why_not(job, missing[0])
+        raise _refusal(job, reason, *instead, *alternatives_for(job, _CLASS))
 
 
-def _missing_for_target(target: Target) -> Iterator[_Missing]:
-    if isinstance(target, ParallelTarget):
-        reason = f"ParallelTarget: a schedule has one target, and this one has {len(target.targets)}"
-        yield _Missing("parallel", reason, ("one job for each target", _MACHINE))
-    for part in parts_of(target):
-        if isinstance(part, (HandlerTarget, CommandTarget)):
-            what = "a Python function" if isinstance(part, HandlerTarget) else "a command"
+def _why_not(job: Job, capability: str) -> tuple[str, ...]:
+    """Why the service cannot run a job that needs a capability, and the changes to the job that would do."""
+    match capability:
+        case "parallel":
+            count = len(parts_of(job.target))
+            reason = f"ParallelTarget: a schedule has one target, and this one has {count}"
+            return reason, "one job for each target"
+        case "functions":
+            what = "a Python function" if isinstance(job.target, HandlerTarget) else "a command"
             reason = f"AWS cannot invoke {what} of this process"
-            yield _Missing("functions", reason, ("a LambdaTarget or another target in AWS",))
+            return reason, "a LambdaTarget or another target in AWS"
+        case "crontab":
+            return _why_untranslatable(job.schedule), "two jobs, one a day field"
+        case "seconds" | "calendar":
+            return (_why_untranslatable(job.schedule),)
+        case "fractions":
+            return _why_not_whole(job)
+    return _why_not_policy(job, capability)
 
 
-def _missing_for_policies(job: Job) -> Iterator[_Missing]:
-    if job.overlap is not Overlap.ALLOW:
-        reason = f"overlap {job.overlap.value!r}: the service starts runs while earlier ones are running"
-        yield _Missing("overlap", reason, ("Overlap.ALLOW", _MACHINE))
-    if job.catch_up is not CatchUp.ALL:
-        reason = f"catch_up {job.catch_up.value!r}: the service delivers every run, even if it is late"
-        yield _Missing("catch_up", reason, ("CatchUp.ALL with a short Retry(max_age=)",))
-    if job.catch_up_within is not None:
-        reason = f"catch_up_within {job.catch_up_within}: the service does not leave out late runs"
-        instead = ("a short Retry(max_age=) ends the attempts of a late run",)
-        yield _Missing("catch_up_within", reason, instead)
-    if job.notify is not None:
-        reason = f"notify {job.notify.topic_arn!r}: the service sends no notification about a failed run"
-        yield _Missing("notify", reason, ("dead_letter=QueueTarget(...) keeps the run", _MACHINE))
-    if job.on_failure is not OnFailure.CONTINUE and not job.is_one_time:
-        reason = f"on_failure {job.on_failure.value!r}: the service starts runs after earlier ones failed"
-        yield _Missing("on_failure", reason, ("OnFailure.CONTINUE", _MACHINE))
-    if job.max_run_time is not None:
-        reason = f"max_run_time {job.max_run_time}: the service does not monitor started runs"
-        yield _Missing("max_run_time", reason, ("a timeout of the target's own", _MACHINE))
-    if job.retry != Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age):
-        reason = "the service chooses the pauses between attempts (interval, backoff_rate, max_delay)"
-        yield _Missing("pauses", reason, ("Retry with max_attempts and max_age alone", _MACHINE))
-    if job.jitter % _MINUTE:
-        reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
-        yield _Missing("short_jitter", reason, (f"jitter of {-(-job.jitter // _MINUTE)} minutes",))
-    lengths = {"max_age": job.retry.max_age, "jitter": job.jitter, "max_run_time": job.max_run_time}
-    for field, length in lengths.items():
+def _why_not_policy(job: Job, capability: str) -> tuple[str, ...]:
+    """The same for the capabilities that a policy needs."""
+    match capability:
+        case "overlap":
+            reason = f"overlap {job.overlap.value!r}: the service starts runs while earlier ones are running"
+            return reason, "Overlap.ALLOW"
+        case "catch_up":
+            reason = f"catch_up {job.catch_up.value!r}: the service delivers every run, even if it is late"
+            return reason, "CatchUp.ALL with a short Retry(max_age=)"
+        case "catch_up_within":
+            reason = f"catch_up_within {job.catch_up_within}: the service does not leave out late runs"
+            return reason, "a short Retry(max_age=) ends the attempts of a late run"
+        case "notify" if job.notify is not None:
+            topic = job.notify.topic_arn
+            reason = f"notify {topic!r}: the service sends no notification about a failed run"
+            return reason, "dead_letter=QueueTarget(...) keeps the run"
+        case "on_failure":
+            reason = f"on_failure {job.on_failure.value!r}: the service starts runs after earlier ones failed"
+            return reason, "OnFailure.CONTINUE"
+        case "max_run_time":
+            reason = f"max_run_time {job.max_run_time}: the service does not monitor started runs"
+            return reason, "a timeout of the target's own"
+        case "pauses":
+            reason = "the service chooses the pauses between attempts (interval, backoff_rate, max_delay)"
+            return reason, "Retry with max_attempts and max_age alone"
+        case "short_jitter":
+            reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
+            return reason, f"jitter of {-(-job.jitter // _MINUTE)} minutes"
+    raise AssertionError(f"no reason for {capability}")
+
+
+def _why_not_whole(job: Job) -> tuple[str, ...]:
+    for field, length in lengths_of(job).items():
         if length is not None and length % _SECOND:
-            yield _Missing("fractions", f"{field} {length} is not of whole seconds", ("round it",))
+            return f"{field} {length} is not of whole seconds", "round it"
+    return _why_untranslatable(job.schedule), "a start of whole seconds"
 
 
-def _missing_for_schedule(schedule: AnySchedule) -> Iterator[_Missing]:
+def _why_untranslatable(schedule: AnySchedule) -> str:
     try:
         translate(schedule)
     except NoEquivalentError as error:
-        reason = str(error)
-    else:
-        return
-    match schedule:
-        case Cron():
-            yield _Missing("crontab", reason, ("two jobs, one a day field",))
-        case Windowed(start=start, every=every):
-            if start.microsecond:
-                yield _Missing("fractions", reason)
-            yield _Missing("seconds" if every.total_seconds % 60 else "calendar", reason, (_MACHINE,))
-        case _:
-            yield _Missing("fractions", reason, ("a start of whole seconds",))
+        return str(error)
+    raise AssertionError("the schedule has an AWS expression")
 
 
 def _check_target(translation: Translation, region: str, partition: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_job, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
@@ -219,8 +219,8 @@ class LocalBackend(Backend):
         return self._clock.now()
 
     def prepare(self, job: Job) -> Prepared:
-        self._invoker.check(job, shared=self._shared)
-        return Prepared(job, encode(job))
+        self._invoker.check(checked_job(job), shared=self._shared)
+        return Prepared(job, encode(job), self)
 
     def create(self, prepared: Prepared) -> JobRecord:
         (answer,) = self.create_many([prepared])
@@ -239,7 +239,7 @@ class LocalBackend(Backend):
         return answers
 
     def _create(self, prepared: Prepared, now: datetime) -> JobRecord | StepschedError:
-        job, document = checked_prepared(prepared)
+        job, document = checked_prepared(prepared, self).job, prepared.plan
         following = policy.first_run(job, now)
         if following is None:  # its last run came due after it was prepared
             try:
@@ -280,7 +280,7 @@ class LocalBackend(Backend):
                 yield record
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job, document = checked_prepared(prepared)
+        job, document = checked_prepared(prepared, self).job, prepared.plan
         now, events = self.now(), list[Event]()
         job.refuse_if_over(now)
         with self._store.transaction("update"):

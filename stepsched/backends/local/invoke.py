@@ -13,13 +13,13 @@ from datetime import timezone
 from typing import get_args
 from uuid import uuid4
 
-from stepsched.backends.capabilities import backends_with
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable, words
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
 from stepsched.backends.local.process import marker_of, only_here
+from stepsched.backends.needs import others_for
 from stepsched.core.clock import Clock, PlayableClock
 from stepsched.core.context import (
     ATTEMPT_NUMBER,
@@ -200,7 +200,7 @@ class Invoker:
         if self._registered(target) is None:
             name = type(target).__name__
             reason = f"no handler is registered for its {name} in this process"
-            mend = (f"backend.register({name}, function)", *backends_with("aws_targets"))
+            mend = (f"backend.register({name}, function)", *others_for(job, "LocalBackend", "aws_targets"))
             raise UnsupportedError(job.name, NAME, reason, mend)
 
     def wrap(self, wrapper: Wrapper) -> None:

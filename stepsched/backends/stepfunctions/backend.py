@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.backends import pool
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_prepared
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_job, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.instructions import (
@@ -215,6 +215,7 @@ class StepFunctionsBackend(Backend):
         return self._clock.now()
 
     def prepare(self, job: Job) -> Prepared:
+        checked_job(job)
         anchor = floor_second(self.now())
 
         def instructions_for(calls: frozenset[str]) -> dict[str, Any]:
@@ -235,10 +236,10 @@ class StepFunctionsBackend(Backend):
                 (partition, region), *_ = sorted(elsewhere)
                 reason = f"the machine in {home[1]} cannot invoke a target in {region} ({partition})"
                 raise UnsupportedError(job.name, self.name, reason, ("a machine in that Region",))
-        return Prepared(job, instructions)
+        return Prepared(job, instructions, self)
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = checked_prepared(prepared).job, self.now()
+        job, now = checked_prepared(prepared, self).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was prepared
         anchor = floor_second(now)
         row = Row(
@@ -307,7 +308,7 @@ class StepFunctionsBackend(Backend):
                 yield row
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        job = checked_prepared(prepared).job
+        job = checked_prepared(prepared, self).job
 
         def changed(row: Row, now: datetime) -> Row | None:
             if row.version != expected_version:

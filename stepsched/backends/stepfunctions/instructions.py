@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
-from stepsched.backends.capabilities import BUILT_IN, backends_with
-from stepsched.core.context import SCHEDULED_TIME, find_look_alike
+from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.needs import alternatives_for, needs_of, others_for
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Completion, Job, OnFailure, Overlap
 from stepsched.machines.calls import (
-    Message,
     call_of,
-    check_call,
-    check_input,
     check_policies,
-    has_attributes,
     topic_arguments,
+    waits_for_end,
 )
+from stepsched.machines.data import call_data, message_of
 from stepsched.machines.notifications import subject
 from stepsched.machines.plan import timing_of
 from stepsched.machines.retries import whole_seconds
@@ -35,28 +31,13 @@ from stepsched.targets import ParallelTarget
 
 NAME = "stepfunctions"
 """The name of the backend in errors."""
-_ALTERNATIVES = backends_with(*BUILT_IN["StepFunctionsBackend"].missing)
-"""The backends with every capability that this one lacks. The errors of machines do not name the missing
-one."""
+_CLASS = "StepFunctionsBackend"
+"""The name of the backend among the alternatives of errors."""
 _SECOND = timedelta(seconds=1)
 MAX_INSTRUCTIONS_BYTES = 255_000
 """The maximum size of the instructions as a JSON string, in bytes. Step Functions passes 262,144 in total."""
 MAX_ROW_BYTES = 400_000
 """The maximum size of a row in bytes. The 400 KB of DynamoDB include the names of attributes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Data(Message):
-    """A message whose context attributes the runner fills in."""
-
-    def with_attributes(self, value: Any) -> Any:
-        return value
-
-    def verbatim(self, value: Any) -> Any:
-        return value
-
-    def deduplication_id(self) -> str:
-        return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME
 
 
 def instructions_of(
@@ -79,8 +60,17 @@ def instructions_of(
         instructions = _build(job, anchor, version, retention, calls)
         _check_size(job, instructions)
     except ValueError as error:
-        raise UnsupportedError(job.name, NAME, str(error), _ALTERNATIVES) from error
+        raise UnsupportedError(job.name, NAME, str(error), _alternatives(job)) from error
     return instructions
+
+
+def _alternatives(job: Job) -> tuple[str, ...]:
+    """What runs a job that the machine cannot run. A fault of the job's data does not name the capability
+    that would be needed, so only backends with every missing one are named."""
+    lacking = BUILT_IN[_CLASS].missing
+    if set(needs_of(job)).isdisjoint(lacking):
+        return others_for(job, _CLASS, *lacking)
+    return alternatives_for(job, _CLASS)
 
 
 def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetime, version: int) -> str:
@@ -103,7 +93,7 @@ def warn_unobserved_failures(job: Job) -> None:
     named = [name for name, is_set in policies.items() if is_set]
     if not named or job.is_one_time or job.overlap is not Overlap.ALLOW:
         return
-    if not call_of(job.target, _Data(job.input, job.name, job.name, "", {}), wait=False).waits_for_completion:
+    if not call_of(job.target, message_of(job), wait=False).waits_for_completion:
         warnings.warn(
             f"the runs of job {job.name!r} may overlap, so the machine only starts its target: "
             f"{' and '.join(named)} will observe a failed start, but not a failed target; "
@@ -117,41 +107,29 @@ def _build(
     job: Job, anchor: datetime, version: int, retention: timedelta, calls: Collection[str]
 ) -> dict[str, Any]:
     if isinstance(job.target, ParallelTarget):
-        raise ValueError("the runner does not support a ParallelTarget; use render_asl(job)")  # noqa: TRY004 -- about the job
+        raise ValueError("the runner does not support a ParallelTarget")  # noqa: TRY004 -- about the job
     check_policies(job)
-    check_input(job)
     timing = timing_of(job.anchored(anchor))
-    waits = job.overlap is not Overlap.ALLOW or job.is_one_time
-    message = _Data(job.input, f"{job.group}/{job.name}", job.name, "", {})
-    call = call_of(job.target, message, wait=waits)
-    check_call(call)
+    call, letter, fills = call_data(job)
     name = call.name
     if name not in calls:
-        raise ValueError(
+        reason = (
             f"the machine of this stack cannot call {name}; update the stack with the template of "
-            "deploy.template(...) for this target too, or use render_asl(job)"
+            "deploy.template(...) for this target too"
         )
+        raise UnsupportedError(job.name, NAME, reason, alternatives_for(job, _CLASS))
     if not call.waits_for_completion:
         why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
         if job.overlap is not Overlap.ALLOW:
             raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
         if job.max_run_time is not None:
-            raise ValueError(f"max_run_time: {why}; use Overlap.SKIP or QUEUE, or leave it out")
-    texts = [call.arguments]
-    letter: dict[str, Any] = {}
-    if job.dead_letter is not None:
-        letter = {"letter": call_of(job.dead_letter, message, wait=False).arguments}
-        texts.append(letter["letter"])
+            can_wait = waits_for_end(job.target, wait=True) and not job.is_one_time
+            remedy = "use Overlap.SKIP or QUEUE, or leave it out" if can_wait else "leave it out"
+            raise ValueError(f"max_run_time: {why}; {remedy}")
     notice: dict[str, Any] = {}
     if job.notify is not None:
-        published = topic_arguments(job.notify, "", message) | {"Subject": subject(job)}
+        published = topic_arguments(job.notify, "", message_of(job)) | {"Subject": subject(job)}
         notice = {"notice": {key: value for key, value in published.items() if key != "Message"}}
-    fills = any(has_attributes(text) for text in texts)
-    for text in texts:
-        _check_numbers(text, filled=fills)
-    look_alike = next(filter(None, (find_look_alike(text, "the call") for text in texts)), None)
-    if fills and look_alike is not None:  # the runner fills in the whole call at once
-        raise ValueError(f"{look_alike} looks like a context attribute, beside real ones (P-23)")
     retry = job.retry
     bound = retry.max_age if retry.max_delay is None else retry.max_delay
     limit = LONGEST_TIMEOUT
@@ -164,7 +142,7 @@ def _build(
         "call": name,
         "arguments": call.arguments,
         "fills": fills,
-        **letter,
+        **({} if letter is None else {"letter": letter}),
         **notice,
         "retry": {
             "attempts": retry.max_attempts,
@@ -181,33 +159,6 @@ def _build(
         "limit": event_limit(retry.max_attempts),
         "keep": retention // _SECOND,
     }
-
-
-_MAX_SAFE_INTEGER = 2**53
-
-
-def _check_numbers(value: Any, *, filled: bool) -> None:
-    """Refuses numbers that would lose digits. JSONata has 64-bit floats, and if context attributes are filled
-    in, the whole call is converted to text with 15 digits of each number.
-
-    Raises:
-        ValueError: A number would lose digits.
-    """
-    match value:
-        case dict():
-            for item in value.values():
-                _check_numbers(item, filled=filled)
-        case list():
-            for item in value:
-                _check_numbers(item, filled=filled)
-        case bool():
-            return
-        case int() | float():
-            is_kept = isinstance(value, float) or abs(value) <= _MAX_SAFE_INTEGER
-            if is_kept and filled:
-                is_kept = float(f"{value:.15g}") == value
-            if not is_kept:
-                raise ValueError(f"the number {str(value)[:40]} would lose digits in the machine; use text")
 
 
 def _check_size(job: Job, instructions: dict[str, Any]) -> None:

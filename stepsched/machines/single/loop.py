@@ -39,7 +39,15 @@ from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, S
 from stepsched.core.errors import RenderError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES, to_json
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap
-from stepsched.machines.calls import Message, call_of, check_call, check_input, check_policies, places_of
+from stepsched.machines.calls import (
+    Message,
+    call_of,
+    check_call,
+    check_input,
+    check_policies,
+    places_of,
+    waits_for_end,
+)
 from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.machines.notifications import notices
 from stepsched.machines.plan import timing_of
@@ -321,11 +329,11 @@ class _Loop:
             call = call_of(part, message, wait=self.wait, partition=self.partition)
             check_call(call)
             if not call.waits_for_completion:
-                self.check_started(f"{type(part).__name__}{call.why_not}")
+                self.check_started(part, f"{type(part).__name__}{call.why_not}")
             works.append(Work(call, self.job.retry, self.timeout))
         return works
 
-    def check_started(self, name: str) -> None:
+    def check_started(self, part: SingleTarget, name: str) -> None:
         """Refuses the policies that need to know when the target ends, for a target that is only started.
 
         Raises:
@@ -338,9 +346,9 @@ class _Loop:
                 "use Overlap.ALLOW, or a StateMachineTarget that waits for it",
             )
         if self.timeout is not None:
-            remedy = (
-                "leave max_run_time out" if self.is_one_time else "use Overlap.SKIP or QUEUE, or leave it out"
-            )
+            remedy = "leave max_run_time out"
+            if waits_for_end(part, wait=True) and not self.is_one_time:
+                remedy = "use Overlap.SKIP or QUEUE, or leave it out"
             raise RenderError(
                 self.job.name,
                 f"max_run_time {self.job.max_run_time}: the machine does not wait for what a {name} "

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import stepsched as ss
+from stepsched.targets import CodePipelineTarget, TemplateTarget
 
 CALLS: list[tuple[str, datetime]] = []
 TOPIC = ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms")
+TEMPLATE = TemplateTarget("arn:aws:inspector:eu-west-1:123456789012:target/0-nvgVhaxX/template/0-7sbz2Kz0")
+PIPELINE = CodePipelineTarget("arn:aws:codepipeline:eu-west-1:123456789012:release")
+MACHINE = ss.StateMachineTarget("arn:aws:states:eu-west-1:123456789012:stateMachine:report")
 PARALLEL = ss.ParallelTarget([TOPIC, ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:news")])
 
 

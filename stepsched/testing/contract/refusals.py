@@ -9,6 +9,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.base import Backend
+from stepsched.targets import CodePipelineTarget, TemplateTarget
 from stepsched.testing.contract import handlers
 from stepsched.testing.contract.fixtures import MONDAY, MakeJob, refused
 
@@ -53,8 +54,17 @@ NEEDS = [
     pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
     pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
     pytest.param("aws_targets", {"target": handlers.TOPIC}, id="topic"),
+    pytest.param("templates", {"target": handlers.TEMPLATE}, id="template"),
     pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
     pytest.param("max_run_time", {"max_run_time": HOUR}, id="run time"),
+    pytest.param(
+        "every_end", {"target": handlers.PIPELINE, "overlap": ss.Overlap.SKIP}, id="overlap of a pipeline"
+    ),
+    pytest.param(
+        "every_end",
+        {"target": handlers.MACHINE, "max_run_time": HOUR},
+        id="run time of a state machine of which runs overlap",
+    ),
     pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
     pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
     pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
@@ -72,7 +82,8 @@ def test_a_job_is_stored_as_it_stands_or_refused(
 ) -> None:
     register = getattr(backend, "register", None)
     if register is not None and capability != "aws_targets":  # a function replaces the target in AWS
-        register(ss.TopicTarget, handlers.note)
+        for kind in (ss.TopicTarget, ss.StateMachineTarget, CodePipelineTarget, TemplateTarget):
+            register(kind, handlers.note)
     wanted = job(**({"input": {}} | changes))
     if getattr(backend.capabilities, capability):
         assert client.create(wanted).job == wanted

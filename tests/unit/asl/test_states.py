@@ -220,7 +220,7 @@ def test_a_state_shows_what_it_says() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: asl.Pass(nxt="B"), r"(?s)nxt.*not permitted"),  # type: ignore[call-arg]
+        (lambda: asl.Pass(nxt="B"), r"(?s)nxt.*Pass has no field nxt; it has .*did you mean next"),  # type: ignore[call-arg]
         (lambda: asl.Task(), r"(?is)resource.*required"),  # type: ignore[call-arg]
         (lambda: asl.Choice(), r"(?is)choices.*required"),  # type: ignore[call-arg]
         (lambda: asl.Wait(seconds=1.5), r"(?s)seconds.*integer"),

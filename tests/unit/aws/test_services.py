@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from stepsched.asl.services import check_arguments, check_resource
 from stepsched.asl.services.optimised import ACTIONS
 from stepsched.aws.models import _loader, actions, request
 from stepsched.aws.services import (
+    _BY_PREFIX,
     closest_service,
     find_identifier,
     identifier_of_integration,
@@ -149,11 +151,84 @@ def test_optimised_integrations_are_named_by_one_service_each() -> None:
         ("logs", "cloudwatchlogs"),
         ("AmazonSQS", "sqs"),
         ("sqs", "sqs"),
+        ("elasticfilesystem", "efs"),
+        ("airflow", "mwaa"),
+        ("mobiletargeting", "pinpoint"),
         ("nothing", None),
     ],
 )
 def test_a_service_is_found_by_its_other_names(name: str, identifier: str | None) -> None:
     assert find_identifier(name) == identifier
+
+
+def test_the_prefixes_of_iam_are_names_of_services() -> None:
+    """The table has every prefix that is not a name of its service already, and belongs to one alone."""
+    owners = dict[str, list[str]]()
+    for service in services().values():
+        owners.setdefault(service.iam_prefix, []).append(service.identifier)
+    for prefix, identifiers in owners.items():
+        assert find_identifier(prefix) in (identifiers if len(identifiers) == 1 else [*identifiers, None])
+    assert all(owners[prefix] == [identifier] for prefix, identifier in _BY_PREFIX.items())
+
+
+WRONG_CALLS = [
+    pytest.param("states", "startExecution", "'sfn'", id="name of an integration"),
+    pytest.param("events", "putEvents", "'eventbridge'", id="name in boto3"),
+    pytest.param("elasticmapreduce", "runJobFlow", "'emr'", id="another integration"),
+    pytest.param("elasticfilesystem", "deleteFileSystem", "'efs'", id="prefix of IAM"),
+    pytest.param("rds", "stopDbInstance", "'stopDBInstance'", id="misspelt action"),
+    pytest.param("rds", "fooBar", "'rds' has no action 'fooBar'", id="invented action"),
+]
+
+
+@pytest.mark.parametrize(("service", "action", "right"), WRONG_CALLS)
+def test_a_wrong_call_has_one_answer_everywhere(service: str, action: str, right: str) -> None:
+    """EventBridge Scheduler, render_asl and IAM policies name the same right spelling."""
+    job = ss.Job(
+        name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=ss.ApiTarget(service, action, {})
+    )
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Call",
+        "States": {
+            "Call": {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:{service}:{action}", "End": True}
+        },
+    }
+    arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:m"
+    answers: list[Callable[[], object]] = [
+        lambda: BACKEND.check(job),
+        lambda: ss.render_asl(job),
+        lambda: ss.iam.policy_for([job]),
+        lambda: ss.iam.machine_policy(definition, machine_arn=arn),
+    ]
+    for answer in answers:
+        with pytest.raises((ss.UnsupportedError, ValueError)) as caught:
+            answer()
+        assert right.rpartition(" ")[2] in str(caught.value)
+
+
+def test_a_service_that_this_botocore_does_not_know_has_a_policy_and_a_warning() -> None:
+    target = ss.ApiTarget("nosuch", "startTask", {})
+    job = ss.Job(name="job", schedule=ss.OneTime("2030-01-01T09:00"), target=target)
+    with pytest.warns(ss.ScheduleWarning, match="knows no service 'nosuch'") as caught:
+        (statement,) = ss.iam.policy_for([job])["Statement"]
+    assert statement["Action"] == ["nosuch:StartTask"]
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "wanted"),
+    [
+        ("budgets", "createBudget", ["budgets:ModifyBudget"]),
+        ("budgets", "describeBudgets", ["budgets:ViewBudget"]),
+        ("databasemigration", "modifyInstanceProfile", ["dms:UpdateInstanceProfile"]),
+        ("keyspaces", "updateTable", ["cassandra:Alter"]),
+        ("timestreamquery", "query", ["timestream:Select"]),
+        ("s3control", "putPublicAccessBlock", ["s3:PutAccountPublicAccessBlock"]),
+    ],
+)
+def test_a_call_needs_the_action_that_iam_has_for_it(service: str, action: str, wanted: list[str]) -> None:
+    assert iam_actions(service, action) == wanted
 
 
 @pytest.mark.parametrize("name", ["dms", "databasemigrationservice", "stepfunctions", "cognito-idp"])

@@ -44,7 +44,10 @@ def instructions(a_job: ss.Job, **changes: Any) -> dict[str, Any]:
 REFUSALS = [
     ({"target": ss.HandlerTarget("a:b")}, "AWS cannot invoke a Python function of this process"),
     ({"target": ss.CommandTarget(["true"])}, "AWS cannot invoke a command of this process"),
-    ({"target": ss.ParallelTarget([FUNCTION, QUEUE])}, "does not support a ParallelTarget; use render_asl"),
+    (
+        {"target": ss.ParallelTarget([FUNCTION, QUEUE])},
+        "does not support a ParallelTarget .instead: render_asl",
+    ),
     (
         {"target": BUCKET},
         r"cannot call aws-sdk:s3:putObject; update the stack with .* deploy.template\(...\)",
