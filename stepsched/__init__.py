@@ -18,15 +18,12 @@ Names are imported on first use, so that ``import stepsched`` stays cheap and ne
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from stepsched.core.lazy import loader
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from stepsched import asl as asl
     from stepsched import backends as backends
     from stepsched import context as context
@@ -231,24 +228,14 @@ _load = loader(__name__, _HOMES)
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and so a wrong name
 
-    def _is_from_import(frame: FrameType) -> bool:
-        """Returns whether a frame performs ``from ... import ...`` at present."""
-        from opcode import opmap
-
-        return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
-
     def __getattr__(name: str) -> object:
         if name in _NAMESPACES:
             return import_module(f"stepsched.{name}")
         for namespace, names in _ELSEWHERE.items():
             if name in names:
-                home = f"stepsched.{namespace}"
-                if _is_from_import(sys._getframe(1)):  # noqa: SLF001 -- it would hide an AttributeError
-                    raise ImportError(
-                        f"cannot import name {name!r} from 'stepsched': use from {home} import {name}",
-                        name="stepsched",
-                    )
-                raise AttributeError(f"module 'stepsched' has no attribute {name!r}: it is {home}.{name}")
+                raise AttributeError(
+                    f"module 'stepsched' has no attribute {name!r}: it is stepsched.{namespace}.{name}"
+                )
         return _load(name)
 
 

@@ -107,13 +107,6 @@ def test_a_name_that_stands_only_in_a_namespace_is_told_there(space: str, name: 
         getattr(ss, name)
 
 
-def test_importing_a_name_that_stands_only_in_a_namespace_tells_where_it_is() -> None:
-    use = "use from stepsched.targets import EcsTaskTarget"
-    with pytest.raises(ImportError, match=f"^cannot import name 'EcsTaskTarget' from 'stepsched': {use}$"):
-        exec("from stepsched import EcsTaskTarget")
-    assert not hasattr(ss, "EcsTaskTarget")
-
-
 def test_the_namespace_of_errors_holds_every_error_and_loads_no_event_loop() -> None:
     assert ss.errors.CallCancelledError is ss.CallCancelledError
     assert "CallCancelledError" in dir(ss.errors)
