@@ -352,12 +352,15 @@ class LocalBackend(Backend):
             last = None if isinstance(row, DamagedRow) else self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
-        if isinstance(row, DamagedRow):
-            raise row.error()  # it is deleted in any case
-        gone = row._replace(status=JobStatus.CANCELLED, next_run=None)
-        record = self._record(gone, last)  # an unreadable job is deleted in any case
-        self._live.pop(row.id, None)
-        return record
+        try:
+            if isinstance(row, DamagedRow):
+                raise row.error()
+            return self._record(row._replace(status=JobStatus.CANCELLED, next_run=None), last)
+        except BackendError as error:
+            detail = f"job {name!r} was cancelled and removed, although it cannot be read"
+            raise BackendError("sqlite", "cancel", error.code, detail=detail) from error
+        finally:
+            self._live.pop(row.id, None)
 
     # -- runs --------------------------------------------------------------------------------------
 
