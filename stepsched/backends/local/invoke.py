@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from copy import deepcopy
 from datetime import timezone
 from typing import get_args
@@ -252,6 +253,8 @@ class Invoker:
             raise TypeError("the handler is a generator function: calling it runs nothing")
         if inspect.isawaitable(result):
             result = self.loops.run(result, job.max_run_time, patient=not self._played)
+        if isinstance(result, Future):
+            result = result.result()  # which the engine times out as it does a function
         if result is None:
             return None
         try:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -156,6 +157,22 @@ class TestMaxRunTime:
             None if failed else '"done"',
         )
         backend.close()
+
+    def test_holds_for_a_future_that_a_handler_returns(self, clock: HandClock, firing: Firing) -> None:
+        future = Future[str]()
+        entered = threading.Event()
+
+        def handler() -> Future[str]:
+            entered.set()
+            return future
+
+        firing.client.create(job(handler, schedule=NEVER, max_run_time=SECOND))
+        firing.client.run_now("job")
+        assert entered.wait(PATIENCE)
+        clock.pass_by(LONG)
+        (run,) = firing.wait_for_ended(1)
+        future.set_result("late")
+        assert (run.status, run.error) == (ss.RunStatus.FAILED, self.TOO_LONG)
 
     def test_a_handlers_own_failure_is_kept_even_when_it_took_too_long(self) -> None:
         clock = FakeClock(T0)

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache, partial, wraps
 from pathlib import Path
@@ -348,6 +349,23 @@ class TestGenerators:
     def test_a_generator_as_answer_has_run_nothing_and_fails(self, function: Callable[..., object]) -> None:
         with pytest.raises(TypeError, match="calling it runs nothing"):
             call(lambda: function())
+
+
+class TestFutures:
+    def test_its_result_is_the_answer(self) -> None:
+        with ThreadPoolExecutor(1) as executor:
+            assert call(lambda: executor.submit(lambda: {"a": 1})) == '{"a": 1}'
+
+    def test_its_exception_is_raised(self) -> None:
+        with ThreadPoolExecutor(1) as executor, pytest.raises(ZeroDivisionError):
+            call(lambda: executor.submit(lambda: 1 / 0))
+
+    def test_that_of_a_coroutine_is_awaited_too(self) -> None:
+        async def handler() -> Future[str]:
+            return executor.submit(lambda: "done")
+
+        with ThreadPoolExecutor(1) as executor:
+            assert call(handler) == '"done"'
 
 
 class Odd:
