@@ -25,7 +25,7 @@ class Due(NamedTuple):
     """The status: pending, or missed if ``catch_up`` excludes the run."""
     start_after: datetime
     error: str | None = None
-    """Why the run is missed, if the reason is not ``catch_up``."""
+    """Why the run is missed."""
 
 
 class Plan(NamedTuple):
@@ -69,10 +69,14 @@ def due_runs(job: Job, anchor: datetime, next_run: datetime, now: datetime, watc
             job.catch_up is CatchUp.SKIP or (job.catch_up is CatchUp.ONE and (index < late - 1 or more_late))
         )
         start_after = instant + jitter(job, instant)
-        error = too_late(job, start_after, now)
-        status = RunStatus.MISSED if missed or error else RunStatus.PENDING
+        error = too_late(job, start_after, now) or (_left_out(job) if missed else None)
+        status = RunStatus.MISSED if error else RunStatus.PENDING
         runs.append(Due(instant, status, start_after, error))
     return Plan(tuple(runs), following)
+
+
+def _left_out(job: Job) -> str:
+    return f"it came due while no process was running, and catch_up is {job.catch_up.value}"
 
 
 def jitter(job: Job, instant: datetime) -> timedelta:

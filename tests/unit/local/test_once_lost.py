@@ -11,6 +11,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.local.store import Store
+from stepsched.testing import FakeClock
 from tests.unit.local.test_engine import HOUR, NEVER, PATIENCE, SECOND, T0, Firing, HandClock, job
 
 
@@ -164,4 +165,31 @@ def test_a_job_whose_only_moment_passes_while_it_is_created_is_refused_and_not_s
     with pytest.raises(ss.InvalidScheduleError, match="would never run"):
         client.update(job(print, schedule=ss.OneTime(backend.now() + 2 * SECOND)))
     assert [record.version for record in client.list()] == [1]
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "catch_up", "status"),
+    [
+        pytest.param(ss.OneTime(T0 + HOUR), ss.CatchUp.SKIP, ss.JobStatus.ENDED, id="one-time"),
+        pytest.param(ss.Rate(HOUR, start=T0), ss.CatchUp.ONE, ss.JobStatus.ACTIVE, id="recurring"),
+    ],
+)
+def test_a_run_that_catch_up_excludes_says_why_it_was_missed(
+    schedule: ss.Schedule, catch_up: ss.CatchUp, status: ss.JobStatus, tmp_path: Path
+) -> None:
+    before = ss.LocalBackend(tmp_path / "jobs.db", clock=FakeClock(T0 - SECOND))
+    target = ss.HandlerTarget("builtins:print")
+    ss.SchedulerClient(before).create(job(print, schedule=schedule, catch_up=catch_up, target=target))
+    before.close()
+    backend = ss.LocalBackend(tmp_path / "jobs.db", clock=FakeClock(T0 + 2 * HOUR + SECOND))
+    client = ss.SchedulerClient(backend)
+    told = list[object]()
+    backend.listen(lambda event: told.append(event.run and event.run.error), ["missed"])
+    backend.run_until(backend.now())
+    run = client.runs("job")[0]
+    reason = f"it came due while no process was running, and catch_up is {catch_up.value}"
+    assert (run.status, run.error) == (ss.RunStatus.MISSED, reason)
+    assert set(told) == {reason}
+    assert client.get("job").status is status
     backend.close()
