@@ -357,7 +357,7 @@ class LocalBackend(Backend):
                 raise row.error()
             return self._record(row._replace(status=JobStatus.CANCELLED, next_run=None), last)
         except BackendError as error:
-            detail = f"job {name!r} was cancelled and removed; only its definition could not be read any more"
+            detail = f"job {name!r} was cancelled and removed, although it cannot be read"
             raise BackendError("sqlite", "cancel", error.code, detail=detail) from error
         finally:
             self._live.pop(row.id, None)

@@ -39,7 +39,7 @@ from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import GONE, Turns
 from stepsched.backends.local.waking import Latch, Wake
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
-from stepsched.core.errors import BackendError
+from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.jobs import Job, RunStatus
 from stepsched.jobs.events import Event, EventKind, Listener
 
@@ -138,6 +138,8 @@ class Engine:
         """The instant of the next event to wait for."""
         self._unreachable: str | None = None
         """The last failure of the store. None: it works."""
+        self._but_for: set[object] = set()
+        """The calls that requested the latest stop."""
         self._close: Callable[[], object] | None = None
         """Closes the store after the last call, if that was requested during it."""
         self._be_somebody()
@@ -262,8 +264,11 @@ class Engine:
         return self._goes_on()
 
     def _goes_on(self) -> bool:
-        """Returns whether the store is still needed: by the dispatcher, a run or a letter."""
-        return self._thread is not None or bool(self._running or self._recording or self._letters.in_hand)
+        """Returns whether the store is still needed: by the dispatcher, by calls that requested the stop, or
+        by the letters after them."""
+        if self._thread is not None or self._recording or self._letters.in_hand:
+            return True
+        return any(running in self._but_for for running in list(self._running.values()))
 
     def abandon(self) -> None:
         """Hands back all runs at the end of the interpreter, when no thread survives."""
@@ -319,6 +324,8 @@ class Engine:
             pool.close()
         with self._state:
             self._listeners.in_background = False
+            self._but_for = request.but_for
+            self._letters.in_hand &= request.but_for  # the others may be repeated by another worker
             self._thread = None
             self._request = None
         self._after_a_call(worker)  # which may have ended just before
@@ -356,7 +363,6 @@ class Engine:
                 self._left_behind[running.attempt.key] = running
         if self._store.path is None:  # another process cannot end them before it starts the runs again
             _end_commands_of(left)
-        self._letters.in_hand &= request.but_for  # the others may be repeated by another worker
         self.tell(events)
 
     def _guarded(self, step: Callable[[], Answer]) -> Answer | None:
@@ -365,7 +371,7 @@ class Engine:
         try:
             answer = step()
         except BackendError as error:
-            if error.code != self._unreachable:
+            if error.code not in (self._unreachable, ErrorCode.CLOSED):  # closed by the program
                 self._unreachable = error.code
                 _log.exception("the store failed; nothing is lost, retrying", extra={"code": error.code})
             return None

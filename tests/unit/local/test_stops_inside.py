@@ -241,6 +241,21 @@ def test_a_timeout_holds_although_another_process_has_locked_the_file(
     assert not backend._engine.is_firing
 
 
+def test_close_closes_although_a_run_that_goes_on_cannot_be_handed_back(tmp_path: Path) -> None:
+    path, blocked = tmp_path / "jobs.db", Blocked()
+    backend = ss.LocalBackend(path, handlers={ss.LambdaTarget: blocked})
+    client = ss.SchedulerClient(backend)
+    arn = "arn:aws:lambda:eu-west-1:123456789012:function:blocked"
+    client.create(ss.Job(name="job", schedule=NEVER, target=ss.LambdaTarget(arn)))
+    client.run_now("job")
+    backend.start()
+    assert blocked.entered.wait(PATIENCE)
+    path.unlink()
+    backend.close(timeout=0)
+    assert backend._store.is_closed
+    blocked.release.set()
+
+
 def _await(condition: Callable[[], bool]) -> None:
     for _ in range(1000):
         if condition():

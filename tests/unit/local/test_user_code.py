@@ -133,7 +133,7 @@ def test_a_part_that_raises_anything_has_failed(firing: Firing, make: Callable[[
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        pytest.param(NamelessError, "NamelessError: ", id="NamelessError"),
+        pytest.param(nameless, "NamelessError: ", id="NamelessError"),
         pytest.param(TracelessError, "TracelessError: ", id="TracelessError"),
         pytest.param(ClasslessError, "ClasslessError: ", id="ClasslessError"),
         pytest.param(MuteError, "MuteError: (its text cannot be read)", id="MuteError"),
