@@ -30,7 +30,7 @@ class MuteError(Exception):
 
 
 def nameless() -> BaseException:
-    """An error whose class has no name that can be had. At the top it would end whoever inspects the module."""
+    """An error whose class has no name that can be read; at module level, tools that inspect would fail."""
 
     class LyingType(type):
         @property
