@@ -26,6 +26,7 @@ SAME_EVERYWHERE = (
     "tests/unit/aws",
     "tests/unit/eventbridge",
     "tests/unit/stepfunctions",
+    "tests/unit/test_capabilities.py",
     "tests/unit/test_deploy.py",
     "tests/unit/test_estimates.py",
     "tests/unit/test_every_backend.py",
