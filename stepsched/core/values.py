@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from difflib import get_close_matches
 from functools import cache
 from inspect import Signature, cleandoc, isfunction
 from typing import TYPE_CHECKING, Annotated, Any
@@ -288,6 +287,8 @@ class PositionalValue(Value, frozen=True):
 
 def _unknown_fields(model: type[BaseModel], names: Iterable[object]) -> str:
     """Returns the refusal of unknown fields, with the most similar field and all others."""
+    from difflib import get_close_matches  # only a refusal needs it
+
     known, unknown = list(model.model_fields), sorted(map(str, names))
     near = [close for name in unknown for close in get_close_matches(name, known, n=1)]
     hint = f"; did you mean {' and '.join(near)}?" if near else ""
