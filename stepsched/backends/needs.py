@@ -104,9 +104,9 @@ def _needs_every_end(job: Job) -> bool:
     """Whether a policy needs the end of what a call of Step Functions only starts."""
     if job.overlap is Overlap.ALLOW and job.max_run_time is None:
         return False
-    from stepsched.machines.calls import waits_for_end  # only such a policy needs it
+    from stepsched.machines.calls import waits_for_end, waits_for_runs  # only such a policy needs them
 
-    wait = job.overlap is not Overlap.ALLOW or job.is_one_time
+    wait = waits_for_runs(job)
     return not all(waits_for_end(part, wait=wait) for part in parts_of(job.target))
 
 

@@ -18,7 +18,7 @@ from stepsched.aws.arns import ARN
 from stepsched.aws.services import integration_of
 from stepsched.core.context import ATTRIBUTES, ContextText, find_look_alike
 from stepsched.core.payloads import to_json
-from stepsched.jobs import Job
+from stepsched.jobs import Job, Overlap
 from stepsched.machines.literals import literal, quoted
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -211,6 +211,12 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             )
         case other:
             assert_never(other)
+
+
+def waits_for_runs(job: Job) -> bool:
+    """Whether a machine waits for the end of a job's runs where the service supports that: runs may not
+    overlap, or there is only one."""
+    return job.overlap is not Overlap.ALLOW or job.is_one_time
 
 
 def waits_for_end(target: Target, *, wait: bool) -> bool:

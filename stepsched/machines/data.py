@@ -7,8 +7,16 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from stepsched.core.context import SCHEDULED_TIME, find_look_alike
-from stepsched.jobs import Job, Overlap
-from stepsched.machines.calls import Call, Message, call_of, check_call, check_input, has_attributes
+from stepsched.jobs import Job
+from stepsched.machines.calls import (
+    Call,
+    Message,
+    call_of,
+    check_call,
+    check_input,
+    has_attributes,
+    waits_for_runs,
+)
 
 _MAX_SAFE_INTEGER = 2**53
 
@@ -48,9 +56,8 @@ def call_data(job: Job) -> CallData:
         ValueError: The runner cannot make the call exactly. The error names an alternative.
     """
     check_input(job)
-    waits = job.overlap is not Overlap.ALLOW or job.is_one_time
     message = message_of(job)
-    call = call_of(job.target, message, wait=waits)
+    call = call_of(job.target, message, wait=waits_for_runs(job))
     check_call(call)
     letter = None if job.dead_letter is None else call_of(job.dead_letter, message, wait=False).arguments
     texts = [call.arguments, *([] if letter is None else [letter])]

@@ -454,7 +454,8 @@ class LocalBackend(Backend):
         Args:
             timeout: The longest time to wait for runs in progress, in seconds or as a timedelta. Runs that
                 have not ended by then are handed back: they are started again, by this or another worker,
-                when their call or process has ended, unless the call succeeds after all. None: no limit.
+                when their call or process has ended, unless the call succeeds after all. If another process
+                has locked the file, ``stop`` returns up to 5 seconds later, before they are. None: no limit.
 
         Raises:
             TypeError: ``timeout`` is neither a number nor a timedelta.

@@ -47,6 +47,7 @@ from stepsched.machines.calls import (
     check_policies,
     places_of,
     waits_for_end,
+    waits_for_runs,
 )
 from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.machines.notifications import notices
@@ -119,8 +120,7 @@ class _Loop:
         self.timing = timing_of(job.schedule)
         self.is_one_time = job.is_one_time
         self.starts_at_creation = job.starts_at_creation
-        # A single run cannot overlap, so the machine waits for it where Step Functions can.
-        self.wait = job.overlap is not Overlap.ALLOW or self.is_one_time
+        self.wait = waits_for_runs(job)
         self.stops = self.is_one_time or job.on_failure is OnFailure.STOP
         if job.max_run_time is not None and job.max_run_time > MAX_RUN_TIME:
             raise ValueError(
