@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from stepsched.schedules import Windowed as Windowed
     from stepsched.schedules.expressions import parse_schedule as parse_schedule
     from stepsched.schedules.timeline import timeline as timeline
+    from stepsched.schedules.zone_databases import timezone_database as timezone_database
     from stepsched.targets import ApiTarget as ApiTarget
     from stepsched.targets import BatchTarget as BatchTarget
     from stepsched.targets import CommandTarget as CommandTarget
@@ -132,6 +133,7 @@ _HOMES = {
     ),
     "stepsched.schedules.expressions": ("parse_schedule",),
     "stepsched.schedules.timeline": ("timeline",),
+    "stepsched.schedules.zone_databases": ("timezone_database",),
     "stepsched.targets": (
         "ApiTarget",
         "BatchTarget",
@@ -204,7 +206,7 @@ _ELSEWHERE = {
         "Upcoming",
         "UpcomingRun",
     ),
-    "schedules": ("AnySchedule", "Occurrence"),
+    "schedules": ("AnySchedule", "Occurrence", "TimezoneDatabase"),
     "targets": (
         "AnyTarget",
         "AwsTarget",

@@ -120,6 +120,8 @@ class Problem(StrEnum):
     """An execution runs for a deleted, paused or replaced job."""
     UNFINISHED = "unfinished"
     """A run is pending or running, and its execution no longer exists."""
+    OUTDATED = "outdated"
+    """The job is stored with zone rules that are older than the time zone database of this machine."""
 
 
 class Repair(Value, frozen=True):

@@ -23,6 +23,8 @@ from stepsched.schedules.zones import UTC, load_zone
 
 _SECOND = timedelta(seconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ZONE = "zone"
+"""The key of a plan under which the rules of its zone are."""
 LAST_SECOND = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -80,7 +82,7 @@ def _windowed(windowed: Windowed) -> Timing:
         "elapsed": elapsed,
         "mean": months * 2_629_746 + days * 86_400 + elapsed,  # average over 400 years
         "end": end,
-        "zone": zone_table(windowed.timezone, _first_year(origin)),
+        ZONE: zone_table(windowed.timezone, _first_year(origin)),
     }
     return Timing("calendar", plan)
 
@@ -91,7 +93,7 @@ def _cron(cron: Cron) -> dict[str, Any]:
     if cron.start is not None:
         first = max(first, -((_EPOCH - cron.start) // _SECOND))  # rounded up to a whole second
     plan = dict(_fields(cron.expression, cron.crontab))
-    plan |= {"from": first - 1, "end": _last(cron.end), "zone": zone_table(cron.timezone, first_year)}
+    plan |= {"from": first - 1, "end": _last(cron.end), ZONE: zone_table(cron.timezone, first_year)}
     return plan
 
 

@@ -1,7 +1,8 @@
 """Schedules: pure values without a clock or I/O, which define when a job runs.
 
 ``cron_fields`` and ``expressions`` parse text, ``day_rules`` and ``cron_runs`` compute runs, ``zones``
-resolves gaps and repeated hours, ``words`` describes schedules in English, ``timeline`` merges their runs.
+resolves gaps and repeated hours with the rules that ``zone_databases`` chooses, ``words`` describes schedules
+in English, ``timeline`` merges their runs.
 """
 
 from __future__ import annotations
@@ -19,16 +20,33 @@ from stepsched.schedules.windowed import Windowed
 
 if TYPE_CHECKING:
     from stepsched.schedules.timeline import Occurrence
+    from stepsched.schedules.zone_databases import TimezoneDatabase
 
 Schedule: TypeAlias = OneTime | Rate | Cron | Windowed
 """Any schedule; the field ``kind`` distinguishes them."""
 AnySchedule = Annotated[Schedule, Field(discriminator="kind")]
 """Any schedule, as the type of a model's field."""
 
-__all__ = ["AnySchedule", "Cron", "Frequency", "Occurrence", "OneTime", "Rate", "Schedule", "Windowed"]
+__all__ = [
+    "AnySchedule",
+    "Cron",
+    "Frequency",
+    "Occurrence",
+    "OneTime",
+    "Rate",
+    "Schedule",
+    "TimezoneDatabase",
+    "Windowed",
+]
 
 if not TYPE_CHECKING:
-    __getattr__ = loader(__name__, {"stepsched.schedules.timeline": ("Occurrence",)})
+    __getattr__ = loader(
+        __name__,
+        {
+            "stepsched.schedules.timeline": ("Occurrence",),
+            "stepsched.schedules.zone_databases": ("TimezoneDatabase",),
+        },
+    )
 
 
 def __dir__() -> list[str]:

@@ -16,6 +16,7 @@ another zone (PEP 495). With a fixed offset ``==``, ``<`` and ``-`` compare inst
 
 from __future__ import annotations
 
+import warnings
 from calendar import isleap
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -23,7 +24,9 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.clock import utc_now
+from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
+from stepsched.schedules.zone_databases import read_zone, timezone_database
 
 UTC = timezone.utc
 _SECOND = timedelta(seconds=1)
@@ -207,6 +210,9 @@ def load_zone(key: str) -> Zone:
     Raises:
         InvalidScheduleError: There is no such zone in this machine's database or in ``tzdata``, or the name
             is longer than the 50 characters that EventBridge Scheduler allows (P-19).
+
+    Warns:
+        ScheduleWarning: The rules of the zone may be out of date; once in a process.
     """
     if not isinstance(key, str):
         name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
@@ -223,9 +229,55 @@ def known_zone(key: str) -> Zone:
     if not key or key.startswith(_NOT_ZONES):
         raise _unknown_zone(key)
     try:
-        return Zone(key, ZoneInfo(key))
+        zone = Zone(key, read_zone(key))
     except (LookupError, ValueError, OSError) as error:
         raise _unknown_zone(key) from error
+    warn_of_old_rules(zone)
+    return zone
+
+
+_warned = set[str]()
+"""The kinds of warnings that were issued in this process."""
+_YEARS_AHEAD = 10
+"""The number of years in which the rules of the two databases are compared."""
+
+
+def warn_of_old_rules(zone: Zone) -> None:
+    """Warns of rules that are probably out of date, once in a process for each kind.
+
+    Governments change the rules of some zone several times a year, so a database of the year before last is
+    out of date. A system database that is older than the one that answers matters where its rules for a used
+    zone are others: the program's own ``ZoneInfo`` follows them.
+
+    Warns:
+        ScheduleWarning: The database that answers, or the rules of Python's ``ZoneInfo`` for the zone, are
+            out of date.
+    """
+    if zone.info.key == "UTC":
+        return
+    database, year = timezone_database(), utc_now().year
+    if database.version is not None and int(database.version[:4]) < year - 1:
+        _warn_once(
+            "stale",
+            f"the time zone database in use is out of date: {database}; use pip install --upgrade tzdata, or "
+            "renew the system's time zone package",
+        )
+    if database.source == "system" or database.system_path is None or "differs" in _warned:
+        return
+    system = Zone(zone.key, ZoneInfo(zone.key))
+    if any(system.year(each) != zone.year(each) for each in range(year, year + _YEARS_AHEAD)):
+        _warn_once(
+            "differs",
+            f"{zone.key} has other rules in the two time zone databases: {database}, but Python's "
+            f"ZoneInfo({zone.key!r}) follows the system's; renew the system's time zone package, or make the "
+            "environment variable PYTHONTZPATH empty",
+        )
+
+
+def _warn_once(kind: str, text: str) -> None:
+    if kind not in _warned:
+        _warned.add(kind)
+        warnings.warn(text, ScheduleWarning, stacklevel=2)
 
 
 def _unknown_zone(key: str) -> InvalidScheduleError:

@@ -17,7 +17,7 @@ from stepsched.backends.stepfunctions.service import Executions
 from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
-from tests.contract.stepfunctions import Stack
+from tests.contract.stepfunctions import TABLE, Stack
 from tests.parts.ministack import Ministack
 from tests.parts.state_machines import ROLE
 
@@ -644,3 +644,60 @@ def test_damaged_rows_of_runs_keep_nobody_from_anything(stack: Stack, client: ss
         assert [run.scheduled_for.hour for run in client.runs("job")] == [1]
     with pytest.warns(ss.ScheduleWarning, match="cannot be read"):
         assert client.repair() == []
+
+
+# -- zone rules ----------------------------------------------------------------------------------------
+
+
+def use_older_rules(stack: Stack, client: ss.SchedulerClient, name: str) -> None:
+    """Writes the rules of an older database, in which the zone is on UTC, and lets an execution read them."""
+    where = {"name": {"S": name}, "version": {"S": "v0"}}
+    item = stack.dynamodb.get_item(TableName=TABLE, Key=where)["Item"]
+    old = json.loads(item["plan"]["S"])
+    old["plan"]["zone"], old["zones"] = {"offset": 0}, "2001a"
+    stack.dynamodb.update_item(
+        TableName=TABLE,
+        Key=where,
+        UpdateExpression="SET #plan = :plan",
+        ExpressionAttributeNames={"#plan": "plan"},
+        ExpressionAttributeValues={":plan": {"S": json.dumps(old)}},
+    )
+    kill(stack)
+    client.resume(name)  # starts an execution again
+
+
+def test_older_zone_rules_are_found_and_replaced(stack: Stack, client: ss.SchedulerClient) -> None:
+    """The rules are of an older time zone database than this machine's. Monday is a day in winter."""
+    daily = ss.Cron("0 9 * * ? *", timezone="Asia/Tokyo", end=MONDAY + timedelta(days=4))
+    client.create(hourly(stack).replace(schedule=daily))
+    use_older_rules(stack, client, "job")
+    stack.play(MONDAY + timedelta(hours=23))
+    by_older_rules = [json.loads(each)["due"] for each in stack.messages()]
+    (repair,) = client.repair()
+    stack.play(MONDAY + timedelta(days=4))
+    by_present_rules = [json.loads(each)["due"] for each in stack.messages()]
+
+    assert by_older_rules == ["2030-01-07T09:00:00Z"]
+    assert by_present_rules == [f"2030-01-{day:02d}T00:00:00Z" for day in (8, 9, 10, 11)]
+    assert (repair.job, repair.problem) == ("job", ss.jobs.Problem.OUTDATED)
+    assert f"older than the time zone database {ss.timezone_database().version}" in repair.detail
+    assert client.get("job").version == 1
+    assert client.repair() == []
+
+
+def test_zone_rules_are_replaced_once_and_only_those_of_active_jobs(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    schedule = ss.Cron("0 9 * * ? *", timezone="Asia/Tokyo")
+    client.create(hourly(stack, name="active").replace(schedule=schedule))
+    use_older_rules(stack, client, "active")
+    client.create(hourly(stack, name="other").replace(schedule=schedule))
+    assert [each.job for each in client.repair()] == ["active"]
+    assert client.repair() == []
+    assert len(stack.executions()) == 2
+
+    client.pause("active")
+    where = {"name": {"S": "active"}, "version": {"S": "v0"}}
+    before = stack.dynamodb.get_item(TableName=TABLE, Key=where)["Item"]
+    assert client.repair() == []
+    assert stack.dynamodb.get_item(TableName=TABLE, Key=where)["Item"] == before

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from stepsched.backends.stepfunctions.histories import Ending, Outcome
+from stepsched.backends.stepfunctions.instructions import with_new_zone
 from stepsched.backends.stepfunctions.rows import Claim, Row, RunRow, floor_second
 from stepsched.backends.stepfunctions.service import Execution, generation_of
 from stepsched.jobs import CatchUp, Completion, JobStatus, Problem, RunStatus
@@ -49,6 +50,12 @@ def is_suspect(row: Row, running_tokens: Container[str | None], running: Contain
     is_idle = row.status is JobStatus.ACTIVE and row.token not in running_tokens
     is_cut_off = row.claim is not None and row.claim.execution not in running
     return row.owned and (is_idle or is_cut_off)
+
+
+def is_outdated(row: Row) -> bool:
+    """Whether an active job is stored with zone rules that are older than this machine's database."""
+    is_active = row.owned and row.status is JobStatus.ACTIVE
+    return is_active and with_new_zone(row.plan, row.job, anchor=row.anchor) is not None
 
 
 # -- runs -----------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Instructions are data that is never evaluated, so nothing in them is escaped.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -23,10 +24,11 @@ from stepsched.machines.calls import (
 )
 from stepsched.machines.data import call_data, message_of
 from stepsched.machines.notifications import subject
-from stepsched.machines.plan import timing_of
+from stepsched.machines.plan import ZONE, timing_of
 from stepsched.machines.retries import whole_seconds
 from stepsched.machines.shared.calls import LONGEST_TIMEOUT
 from stepsched.machines.shared.runner import event_limit
+from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import ParallelTarget
 
 NAME = "stepfunctions"
@@ -80,6 +82,26 @@ def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetim
         found = timing_of(job.anchored(anchor))
         timing = {"kind": found.kind, "plan": found.plan}
     return to_json({**instructions, **timing, "version": version})
+
+
+def with_new_zone(text: str, job: Job, *, anchor: datetime) -> str | None:
+    """The instructions of a stored job with the zone rules of this machine's database.
+
+    Args:
+        text: The stored instructions, as JSON text.
+        job: The job.
+        anchor: The anchor of a rate without start (P-12).
+
+    Returns:
+        The new text. None: the stored rules are the same, or of a newer database, or the version of this
+        machine's database is not known.
+    """
+    stored, version = json.loads(text), timezone_database().version
+    rules = stored.get("plan", {}).get(ZONE)
+    if rules is None or version is None or version < (stored.get("zones") or ""):
+        return None
+    plan = timing_of(job.anchored(anchor)).plan
+    return None if plan.get(ZONE) == rules else to_json({**stored, "plan": plan, "zones": version})
 
 
 def warn_unobserved_failures(job: Job) -> None:
@@ -139,6 +161,7 @@ def _build(
         "version": version,
         "kind": timing.kind,
         "plan": timing.plan,
+        **({"zones": timezone_database().version} if ZONE in timing.plan else {}),
         "call": name,
         "arguments": call.arguments,
         "fills": fills,

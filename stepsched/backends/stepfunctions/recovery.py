@@ -15,6 +15,7 @@ from stepsched.backends.stepfunctions import decisions
 from stepsched.backends.stepfunctions.decisions import RecordEnd
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.histories import Ending, Outcome, child_of, ending_of
+from stepsched.backends.stepfunctions.instructions import with_new_zone
 from stepsched.backends.stepfunctions.rows import (
     Claim,
     Row,
@@ -25,11 +26,12 @@ from stepsched.backends.stepfunctions.rows import (
     write_instant,
     write_missed,
 )
-from stepsched.backends.stepfunctions.service import DISABLED, Execution, token_of
+from stepsched.backends.stepfunctions.service import DISABLED, SUPERSEDED, Execution, token_of
 from stepsched.core.errors import AccessDeniedError, BackendError, ErrorCode, JobNotFoundError
 from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import CLAIM, write
+from stepsched.schedules.zone_databases import timezone_database
 
 
 class Recovery:
@@ -284,6 +286,31 @@ class Recovery:
         count = len(continuation.missed)
         recorded = f", and recorded {count:,} run{'s' * (count > 1)} as missed" if count else ""
         return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{recorded}")]
+
+    def renew_zone(self, row: Row) -> list[Repair]:
+        """Writes the zone rules of this machine's database to an active job that is stored with older ones,
+        and replaces its execution, which has read those.
+
+        A run that is running goes on. The next run follows the new rules.
+
+        Args:
+            row: The current row as it was read.
+
+        Returns:
+            The repair; empty if the rules are current, or another caller has changed the job.
+        """
+        text = with_new_zone(row.plan, row.job, anchor=row.anchor)
+        if text is None or row.status is not JobStatus.ACTIVE or row.token is None:
+            return []
+        after = row._replace(plan=text, token=new_token())
+        if not self._table.change(row, after):
+            return []
+        started = self.job_executions.execution_of(after)
+        self.job_executions.end(row, SUPERSEDED, f"execution superseded by {started}")
+        self.job_executions.start(after)
+        why = f"its zone rules are older than the time zone database {timezone_database().version}"
+        remedy = f"wrote the new rules, and started {started}"
+        return [_repair(row.job.name, Problem.OUTDATED, why, remedy)]
 
     # -- executions ----------------------------------------------------------------------------------------
 

@@ -39,19 +39,24 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
             running[each.token].append(each)
     running_arns = {each.arn for group in running.values() for each in group}
     job_tokens = set[str | None]()
-    suspects = list[str]()
+    suspects, outdated = list[str](), list[str]()
     for row in job_executions.rows(None, indexed=indexed):
         job_tokens.add(row.token)
+        if decisions.is_outdated(row):
+            outdated.append(row.job.name)
         if decisions.is_suspect(row, running, running_arns):
             suspects.append(row.job.name)
 
     def recover(name: str) -> list[Repair]:
-        try:
-            return recovery.recover(job_executions.table.read(name), now)
-        except JobNotFoundError:
-            return []
+        row = _read_job_row(recovery, name)
+        return recovery.recover(row, now) if isinstance(row, Row) else []
+
+    def renew_zone(name: str) -> list[Repair]:
+        row = _read_job_row(recovery, name)
+        return recovery.renew_zone(row) if isinstance(row, Row) else []
 
     found = [each for repairs in pool.each(recover, suspects, workers=workers) for each in repairs]
+    found += [each for repairs in pool.each(renew_zone, outdated, workers=workers) for each in repairs]
     if indexed:
         found += _recover_pending(recovery, runs, now, set(running))
         for run in _runs_without_execution(recovery, RunStatus.RUNNING, set(running)):

@@ -14,9 +14,12 @@ from stepsched.backends.stepfunctions.instructions import (
     MAX_INSTRUCTIONS_BYTES,
     MAX_ROW_BYTES,
     instructions_of,
+    instructions_text,
+    with_new_zone,
 )
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared.runner import CALLS, event_limit, runner
+from stepsched.schedules.zone_databases import timezone_database
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 ACCOUNT = "eu-west-1:123456789012"
@@ -233,3 +236,54 @@ def test_a_run_leaves_room_for_the_worst() -> None:
     assert event_limit(185) < MAX_EVENTS
     with pytest.raises(ValueError, match="a run with 5000 retries may write more events than an execution"):
         event_limit(5000)
+
+
+# -- zone rules ----------------------------------------------------------------------------------------
+
+PARIS = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
+PRESENT = timezone_database().version
+
+
+def stored(schedule: ss.Schedule, **changes: Any) -> tuple[str, ss.Job]:
+    """The text of the stored instructions, some of them changed, and the job."""
+    a_job = job(schedule=schedule)
+    text = instructions_text(instructions(a_job), a_job, anchor=NOON, version=1)
+    return to_json({**json.loads(text), **changes}), a_job
+
+
+@pytest.mark.parametrize(
+    ("zones", "is_renewed"),
+    [
+        pytest.param("2001a", True, id="of an older database"),
+        pytest.param(None, True, id="of an unknown one"),
+        pytest.param(PRESENT, True, id="of the same version with other rules"),
+        pytest.param("2999a", False, id="of a newer one, which this machine does not have"),
+    ],
+)
+def test_older_zone_rules_of_a_stored_job_are_replaced(zones: str | None, is_renewed: bool) -> None:
+    text, a_job = stored(PARIS)
+    plan = {**json.loads(text)["plan"], "zone": {"offset": 0}}
+    old, _ = stored(PARIS, plan=plan, zones=zones)
+    renewed = with_new_zone(old, a_job, anchor=NOON)
+    assert (renewed is not None) is is_renewed
+    if renewed is not None:
+        assert json.loads(renewed) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        pytest.param(PARIS, id="cron"),
+        pytest.param(
+            ss.Windowed("2030-01-31T09:00", every=ss.Frequency(months=1), timezone="Asia/Tokyo"),
+            id="windowed",
+        ),
+        pytest.param(ss.Rate(timedelta(hours=1)), id="a rate has no zone"),
+        pytest.param(
+            ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"), id="a one-time job is an instant"
+        ),
+    ],
+)
+def test_current_zone_rules_are_kept(schedule: ss.Schedule) -> None:
+    text, a_job = stored(schedule)
+    assert with_new_zone(text, a_job, anchor=NOON) is None
