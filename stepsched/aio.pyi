@@ -2,7 +2,7 @@
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -254,17 +254,25 @@ class AsyncSchedulerClient:
             UnsupportedError: The backend does not keep earlier definitions.
         """
 
-    async def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
+    async def plan(self, jobs: Iterable[Job], *, prune: bool | Collection[str] = False) -> Plan:
         """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
         changed.
 
+        A job that is stored in another group is moved. On an EventBridgeBackend without group, where several
+        groups may have a job of the same name, this needs ``prune``: either True, if only one other group has
+        the name, or a list with the other group. ``namesakes`` of the plan has jobs that are not moved.
+
         Args:
             jobs: The jobs that are to be stored, with distinct names.
-            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. This considers only
-                the groups of the given jobs, and only jobs that stepsched created.
+            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. True: in all groups of
+                the backend, which are the groups of the given jobs on an EventBridgeBackend without group. A
+                list of groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
+                cancelled; ``unsearched`` of the plan has the groups that were left out.
 
         Raises:
-            ValueError: Two jobs have the same name.
+            TypeError: ``prune`` is neither a bool nor a list of groups.
+            ValueError: Two jobs have the same name, or ``prune`` names a group that does not belong to the
+                backend.
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
@@ -273,10 +281,11 @@ class AsyncSchedulerClient:
         self,
         plan_or_jobs: Plan | Iterable[Job],
         *,
-        prune: bool = False,
+        prune: bool | Collection[str] = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> Plan:
-        """Applies a plan: creates, then updates, then cancels. All jobs are checked before the first change.
+        """Applies a plan: creates, then updates and moves, then cancels. All jobs are checked before the
+        first change. An interrupted call can be repeated.
 
         Args:
             plan_or_jobs: A plan, or the jobs to make a plan of.
@@ -334,6 +343,86 @@ class AsyncSchedulerClient:
         Raises:
             JobNotFoundError: There is no such job.
             UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
+        """
+
+    async def pause_many(
+        self,
+        *,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Pauses all jobs that match all given conditions, as :meth:`pause` does; without a condition, all
+        jobs. Jobs that stepsched did not create, and jobs that have ended, are left out. An interrupted call
+        can be repeated.
+
+        Args:
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The records of the jobs, which are paused now, sorted by name.
+
+        Raises:
+            BulkError: Some jobs could not be paused; ``failures`` holds them with the reasons. All others
+                are.
+        """
+
+    async def resume_many(
+        self,
+        *,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Resumes all jobs that match all given conditions, as :meth:`resume` does; without a condition, all
+        jobs, including those that were paused one by one. Jobs that stepsched did not create, and jobs that
+        have ended, are left out. An interrupted call can be repeated.
+
+        Args:
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The records of the jobs, which are active now, or ended if no run was left, sorted by name.
+
+        Raises:
+            BulkError: Some jobs could not be resumed; ``failures`` holds them with the reasons. All others
+                are.
+        """
+
+    async def cancel_many(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Cancels all jobs that match all given conditions, as :meth:`cancel` does. Jobs that stepsched did
+        not create are left out. An interrupted call can be repeated.
+
+        Args:
+            status: As for :meth:`list`, such as ``"ended"``.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The last records of the jobs, with status cancelled, sorted by name.
+
+        Raises:
+            ValueError: No condition is given.
+            BulkError: Some jobs could not be cancelled; ``failures`` holds them with the reasons. All others
+                are.
         """
 
     async def repair(self) -> builtins.list[Repair]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from types import TracebackType
@@ -17,6 +18,7 @@ from stepsched.core.clock import SystemClock
 from stepsched.core.errors import (
     BulkError,
     ConflictError,
+    InvalidTransitionError,
     JobExistsError,
     JobNotFoundError,
     RunNotFoundError,
@@ -30,7 +32,7 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.job import is_name
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
-    from stepsched.jobs.plans import Plan
+    from stepsched.jobs.plans import Change, Plan
     from stepsched.jobs.upcoming import Upcoming
 
 _LONGEST_PAUSE = 1.0
@@ -314,11 +316,13 @@ class SchedulerClient:
             return self.backend.ensure(present)
         return self._replace(prepared, version)
 
-    def _replace(self, prepared: Prepared, version: int) -> JobRecord:
-        """Updates the job. It is not a conflict if the stored definition is already equal, for example
-        because the response to an earlier call was lost."""
+    def _replace(self, prepared: Prepared, version: int, origin: str | None = None) -> JobRecord:
+        """Updates the job, or moves it from the group ``origin``. It is not a conflict if the stored
+        definition is already equal, for example because the response to an earlier call was lost."""
         job = prepared.job
         try:
+            if origin is not None:
+                return self.backend.move(prepared, origin=origin, expected_version=version)
             return self.backend.update(prepared, expected_version=version)
         except ConflictError:
             (present,) = self.backend.find([job])
@@ -335,38 +339,52 @@ class SchedulerClient:
         """
         return self.backend.versions(_known_name(name), group=group)
 
-    def plan(self, jobs: Iterable[Job], *, prune: bool = False) -> Plan:
+    def plan(self, jobs: Iterable[Job], *, prune: bool | Collection[str] = False) -> Plan:
         """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
         changed.
 
+        A job that is stored in another group is moved. On an EventBridgeBackend without group, where several
+        groups may have a job of the same name, this needs ``prune``: either True, if only one other group has
+        the name, or a list with the other group. ``namesakes`` of the plan has jobs that are not moved.
+
         Args:
             jobs: The jobs that are to be stored, with distinct names.
-            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. This considers only
-                the groups of the given jobs, and only jobs that stepsched created.
+            prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. True: in all groups of
+                the backend, which are the groups of the given jobs on an EventBridgeBackend without group. A
+                list of groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
+                cancelled; ``unsearched`` of the plan has the groups that were left out.
 
         Raises:
-            ValueError: Two jobs have the same name.
+            TypeError: ``prune`` is neither a bool nor a list of groups.
+            ValueError: Two jobs have the same name, or ``prune`` names a group that does not belong to the
+                backend.
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
-        wanted = _listed(jobs)
+        wanted, groups = _listed(jobs), _checked_groups(prune)
         for job in wanted:
             self._prepare(job)
         _refuse_repeats(wanted)
-        groups = {job.group for job in wanted} if prune else set()
-        others = [record for group in sorted(groups) for record in self.backend.list(JobQuery(group=group))]
+        found = self.backend.survey(wanted, prune=groups)
         from stepsched.jobs.plans import make_plan
 
-        return make_plan(wanted, self.backend.find(wanted), prune=sorted(others, key=lambda each: each.name))
+        return make_plan(
+            wanted,
+            found.stored,
+            prune=found.others,
+            namesakes=found.namesakes,
+            unsearched=found.unsearched,
+        )
 
     def apply(
         self,
         plan_or_jobs: Plan | Iterable[Job],
         *,
-        prune: bool = False,
+        prune: bool | Collection[str] = False,
         progress: Callable[[int, int], object] | None = None,
     ) -> Plan:
-        """Applies a plan: creates, then updates, then cancels. All jobs are checked before the first change.
+        """Applies a plan: creates, then updates and moves, then cancels. All jobs are checked before the
+        first change. An interrupted call can be repeated.
 
         Args:
             plan_or_jobs: A plan, or the jobs to make a plan of.
@@ -389,7 +407,7 @@ class SchedulerClient:
         plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
         total = len(plan.create) + len(plan.update) + len(plan.cancel)
         created = [self._prepare(job) for job in plan.create]
-        changed = [(self._prepare(change.after), change.version) for change in plan.update]
+        changed = [(self._prepare(change.after), change) for change in plan.update]
         failures = dict[str, StepschedError]()
         with reporting(progress, total) as tell:
             try:
@@ -413,8 +431,9 @@ class SchedulerClient:
             raise BulkError(failures, total - len(failures))
         return plan
 
-    def _change(self, change: tuple[Prepared, int]) -> JobRecord:
-        return self._replace(*change)
+    def _change(self, item: tuple[Prepared, Change]) -> JobRecord:
+        prepared, change = item
+        return self._replace(prepared, change.version, change.before.group if change.is_move else None)
 
     def _remove(self, record: JobRecord) -> JobRecord:
         """Cancels the job if it is still the one of the plan: another job may have its name by now."""
@@ -471,6 +490,125 @@ class SchedulerClient:
             UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
         """
         return self.backend.cancel(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
+
+    def pause_many(
+        self,
+        *,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Pauses all jobs that match all given conditions, as :meth:`pause` does; without a condition, all
+        jobs. Jobs that stepsched did not create, and jobs that have ended, are left out. An interrupted call
+        can be repeated.
+
+        Args:
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The records of the jobs, which are paused now, sorted by name.
+
+        Raises:
+            BulkError: Some jobs could not be paused; ``failures`` holds them with the reasons. All others
+                are.
+        """
+        records = self._selected(name_prefix=name_prefix, group=group, tags=tags)
+        return self._perform(self.backend.pause, _running(records), progress)
+
+    def resume_many(
+        self,
+        *,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Resumes all jobs that match all given conditions, as :meth:`resume` does; without a condition, all
+        jobs, including those that were paused one by one. Jobs that stepsched did not create, and jobs that
+        have ended, are left out. An interrupted call can be repeated.
+
+        Args:
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The records of the jobs, which are active now, or ended if no run was left, sorted by name.
+
+        Raises:
+            BulkError: Some jobs could not be resumed; ``failures`` holds them with the reasons. All others
+                are.
+        """
+        records = self._selected(name_prefix=name_prefix, group=group, tags=tags)
+        return self._perform(self.backend.resume, _running(records), progress)
+
+    def cancel_many(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> builtins.list[JobRecord]:
+        """Cancels all jobs that match all given conditions, as :meth:`cancel` does. Jobs that stepsched did
+        not create are left out. An interrupted call can be repeated.
+
+        Args:
+            status: As for :meth:`list`, such as ``"ended"``.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+            progress: As for :meth:`create_many`.
+
+        Returns:
+            The last records of the jobs, with status cancelled, sorted by name.
+
+        Raises:
+            ValueError: No condition is given.
+            BulkError: Some jobs could not be cancelled; ``failures`` holds them with the reasons. All others
+                are.
+        """
+        if not (status or name_prefix or group or tags):
+            raise ValueError("expected a condition, got none; use status=, name_prefix=, group= or tags=")
+        records = self._selected(status=status, name_prefix=name_prefix, group=group, tags=tags)
+        return self._perform(self.backend.cancel, records, progress)
+
+    def _selected(self, **conditions: Any) -> builtins.list[JobRecord]:
+        """Returns the matching jobs that stepsched created, sorted by name."""
+        return [record for record in self.list(**conditions) if record.owned]
+
+    def _perform(
+        self,
+        verb: Callable[..., JobRecord],
+        records: Sequence[JobRecord],
+        progress: Callable[[int, int], object] | None,
+    ) -> builtins.list[JobRecord]:
+        """Performs a verb for each job. Jobs that were cancelled or have ended since are left out."""
+
+        def attempt(record: JobRecord) -> JobRecord:
+            return verb(record.name, group=record.job.group)
+
+        counts = Counter(record.name for record in records)
+        failures, done, tried = dict[str, StepschedError](), list[JobRecord](), 0
+        with reporting(progress, len(records)) as tell:
+            for first in range(0, len(records), _PORTION):
+                portion = records[first : first + _PORTION]
+                for record, answer in zip(portion, self.backend.each(attempt, portion), strict=True):
+                    if isinstance(answer, JobRecord):
+                        done.append(answer)
+                    elif not isinstance(answer, (JobNotFoundError, InvalidTransitionError)):
+                        name, group = record.name, record.job.group
+                        failures[name if counts[name] == 1 else f"{group}/{name}"] = answer
+                tell(tried := tried + len(portion))
+        if failures:
+            raise BulkError(failures, len(done))
+        return done
 
     def repair(self) -> builtins.list[Repair]:
         """Finds jobs that do not come due as they should and runs that never end, and repairs them.
@@ -709,6 +847,21 @@ def _listed(jobs: Iterable[Job]) -> list[Job]:
     if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
         raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}")
     return list(jobs)
+
+
+def _running(records: Iterable[JobRecord]) -> list[JobRecord]:
+    return [record for record in records if record.status is not JobStatus.ENDED]
+
+
+def _checked_groups(prune: object) -> bool | frozenset[str]:
+    if isinstance(prune, bool):
+        return prune
+    if isinstance(prune, (str, Mapping)) or not isinstance(prune, Collection):
+        raise TypeError(f"expected True, False or a list of groups for prune, got {prune!r}")
+    for group in prune:
+        if not isinstance(group, str) or not is_name(group):
+            raise ValueError(f"expected names of groups for prune, got {group!r}")
+    return frozenset(prune)
 
 
 def _flag(word: str, value: object) -> bool:

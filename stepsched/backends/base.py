@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import Self
 
 from stepsched.backends.capabilities import Capabilities, backends_with
+from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
@@ -188,6 +189,18 @@ class Backend(ABC):
 
         return [look(job) for job in jobs]
 
+    def survey(self, jobs: Sequence[Job], *, prune: bool | Collection[str]) -> Survey:
+        """Reads the stored jobs that matter for a plan.
+
+        Args:
+            jobs: The wanted jobs, with distinct names.
+            prune: Whether unwanted jobs in all groups of the backend are in question, or the names of groups.
+
+        Raises:
+            ValueError: ``prune`` names a group that does not belong to the backend.
+        """
+        return survey_of_store(self.find(jobs), self.list(JobQuery()), prune=prune)
+
     @abstractmethod
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         """Returns the earlier definitions of the job, oldest first; empty if it was never changed.
@@ -209,6 +222,27 @@ class Backend(ABC):
             JobNotFoundError: There is no such job.
             ConflictError: The stored version is not ``expected_version``.
         """
+
+    def move(
+        self,
+        prepared: Prepared,
+        *,
+        origin: str,  # noqa: ARG002 -- a label needs no more than an update
+        expected_version: int,
+    ) -> JobRecord:
+        """Replaces a definition by one in another group.
+
+        Args:
+            prepared: The new definition.
+            origin: The group in which the job is stored.
+            expected_version: As for :meth:`update`.
+
+        Raises:
+            JobNotFoundError: As for :meth:`update`.
+            ConflictError: As for :meth:`update`.
+            JobExistsError: The new group has a different job of this name.
+        """
+        return self.update(prepared, expected_version=expected_version)
 
     @abstractmethod
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:

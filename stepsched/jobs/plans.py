@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs import Job, JobRecord
+
+_GROUPS_SHOWN = 10
+"""The maximum number of groups that the text of a plan lists."""
 
 
 class Change(Value, frozen=True):
@@ -25,13 +28,26 @@ class Change(Value, frozen=True):
         """The name of the job."""
         return self.after.name
 
+    @property
+    def is_move(self) -> bool:
+        """Whether the job moves to another group."""
+        return self.before.group != self.after.group
+
     def fields(self) -> tuple[str, ...]:
         """The names of the fields that differ."""
         names = type(self.after).model_fields
         return tuple(name for name in names if getattr(self.before, name) != getattr(self.after, name))
 
     def __str__(self) -> str:
-        return ", ".join(self.fields()) or "the backend's settings"
+        """Returns the old and new values, shortened, such as ``schedule: At 00:00, UTC -> At 05:00, UTC``.
+        Values whose name suggests a secret, such as ``password``, are shown as ``***``."""
+        from stepsched.jobs.differences import describe_differences
+
+        return (
+            describe_differences(self.before, self.after)
+            or ", ".join(self.fields())
+            or "the backend's settings"
+        )
 
 
 class Plan(Value, frozen=True):
@@ -46,6 +62,12 @@ class Plan(Value, frozen=True):
     created."""
     unchanged: tuple[str, ...] = ()
     """The names of jobs whose stored definition is equal."""
+    namesakes: tuple[JobRecord, ...] = ()
+    """Jobs that stepsched created in other groups, and that have the name of a job of ``create``. The plan
+    does not change them. Empty on a backend where names are unique across groups."""
+    unsearched: tuple[str, ...] = ()
+    """The other groups of the backend, in which ``prune`` has not looked for jobs to cancel, sorted. Empty
+    without ``prune``."""
 
     @property
     def is_empty(self) -> bool:
@@ -53,39 +75,81 @@ class Plan(Value, frozen=True):
         return not (self.create or self.update or self.cancel)
 
     def __str__(self) -> str:
-        """Returns one line per change, such as ``+ nightly-report  At 02:00, UTC``, and the totals."""
-        lines = [f"+ {job.name}  {job.schedule.describe()}" for job in self.create]
-        lines += [f"~ {change.after.name}  {change}" for change in self.update]
-        lines += [f"- {record.name}" for record in self.cancel]
-        lines.append(
-            f"{len(self.create)} to create, {len(self.update)} to update, {len(self.cancel)} to cancel, "
-            f"{len(self.unchanged)} unchanged"
+        """Returns one line per change, such as ``+ nightly-report  At 02:00, UTC``, then what the plan leaves
+        alone, and the totals."""
+        lines = [f"{sign} {name}  {words}".rstrip() for sign, name, words in self._lines()]
+        return "\n".join([*lines, *self._notes(), self._totals()])
+
+    def _lines(self) -> Iterator[tuple[str, str, str]]:
+        for job in self.create:
+            yield "+", job.name, job.schedule.describe()
+        for change in self.update:
+            yield ">" if change.is_move else "~", change.name, str(change)
+        for record in self.cancel:
+            group = record.job.group
+            yield "-", record.name, "" if group == "default" else f"group: {group}"
+
+    def _notes(self) -> Iterator[str]:
+        for record in self.namesakes:
+            group = record.job.group
+            yield f"! {record.name}  group {group} has a job of this name too; use prune to move it"
+        if self.unsearched:
+            yield f"! not searched for jobs to cancel: {_listed(self.unsearched)}; use prune=[...]"
+
+    def _totals(self) -> str:
+        moves = sum(change.is_move for change in self.update)
+        moved = f" ({moves} to another group)" if moves else ""
+        return (
+            f"{len(self.create)} to create, {len(self.update)} to update{moved}, {len(self.cancel)} to "
+            f"cancel, {len(self.unchanged)} unchanged"
         )
-        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         """Returns the plan as an HTML table, for notebooks."""
-        rows: list[tuple[str, ...]] = [("create", job.name, job.schedule.describe()) for job in self.create]
-        rows += [("update", change.name, str(change)) for change in self.update]
-        rows += [("cancel", record.name, record.job.schedule.describe()) for record in self.cancel]
-        rows.append((str(self).splitlines()[-1],))
+        verbs = {"+": "create", "~": "update", ">": "move", "-": "cancel"}
+        gone = iter(self.cancel)
+        rows: list[tuple[str, ...]] = [
+            (verbs[sign], name, next(gone).job.schedule.describe() if sign == "-" else words)
+            for sign, name, words in self._lines()
+        ]
+        rows += [(note.removeprefix("! "),) for note in self._notes()]
+        rows.append((self._totals(),))
         return table(rows, head=("", "job", "what"))
 
 
+def _listed(groups: Sequence[str]) -> str:
+    shown = ", ".join(groups[:_GROUPS_SHOWN])
+    more = len(groups) - _GROUPS_SHOWN
+    words = "group" if len(groups) == 1 else "groups"
+    return f"{words} {shown}" + (f" and {more} more" if more > 0 else "")
+
+
 def make_plan(
-    wanted: Sequence[Job], stored: Sequence[JobRecord | None], *, prune: Iterable[JobRecord] = ()
+    wanted: Sequence[Job],
+    stored: Sequence[JobRecord | None],
+    *,
+    prune: Iterable[JobRecord] = (),
+    namesakes: Iterable[JobRecord] = (),
+    unsearched: Iterable[str] = (),
 ) -> Plan:
     """Compares jobs with the stored ones.
 
     Args:
         wanted: The jobs that are to be stored, with distinct names.
-        stored: The stored record for each job of ``wanted``, or None.
+        stored: The stored record for each job of ``wanted``, or None. A record in another group is moved.
         prune: All stored jobs in question. Those that stepsched created and that are not in ``wanted`` are
             cancelled.
+        namesakes: As in the plan.
+        unsearched: As in the plan.
     """
     refuse_repeats(wanted)
     pairs = [(job, record) for job, record in zip(wanted, stored, strict=True) if record is not None]
-    places = {(record.job.group, record.name) for _, record in pairs}
+    kept = {(record.job.group, record.name) for _, record in pairs}
+    unwanted = {
+        (record.name, record.job.group): record
+        for record in prune
+        if record.owned and (record.job.group, record.name) not in kept
+    }
     return Plan(
         create=tuple(job for job, record in zip(wanted, stored, strict=True) if record is None),
         update=tuple(
@@ -93,10 +157,10 @@ def make_plan(
             for job, record in pairs
             if record.job != job or not record.current
         ),
-        cancel=tuple(
-            record for record in prune if record.owned and (record.job.group, record.name) not in places
-        ),
+        cancel=tuple(record for _, record in sorted(unwanted.items())),
         unchanged=tuple(job.name for job, record in pairs if record.job == job and record.current),
+        namesakes=tuple(namesakes),
+        unsearched=tuple(sorted(unsearched)),
     )
 
 

@@ -92,7 +92,7 @@ def test_a_plan_shows_what_would_be_done_to_which_job() -> None:
     plan = client.plan([old.replace(input=1), old.replace(name="new")], prune=True)
     assert page(plan).rows[1:] == [
         ["create", "new", "Every day"],
-        ["update", "old", "input"],
+        ["update", "old", "input: {} -> 1"],
         ["cancel", "gone", "Every day"],
         ["1 to create, 1 to update, 1 to cancel, 0 unchanged"],
     ]

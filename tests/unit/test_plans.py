@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -61,17 +61,140 @@ def test_a_plan_is_a_line_a_job() -> None:
             Change(before=job("c"), after=job("c", description="x", group="g"), version=1),
             Change(before=job("d"), after=job("d"), version=1),
         ),
-        cancel=(record(job("e")),),
+        cancel=(record(job("e")), record(job("e", group="g"))),
         unchanged=("f", "g"),
+        namesakes=(record(job("a", group="g")),),
+        unsearched=tuple(f"g{number:02}" for number in range(12)),
     )
+    ten = ", ".join(plan.unsearched[:10])
     assert str(plan).splitlines() == [
         "+ a  At 02:00, UTC",
         "+ b  At 02:00, UTC",
-        "~ c  description, group",
+        '> c  description: "" -> "x"; group: default -> g',
         "~ d  the backend's settings",
         "- e",
-        "2 to create, 2 to update, 1 to cancel, 2 unchanged",
+        "- e  group: g",
+        "! a  group g has a job of this name too; use prune to move it",
+        f"! not searched for jobs to cancel: groups {ten} and 2 more; use prune=[...]",
+        "2 to create, 2 to update (1 to another group), 2 to cancel, 2 unchanged",
     ]
+
+
+PARIS, UTC = ss.Cron("0 0 * * ? *", timezone="Europe/Paris"), ss.Cron("0 5 * * ? *")
+LONG = "x" * 500
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(
+            {"schedule": PARIS},
+            {"schedule": UTC},
+            "schedule: At 00:00, Europe/Paris -> At 05:00, UTC",
+            id="schedule",
+        ),
+        pytest.param(
+            {"schedule": ss.Rate(timedelta(hours=1))},
+            {"schedule": ss.OneTime("2030-02-01T09:00", timezone="Asia/Tokyo")},
+            "schedule: Every hour -> Once, on Friday 1 February 2030 at 09:00, Asia/Tokyo",
+            id="schedule of another kind",
+        ),
+        pytest.param(
+            {"target": ss.HandlerTarget("m:f")},
+            {"target": ss.HandlerTarget("m:g")},
+            'target.handler: "m:f" -> "m:g"',
+            id="target",
+        ),
+        pytest.param(
+            {},
+            {"target": ss.CommandTarget(["true"])},
+            "target: HandlerTarget(handler='m:f') -> CommandTarget(command=('true',))",
+            id="target of another kind",
+        ),
+        pytest.param({"input": {"a": 1}}, {"input": {"a": True}}, "input.a: 1 -> true", id="number and flag"),
+        pytest.param(
+            {"input": {"a": 1, "b": {"c": [1], "d": 0}}},
+            {"input": {"b": {"c": [2], "d": 0}, "e": None}},
+            "input.a: 1 -> absent; input.b.c: [1] -> [2]; input.e: absent -> none",
+            id="parts of the input",
+        ),
+        pytest.param({"tags": {"team": "a"}}, {"tags": {}}, 'tags.team: "a" -> absent', id="a tag less"),
+        pytest.param(
+            {"retry": ss.Retry(max_attempts=3)},
+            {"retry": ss.Retry(max_attempts=5, interval=timedelta(minutes=1))},
+            "retry.max_attempts: 3 -> 5; retry.interval: 0:00:01 -> 0:01:00",
+            id="policy",
+        ),
+        pytest.param(
+            {"overlap": ss.Overlap.SKIP}, {"overlap": ss.Overlap.QUEUE}, "overlap: skip -> queue", id="word"
+        ),
+        pytest.param(
+            {"jitter": timedelta(0)},
+            {"jitter": timedelta(hours=1)},
+            "jitter: 0:00:00 -> 1:00:00",
+            id="duration",
+        ),
+        pytest.param({}, {"max_run_time": timedelta(hours=1)}, "max_run_time: none -> 1:00:00", id="absent"),
+        pytest.param(
+            {"description": LONG},
+            {"description": "y" * 500},
+            f'description: "{"x" * 58}… -> "{"y" * 58}…',
+            id="long",
+        ),
+        pytest.param(
+            {"description": f"{LONG}1"},
+            {"description": f"{LONG}2"},
+            f'description: …{"x" * 15}1" -> …{"x" * 15}2"',
+            id="a difference at the end",
+        ),
+        pytest.param(
+            {"input": {str(number): 0 for number in range(20)}},
+            {"input": {str(number): 1 for number in range(20)}},
+            "; ".join(f"input.{number}: 0 -> 1" for number in range(8)) + "; 12 more",
+            id="many",
+        ),
+        pytest.param(
+            {"input": {"password": "old", "db": {"api_key": "old", "AccessKeyId": None}}},
+            {"input": {"password": "new", "db": {"api_key": "new", "AccessKeyId": "new"}}},
+            'input.password: "***" (the difference is not shown); '
+            'input.db.api_key: "***" (the difference is not shown); input.db.AccessKeyId: none -> "***"',
+            id="secrets",
+        ),
+        pytest.param(
+            {"input": 1},
+            {"input": {"a": [{"token": "new", "n": 1}]}},
+            'input: 1 -> {"a": [{"token": "***", "n": 1}]}',
+            id="a secret inside",
+        ),
+        pytest.param(
+            {"description": "a\nb"},
+            {"description": "é\u202e\x1b[2J"},
+            r'description: "a\nb" -> "\u00e9\u202e\u001b[2J"',
+            id="control characters",
+        ),
+    ],
+)
+def test_a_change_shows_the_old_and_the_new_values(
+    before: dict[str, object], after: dict[str, object], expected: str
+) -> None:
+    change = Change(before=job("j", **before), after=job("j", **after), version=1)
+    assert str(change) == expected
+    assert str(Plan(update=(change,))).splitlines()[0] == f"~ j  {expected}"
+
+
+def test_a_function_that_has_no_name_is_named_as_changed_at_least() -> None:
+    change = Change(
+        before=job("j", target=ss.HandlerTarget(lambda: 1)),
+        after=job("j", target=ss.HandlerTarget(lambda: 2)),
+        version=1,
+    )
+    assert str(change) == "target"
+
+
+def test_values_are_text_in_html() -> None:
+    change = Change(before=job("j"), after=job("j", description="<b>&</b>"), version=1)
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in Plan(update=(change,))._repr_html_()
+    assert "<b>" not in Plan(update=(change,))._repr_html_()
 
 
 def test_names_that_occur_twice_are_refused() -> None:

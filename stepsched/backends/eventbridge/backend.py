@@ -5,8 +5,11 @@ from __future__ import annotations
 import builtins
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime, timedelta
+from os.path import commonprefix
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -18,9 +21,11 @@ from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQu
 from stepsched.backends.eventbridge.documents import (
     Settings,
     Stored,
+    anchor_after,
     as_rate,
     ceil_second,
     merge,
+    origin_of,
     place_of,
     read_document,
     record_of,
@@ -28,13 +33,16 @@ from stepsched.backends.eventbridge.documents import (
     write_job,
 )
 from stepsched.backends.eventbridge.groups import Groups
+from stepsched.backends.eventbridge.moves import Found, choose_moves, is_left_by_move, searched_groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
 from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
+from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
 from stepsched.core.errors import (
+    AccessDeniedError,
     BackendError,
     ConflictError,
     ErrorCode,
@@ -211,6 +219,55 @@ class EventBridgeBackend(Backend):
 
         return [look(jobs[0])] if len(jobs) == 1 else list(self._service.each(look, jobs))
 
+    def survey(self, jobs: Sequence[Job], *, prune: bool | Collection[str]) -> Survey:
+        """Reads the stored jobs that matter for a plan.
+
+        A backend with a group searches only this one. Otherwise ``prune=True`` searches the groups of the
+        given jobs, and a job that is missing there is moved from the one other group that has it.
+        """
+        own = self._settings.group
+        if own is not None:
+            if not isinstance(prune, bool) and not {own} >= set(prune):
+                words = f"expected groups of the backend for prune, {own!r}, got {sorted(prune)}"
+                raise ValueError(f"{words}; use a backend without group")
+            return survey_of_store(self.find(jobs), self.list(JobQuery()), prune=bool(prune))
+        found = builtins.list(self._service.each(self._found, jobs))
+        searched = searched_groups(jobs, prune=prune)
+        others = [record for group in searched for record in self.list(JobQuery(group=group))]
+        if prune is True:
+            moved = [each for each in found if each is not None and each.origin not in (None, *searched)]
+            others += [record for record in self._service.each(self._left_by_move, moved) if record]
+        missing = {job.name for job, there in zip(jobs, found, strict=True) if there is None}
+        if prune is False:
+            try:
+                named = self._named(missing)
+            except AccessDeniedError:  # without prune they are only reported
+                named = []
+            return choose_moves(jobs, found, named, others, prune=prune)
+        survey = choose_moves(jobs, found, self._named(missing), others, prune=prune)
+        return replace(survey, unsearched=sorted(set(self.groups()) - set(searched)))
+
+    def _found(self, job: Job) -> Found | None:
+        document = self._groups.document(job.name, place_of(job, self._settings))
+        return None if document is None else Found(self._record(self._read(document)), origin_of(document))
+
+    def _left_by_move(self, found: Found) -> JobRecord | None:
+        document = self._groups.document(found.record.name, found.origin or "default")
+        if document is None or is_single_run(document):
+            return None
+        record = self._record(self._read(document))
+        return record if is_left_by_move(record, found) else None
+
+    def _named(self, names: AbstractSet[str]) -> builtins.list[JobRecord]:
+        """Returns the jobs of these names in all groups. One list of the account's schedules, restricted to
+        the common beginning of the names, costs fewer requests than a search of each group."""
+        prefix = commonprefix([*names])  # noqa: RUF071 -- of characters, as the service compares them
+        entries = self._entries({"MaxResults": 100} | ({"NamePrefix": prefix} if prefix else {}))
+        if not names:
+            return []
+        records = self._service.each(self._listed, (each for each in entries if each["Name"] in names))
+        return [record for record in records if record is not None]
+
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         job = self._stored(name, group).job
         reason = "the service keeps no earlier definitions"
@@ -278,6 +335,45 @@ class EventBridgeBackend(Backend):
         self._write(request, expected_version)
         return self._after(request, stored, now)
 
+    def move(self, prepared: Prepared, *, origin: str, expected_version: int) -> JobRecord:
+        """Creates the schedule in the new group, enabled or not as the old one, then deletes the old one. In
+        between, for some milliseconds, both may run. If it is interrupted there, repeating it deletes the old
+        one."""
+        job = checked_prepared(prepared, self).job
+        place = place_of(job, self._settings)
+        if self._settings.group is not None or origin == place:
+            return self.update(prepared, expected_version=expected_version)
+        try:
+            stored = self._stored(job.name, origin)
+        except JobNotFoundError:
+            (present,) = self.find([job])
+            if present is None or present.job != job:
+                raise
+            return present  # an earlier attempt has moved it
+        if stored.version != expected_version or not stored.owned:
+            raise ConflictError(job.name, expected_version)
+        now = self.now()
+        job.refuse_if_over(now)
+        request = write_job(
+            prepared.plan,
+            self._settings,
+            version=stored.version + 1,
+            now=now,
+            anchor=anchor_after(stored, job, now),
+            enabled=stored.enabled,
+            origin=origin,
+        )
+        try:
+            self._create(job.name, request)
+            record = self._after(request, stored._replace(document={}), now)
+        except JobExistsError:  # an earlier attempt may have created it
+            (present,) = self.find([job])
+            if present is None or present.job != job:
+                raise
+            record = present
+        self._delete(job.name, origin, stored.document)
+        return record
+
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         self._refuse_stopping(name, stop_run=stop_run)
         return self._switch(name, group, "pause", enabled=False)
@@ -328,20 +424,23 @@ class EventBridgeBackend(Backend):
         separate schedule."""
         self._refuse_stopping(name, stop_run=stop_run)
         place, document = self._located(name, group)
-        parameters = {"Name": name, "GroupName": place}
-        try:
-            self._service.call("DeleteSchedule", **parameters, ClientToken=uuid4().hex)
-        except BackendError as error:
-            if error.code == "ConflictException":
-                raise ConflictError(name, self._read(document).version) from error
-            if error.code != "ResourceNotFoundException":  # it existed: another caller was faster
-                raise
+        self._delete(name, place, document)
         try:
             record = self._record(self._read(document))
         except BackendError as error:
             words = f"{error.detail}; the schedule was deleted"
             raise BackendError(error.service, error.operation, error.code, detail=words) from error
         return record.replace(status=JobStatus.CANCELLED, next_run=None)
+
+    def _delete(self, name: str, group: str, document: dict[str, Any]) -> None:
+        """Deletes a schedule that has just been read; another caller may have deleted it since."""
+        try:
+            self._service.call("DeleteSchedule", Name=name, GroupName=group, ClientToken=uuid4().hex)
+        except BackendError as error:
+            if error.code == "ConflictException":
+                raise ConflictError(name, self._read(document).version) from error
+            if error.code != "ResourceNotFoundException":
+                raise
 
     # -- groups ------------------------------------------------------------------------------------
 
@@ -555,7 +654,7 @@ class EventBridgeBackend(Backend):
             place, _ = self._located(job.name, None)
             reason = f"a schedule cannot move from group {place!r} to {place_of(job, self._settings)!r}"
             instead = (
-                "create it in the new group and cancel it in the old one",
+                "client.apply([job], prune=True), which creates it in the new group and cancels the old one",
                 *others_for(job, _CLASS, "moves_groups"),
             )
             raise UnsupportedError(job.name, self.name, reason, instead) from error

@@ -32,6 +32,7 @@ from stepsched.targets import AwsTarget, QueueTarget
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
 """An instant after every possible start."""
+_ORIGIN = "moved_from"
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
 
 
@@ -113,6 +114,7 @@ def write_job(
     anchor: datetime | None,
     enabled: bool = True,
     theirs: bool = False,
+    origin: str | None = None,
 ) -> dict[str, Any]:
     """Returns the request that creates or replaces the job's schedule, without the client token.
 
@@ -124,11 +126,16 @@ def write_job(
         anchor: The anchor of a rate without start. None: unknown.
         enabled: Whether the schedule is enabled.
         theirs: Whether the schedule is foreign.
+        origin: The group from which the job is moved, which is stored if the description has room for it.
+            None: it is not moved.
     """
     job, target, wire, job_digest = translation
     timing = write_timing(job.schedule, now=now, anchor=anchor)
     kept = kept_of(job, target, settings, now) | ({"theirs": True} if theirs else {})
     mark = Mark(version=version, digest=job_digest, kept=kept)
+    moved = mark._replace(kept=kept if origin is None else {**kept, _ORIGIN: origin})
+    if len(write_description(job.description, moved)) <= LIMIT:
+        mark = moved
     minutes = job.jitter // timedelta(minutes=1)
     window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
     delete = job.is_one_time and job.completion is Completion.DELETE
@@ -198,6 +205,13 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         enabled=document.get("State") != "DISABLED",
         anchor=document.get("StartDate") if as_rate(schedule) is not None else None,
     )
+
+
+def origin_of(document: dict[str, Any]) -> str | None:
+    """Returns the group from which the schedule was moved; None if it was not, or was changed since."""
+    _, mark = read_description(document.get("Description") or "")
+    origin = None if mark is None else mark.kept.get(_ORIGIN)
+    return origin if isinstance(origin, str) else None
 
 
 def _kept_schedule(kept: dict[str, Any]) -> AnySchedule | None:
@@ -288,7 +302,7 @@ def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datet
         settings,
         version=stored.version + 1,
         now=now,
-        anchor=_anchor_after(stored, job, now),
+        anchor=anchor_after(stored, job, now),
         enabled=stored.enabled,
         theirs=not stored.owned,
     )
@@ -381,7 +395,7 @@ def as_rate(schedule: AnySchedule) -> Rate | None:
     return wire if isinstance(wire, Rate) else None
 
 
-def _anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
+def anchor_after(stored: Stored, job: Job, now: datetime) -> datetime | None:
     """Returns the anchor of the new definition: a rate without start keeps its grid."""
     return stored.anchor if job.starts_at_creation and stored.job.starts_at_creation else ceil_second(now)
 

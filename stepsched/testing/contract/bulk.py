@@ -1,12 +1,14 @@
-"""Tests many jobs at once, plans and pruning. No run has to start."""
+"""Tests many jobs at once: bulk verbs, plans, pruning and moves. No run has to start."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 import stepsched as ss
 from stepsched.backends.base import Backend
-from stepsched.testing.contract.fixtures import MakeJob, refused
+from stepsched.testing.contract.fixtures import GROUPS, MakeJob, refused
 
 
 class TestCreateMany:
@@ -55,14 +57,14 @@ class TestPlanAndApply:
     ) -> None:
         client.create_many([job("same"), job("changed"), job("gone"), job("elsewhere", group="other")])
         before = client.list()
-        plan = client.plan([job("same"), job("changed", input=1), job("new")], prune=True)
+        plan = client.plan([job("same"), job("changed", input=1), job("new")], prune=["default"])
         assert [each.name for each in plan.create] == ["new"]
         assert [(change.after.name, change.fields()) for change in plan.update] == [("changed", ("input",))]
         assert [each.name for each in plan.cancel] == ["gone"]
         assert plan.unchanged == ("same",)
-        assert str(plan).splitlines() == [
+        assert [line for line in str(plan).splitlines() if not line.startswith("!")] == [
             "+ new  At 09:00, UTC",
-            "~ changed  input",
+            '~ changed  input: {"job": "changed"} -> 1',
             "- gone",
             "1 to create, 1 to update, 1 to cancel, 1 unchanged",
         ]
@@ -82,14 +84,119 @@ class TestPlanAndApply:
         assert not done.is_empty
         assert client.apply(wanted, prune=True).is_empty
 
-    def test_pruning_keeps_to_the_groups_of_the_given_jobs(
+    def test_pruning_looks_in_the_named_groups_and_says_which_were_left_out(
         self, client: ss.SchedulerClient, job: MakeJob
     ) -> None:
         client.create_many([job("a", group="x"), job("b", group="x"), job("c", group="y"), job("d")])
-        client.apply([job("a", group="x")], prune=True)
+        plan = client.plan([job("a", group="x")], prune=["x"])
+        assert [each.name for each in plan.cancel] == ["b"]
+        assert {"default", "y"} <= {*plan.unsearched} <= {"default", *GROUPS}
+        assert "! not searched for jobs to cancel: groups default, " in str(plan)
+        client.apply(plan)
         assert [record.name for record in client.list()] == ["a", "c", "d"]
-        client.apply([], prune=True)
-        assert len(client.list()) == 3
+
+    def test_the_last_job_of_a_group_can_be_pruned(self, client: ss.SchedulerClient, job: MakeJob) -> None:
+        client.create_many([job("a", group="x"), job("c", group="y"), job("d")])
+        client.apply([job("d")], prune=["y", "default"])
+        assert [record.name for record in client.list()] == ["a", "d"]
+        assert [each.name for each in client.apply([], prune=["x"]).cancel] == ["a"]
+        assert [record.name for record in client.list()] == ["d"]
+
+    def test_pruning_without_groups_looks_in_all_that_belong_to_the_backend(
+        self, client: ss.SchedulerClient, backend: Backend, job: MakeJob
+    ) -> None:
+        client.create_many([job("a", group="x"), job("b", group="x"), job("c", group="y"), job("d")])
+        plan = client.plan([job("a", group="x")], prune=True)
+        if backend.capabilities.unique_names:
+            assert ([each.name for each in plan.cancel], plan.unsearched) == (["b", "c", "d"], ())
+            client.apply([], prune=True)
+            assert client.list() == []
+        else:
+            assert [each.name for each in plan.cancel] == ["b"]
+            assert {"default", "y"} <= {*plan.unsearched}
+            assert "x" not in plan.unsearched
+            assert client.plan([], prune=True).is_empty
+
+    @pytest.mark.parametrize(
+        ("groups", "expected"),
+        [
+            pytest.param("x", TypeError, id="text"),
+            pytest.param(None, TypeError, id="none"),
+            pytest.param(1, TypeError, id="number"),
+            pytest.param({"x": True}, TypeError, id="mapping"),
+            pytest.param(["no group"], ValueError, id="no name"),
+            pytest.param([None], ValueError, id="no text"),
+        ],
+    )
+    def test_what_names_no_groups_is_refused(
+        self, client: ss.SchedulerClient, job: MakeJob, groups: Any, expected: type[Exception]
+    ) -> None:
+        with pytest.raises(expected, match="for prune, got"):
+            client.apply([job()], prune=groups)
+        assert client.list() == []
+
+    @pytest.mark.parametrize("prune", [True, ["x", "y"]], ids=["all", "named"])
+    def test_a_job_in_another_group_is_moved_and_not_doubled(
+        self,
+        client: ss.SchedulerClient,
+        job: MakeJob,
+        prune: bool | list[str],  # noqa: FBT001 -- a parameter of the test
+    ) -> None:
+        client.create_many([job(group="x"), job("other", group="y")])
+        before = client.get("job")
+        client.pause("job")
+        wanted = [job(group="y"), job("other", group="y")]
+        plan = client.plan(wanted, prune=prune)
+        assert str(plan).splitlines()[0] == "> job  group: x -> y"
+        assert (plan.create, plan.cancel, plan.namesakes) == ((), (), ())
+        (move,) = plan.update
+        assert (move.is_move, move.before, move.after) == (True, before.job, wanted[0])
+        for _ in range(2):
+            client.apply(plan)
+            assert [(record.name, record.job.group) for record in client.list()] == [
+                ("job", "y"),
+                ("other", "y"),
+            ]
+        after = client.get("job")
+        assert (after.job, after.version, after.status) == (wanted[0], 2, ss.JobStatus.PAUSED)
+        assert client.plan(wanted, prune=prune).is_empty
+
+    def test_a_job_that_moves_may_change_too(self, client: ss.SchedulerClient, job: MakeJob) -> None:
+        client.create(job(group="x"))
+        plan = client.apply([job(group="y", input="new", tags={"team": "a"})], prune=True)
+        assert str(plan).splitlines()[0] == (
+            '> job  input: {"job": "job"} -> "new"; group: x -> y; tags.team: absent -> "a"'
+        )
+        (record,) = client.list()
+        assert record.job == job(group="y", input="new", tags={"team": "a"})
+
+    def test_a_job_that_has_changed_since_the_plan_is_not_moved(
+        self, client: ss.SchedulerClient, job: MakeJob
+    ) -> None:
+        client.create(job(group="x"))
+        plan = client.plan([job(group="y")], prune=True)
+        client.update(job(group="x", input="new"))
+        with pytest.raises(ss.errors.BulkError) as caught:
+            client.apply(plan)
+        assert isinstance(caught.value.failures["job"], ss.ConflictError)
+        (record,) = client.list()
+        assert record.job == job(group="x", input="new")
+
+    def test_without_prune_a_job_of_the_same_name_elsewhere_is_moved_or_named(
+        self, client: ss.SchedulerClient, backend: Backend, job: MakeJob
+    ) -> None:
+        client.create(job(group="x"))
+        plan = client.plan([job(group="y")])
+        if backend.capabilities.unique_names:
+            assert [each.is_move for each in plan.update] == [True]
+            return
+        assert [record.job.group for record in plan.namesakes] == ["x"]
+        assert str(plan).splitlines()[:2] == [
+            "+ job  At 09:00, UTC",
+            "! job  group x has a job of this name too; use prune to move it",
+        ]
+        client.apply(plan)
+        assert [record.job.group for record in client.list()] == ["x", "y"]
 
     def test_applying_leaves_paused_jobs_paused(self, client: ss.SchedulerClient, job: MakeJob) -> None:
         client.create_many([job("same"), job("changed")])
@@ -126,3 +233,72 @@ class TestPlanAndApply:
             client.apply([job("new"), job(target=ss.HandlerTarget("nowhere:f"))])
         assert [record.name for record in client.list()] == ["job"]
         assert client.get("job").version == 1
+
+
+class TestManyAtOnce:
+    """``pause_many``, ``resume_many`` and ``cancel_many``."""
+
+    @pytest.mark.parametrize(
+        ("conditions", "expected"),
+        [
+            pytest.param({"name_prefix": "a-"}, ["a-1", "a-2"], id="prefix"),
+            pytest.param({"group": "x"}, ["a-2", "b-1"], id="group"),
+            pytest.param({"tags": {"team": "red"}}, ["a-1", "b-1"], id="tags"),
+            pytest.param({"group": "x", "tags": {"team": "red"}}, ["b-1"], id="several"),
+            pytest.param({"name_prefix": "c"}, [], id="none"),
+        ],
+    )
+    def test_act_on_the_jobs_that_match_and_can_be_repeated(
+        self,
+        client: ss.SchedulerClient,
+        job: MakeJob,
+        conditions: dict[str, Any],
+        expected: list[str],
+    ) -> None:
+        red = {"team": "red"}
+        jobs = [job("a-1", tags=red), job("a-2", group="x"), job("b-1", group="x", tags=red), job("b-2")]
+        client.create_many(jobs)
+        others = {each.name for each in jobs} - {*expected}
+        for verb, status in ((client.pause_many, "paused"), (client.resume_many, "active")):
+            for _ in range(2):
+                records = verb(**conditions)
+                assert [record.name for record in records] == expected
+                assert {record.status.value for record in records} == ({status} if expected else set())
+                assert {each.name for each in client.list(status="active")} >= others
+                assert [each.name for each in client.list(status="paused")] == (
+                    expected if status == "paused" else []
+                )
+        records = client.cancel_many(**conditions)
+        assert [(record.name, record.status.value) for record in records] == [
+            (name, "cancelled") for name in expected
+        ]
+        assert {each.name for each in client.list()} == others
+        assert client.cancel_many(**conditions) == []
+
+    def test_report_progress(self, client: ss.SchedulerClient, job: MakeJob) -> None:
+        client.create_many([job("a"), job("b")])
+        progress = list[tuple[int, int]]()
+        for verb in (client.pause_many, client.resume_many, client.cancel_many):
+            verb(group="default", progress=lambda at, of: progress.append((at, of)))
+            assert progress[-1] == (2, 2)
+            progress.clear()
+
+    def test_cancel_by_status(self, client: ss.SchedulerClient, job: MakeJob) -> None:
+        client.create_many([job("a"), job("b")])
+        client.pause("b")
+        assert [record.name for record in client.cancel_many(status="paused")] == ["b"]
+        assert [record.name for record in client.list()] == ["a"]
+
+    @pytest.mark.parametrize(
+        "conditions",
+        [{}, {"name_prefix": ""}, {"tags": {}}, {"group": None}],
+        ids=["none", "prefix", "tags", "group"],
+    )
+    def test_without_a_condition_none_is_cancelled_and_all_are_paused(
+        self, client: ss.SchedulerClient, job: MakeJob, conditions: dict[str, Any]
+    ) -> None:
+        client.create_many([job("a"), job("b", group="x")])
+        with pytest.raises(ValueError, match="expected a condition, got none; use status="):
+            client.cancel_many(**conditions)
+        assert [record.status.value for record in client.pause_many(**conditions)] == ["paused"] * 2
+        assert [record.status.value for record in client.resume_many(**conditions)] == ["active"] * 2

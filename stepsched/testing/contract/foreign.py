@@ -34,6 +34,17 @@ def test_pruning_leaves_foreign_jobs_alone(
     assert client.apply([job("mine")], prune=True).is_empty
 
 
+def test_bulk_verbs_leave_foreign_jobs_alone(
+    client: ss.SchedulerClient, job: MakeJob, foreign: MakeForeign
+) -> None:
+    foreign("theirs")
+    client.create(job("those"))
+    assert [record.name for record in client.pause_many()] == ["those"]
+    assert client.get("theirs").status is ss.JobStatus.ACTIVE
+    assert [record.name for record in client.cancel_many(name_prefix="th")] == ["those"]
+    assert [record.name for record in client.list()] == ["theirs"]
+
+
 def test_pruning_leaves_single_runs_alone(client: ss.SchedulerClient, job: MakeJob) -> None:
     client.create(job())
     client.run_now("job")
