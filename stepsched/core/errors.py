@@ -369,7 +369,8 @@ class ErrorCode(StrEnum):
     UNKNOWN = "UNKNOWN"
     """An AWS service returned an error without a code."""
     UNREADABLE = "UNREADABLE"
-    """The stored job cannot be read: a later version or another program has written it."""
+    """The stored job cannot be read: another version or program has written it, its time zone is not
+    installed, or it is damaged. The message says which, and what to do."""
     UNREADABLE_ANSWER = "UNREADABLE_ANSWER"
     """The response of the service cannot be read, for example because a proxy sent it; try again."""
     VERSION = "VERSION"

@@ -45,6 +45,7 @@ from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.jobs.records import status_after
+from stepsched.jobs.unreadable import why_unreadable
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _log = logging.getLogger("stepsched.local")
@@ -138,8 +139,8 @@ class LocalBackend(Backend):
             "retention_limit": retention_limit,
         }
         self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
-        # Jobs whose function cannot be imported by name, by the ID of their row.
-        self._live: dict[int, Job] = {}
+        # Jobs whose function cannot be imported by name, by the ID of their row, then by version.
+        self._live: dict[int, dict[int, Job]] = {}
         self._store = Store(path)
         self._engine = Engine(
             self._store,
@@ -249,7 +250,7 @@ class LocalBackend(Backend):
         key = self._store.insert_job(job, document, now, following)
         if key is None:
             return JobExistsError(job.name)
-        self._keep_alive(key, job)
+        self._keep_alive(key, 1, job)
         return JobRecord(
             job=job, status=JobStatus.ACTIVE, version=1, created_at=now, updated_at=now, next_run=following
         )
@@ -260,7 +261,11 @@ class LocalBackend(Backend):
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
         row = self._row(name, group)
         return [
-            JobVersion(version=version, job=_readable(name, document), replaced_at=at)
+            JobVersion(
+                version=version,
+                job=self._job(row.id, version, document, f"version {version} of job {name!r}"),
+                replaced_at=at,
+            )
             for version, document, at in self._store.versions(row)
         ]
 
@@ -304,7 +309,7 @@ class LocalBackend(Backend):
                 next_run=None if paused else following,
                 now=now,
             )
-            self._keep_alive(row.id, job)
+            self._keep_alive(row.id, row.version + 1, job)
             record = self._record(self._row(job.name))
         events.append(Event(EventKind.UPDATED, now, job.name))
         self._engine.wake()
@@ -346,9 +351,7 @@ class LocalBackend(Backend):
         self._refuse_stopping(name, stop_run=stop_run)
         now = self.now()
         with self._store.transaction("cancel"):
-            row = self._store.job(name)
-            if not isinstance(row, DamagedRow):
-                row = self._row(name, group)
+            row = self._found(name, group)
             last = None if isinstance(row, DamagedRow) else self._store.last_run(row)
             self._store.delete_job(row, now, "the job was cancelled")
         self._engine.tell([Event(EventKind.CANCELLED, now, name)])
@@ -592,18 +595,20 @@ class LocalBackend(Backend):
     # -- values --------------------------------------------------------------------------------------
 
     def _row(self, name: str, group: str | None = None) -> JobRow:
-        row = self._store.job(name)
+        row = self._found(name, group)
         if isinstance(row, DamagedRow):
             raise row.error()
-        if row is None or (group is not None and group != _readable(name, row.document).group):
+        return row
+
+    def _found(self, name: str, group: str | None) -> JobRow | DamagedRow:
+        row = self._store.job(name)
+        if row is None or (group is not None and group != self._store.group(row)):
             raise JobNotFoundError(name)
         return row
 
     def _record(self, row: JobRow, last_run: Run | None = None) -> JobRecord:
-        live = self._live.get(row.id)
         return JobRecord(
-            # A copy, so that changes by the caller do not affect the stored job.
-            job=_readable(row.name, row.document) if live is None else _copy(live),
+            job=self._job(row.id, row.version, row.document, f"job {row.name!r}", whole=row.name),
             status=row.status,
             version=row.version,
             created_at=row.created_at,
@@ -612,16 +617,44 @@ class LocalBackend(Backend):
             last_run=last_run or self._store.last_run(row),
         )
 
-    def _keep_alive(self, key: int, job: Job) -> None:
-        """Keeps the job object if its function cannot be imported by name."""
+    def _job(self, key: int, version: int, document: str, what: str, *, whole: str | None = None) -> Job:
+        """Returns a stored definition, as a copy, so that changes by the caller do not affect it.
+
+        Args:
+            key: The ID of the row of the job.
+            version: The number of the definition.
+            document: The stored text of the definition.
+            what: What the text defines, for errors.
+            whole: The name of the job, if it has no other definition. None: an earlier one.
+
+        Raises:
+            BackendError: This version cannot read the definition.
+        """
+        live = self._live.get(key, {}).get(version)
+        if live is not None:
+            return _copy(live)
+        try:
+            return read(document)
+        except ValidationError as error:
+            reason, remedy = why_unreadable(error)
+            if remedy is None:
+                remedy = "it is damaged; restore the file from a copy"
+                remedy += "" if whole is None else f"; cancel({whole!r}) removes it"
+            detail = f"the definition of {what} cannot be read by this version ({reason}): {remedy}"
+            raise BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail) from error
+
+    def _keep_alive(self, key: int, version: int, job: Job) -> None:
+        """Keeps the job object if its function cannot be imported by name, beside those of its earlier
+        versions."""
+        kept = {each: old for each, old in self._live.get(key, {}).items() if each < version}
         parts = parts_of(job.target)
         if any(isinstance(part, HandlerTarget) and part.function is not None for part in parts):
-            self._live[key] = _copy(job)
-        else:
-            self._live.pop(key, None)
+            kept[version] = _copy(job)
+        if kept:
+            self._live[key] = kept  # at once, since other threads read it
 
     def _decode(self, row: JobRow) -> Job:
-        return self._live.get(row.id) or decode(row.document)
+        return self._live.get(row.id, {}).get(row.version) or decode(row.document)
 
 
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
@@ -654,14 +687,6 @@ def _set(future: asyncio.Future[None], failure: BaseException | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(failure)
-
-
-def _readable(name: str, document: str) -> Job:
-    try:
-        return read(document)
-    except ValidationError as error:
-        detail = f"the definition of job {name!r} cannot be read by this version; cancel({name!r}) removes it"
-        raise BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail) from error
 
 
 def _copy(job: Job) -> Job:

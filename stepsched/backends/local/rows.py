@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from stepsched.core.errors import BackendError, ErrorCode, InvalidScheduleError
 from stepsched.jobs import JobStatus, Run, RunStatus, Trigger
 from stepsched.jobs.records import STILL_RAN
+from stepsched.jobs.unreadable import NEWER
 from stepsched.schedules.zones import load_zone
 
 Made = TypeVar("Made", bound=BaseModel)
@@ -87,10 +88,18 @@ class DamagedRow(NamedTuple):
     name: str
     """The name as stored, or a readable form of it."""
     reason: str
+    is_newer: bool = False
+    """Whether a later version may have written it, rather than that it is damaged."""
 
     def error(self) -> BackendError:
         """Returns the error that verbs raise for this row."""
-        detail = f"the row of job {self.name!r} is damaged ({self.reason}); cancel({self.name!r}) removes it"
+        if self.is_newer:
+            detail = f"the row of job {self.name!r} cannot be read by this version ({self.reason}): {NEWER}"
+        else:
+            detail = (
+                f"the row of job {self.name!r} is damaged ({self.reason}); restore the file from a copy; "
+                f"cancel({self.name!r}) removes it"
+            )
         return BackendError("sqlite", "read job", ErrorCode.UNREADABLE, detail=detail)
 
 
@@ -115,7 +124,8 @@ def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | 
             zone,
         )
     except (ValueError, TypeError, OverflowError) as error:
-        return DamagedRow(key, str(name), str(error))
+        is_newer = isinstance(status, str) and status.isalpha() and status not in _JOB_STATUS
+        return DamagedRow(key, str(name), str(error), is_newer)
 
 
 def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
@@ -174,6 +184,7 @@ def made(kind: type[Made], fields: dict[str, Any], given: AbstractSet[str]) -> M
 
 
 _RUN_FIELDS = frozenset(Run.model_fields)
+_JOB_STATUS = frozenset(status.value for status in JobStatus)
 _RUN_STATUS = {status.value: status for status in RunStatus}
 _TRIGGER = {trigger.value: trigger for trigger in Trigger}
 

@@ -230,6 +230,11 @@ class Store:
         sql = "SELECT version, document, replaced_at FROM job_versions WHERE job_id = ? ORDER BY version"
         return [(version, document, instant(at)) for version, document, at in self._rows(sql, (row.id,))]
 
+    def group(self, row: JobRow | DamagedRow) -> object:
+        """Returns the group of a job, also if the job cannot be read."""
+        (found,) = self._rows("SELECT job_group FROM jobs WHERE id = ?", (row.id,)) or [(None,)]
+        return found[0]
+
     def jobs(self, query: JobQuery) -> builtins.list[JobRow | DamagedRow]:
         """Yields the matching jobs, sorted by name; tags are not considered."""
         where, values = ["1"], list[object]()
