@@ -262,6 +262,53 @@ def test_a_row_that_cannot_be_read_is_named(stack: Stack) -> None:
         assert client.repair() == []
 
 
+@pytest.mark.parametrize("group", [None, "default"])
+def test_a_job_that_cannot_be_read_says_why_and_can_be_cancelled(stack: Stack, group: str | None) -> None:
+    client = client_of(stack)
+    client.create_many([job(stack), job(stack, name="other", input={"job": "other"})])
+    client.update(job(stack, description="new"))
+    document = json.loads(job(stack).model_dump_json(exclude_unset=True)) | {"priority": 3}
+    stack.dynamodb.update_item(
+        TableName="jobs",
+        Key={"name": {"S": "job"}, "version": {"S": "v0"}},
+        UpdateExpression="SET job = :job",
+        ExpressionAttributeValues={":job": {"S": json.dumps(document)}},
+    )
+    with pytest.raises(ss.BackendError, match="Job has no field priority") as caught:
+        client.get("job")
+    assert "a later version of stepsched has probably written it; upgrade stepsched" in str(caught.value)
+    assert "cancel" not in str(caught.value)
+    with pytest.raises(ss.JobNotFoundError):
+        client.cancel("job", group="elsewhere")
+    with pytest.raises(ss.BackendError, match="'job' was cancelled and removed, although it cannot be read"):
+        client.cancel("job", group=group)
+    with pytest.raises(ss.JobNotFoundError):
+        client.get("job")
+    items = stack.dynamodb.scan(TableName="jobs")["Items"]
+    assert {item["name"]["S"] for item in items} == {"other"}
+    stack.play(MONDAY + 24 * HOUR)
+    assert [name for name, _ in stack.calls()] == ["other"]
+    assert client.repair() == []
+
+
+def test_an_earlier_version_that_cannot_be_read_is_named(stack: Stack) -> None:
+    client = client_of(stack)
+    client.create(job(stack))
+    client.update(job(stack, input={}))
+    stack.dynamodb.update_item(
+        TableName="jobs",
+        Key={"name": {"S": "job"}, "version": {"S": "v1"}},
+        UpdateExpression="SET job = :job",
+        ExpressionAttributeValues={":job": {"S": "{"}},
+    )
+    with pytest.raises(
+        ss.BackendError, match="version 1 of job 'job' cannot be read: Invalid JSON"
+    ) as caught:
+        client.versions("job")
+    assert "restore it from a backup" in str(caught.value)
+    assert client.get("job").version == 2
+
+
 def test_what_the_service_refuses_comes_as_ours(stack: Stack) -> None:
     client = client_of(stack)
     client.create(job(stack))

@@ -24,7 +24,7 @@ from stepsched.backends.stepfunctions.instructions import (
 )
 from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
-from stepsched.backends.stepfunctions.rows import Row, floor_second, run_id, run_key, write_run
+from stepsched.backends.stepfunctions.rows import Row, floor_second, group_in, run_id, run_key, write_run
 from stepsched.backends.stepfunctions.runs import Runs, localised
 from stepsched.backends.stepfunctions.service import (
     DISABLED,
@@ -36,7 +36,9 @@ from stepsched.backends.stepfunctions.stacks import find_stack
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.clock import Clock, checked_clock
 from stepsched.core.errors import (
+    BackendError,
     ConflictError,
+    ErrorCode,
     InvalidTransitionError,
     JobExistsError,
     JobNotFoundError,
@@ -47,7 +49,7 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
-from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, TOKEN
+from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -377,7 +379,14 @@ class StepFunctionsBackend(Backend):
         return self._record(after)
 
     def cancel(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
-        row = self._row(name, group)
+        try:
+            row = self._row(name, group)
+        except BackendError as error:
+            if error.code != ErrorCode.UNREADABLE:
+                raise
+            self._cancel_unreadable(name, group, stop_run=stop_run)
+            detail = f"job {name!r} was cancelled and removed, although it cannot be read: {error.detail}"
+            raise BackendError("dynamodb", "cancel", error.code, detail=detail) from error
         left = _ATTEMPTS
         while not self._table.delete(row):
             row, left = self._row(name, group), left - 1
@@ -386,6 +395,16 @@ class StepFunctionsBackend(Backend):
         self._runs.close(name, self.now())
         self._end_execution(row, stop_run=stop_run)
         return self._record(row._replace(status=JobStatus.CANCELLED))
+
+    def _cancel_unreadable(self, name: str, group: str | None, *, stop_run: bool) -> None:
+        item = self._table.item(name)
+        if item is None or (group is not None and group_in(item) not in (None, group)):
+            raise JobNotFoundError(name)
+        if not self._table.delete_unreadable(item):
+            raise ConflictError(name, int(item[LATEST]["N"]))
+        self._runs.close(name, self.now())
+        cause = f"execution disabled for {name}"
+        self._job_executions.end_unreadable(item, DISABLED, cause, stop_run=stop_run)
 
     def _end_execution(self, row: Row, *, stop_run: bool) -> None:
         cause = f"execution disabled for {row.job.name}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from secrets import token_hex
 
-from stepsched.backends.stepfunctions.rows import Row, RunRow, key
+from stepsched.backends.stepfunctions.rows import Item, Row, RunRow, key
 from stepsched.backends.stepfunctions.service import Executions, execution_name, successor_of, token_of
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.jobs import JobStatus, RunStatus
@@ -98,6 +98,23 @@ class JobExecutions:
         for arn in known:
             if arn != busy:
                 self.executions.stop(arn, error, cause)
+
+    def end_unreadable(self, item: Item, error: str, cause: str, *, stop_run: bool) -> None:
+        """Stops the execution of a job whose row cannot be read, as :meth:`end` does.
+
+        Args:
+            item: The row.
+            error: The error code of the stopped execution.
+            cause: The reason in words.
+            stop_run: Whether to stop an execution that is in a run, too.
+        """
+        texts = {name: item.get(name, {}).get("S") for name in (schema.EXECUTION, schema.TOKEN)}
+        known, token = texts[schema.EXECUTION], texts[schema.TOKEN]
+        if known is None and token is not None:
+            first = self.executions.arn(execution_name(item[NAME]["S"], token))
+            known = None if self._runs_unscheduled(first) else first
+        if known is not None and (stop_run or known != item.get(schema.CLAIMED_BY, {}).get("S")):
+            self.executions.stop(known, error, cause)
 
     def _runs_unscheduled(self, arn: str) -> bool:
         """Whether an execution was started for unscheduled runs. That of a one-time job may have been."""

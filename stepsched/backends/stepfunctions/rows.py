@@ -14,6 +14,7 @@ UTC, so that their order is that of time.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,7 @@ from pydantic import ValidationError
 
 from stepsched.core.errors import ScheduleWarning
 from stepsched.jobs import Job, JobStatus, JobVersion, Run, RunStatus, Trigger
+from stepsched.jobs.unreadable import why_unreadable
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import NO_MORE, RUN, write
 from stepsched.schedules.cron import Cron
@@ -169,9 +171,25 @@ def read_row(item: Item) -> Row:
 
 
 def read_job(item: Item) -> Job:
-    """The job in a row."""
-    with reading_stored():
-        return Job.model_validate_json(item[schema.JOB]["S"])
+    """The job in a row.
+
+    Raises:
+        ValueError: This version cannot read it. The error says why, and what to do.
+    """
+    try:
+        with reading_stored():
+            return Job.model_validate_json(item[schema.JOB]["S"])
+    except ValidationError as error:
+        reason, remedy = why_unreadable(error)
+        raise ValueError(f"{reason}; {remedy or 'it is damaged, restore it from a backup'}") from error
+
+
+def group_in(item: Item) -> str | None:
+    """The group of the job in a row that cannot be read. None: it is not known."""
+    try:
+        return str(json.loads(item[schema.JOB]["S"]).get("group", "default"))
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def _read_claim(item: Item) -> Claim | None:
@@ -190,14 +208,23 @@ def write_version(job: Job, at: datetime) -> dict[str, Any]:
 
 
 def read_versions(items: list[Item], current: Row) -> list[JobVersion]:
-    """The earlier versions of a job, oldest first. Each was replaced when the next one was written."""
+    """The earlier versions of a job, oldest first. Each was replaced when the next one was written.
+
+    Raises:
+        ValueError: A version cannot be read.
+    """
     numbered = sorted((int(item[schema.VERSION]["S"][1:]), item) for item in items)
     found = []
     for (number, item), (_, following) in pairwise(numbered):
         if schema.JOB not in item or schema.WRITTEN_AT not in following:
             continue  # a version of the AWS Solutions scheduler, which records no time
         replaced_at = read_instant(following[schema.WRITTEN_AT]["S"])
-        found.append(JobVersion(version=number, job=read_job(item), replaced_at=replaced_at))
+        try:
+            job = read_job(item)
+        except ValueError as error:
+            name = item[schema.NAME]["S"]
+            raise ValueError(f"version {number} of job {name!r} cannot be read: {error}") from error
+        found.append(JobVersion(version=number, job=job, replaced_at=replaced_at))
     return [each for each in found if each.version < current.version]
 
 

@@ -221,9 +221,16 @@ class Table:
                 yield row
 
     def versions(self, row: Row) -> list[JobVersion]:
-        """The earlier versions of a job, oldest first."""
+        """The earlier versions of a job, oldest first.
+
+        Raises:
+            BackendError: A version cannot be read.
+        """
         found = self.query(row.job.name, "v", "w")
-        return read_versions([item for item in found if item[VERSION]["S"] != CURRENT], row)
+        try:
+            return read_versions([item for item in found if item[VERSION]["S"] != CURRENT], row)
+        except ValueError as error:
+            raise _unreadable(error) from error
 
     def delete(self, row: Row) -> bool:
         """Deletes a job and the rows of its versions. The first versions are deleted in one transaction with
@@ -232,15 +239,27 @@ class Table:
         Returns:
             Whether it was deleted. False: the row has changed in the meantime.
         """
-        found = self.query(row.job.name, "v", "w", keys_only=True)
-        keys = [{part: item[part] for part in (NAME, VERSION)} for item in found]
-        versions = [each for each in keys if each != key(row.job.name)]
         conditions, values = self._unchanged(row)
-        current = {"Key": key(row.job.name), **write(*conditions, values=values)}
         # The running run no longer belongs to the job, so it is recorded in a row of its own.
         record_claimed = [] if row.claim is None else [{"Update": write_claimed(row)}]
+        return self._delete(row.job.name, write(*conditions, values=values), *record_claimed)
+
+    def delete_unreadable(self, item: Item) -> bool:
+        """Deletes a job whose current row cannot be read, and the rows of its versions. A run that is running
+        is not recorded.
+
+        Returns:
+            Whether it was deleted. False: the row has changed in the meantime.
+        """
+        latest = {f"old_{schema.LATEST}": item[schema.LATEST]}
+        return self._delete(item[NAME]["S"], write(is_as_read(schema.LATEST, absent=False), values=latest))
+
+    def _delete(self, name: str, condition: Mapping[str, Any], *writes: Mapping[str, Any]) -> bool:
+        found = self.query(name, "v", "w", keys_only=True)
+        keys = [{part: item[part] for part in (NAME, VERSION)} for item in found]
+        versions = [each for each in keys if each != key(name)]
         deletes = [{"Delete": {"Key": each}} for each in versions[:MAX_DELETED_VERSIONS]]
-        if not self.transact({"Delete": current}, *record_claimed, *deletes):
+        if not self.transact({"Delete": {"Key": key(name), **condition}}, *writes, *deletes):
             return False
         self._delete_rows(versions[MAX_DELETED_VERSIONS:])
         return True
