@@ -63,6 +63,7 @@ class TestMove:
         client.pause("job")
         clock.advance(90 * MINUTE)
         client.apply([hourly.replace(group="g2")], prune=True)
+        assert client.get("job").status is ss.JobStatus.PAUSED
         record = client.resume("job")
         assert places(stub) == ["g2/job"]
         assert (record.version, record.job.group) == (2, "g2")
@@ -192,7 +193,8 @@ class TestScope:
     ) -> None:
         client.create(job(group="a"))
         client.create(job(group="b"))
-        client.apply([job(group="c")], prune=["a", "b", "c"])
+        plan = client.apply([job(group="c")], prune=["a", "b", "c"])
+        assert str(plan).splitlines()[:2] == ["> job  group: a -> c", "- job  group: b"]
         assert places(stub) == ["c/job"]
 
     @pytest.mark.parametrize("prune", [True, False, ["g", "g2"]], ids=["all", "no", "named"])
