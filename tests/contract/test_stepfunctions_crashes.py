@@ -205,6 +205,37 @@ def test_so_it_is_in_the_middle_of_a_run(stack: Stack, verb: str, remedy: str) -
         )
 
 
+def test_a_recovery_that_stops_at_any_call_loses_no_record_of_a_missed_run(stack: Stack) -> None:
+    """The job comes due each minute from the first hour on, and has no execution up to the fourth."""
+    steady = ss.SchedulerClient(stack.backend())
+    faults = Faulty(stack.session())
+    minutes = ss.Cron("* * * * ? *", start=MONDAY + HOUR, end=END)
+    jobs = [
+        make(stack, f"job-{number}", schedule=minutes, catch_up=ss.CatchUp.ONE) for number in range(1, 20)
+    ]
+    steady.create_many(jobs)
+    stack.server.settled(stack.account)
+    for name in stack.executions():
+        arn = f"{stack.machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
+        stack.states.stop_execution(executionArn=arn)
+    stack.server.settled(stack.account)
+    stack.move(MONDAY + 4 * HOUR + timedelta(seconds=30))
+    stopped = 0
+    for number, job in enumerate(jobs, start=1):
+        faults.stop_at(number)
+        try:
+            ss.SchedulerClient(stack.backend(session=faults)).create(job)
+        except StoppedError:
+            stopped += 1
+    assert 9 <= stopped < len(jobs), "every call was met"
+    steady.repair()
+    missed = {job.name: [run.scheduled_for for run in steady.runs(job.name, status="missed")] for job in jobs}
+    expected = [MONDAY + timedelta(minutes=minute) for minute in range(60, 240)]
+    assert {name for name, found in missed.items() if sorted(found) != expected} == set()
+    assert missed[jobs[-1].name] == expected, "in order, where nothing stopped it"
+    assert steady.repair() == []
+
+
 def repeat(client: ss.SchedulerClient, verb: str, job: ss.Job) -> None:
     try:
         VERBS[verb](client, job)

@@ -7,7 +7,7 @@ in one transaction with its job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,9 @@ from stepsched.jobs import JobStatus, Problem, Repair, RunStatus
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import CLAIM, write
 from stepsched.schedules.zone_databases import timezone_database
+
+_MISSED_AT_ONCE = 90
+"""The maximum number of missed runs that one transaction records; DynamoDB accepts 100 items."""
 
 
 class Recovery:
@@ -269,23 +272,47 @@ class Recovery:
             latest = self._executions.arn(self.job_executions.execution_of(row))
         if self._executions.find(latest) is not None:
             problem, why = Problem.DEAD, f"{latest} {self._describe_end(latest)}"
-        after = row._replace(token=new_token(), cursor=continuation.cursor)
-        while not self._table.change(row, after):
-            try:
-                row = self._table.read(name)
-            except JobNotFoundError:
-                return []
-            if row.token != token:
-                return []  # another caller has replaced the execution
-            # An unscheduled run has started or ended in the meantime.
-            continuation = decisions.continuation_of(row, now)
-            after = row._replace(token=after.token, cursor=continuation.cursor)
-        for instant in continuation.missed:
-            self._table.put_new(write_missed(name, instant, now, self._retention))
+        after, count = self._continue(row, now)
+        if after is None:
+            return []
         self.job_executions.start(after)
-        count = len(continuation.missed)
         recorded = f", and recorded {count:,} run{'s' * (count > 1)} as missed" if count else ""
         return [_repair(name, problem, why, f"started {self.job_executions.execution_of(after)}{recorded}")]
+
+    def _continue(self, row: Row, now: datetime) -> tuple[Row | None, int]:
+        """Gives a job a new token, and records the runs that its ``catch_up`` leaves out. The job passes a
+        run in the transaction that records it as missed, so that an interrupted recovery loses no record.
+
+        Returns:
+            The new row, and the number of recorded runs. None: another caller has replaced the execution, or
+            the job is gone.
+        """
+        name, token, new, count = row.job.name, row.token, new_token(), 0
+        while row.token == token:
+            continuation = decisions.continuation_of(row, now)
+            missed = continuation.missed[:_MISSED_AT_ONCE]
+            if is_last := len(missed) == len(continuation.missed):
+                after = row._replace(token=new, cursor=continuation.cursor)
+            else:
+                after = row._replace(cursor=missed[-1])
+            known = {item[schema.VERSION]["S"] for item in self._table.items(_keys(name, missed))}
+            fresh = [instant for instant in missed if run_key(instant) not in known]
+            numbered = enumerate(fresh, start=count)  # recorded in this order
+            runs = [
+                write_missed(name, instant, now + timedelta(milliseconds=number), self._retention)
+                for number, instant in numbered
+            ]
+            if self._table.change(row, after, *runs):
+                count += len(fresh)
+                if is_last:
+                    return after, count
+                row = after
+                continue
+            try:  # an unscheduled run has started or ended in the meantime, or another caller was faster
+                row = self._table.read(name)
+            except JobNotFoundError:
+                break
+        return None, count
 
     def renew_zone(self, row: Row) -> list[Repair]:
         """Writes the zone rules of this machine's database to an active job that is stored with older ones,
@@ -351,6 +378,10 @@ class Recovery:
         problem, state = found
         self._executions.stop(execution.arn, DISABLED, f"execution disabled for {name}")
         return _repair(name, problem, f"{execution.arn} is running, and the job {state}", "stopped it")
+
+
+def _keys(name: str, instants: Iterable[datetime]) -> Iterator[dict[str, Any]]:
+    return (key(name, run_key(instant)) for instant in instants)
 
 
 def _repair(name: str, problem: Problem, detail: str, remedy: str) -> Repair:

@@ -145,15 +145,17 @@ class Table:
         if not self.transact({"Put": {"Item": current, **write(schema.IS_NEW)}}, {"Put": {"Item": first}}):
             raise JobExistsError(row.job.name)
 
-    def change(self, before: Row, after: Row) -> bool:
+    def change(self, before: Row, after: Row, *runs: Item) -> bool:
         """Writes the current row of a job, and a row for its version if that has changed.
 
         Args:
             before: The row as it was read.
             after: The new row.
+            runs: New rows of runs, at most 90, which are written in the same transaction.
 
         Returns:
-            Whether it was written. False: the row has changed in the meantime, or no longer exists.
+            Whether it was written. False: the row has changed in the meantime, or no longer exists, or one of
+            the rows of runs exists.
         """
         items: list[dict[str, Any]] = [{"Update": self.update_of(before, after)}]
         if before.claim is not None and after.token != before.token:
@@ -162,6 +164,7 @@ class Table:
         if after.version != before.version:
             following = {**key(after.job.name, after.version), **write_version(after.job, after.updated_at)}
             items.append({"Put": {"Item": following}})
+        items += [{"Put": {"Item": run, **write(schema.IS_NEW)}} for run in runs]
         return self.transact(*items)
 
     def update_of(self, before: Row, after: Row) -> dict[str, Any]:
