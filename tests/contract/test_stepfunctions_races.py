@@ -125,6 +125,33 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack, rounds: int)
     assert sum(met.values()) >= rounds // 2, f"the writers met: {met}"  # three times as often, as measured
 
 
+@pytest.mark.parametrize(
+    ("before", "seconds"),
+    [
+        pytest.param([ss.Cron("0 * * * ? *")], [8], id="cron"),
+        pytest.param([ss.Cron("0 * * * ? *"), ss.Cron("1 * * * ? *")], [8], id="two crons"),
+        pytest.param([ss.Rate(timedelta(hours=2)), ss.Cron("0 * * * ? *")], [7, 8], id="rate and cron"),
+    ],
+)
+def test_a_rate_that_replaces_another_schedule_within_a_second_runs_at_once(
+    stack: Stack, before: list[Any], seconds: list[int]
+) -> None:
+    client = ss.SchedulerClient(stack.backend())
+    stack.play(MONDAY + timedelta(minutes=10, seconds=7))
+    job = ss.Job(
+        name="job",
+        schedule=before[0],
+        target=stack.inbox,
+        input={"job": "job", "due": ss.context.SCHEDULED_TIME},
+    )
+    client.create(job)
+    for schedule in (*before[1:], ss.Rate(timedelta(hours=1))):
+        stack.server.settled(stack.account)
+        client.update(job.replace(schedule=schedule))
+    stack.play(MONDAY + timedelta(minutes=30))
+    assert [int(call["due"][17:19]) for _, call in stack.calls()] == seconds
+
+
 def test_a_run_that_is_due_is_not_lost_by_an_update_of_something_else(stack: Stack) -> None:
     """The schedule is not changed, so every instant runs, whatever else is changed at that instant."""
     clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]

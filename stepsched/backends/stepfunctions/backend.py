@@ -317,6 +317,9 @@ class StepFunctionsBackend(Backend):
                 raise ConflictError(job.name, expected_version)
             second = floor_second(now)
             keeps_grid = job.starts_at_creation and row.job.starts_at_creation  # P-13
+            if job.starts_at_creation and not keeps_grid:
+                # The first run of the new grid must not have the key of a run that this job has passed.
+                second = max(second, row.cursor + _SECOND)
             anchor = row.anchor if keeps_grid else second
             before = row.job.anchored(row.anchor)
             if keeps_grid:
