@@ -29,7 +29,7 @@ from stepsched.core.errors import (
 from stepsched.core.values import seconds_of
 from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
-from stepsched.jobs.job import is_name
+from stepsched.jobs.names import is_name, is_name_prefix, is_narrow
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
     from stepsched.jobs.plans import Change, Plan
@@ -253,6 +253,8 @@ class SchedulerClient:
             group=group,
             tags=dict(tags or {}),
         )
+        if not is_name_prefix(name_prefix or "") or (group is not None and not is_narrow(group)):
+            return iter(())  # no job has such a name or group
         return self.backend.list(query)
 
     def upcoming(

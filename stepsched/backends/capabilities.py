@@ -65,6 +65,8 @@ class Capabilities:
     """Moves a job to another group by ``update``."""
     unique_names: bool = True
     """Keeps names unique across groups."""
+    any_name: bool = True
+    """Accepts every name of a job, not only those of 1 to 64 of ``A-Z a-z 0-9 - _ .``."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -100,6 +102,7 @@ BUILT_IN: Mapping[str, Capabilities] = {
         stops_runs=False,
         moves_groups=False,
         unique_names=False,
+        any_name=False,
     ),
     "StepFunctionsBackend": Capabilities(
         functions=False,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from stepsched.backends.capabilities import backends_with
 from stepsched.core.errors import RenderError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
+from stepsched.jobs.names import is_narrow
 from stepsched.schedules import AnySchedule, Cron, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
 from stepsched.targets import CommandTarget, HandlerTarget, ParallelTarget, TemplateTarget, parts_of
@@ -23,6 +24,7 @@ def needs_of(job: Job) -> tuple[str, ...]:
     ``aws_targets`` is not among them: a registered function can stand for a target in AWS.
     """
     found = (*_needs_of_target(job), *_needs_of_policies(job), *_needs_of_schedule(job.schedule))
+    found = found if is_narrow(job.name) else (*found, "any_name")
     return tuple(dict.fromkeys(found))
 
 

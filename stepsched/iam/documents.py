@@ -19,7 +19,7 @@ from stepsched.iam.grants import (
     with_resources,
 )
 from stepsched.jobs import Job
-from stepsched.jobs.job import is_name
+from stepsched.jobs.names import is_narrow
 from stepsched.targets import ParallelTarget
 from stepsched.targets.invocations import Invocation, invocations
 
@@ -262,7 +262,7 @@ def validate_group(group: str) -> str:
     Raises:
         ValueError: The name is malformed.
     """
-    if not is_name(group) and not ("*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)):
+    if not is_narrow(group) and not ("*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)):
         raise ValueError(
             "expected group to be the name of a schedule group, 1 to 64 characters of A-Z a-z 0-9 - _ . "
             f"and '*' for any others, got {group!r}"

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
-from stepsched.jobs.job import is_name
+from stepsched.jobs.names import is_name
 from stepsched.schedules import Schedule
 from stepsched.schedules.base import ScheduleBase
 from stepsched.schedules.expressions import parse_schedule
@@ -179,8 +179,8 @@ def _no_function(value: object) -> TypeError:
 
 def _name_of(function: object) -> str:
     name = getattr(function, "__name__", "")
-    if not is_name(name):
-        words = f"expected the name of a job (1 to 64 of A-Z a-z 0-9 - _ .), got that of {_shown(function)}"
+    if not name.isidentifier() or not is_name(name):  # that of a lambda is '<lambda>'
+        words = f"expected a function whose name can be that of a job, got {_shown(function)}"
         raise ValueError(f"{words}; use @job(..., name='report')")
     return str(name)
 

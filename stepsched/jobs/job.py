@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -12,30 +11,10 @@ from pydantic import BeforeValidator, Field, field_validator
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.payloads import Payload, Text
 from stepsched.core.values import Duration, Value
+from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
-
-
-def is_name(text: str) -> bool:
-    """Returns whether the text is a valid name of a job or group."""
-    return re.fullmatch(r"[0-9a-zA-Z_.-]{1,64}", text) is not None and text not in (".", "..")
-
-
-def checked_name(value: Any) -> str:
-    """Returns the name of a job or group unchanged.
-
-    Raises:
-        ValueError: The value is not a valid name.
-    """
-    if not isinstance(value, str) or not is_name(value):
-        raise ValueError(
-            f"{value!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . (and neither '.' nor '..')"
-        )
-    return value
-
-
-Name = Annotated[str, BeforeValidator(checked_name)]
 
 
 def _read_schedule(value: Any) -> Any:
@@ -74,8 +53,8 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     """
 
     name: Name
-    """The name: 1 to 64 of ``A-Z a-z 0-9 - _ .``; unique in its backend, on EventBridge Scheduler in its
-    group."""
+    """The name: 1 to 256 visible characters, with spaces only between them; unique in its backend, on
+    EventBridge Scheduler in its group. EventBridge Scheduler accepts 1 to 64 of ``A-Z a-z 0-9 - _ .``."""
     schedule: Annotated[AnySchedule, BeforeValidator(_read_schedule)]
     """The schedule, which defines when the job runs."""
     target: Annotated[AnyTarget, BeforeValidator(_read_target)]
@@ -84,8 +63,8 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     """The input: any JSON value up to 256 KiB, which is copied. Every run passes it to the target."""
     description: Text = Field(default="", max_length=512)
     """A description for people; up to 512 characters."""
-    group: Name = "default"
-    """The name of the job's group, with the same characters as ``name``: a schedule group on EventBridge
+    group: GroupName = "default"
+    """The name of the job's group, 1 to 64 of ``A-Z a-z 0-9 - _ .``: a schedule group on EventBridge
     Scheduler, a label on other backends."""
     tags: dict[
         Annotated[str, Field(min_length=1, max_length=128, strict=True)],

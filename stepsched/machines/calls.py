@@ -19,6 +19,7 @@ from stepsched.aws.services import integration_of
 from stepsched.core.context import ATTRIBUTES, ContextText, find_look_alike
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Job, Overlap
+from stepsched.jobs.names import distinct
 from stepsched.machines.literals import literal, quoted
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -46,6 +47,8 @@ from stepsched.targets import (
 from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.containers import Placement
 
+MAX_GROUP_ID = 128
+"""The maximum length of the ID of a message group."""
 _DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
 
 
@@ -262,10 +265,16 @@ def all_calls() -> tuple[str, ...]:
 
 
 def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:
-    """The arguments that publish a body. For a FIFO topic they include a group and a deduplication ID."""
+    """The arguments that publish a body. For a FIFO topic they include a group and a deduplication ID.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    """
     arguments = {"TopicArn": topic.topic_arn, "Message": body}
     if topic.topic_arn.endswith(".fifo"):
-        arguments |= {"MessageGroupId": message.name, "MessageDeduplicationId": message.deduplication_id()}
+        arguments |= {
+            "MessageGroupId": distinct(message.name, MAX_GROUP_ID),
+            "MessageDeduplicationId": message.deduplication_id(),
+        }
     return arguments
 
 
@@ -398,10 +407,10 @@ def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
 
 
 def _batch_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", name):
         raise ValueError(
-            f"expected the name of a Batch job (letters, digits, '-' and '_', the first a letter or digit), "
-            f"got {name!r}; use job_name of the target"
+            "expected the name of a Batch job (up to 128 letters, digits, '-' and '_', the first a letter or "
+            f"digit), got {name!r}; use job_name of the target"
         )
     return name
 

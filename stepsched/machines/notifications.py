@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from stepsched.asl.resources import integration
@@ -11,6 +12,8 @@ from stepsched.machines.calls import Message, call_of, topic_arguments
 from stepsched.machines.retries import ERRORS
 
 _RETRIES = 3
+_MAX_NAME = 88
+"""The maximum length of a job's name in the subject of a notification."""
 _ERROR_MESSAGE = "$replace($substring($failure.cause & ' ', 0, 1000), /[^ -~]/, ' ')"
 """The cause, limited to the characters that message attributes allow, and never empty."""
 
@@ -27,8 +30,8 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
     states: dict[str, State] = {}
     if job.notify is not None:
         arguments = {
-            **topic_arguments(job.notify, notification_body(job.name), message),
-            "Subject": subject(job),
+            **topic_arguments(job.notify, notification_body(message.verbatim(job.name)), message),
+            "Subject": message.verbatim(subject(job)),
         }
         states = {"Notify": notice(integration("sns", "publish", partition=partition), arguments, following)}
     if job.dead_letter is not None:
@@ -42,8 +45,13 @@ def notices(job: Job, message: Message, partition: str, following: str) -> dict[
 
 
 def subject(job: Job) -> str:
-    """The subject of a notification."""
-    return f"Job {job.name} failed"
+    """The subject of a notification: fewer than 100 characters of ASCII. It has the beginning of a long name,
+    and ``?`` for other characters and for the brackets of context attributes.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    """
+    name = re.sub(r"[^ -;=?-~]", "?", job.name)
+    return f"Job {name if len(name) <= _MAX_NAME else f'{name[: _MAX_NAME - 3]}...'} failed"
 
 
 def notification_body(job_name: str) -> dict[str, str]:

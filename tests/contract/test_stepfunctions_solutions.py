@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -94,7 +95,7 @@ def test_an_identical_update_writes_nothing(
 def test_a_name_as_long_as_can_be(
     stack: Stack, client: ss.SchedulerClient, machine: ss.StateMachineTarget
 ) -> None:
-    names = ["n" * 64, "n" * 63 + "m"]
+    names = ["n" * 256, "n" * 255 + "m"]
     for name in names:
         client.create(task(machine, name=name).replace(schedule=ss.Rate(HOUR, start=MONDAY)))
     stack.play(MONDAY + 3 * HOUR)
@@ -102,10 +103,10 @@ def test_a_name_as_long_as_can_be(
     assert client.repair() == []
 
 
-def put_theirs(dynamodb: Any, table: str, machine: ss.StateMachineTarget) -> None:
+def put_theirs(dynamodb: Any, table: str, machine: ss.StateMachineTarget, name: str = "theirs") -> None:
     """Writes a task as the library of the AWS Solutions scheduler does, at its second version."""
     fields = {
-        "name": {"S": "theirs"},
+        "name": {"S": name},
         "schedule": {"S": "cron(0 9 ? * 2-6 *)"},
         "state_machine_arn": {"S": machine.state_machine_arn},
         "state_machine_input": {
@@ -143,6 +144,66 @@ def test_a_row_of_theirs_is_read_and_taken_over(
     assert client.cancel("theirs").status is ss.JobStatus.CANCELLED
     assert client.list() == []
     assert {item["version"]["S"][:4] for item in stack.dynamodb.scan(TableName="jobs")["Items"]} == {"run#"}
+
+
+LONG = "solution-maintenance-full-" + "n" * 63 + "x"
+"""A solution of Amazon Personalize may have a name of 63 characters."""
+
+
+@pytest.mark.parametrize("name", [LONG, "my task", "batch/inference: é"], ids=["long", "blank", "signs"])
+def test_a_task_of_theirs_may_have_any_name(
+    stack: Stack, client: ss.SchedulerClient, machine: ss.StateMachineTarget, name: str
+) -> None:
+    put_theirs(stack.dynamodb, "jobs", machine, name)
+    put_theirs(stack.dynamodb, "jobs", machine, other := f"{name}2")
+    record = client.get(name)
+    assert (record.name, record.status, record.version, record.owned) == (name, ss.JobStatus.PAUSED, 2, False)
+    assert client.pause(name).owned is False, "a task of theirs is already paused"
+    assert client.versions(name) == []
+    assert client.runs(name) == []
+    with pytest.raises(ss.UnsupportedError, match="takes it over"):
+        client.run_now(name)
+    assert client.update(record.job.replace(description="ours")).version == 3
+    assert client.resume(name).next_run == MONDAY + 9 * HOUR
+    assert client.resume(other).owned
+    assert [each.name for each in client.list(name_prefix=name)] == [name, other]
+    run = client.run_now(name)
+    stack.play(MONDAY + DAY)
+    assert [call for _, call in stack.calls()] == [INPUT] * 3
+    assert {each.status for each in client.runs(name)} == {ss.RunStatus.SUCCEEDED}
+    assert client.runs(name)[0].id == run.id
+    assert client.repair() == []
+    for each in (name, other):
+        assert client.cancel(each).status is ss.JobStatus.CANCELLED
+    assert client.list() == []
+    assert stack.executions() == []
+
+
+@pytest.mark.parametrize("name", [LONG, "my task"], ids=["long", "blank"])
+def test_an_execution_of_any_name_hands_over(
+    stack: Stack, client: ss.SchedulerClient, machine: ss.StateMachineTarget, name: str
+) -> None:
+    """The job sleeps for longer than an execution does."""
+    due = MONDAY + 400 * DAY
+    client.create(task(machine, name=name).replace(schedule=ss.OneTime(due), completion="keep"))
+    stack.play(due - HOUR)
+    (successor,) = stack.executions()
+    assert re.fullmatch(rf"{re.sub('[^a-zA-Z-]', '-', name[:55])}-[0-9a-f]{{12}}-2", successor)
+    assert client.repair() == []
+    stack.play(due + HOUR)
+    assert [call for call, _ in stack.calls()] == [name]
+    assert [run.status for run in client.runs(name)] == [ss.RunStatus.SUCCEEDED]
+
+
+def test_a_task_whose_name_no_job_can_have_is_left_out_with_a_warning(
+    stack: Stack, client: ss.SchedulerClient, machine: ss.StateMachineTarget
+) -> None:
+    put_theirs(stack.dynamodb, "jobs", machine, name := "n" * 257)
+    client.create(task(machine))
+    with pytest.warns(ss.ScheduleWarning, match=f"row '{name}' of the table cannot be read as a job"):
+        assert [row.job.name for row in stack.backend()._table.read_many([name, "test"])] == ["test"]
+    with pytest.raises(ss.JobNotFoundError):
+        client.get(name)
 
 
 def test_an_update_takes_it_over_too(
@@ -193,6 +254,11 @@ def test_a_table_of_theirs_has_no_index_and_is_listed_all_the_same(
     assert [(record.name, record.owned) for record in client.list()] == [("ours", True), ("theirs", False)]
     assert [record.name for record in client.list(status="active")] == ["ours"]
     assert [record.name for record in client.list(name_prefix="the")] == ["theirs"]
+    for name in (LONG, "my task"):
+        put_theirs(stack.dynamodb, "tasks", machine, name)
+        assert [record.name for record in client.list(name_prefix=name)] == [name]
+        assert client.resume(name).owned
+        client.cancel(name)
     plan = client.plan([ours], prune=True)
     assert plan.cancel == (), "what others have made is never pruned"
     client.resume("theirs")

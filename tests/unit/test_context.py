@@ -237,6 +237,20 @@ def test_the_embedded_backend_fills_them() -> None:
     assert seen == [{"at": "2030-01-07T12:00:00Z", "of": [ARN], "try": "1", "id": f"{run.id}-1", "n": 1}]
 
 
+def test_the_embedded_backend_quotes_the_name_of_the_job_in_its_arn() -> None:
+    """So that nothing in it is filled in, and the parts of the ARN stay apart."""
+    seen: list[Any] = []
+    backend = ss.LocalBackend(
+        clock=FakeClock(T0 - timedelta(minutes=1)),
+        handlers={ss.LambdaTarget: lambda target, payload: seen.append(payload)},
+    )
+    ss.SchedulerClient(backend).create(job(PAYLOAD).replace(name="a b/<aws.scheduler.scheduled-time>"))
+    backend.run_until(T0)
+    backend.close()
+    name = "a%20b%2F%3Caws.scheduler.scheduled-time%3E"
+    assert seen[0]["of"] == [f"arn:aws:scheduler:local:000000000000:schedule/default/{name}!"]
+
+
 def test_the_embedded_backend_fills_the_request_of_a_call_and_keeps_the_job() -> None:
     seen: list[Any] = []
     target = ss.ApiTarget("sqs", "sendMessage", {"MessageBody": "at " + SCHEDULED_TIME})

@@ -275,7 +275,7 @@ def test_a_field_that_is_unknown_or_refused_is_refused_as_by_job() -> None:
         ss.job("rate(1 hour)", retries=3)  # type: ignore[call-arg]
     with pytest.raises(ValidationError, match="jitter"):
         ss.job("rate(1 hour)", jitter=timedelta(days=-1))(_fresh())
-    for name in ("", "a b"):
+    for name in ("", "a\nb"):
         with pytest.raises(ValidationError, match="is not a name"):
             ss.job("rate(1 hour)", name=name)(_fresh())
 
@@ -286,13 +286,23 @@ def _fresh() -> Callable[[], None]:
     return work
 
 
-@pytest.mark.parametrize("name", ["größe", "a" * 65, "<lambda>"])
+@pytest.mark.parametrize("name", ["a" * 257, "<lambda>"])
 def test_a_function_whose_name_a_job_cannot_have_is_refused_with_the_cure(name: str) -> None:
     function = _fresh()
     function.__name__ = name
-    with pytest.raises(ValueError, match=r"expected the name of a job .*; use @job\(..., name='report'\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected a function whose name can be that of a job, got .*; use @job\(..., name='report'\)",
+    ):
         ss.job("rate(1 hour)")(function)
     assert ss.job("rate(1 hour)", name="fine")(function).job.name == "fine"
+
+
+@pytest.mark.parametrize("name", ["größe", "a" * 65])
+def test_the_name_of_any_other_function_is_that_of_its_job(name: str) -> None:
+    function = _fresh()
+    function.__name__ = name
+    assert ss.job("rate(1 hour)")(function).job.name == name
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_the_schema_describes_what_is_inside_too(mode: Any) -> None:
     parts = TypeAdapter(Body).json_schema(mode=mode)["$defs"]
     assert parts["Job"]["description"].startswith("A job: what to invoke")
     assert "Attributes:" not in json.dumps(parts)
-    assert parts["Job"]["properties"]["name"]["description"].startswith("The name: 1 to 64 of")
+    assert parts["Job"]["properties"]["name"]["description"].startswith("The name: 1 to 256 visible")
     assert parts["Job"]["properties"]["retry"]["description"] == "The retry policy of failed runs."
     assert (
         parts["Retry"]["properties"]["max_attempts"]["description"]

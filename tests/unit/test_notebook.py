@@ -62,6 +62,16 @@ def test_a_table_escapes_every_text() -> None:
     assert "script" not in shown.tags
 
 
+def test_the_name_of_a_job_is_text_wherever_it_is_shown() -> None:
+    with ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(NEW_YEAR))) as client:
+        wanted = ss.Job(name=EVIL, schedule=ss.Rate("PT1H"), target=ss.CommandTarget(["true"]))
+        plan = client.plan([wanted])
+        for value in (plan, client.create(wanted), client.upcoming(limit=1)):
+            assert EVIL in [cell for row in page(value).rows for cell in row]
+        shown = page(ss.estimate([wanted, wanted.replace(name="other")], NEW_YEAR, NEW_YEAR))
+        assert any(EVIL in cell for row in shown.rows for cell in row)
+
+
 def test_the_last_cell_of_a_short_row_reaches_to_the_end() -> None:
     assert 'colspan="3"' in table([("a", "b", "c"), ("all",)])
 

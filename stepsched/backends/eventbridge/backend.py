@@ -54,7 +54,7 @@ from stepsched.core.errors import (
     UnsupportedError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
-from stepsched.jobs.job import checked_name, is_name
+from stepsched.jobs.names import checked_group, is_narrow_prefix
 from stepsched.jobs.records import status_after
 from stepsched.schedules import AnySchedule
 
@@ -115,7 +115,7 @@ class EventBridgeBackend(Backend):
         checked_workers(workers)
         validate_connection(session, endpoint_url)
         if group is not None:
-            checked_name(group)
+            checked_group(group)
         if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
             raise ValueError(f"expected a timedelta of at least zero for role_wait, got {role_wait!r}")
         self._settings = Settings(
@@ -290,7 +290,9 @@ class EventBridgeBackend(Backend):
             "State": None if query.status is None else states.get(query.status),
             "MaxResults": 100,
         }
-        if query.status is JobStatus.CANCELLED or (query.name_prefix and not is_name(query.name_prefix)):
+        if query.status is JobStatus.CANCELLED or (
+            query.name_prefix and not is_narrow_prefix(query.name_prefix)
+        ):
             return
         given = {key: value for key, value in parameters.items() if value is not None}
         for record in self._service.each(self._listed, self._entries(given)):
@@ -465,7 +467,7 @@ class EventBridgeBackend(Backend):
         for key, value in (tags or {}).items():
             if not isinstance(key, str) or not isinstance(value, str) or not key or not value:
                 raise ValueError(f"expected a string of one character or more for tag {key!r}, got {value!r}")
-        checked_name(name)
+        checked_group(name)
         self._groups.ensure(name, tags or {})
         return name
 

@@ -167,6 +167,9 @@ def _why_not(job: Job, capability: str) -> tuple[str, ...]:
             return (_why_untranslatable(job.schedule),)
         case "fractions":
             return _why_not_whole(job)
+        case "any_name":
+            reason = f"the name {job.name!r}: the service accepts 1 to 64 of A-Z a-z 0-9 - _ . in a name"
+            return reason, "a name of these characters"
     return _why_not_policy(job, capability)
 
 

@@ -11,6 +11,7 @@ from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.pool import is_worker
 from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError
+from stepsched.jobs.names import is_narrow
 
 _MEMORY = 10.0
 """How long the list of groups is cached, in seconds."""
@@ -72,6 +73,8 @@ class Groups:
             group: The group to search. None: all groups.
             anew: Whether to list the groups again instead of using the cache.
         """
+        if not is_narrow(name):
+            return {}
         if group is not None:
             return self._look(name, (group,))
         is_fresh = not anew and self._clock.monotonic() < self._until
@@ -91,6 +94,8 @@ class Groups:
 
     def document(self, name: str, group: str) -> dict[str, Any] | None:
         """Returns the document of the schedule; None if there is none."""
+        if not is_narrow(name):  # no schedule can have the name of such a job
+            return None
         try:
             return self._service.call("GetSchedule", Name=name, GroupName=group)
         except BackendError as error:

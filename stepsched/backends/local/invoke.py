@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from copy import deepcopy
 from datetime import timezone
 from typing import get_args
+from urllib.parse import quote
 from uuid import uuid4
 
 from stepsched.backends.local.commands import run_command
@@ -308,7 +309,7 @@ class _Attributes(Mapping[ContextText, str]):
         job, run = self._job, self._run
         match attribute:
             case str() if attribute == SCHEDULE_ARN:
-                return f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{job.name}"
+                return f"arn:aws:scheduler:local:000000000000:schedule/{job.group}/{quote(job.name, safe='')}"
             case str() if attribute == SCHEDULED_TIME:
                 return f"{run.scheduled_for.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
             case str() if attribute == EXECUTION_ID:

@@ -46,7 +46,6 @@ from stepsched.core.errors import (
     UnsupportedError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
-from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
@@ -293,7 +292,7 @@ class StepFunctionsBackend(Backend):
 
         A table without the index, such as that of the AWS Solutions scheduler, is scanned.
         """
-        if query.status is JobStatus.CANCELLED or (query.name_prefix and not is_name(query.name_prefix)):
+        if query.status is JobStatus.CANCELLED:
             return
         rows = self._rows(query)
         while portion := builtins.list(islice(rows, _PAGE_SIZE)):

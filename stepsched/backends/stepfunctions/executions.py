@@ -10,7 +10,13 @@ from itertools import islice
 from secrets import token_hex
 
 from stepsched.backends.stepfunctions.rows import Item, Row, RunRow, key
-from stepsched.backends.stepfunctions.service import Executions, execution_name, successor_of, token_of
+from stepsched.backends.stepfunctions.service import (
+    Executions,
+    execution_name,
+    series_of,
+    successor_of,
+    token_of,
+)
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.jobs import JobStatus, RunStatus
 from stepsched.machines.shared import table_schema as schema
@@ -63,7 +69,8 @@ class JobExecutions:
         Returns:
             False if an execution with this token has already ended.
         """
-        input_data = {"name": row.job.name, "token": row.token}
+        assert row.token is not None, "the job must be active"
+        input_data = {"name": row.job.name, "token": row.token, **series_of(row.job.name, row.token)}
         return self.executions.start(self.execution_of(row), input_data)
 
     def start_unscheduled(self, name: str, keys: Sequence[str], token: str) -> bool:
@@ -77,7 +84,7 @@ class JobExecutions:
         Returns:
             False if an execution with this token has already ended.
         """
-        input_data = {"name": name, "token": token, "left": list(keys)}
+        input_data = {"name": name, "token": token, "left": list(keys), **series_of(name, token)}
         return self.executions.start(execution_name(name, token), input_data)
 
     def end(self, row: Row, error: str, cause: str) -> None:

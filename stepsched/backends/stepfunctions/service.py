@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import Closed, camel_case, mapped
 from stepsched.core.errors import BackendError, ErrorCode
+from stepsched.jobs.names import narrowed
 from stepsched.machines.shared.history import ROUTE
 from stepsched.machines.shared.runner import TITLE
 
@@ -55,7 +56,14 @@ def generation_of(arn: str) -> int:
 
 def execution_name(name: str, token: str) -> str:
     """The name of the first execution for a job and a token, which makes its start idempotent."""
-    return f"{name[:67]}-{token}"
+    return f"{narrowed(name, 67)}-{token}"
+
+
+def series_of(name: str, token: str) -> dict[str, str]:
+    """The member of an execution's input that begins the names of its successors. Empty if an execution can
+    have the name of the job: then the machine forms the same text from it."""
+    series = narrowed(name, 55)
+    return {} if series == name[:55] else {"series": f"{series}-{token}"}
 
 
 def validate_state_machine_arn(arn: Any) -> str:
@@ -218,4 +226,4 @@ def successor_of(execution: Execution, name: str) -> str | None:
     started for a job."""
     if execution.token is None:
         return None
-    return f"{name[:55]}-{execution.token}-{generation_of(execution.arn) + 1}"
+    return f"{narrowed(name, 55)}-{execution.token}-{generation_of(execution.arn) + 1}"

@@ -15,6 +15,8 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 - ``bulk``: many jobs at once, plans and pruning. No run has to start.
 - ``refusals``: a backend supports each capability, or refuses it with a reason. No run has to start.
 - ``foreign``: schedules that other software has created; requires a fixture ``foreign``.
+- ``names``: names that are long, or have other characters than ``A-Z a-z 0-9 - _ .``.
+  No run has to start.
 - ``firing``: which targets are called, and when.
 - ``exact``: exact firing: zones, order, first and last instants, pauses.
 - ``history``: the records of runs: attempts, results, earlier versions, backfill, dead letters.
@@ -30,6 +32,7 @@ from stepsched.testing.contract.failures import *
 from stepsched.testing.contract.firing import *
 from stepsched.testing.contract.fixtures import *
 from stepsched.testing.contract.history import *
+from stepsched.testing.contract.names import *
 from stepsched.testing.contract.refusals import *
 from stepsched.testing.contract.verbs import *
 from stepsched.testing.contract.zones import *

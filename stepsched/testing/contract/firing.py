@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 import stepsched as ss
-from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play
+from stepsched.backends.base import Backend
+from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeJob, Play, refused
+from stepsched.testing.contract.names import NAMES
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -145,3 +149,21 @@ class TestFiredAtOnce:
         assert [name for name, _ in calls] == ["job", "job"]
         play(MONDAY + HOUR)
         assert len(calls) == 2
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES.keys())
+def test_each_of_several_names_runs_its_own_job(
+    client: ss.SchedulerClient, backend: Backend, job: MakeJob, play: Play, calls: Calls, name: str
+) -> None:
+    """Also if they differ only at their end, or only where a service allows no difference."""
+    names = [name, name[:-1] + "?", name[:-1] + "!"]
+    for each in names:
+        wanted = job(each, schedule=ss.Rate(HOUR, start=MONDAY + HOUR))
+        if not backend.capabilities.any_name:
+            with refused(backend, each):
+                client.create(wanted)
+            return
+        client.create(wanted)
+    play(MONDAY + 2 * HOUR)
+    assert sorted(calls) == sorted((each, MONDAY + HOUR * turn) for each in names for turn in (1, 2))
+    assert client.repair() == []

@@ -68,6 +68,10 @@ NEEDS = [
     pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
     pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
     pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
+    pytest.param("any_name", {"name": "n" * 65}, id="long name"),
+    pytest.param("any_name", {"name": "nightly report"}, id="name with a space"),
+    pytest.param("any_name", {"name": "50% a_b/c"}, id="name with signs"),
+    pytest.param("any_name", {"name": "夜間レポート"}, id="name that is not ASCII"),
 ]
 """The name of a capability, and the fields of a job that needs it."""
 
@@ -87,17 +91,17 @@ def test_a_job_is_stored_as_it_stands_or_refused(
     wanted = job(**({"input": {}} | changes))
     if getattr(backend.capabilities, capability):
         assert client.create(wanted).job == wanted
-        assert client.get("job").job == wanted
+        assert client.get(wanted.name).job == wanted
         return
-    with refused(backend, "job"):
+    with refused(backend, wanted.name):
         client.create(wanted)
-    with refused(backend, "job"):
+    with refused(backend, wanted.name):
         client.create_many([job("other"), wanted])
-    with refused(backend, "job"):
+    with refused(backend, wanted.name):
         client.plan([wanted])
     assert client.list() == []
     client.create(job())
-    with refused(backend, "job"):
+    with refused(backend, wanted.name):
         client.update(wanted)
     assert client.get("job").job == job()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -177,6 +178,14 @@ def test_queue_and_topic_are_only_in_the_instructions() -> None:
     assert found["notice"].keys() == {"TopicArn", "Subject", "MessageGroupId", "MessageDeduplicationId"}
     assert found["notice"]["Subject"] == "Job job failed"
     assert instructions(job()).keys().isdisjoint({"letter", "notice"})
+
+
+@pytest.mark.parametrize("name", ["n" * 256, "a b", "{% $x %}", "<aws.scheduler.scheduled-time>", "é"])
+def test_a_name_of_any_kind_is_made_one_for_a_topic(name: str) -> None:
+    """The machine fills in context attributes of the whole notice."""
+    found = instructions(job(name=name, notify=ss.TopicTarget(f"arn:aws:sns:{ACCOUNT}:t.fifo")))["notice"]
+    assert re.fullmatch(r"[0-9A-Za-z_.-]{1,128}", found["MessageGroupId"])
+    assert re.fullmatch(r"[ -;=?-~]{1,99}", found["Subject"])
 
 
 def test_text_that_looks_like_an_attribute_stays_text() -> None:

@@ -12,6 +12,7 @@ from stepsched.backends.stepfunctions.service import (
     Execution,
     Executions,
     execution_name,
+    series_of,
     successor_of,
     token_of,
     validate_state_machine_arn,
@@ -20,7 +21,10 @@ from stepsched.backends.stepfunctions.service import (
 TOKEN, OTHER = "0123456789ab", "ba9876543210"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:runner"
 EXECUTION = MACHINE.replace("stateMachine", "execution")
-NAMES = ["job", "n" * 64, "-", "a-0123456789ab", f"a-{OTHER}-2", "7", "a.b_c-2", "-" * 64, "f" * 12, "job-2"]
+NAMES = [
+    *("job", "n" * 64, "-", "a-0123456789ab", f"a-{OTHER}-2", "7", "a.b_c-2", "-" * 64, "f" * 12, "job-2"),
+    *("n" * 256, "a b", "a:b", "a/b", "é" * 256, "\N{ROCKET}" * 256, "{% $x %}", f"a b-{OTHER}-2"),
+]
 
 
 def arn(name: str) -> str:
@@ -45,13 +49,26 @@ def test_each_execution_has_a_successor(name: str) -> None:
         assert following is not None
         latest = following
         assert latest.endswith(f"-{TOKEN}-{generation}")
-        assert len(latest) <= 80
+        assert re.fullmatch(r"[0-9a-zA-Z_.-]{1,80}", latest)
         assert latest not in seen
         assert token_of(arn(latest)) == TOKEN
-    last = successor_of(Execution(arn(f"{name[:55]}-{TOKEN}-9999999999"), "RUNNING"), name)
+    last = successor_of(Execution(arn(f"{execution_name(name, TOKEN)[-68:]}-9999999999"), "RUNNING"), name)
     assert last is not None
     assert len(last) <= 80
     assert successor_of(Execution(arn("by-hand"), "SUCCEEDED"), name) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_machine_forms_the_names_of_successors_as_this_process_does(name: str) -> None:
+    """From the member of its input, or from the first 55 characters of the job's name: see its state Load."""
+    series = series_of(name, TOKEN).get("series", f"{name[:55]}-{TOKEN}")
+    assert successor_of(Execution(arn(execution_name(name, TOKEN)), "RUNNING"), name) == f"{series}-2"
+
+
+def test_the_input_of_a_job_with_a_plain_name_stays_as_it_was() -> None:
+    """The start of an execution is idempotent only for an equal input, whatever version makes it."""
+    assert series_of("n" * 64, TOKEN) == {}
+    assert series_of("nightly report", TOKEN) == {"series": f"nightly-report-{TOKEN}"}
 
 
 def test_names_of_long_jobs_differ_by_their_tokens() -> None:

@@ -505,7 +505,45 @@ def test_a_notice_does_not_carry_the_input(given: Any) -> None:
     assert set(told["Message"]) == {"job", "scheduled_for", "attempts", "error", "cause"}
 
 
-@pytest.mark.parametrize("name", ["-nightly", "_nightly", ".nightly", "night.ly"])
+@pytest.mark.parametrize(
+    ("name", "subject", "group"),
+    [
+        pytest.param("n" * 88, f"Job {'n' * 88} failed", "n" * 88, id="longest"),
+        pytest.param("n" * 89, f"Job {'n' * 85}... failed", "n" * 89, id="longer"),
+        pytest.param("a b", "Job a b failed", "a-b-c8687a08aa5d", id="space"),
+        pytest.param("é\N{ROCKET}", "Job ?? failed", None, id="not ASCII"),
+        pytest.param(
+            "<aws.scheduler.attempt-number>",
+            "Job ?aws.scheduler.attempt-number? failed",
+            None,
+            id="attribute",
+        ),
+        pytest.param("{% 1 %}", None, None, id="expression"),
+        pytest.param("%}", None, None, id="end of an expression"),
+        pytest.param("n" * 256, None, None, id="longest of all"),
+    ],
+)
+def test_a_notice_of_a_job_of_any_name_is_one_that_the_service_takes(
+    name: str, subject: str | None, group: str | None
+) -> None:
+    """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
+    noticed = job(name=name, notify=ss.TopicTarget(f"{TOPIC}.fifo"), dead_letter=ss.QueueTarget(QUEUE))
+    machine = render_asl(noticed)
+    assert [found for found in machine.check() if found.severity == "error"] == []
+    told = rendered(noticed)["States"]["Notify"]["Arguments"]
+    assert re.fullmatch(r"[0-9A-Za-z_.-]{1,128}", told["MessageGroupId"])
+    assert told["MessageGroupId"] == (group or told["MessageGroupId"])
+    if "%}" in name:  # it is data, not an expression
+        assert told["Message"]["job"] != name
+        assert "u007d' %}" in told["Message"]["job"]
+        assert "u007d" in told["Subject"]
+    else:
+        assert told["Message"]["job"] == name
+        assert re.fullmatch(r"[ -~]{1,99}", told["Subject"])
+        assert told["Subject"] == (subject or told["Subject"])
+
+
+@pytest.mark.parametrize("name", ["-nightly", "_nightly", ".nightly", "night.ly", "n" * 129, "a b", "é"])
 def test_a_name_that_batch_refuses_is_refused(name: str) -> None:
     refusal(job(TARGETS["batch"][0], name=name))
 
