@@ -188,10 +188,13 @@ _ELSEWHERE = {
         "PRICES",
         "QUOTAS",
         "BusyMinute",
+        "Charge",
         "Estimate",
         "MonthEstimate",
         "Prices",
         "Quotas",
+        "ServiceEstimate",
+        "TablePrices",
     ),
     "eventbridge": ("DeadLetter", "Metric"),
     "jobs": (

@@ -24,8 +24,11 @@ class Prices(Value, frozen=True):
     """The prices of state transitions of Standard workflows. The defaults have a date and can be replaced."""
 
     per_thousand: Decimal = Decimal("0.025")
-    """The price of a thousand transitions, in us-east-1; some Regions cost up to a half more."""
+    """The price of a thousand transitions. Some Regions cost up to a half more."""
     free_per_month: int = 4_000
+    """The number of free transitions in each calendar month, of all machines of the account."""
+    region: str = "us-east-1"
+    """The Region of the prices."""
     currency: str = "USD"
     as_of: date = date(2026, 11, 1)
     """The date on which the values were last read."""

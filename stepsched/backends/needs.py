@@ -94,7 +94,10 @@ def _needs_of_policies(job: Job) -> Iterator[str]:
         yield "max_run_time"
     if _needs_every_end(job):
         yield "every_end"
-    if job.retry != Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age):
+    of_every_backend = {"max_attempts", "max_age"}
+    if not job.retry.model_fields_set <= of_every_backend and job.retry != Retry(
+        max_attempts=job.retry.max_attempts, max_age=job.retry.max_age
+    ):
         yield "pauses"
     if job.jitter % _MINUTE:
         yield "short_jitter"

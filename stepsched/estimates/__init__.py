@@ -1,18 +1,22 @@
-"""Estimates of the cost of a set of jobs on EventBridge Scheduler, and of its use of the quotas."""
+"""Estimates of the cost of a set of jobs on every backend, and of its use of the quotas."""
 
 from __future__ import annotations
 
-from stepsched.estimates.estimate import BusyMinute, Estimate, MonthEstimate, estimate
-from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
+from stepsched.estimates.estimate import Estimate, MonthEstimate, estimate
+from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas, TablePrices
+from stepsched.estimates.services import BusyMinute, Charge, ServiceEstimate
 
 __all__ = [
     "PRICES",
     "QUOTAS",
     "BusyMinute",
+    "Charge",
     "Estimate",
     "MonthEstimate",
     "Prices",
     "Quotas",
+    "ServiceEstimate",
+    "TablePrices",
     "estimate",
 ]
 

@@ -1,21 +1,34 @@
-"""Estimates invocations, cost and busiest minutes of a set of jobs on EventBridge Scheduler.
+"""Estimates invocations, cost and busiest minutes of a set of jobs, each on the backend that would run it.
 
-Every minute of the span has one counter. For a grid of elapsed time only its first and last minute are noted,
-and all grids with the same step and phase are added together; other schedules are iterated, equal ones once.
+Every minute of the span has one counter for each backend. For a grid of elapsed time only its first and last
+minute are noted, and all grids with the same step and phase are added together; other schedules are iterated,
+equal ones once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import reduce
 from itertools import islice
+from typing import NamedTuple, get_args
 
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
-from stepsched.estimates.figures import EXACT, PRICES, QUOTAS, Prices, Quotas
-from stepsched.estimates.minutes import Minutes
+from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
+from stepsched.estimates.minutes import Counted, Minutes
+from stepsched.estimates.services import (
+    SERVICES,
+    BusyMinute,
+    ServiceEstimate,
+    charges_of,
+    costs_of,
+    money,
+    shares_of,
+    total,
+    units_by_month,
+)
+from stepsched.estimates.usage import BackendName, Units, Usage, backend_of, usage_of
 from stepsched.jobs import Job
 from stepsched.schedules import Rate, Schedule
 from stepsched.schedules.zones import UTC
@@ -34,28 +47,7 @@ class MonthEstimate(Value, frozen=True):
     invocations: int
     """The number of invocations inside the span."""
     cost: Decimal
-    """The cost, after all free invocations of the month, even if the span covers only a part of it."""
-
-
-class BusyMinute(Value, frozen=True):
-    """The estimate for one minute, in UTC."""
-
-    minute: datetime
-    """The beginning of the minute, in UTC."""
-    invocations: int
-    """The number of invocations in this minute."""
-    jobs: tuple[str, ...]
-    """Names of jobs that run in this minute, in input order, up to the number given as ``names``."""
-
-    def __str__(self) -> str:
-        """Returns a text such as ``2030-01-01 09:00  4  a, b and 2 more``."""
-        return f"{self.minute:%Y-%m-%d %H:%M}  {self.invocations:,}  {self.names()}".rstrip()
-
-    def names(self) -> str:
-        """Returns a text such as ``a, b and 2 more``. The number counts invocations, of other jobs or of the
-        same job if it runs several times in the minute. Empty if no names were requested."""
-        more = self.invocations - len(self.jobs)
-        return ", ".join(self.jobs) + (f" and {more:,} more" if self.jobs and more > 0 else "")
+    """The cost, after all free units of the month, even if the span covers only a part of it."""
 
 
 class Estimate(Value, frozen=True):
@@ -73,6 +65,10 @@ class Estimate(Value, frozen=True):
     """The number of invocations in the whole span."""
     by_job: dict[str, int]
     """The invocations of each job by its name, in input order; 0 for one that does not run."""
+    backends: dict[str, BackendName]
+    """The class of the backend of each job by the job's name, in input order."""
+    services: tuple[ServiceEstimate, ...]
+    """The estimate for each backend that has jobs: its units, its cost and its quotas."""
     months: tuple[MonthEstimate, ...]
     """Every calendar month in UTC that the span touches, in order."""
     cost: Decimal
@@ -80,8 +76,8 @@ class Estimate(Value, frozen=True):
     invocations_per_month: float | None
     """The invocations in 30.44 days at the mean rate of the span. None: the span has no length."""
     cost_per_month: Decimal | None
-    """The cost of that number of invocations, rounded to a whole number, in one month. None: the span has no
-    length."""
+    """The cost of the units of 30.44 days at that rate, each kind rounded to a whole number, in one month.
+    None: the span has no length."""
     peak: BusyMinute | None
     """The earliest minute with the most invocations. None: there is no invocation."""
     colliding_minutes: int
@@ -96,20 +92,15 @@ class Estimate(Value, frozen=True):
 
     @property
     def quota_share(self) -> float:
-        """The invocations of the peak minute divided by those that the quota allows in a minute. Above 1.0
-        some are delayed into the following minutes."""
-        allowed = self.quotas.invocations_per_second * 60
-        return self.peak.invocations / allowed if self.peak is not None else 0.0
+        """The largest share of a quota per second, in the peak minutes of the backends. Above 1.0 some runs
+        are delayed into the following minutes."""
+        shares = [share for service in self.services for share in service.quota_shares.items()]
+        return max((share for name, share in shares if name.endswith("_per_second")), default=0.0)
 
     @property
     def exceeded(self) -> tuple[str, ...]:
         """The names of the exceeded quotas, which are field names of :class:`Quotas`."""
-        over = {
-            "invocations_per_second": self.quota_share > 1,
-            "schedules": self.jobs > self.quotas.schedules,
-            "groups": self.groups > self.quotas.groups,
-        }
-        return tuple(name for name, is_over in over.items() if is_over)
+        return tuple(name for service in self.services for name in service.exceeded)
 
     def __str__(self) -> str:
         """Returns a short report."""
@@ -128,23 +119,18 @@ class Estimate(Value, frozen=True):
     def _summary(self) -> Iterator[tuple[str, str]]:
         """Yields the lines of the report: label and text."""
         yield "Span", f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
-        over = ", too many" if "schedules" in self.exceeded else ""
-        yield "Schedules", f"{self.jobs:,} of {self.quotas.schedules:,}{over}"
-        if "groups" in self.exceeded:
-            yield "Groups", f"{self.groups:,} of {self.quotas.groups:,}, too many"
         pace = self.invocations_per_month
         yield (
             "Invocations",
             f"{self.invocations:,}" + (f"; {_pace(pace)} a month" if pace is not None else ""),
         )
-        money, monthly = _money(self.cost), self.cost_per_month
-        by_month = f"; {_money(monthly)} {self.prices.currency} a month" if monthly is not None else ""
-        note = f" (prices as of {self.prices.as_of}, without retries)"
-        yield "Cost", f"{money} {self.prices.currency}{by_month}{note}"
+        for service in self.services:
+            yield from service.lines()
+        cost = money(self.cost, self.cost_per_month, self.prices.currency)
+        yield "Cost", f"{cost} (without retries, and without what the targets cost)"
         if self.peak is not None:
-            late = ", so some are delayed" if self.quota_share > 1 else ""
             when = f"{self.peak.invocations:,} in the minute {self.peak.minute:%Y-%m-%d %H:%M} UTC"
-            yield "Peak", f"{when}, {self.quota_share:.2%} of the quota{late}"
+            yield "Peak", when
         yield "Minutes with two or more", f"{self.colliding_minutes:,}"
 
 
@@ -153,28 +139,36 @@ def estimate(
     since: datetime,
     until: datetime,
     *,
+    backend: BackendName | None = None,
     prices: Prices = PRICES,
     quotas: Quotas = QUOTAS,
     busiest: int = 10,
     names: int = 10,
     progress: Callable[[int, int], object] | None = None,
 ) -> Estimate:
-    """Estimates the invocations and cost of jobs on EventBridge Scheduler. It makes no call.
+    """Estimates the invocations and cost of jobs. It makes no call.
 
-    Every scheduled instant counts as one invocation, regardless of the job's target, policies and status.
-    Retries are not counted, but may be billed. A job with ``jitter`` is counted at its scheduled instant,
-    although its runs are spread over the time after it, so actual peaks may be lower. A rate without
-    ``start`` counts as created at ``since``, with a run at that instant; if its ``end`` is not later, it
-    never runs.
+    Each job is priced where it would run: on the given backend, or on the first that can run it, in the order
+    EventBridge Scheduler, Step Functions, embedded. EventBridge Scheduler charges for invocations, Step
+    Functions for state transitions and for the requests to the table of jobs; for the embedded backend AWS
+    charges nothing.
 
-    The time grows with the distinct schedules and their runs, the memory with the minutes of the span
-    (4 bytes each) and the number of jobs, not with the number of runs.
+    Every scheduled instant counts as one invocation, regardless of the job's status. Retries, waits for
+    another run, storage, and what the targets cost are not counted; a skipped run counts as if it ran. A job
+    with ``jitter`` is counted at its scheduled instant, although its runs are spread over the time after it,
+    so actual peaks may be lower. Every job counts as created at ``since``: a rate without ``start`` has a run
+    at that instant; if its ``end`` is not later, it never runs.
+
+    The time grows with the distinct schedules and their runs, and with the number of jobs on Step Functions;
+    the memory with the minutes of the span (4 bytes each, for every backend) and the number of jobs, not with
+    the number of runs.
 
     Args:
         jobs: The jobs, with distinct names; iterated once.
         since: The beginning of the span; aware, inclusive.
         until: The end of the span; aware, inclusive, at most ten years (3,653 days) after ``since``.
-        prices: The price list. The default has a date and may be outdated.
+        backend: The class of the backend that runs all jobs. None: the first one that can run the job.
+        prices: The price lists. Those of the default have a Region and a date, and may be outdated.
         quotas: The quotas of the account. The default is that of the large Regions, has a date and may be
             outdated; see ``Quotas.of_region``.
         busiest: The number of colliding minutes to list; at least 0.
@@ -184,37 +178,37 @@ def estimate(
     Raises:
         TypeError: An item of ``jobs`` is not a job, or an instant is not a datetime.
         ValueError: An instant is naive, ``until`` is before ``since`` or too far after it, two jobs have the
-            same name, or a number is negative.
+            same name, a number is negative, or ``backend`` is not the name of a backend.
+        UnsupportedError: The given backend cannot run a job.
     """
     since, until = _span(since, until)
     for word, number in (("busiest", busiest), ("names", names)):
         if not isinstance(number, int) or number < 0:
             raise ValueError(f"expected a whole number of at least 0 for {word}, got {number!r}")
-    crowd = _Crowd(jobs)
-    minutes = Minutes(since, until)
-    runs = _count(crowd, minutes, progress)
+    if backend not in (None, *get_args(BackendName)):
+        raise ValueError(f"expected one of {', '.join(get_args(BackendName))} for backend, got {backend!r}")
+    crowd = _Crowd(jobs, backend, since)
+    tally = _Tally(crowd, since, until, names, progress)
+    services = tuple(tally.service(each, prices, quotas) for each in tally.minutes)
+    whole, runs = tally.whole, [each.runs for each in tally.counted]
     by_job = {name: runs[group] for name, group in crowd.members.items()}
-    months = tuple(
-        MonthEstimate(month=month, invocations=count, cost=prices.cost(count))
-        for month, count in minutes.by_month()
-    )
     invocations = sum(by_job.values())
-    pace = invocations * (MEAN_MONTH / (until - since)) if until > since else None
-    chosen = minutes.busiest(max(busiest, 1))
-    busy = [crowd.busy(minutes, index, names) for index in chosen]
+    busy = tally.busiest(max(busiest, 1))
     return Estimate(
         since=since,
         until=until,
         jobs=len(by_job),
-        groups=len(crowd.groups),
+        groups=len(set[str]().union(*crowd.places.values())),
         invocations=invocations,
         by_job=by_job,
-        months=months,
-        cost=reduce(EXACT.add, (month.cost for month in months)),
-        invocations_per_month=pace,
-        cost_per_month=prices.cost(round(pace)) if pace is not None else None,
+        backends={name: crowd.groups[group].backend for name, group in crowd.members.items()},
+        services=services,
+        months=tuple(tally.months(prices)),
+        cost=total(each.cost for each in services),
+        invocations_per_month=None if tally.ratio is None else invocations * tally.ratio,
+        cost_per_month=None if tally.ratio is None else total(each.cost_per_month for each in services),
         peak=busy[0] if busy else None,
-        colliding_minutes=minutes.colliding(),
+        colliding_minutes=whole.colliding(),
         collisions=tuple(minute for minute in busy[:busiest] if minute.invocations > 1),
         prices=prices,
         quotas=quotas,
@@ -224,58 +218,153 @@ def estimate(
 # -- the jobs ----------------------------------------------------------------------------------------------
 
 
+class _Group(NamedTuple):
+    """What jobs have in common that are counted together."""
+
+    schedule: Schedule
+    backend: BackendName
+    usage: Usage
+
+
 class _Crowd:
-    """Jobs by schedule. Only their names are kept, since their inputs may be large."""
+    """Jobs in groups. Only their names are kept, since their inputs may be large."""
 
-    __slots__ = ("groups", "members", "schedules", "sizes")
+    __slots__ = ("groups", "members", "places", "sizes")
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
+    def __init__(self, jobs: Iterable[Job], backend: BackendName | None, since: datetime) -> None:
         self.members: dict[str, int] = {}
-        """The index of the schedule of each job."""
-        self.schedules: list[Schedule] = []
+        """The index of the group of each job."""
+        self.groups: list[_Group] = []
         self.sizes: list[int] = []
-        self.groups: set[str] = set()
-        numbers: dict[Schedule, int] = {}
+        self.places: dict[BackendName, set[str]] = {}
+        """The schedule groups of the jobs of each backend."""
+        numbers: dict[_Group, int] = {}
         twice = set[str]()
         for job in jobs:
             if not isinstance(job, Job):
                 raise TypeError(f"expected a job, got {job!r}")
-            number = numbers.setdefault(job.schedule, len(numbers))
-            if number == len(self.schedules):
-                self.schedules.append(job.schedule)
+            name = backend_of(job, backend)
+            group = _Group(_anchored(job.schedule, since), name, usage_of(job, name, since))
+            number = numbers.setdefault(group, len(numbers))
+            if number == len(self.groups):
+                self.groups.append(group)
                 self.sizes.append(0)
             if job.name in self.members:
                 twice.add(job.name)
             self.members[job.name] = number
             self.sizes[number] += 1
-            self.groups.add(job.group)
+            self.places.setdefault(name, set()).add(job.group)
         if twice:
             raise ValueError(f"duplicate job names: {', '.join(sorted(twice))}")
 
-    def busy(self, minutes: Minutes, index: int, names: int) -> BusyMinute:
-        """Returns a minute by its index, with the names of jobs that run in it."""
-        present = [minutes.holds(index, *place) for place in enumerate(self.schedules)] if names else []
-        running = (name for name, number in self.members.items() if present[number])
+    def of(self, backend: str) -> Iterator[int]:
+        """Yields the indexes of the groups of a backend."""
+        return (number for number, group in enumerate(self.groups) if group.backend == backend)
+
+
+class _Tally:
+    """The runs of a crowd, counted by backend."""
+
+    def __init__(
+        self,
+        crowd: _Crowd,
+        since: datetime,
+        until: datetime,
+        names: int,
+        progress: Callable[[int, int], object] | None,
+    ) -> None:
+        self.crowd = crowd
+        self.names = names
+        self.ratio = MEAN_MONTH / (until - since) if until > since else None
+        """The length of a mean month by that of the span. None: the span has no length."""
+        used = [name for name in get_args(BackendName) if name in crowd.places]
+        self.minutes: dict[BackendName, Minutes] = {name: Minutes(since, until) for name in used}
+        self.counted = _count(crowd, self.minutes, progress)
+        first, *others = list(self.minutes.values()) or [Minutes(since, until)]
+        self.whole = first.merge(others)
+        """The runs of all backends."""
+        self.units = {name: self._units(name) for name in self.minutes}
+        """The units that all jobs of each backend use in each month."""
+
+    def service(self, backend: BackendName, prices: Prices, quotas: Quotas) -> ServiceEstimate:
+        """Returns the estimate for a backend."""
+        numbers = list(self.crowd.of(backend))
+        jobs = sum(self.crowd.sizes[number] for number in numbers)
+        charges = charges_of(backend, self.units[backend], prices, self.ratio)
+        peak = next(iter(self.busiest(1, backend)), None)
+        shares = shares_of(
+            backend,
+            jobs=jobs,
+            groups=len(self.crowd.places[backend]),
+            peak=0 if peak is None else peak.invocations,
+            quotas=quotas,
+        )
+        return ServiceEstimate(
+            backend=backend,
+            service=SERVICES[backend],
+            jobs=jobs,
+            invocations=sum(self.counted[each].runs * self.crowd.sizes[each] for each in numbers),
+            charges=charges,
+            cost=total(charge.cost for charge in charges),
+            cost_per_month=None if self.ratio is None else total(each.cost_per_month for each in charges),
+            currency=prices.currency,
+            peak=peak,
+            quota_shares=shares,
+        )
+
+    def _units(self, backend: BackendName) -> list[Units]:
+        minutes = self.minutes[backend]
+        found = [Units()] * len(minutes.months)
+        for number in self.crowd.of(backend):
+            group, counted, size = self.crowd.groups[number], self.counted[number], self.crowd.sizes[number]
+            own = units_by_month(group.usage, group.schedule, counted, minutes)
+            found = [sum_.plus(each, size) for sum_, each in zip(found, own, strict=True)]
+        return found
+
+    def months(self, prices: Prices) -> Iterator[MonthEstimate]:
+        """Yields the estimate for each month."""
+        counts = [0] * len(self.whole.months)
+        for counted, size in zip(self.counted, self.crowd.sizes, strict=True):
+            counts = [count + size * runs for count, runs in zip(counts, counted.by_month, strict=True)]
+        costs = [costs_of(backend, units, prices) for backend, units in self.units.items()]
+        for month, count, *amounts in zip(self.whole.months, counts, *costs, strict=True):
+            yield MonthEstimate(month=month, invocations=count, cost=total(amounts))
+
+    def busiest(self, wanted: int, backend: BackendName | None = None) -> list[BusyMinute]:
+        """Returns the busiest minutes of a backend, or of all, with the names of jobs that run in them."""
+        minutes = self.whole if backend is None else self.minutes[backend]
+        return [self._busy(minutes, index, backend) for index in minutes.busiest(wanted)]
+
+    def _busy(self, minutes: Minutes, index: int, backend: BackendName | None) -> BusyMinute:
+        crowd = self.crowd
+        present: list[bool] = []
+        if self.names:
+            present = [
+                backend in (None, group.backend) and minutes.holds(index, group.schedule, counted)
+                for group, counted in zip(crowd.groups, self.counted, strict=True)
+            ]
+        running = (name for name, number in crowd.members.items() if present[number])
         return BusyMinute(
             minute=minutes.beginning(index),
             invocations=minutes.counts[index],
-            jobs=tuple(islice(running, names)) if names else (),
+            jobs=tuple(islice(running, self.names)) if self.names else (),
         )
 
 
-def _count(crowd: _Crowd, minutes: Minutes, progress: Callable[[int, int], object] | None) -> list[int]:
-    """Counts the runs of every schedule; returns the numbers."""
-    runs, done, told, total = list[int](), 0, 0, len(crowd.members)
-    for number, schedule in enumerate(crowd.schedules):
-        size = crowd.sizes[number]
-        anchored = crowd.schedules[number] = _anchored(schedule, minutes.since)
-        runs.append(minutes.add(anchored, size))
+def _count(
+    crowd: _Crowd, minutes: Mapping[BackendName, Minutes], progress: Callable[[int, int], object] | None
+) -> list[Counted]:
+    """Counts the runs of every group."""
+    found, done, told, total_ = list[Counted](), 0, 0, len(crowd.members)
+    for group, size in zip(crowd.groups, crowd.sizes, strict=True):
+        found.append(minutes[group.backend].add(group.schedule, size))
         done += size
-        if progress is not None and (100 * (done - told) >= total or done == total):
-            progress(done, total)
+        if progress is not None and (100 * (done - told) >= total_ or done == total_):
+            progress(done, total_)
             told = done
-    minutes.lay_grids()
-    return runs
+    for each in minutes.values():
+        each.lay_grids()
+    return found
 
 
 def _anchored(schedule: Schedule, since: datetime) -> Schedule:
@@ -316,8 +405,3 @@ def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
 def _pace(number: float) -> str:
     """Formats a monthly number: as a whole number if it is large, otherwise with three digits."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def _money(amount: Decimal) -> str:
-    """Formats an amount with two decimals; a smaller amount is not shown as zero."""
-    return "under 0.01" if 0 < amount < Decimal("0.01") else f"{amount:,.2f}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from calendar import monthrange
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from math import gcd
+from operator import add
+from typing import NamedTuple
 
 from stepsched.schedules import Rate, Schedule, Windowed
 
@@ -18,10 +21,25 @@ _MINUTE = timedelta(minutes=1)
 _CHUNK = 1 << 16
 
 
+class Counted(NamedTuple):
+    """The runs of a schedule in the span."""
+
+    by_month: list[int]
+    """The number of runs in each calendar month of the span in UTC."""
+    first: int = 0
+    """The index of the first minute with a run."""
+    last: int = -1
+    """The index of the last minute with a run; smaller than ``first`` if there is no run."""
+
+    @property
+    def runs(self) -> int:
+        return sum(self.by_month)
+
+
 class Minutes:
     """A counter for every minute of the span; the first minute has the index 0."""
 
-    __slots__ = ("counts", "extents", "grids", "origin", "since", "until")
+    __slots__ = ("counts", "ends", "grids", "months", "origin", "since", "until")
 
     def __init__(self, since: datetime, until: datetime) -> None:
         self.since = since
@@ -30,23 +48,26 @@ class Minutes:
         self.counts = array("I", [0]) * ((until - self.origin) // _MINUTE + 1)
         self.grids: defaultdict[tuple[int, int], Counter[int]] = defaultdict(Counter)
         """The grids by step and phase in minutes: the changes of the number of runs per minute."""
-        self.extents: list[tuple[int, int]] = []
-        """The first and the last minute with a run, for each schedule."""
+        months = list(_calendar(self.origin, len(self.counts)))
+        self.months = [month for month, _ in months]
+        """The first day of each calendar month of the span in UTC."""
+        self.ends = [end for _, end in months]
+        """The index of the minute after each month; that of the last month is beyond the span."""
 
     def beginning(self, index: int) -> datetime:
         """Returns the instant at which a minute begins, in UTC."""
         return self.origin + index * _MINUTE
 
-    def add(self, schedule: Schedule, size: int) -> int:
-        """Counts a schedule for a number of jobs; returns its runs. Grids are added by ``lay_grids``."""
+    def add(self, schedule: Schedule, size: int) -> Counted:
+        """Counts a schedule for a number of jobs. Grids are added by ``lay_grids``."""
         step = _step(schedule)
-        runs, first, last = self._walk(schedule, size) if step is None else self._note(schedule, step, size)
-        self.extents.append((first, last))
-        return runs
+        return self._walk(schedule, size) if step is None else self._note(schedule, step, size)
 
-    def _walk(self, schedule: Schedule, size: int) -> tuple[int, int, int]:
+    def _walk(self, schedule: Schedule, size: int) -> Counted:
         counts, zone, origin = self.counts, None, self.origin
         runs, first, index = 0, 0, -1
+        passed, by_month, ends = 0, list[int](), iter(self.ends)
+        end = next(ends)
         for run in schedule.runs(after=_before(self.since), until=self.until):
             if run.tzinfo is not zone:  # datetimes of one offset subtract faster
                 zone = run.tzinfo
@@ -55,15 +76,19 @@ class Minutes:
             counts[index] += size
             if not runs:
                 first = index
+            while index >= end:
+                by_month.append(runs - passed)
+                passed, end = runs, next(ends)
             runs += 1
-        return runs, first, index
+        by_month.append(runs - passed)
+        return Counted(by_month + [0] * (len(self.ends) - len(by_month)), first, index)
 
-    def _note(self, schedule: Schedule, step: int, size: int) -> tuple[int, int, int]:
+    def _note(self, schedule: Schedule, step: int, size: int) -> Counted:
         """Notes a grid. A grid of seconds consists of several grids of whole minutes: every 10 seconds is six
         times each minute, every 90 seconds twice every three minutes."""
         begin = schedule.next_run(after=_before(self.since))
         if begin is None or begin > self.until:
-            return 0, 0, -1
+            return Counted([0] * len(self.ends))
         end = schedule.previous_run(before=_after(self.until))
         assert end is not None  # there is one, at the latest ``begin``
         offset = begin - self.origin
@@ -75,7 +100,10 @@ class Minutes:
             changes = self.grids[minutes, first % minutes]
             changes[first] += size
             changes[first + (runs - place - 1) // places * minutes + minutes] -= size
-        return runs, offset // _MINUTE, (end - self.origin) // _MINUTE
+        ticks = [minute * _MINUTE - offset for minute in self.ends]  # from the first run to the month's end
+        before = [min(max(-(-tick // (step * _SECOND)), 0), runs) for tick in ticks]
+        by_month = [last - first for first, last in pairwise([0, *before])]
+        return Counted(by_month, offset // _MINUTE, (end - self.origin) // _MINUTE)
 
     def lay_grids(self) -> None:
         """Adds the noted grids to the counters."""
@@ -94,26 +122,27 @@ class Minutes:
             part = slice(low, min(end, low + step * _CHUNK), step)
             self.counts[part] = array("I", [count + level for count in self.counts[part]])
 
-    def holds(self, index: int, number: int, schedule: Schedule) -> bool:
-        """Returns whether a schedule, with its index, runs in a minute of the span."""
-        first, last = self.extents[number]
-        if not first <= index <= last:
+    def holds(self, index: int, schedule: Schedule, counted: Counted) -> bool:
+        """Returns whether a schedule runs in a minute of the span."""
+        if not counted.first <= index <= counted.last:
             return False
-        if index in (first, last):
+        if index in (counted.first, counted.last):
             return True
         run = schedule.next_run(after=self.beginning(index) - _TICK)
         return run is not None and run < self.beginning(index + 1)
 
-    def by_month(self) -> Iterator[tuple[date, int]]:
-        """Yields the first day of each calendar month of the span in UTC, and its runs."""
-        month = self.origin.date().replace(day=1)
-        begin = (month - self.origin.date()).days * 24 * 60 - self.origin.hour * 60 - self.origin.minute
-        while True:
-            end = begin + monthrange(month.year, month.month)[1] * 24 * 60
-            yield month, sum(self.counts[max(begin, 0) : end])
-            if end >= len(self.counts):
-                return
-            month, begin = (month + timedelta(days=31)).replace(day=1), end
+    def merge(self, others: Iterable[Minutes]) -> Minutes:
+        """Returns the minutes of the same span with the runs of all. Without others, these."""
+        merged = self
+        for other in others:
+            counts = array("I", map(add, merged.counts, other.counts))
+            merged = Minutes(self.since, self.until)
+            merged.counts = counts
+        return merged
+
+    def month_of(self, index: int) -> int:
+        """Returns the index of the calendar month of a minute."""
+        return bisect_right(self.ends, index)
 
     def busiest(self, wanted: int) -> list[int]:
         """Returns the indexes of the busiest minutes, sorted by runs, then oldest first."""
@@ -130,6 +159,18 @@ class Minutes:
     def colliding(self) -> int:
         """Returns the number of minutes with two or more runs."""
         return sum(count > 1 for count in self.counts)
+
+
+def _calendar(origin: datetime, minutes: int) -> Iterator[tuple[date, int]]:
+    """Yields the first day of each calendar month of a span, and the index of the minute after it."""
+    month = origin.date().replace(day=1)
+    end = (month - origin.date()).days * 24 * 60 - origin.hour * 60 - origin.minute
+    while True:
+        end += monthrange(month.year, month.month)[1] * 24 * 60
+        yield month, end
+        if end >= minutes:
+            return
+        month = (month + timedelta(days=31)).replace(day=1)
 
 
 def _step(schedule: Schedule) -> int | None:

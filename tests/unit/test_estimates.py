@@ -7,14 +7,28 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
-from stepsched.estimates import PRICES, QUOTAS, BusyMinute, Estimate, Prices, Quotas, estimate
+from stepsched import asl
+from stepsched.asl.budget import MAX_EVENTS
+from stepsched.estimates import (
+    PRICES,
+    QUOTAS,
+    BusyMinute,
+    Estimate,
+    Prices,
+    Quotas,
+    ServiceEstimate,
+    TablePrices,
+    estimate,
+)
+from stepsched.estimates.usage import BackendName
+from stepsched.targets import TemplateTarget
 
 UTC = timezone.utc
 SECOND = timedelta(seconds=1)
@@ -24,10 +38,12 @@ DAY = timedelta(days=1)
 TICK = timedelta(microseconds=1)
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
 PARIS = "Europe/Paris"
+LAMBDA = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f")
+EVENTBRIDGE, STEP_FUNCTIONS, LOCAL = get_args(BackendName)
 
 
 def job(name: str, schedule: ss.Schedule, **fields: Any) -> ss.Job:
-    return ss.Job(name=name, schedule=schedule, target=ss.CommandTarget(["true"]), **fields)
+    return ss.Job(**{"name": name, "schedule": schedule, "target": LAMBDA, **fields})
 
 
 def one_time(name: str, at: datetime) -> ss.Job:
@@ -193,11 +209,12 @@ class TestCounts:
     def test_of_a_run_every_10_seconds_are_six_in_each_minute_and_cost_six_times_as_much(self) -> None:
         until = NEW_YEAR + 365 * DAY - SECOND
         window = ss.Windowed("2030-01-01T00:00", every=ss.Frequency(seconds=10))
-        paid = Prices(free_invocations_per_month=0)
+        paid = Prices(transitions=asl.Prices(free_per_month=0))
         often = estimate([job("often", window)], NEW_YEAR, until, prices=paid)
-        each_minute = estimate([job("minute", every(1))], NEW_YEAR, until, prices=paid)
+        minutely = [job("minute", every(1), overlap=ss.Overlap.SKIP)]
+        each_minute = estimate(minutely, NEW_YEAR, until, prices=paid)
         assert often.invocations == 6 * each_minute.invocations == 6 * 365 * 24 * 60
-        assert often.cost == 6 * each_minute.cost
+        assert often.cost == pytest.approx(6 * each_minute.cost, rel=Decimal("0.0001"))
         assert often.peak is not None
         assert often.peak.invocations == 6
         assert str(often.peak) == "2030-01-01 00:00  6  often and 5 more"
@@ -224,18 +241,18 @@ class TestCounts:
         assert found.by_job == {"rate": 0}
         assert found.peak is None
 
-    def test_do_not_ask_for_target_or_policies(self) -> None:
+    def test_do_not_depend_on_target_or_policies(self) -> None:
         jobs = [
-            job("plain", every(5)),
+            job("plain", every(5), target=ss.CommandTarget(["true"])),
             job("jitter", every(5), jitter=15 * MINUTE, overlap=ss.Overlap.SKIP, catch_up=ss.CatchUp.SKIP),
-            ss.Job(
-                name="cloud",
-                schedule=every(5),
-                target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
-            ),
+            job("cloud", every(5)),
         ]
         found = estimate(jobs, NEW_YEAR, NEW_YEAR + HOUR)
         assert found.by_job == {"plain": 13, "jitter": 13, "cloud": 13}
+        assert found.invocations == 39
+        assert found.peak is not None
+        assert (found.peak.invocations, found.peak.jobs) == (3, ("plain", "jitter", "cloud"))
+        assert found.colliding_minutes == 13
 
     def test_are_possible_at_the_ends_of_time(self) -> None:
         last = datetime(9999, 12, 31, 23, 59, tzinfo=UTC)
@@ -294,7 +311,7 @@ class TestMonths:
         found = estimate([job("hourly", every(60))], NEW_YEAR, NEW_YEAR)
         assert found.invocations_per_month is None
         assert found.cost_per_month is None
-        assert "a month" not in str(found)
+        assert "USD a month" not in str(found)
 
 
 class TestPrices:
@@ -313,7 +330,13 @@ class TestPrices:
         assert PRICES.cost(invocations) == Decimal(cost)
 
     def test_are_applied_month_by_month(self) -> None:
-        prices = Prices(free_invocations_per_month=41_000, per_million=Decimal("2.50"), currency="EUR")
+        prices = Prices(
+            free_invocations_per_month=41_000,
+            per_million=Decimal("2.50"),
+            currency="EUR",
+            transitions=asl.Prices(currency="EUR"),
+            table=TablePrices(currency="EUR"),
+        )
         found = estimate([job("minute", every(1))], NEW_YEAR, datetime(2030, 3, 1, tzinfo=UTC), prices=prices)
         january, february, march = found.months
         assert (january.invocations, january.cost) == (44_640, Decimal("0.0091"))
@@ -336,9 +359,29 @@ class TestPrices:
         assert found.cost == Decimal("0.08496")
 
     def test_carry_their_date_and_source(self) -> None:
+        for prices in (PRICES, PRICES.transitions, PRICES.table):
+            assert date(2025, 1, 1) < prices.as_of <= date(2026, 11, 29)
+            assert prices.source.startswith("https://aws.amazon.com/")
+            assert (prices.region, prices.currency) == ("us-east-1", "USD")
         assert PRICES.as_of <= QUOTAS.as_of
-        assert PRICES.source.startswith("https://aws.amazon.com/")
-        assert QUOTAS.source.startswith("https://docs.aws.amazon.com/")
+        for source in (QUOTAS.source, QUOTAS.transitions_source):
+            assert source.startswith("https://docs.aws.amazon.com/")
+
+    def test_are_in_one_currency(self) -> None:
+        with pytest.raises(
+            ValidationError, match=r"expected all prices in one currency, got 'EUR', 'USD'; give"
+        ):
+            Prices(currency="EUR")
+
+    @pytest.mark.parametrize(
+        ("transitions", "cost"), [(0, "0"), (4_000, "0"), (4_001, "0.000025"), (1_004_000, "25")]
+    )
+    def test_of_transitions_begin_beyond_the_free_ones(self, transitions: int, cost: str) -> None:
+        assert PRICES.cost_of_transitions(transitions) == Decimal(cost)
+
+    def test_of_requests_to_the_table_have_nothing_free(self) -> None:
+        assert PRICES.cost_of_writes(8) == Decimal("0.000005")
+        assert PRICES.cost_of_reads(8) == Decimal("0.000001")
 
     @pytest.mark.parametrize(
         "wrong",
@@ -360,6 +403,8 @@ class TestQuotas:
     def test_depend_on_the_region(self) -> None:
         assert Quotas.of_region("eu-west-1") == QUOTAS
         assert Quotas.of_region("eu-north-1").invocations_per_second < QUOTAS.invocations_per_second
+        frankfurt = Quotas.of_region("eu-central-1")
+        assert (frankfurt.invocations_per_second, frankfurt.transitions_per_second) == (1_000, 500)
 
     def test_are_compared_with_the_peak_minute(self) -> None:
         jobs = [job(f"job-{index}", ss.Cron("0 9 * * ? *")) for index in range(90)]
@@ -369,7 +414,7 @@ class TestQuotas:
             assert found.peak.minute == NEW_YEAR + 9 * HOUR
             assert found.quota_share == share
             assert found.exceeded == exceeded
-            assert ("delayed" in str(found)) == bool(exceeded)
+            assert ("invocations_per_second 150.00% (too much)" in str(found)) == bool(exceeded)
 
     def test_that_are_just_met_are_not_exceeded(self) -> None:
         jobs = [one_time(f"job-{index}", NEW_YEAR).replace(group=f"group-{index}") for index in range(60)]
@@ -377,10 +422,35 @@ class TestQuotas:
         assert estimate(jobs, NEW_YEAR, NEW_YEAR, quotas=met).exceeded == ()
         found = estimate(jobs, NEW_YEAR, NEW_YEAR, quotas=met.replace(schedules=59, groups=59))
         assert found.exceeded == ("schedules", "groups")
-        assert "Schedules: 60 of 59, too many" in str(found)
-        assert "Groups: 60 of 59, too many" in str(found)
+        assert "schedules 101.69% (too much), groups 101.69% (too much)" in str(found)
 
-    @pytest.mark.parametrize("field", ["invocations_per_second", "schedules", "groups"])
+    def test_of_step_functions_are_compared_with_its_own_peak_minute(self) -> None:
+        """A run makes 7 transitions, and writes the index twice under the key of all active jobs."""
+        nine = ss.Cron("0 9 * * ? *")
+        jobs = [job(f"job-{index}", nine, overlap=ss.Overlap.SKIP) for index in range(30)]
+        jobs += [job(f"other-{index}", ss.Cron("0 8 * * ? *")) for index in range(60)]
+        quotas = Quotas(transitions_per_second=2, partition_writes_per_second=3, open_executions=29)
+        found = estimate(jobs, NEW_YEAR, NEW_YEAR + DAY, quotas=quotas)
+        assert found.peak is not None
+        assert found.peak.minute == NEW_YEAR + 8 * HOUR
+        _, machines = found.services
+        assert machines.peak is not None
+        assert (machines.peak.minute, machines.peak.invocations) == (NEW_YEAR + 9 * HOUR, 30)
+        assert machines.quota_shares == {
+            "transitions_per_second": 30 * 7 / 120,
+            "partition_writes_per_second": 60 / 180,
+            "open_executions": 30 / 29,
+        }
+        assert machines.exceeded == found.exceeded == ("transitions_per_second", "open_executions")
+        assert found.quota_share == 30 * 7 / 120
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            *("invocations_per_second", "schedules", "groups"),
+            *("transitions_per_second", "open_executions", "partition_writes_per_second"),
+        ],
+    )
     def test_are_at_least_one(self, field: str) -> None:
         with pytest.raises(ValidationError):
             Quotas(**{field: 0})
@@ -430,6 +500,210 @@ class TestCollisions:
         assert found.collisions == ()
         assert found.colliding_minutes == 0
         assert found.peak == BusyMinute(minute=NEW_YEAR, invocations=1, jobs=("a",))
+
+
+def services(found: Estimate) -> dict[str, ServiceEstimate]:
+    return {each.backend: each for each in found.services}
+
+
+def units(found: Estimate, backend: str = STEP_FUNCTIONS) -> dict[str, int]:
+    return {charge.units: charge.count for charge in services(found)[backend].charges}
+
+
+def played(runs: int, *, ends: bool, one_time: bool = False, retries: int = 3, aged: int = 0) -> int:
+    """The oracle: the state transitions of a job, by following its executions from state to state.
+
+    The numbers of events are those of the documentation: an execution counts 24 for each run that it plans,
+    from 13 at its start.
+    """
+    limit = MAX_EVENTS - (24 + 12 * retries + 34 + 17 + 2 * 3 * 8 + 70)
+    begins = ("Load", "Mine?", "Take")
+    visited, spent = list(begins), 13
+    for _ in range(aged):  # nothing is due for 300 days
+        visited += ["Plan", "More?", "Rest", "Renew", "Renewed", *begins]
+    for run in range(runs):
+        visited += ["Plan", "More?"]
+        spent += 24
+        if spent > limit:
+            visited += ["Renew", "Renewed", *begins, "Plan", "More?"]
+            spent = 13 + 24
+        visited += ["Sleep", "Fence", "Route", "call", "Record"]
+        is_last = run == runs - 1
+        if is_last and not ends and spent + 24 > limit:  # it hands over at once
+            visited += ["Plan", "More?", "Renew", "Renewed", *begins]
+    if ends:
+        visited += ["Plan", "More?", "Delete" if one_time else "Ended", "Done"]
+    return len(visited)
+
+
+class TestStepFunctions:
+    def test_of_a_single_run_are_all_states_from_start_to_end(self) -> None:
+        found = estimate([one_time("once", NEW_YEAR)], NEW_YEAR, NEW_YEAR, backend=STEP_FUNCTIONS)
+        assert units(found)["state transitions"] == played(1, ends=True, one_time=True) == 14
+
+    @pytest.mark.parametrize("retries", [0, 3, 10])
+    @pytest.mark.parametrize(
+        "minutes", [0, 1, 1_029, 1_030, 1_031, 1_032, 1_033, 2_061, 2_062, 2_063, 20_000]
+    )
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_of_many_runs_are_those_of_executions_that_hand_over(
+        self, minutes: int, retries: int, *, ends: bool
+    ) -> None:
+        until = NEW_YEAR + minutes * MINUTE
+        retry = ss.Retry(max_attempts=retries)
+        schedule = every(1, start=NEW_YEAR, end=until + 30 * SECOND if ends else None)
+        found = estimate([job("a", schedule, retry=retry)], NEW_YEAR, until, backend=STEP_FUNCTIONS)
+        assert units(found)["state transitions"] == played(minutes + 1, ends=ends, retries=retries)
+
+    @pytest.mark.parametrize(("days", "aged"), [(299, 0), (301, 1), (900, 3), (1_000, 3), (3_000, 10)])
+    def test_of_a_job_that_is_far_ahead_are_those_of_executions_that_grow_old(
+        self, days: int, aged: int
+    ) -> None:
+        at = NEW_YEAR + days * DAY
+        found = estimate([one_time("once", at)], NEW_YEAR, at, backend=STEP_FUNCTIONS)
+        assert units(found)["state transitions"] == played(1, ends=True, aged=aged)
+        later = estimate([one_time("once", at + DAY)], NEW_YEAR, at, backend=STEP_FUNCTIONS)
+        assert units(later)["state transitions"] == played(0, ends=False, aged=aged)
+
+    def test_need_no_stack_with_the_call(self) -> None:
+        call = ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})
+        found = estimate([job("a", every(1), target=call)], NEW_YEAR, NEW_YEAR, backend=STEP_FUNCTIONS)
+        assert units(found)["state transitions"] == 3 + 7
+
+    def test_of_a_job_without_a_run_are_none(self) -> None:
+        jobs = [one_time("over", NEW_YEAR - DAY), job("ended", every(5, end=NEW_YEAR - DAY))]
+        found = estimate(jobs, NEW_YEAR, NEW_YEAR + DAY, backend=STEP_FUNCTIONS)
+        assert set(units(found).values()) == {0}
+        assert found.cost == 0
+
+    def test_fall_into_the_months_in_which_they_happen(self) -> None:
+        """4,000 transitions a month are free; the first month has 571 runs, the second has none."""
+        free = 4_000 - 3
+        jobs = [job("a", every(1, start=NEW_YEAR, end=NEW_YEAR + (free // 7 - 1) * MINUTE))]
+        jobs += [one_time("later", datetime(2030, 3, 5, tzinfo=UTC))]
+        found = estimate(jobs, NEW_YEAR, datetime(2030, 4, 1, tzinfo=UTC), backend=STEP_FUNCTIONS)
+        paid = 7 * 571 + 3 + 4 + 3 - 4_000
+        writes = found.months[0].cost - PRICES.cost_of_transitions(4_000 + paid)
+        assert paid == 7
+        assert 0 < writes < Decimal("0.01")
+        assert found.months[1].cost == 0
+        assert 0 < found.months[2].cost < Decimal("0.0001")  # no transition, but the table
+        assert found.cost == sum(month.cost for month in found.months) == services(found)[STEP_FUNCTIONS].cost
+
+    def test_write_more_for_a_larger_row(self) -> None:
+        """A run writes the row three times, twice of them in a transaction, its own row twice, and the index
+        three times."""
+        found = []
+        for size in (0, 1_000, 5_000):
+            jobs = [job("a", every(1), input={"a": "x" * size}), job("b", every(1))]
+            both = estimate(jobs, NEW_YEAR, NEW_YEAR + 99 * MINUTE, backend=STEP_FUNCTIONS)
+            one = estimate(jobs[1:], NEW_YEAR, NEW_YEAR + 99 * MINUTE, backend=STEP_FUNCTIONS)
+            found.append((units(both)["write units"] - units(one)["write units"]) // 100)
+        assert [each % 3 for each in found] == [2, 2, 2]  # 3 times the kilobytes of the row, and 5
+        small, medium, large = ((each - 5) // 3 for each in found)
+        assert (small, medium - small, large - small) == (
+            2,
+            2,
+            9,
+        )  # the input twice, and what is left of a KB
+
+    def test_cost_175_times_as_much_as_on_eventbridge(self) -> None:
+        jobs = [job("a", every(1))]
+        prices = PRICES.replace(
+            free_invocations_per_month=0, transitions=PRICES.transitions.replace(free_per_month=0)
+        )
+        dear, cheap = (
+            estimate(jobs, NEW_YEAR, NEW_YEAR + 365 * DAY, prices=prices, backend=backend)
+            for backend in (STEP_FUNCTIONS, EVENTBRIDGE)
+        )
+        transitions = services(dear)[STEP_FUNCTIONS].charges[0]
+        assert transitions.cost / cheap.cost == pytest.approx(Decimal(175), abs=Decimal("0.3"))
+
+
+class TestBackends:
+    JOBS = (
+        job("plain", every(5)),
+        job("skip", every(5), overlap=ss.Overlap.SKIP),
+        job("nightly report", every(5)),
+        job("function", every(5), target=ss.CommandTarget(["true"])),
+        job("both", every(5), target=ss.ParallelTarget([LAMBDA, LAMBDA])),
+        job("template", every(5), target=TemplateTarget("arn:aws:inspector:eu-west-1:123456789012:t")),
+    )
+
+    def test_are_the_first_that_can_run_the_job(self) -> None:
+        found = estimate(self.JOBS, NEW_YEAR, NEW_YEAR + DAY)
+        assert found.backends == {
+            "plain": EVENTBRIDGE,
+            "skip": STEP_FUNCTIONS,
+            "nightly report": STEP_FUNCTIONS,
+            "function": LOCAL,
+            "both": LOCAL,
+            "template": EVENTBRIDGE,
+        }
+        assert {name: each.jobs for name, each in services(found).items()} == {
+            EVENTBRIDGE: 2,
+            STEP_FUNCTIONS: 2,
+            LOCAL: 2,
+        }
+        assert found.invocations == sum(each.invocations for each in found.services) == 6 * 289
+        assert found.cost == services(found)[STEP_FUNCTIONS].cost > 0
+
+    @pytest.mark.parametrize("backend", [EVENTBRIDGE, STEP_FUNCTIONS, LOCAL])
+    def test_price_a_job_that_they_can_run(self, backend: Any) -> None:
+        found = estimate(self.JOBS[:1], NEW_YEAR, NEW_YEAR + 30 * DAY, backend=backend)
+        assert [each.backend for each in found.services] == [backend]
+        assert (found.cost > 0) == (backend == STEP_FUNCTIONS)
+
+    @pytest.mark.parametrize(
+        ("backend", "name", "reason"),
+        [
+            (EVENTBRIDGE, "skip", "it lacks what the job needs: overlap"),
+            (EVENTBRIDGE, "nightly report", "it lacks what the job needs: any_name"),
+            (STEP_FUNCTIONS, "template", "it lacks what the job needs: templates"),
+            (STEP_FUNCTIONS, "function", "it lacks what the job needs: functions"),
+        ],
+    )
+    def test_refuse_another_job_and_name_those_that_can(self, backend: Any, name: str, reason: str) -> None:
+        (wanted,) = (each for each in self.JOBS if each.name == name)
+        with pytest.raises(ss.UnsupportedError, match=reason) as refused:
+            estimate([wanted], NEW_YEAR, NEW_YEAR + DAY, backend=backend)
+        assert (refused.value.job, refused.value.backend) == (name, backend)
+        assert estimate([wanted], NEW_YEAR, NEW_YEAR).backends[name] in refused.value.alternatives
+
+    def test_are_named_by_their_classes(self) -> None:
+        words = (
+            "expected one of EventBridgeBackend, StepFunctionsBackend, LocalBackend for backend, got 'sfn'"
+        )
+        with pytest.raises(ValueError, match=words):
+            estimate([], NEW_YEAR, NEW_YEAR, backend="sfn")  # type: ignore[arg-type]
+
+    def test_charge_nothing_in_a_process_of_ones_own(self) -> None:
+        found = estimate(self.JOBS[3:4], NEW_YEAR, NEW_YEAR + DAY)
+        assert found.cost == 0
+        assert found.quota_share == 0
+        assert "A process of yours: 1 job, 289 invocations; AWS charges nothing\n" in str(found)
+
+    def test_are_the_same_in_text_in_a_notebook_and_as_data(self) -> None:
+        found = estimate(self.JOBS, NEW_YEAR, NEW_YEAR + 30 * DAY)
+        page = _Cells()
+        page.feed(found._repr_html_())
+        text = str(found)
+        for service in found.services:
+            assert service.service in page.text
+            assert f"{service.service}: {service.jobs:,} job" in text
+            for charge in service.charges:
+                shown = f"{charge.count:,}, of which {charge.free_per_month:,} a month are free; "
+                shown = shown if charge.free_per_month else f"{charge.count:,}; "
+                cost = "under 0.01" if 0 < charge.cost < Decimal("0.01") else f"{charge.cost:,.2f}"
+                line = f"{shown}{cost} {charge.currency}"
+                assert f"  {charge.units}: {line}" in text
+                assert any(cell.startswith(line) for cell in page.text)
+                assert f"({charge.region}, as of {charge.as_of})" in text
+            for name, share in service.quota_shares.items():
+                assert f"{name} {share:.2%}" in text
+        lines = [line.partition(": ") for line in text.split("\n")[: -len(found.collisions)]]
+        assert [cell for label, _, rest in lines for cell in (label, rest)] == page.text[: 2 * len(lines)]
+        assert Estimate.model_validate_json(found.model_dump_json()) == found
 
 
 class TestErrors:
@@ -510,10 +784,13 @@ class TestReport:
     def test_says_what_a_person_wants_to_know(self) -> None:
         assert str(self.FOUND) == (
             "Span: 2030-01-01 00:00 to 2030-01-30 23:59 UTC\n"
-            "Schedules: 1,200 of 10,000,000\n"
             "Invocations: 36,000; 36,528 a month\n"
-            f"Cost: 0.00 USD; 0.00 USD a month (prices as of {PRICES.as_of}, without retries)\n"
-            "Peak: 1,200 in the minute 2030-01-01 09:00 UTC, 2.00% of the quota\n"
+            "EventBridge Scheduler: 1,200 jobs, 36,000 invocations; 0.00 USD; 0.00 USD a month\n"
+            "  invocations: 36,000, of which 14,000,000 a month are free; 0.00 USD; 0.00 USD a month "
+            f"(us-east-1, as of {PRICES.as_of})\n"
+            "  share of quotas: invocations_per_second 2.00%, schedules 0.01%, groups 0.20%\n"
+            "Cost: 0.00 USD; 0.00 USD a month (without retries, and without what the targets cost)\n"
+            "Peak: 1,200 in the minute 2030-01-01 09:00 UTC\n"
             "Minutes with two or more: 30\n"
             "  2030-01-01 09:00  1,200  job-0, job-1 and 1,198 more\n"
             "  2030-01-02 09:00  1,200  job-0, job-1 and 1,198 more"
@@ -532,8 +809,12 @@ class TestReport:
 
     def test_escapes_every_text(self) -> None:
         evil = "<script>alert('&')</script>"
-        found = self.FOUND.replace(
-            prices=PRICES.replace(currency=evil),
+        prices = PRICES.replace(
+            currency=evil,
+            transitions=PRICES.transitions.replace(currency=evil),
+            table=PRICES.table.replace(currency=evil),
+        )
+        found = estimate([job("a", every(5))], NEW_YEAR, NEW_YEAR + DAY, prices=prices).replace(
             collisions=[BusyMinute(minute=NEW_YEAR, invocations=3, jobs=(evil, '"x"'))],
         )
         text = found._repr_html_()

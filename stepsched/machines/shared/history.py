@@ -45,6 +45,29 @@ class Events(NamedTuple):
 NOT_COUNTED = Events()
 
 
+class Transitions(NamedTuple):
+    """The numbers of state transitions of the parts of an execution, if nothing fails in them."""
+
+    start: int
+    """The start of the execution, up to its first planning."""
+    run: int
+    """A scheduled run, from its planning to the record of its end."""
+    retry: int
+    """A further attempt of a run."""
+    failure: int
+    """The end of a run that failed for good, without its notifications."""
+    notification: int
+    """A dead letter, or a message to a topic."""
+    busy: int
+    """One wait for another run of the job."""
+    renewal: int
+    """The hand-over to the successor, up to its first planning."""
+    rest: int
+    """The sleep before a hand-over that comes because the next run is far ahead."""
+    end: int
+    """The end of a job that has no run left."""
+
+
 def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
     """The events of a runner, counted from its states.
 
@@ -76,4 +99,34 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
         + along("Skip taken run", "Plan")
         + EVENTS_OF_A_RETRY * lost_claim["MaxAttempts"],
         renewal=renewal_events(),
+    )
+
+
+def count_transitions(states: Mapping[str, State], calls: Iterable[str]) -> Transitions:
+    """The state transitions of a runner, counted from its states.
+
+    Args:
+        states: The states by name.
+        calls: The names of the states that call a target.
+
+    Raises:
+        ValueError: A state does not lead to the expected next state.
+    """
+    definitions = {name: state.to_dict() for name, state in states.items()}
+
+    def along(*names: str) -> int:
+        return way_through(definitions, *names).transitions
+
+    call = next(iter(calls))
+    start = along("Load", "Mine?", "Take")
+    return Transitions(
+        start=start,
+        run=along("Plan", "More?", "Sleep", "Fence", ROUTE, call, "Record"),
+        retry=along("Try again?", "Pause", ROUTE, call),
+        failure=along("Try again?", GIVEN_UP, "Letter?", "Notice?"),
+        notification=along("Notify"),
+        busy=along("Fence", "Read job", "Claim lost?", "Busy", "More?", "Sleep"),
+        renewal=along("Plan", "More?", "Renew", "Renewed") + start,
+        rest=along("Rest"),
+        end=along("Plan", "More?", "Ended", "Done"),
     )

@@ -44,7 +44,13 @@ from stepsched.machines.shared.expressions import (
     REMAINING,
     RETRY_TRANSIENT,
 )
-from stepsched.machines.shared.history import EVENTS_OF_A_RETRY, Events, count
+from stepsched.machines.shared.history import (
+    EVENTS_OF_A_RETRY,
+    Events,
+    Transitions,
+    count,
+    count_transitions,
+)
 from stepsched.machines.shared.table_schema import RUN
 from stepsched.machines.shared.writes import TableTasks
 
@@ -99,6 +105,24 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CA
 def events() -> Events:
     """The events of a runner. They do not depend on its table or on further calls."""
     return count(_states(TableTasks("any", "aws"), CALLS), CALLS)
+
+
+@cache
+def transitions() -> Transitions:
+    """The state transitions of a runner. They do not depend on its table or on further calls."""
+    return count_transitions(_states(TableTasks("any", "aws"), CALLS), CALLS)
+
+
+def runs_per_execution(max_attempts: int) -> int:
+    """The number of runs without a failure after which an execution hands over.
+
+    Args:
+        max_attempts: The maximum number of retries of a run.
+
+    Raises:
+        ValueError: As for :func:`event_limit`.
+    """
+    return (event_limit(max_attempts) - events().start) // events().run
 
 
 def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
