@@ -468,7 +468,7 @@ def calls_in(asked: Mapping[str, int]) -> str:
 
 def machine() -> Section:
     from stepsched.asl.budget import MAX_EVENTS, PRICES, way_through
-    from stepsched.machines.shared.runner import event_limit, events, runner
+    from stepsched.machines.shared.runner import event_limit, events, runner, runs_per_execution
 
     made = runner(TABLE)
     states = made.to_dict()["States"]
@@ -492,7 +492,7 @@ def machine() -> Section:
         count = turn.events + whole.get(what, 0)
         rows.append([what, f"{turn.transitions}", f"{count}", f"{price:.3f} dollars"])
     limit = event_limit(3)
-    runs = (limit - events().start) // events().run + 1
+    runs = runs_per_execution(3)
     compact, indented = (len(made.to_json(indent=indent).encode()) for indent in (None, 2))
     order = len(jobs_stub.example_row()["plan"]["S"].encode())
     plan = len(json.dumps(deployed(1), separators=(",", ":")).encode())

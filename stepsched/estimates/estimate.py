@@ -153,8 +153,9 @@ def estimate(
     Functions for state transitions and for the requests to the table of jobs; for the embedded backend AWS
     charges nothing.
 
-    Every scheduled instant counts as one invocation, regardless of the job's status. Retries, waits for
-    another run, storage, and what the targets cost are not counted; a skipped run counts as if it ran. A job
+    Every scheduled instant counts as one invocation, regardless of the job's status. Retries are counted only
+    in ``cost_if_all_fail``. Waits for another run, storage, and what the targets cost are not counted; a
+    skipped run counts as if it ran. A job
     with ``jitter`` is counted at its scheduled instant, although its runs are spread over the time after it,
     so actual peaks may be lower. Every job counts as created at ``since``: a rate without ``start`` has a run
     at that instant; if its ``end`` is not later, it never runs.
@@ -284,7 +285,7 @@ class _Tally:
         self.whole = first.merge(others)
         """The runs of all backends."""
         self.units = {name: self._units(name) for name in self.minutes}
-        """The units that all jobs of each backend use in each month."""
+        """The units that all jobs of each backend use in each month, if no run fails."""
 
     def service(self, backend: BackendName, prices: Prices, quotas: Quotas) -> ServiceEstimate:
         """Returns the estimate for a backend."""
@@ -307,17 +308,19 @@ class _Tally:
             charges=charges,
             cost=total(charge.cost for charge in charges),
             cost_per_month=None if self.ratio is None else total(each.cost_per_month for each in charges),
+            cost_if_all_fail=total(costs_of(backend, self._units(backend, failed=True), prices)),
             currency=prices.currency,
             peak=peak,
             quota_shares=shares,
         )
 
-    def _units(self, backend: BackendName) -> list[Units]:
+    def _units(self, backend: BackendName, *, failed: bool = False) -> list[Units]:
         minutes = self.minutes[backend]
         found = [Units()] * len(minutes.months)
         for number in self.crowd.of(backend):
             group, counted, size = self.crowd.groups[number], self.counted[number], self.crowd.sizes[number]
-            own = units_by_month(group.usage, group.schedule, counted, minutes)
+            usage = group.usage.if_all_fail() if failed else group.usage
+            own = units_by_month(usage, group.schedule, counted, minutes)
             found = [sum_.plus(each, size) for sum_, each in zip(found, own, strict=True)]
         return found
 

@@ -92,6 +92,9 @@ class ServiceEstimate(Value, frozen=True):
     """The sum of the charges, exact and not rounded."""
     cost_per_month: Decimal | None
     """The sum of the charges in 30.44 days at the mean rate of the span. None: the span has no length."""
+    cost_if_all_fail: Decimal
+    """The sum of the charges if every run failed for good, after all its retries. EventBridge Scheduler is
+    assumed to bill retries, which is not documented."""
     currency: str
     """The currency of the cost."""
     peak: BusyMinute | None
@@ -116,7 +119,10 @@ class ServiceEstimate(Value, frozen=True):
             yield self.service, f"{runs}; AWS charges nothing"
             return
         cost = money(self.cost, self.cost_per_month, self.currency)
-        yield self.service, f"{runs}; {cost}"
+        failing = (
+            f"{money(self.cost_if_all_fail, None, self.currency)} if every run failed after all its retries"
+        )
+        yield self.service, f"{runs}; {cost}; {failing}"
         for charge in self.charges:
             yield "  " + charge.units, str(charge)
         shares = self.quota_shares.items()

@@ -46,10 +46,12 @@ class Units(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a job uses, in parts. Nothing fails, and no run waits for another one."""
+    """What a job uses, in parts. No run waits for another one."""
 
     run: Units = Units()
-    """A scheduled run."""
+    """A scheduled run that succeeds at once."""
+    failed: Units = Units()
+    """What a scheduled run uses in addition if it fails for good, after all its retries."""
     start: Units = Units()
     """The creation of the job, and the start of its first execution."""
     renewal: Units = Units()
@@ -60,6 +62,12 @@ class Usage(NamedTuple):
     """The end of the job after its last run."""
     runs_per_execution: int | None = None
     """The number of runs after which an execution hands over. None: nothing is handed over."""
+    failed_per_execution: int | None = None
+    """The same for runs that fail for good."""
+
+    def if_all_fail(self) -> Usage:
+        """Returns the usage of a job whose runs all fail for good."""
+        return self._replace(run=self.run.plus(self.failed), runs_per_execution=self.failed_per_execution)
 
 
 def backend_of(job: Job, wanted: BackendName | None) -> BackendName:
@@ -100,7 +108,8 @@ def usage_of(job: Job, backend: str, since: datetime) -> Usage:
         UnsupportedError: Step Functions cannot run the job exactly.
     """
     if backend == EVENTBRIDGE:
-        return Usage(run=Units(invocations=1))
+        # Whether the service bills retries is not documented.
+        return Usage(run=Units(invocations=1), failed=Units(invocations=job.retry.max_attempts))
     return _usage_of_execution(job, since) if backend == STEP_FUNCTIONS else Usage()
 
 
@@ -120,13 +129,19 @@ def _usage_of_execution(job: Job, since: datetime) -> Usage:
     if not (job.is_one_time and job.completion is Completion.DELETE):
         removal = current + INDEX_WRITES
     record = 2 * (current + 1) + INDEX_WRITES + 1
+    attempts, notices = (
+        job.retry.max_attempts,
+        sum(each is not None for each in (job.dead_letter, job.notify)),
+    )
     return Usage(
         run=Units(transitions=of.run, write_units=current + record),
+        failed=Units(transitions=attempts * of.retry + of.failure + notices * of.notification),
         start=reading.plus(Units(transitions=of.start, write_units=creation)),
         renewal=reading.plus(Units(transitions=of.renewal)),
         rest=Units(transitions=of.rest),
         end=Units(transitions=of.end, write_units=removal),
-        runs_per_execution=runs_per_execution(job.retry.max_attempts),
+        runs_per_execution=runs_per_execution(attempts),
+        failed_per_execution=runs_per_execution(attempts, failed=True),
     )
 
 

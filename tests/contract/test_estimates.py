@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched import asl
 from stepsched.backends.stepfunctions.service import execution_name
+from stepsched.estimates import Prices, TablePrices
 from stepsched.estimates.usage import STEP_FUNCTIONS, usage_of
 from stepsched.machines.shared.runner import runs_per_execution, transitions
 from stepsched.testing import FakeClock
@@ -63,6 +65,26 @@ def test_the_transitions_are_those_of_the_histories(stack: Stack, name: str) -> 
     # An execution that sleeps has already planned the next run, in the states Plan, More? and Sleep.
     assert counted["state transitions"] == entered(stack) - 3 * sleeping
     assert found.invocations == len(stack.messages())
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_the_transitions_of_failing_runs_are_those_of_the_histories(stack: Stack, retries: int) -> None:
+    job = ss.Job(
+        name="job",
+        schedule=ss.Cron("0 6 * * ? *", end=MONDAY + 2 * DAY),
+        target=ss.QueueTarget(stack.inbox.queue_arn.replace("inbox", "nowhere")),
+        retry=ss.Retry(max_attempts=retries, interval=MINUTE),
+        dead_letter=stack.inbox,
+    )
+    ss.SchedulerClient(stack.backend()).create(job)
+    stack.play(MONDAY + 3 * DAY)
+    prices = Prices(
+        transitions=asl.Prices(per_thousand="1000", free_per_month=0),
+        table=TablePrices(per_million_writes=0, per_million_reads=0),
+    )
+    found = ss.estimate([job], MONDAY, MONDAY + 3 * DAY, backend=STEP_FUNCTIONS, prices=prices)
+    assert found.services[0].cost_if_all_fail == entered(stack)
+    assert len(stack.messages()) == 2
 
 
 def test_the_written_rows_have_the_sizes_of_the_estimate(stack: Stack) -> None:

@@ -329,6 +329,16 @@ class TestPrices:
     def test_begin_beyond_the_free_ones(self, invocations: int, cost: str) -> None:
         assert PRICES.cost(invocations) == Decimal(cost)
 
+    def test_may_be_charged_for_retries(self) -> None:
+        paid = PRICES.replace(free_invocations_per_month=0)
+        (found,) = estimate(
+            [job("a", every(1), retry=ss.Retry(max_attempts=9))],
+            NEW_YEAR,
+            NEW_YEAR + 99 * MINUTE,
+            prices=paid,
+        ).services
+        assert (found.cost, found.cost_if_all_fail) == (Decimal("0.0001"), Decimal("0.001"))
+
     def test_are_applied_month_by_month(self) -> None:
         prices = Prices(
             free_invocations_per_month=41_000,
@@ -607,6 +617,34 @@ class TestStepFunctions:
             9,
         )  # the input twice, and what is left of a KB
 
+    @pytest.mark.parametrize("retries", [0, 1, 5])
+    @pytest.mark.parametrize("runs", [1, 100, 5_000])
+    def test_cost_more_if_every_run_fails(self, runs: int, retries: int) -> None:
+        """A further attempt takes four transitions, a final failure four, a dead letter and a notification
+        one each. An execution counts 12 events an attempt and 34 for the failure: it hands over earlier."""
+        limit = MAX_EVENTS - (24 + 12 * retries + 34 + 17 + 2 * 3 * 8 + 70)
+        spent, renewals = 13, 0
+        for _ in range(runs + 1):  # the next run is planned too
+            spent += 24
+            if spent > limit:
+                spent, renewals = 13 + 24, renewals + 1
+            spent += 12 * (retries + 1) + 34
+        failing = job(
+            "a",
+            every(1, start=NEW_YEAR),
+            retry=ss.Retry(max_attempts=retries),
+            dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead"),
+            notify=ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms"),
+        )
+        prices = PRICES.replace(
+            transitions=PRICES.transitions.replace(free_per_month=0),
+            table=PRICES.table.replace(per_million_writes=0, per_million_reads=0),
+        )
+        (found,) = estimate([failing], NEW_YEAR, NEW_YEAR + (runs - 1) * MINUTE, prices=prices).services
+        expected = 3 + runs * (7 + 4 * retries + 4 + 2) + 7 * renewals
+        assert found.cost_if_all_fail == expected * prices.transitions.per_thousand / 1000
+        assert found.cost < found.cost_if_all_fail
+
     def test_cost_175_times_as_much_as_on_eventbridge(self) -> None:
         jobs = [job("a", every(1))]
         prices = PRICES.replace(
@@ -785,7 +823,8 @@ class TestReport:
         assert str(self.FOUND) == (
             "Span: 2030-01-01 00:00 to 2030-01-30 23:59 UTC\n"
             "Invocations: 36,000; 36,528 a month\n"
-            "EventBridge Scheduler: 1,200 jobs, 36,000 invocations; 0.00 USD; 0.00 USD a month\n"
+            "EventBridge Scheduler: 1,200 jobs, 36,000 invocations; 0.00 USD; 0.00 USD a month; "
+            "0.00 USD if every run failed after all its retries\n"
             "  invocations: 36,000, of which 14,000,000 a month are free; 0.00 USD; 0.00 USD a month "
             f"(us-east-1, as of {PRICES.as_of})\n"
             "  share of quotas: invocations_per_second 2.00%, schedules 0.01%, groups 0.20%\n"

@@ -113,16 +113,22 @@ def transitions() -> Transitions:
     return count_transitions(_states(TableTasks("any", "aws"), CALLS), CALLS)
 
 
-def runs_per_execution(max_attempts: int) -> int:
-    """The number of runs without a failure after which an execution hands over.
+def runs_per_execution(max_attempts: int, *, failed: bool = False) -> int:
+    """The number of runs after which an execution hands over.
 
     Args:
         max_attempts: The maximum number of retries of a run.
+        failed: Whether all runs fail for good, after all their retries.
 
     Raises:
         ValueError: As for :func:`event_limit`.
     """
-    return (event_limit(max_attempts) - events().start) // events().run
+    of = events()
+    left = event_limit(max_attempts) - of.start
+    if not failed:
+        return left // of.run
+    # It hands over when the planning of one more run would exceed the limit.
+    return (left - of.run) // (of.run + (max_attempts + 1) * of.retry + of.notification) + 1
 
 
 def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
