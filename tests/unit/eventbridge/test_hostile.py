@@ -433,3 +433,26 @@ def test_an_unreadable_schedule_is_cancelled_and_says_so(
     with pytest.raises(ss.BackendError, match="the schedule was deleted"):
         client.cancel("odd")
     assert not stub.schedules
+
+
+@pytest.mark.parametrize("name", ["nightly report", "n" * 65, "é", "a/../b", "a?x=1"])
+def test_a_name_that_no_schedule_has_is_never_sent(
+    stub: SchedulerStub, open_backend: Callable[..., ss.EventBridgeBackend], name: str
+) -> None:
+    for group in (None, "default"):
+        client = ss.SchedulerClient(open_backend(group=group))
+        with pytest.raises(ss.UnsupportedError, match="the service accepts 1 to 64 of A-Z a-z 0-9"):
+            client.create(job(name))
+        for verb in (client.get, client.pause, client.resume, client.run_now, client.cancel):
+            with pytest.raises(ss.JobNotFoundError):
+                verb(name)
+        assert client.list(name_prefix=name) == []
+        assert client.backend.find([job(name)]) == [None]
+    assert stub.log == []
+
+
+@pytest.mark.parametrize("prefix", [".", "..", "n" * 64])
+def test_a_prefix_that_is_no_name_itself_is_sent(client: ss.SchedulerClient, prefix: str) -> None:
+    names = [name for name in (prefix, f"{prefix}x") if name not in (".", "..") and len(name) <= 64]
+    client.create_many([job(name) for name in names])
+    assert [record.name for record in client.list(name_prefix=prefix)] == names
