@@ -12,7 +12,38 @@ class Severity(StrEnum):
     ERROR = "ERROR"
     """AWS refuses the definition, or the state always fails at run time."""
     WARNING = "WARNING"
-    """AWS accepts it, but it is probably a mistake."""
+    """AWS accepts it, or it is not known that AWS refuses it, but it is probably a mistake."""
+
+
+ERROR_CODES = (
+    "DUPLICATE_LABEL_NAME", "DUPLICATE_STATE_NAME", "INVALID_JSONATA_EXPRESSION", "INVALID_JSON_DESCRIPTION",
+    "INVALID_LABEL_NAME", "INVALID_RESOURCE", "INVALID_STATE_NAME", "INVALID_VARIABLE_NAME",
+    "MISSING_DESCRIPTION", "MISSING_END_STATE", "MISSING_TRANSITION_TARGET", "RESERVED_VARIABLE_NAME",
+    "SCHEMA_VALIDATION_FAILED", "TOO_DEEPLY_NESTED", "UNSUPPORTED_JSONATA_EXPRESSION",
+)  # fmt: skip
+"""The codes of errors, which are those of AWS."""
+
+
+class Doubt(StrEnum):
+    """The codes of warnings. ``NO_DOLLAR`` and ``PASS_RESULT_IS_STATIC`` are AWS's; AWS does not report the
+    others."""
+
+    DOUBTFUL_EXPRESSION = "DOUBTFUL_EXPRESSION"
+    DOUBTFUL_PATH = "DOUBTFUL_PATH"
+    DOUBTFUL_VALUE = "DOUBTFUL_VALUE"
+    DUPLICATE_KEY = "DUPLICATE_KEY"
+    NEVER_USED = "NEVER_USED"
+    NO_DEFAULT = "NO_DEFAULT"
+    NO_DOLLAR = "NO_DOLLAR"
+    NO_EFFECT = "NO_EFFECT"
+    NOT_AN_OBJECT = "NOT_AN_OBJECT"
+    NOT_EVALUATED = "NOT_EVALUATED"
+    PASS_RESULT_IS_STATIC = "PASS_RESULT_IS_STATIC"  # noqa: S105 -- a code, not a password
+    PLAIN_ATTRIBUTE = "PLAIN_ATTRIBUTE"
+    TOKEN_NOT_PASSED = "TOKEN_NOT_PASSED"  # noqa: S105 -- a code, not a secret
+    UNKNOWN_ERROR_NAME = "UNKNOWN_ERROR_NAME"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    UNKNOWN_VALUE = "UNKNOWN_VALUE"
 
 
 class Diagnostic(Value, frozen=True):
@@ -23,7 +54,8 @@ class Diagnostic(Value, frozen=True):
 
     severity: Severity
     code: str
-    """The code as on AWS, such as ``MISSING_TRANSITION_TARGET``."""
+    """The code: AWS's for an error, such as ``MISSING_TRANSITION_TARGET``; stepsched's own for most warnings,
+    such as ``NO_DEFAULT``. No code is used for both errors and warnings."""
     message: str
     """A description of the problem, with the value and the correction."""
     path: str

@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from stepsched.asl.diagnostics import Severity
+from stepsched.asl.diagnostics import Doubt, Severity
 from stepsched.asl.jsonata import JsonataError, Node, parse
 
 
@@ -177,7 +177,7 @@ class _Reader:
                 f"The expression nests more than {_DEEPEST} levels; Step Functions gives up near 100. "
                 "Split it over several variables, or use $sum, $join or $reduce over an array"
             )
-            self.found.append((-1, Finding(Severity.WARNING, UNSUPPORTED, message)))
+            self.found.append((-1, Finding(Severity.WARNING, Doubt.DOUBTFUL_EXPRESSION.value, message)))
         self.run(_Place(tree, _Context.ROOT, _Frame(None)))
         while self.bodies:
             self.run(self.bodies.pop())
@@ -197,6 +197,7 @@ class _Reader:
 
     def refuse(self, node: Node, message: str, *, code: str = UNSUPPORTED, certain: bool = True) -> None:
         severity = Severity.ERROR if certain else Severity.WARNING
+        code = code if certain else Doubt.DOUBTFUL_EXPRESSION.value
         self.found.append((node.at, Finding(severity, code, message)))
 
     # -- names ---------------------------------------------------------------------------------------------

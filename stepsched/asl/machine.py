@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
 from stepsched.asl.budget import Budget, budget_of
-from stepsched.asl.checks import check
+from stepsched.asl.checks import MachineType, check
 from stepsched.asl.diagnostics import Diagnostic
 from stepsched.asl.documents import WIRE, Named, write
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
@@ -42,10 +42,17 @@ class StateMachine(Flow, frozen=True):
         document = self.to_dict()
         return to_json(document) if indent is None else _indented(document, " " * indent, "")
 
-    def check(self) -> list[Diagnostic]:
-        """Returns the problems that AWS would refuse or that always fail at run time, in document order;
-        empty if there are none."""
-        return check(self.to_dict())
+    def check(
+        self,
+        *,
+        type: MachineType = "STANDARD",  # noqa: A002 -- the name in AWS's API
+        ignore: Iterable[str] = (),
+    ) -> list[Diagnostic]:
+        """Returns the errors and warnings of the definition, in document order; empty if there are none.
+
+        The arguments are those of :func:`stepsched.asl.check`.
+        """
+        return check(self.to_dict(), type=type, ignore=ignore)
 
     def budget(self) -> Budget:
         """Returns the events and transitions of a turn, and the number of turns in one execution."""

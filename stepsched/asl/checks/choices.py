@@ -12,9 +12,10 @@ from stepsched.asl.checks.graph import target
 from stepsched.asl.checks.literals import text, timestamp_fault
 from stepsched.asl.checks.report import TooDeepError, listed, shown
 from stepsched.asl.checks.shapes import Shape, check_fields
-from stepsched.asl.checks.templates import AT_ENTRY, check_expression, read_path_at, template
+from stepsched.asl.checks.templates import AT_ENTRY, check_expression, read_reference_at, template
 from stepsched.asl.checks.variables import assign
 from stepsched.asl.checks.visits import Visit
+from stepsched.asl.diagnostics import Doubt
 
 _ORDERS = ("Equals", "LessThan", "GreaterThan", "LessThanEquals", "GreaterThanEquals")
 OPERATORS: dict[str, str] = {
@@ -70,6 +71,7 @@ def check_default(visit: Visit) -> None:
         visit.path,
         "there is no Default: where no rule matches, the execution fails with States.NoChoiceMatched, which "
         "cannot be caught; add one",
+        Doubt.NO_DEFAULT,
     )
 
 
@@ -174,7 +176,7 @@ def _check_test(visit: Visit, where: str, test: dict[str, Any], depth: int) -> N
 
 def _check_variable(visit: Visit, where: str, key: str, value: Any) -> None:
     if type(value) is str:
-        read_path_at(visit, where, key, value)
+        read_reference_at(visit, where, key, value, of_context=True)
     else:
         visit.report.error(f"{where}/{key}", f"{key} is {shown(value)}; expected a path, such as '$.status'")
 
@@ -190,7 +192,7 @@ def _check_operand(visit: Visit, where: str, key: str, value: Any, kind: str) ->
         return
     given: Any = value
     if kind == "Path":
-        read_path_at(visit, where, key, given)
+        read_reference_at(visit, where, key, given, of_context=True)
     elif kind == "Timestamp":
         fault = timestamp_fault(given)
         if fault:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stepsched.asl.checks.report import SCHEMA, Report
+from stepsched.asl.diagnostics import Doubt
 
 LARGEST = 1_048_576
 """The maximum size of a definition in bytes of UTF-8.
@@ -131,4 +132,5 @@ def _report_repeated(document: Any, repeated: list[tuple[dict[str, Any], str]], 
             report.warning(
                 f"{path}/{name}",
                 f"the key {name!r} is given more than once; only the last one counts, remove the others",
+                Doubt.DUPLICATE_KEY,
             )

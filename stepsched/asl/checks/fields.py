@@ -22,6 +22,7 @@ from stepsched.asl.checks.literals import (
     word,
 )
 from stepsched.asl.checks.maps import (
+    NUMBER_PATH,
     item_batcher,
     item_reader,
     label,
@@ -37,8 +38,10 @@ from stepsched.asl.checks.tasks import credentials, resource
 from stepsched.asl.checks.templates import (
     AT_ENTRY,
     WITH_RESULT,
+    object_template,
     path_field,
     payload_template,
+    reference_field,
     result_path,
     static_result,
     template,
@@ -102,16 +105,15 @@ _SETS: dict[str, Handler] = {"Assign": assign(None)}
 _RECOVERS: dict[str, Handler] = {"Retry": retry, "Catch": catch}
 _GIVES: dict[str, Handler] = {"Output": template(AT_ENTRY), "Assign": assign(AT_ENTRY)}
 _GIVES_RESULT: dict[str, Handler] = {"Output": template(WITH_RESULT), "Assign": assign(WITH_RESULT)}
-_SECONDS_PATH = path_field(reference=True)
-_COUNT_PATH = path_field(reference=True)
+_SECONDS_PATH = reference_field(of_context=True)
 
 
 def _map_fields(*, jsonata: bool) -> dict[str, Handler]:
     return {
         "ItemProcessor": _processor,
         "Iterator": _processor,
-        "MaxConcurrency": whole(0, _LONGEST, jsonata=jsonata),
-        "ToleratedFailureCount": whole(0, _LONGEST, jsonata=jsonata),
+        "MaxConcurrency": whole(0, float("inf"), jsonata=jsonata),
+        "ToleratedFailureCount": whole(0, float("inf"), jsonata=jsonata),
         "ToleratedFailurePercentage": number(0, 100, jsonata=jsonata),
         "ItemReader": item_reader,
         "ItemBatcher": item_batcher,
@@ -129,7 +131,7 @@ _FIELDS: dict[str, tuple[dict[str, Handler], dict[str, Handler]]] = {
             "HeartbeatSeconds": whole(1, _LONGEST), "HeartbeatSecondsPath": _SECONDS_PATH,
         },
         _ANY | _MOVES | _GIVES_RESULT | _RECOVERS | {
-            "Resource": resource, "Arguments": template(AT_ENTRY, dict), "Credentials": credentials,
+            "Resource": resource, "Arguments": object_template(AT_ENTRY), "Credentials": credentials,
             "TimeoutSeconds": whole(1, _LONGEST, jsonata=True),
             "HeartbeatSeconds": whole(1, _LONGEST, jsonata=True),
         },
@@ -174,12 +176,13 @@ _FIELDS: dict[str, tuple[dict[str, Handler], dict[str, Handler]]] = {
     ),
     "Map": (
         _ANY | _MOVES | _ENTERS | _SELECTS | _SETS | _RECOVERS | _map_fields(jsonata=False) | {
-            "ItemsPath": path_field(), "ItemSelector": payload_template, "Parameters": payload_template,
-            "MaxConcurrencyPath": _COUNT_PATH, "ToleratedFailureCountPath": _COUNT_PATH,
-            "ToleratedFailurePercentagePath": _COUNT_PATH,
+            "ItemsPath": reference_field(of_context=True),
+            "ItemSelector": payload_template, "Parameters": payload_template,
+            "MaxConcurrencyPath": NUMBER_PATH, "ToleratedFailureCountPath": NUMBER_PATH,
+            "ToleratedFailurePercentagePath": NUMBER_PATH,
         },
         _ANY | _MOVES | _GIVES_RESULT | _RECOVERS | _map_fields(jsonata=True) | {
-            "Items": template(AT_ENTRY, list, dict), "ItemSelector": template(AT_ENTRY, dict),
+            "Items": template(AT_ENTRY, list, dict), "ItemSelector": object_template(AT_ENTRY),
         },
     ),
 }  # fmt: skip
@@ -234,7 +237,7 @@ MACHINE = Shape(
     _MACHINE
     | {
         "QueryLanguage": _QUERY_LANGUAGES,
-        "TimeoutSeconds": whole(1, _LONGEST),
+        "TimeoutSeconds": whole(0, _LONGEST, usual=(1, _LONGEST)),
         "Version": version,
         "ProcessorConfig": of_a_map,
     },

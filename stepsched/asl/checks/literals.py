@@ -8,8 +8,9 @@ from typing import Any
 
 from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.shapes import Handler
-from stepsched.asl.checks.templates import AT_ENTRY, check_expression, is_expression
+from stepsched.asl.checks.templates import AT_ENTRY, check_expression, check_template, is_expression
 from stepsched.asl.checks.visits import Visit
+from stepsched.asl.diagnostics import Doubt
 
 _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
@@ -34,16 +35,32 @@ def is_whole(value: Any) -> bool:
     return type(value) is int or (type(value) is float and value.is_integer())
 
 
-def whole(low: int, high: int, *, jsonata: bool = False) -> Handler:
-    """Returns a handler for a whole number in a range, or an expression if the language has them."""
+def whole(low: int, high: float, *, usual: tuple[int, float] | None = None, jsonata: bool = False) -> Handler:
+    """Returns a handler for a whole number in a range, or an expression if the language has them.
+
+    Args:
+        low: The lowest number that AWS accepts.
+        high: The highest one.
+        usual: The range that AWS documents, if it accepts more than that.
+        jsonata: Whether the language has expressions.
+    """
+    limits = f"from {low} to {high}" if high != float("inf") else f"of at least {low}"
+    least, most = usual or (low, high)
+    documented = f"from {least} to {most}" if most != float("inf") else f"of at least {least}"
 
     def handle(visit: Visit, path: str, key: str, value: Any) -> None:
-        if type(value) is int and low <= value <= high:
+        if type(value) is int and least <= value <= most:
             return
         if jsonata and type(value) is str:
-            check_expression(visit, path, key, value, AT_ENTRY, f"a whole number from {low} to {high}")
+            check_expression(visit, path, key, value, AT_ENTRY, f"a whole number {limits}")
         elif not is_whole(value) or not low <= value <= high:
-            refuse(visit, path, key, value, f"expected a whole number from {low} to {high}")
+            refuse(visit, path, key, value, f"expected a whole number {limits}")
+        elif not least <= value <= most:
+            visit.report.warning(
+                f"{path}/{key}",
+                f"{key} is {shown(value)}; AWS accepts it and documents a whole number {documented}",
+                Doubt.DOUBTFUL_VALUE,
+            )
 
     return handle
 
@@ -82,7 +99,7 @@ def version(visit: Visit, path: str, key: str, value: Any) -> None:
     if type(value) is not str:
         refuse(visit, path, key, value, "expected a string, such as '1.0'")
     elif value != "1.0":
-        visit.report.warning(f"{path}/{key}", f"Version is {shown(value)}; the language has '1.0' only")
+        refuse(visit, path, key, value, "the language has '1.0' only")
 
 
 def limited_text(most: int, *, jsonata: bool) -> Handler:
@@ -92,7 +109,7 @@ def limited_text(most: int, *, jsonata: bool) -> Handler:
         if type(value) is not str:
             refuse(visit, path, key, value, "expected a string")
         elif jsonata and ("{%" in value or "%}" in value):
-            check_expression(visit, path, key, value, AT_ENTRY, "a text")
+            check_template(visit, path, key, value, AT_ENTRY)
         elif is_expression(value):
             visit.report.error(
                 f"{path}/{key}",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from stepsched.asl.diagnostics import Diagnostic, Severity
+from stepsched.asl.diagnostics import Diagnostic, Doubt, Severity
 from stepsched.asl.expressions import Finding
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
@@ -48,8 +48,8 @@ class Report:
     def error(self, path: str, message: str, code: str = SCHEMA) -> None:
         self._keep(_Entry(path, Severity.ERROR, code, message))
 
-    def warning(self, path: str, message: str, code: str = SCHEMA) -> None:
-        self._keep(_Entry(path, Severity.WARNING, code, message))
+    def warning(self, path: str, message: str, code: Doubt) -> None:
+        self._keep(_Entry(path, Severity.WARNING, code.value, message))
 
     def add(self, path: str, findings: Iterable[Finding]) -> None:
         for finding in findings:

@@ -11,6 +11,7 @@ from stepsched.asl.checks.shapes import Shape, check_fields
 from stepsched.asl.checks.templates import IN_CATCH, result_path, template
 from stepsched.asl.checks.variables import assign
 from stepsched.asl.checks.visits import Visit
+from stepsched.asl.diagnostics import Doubt
 
 ERROR_NAMES = (
     "States.ALL", "States.BranchFailed", "States.DataLimitExceeded",
@@ -37,10 +38,12 @@ def error_names(visit: Visit, path: str, key: str, value: Any) -> None:
         if type(name) is not str:
             visit.report.error(f"{path}/{key}/{index}", f"{shown(name)} is no error name; expected a string")
         elif name[:7] == "States." and name not in _KNOWN_ERRORS and not name.startswith("States.Http."):
-            visit.report.error(
+            # AWS accepts any name here and in Fail states, which then raise it.
+            visit.report.warning(
                 f"{path}/{key}/{index}",
                 f"{shown(name)} is not an error of Step Functions; names that begin with 'States.' are "
                 "reserved" + visit.report.hint(name, ERROR_NAMES),
+                Doubt.UNKNOWN_ERROR_NAME,
             )
         elif name == "States.ALL" and len(value) > 1:
             visit.report.error(
@@ -52,7 +55,7 @@ _RETRIER = Shape(
     "a retrier",
     {
         "ErrorEquals": error_names,
-        "IntervalSeconds": whole(1, _MOST),
+        "IntervalSeconds": whole(0, _MOST, usual=(1, _MOST)),
         "MaxAttempts": whole(0, _MOST),
         "BackoffRate": number(1, float("inf")),
         "MaxDelaySeconds": whole(1, _LONGEST_DELAY),
@@ -148,6 +151,7 @@ def _check_order(visit: Visit, entries: list[tuple[str, dict[str, Any]]]) -> Non
                 f"{where}/ErrorEquals",
                 f"{listed(map(repr, names))} {'are' if several else 'is'} taken by an earlier entry, so this "
                 "one is never used",
+                Doubt.NEVER_USED,
             )
         taken.update(names)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stepsched.asl.checks.report import listed, shown
 from stepsched.asl.checks.visits import Visit
+from stepsched.asl.diagnostics import Doubt
 
 Handler = Callable[[Visit, str, str, Any], None]
 """Checks the value of a field. The arguments are the visit, the path of the object, the field's name, its
@@ -112,6 +113,6 @@ def _report_unknown(visit: Visit, path: str, key: str, shape: Shape) -> None:
         near = f"; {listed(ELSEWHERE[key])} states have it"
     message = f"Field {shown(key)[1:-1]!r} is not supported in {shape.name}{near}"
     if shape.is_open:
-        visit.report.warning(where, message)
+        visit.report.warning(where, message, Doubt.UNKNOWN_FIELD)
     else:
         visit.report.error(where, message)

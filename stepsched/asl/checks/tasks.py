@@ -7,13 +7,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from stepsched.asl.checks.attributes import without_plain_attributes
 from stepsched.asl.checks.report import shown
 from stepsched.asl.checks.templates import AT_ENTRY, check_payload, check_template, is_expression
 from stepsched.asl.checks.visits import Visit
+from stepsched.asl.diagnostics import Doubt
 from stepsched.asl.services import check_arguments, check_resource
 
 _WAITS_FOR_TOKEN = ".waitForTaskToken"  # noqa: S105 -- the end of a resource's name
 _ACTIVITY = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:activity:")
+_INTEGRATION = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:(?!activity:|stateMachine:)[^:]+:")
+_DYNAMODB = re.compile(r"arn:aws[a-z-]*:states:[^:]*:[^:]*:dynamodb:")
 # A token is passed by its name, or by passing the whole object that contains it.
 _MAY_HOLD_TOKEN = {
     True: re.compile(r"Task|context(?!\s*\.)|\$states(?!\s*\.)"),
@@ -40,6 +44,11 @@ def credentials(visit: Visit, path: str, key: str, value: Any) -> None:
     for name in value:
         if name not in ("RoleArn", "RoleArn.$"):
             visit.report.error(f"{path}/{key}/{name}", f"Field '{name}' is not supported in Credentials")
+    role = value.get("RoleArn")
+    if "RoleArn" not in value and (visit.jsonata or "RoleArn.$" not in value):
+        visit.report.error(f"{path}/{key}", "The field 'RoleArn' is required but was missing")
+    elif role is not None and type(role) is not str:
+        visit.report.error(f"{path}/{key}/RoleArn", f"RoleArn is {shown(role)}; expected the ARN of a role")
     if visit.jsonata:
         check_template(visit, path, key, value, AT_ENTRY)
     else:
@@ -55,18 +64,40 @@ def check_task(visit: Visit) -> None:
         arguments = body.get(field)
         where = f"{visit.path}/{field}"
         if type(arguments) is dict:
-            for below, finding in check_arguments(arn, arguments, jsonata=visit.jsonata):
-                visit.report.add(f"{where}{below}", (finding,))
-        elif field not in body and ":states:" in arn:
-            # The whole input is passed instead, so missing parameters may be in it.
-            for _, finding in check_arguments(arn, {}, jsonata=visit.jsonata):
-                visit.report.warning(
-                    visit.path, f"there is no {field}, so the input has to hold them: {finding.message}"
-                )
+            _check_call(visit, arn, where, arguments)
+        elif _INTEGRATION.match(arn) and field not in body:
+            visit.report.error(visit.path, f"{field} field is required for resource ARN: {arn}")
+        elif _INTEGRATION.match(arn) and not (
+            visit.jsonata and type(arguments) is str and is_expression(arguments)
+        ):
+            visit.report.error(where, f"{field} is {shown(arguments)}; the call of an API needs an object")
+        if "Credentials" in body and _ACTIVITY.match(arn):
+            visit.report.error(
+                f"{visit.path}/Credentials", "The field 'Credentials' is not supported for activities"
+            )
         if arn.endswith(_WAITS_FOR_TOKEN):
             _check_token(visit, arguments)
         if visit.machine.express:
             _check_express(visit, arn)
+    _check_beat(visit, body)
+
+
+def _check_call(visit: Visit, arn: str, where: str, arguments: dict[str, Any]) -> None:
+    """Checks the parameters of the call of an API."""
+    if _DYNAMODB.match(arn):
+        arguments, plain = without_plain_attributes(arguments, jsonata=visit.jsonata)
+        for below in plain:
+            visit.report.warning(
+                f"{where}{below}",
+                "an attribute of DynamoDB is an object with its type, such as {'S': 'text'}; AWS takes plain "
+                "text here as 'S'",
+                Doubt.PLAIN_ATTRIBUTE,
+            )
+    for below, finding in check_arguments(arn, arguments, jsonata=visit.jsonata):
+        visit.report.add(f"{where}{below}", (finding,))
+
+
+def _check_beat(visit: Visit, body: dict[str, Any]) -> None:
     limit, beat = body.get("TimeoutSeconds"), body.get("HeartbeatSeconds")
     if type(limit) is int and type(beat) is int and 1 <= limit <= beat:
         visit.report.error(
@@ -83,6 +114,7 @@ def _check_token(visit: Visit, arguments: Any) -> None:
     visit.report.warning(
         f"{visit.path}/Resource",
         f"the task waits for its token to come back, and its parameters do not pass it on; add {token!r}",
+        Doubt.TOKEN_NOT_PASSED,
     )
 
 
@@ -100,16 +132,14 @@ def _computed(value: Any, *, jsonata: bool) -> Iterator[str]:
 
 
 def _check_express(visit: Visit, arn: str) -> None:
+    what = visit.machine.express_name
+    cure = "make the machine STANDARD" if "machine" in what else "set ExecutionType to 'STANDARD'"
     if _ACTIVITY.match(arn):
         visit.report.error(
-            f"{visit.path}/Resource",
-            f"{shown(arn)}: EXPRESS children of a distributed Map cannot wait for an activity; set "
-            "ExecutionType to 'STANDARD'",
+            f"{visit.path}/Resource", f"{shown(arn)}: {what} cannot wait for an activity; {cure}"
         )
     for ending in (".sync", ".sync:2", _WAITS_FOR_TOKEN):
         if arn.endswith(ending):
             visit.report.error(
-                f"{visit.path}/Resource",
-                f"{shown(arn)}: EXPRESS children of a distributed Map cannot wait with '{ending}'; set "
-                "ExecutionType to 'STANDARD'",
+                f"{visit.path}/Resource", f"{shown(arn)}: {what} cannot wait with '{ending}'; {cure}"
             )

@@ -13,8 +13,10 @@ from typing import Any
 from stepsched.asl.checks.report import TooDeepError, shown
 from stepsched.asl.checks.shapes import Handler
 from stepsched.asl.checks.visits import Visit, Walk
+from stepsched.asl.diagnostics import Doubt
 from stepsched.asl.expressions import Reading, read_expression
-from stepsched.asl.paths import read_intrinsic, read_path, read_reference_path
+from stepsched.asl.intrinsics import read_intrinsic
+from stepsched.asl.paths import read_path, read_reference_path
 
 DEEPEST_TEMPLATE = 200
 """The maximum number of levels of a template; AWS publishes no limit."""
@@ -48,7 +50,7 @@ def check_expression(
     if is_expression(text):
         _read(visit, path, key, text, allowed)
     elif "{%" in text or "%}" in text:
-        _report_delimiters(visit, f"{path}/{key}", text)
+        _report_delimiters(visit, f"{path}/{key}", text, is_required=True)
     else:
         visit.report.error(
             f"{path}/{key}", f"{key} is {shown(text)}; expected {wanted}, or an expression '{{% ... %}}'"
@@ -67,29 +69,34 @@ def _read(visit: Visit, path: str, key: str | int, text: str, allowed: frozenset
                 visit.report.error(f"{path}/{key}", reason, "UNSUPPORTED_JSONATA_EXPRESSION")
 
 
-def _report_delimiters(visit: Visit, where: str, text: str) -> None:
+def _report_delimiters(visit: Visit, where: str, text: str, *, is_required: bool = False) -> None:
+    """Reports text that contains ``{%`` or ``%}`` and is not an expression.
+
+    AWS was seen to pass on text around a whole expression unchanged, and documents that it refuses an
+    expression that is opened and never closed, or the reverse.
+    """
+    opened = text.find("{%")
+    has_both = opened >= 0 and "%}" in text[opened + 2 :]
     stripped = text.strip()
-    if stripped[:2] == "{%" and stripped[-2:] == "%}":
-        if stripped == text:
-            reason = f"{shown(text)} is closed before it is opened; write '{{% ... %}}'"
-        else:
-            reason = f"{shown(text)} has space outside '{{%' and '%}}'; remove it"
-        visit.report.error(where, reason, _INVALID)
+    if stripped != text and is_expression(stripped):
+        reason = f"{shown(text)} has space outside '{{%' and '%}}'; remove it"
+    elif has_both:
+        reason = f"{shown(text)} holds '{{% ... %}}' inside other text; an expression is the whole text: join"
+        reason += " with '&' inside it"
+    elif text[:2] == "{%" and text[-2:] == "%}":
+        reason = f"{shown(text)} is closed before it is opened; write '{{% ... %}}'"
     elif text[:2] == "{%":
         reason = f"{shown(text)} begins with '{{%' but does not end with '%}}'"
-        visit.report.error(where, reason, _INVALID)
     elif text[-2:] == "%}":
         reason = f"{shown(text)} ends with '%}}' but does not begin with '{{%'"
-        if "{%" in text:
-            reason += "; one expression is the whole text: join with '&' inside it"
+    elif is_required:
+        reason = f"{shown(text)} is no expression '{{% ... %}}'"
+    else:
+        return
+    if has_both and not is_required:
+        visit.report.warning(where, f"{reason}; it is passed as text, not evaluated", Doubt.NOT_EVALUATED)
+    else:
         visit.report.error(where, reason, _INVALID)
-    elif "{%" in text and "%}" in text:
-        visit.report.warning(
-            where,
-            f"{shown(text)} holds '{{% ... %}}' inside other text and is not evaluated; an expression is the "
-            "whole text: join with '&' inside it",
-            _INVALID,
-        )
 
 
 def check_template(
@@ -112,6 +119,7 @@ def check_template(
                     f"{here}/{name}",
                     f"the key {shown(name)} ends with '.$', which means nothing in JSONata; name it "
                     f"{shown(name[:-2])} and write the value as '{{% ... %}}'",
+                    Doubt.NOT_EVALUATED,
                 )
             if item.__class__ in _WALKED:
                 check_template(visit, here, name, item, allowed, depth + 1)
@@ -152,6 +160,26 @@ def template(allowed: frozenset[str], *kinds: type) -> Handler:
     return handle
 
 
+def object_template(allowed: frozenset[str]) -> Handler:
+    """Returns a handler for a JSONata value that should be an object or an expression."""
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is not dict and not (type(value) is str and is_expression(value)):
+            report_no_object(visit, f"{path}/{key}", key, value)
+        check_template(visit, path, key, value, allowed)
+
+    return handle
+
+
+def report_no_object(visit: Visit, where: str, key: str, value: Any) -> None:
+    """Reports a payload that is not an object, as AWS accepts it against its documentation."""
+    visit.report.warning(
+        where,
+        f"{key} is {shown(value)}; AWS documents an object, and passes on other JSON",
+        Doubt.NOT_AN_OBJECT,
+    )
+
+
 # -- JSONPath -----------------------------------------------------------------------------------------
 
 
@@ -179,12 +207,36 @@ def _report_jsonata(visit: Visit, where: str, text: str) -> None:
     )
 
 
-def path_field(*, nullable: bool = False, reference: bool = False, intrinsic: bool = False) -> Handler:
+def read_reference_at(visit: Visit, path: str, key: str | int, text: str, *, of_context: bool) -> None:
+    """Checks a string that must be a path of one place, which is read."""
+    if is_expression(text):
+        _report_jsonata(visit, f"{path}/{key}", text)
+    else:
+        reading = read_reference_path(text, of_variables=True, of_context=of_context)
+        _keep(visit, path, key, text, reading)
+
+
+def reference_field(*, of_context: bool) -> Handler:
+    """Returns a handler for a field with a path of one place, which is read.
+
+    Args:
+        of_context: Whether the path may begin with ``$$``.
+    """
+
+    def handle(visit: Visit, path: str, key: str, value: Any) -> None:
+        if type(value) is str:
+            read_reference_at(visit, path, key, value, of_context=of_context)
+        else:
+            visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected a path, such as '$.item'")
+
+    return handle
+
+
+def path_field(*, nullable: bool = False, intrinsic: bool = False) -> Handler:
     """Returns a handler for a field with a path.
 
     Args:
         nullable: Whether null is allowed (it discards).
-        reference: Whether the path must name one place; the context object and variables are allowed too.
         intrinsic: Whether a call of an intrinsic function is allowed too.
     """
 
@@ -197,8 +249,6 @@ def path_field(*, nullable: bool = False, reference: bool = False, intrinsic: bo
                 )
         elif intrinsic and value[:7] == "States.":
             _keep(visit, path, key, value, read_intrinsic(value))
-        elif reference and (value == "$" or value[:2] in ("$.", "$[")):
-            _keep(visit, path, key, value, read_reference_path(value))
         else:
             read_path_at(visit, path, key, value)
 
@@ -222,10 +272,10 @@ def result_path(visit: Visit, path: str, key: str, value: Any) -> None:
 def payload_template(visit: Visit, path: str, key: str, value: Any) -> None:
     """Checks Parameters, ResultSelector and similar fields: keys that end with ``.$`` have paths or
     intrinsics."""
-    if type(value) is dict:
+    if type(value) in (dict, list):
         check_payload(visit, path, key, value)
     else:
-        visit.report.error(f"{path}/{key}", f"{key} is {shown(value)}; expected an object")
+        report_no_object(visit, f"{path}/{key}", key, value)
 
 
 def check_payload(visit: Visit, path: str, key: str | int, value: Any, depth: int = 0) -> None:
@@ -262,7 +312,9 @@ def _check_computed(visit: Visit, here: str, name: str, item: Any, siblings: dic
         )
     if name[:-2] in siblings:
         visit.report.warning(
-            f"{here}/{name}", f"both {shown(name[:-2])} and {shown(name)} set the same key; leave one"
+            f"{here}/{name}",
+            f"both {shown(name[:-2])} and {shown(name)} set the same key; leave one",
+            Doubt.DUPLICATE_KEY,
         )
 
 
@@ -272,7 +324,7 @@ def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_li
         cure = "lists are built with States.Array" if in_list else f"name the key {shown(f'{name}.$')}"
         if _LOOKS_LIKE_PATH.match(text):
             visit.report.warning(
-                f"{here}/{name}", f"{shown(text)} is passed as text, not evaluated; {cure}", "NO_DOLLAR"
+                f"{here}/{name}", f"{shown(text)} is passed as text, not evaluated; {cure}", Doubt.NO_DOLLAR
             )
         else:
             match = _LOOKS_LIKE_VARIABLE.fullmatch(text)
@@ -283,7 +335,7 @@ def _check_literal(visit: Visit, here: str, name: str | int, text: str, *, in_li
             f"{here}/{name}",
             f"{shown(text)} is passed as text, since the state's QueryLanguage is JSONPath; set it to "
             "'JSONata', or write a path under a key that ends with '.$'",
-            _INVALID,
+            Doubt.NOT_EVALUATED,
         )
 
 
@@ -298,7 +350,7 @@ def static_result(visit: Visit, path: str, key: str, value: Any) -> None:
                     f"{here}/{name}",
                     f"{shown(item)} is passed as text: Result is never evaluated; use Parameters with a key "
                     "that ends with '.$'",
-                    "PASS_RESULT_IS_STATIC",
+                    Doubt.PASS_RESULT_IS_STATIC,
                 )
         elif type(item) is dict:
             todo.extend((f"{here}/{name}", inner, below) for inner, below in item.items())
@@ -313,5 +365,5 @@ def report_suspects(walk: Walk, assigned: frozenset[str]) -> None:
             walk.report.warning(
                 where,
                 f"'${name}' is passed as text, not evaluated; end the key with '.$' to read the variable",
-                "NO_DOLLAR",
+                Doubt.NO_DOLLAR,
             )

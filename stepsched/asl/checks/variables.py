@@ -44,9 +44,9 @@ def assign(allowed: frozenset[str] | None) -> Handler:
             variable = name[:-2] if allowed is None and name[-2:] == ".$" else name
             fault = None if _PLAIN_NAME.fullmatch(variable) and len(variable) <= 20 else _name_fault(variable)
             if variable == "states":
-                fault = "'states' is reserved"
-            if fault:
-                visit.report.error(f"{where}/{name}", fault)
+                visit.report.error(f"{where}/{name}", "'states' is reserved", "RESERVED_VARIABLE_NAME")
+            elif fault:
+                visit.report.error(f"{where}/{name}", fault, "INVALID_VARIABLE_NAME")
             names.append((variable, f"{where}/{name}"))
         visit.assigned = tuple(names)
 

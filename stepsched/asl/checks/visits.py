@@ -52,8 +52,17 @@ class Machine:
         self.distributed = distributed
         """Whether it runs in separate child executions, which do not see the variables of the outer scope."""
         self.express = express
+        """Whether it runs as an Express execution."""
         self.depth: int = 0 if outer is None else outer.depth + 1
         self.visits: dict[str, Visit] = {}
+
+    @property
+    def express_name(self) -> str:
+        """What is Express: the whole machine, or the children of a distributed Map."""
+        whole: Machine = self
+        while whole.outer is not None:
+            whole = whole.outer
+        return "an EXPRESS state machine" if whole.express else "EXPRESS children of a distributed Map"
 
 
 class Visit:

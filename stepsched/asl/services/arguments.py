@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stepsched.asl.diagnostics import Severity
+from stepsched.asl.diagnostics import Doubt, Severity
 from stepsched.asl.expressions import Finding
 from stepsched.asl.services.resources import expected_arguments, is_sdk
 from stepsched.aws.requests import Caller, check_request
@@ -46,7 +46,9 @@ def check_arguments(resource: str, arguments: Mapping[str, Any], *, jsonata: boo
     return [
         (
             problem.path,
-            Finding(Severity.ERROR if problem.is_error else Severity.WARNING, _CODE, problem.message),
+            Finding(Severity.ERROR, _CODE, problem.message)
+            if problem.is_error
+            else Finding(Severity.WARNING, Doubt.UNKNOWN_VALUE.value, problem.message),
         )
         for problem in check_request(shape, arguments, caller)
     ]

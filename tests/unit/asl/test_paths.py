@@ -1,4 +1,4 @@
-"""JSONPath, reference paths and intrinsic functions: what is taken, what is refused, what is read."""
+"""JSONPath and reference paths: what is taken, what is refused, what is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from stepsched.asl.diagnostics import Severity
 from stepsched.asl.expressions import Finding, Reading
-from stepsched.asl.paths import read_intrinsic, read_path, read_reference_path
+from stepsched.asl.paths import read_path, read_reference_path
 
 PATHS = [
     "$",
@@ -120,16 +120,14 @@ def only(reading: Reading) -> Finding:
         pytest.param("$.a = 1", "out of place", id="comparison outside a filter"),
         pytest.param("$.a.median()", "'median' is no function", id="unknown function"),
         pytest.param("$.a.length(", "is expected, not the end", id="open function"),
-        pytest.param("$.a[?(@.x > )]", "is expected, not ')]'", id="no right side"),
-        pytest.param("$.a[?(@.x = 3)]", "compares with ==", id="single equals sign"),
-        pytest.param("$.a[?()]", "is expected", id="empty filter"),
         pytest.param("$.a[?(@.x", "ends with )]", id="open filter"),
         pytest.param("$.a[?(@.x)", "ends with )]", id="filter without bracket"),
         pytest.param("$.a[?((@.x)]", "ends with )]", id="unbalanced filter"),
         pytest.param("$.a[?((@.x]", "never closed", id="open parenthesis"),
-        pytest.param("$.a[?(x == 1)]", "is expected", id="bare name in a filter"),
         pytest.param("$.a[?(@.x in ['a'", "never closed", id="open array"),
         pytest.param("$[?(" * 2_000, "nests too deeply", id="deep"),
+        pytest.param("$=1", "out of place", id="odd sign behind the root"),
+        pytest.param("$['a']=1", "out of place", id="odd sign behind brackets"),
         pytest.param("$.a.length($" * 2_000, "nests too deeply", id="deep functions"),
     ],
 )
@@ -139,6 +137,34 @@ def test_another_text_is_an_invalid_path(text: str, reason: str) -> None:
     assert finding.code == "SCHEMA_VALIDATION_FAILED"
     assert finding.message.startswith(f"Invalid path {text!r}: ")
     assert reason in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("$.a[?(@.x==es)]", "text in quotes", id="text without quotes"),
+        pytest.param("$.a[?(@.x==it's)].b", "text in quotes", id="lone quote"),
+        pytest.param("$.a[?(@.x > )]", "is expected, not ')]'", id="no right side"),
+        pytest.param("$.a[?(@.x = 3)]", "compares with ==", id="single equals sign"),
+        pytest.param("$.a[?()]", "is expected", id="empty filter"),
+        pytest.param("$.a[?(x == 1)]", "is expected", id="bare name"),
+        pytest.param("$.a[?(@.x like 'y')]", "ends with )]", id="unknown operator"),
+        pytest.param("$.a[?(@.b[?(@.c==d)])]", "'[?(@.c==d)]'", id="nested"),
+    ],
+)
+def test_a_filter_that_is_closed_is_a_doubt_whatever_it_holds(text: str, reason: str) -> None:
+    """AWS stores such filters, and they may select nothing: aws-samples parallel-translate and
+    textract-analyze-expense-tf, asl-validator#150, aws-batch-runtime-monitoring#6."""
+    finding = only(read_path(text))
+    assert (finding.severity, finding.code) == (Severity.WARNING, "DOUBTFUL_PATH")
+    assert reason in finding.message
+
+
+@pytest.mark.parametrize("text", ["$.a=1", "$.a,b", "$.a.b<3.c", "$.a'b'", "$.a[0].b|c"])
+def test_an_odd_sign_in_a_name_is_a_doubt(text: str) -> None:
+    finding = only(read_path(text))
+    assert (finding.severity, finding.code) == (Severity.WARNING, "DOUBTFUL_PATH")
+    assert "quote odd names" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -171,7 +197,7 @@ def test_a_path_reads_its_variables_and_the_context(text: str, variables: set[st
 )
 def test_an_unknown_field_of_the_context_is_a_warning(text: str, message: str) -> None:
     finding = only(read_path(text))
-    assert (finding.severity, finding.code) == (Severity.WARNING, "SCHEMA_VALIDATION_FAILED")
+    assert (finding.severity, finding.code) == (Severity.WARNING, "UNKNOWN_FIELD")
     assert finding.message.startswith(message)
 
 
@@ -214,109 +240,32 @@ def test_what_names_several_places_or_none_is_no_reference_path(text: str) -> No
     assert finding.message.startswith(f"Invalid reference path {text!r}: ")
 
 
-NESTED = "States.Array(" * 10 + "States.UUID()" + ")" * 10
-
-INTRINSICS = [
-    "States.UUID()",
-    "States.UUID( )",
-    "States.Format('a')",
-    "States.Format('{} of {}', $.a, 'b')",
-    "States.Format('')",
-    "States.Format($.template, $.a, $.b)",
-    r"States.Format('\{\} {} \'q\' \\', 1)",
-    "States.Array()",
-    "States.Array(1, -2.5, 1e3, true, false, null, 'x', $.a, $$.Execution.Id, $v.b)",
-    "States.StringToJson($.a)",
-    "States.JsonToString($)",
-    "States.ArrayPartition($.a, 4)",
-    "States.ArrayContains($.a, $.b)",
-    "States.ArrayRange(1, 9, 2)",
-    "States.ArrayGetItem($.a[?(@.x == ')')], 5)",
-    "States.ArrayLength($.a)",
-    "States.ArrayUnique($.a)",
-    "States.Base64Encode('Data to encode')",
-    "States.Base64Decode($.a)",
-    "States.Hash($.a, 'SHA-1')",
-    "States.Hash($.a, $.b)",
-    "States.JsonMerge($.a, $.b, false)",
-    "States.MathRandom(1, 999)",
-    "States.MathRandom(1, 999, $.seed)",
-    "States.MathAdd($.a, -1)",
-    "States.StringSplit($.a, ',')",
-    "States.Format('{}',States.JsonToString($.a))",
-    "States.ArrayGetItem(States.StringSplit($.a, '/'), States.MathAdd(States.ArrayLength($.b), -1))",
-    "States.Format('zeile\n{}', $.größe)",
-    "States.Hash('x', 'MD5')",
-    "States.ArrayLength($.a.keys())",
-    NESTED,
-]
+@pytest.mark.parametrize("text", ["$.a[0]", "$name", "$name.a['b']", "$$.Execution.Input.n", "$$"])
+def test_a_reference_path_that_is_read_may_begin_with_a_variable_or_the_context(text: str) -> None:
+    reading = read_reference_path(text, of_variables=True, of_context=True)
+    assert reading == read_path(text)
+    assert reading.findings == ()
 
 
-@pytest.mark.parametrize("text", INTRINSICS)
-def test_a_call_of_the_language_has_no_finding(text: str) -> None:
-    assert read_intrinsic(text).findings == ()
+def test_a_reference_path_of_a_number_of_a_map_does_not_begin_with_the_context() -> None:
+    """Refused as "Value is not a Reference Path": floci-io/floci#3733, us-east-1, 2026-09-16."""
+    finding = only(read_reference_path("$$.Execution.Input.n", of_variables=True))
+    assert finding.severity is Severity.ERROR
+    assert "the context object cannot be read here" in finding.message
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "code"),
     [
-        pytest.param("", "is expected", id="empty"),
-        pytest.param("$.a", "is expected", id="path"),
-        pytest.param("States.Format", "is expected", id="no call"),
-        pytest.param("states.Format('a')", "is expected", id="small letter"),
-        pytest.param("States.Fromat('a')", "did you mean States.Format?", id="misspelt"),
-        pytest.param("States.Now()", "does not exist", id="unknown"),
-        pytest.param("States.UUID(1)", "takes 0 arguments, not 1", id="too many"),
-        pytest.param("States.ArrayLength()", "takes 1 argument, not 0", id="too few"),
-        pytest.param("States.MathRandom(1)", "takes 2 to 3 arguments, not 1", id="between"),
-        pytest.param("States.Format()", "takes 1 or more arguments, not 0", id="no end"),
-        pytest.param("States.Format('{} {}', $.a)", "has 2 places {} for 1 values", id="value missing"),
-        pytest.param("States.Format('{}', $.a, $.b)", "has 1 places {} for 2 values", id="value left over"),
-        pytest.param(r"States.Format('\{\}', $.a)", "has 0 places {} for 1 values", id="escaped place"),
-        pytest.param("States.Format('{0}', $.a)", "braces other than {}", id="numbered place"),
-        pytest.param("States.Format('{', $.a)", "braces other than {}", id="lone brace"),
-        pytest.param("States.Format(1)", "is text, not 1", id="template of another kind"),
-        pytest.param('States.Format("a")', "single quotes", id="double quotes"),
-        pytest.param("States.Format('a)", "never closed", id="open text"),
-        pytest.param("States.Format('it's')", "separated by commas", id="bare quote"),
-        pytest.param("States.Format('a'", "separated by commas", id="open call"),
-        pytest.param("States.Format('a',)", "an argument is", id="last comma"),
-        pytest.param("States.Array(1 2)", "separated by commas", id="no comma"),
-        pytest.param("States.Array(foo)", "an argument is", id="bare name"),
-        pytest.param("States.Array(1x)", "an argument is", id="bad number"),
-        pytest.param("States.Array(", "not the end", id="ends early"),
-        pytest.param("States.Array($.)", "a field is missing", id="bad path"),
-        pytest.param("States.UUID() + 1", "stands behind", id="something behind"),
-        pytest.param("States.Hash($.a, 'SHA1')", "no algorithm 'SHA1'", id="algorithm"),
-        pytest.param("States.JsonMerge($.a, $.b, true)", "merging is shallow", id="deep merge"),
-        pytest.param(f"States.Array({NESTED})", "nest at most 10", id="nested"),
+        pytest.param("$.a[-1]", "DOUBTFUL_PATH", id="from-the-end"),
+        pytest.param("$$.Execution.Ident", "UNKNOWN_FIELD", id="unknown-field"),
     ],
 )
-def test_another_text_is_an_invalid_call(text: str, reason: str) -> None:
-    finding = only(read_intrinsic(text))
-    assert (finding.severity, finding.code) == (Severity.ERROR, "SCHEMA_VALIDATION_FAILED")
-    assert finding.message.startswith(f"Invalid intrinsic function {text!r}: ")
-    assert reason in finding.message
-
-
-def test_an_unknown_escape_is_a_warning() -> None:
-    finding = only(read_intrinsic(r"States.Format('a\n')"))
-    assert (finding.severity, finding.code) == (Severity.WARNING, "SCHEMA_VALIDATION_FAILED")
-    assert r"\n is unknown" in finding.message
-
-
-def test_a_call_reads_what_its_arguments_read() -> None:
-    reading = read_intrinsic("States.Format('$no {} {}', $a.x, States.Array($b, $$.Execution.Id))")
-    assert reading == Reading(frozenset({"a", "b"}), frozenset({"context"}), ())
-
-
-def test_what_was_read_before_a_mistake_is_kept() -> None:
-    reading = read_intrinsic("States.Array($a, $$.Execution.Ident, oops)")
-    assert reading[:2] == (frozenset({"a"}), frozenset({"context"}))
-    assert [finding.severity for finding in reading.findings] == [Severity.ERROR, Severity.WARNING]
+def test_a_doubtful_reference_path_that_is_read_is_a_warning(text: str, code: str) -> None:
+    finding = only(read_reference_path(text, of_variables=True, of_context=True))
+    assert (finding.severity, finding.code) == (Severity.WARNING, code)
 
 
 def test_readings_are_kept() -> None:
     assert read_path("$.kept") is read_path("$.kept")
     assert read_reference_path("$.kept") is read_reference_path("$.kept")
-    assert read_intrinsic("States.UUID()") is read_intrinsic("States.UUID()")
