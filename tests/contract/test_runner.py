@@ -160,11 +160,13 @@ def quarters(target: ss.Target, **changes: Any) -> ss.Job:
 # -- The schedule ---------------------------------------------------------------------------------------
 
 
-def test_the_machine_is_accepted_by_every_validator() -> None:
+def test_the_machine_is_accepted_by_validators() -> None:
     definition = runner("jobs").to_dict()
     assert asl.check(definition) == []
     assert asl_validator([definition]) == [[]]
-    assert cfn_lint([definition]) == [[]]
+    # cfn-lint does not know that a timeout may be computed; the stack's template says so to it.
+    computed = "/States/lambda:invoke/TimeoutSeconds: '{% $job.timeout %}' is not of type 'number'"
+    assert cfn_lint([definition]) == [[f"E3601: {computed}"]]
     assert definition["Comment"] == TITLE
 
 

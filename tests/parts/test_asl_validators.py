@@ -32,14 +32,18 @@ SOUND = [
         "States": {"Only": {"Type": "Pass", "Result": None, "ResultPath": None, "End": True}},
     },
     machine(Type="Wait", Timestamp="{% $fromMillis(0) %}", Assign={"a": 1}, Output="{% 1 %}", End=True),
-    # What the two would refuse by themselves.
+    # What asl-validator would refuse by itself.
     machine(Type="Pass", Output={"empty": "", "lines": "a\nb", "nothing": None}, End=True),
     machine(Type="Pass", Output="{% 1 +\n 1 %}", End=True),
-    task(TimeoutSeconds="{% 1 %}", HeartbeatSeconds="{% 1 %}"),
+]
+
+COMPUTED = [
+    task(TimeoutSeconds="{% 1 %}"),
+    task(HeartbeatSeconds="{% 2 %}"),
     machine(
         Type="Map",
         Items="{% [1] %}",
-        MaxConcurrency="{% 1 %}",
+        MaxConcurrency="{% 3 %}",
         ItemProcessor={"StartAt": "Each", "States": {"Each": {"Type": "Pass", "End": True}}},
         End=True,
     ),
@@ -65,9 +69,10 @@ def test_asl_validator_finds_faults_and_none_in_what_is_sound() -> None:
         (machine(Type="Pass", Output="text", End=True), "SCHEMA_VALIDATION_FAILED"),
         (machine(Type="Pass", Output={"a": [["text"]]}, End=True), "SCHEMA_VALIDATION_FAILED"),
     ]
-    found = asl_validator([*SOUND, *(definition for definition, _ in expected), SOUND[0]])
-    assert found[: len(SOUND)] == [[]] * len(SOUND)
-    for (first, *_), (_, code) in zip(found[len(SOUND) : -1], expected, strict=True):
+    sound = [*SOUND, *COMPUTED]
+    found = asl_validator([*sound, *(definition for definition, _ in expected), SOUND[0]])
+    assert found[: len(sound)] == [[]] * len(sound)
+    for (first, *_), (_, code) in zip(found[len(sound) : -1], expected, strict=True):
         assert first.startswith(f"{code}: ")
     assert found[-1] == []
 
@@ -79,6 +84,11 @@ def test_cfn_lint_finds_faults_and_none_in_what_is_sound() -> None:
         (task(TimeoutSeconds="soon"), "E3601: /States/Only/TimeoutSeconds: 'soon' is not of type 'number'"),
         ({**machine(Type="Pass", End=True), "StartAt": "A"}, "E3601: /StartAt: Missing 'Next' target 'A'"),
         (machine(Type="Pass", Output={"Fn::Sub": "${a}"}, End=True), "E1019: "),
+        # Right, and refused: the faults that stay.
+        (COMPUTED[0], "E3601: /States/Only/TimeoutSeconds: '{% 1 %}' is not of type 'number'"),
+        (COMPUTED[1], "E3601: /States/Only/HeartbeatSeconds: '{% 2 %}' is not of type 'number'"),
+        (COMPUTED[2], "E3601: /States/Only/MaxConcurrency: '{% 3 %}' is not of type 'number'"),
+        (machine(Type="Pass", Output=[1], End=True), "E3601: /States/Only/Output: [1] is not of type"),
     ]
     found = cfn_lint([*SOUND, *(definition for definition, _ in expected)])
     assert found[: len(SOUND)] == [[]] * len(SOUND)

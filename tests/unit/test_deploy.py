@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -20,7 +21,7 @@ from stepsched.deploy import client_policy, template
 from stepsched.machines.shared import table_schema
 from stepsched.machines.shared.runner import CALLS, runner
 from stepsched.targets import Target
-from tests.parts.asl_validators import PATIENCE, RUNNER, _is_false
+from tests.parts.asl_validators import PATIENCE
 from tests.parts.environments import python_of
 
 ACCOUNT = "123456789012"
@@ -429,34 +430,51 @@ def test_the_same_targets_give_the_same_text_in_whatever_order() -> None:
     assert json.dumps(template(again, task_roles=(ROLE, ROLE), resources=RESOURCES)) == text
 
 
-def test_it_fits_into_a_request_of_cloudformation() -> None:
-    targets = [TARGETS[kind][0] for kind in ("lambda", "state machine", "queue", "topic")]
-    assert len(json.dumps(template(targets), separators=(",", ":")).encode()) <= 51_200
+@pytest.mark.parametrize("kinds", [*TARGETS, "lambda, state machine, queue, topic"])
+def test_it_fits_into_a_request_of_cloudformation_without_white_space(kinds: str) -> None:
+    targets = [TARGETS[kind][0] for kind in kinds.split(", ")]
+    resources = (
+        RESOURCES
+        if any(isinstance(each, ss.ApiTarget) and each.service == "s3" for each in targets)
+        else None
+    )
+    dead, news = [ss.QueueTarget(QUEUE)], [ss.TopicTarget(TOPIC)]
+    made = template(targets, task_roles=[ROLE], resources=resources, dead_letters=dead, topics=news)
+    assert len(json.dumps(made, separators=(",", ":")).encode()) < 51_200
 
 
 def test_a_linter_of_templates_finds_nothing_and_would_find_a_fault() -> None:
-    plain, faulty = template([ss.LambdaTarget(LAMBDA)]), template([ss.LambdaTarget(LAMBDA)])
+    """As its user runs it: the command line without options."""
+    plain = [ss.LambdaTarget(LAMBDA)]
+    assert linted(template(plain), everything(), template(plain, table_name="jobs")) == (0, "")
+    faulty, computed = template(plain), template(plain)
     del faulty["Resources"]["Table"]["Properties"]["AttributeDefinitions"][3]
     faulty["Resources"]["Runner"]["Properties"]["RoleArn"] = {"Fn::GetAtt": ["NoRole", "Arn"]}
-    first, second, third = linted(plain, everything(), faulty)
-    assert (first, second) == ([], [])
-    assert len(third) >= 2
+    del computed["Resources"]["Runner"]["Metadata"]
+    status, found = linted(faulty, computed)
+    assert status
+    assert {line for line in found.splitlines() if line.startswith("E3601 ")} == {
+        "E3601 '{% $job.timeout %}' is not of type 'number'"
+    }
+    assert len(re.findall(r"^0\.json:", found, re.MULTILINE)) >= 2
 
 
-def linted(*made: dict[str, Any]) -> list[list[Any]]:
+def linted(*made: dict[str, Any]) -> tuple[int, str]:
+    names = [f"{index}.json" for index in range(len(made))]
     with tempfile.TemporaryDirectory() as folder:
+        for name, each in zip(names, made, strict=True):
+            (Path(folder) / name).write_text(json.dumps(each))
         ended = subprocess.run(
-            [str(python_of("cfn-lint")), "-I", str(RUNNER)],
-            input=json.dumps(made).encode(),
+            [str(python_of("cfn-lint").with_name("cfn-lint")), *names],
             capture_output=True,
+            text=True,
             cwd=folder,
             env={"HOME": folder, "TZ": "UTC"},
             timeout=PATIENCE,
-            check=True,
+            check=False,
         )
-    return [
-        [each for each in found if not _is_false(each[1][4:], each[2])] for found in json.loads(ended.stdout)
-    ]
+    assert not ended.stderr
+    return ended.returncode, ended.stdout
 
 
 def test_to_make_a_template_loads_no_sdk() -> None:

@@ -1,4 +1,4 @@
-"""Definitions that AWS was recorded to accept, to refuse or to fail in every run, and the way out of a finding.
+"""Definitions that AWS was recorded to accept, to refuse or to fail in every run; and silenced findings.
 
 Each line of the file has the smallest definition that shows one recorded answer, and the recording: a
 snapshot test of LocalStack, whose answers are AWS's own, or the issue that quotes AWS.
