@@ -22,8 +22,8 @@ from stepsched.core.payloads import to_json
 class StateMachine(Flow, frozen=True):
     """A state machine: states by name, and the first state.
 
-    ``to_dict`` and ``to_json`` return the definition; the result of :func:`parse` is written back unchanged
-    in meaning. Notebooks show it as a diagram.
+    ``to_dict`` and ``to_json`` return the definition; that of a parsed machine is equal to its source, with
+    the fields of states in the usual order. Notebooks show it as a diagram.
     """
 
     query_language: QueryLanguage | None = None
