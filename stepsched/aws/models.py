@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -102,7 +102,7 @@ class Shape:
 
     def proper(self, name: str) -> str:
         """The name of a member in the SDK, by any accepted name."""
-        return proper_name(self.names[name]) if self._shapes is not None else name
+        return self._shapes.proper(self.names[name]) if self._shapes is not None else name
 
     def is_misspelt(self, name: str) -> bool:
         """Whether an accepted name is not the proper one: it has another case, or is the name in the API."""
@@ -118,10 +118,18 @@ ANY = Shape()
 
 
 class Shapes:
-    """The shapes in the model of one service."""
+    """The shapes in the model of one service.
 
-    def __init__(self, model: Mapping[str, Any]) -> None:
+    Args:
+        model: The model.
+        api_names: Whether members have their names in the API, such as ``containerOverrides``, and no others.
+    """
+
+    def __init__(self, model: Mapping[str, Any], *, api_names: bool = False) -> None:
         self._raw: Mapping[str, Any] = model["shapes"]
+        self.proper: Callable[[str], str] = _unchanged if api_names else proper_name
+        """The proper name of a member, by its name in the model."""
+        self._accepted: Callable[[str], tuple[str, ...]] = _only if api_names else _accepted_names
         self._read: dict[str, Shape] = {}
 
     def shape(self, name: str) -> Shape:
@@ -143,11 +151,11 @@ class Shapes:
         shape.is_union = bool(raw.get("union"))
         members: dict[str, Any] = raw.get("members", {})
         for name, each in members.items():
-            shape.add(name, ANY if each.get("jsonvalue") else each["shape"], _accepted_names(name)[:2])
+            shape.add(name, ANY if each.get("jsonvalue") else each["shape"], self._accepted(name)[:2])
         for name in members:
-            shape.add_names(name, _accepted_names(name)[2:])
+            shape.add_names(name, self._accepted(name)[2:])
         shape.required = tuple(
-            proper_name(name)
+            self.proper(name)
             for name in raw.get("required", ())
             if name in members and not members[name].get("idempotencyToken")
         )
@@ -180,6 +188,14 @@ def _accepted_names(name: str) -> tuple[str, ...]:
     if name == "NULL":
         names += ["Null", "NullValue"]
     return tuple(names)
+
+
+def _unchanged(name: str) -> str:
+    return name
+
+
+def _only(name: str) -> tuple[str, ...]:
+    return (name,)
 
 
 # -- The models of botocore ------------------------------------------------------------------------------
@@ -216,6 +232,15 @@ def request(folder: str, operation: str) -> Shape:
     """The shape of an operation's request; a structure without members if it has no input."""
     named = _model(folder)["operations"][operation].get("input")
     return _shapes(folder).shape(named["shape"]) if named else Shape("structure")
+
+
+@lru_cache(maxsize=64)
+def api_request(folder: str, operation: str) -> Shape:
+    """The shape of an operation's request with the names of the API, in which services other than Step
+    Functions and the universal targets take it."""
+    return Shapes(_model(folder), api_names=True).shape(
+        _model(folder)["operations"][operation]["input"]["shape"]
+    )
 
 
 def fresh_request(folder: str, operation: str) -> Shape:

@@ -56,6 +56,8 @@ class Caller(NamedTuple):
     is_exact: bool = True
     """Whether only names of the SDK for Java are accepted. Optimised integrations accept those of the API
     too."""
+    names: str = "in Pascal case"
+    """How the calling service writes the names of parameters."""
     converts: bool = False
     """Whether text is accepted for a number and null for an absent member, and blobs and timestamps are not
     checked."""
@@ -181,7 +183,7 @@ class _Checker:
         proper = [shape.proper(each) for each in shape.names]
         same = {each.lower(): each for each in proper}.get(name.lower())
         if same is not None:
-            hint = f"; {self._caller.name} writes parameters in Pascal case, {same!r}"
+            hint = f"; {self._caller.name} writes parameters {self._caller.names}, {same!r}"
         elif name.endswith(".$"):
             hint = "; keys that end with '.$' are for JSONPath only, write '{% … %}' as the value"
         else:

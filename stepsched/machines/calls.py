@@ -46,10 +46,8 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.containers import Placement
-
-MAX_GROUP_ID = 128
-"""The maximum length of the ID of a message group."""
-_DOMAINS = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
+from stepsched.targets.inputs import MAX_OVERRIDES
+from stepsched.targets.messages import MAX_GROUP_ID, queue_url, why_no_message
 
 
 class Call(NamedTuple):
@@ -292,18 +290,11 @@ def _record_data(message: Message) -> Any:
     return message.data()
 
 
-_NOT_IN_MESSAGES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
-
-
 def _queue_call(target: QueueTarget, message: Message, resource: str) -> Call:
     arn = target.queue_arn
-    found = _NOT_IN_MESSAGES.search(message.payload) if isinstance(message.payload, str) else None
-    if found is not None:
-        raise ValueError(
-            f"Amazon SQS does not allow the character {found[0]!r} in a message; use a JSON object or "
-            "list as input, in which it is escaped"
-        )
+    reason = why_no_message(message.payload) if isinstance(message.payload, str) else None
+    if reason is not None:
+        raise ValueError(f"{reason}; use a JSON object or list as input, in which it is escaped")
     arguments = {"QueueUrl": queue_url(arn), "MessageBody": message.text()}
     if target.message_group_id is not None:
         arguments |= {
@@ -313,24 +304,15 @@ def _queue_call(target: QueueTarget, message: Message, resource: str) -> Call:
     return Call(resource, arguments)
 
 
-def queue_url(arn: str) -> str:
-    """The URL of a queue, which the calls of Amazon SQS expect instead of its ARN.
-
-    Raises:
-        ValueError: The domain of the ARN's partition is not known.
-    """
-    _, partition, _, region, account, name = arn.split(":", 5)
-    if partition not in _DOMAINS:
-        raise ValueError(f"the URL of {arn!r} is not known for partition {partition!r}; use an ApiTarget")
-    return f"https://sqs.{region}.{_DOMAINS[partition]}/{account}/{name}"
-
-
 def _task_call(target: EcsTaskTarget, message: Message, *, wait: bool, partition: str) -> Call:
     """RunTask by the optimised integration, or by the SDK integration where an option needs it.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
     """
     overrides = _overrides(message)
+    size = len(to_json(message.payload))
+    if size > MAX_OVERRIDES:
+        raise ValueError(f"expected overrides of at most {MAX_OVERRIDES:,} characters, got {size:,}")
     more = {key: message.verbatim(value) for key, value in _sdk_options(target).items()}
     arguments = message.verbatim(_task_arguments(target)) | ({"Overrides": overrides} if overrides else {})
     if not more:

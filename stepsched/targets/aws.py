@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from stepsched.aws.arns import Arn
 from stepsched.core.payloads import Text
 from stepsched.targets.base import ApiCall, ServiceTarget
+from stepsched.targets.messages import GROUP_ID
 
 # Step Functions allows no blanks, brackets, wildcards, control or special characters in a name.
 _MACHINE = r"[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
@@ -40,14 +41,18 @@ class StateMachineTarget(ServiceTarget, frozen=True):
 
 
 class QueueTarget(ServiceTarget, frozen=True):
-    """Sends the job's input as a message to an SQS queue."""
+    """Sends the job's input as a message to an SQS queue.
+
+    Each message to a FIFO queue has a deduplication ID of its run, so that equal messages all arrive.
+    """
 
     api_call: ClassVar = ApiCall("sqs", "sendMessage")
     kind: Literal["queue"] = "queue"
     queue_arn: Annotated[str, Arn("sqs", "", r"[\w-]{1,75}(\.fifo)?", "<queue name>")]
     """The queue: ``arn:aws:sqs:<region>:<account>:<name>``; the name of a FIFO queue ends in ``.fifo``."""
     message_group_id: str | None = Field(default=None, min_length=1, max_length=128)
-    """The message group. It is required for a FIFO queue and refused for a standard queue."""
+    """The message group: 1 to 128 ASCII letters, digits and punctuation characters. It is required for a FIFO
+    queue and refused for a standard queue."""
 
     def __init__(
         self,
@@ -57,23 +62,47 @@ class QueueTarget(ServiceTarget, frozen=True):
         kind: Literal["queue"] = "queue",
     ) -> None:
         self._assign(queue_arn=queue_arn, message_group_id=message_group_id, kind=kind)
-        fifo = self.queue_arn.endswith(".fifo")
+        fifo = self.is_fifo
         if fifo and self.message_group_id is None:
             raise ValueError(f"expected message_group_id for the FIFO queue {queue_arn!r}, got None")
         if not fifo and self.message_group_id is not None:
             raise ValueError(f"expected no message_group_id for the standard queue {queue_arn!r}")
 
+    @property
+    def is_fifo(self) -> bool:
+        """Whether the queue is a FIFO queue."""
+        return self.queue_arn.endswith(".fifo")
+
+    @field_validator("message_group_id")
+    @classmethod
+    def _is_group_id(cls, group: str | None) -> str | None:
+        if group is not None and not GROUP_ID.fullmatch(group):
+            found = next(character for character in group if not GROUP_ID.fullmatch(character))
+            raise ValueError(
+                "expected a message group of ASCII letters, digits and punctuation, as Amazon SQS requires, "
+                f"got the character {found!r} in {group!r}"
+            )
+        return group
+
 
 class TopicTarget(ServiceTarget, frozen=True):
-    """Publishes the job's input to an SNS topic."""
+    """Publishes the job's input to an SNS topic.
+
+    A message to a FIFO topic has the job's name as its message group, and a deduplication ID of its run.
+    """
 
     api_call: ClassVar = ApiCall("sns", "publish")
     kind: Literal["topic"] = "topic"
     topic_arn: Annotated[str, Arn("sns", "", r"[\w-]{1,256}(\.fifo)?", "<topic name>")]
-    """The topic: ``arn:aws:sns:<region>:<account>:<name>``."""
+    """The topic: ``arn:aws:sns:<region>:<account>:<name>``; the name of a FIFO topic ends in ``.fifo``."""
 
     def __init__(self, topic_arn: str, *, kind: Literal["topic"] = "topic") -> None:
         self._assign(topic_arn=topic_arn, kind=kind)
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether the topic is a FIFO topic."""
+        return self.topic_arn.endswith(".fifo")
 
 
 class EventBusTarget(ServiceTarget, frozen=True):

@@ -69,7 +69,8 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     security_groups: tuple[_Id, ...] = Field(default=(), max_length=5)
     """The security groups of the tasks' network interfaces, at most 5. Empty: the default of the VPC."""
     assign_public_ip: bool = Field(default=False, strict=True)
-    """Whether the tasks' network interfaces get public IP addresses."""
+    """Whether the tasks' network interfaces get public IP addresses, which only Fargate supports. EventBridge
+    Scheduler requires ``launch_type="FARGATE"`` for it."""
     platform_version: str | None = Field(default=None, min_length=1, max_length=64)
     """The platform version of Fargate. None: the latest."""
     capacity_providers: tuple[CapacityProvider, ...] = Field(default=(), max_length=6)
@@ -139,6 +140,10 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
             raise ValueError("expected subnets for launch_type FARGATE, got none")
         if self.launch_type is not None and self.capacity_providers:
             raise ValueError("expected launch_type or capacity_providers, got both")
+        if self.launch_type in ("EC2", "EXTERNAL"):
+            for name in ("assign_public_ip", "platform_version"):
+                if getattr(self, name):
+                    raise ValueError(f"expected launch_type FARGATE for {name}, got {self.launch_type}")
         if not self.subnets and (self.security_groups or self.assign_public_ip):
             raise ValueError("expected subnets for security_groups and assign_public_ip, got none")
         constraints = sum(rule.is_constraint for rule in self.placement)
@@ -162,7 +167,8 @@ class BatchTarget(ServiceTarget, frozen=True):
     parameters: JsonObject = Field(default_factory=dict)
     """The values of the job definition's placeholders: strings by name."""
     container_overrides: JsonObject = Field(default_factory=dict)
-    """The overrides of the container, in the form of ``SubmitJob``: ``{"command": [...]}``."""
+    """The overrides of the container in ``SubmitJob``, with the names of the SDK: ``{"Command": [...]}``.
+    State machines accept those of the API too, ``{"command": [...]}``."""
 
     def __init__(
         self,

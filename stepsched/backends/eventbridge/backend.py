@@ -36,6 +36,7 @@ from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.moves import Found, choose_moves, is_left_by_move, searched_groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
+from stepsched.backends.eventbridge.targets import message_of, with_message
 from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
 from stepsched.backends.surveys import Survey, survey_of_store
@@ -164,39 +165,77 @@ class EventBridgeBackend(Backend):
         return Prepared(job, plan, self)
 
     def create(self, prepared: Prepared) -> JobRecord:
-        job, now = checked_prepared(prepared, self).job, self.now()
-        job.refuse_if_over(now)  # its last run may have come due after the check
-        anchor = ceil_second(now)
-        request = write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor)
-        self._create(job.name, request)
-        document = request | {"CreationDate": now, "LastModificationDate": now}
-        stored = Stored(
-            document=document, job=job, version=1, owned=True, marked=True, enabled=True, anchor=anchor
-        )
-        return record_of(stored, self._settings, now)
+        job = checked_prepared(prepared, self).job
 
-    def _create(self, name: str, request: dict[str, Any]) -> None:
+        def request() -> dict[str, Any]:
+            now = self.now()
+            job.refuse_if_over(now)  # its last run may have come due after the check, or during a wait
+            return write_job(prepared.plan, self._settings, version=1, now=now, anchor=ceil_second(now))
+
+        made = self._create(request)
+        now = self.now()
+        stored = Stored(
+            document=made | {"CreationDate": now, "LastModificationDate": now},
+            job=job,
+            version=1,
+            owned=True,
+            marked=True,
+            enabled=True,
+            anchor=made.get("StartDate"),
+        )
+        return self._told_if_over(record_of(stored, self._settings, now))
+
+    def _create(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Creates a schedule, and its group if it does not exist.
 
-        Each call has its own client token, which the SDK's retries of that call share (P-21). A token derived
+        Each try has its own client token, which the SDK's retries of that try share (P-21). A token derived
         from the content alone would be dangerous: a job that is deleted and created again would get the old
         token, and the service, if it still remembered it, would silently not create the job. If an
         application repeats the call, it finds an equal job, which is success.
+
+        Args:
+            make: Returns the request for the present; see :meth:`Service.store`.
+
+        Returns:
+            The request that was accepted.
         """
-        request = request | {"ClientToken": uuid4().hex}
+        first = make()
+        name, group = first["Name"], first["GroupName"]
         try:
             try:
-                self._service.call("CreateSchedule", **request)
+                made = self._service.store("CreateSchedule", make)
             except BackendError as error:
-                if error.code != "ResourceNotFoundException" or request["GroupName"] == "default":
+                if error.code != "ResourceNotFoundException" or group == "default":
                     raise
-                self.ensure_group(request["GroupName"])
-                self._service.call("CreateSchedule", **request)
+                self.ensure_group(group)
+                made = self._service.store("CreateSchedule", make)
         except BackendError as error:
             if error.code == "ConflictException":
-                raise JobExistsError(name) from error
+                raise self._conflict(name, group, error) from error
             raise
-        self._groups.learn(request["GroupName"])
+        self._groups.learn(group)
+        return made
+
+    def _conflict(self, name: str, group: str, error: BackendError) -> StepschedError:
+        """Returns the error of a creation that conflicts: with a schedule of that name, or else with a change
+        in progress, such as the deletion of the group or of an earlier schedule, after which it may
+        succeed."""
+        if self._groups.document(name, group) is not None:
+            return JobExistsError(name)
+        return BackendError(
+            error.service, error.operation, error.code, error.request_id, retryable=True, detail=error.detail
+        )
+
+    def _told_if_over(self, record: JobRecord) -> JobRecord:
+        """Warns of a one-time job that came due while it was being stored, and returns its record."""
+        if record.status is JobStatus.ENDED and record.job.is_one_time:
+            warnings.warn(
+                f"the run of job {record.name!r} came due while its schedule was being stored, so the "
+                "service may start it at once or never (P-16); use run_now if it does not start",
+                ScheduleWarning,
+                stacklevel=4,
+            )
+        return record
 
     def each(
         self, verb: Callable[[Item], JobRecord], items: Sequence[Item]
@@ -331,11 +370,14 @@ class EventBridgeBackend(Backend):
         stored = self._stored_at(job)
         if stored.version != expected_version:
             raise ConflictError(job.name, expected_version)
-        now = self.now()
-        self._warn_of_lost_grid(stored, now)
-        request = merge(stored, prepared.plan, self._settings, now=now)
-        self._write(request, expected_version)
-        return self._after(request, stored, now)
+        self._warn_of_lost_grid(stored, self.now())
+
+        def request() -> dict[str, Any]:
+            now = self.now()
+            job.refuse_if_over(now)
+            return merge(stored, prepared.plan, self._settings, now=now)
+
+        return self._told_if_over(self._write(stored, request))
 
     def move(self, prepared: Prepared, *, origin: str, expected_version: int) -> JobRecord:
         """Creates the schedule in the new group, enabled or not as the old one, then deletes the old one. In
@@ -391,26 +433,36 @@ class EventBridgeBackend(Backend):
         status = status_after(name, record.status, verb)
         if record.status is status:
             return record
-        now = self.now()
-        self._warn_of_lost_grid(stored, now)
-        request = switch(stored, self._settings, now=now, enabled=enabled)
-        self._write(request, stored.version)
-        return self._after(request, stored, now)
+        self._warn_of_lost_grid(stored, self.now())
 
-    def _write(self, request: dict[str, Any], version: int) -> None:
+        def request() -> dict[str, Any]:
+            now = self.now()
+            if enabled and stored.job.is_one_time:
+                stored.job.refuse_if_over(now)  # its last run may have come due during a wait
+            return switch(stored, self._settings, now=now, enabled=enabled)
+
+        written = self._write(stored, request)
+        return self._told_if_over(written) if enabled else written
+
+    def _write(self, stored: Stored, make: Callable[[], dict[str, Any]]) -> JobRecord:
+        """Replaces a stored schedule, and returns its record.
+
+        Args:
+            stored: The schedule as it was read.
+            make: Returns the request for the present; see :meth:`Service.store`.
+        """
+        name = stored.job.name
         try:
-            self._service.call("UpdateSchedule", **request, ClientToken=uuid4().hex)
+            made = self._service.store("UpdateSchedule", make)
         except BackendError as error:
             if error.code == "ResourceNotFoundException":
-                raise JobNotFoundError(request["Name"]) from error
+                raise JobNotFoundError(name) from error
             if error.code == "ConflictException":
-                raise ConflictError(request["Name"], version) from error
+                raise ConflictError(name, stored.version) from error
             raise
-
-    def _after(self, request: dict[str, Any], stored: Stored, now: datetime) -> JobRecord:
-        """Returns the record of a schedule that was just written."""
+        now = self.now()
         dates = {"CreationDate": stored.document.get("CreationDate") or now, "LastModificationDate": now}
-        return self._record(self._read(request | dates))
+        return self._record(self._read(made | dates))
 
     def _warn_of_lost_grid(self, stored: Stored, now: datetime) -> None:
         if as_rate(stored.job.schedule) is not None and stored.anchor is None:
@@ -485,8 +537,8 @@ class EventBridgeBackend(Backend):
             status=RunStatus.PENDING,
             trigger=Trigger.MANUAL,
         )
-        request = write_run(stored, uuid4().hex, scheduled_for=now, now=now)
-        self._create(request["Name"], request)
+        key = uuid4().hex
+        self._create(lambda: write_run(stored, key, scheduled_for=now, now=self.now()))
         return run
 
     def backfill(
@@ -583,7 +635,7 @@ class EventBridgeBackend(Backend):
             raise InvalidTransitionError(run.job, "not among dead_letters()", "redrive a run of")
         if run.truncated:
             raise InvalidTransitionError(run.job, "a dead letter with a cut payload", "redrive a run of")
-        if re.search(LOOK_ALIKE, run.payload):
+        if re.search(LOOK_ALIKE, message_of(run.payload)):
             raise InvalidTransitionError(
                 run.job, "a dead letter with text that looks like a context attribute", "redrive a run of"
             )
@@ -595,15 +647,19 @@ class EventBridgeBackend(Backend):
             stored = self._stored(self._job_of(run), run.group)
         except JobNotFoundError as error:
             raise InvalidTransitionError(run.job, "deleted", "redrive a run of") from error
-        target = {**stored.document["Target"], "Input": run.payload}
+        target = dict(stored.document["Target"])
+        target["Input"] = with_message(target, stored.job.target, run.payload)
         once = stored._replace(document={**stored.document, "Target": target})
-        now = self.now()
-        request = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=now)
+
+        def request() -> dict[str, Any]:
+            return write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=self.now())
+
         try:
-            self._create(request["Name"], request)
+            self._create(request)
         except JobExistsError:  # an earlier attempt created it
-            there = self._groups.document(request["Name"], request["GroupName"])
-            if there is not None and there["Target"].get("Input") != request["Target"]["Input"]:
+            wanted = request()
+            there = self._groups.document(wanted["Name"], wanted["GroupName"])
+            if there is not None and there["Target"].get("Input") != wanted["Target"]["Input"]:
                 raise
         self.discard(run)
         return Run(

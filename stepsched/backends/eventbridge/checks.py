@@ -23,7 +23,7 @@ from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, w
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
 from stepsched.backends.eventbridge.targets import (
     BLOCKS,
-    UNIVERSAL,
+    is_universal,
     read_target,
     universal_parts,
 )
@@ -38,12 +38,19 @@ from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.targets import (
     ApiTarget,
     BatchTarget,
+    CodeBuildTarget,
+    CodePipelineTarget,
     EcsTaskTarget,
+    EventBusTarget,
     HandlerTarget,
+    QueueTarget,
     TemplateTarget,
+    TopicTarget,
     parts_of,
     takes_input,
 )
+from stepsched.targets.base import arn_of
+from stepsched.targets.inputs import why_not_input
 
 NAME = "eventbridge"
 """How the backend is called in errors."""
@@ -51,11 +58,15 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)
 _QUEUE = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+", re.ASCII)
 _BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-_OVERRIDES = (
-    *("containerOverrides", "cpu", "ephemeralStorage", "executionRoleArn"),
-    *("inferenceAcceleratorOverrides", "memory", "taskRoleArn"),
-)
-"""The members of an ECS TaskOverride."""
+_FITTING: dict[type[Any], str] = {
+    EventBusTarget: "a JSON object",
+    QueueTarget: "a JSON object or list, in which characters are escaped",
+    TopicTarget: "a blank",
+    EcsTaskTarget: "pass data as containerOverrides: environment or command",
+    CodeBuildTarget: "pass data as environmentVariablesOverride",
+    CodePipelineTarget: "pass data as variables",
+}
+"""What to use instead of an input that does not fit, by the class of the target."""
 _CLASS = "EventBridgeBackend"
 _LACKING = BUILT_IN[_CLASS].missing
 _SECOND = timedelta(seconds=1)
@@ -113,7 +124,10 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> T
         UnsupportedError: The service cannot run the job exactly as defined.
     """
     _check_capabilities(job)
-    translation = translation_of(job)
+    try:
+        translation = translation_of(job, partition=partition)
+    except ValueError as error:
+        raise _refusal(job, str(error)) from error
     _check_place(job, settings.group)
     if len(str(translate(job.schedule).expression or "")) > 256:
         raise _refusal(job, "its expression is longer than 256 characters", "split the job")
@@ -221,17 +235,19 @@ def _why_untranslatable(schedule: AnySchedule) -> str:
 
 def _check_target(translation: Translation, region: str, partition: str) -> None:
     job, target, arn = translation.job, translation.target, translation.wire.arn
+    if isinstance(target, (QueueTarget, TopicTarget)):  # the call names a FIFO queue or topic in its request
+        arn = arn_of(target)
     match = ARN.fullmatch(arn)
     if match is None or len(arn) > 1600:
         raise _refusal(job, f"target {arn!r} is no ARN of at most 1,600 characters", "correct the ARN")
     if isinstance(target, TemplateTarget):
         _check_template(job, target, match["service"])
-    if not arn.startswith(UNIVERSAL) and match["partition"] != partition:
+    if not is_universal(arn) and match["partition"] != partition:
         reason = f"the target is in partition {match['partition']} and the backend in {partition}: {arn}"
         raise _refusal(job, reason, "correct the ARN", "a backend in a Region of that partition")
-    if not arn.startswith(UNIVERSAL) and not re.fullmatch(r"[0-9]{12}", match["account"]):
+    if not is_universal(arn) and not re.fullmatch(r"[0-9]{12}", match["account"]):
         raise _refusal(job, f"the account of {arn!r} has not 12 digits", "correct the ARN")
-    if not arn.startswith(UNIVERSAL) and match["region"] != region:
+    if not is_universal(arn) and match["region"] != region:
         reason = f"the target is in {match['region']} and the backend in {region}: {arn}"
         raise _refusal(job, reason, f"a backend in {match['region']}", "a target in the same Region")
 
@@ -270,12 +286,12 @@ def _check_template(job: Job, target: TemplateTarget, service: str) -> None:
 
 def _check_input(translation: Translation) -> None:
     job, target, wire, _ = translation
-    call = universal_parts(target, job.name)
+    call = universal_parts(target, job.input, job.name)
     if not takes_input(target) and job.input != {}:
         where = "the request" if isinstance(target, ApiTarget) else "parameters"
         reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
-    place = find_look_alike(job.input if call is None else call[2], "input" if call is None else "request")
+    place = find_look_alike(job.input) or (None if call is None else find_look_alike(call[2], "request"))
     if place is not None:
         reason = f"{place} holds text that the service would replace, since it looks like a context attribute"
         raise _refusal(job, reason, "the constants of ss.context where one is meant", "other text")
@@ -283,24 +299,22 @@ def _check_input(translation: Translation) -> None:
     if not wire.input:
         raise _refusal(job, "input is an empty string, and the service requires a character", "a blank")
     if size > MAX_PAYLOAD_BYTES:
-        reason = f"expected an input of at most {MAX_PAYLOAD_BYTES:,} bytes, got {size:,}"
+        words = "an input" if call is None else f"a request of {call[0]}:{call[1]}"
+        reason = f"expected {words} of at most {MAX_PAYLOAD_BYTES:,} bytes, got {size:,}"
         raise _refusal(job, reason, "keep large data elsewhere and pass where it is")
     if call is not None:
         if isinstance(target, BatchTarget) and not _BATCH_NAME.fullmatch(call[2]["JobName"]):
             reason = f"{job.name!r} cannot be the name of a Batch job, which begins with a letter or digit"
             raise _refusal(job, reason + " and has A-Z a-z 0-9 _ -", "BatchTarget(job_name=...)")
         _check_request(job, *call)
-    if isinstance(target, EcsTaskTarget):
-        _check_overrides(job)
-
-
-def _check_overrides(job: Job) -> None:
-    if not isinstance(job.input, dict):
-        raise _refusal(job, "the input of an EcsTaskTarget holds overrides, as an object", "an object")
-    unknown = [key for key in job.input if key not in _OVERRIDES]
-    if unknown:
-        reason = f"input has {unknown[0]!r}, which RunTask does not override; it does {', '.join(_OVERRIDES)}"
-        raise _refusal(job, reason, "pass data as containerOverrides: environment or command")
+    reason_not = why_not_input(target, job.input)
+    if reason_not is not None:
+        raise _refusal(job, reason_not, _FITTING[type(target)])
+    if isinstance(target, EcsTaskTarget) and target.assign_public_ip and target.launch_type != "FARGATE":
+        reason = (
+            f"assign_public_ip: the service requires launch_type FARGATE for it, got {target.launch_type}"
+        )
+        raise _refusal(job, reason, "launch_type='FARGATE'", "assign_public_ip=False")
 
 
 def _check_description(translation: Translation, settings: Settings) -> None:

@@ -11,6 +11,8 @@ from stepsched.backends.eventbridge.mark import LIMIT, Mark, digest, read_descri
 from stepsched.backends.eventbridge.targets import (
     Wire,
     aws_target,
+    is_fifo,
+    is_universal,
     kept_of_target,
     read_target,
     write_target,
@@ -70,10 +72,15 @@ class Translation(NamedTuple):
     digest: str
 
 
-def translation_of(job: Job) -> Translation:
-    """Translates a job, whose target must be one in AWS, to the service's form."""
+def translation_of(job: Job, *, partition: str = "aws") -> Translation:
+    """Translates a job, whose target must be one in AWS, to the service's form in a partition.
+
+    Raises:
+        ValueError: The target cannot be written in that form.
+    """
     target = aws_target(job.target)
-    return Translation(job, target, write_target(target, job.input, job.name), digest(job))
+    wire = write_target(target, job.input, job.name, partition=partition)
+    return Translation(job, target, wire, digest(job))
 
 
 def place_of(job: Job, settings: Settings) -> str:
@@ -282,6 +289,8 @@ def _has_settings(document: dict[str, Any], job: Job, settings: Settings) -> boo
         (settings.role_arn is None or target.get("RoleArn") == settings.role_arn)
         and document.get("KmsKeyArn") == settings.kms_key_arn
         and (job.dead_letter is not None or _queue_of(target) == settings.dead_letter_arn)
+        # Earlier versions wrote a templated target, which gives a message no deduplication ID.
+        and (is_universal(target["Arn"]) or not is_fifo(job.target))
     )
 
 
@@ -319,7 +328,8 @@ def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[s
     fields that this version does not know."""
     old, new = request["Target"], fresh["Target"]
     target = dict(old)
-    if job.target != before.target:
+    is_rewritten = job.input != before.input and new["Arn"] != old["Arn"]  # the old form had other parts
+    if job.target != before.target or is_rewritten:
         target = {key: old[key] for key in ("RetryPolicy", "DeadLetterConfig") if key in old}
         target |= {key: new[key] for key in new if key not in target}
     if job.input != before.input:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from stepsched.aws.sdk import closed, mapped
 from stepsched.backends import pool
@@ -41,6 +42,10 @@ def _unreadable(operation: str, why: str) -> BackendUnavailableError:
     return BackendUnavailableError(
         "scheduler", operation, ErrorCode.UNREADABLE_ANSWER, retryable=True, detail=words
     )
+
+
+def _role_of(parameters: Mapping[str, Any]) -> str:
+    return str(parameters.get("Target", {}).get("RoleArn"))
 
 
 class Service:
@@ -106,18 +111,44 @@ class Service:
             self._client.close()
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Makes one request, paced by its quota. It is retried while a new role is not usable yet.
+        """Makes one request, paced by its quota.
 
         Raises:
             BackendError: The call failed, translated by the table in ``sdk``; code CLOSED after ``close``.
+        """
+        return self._once(operation, lambda: parameters)
+
+    def store(self, operation: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Stores a schedule, and retries while a new role is not usable yet.
+
+        The instants of a request are computed from the present, so that it is built anew for each try, right
+        before it is sent: after the waits for the quota and for the role. The SDK's own retries of one try,
+        after a response such as a throttled one, repeat it unchanged, with the same client token; their
+        pauses take at most 71 s in total.
+
+        Args:
+            operation: CreateSchedule or UpdateSchedule.
+            make: Returns the parameters, without client token. What it raises is raised here.
+
+        Returns:
+            The parameters that the service has accepted.
+
+        Raises:
+            BackendError: As for :meth:`call`.
             InvalidScheduleError: The service refuses the expression.
         """
-        pause = 1.0
-        role = str(parameters.get("Target", {}).get("RoleArn"))
+        pause, made = 1.0, dict[str, Any]()
+
+        def tokened() -> dict[str, Any]:
+            nonlocal made
+            made = make()
+            return made | {"ClientToken": uuid4().hex}
+
         while True:
             try:
-                answer = self._once(operation, parameters)
+                self._once(operation, tokened)
             except BackendError as error:  # noqa: PERF203 -- each turn is a request
+                role = _role_of(made)
                 left = self._patience(role, error) if _ROLE_IS_NEW in error.detail else 0.0
                 if left <= 0:
                     raise
@@ -126,18 +157,20 @@ class Service:
                 pause = min(2 * pause, 10.0)
             else:
                 with self._lock:
-                    self._refused_at.pop(role, None)
-                return answer
+                    self._refused_at.pop(_role_of(made), None)
+                return made
 
-    def _once(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _once(self, operation: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with self._lock:
             wait = self._buckets[operation].take(self._clock.monotonic())
         if wait:
             self._pause.wait(wait)
         if self._pause.is_set():
             raise closed("scheduler", operation)
-        with self._places, mapped("scheduler", operation):
-            answer = self._send(operation, parameters)
+        with self._places:
+            parameters = make()
+            with mapped("scheduler", operation):
+                answer = self._send(operation, parameters)
         wanted = _MEMBERS.get(operation)
         if wanted is not None and wanted not in answer:
             raise _unreadable(operation, f"it has no {wanted}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from stepsched.aws.arns import ARN
-from stepsched.core.context import JSON_KEY, ContextText, recognise
+from stepsched.core.context import EXECUTION_ID, JSON_KEY, ContextText, recognise
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -27,11 +28,15 @@ from stepsched.targets import (
     SageMakerPipelineTarget,
     Target,
     TemplateTarget,
+    TopicTarget,
 )
 from stepsched.targets.base import ServiceTarget, arn_field, arn_of
 from stepsched.targets.containers import CapacityProvider, Placement
+from stepsched.targets.messages import queue_arn, queue_url
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
+"""The prefix of the ARNs of API calls. In other partitions it has the name of the partition."""
+_UNIVERSAL = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:([^:]*):?(.*)", re.DOTALL)
 _TEXT_SERVICES = ("sqs", "sns", "kinesis", "firehose")
 """The services whose messages are any text; the messages of the others are JSON."""
 BLOCKS = {
@@ -53,6 +58,8 @@ BLOCKS = {
     "states": (),
 }
 """The templated targets and their parameter blocks."""
+_FIFO = "fifo"
+"""The metadata of a target that is a FIFO queue or topic, and not an :class:`ApiTarget`."""
 _KNOWN = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}
 
 
@@ -69,28 +76,46 @@ def is_text(target: Target) -> bool:
     return isinstance(target, ServiceTarget) and target.api_call.service in _TEXT_SERVICES
 
 
-def write_target(target: AwsTarget, payload: Any, name: str) -> Wire:
+def is_universal(arn: str) -> bool:
+    """Returns whether the ARN of a target is that of an API call."""
+    return _UNIVERSAL.fullmatch(arn) is not None
+
+
+def write_target(target: AwsTarget, payload: Any, name: str, *, partition: str = "aws") -> Wire:
     """Returns ARN, parameter blocks and input.
 
     A queue, topic or stream gets a text input unchanged; every other input is sent as JSON. Without an input
     ``{}`` is sent instead of the service's own notification (P-22).
+
+    Args:
+        target: The target.
+        payload: The job's input.
+        name: The name of the job.
+        partition: The partition of the schedule.
+
+    Raises:
+        ValueError: The target is a FIFO queue in a partition with an unknown domain.
     """
-    text = payload if is_text(target) and isinstance(payload, str) else to_json(payload)
-    call = universal_parts(target, name)
+    call = universal_parts(target, payload, name)
     if call is not None:
         service, action, request = call
-        return Wire(f"{UNIVERSAL}{service}:{action}", {}, to_json(request))
+        prefix = UNIVERSAL.replace(":aws:", f":{partition}:", 1)
+        return Wire(f"{prefix}{service}:{action}", {}, to_json(request))
+    text = _text_of(target, payload)
     if isinstance(target, TemplateTarget):
         return Wire(target.target_arn, target.parameters, text)
     assert isinstance(target, ServiceTarget)
     return Wire(arn_of(target), _write_blocks(target), text)
 
 
+def _text_of(target: AwsTarget, payload: Any) -> str:
+    """Returns the message of a job."""
+    return payload if is_text(target) and isinstance(payload, str) else to_json(payload)
+
+
 def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
     """Returns the parameter blocks for the fields of a target other than its ARN."""
     match target:
-        case QueueTarget(message_group_id=str(group)):
-            return {"SqsParameters": {"MessageGroupId": group}}
         case EventBusTarget(detail_type=kind, source=source):
             return {"EventBridgeParameters": {"DetailType": kind, "Source": source}}
         case KinesisTarget(partition_key=key):
@@ -101,6 +126,73 @@ def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
         case EcsTaskTarget():
             return {"EcsParameters": _write_task(target)}
     return {}
+
+
+def is_fifo(target: Target) -> bool:
+    """Returns whether the target is a FIFO queue or a FIFO topic.
+
+    The service has no parameter for the deduplication ID of a message, and none for the message group of a
+    topic, so its messages are sent by API calls:
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_SqsParameters.html
+    """
+    return isinstance(target, (QueueTarget, TopicTarget)) and target.is_fifo
+
+
+def _fifo_request(target: QueueTarget | TopicTarget, text: str, name: str) -> dict[str, Any]:
+    """Returns the request that sends a message to a FIFO queue or topic, with its own deduplication ID for
+    each run."""
+    message = ContextText(text)  # attributes in it are replaced, also within JSON text
+    if isinstance(target, QueueTarget):
+        place = {"QueueUrl": queue_url(target.queue_arn), _BODIES["sqs"]: message}
+        group = target.message_group_id
+    else:
+        place = {"TopicArn": target.topic_arn, _BODIES["sns"]: message}
+        group = name  # the name of a schedule is a valid ID
+    return place | {"MessageGroupId": group, "MessageDeduplicationId": EXECUTION_ID}
+
+
+_BODIES = {"sqs": "MessageBody", "sns": "Message"}
+"""The parameters that hold the message, by the service."""
+_FIFO_REQUESTS = {
+    frozenset((place, body, "MessageGroupId", "MessageDeduplicationId")): body
+    for place, body in (("QueueUrl", _BODIES["sqs"]), ("TopicArn", _BODIES["sns"]))
+}
+"""The parameters of the requests of :func:`_fifo_request`, and the one that holds the message."""
+
+
+def message_of(payload: str) -> str:
+    """Returns the message that the payload of a dead letter delivers: of a request of :func:`_fifo_request`
+    the message in it, of any other payload the payload itself."""
+    request = _read_request(payload)
+    body = _FIFO_REQUESTS.get(frozenset(request or ()))
+    return payload if request is None or body is None else str(request[body])
+
+
+def with_message(document: dict[str, Any], target: Target, payload: str) -> str:
+    """Returns the ``Input`` with which a stored target delivers the payload of a dead letter, whatever form
+    the target had when the run failed.
+
+    Args:
+        document: The stored ``Target``.
+        target: The target of the job.
+        payload: The payload of the dead letter.
+    """
+    if not isinstance(target, (QueueTarget, TopicTarget)):
+        return payload
+    if not is_universal(document["Arn"]):
+        return message_of(payload)
+    request = json.loads(document["Input"])
+    body = _BODIES[target.api_call.service]
+    return to_json(request | {body: message_of(payload), "MessageDeduplicationId": EXECUTION_ID})
+
+
+def _read_request(text: str) -> dict[str, Any] | None:
+    """Returns the request in an input; None if there is none."""
+    try:
+        request = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return request if isinstance(request, dict) else None
 
 
 def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
@@ -128,7 +220,7 @@ def read_target(document: dict[str, Any], kept: dict[str, Any], name: str) -> tu
     arn, text = document["Arn"], document.get("Input")
     blocks = {key: value for key, value in document.items() if key not in _KNOWN}
     try:
-        if arn.startswith(UNIVERSAL):
+        if is_universal(arn):
             return _read_universal(arn, text, kept, name)
         target = _read_templated(arn, blocks)
     except (ValidationError, ValueError, KeyError, RecursionError):
@@ -152,8 +244,14 @@ def _read_input(arn: str, text: str | None, *, is_string: bool) -> Any:
 
 
 def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str) -> tuple[AwsTarget, Any]:
-    service, _, action = arn.removeprefix(UNIVERSAL).partition(":")
+    match = _UNIVERSAL.fullmatch(arn)
+    assert match is not None
+    service, action = match.groups()
     request = recognise(json.loads(text or "{}"))
+    fifo = _read_fifo(request, name) if kept.get("target") == _FIFO else None
+    if fifo is not None:
+        message = request[_BODIES[service]]
+        return fifo, _read_input(arn_of(fifo), message, is_string=kept.get("text") is True)
     if kept.get("target") == "batch" and service == "batch":
         named = request["JobName"]
         return BatchTarget(
@@ -167,6 +265,19 @@ def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str)
         return ApiTarget(service, action, request), {}
     except ValueError:
         return TemplateTarget(arn), request
+
+
+def _read_fifo(request: dict[str, Any], name: str) -> QueueTarget | TopicTarget | None:
+    """Returns the FIFO queue or topic of a request; None if :func:`_fifo_request` would write another one."""
+    target: QueueTarget | TopicTarget
+    match request:
+        case {"QueueUrl": str(url), "MessageBody": str(text), "MessageGroupId": group}:
+            target = QueueTarget(queue_arn(url), message_group_id=group)
+        case {"TopicArn": str(arn), "Message": str(text)}:
+            target = TopicTarget(arn)
+        case _:
+            return None
+    return target if _fifo_request(target, text, name) == request else None
 
 
 def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
@@ -280,9 +391,12 @@ def aws_target(target: Target) -> AwsTarget:
     return target
 
 
-def universal_parts(target: AwsTarget, name: str) -> tuple[str, str, dict[str, Any]] | None:
-    """Returns service, action and request if the target is an API call; None for other targets."""
+def universal_parts(target: AwsTarget, payload: Any, name: str) -> tuple[str, str, dict[str, Any]] | None:
+    """Returns service, action and request if the target is sent as an API call; None for other targets."""
     match target:
+        case QueueTarget() | TopicTarget() if target.is_fifo:
+            request = _fifo_request(target, _text_of(target, payload), name)
+            return target.api_call.service, target.api_call.action, request
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request
         case BatchTarget():
@@ -297,6 +411,8 @@ def kept_of_target(target: AwsTarget, payload: Any, name: str) -> dict[str, Any]
         kept["target"] = "batch"
         if target.job_name == name:
             kept["named"] = True
+    if is_fifo(target):
+        kept["target"] = _FIFO
     if is_text(target) and isinstance(payload, (str, ContextText)):
         kept["text"] = True
     return kept

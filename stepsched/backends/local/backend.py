@@ -221,6 +221,7 @@ class LocalBackend(Backend):
 
     def prepare(self, job: Job) -> Prepared:
         self._invoker.check(checked_job(job), shared=self._shared)
+        self._invoker.check_data(job)
         return Prepared(job, encode(job), self)
 
     def create(self, prepared: Prepared) -> JobRecord:
@@ -230,8 +231,8 @@ class LocalBackend(Backend):
         return answer
 
     def create_many(self, prepared: Sequence[Prepared]) -> builtins.list[JobRecord | StepschedError]:
-        now = self.now()
         with self._store.transaction("create"):
+            now = self.now()  # the file may have been locked for a while
             answers = [self._create(each, now) for each in prepared]
         self._engine.wake()
         self._engine.tell(
@@ -286,9 +287,10 @@ class LocalBackend(Backend):
 
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
         job, document = checked_prepared(prepared, self).job, prepared.plan
-        now, events = self.now(), list[Event]()
-        job.refuse_if_over(now)
+        events = list[Event]()
         with self._store.transaction("update"):
+            now = self.now()
+            job.refuse_if_over(now)
             row = self._row(job.name)
             if row.version != expected_version:
                 raise ConflictError(job.name, expected_version)
@@ -318,8 +320,9 @@ class LocalBackend(Backend):
 
     def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
         self._refuse_stopping(name, stop_run=stop_run)
-        now, events = self.now(), list[Event]()
+        events = list[Event]()
         with self._store.transaction("pause"):
+            now = self.now()
             row = self._row(name, group)
             status = status_after(name, row.status, "pause")
             if row.status is not status:
@@ -330,8 +333,9 @@ class LocalBackend(Backend):
         return record
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
-        now, events = self.now(), list[Event]()
+        events = list[Event]()
         with self._store.transaction("resume"):
+            now = self.now()
             row = self._row(name, group)
             status = status_after(name, row.status, "resume")
             if row.status is not status:

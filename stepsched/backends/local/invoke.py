@@ -42,6 +42,7 @@ from stepsched.targets import (
     parts_of,
     takes_input,
 )
+from stepsched.targets.inputs import why_not_input, why_not_request
 from stepsched.targets.local import main_module_name
 
 NAME = "local"
@@ -177,6 +178,20 @@ class Invoker:
         for letter_box in (job.dead_letter, job.notify):
             if letter_box is not None:
                 self._check_registered(job, letter_box)
+
+    def check_data(self, job: Job) -> None:
+        """Refuses data that the service of a target in AWS would refuse at every run, so that a job that is
+        accepted here can move to AWS.
+
+        Raises:
+            UnsupportedError: The service would refuse it.
+        """
+        for part in parts_of(job.target):
+            if isinstance(part, (HandlerTarget, CommandTarget)):
+                continue
+            reason = why_not_input(part, job.input, lenient=True) or why_not_request(part)
+            if reason is not None:
+                raise UnsupportedError(job.name, NAME, reason, ("correct the data", "a HandlerTarget"))
 
     def _check_part(self, job: Job, part: SingleTarget, *, shared: bool) -> None:
         match part:

@@ -386,7 +386,7 @@ def overrides(size: int) -> dict[str, Any]:
             "input",
             id="input of a queue",
         ),
-        pytest.param(lambda n: job(target=ECS, input=overrides(n)), 262_144, "input", id="overrides"),
+        pytest.param(lambda n: job(target=ECS, input=overrides(n)), 8_192, "overrides", id="overrides"),
         pytest.param(
             lambda n: job(target=ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g" * n)),
             128,

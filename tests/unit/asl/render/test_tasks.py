@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.machines.calls import queue_url
+from stepsched.targets.messages import queue_url
 from stepsched.machines.single import render_asl
 from tests.unit.asl.render import jobs
 from tests.unit.asl.render.jobs import (
@@ -242,8 +242,8 @@ def test_each_job_and_each_part_is_another_message() -> None:
 def test_groups_of_messages() -> None:
     assert call(*TARGETS["fifo queue"])[1]["MessageGroupId"] == "g"
     assert call(*TARGETS["fifo topic"])[1]["MessageGroupId"] == "nightly"
-    hostile = ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="{% $due %}")
-    assert call(hostile, {})[1]["MessageGroupId"] == r"{% '\u007b% $due %\u007d' %}"
+    hostile = ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="{%$due%}")
+    assert call(hostile, {})[1]["MessageGroupId"] == r"{% '\u007b%$due%\u007d' %}"
 
 
 # -- parallel -------------------------------------------------------------------------------------------

@@ -1,0 +1,126 @@
+"""Checks a job's input where it becomes the request of an API call. Pure.
+
+Amazon EventBridge passes such an input on as it is, with the names of the API:
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepsched.aws.models import Shape, actions, api_request
+from stepsched.aws.models import request as model_request
+from stepsched.aws.requests import Caller, check_request
+from stepsched.aws.services import services
+from stepsched.core.payloads import to_json
+from stepsched.targets import (
+    ApiTarget,
+    BatchTarget,
+    CodeBuildTarget,
+    CodePipelineTarget,
+    EcsTaskTarget,
+    EventBusTarget,
+    QueueTarget,
+    Target,
+    TopicTarget,
+)
+from stepsched.targets.messages import why_no_message
+
+MAX_OVERRIDES = 8192
+"""The maximum number of characters of overrides: the documentation of RunTask in the model of Amazon ECS."""
+
+
+def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str | None:
+    """Why every run with an input would fail at the service of the target; None if nothing is known against
+    it.
+
+    Args:
+        target: The target.
+        payload: The job's input.
+        lenient: Whether names of parameters in Pascal case are accepted too, as Step Functions writes them.
+    """
+    match target:
+        case EventBusTarget() if not isinstance(payload, dict):
+            words = "the input of an EventBusTarget is the detail of an event, a JSON object"
+            return f"{words}; got {payload!r:.60}"
+        case QueueTarget() | TopicTarget() if payload == "":
+            return "input is an empty string, and the service requires a character"
+        case QueueTarget() if isinstance(payload, str):
+            return why_no_message(payload)
+        case EcsTaskTarget():
+            return _why_no_overrides(payload, lenient=lenient)
+        case CodeBuildTarget():
+            shape = api_request("codebuild", "StartBuild")
+            return _why_no_request(shape, payload, "codebuild:startBuild", "projectName", lenient=lenient)
+        case CodePipelineTarget():
+            shape = api_request("codepipeline", "StartPipelineExecution")
+            call = "codepipeline:startPipelineExecution"
+            return _why_no_request(shape, payload, call, "name", lenient=lenient)
+    return None
+
+
+def why_not_request(target: Target) -> str | None:
+    """Why the service would refuse the request in the fields of a target, whichever backend makes it; None if
+    nothing is known against it."""
+    match target:
+        case ApiTarget(service=name, action=action, request=request):
+            service = services().get(name)
+            operation = None if service is None else actions(service.folder).get(action)
+            if service is None or operation is None:  # newer than this botocore, or misspelt
+                return None
+            return _problems(model_request(service.folder, operation), request, f"{name}:{action}", "request")
+        case BatchTarget(container_overrides=overrides):
+            shape = api_request("batch", "SubmitJob").member("containerOverrides")
+            assert shape is not None
+            return _problems(shape, _camel_case(overrides), "batch:submitJob", "container_overrides")
+    return None
+
+
+def _why_no_overrides(payload: Any, *, lenient: bool) -> str | None:
+    shape = api_request("ecs", "RunTask").member("overrides")
+    assert shape is not None
+    if not isinstance(payload, dict):
+        return "the input of an EcsTaskTarget holds overrides, as an object"
+    given = _camel_case(payload) if lenient else payload
+    unknown = [key for key in given if key not in shape.names]
+    if unknown:
+        known = ", ".join(sorted(shape.names))
+        return f"input has {unknown[0]!r}, which RunTask does not override; it does {known}"
+    size = len(to_json(payload))
+    if size > MAX_OVERRIDES:
+        return f"expected overrides of at most {MAX_OVERRIDES:,} characters for RunTask, got {size:,}"
+    return _problems(shape, given, "ecs:runTask")
+
+
+def _why_no_request(shape: Shape, payload: Any, call: str, resource: str, *, lenient: bool) -> str | None:
+    """The same for an input that holds further parameters of a call.
+
+    Args:
+        shape: The request of the call.
+        payload: The job's input.
+        call: The name of the call.
+        resource: The required parameter that the target gives.
+        lenient: As for :func:`why_not_input`.
+    """
+    if not isinstance(payload, dict):
+        return f"the input is an object with parameters of {call}, got {payload!r:.60}"
+    given = _camel_case(payload) if lenient else payload
+    if resource in given:
+        return f"input has {resource!r}, which the target gives"
+    return _problems(shape, {resource: "name", **given}, call)
+
+
+def _problems(shape: Shape, request: Any, call: str, root: str = "input") -> str | None:
+    caller = Caller("AWS", call, root, names="in this case", converts=root != "input")
+    problems = check_request(shape, request, caller)
+    found = [f"{root}{each.path}: {each.message}" for each in problems if each.is_error]
+    return "; ".join(found[:3]) or None
+
+
+def _camel_case(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key[:1].lower() + key[1:]: _camel_case(item) for key, item in value.items()}
+        case list():
+            return [_camel_case(item) for item in value]
+    return value

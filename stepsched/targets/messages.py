@@ -1,0 +1,78 @@
+"""What Amazon SQS and Amazon SNS require of a message, and the URLs of queues. Pure.
+
+- https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+- https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+MAX_GROUP_ID = 128
+"""The maximum length of a message group ID."""
+GROUP_ID = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}""")
+"""The form of a message group ID: letters and digits of ASCII, and its punctuation."""
+_NOT_IN_QUEUES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class _Domain(NamedTuple):
+    partition: str
+    name: str
+    region: str
+    """The pattern of the partition's Regions."""
+
+
+# From botocore's file partitions.json. Two partitions share a domain, and the Region tells them apart.
+_DOMAINS = (
+    _Domain("aws-us-gov", "amazonaws.com", r"us-gov-\w+-\d+"),
+    _Domain("aws", "amazonaws.com", r"[a-z]{2}-\w+-\d+"),
+    _Domain("aws-cn", "amazonaws.com.cn", r"cn-\w+-\d+"),
+    _Domain("aws-eusc", "amazonaws.eu", r"eusc-\w+-\w+-\d+"),
+)
+_URL = re.compile(
+    r"https://sqs\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z0-9.-]+)/(?P<account>\d+)/(?P<name>[^/]+)"
+)
+
+
+def queue_url(arn: str) -> str:
+    """The URL of a queue, which the calls of Amazon SQS expect instead of its ARN.
+
+    Raises:
+        ValueError: The domain of the ARN's partition is not known.
+
+    >>> queue_url("arn:aws-cn:sqs:cn-north-1:123456789012:orders.fifo")
+    'https://sqs.cn-north-1.amazonaws.com.cn/123456789012/orders.fifo'
+    """
+    _, partition, _, region, account, name = arn.split(":", 5)
+    domain = next((each.name for each in _DOMAINS if each.partition == partition), None)
+    if domain is None:
+        raise ValueError(f"the URL of {arn!r} is not known for partition {partition!r}; use an ApiTarget")
+    return f"https://sqs.{region}.{domain}/{account}/{name}"
+
+
+def queue_arn(url: str) -> str:
+    """The ARN of a queue; the inverse of :func:`queue_url`.
+
+    Raises:
+        ValueError: The text is not such a URL.
+
+    >>> queue_arn("https://sqs.us-gov-west-1.amazonaws.com/123456789012/orders")
+    'arn:aws-us-gov:sqs:us-gov-west-1:123456789012:orders'
+    """
+    match = _URL.fullmatch(url)
+    if match is not None:
+        for domain in _DOMAINS:
+            if domain.name == match["domain"] and re.fullmatch(domain.region, match["region"]):
+                return f"arn:{domain.partition}:sqs:{match['region']}:{match['account']}:{match['name']}"
+    raise ValueError(
+        f"expected the URL of a queue, https://sqs.<region>.<domain>/<account>/<name>, got {url!r}"
+    )
+
+
+def why_no_message(text: str) -> str | None:
+    """Why Amazon SQS refuses a text as a message; None if it accepts it."""
+    found = _NOT_IN_QUEUES.search(text)
+    if found is None:
+        return None
+    return f"Amazon SQS does not allow the character {found[0]!r} in a message"
