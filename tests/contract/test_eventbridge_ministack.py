@@ -44,9 +44,9 @@ def make_session(account: str) -> boto3.Session:
 class Inbox:
     """A queue of the account, to be read to its end."""
 
-    def __init__(self, sqs: Any, name: str) -> None:
+    def __init__(self, sqs: Any, name: str, **attributes: str) -> None:
         self._sqs = sqs
-        self.url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.url: str = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])
         self.arn: str = answer["Attributes"]["QueueArn"]
 

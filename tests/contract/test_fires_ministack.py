@@ -292,3 +292,46 @@ class TestDeadLetters:
         with pytest.raises(ss.InvalidTransitionError, match="cut"):
             stage.client.redrive(letter.replace(truncated=True))
         assert stage.dead.read() == ["{}"]
+
+
+class TestFifo:
+    """Equal messages of two runs both arrive, although the queue drops what it has seen."""
+
+    TWICE = NINE + 24 * HOUR
+
+    def queue(self, stage: Stage, name: str, **attributes: str) -> Inbox:
+        inbox = Inbox(stage.aws("sqs"), name, FifoQueue="true", **attributes)
+        assert inbox.arn.endswith(".fifo")
+        return inbox
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [
+            pytest.param({}, id="plain"),
+            pytest.param({"ContentBasedDeduplication": "true"}, id="by content"),
+        ],
+    )
+    def test_a_queue_gets_equal_messages_of_two_runs(self, stage: Stage, attributes: dict[str, str]) -> None:
+        inbox = self.queue(stage, "orders.fifo", **attributes)
+        stage.client.create(stage.job(ss.QueueTarget(inbox.arn, message_group_id="g"), input="equal"))
+        stage.play(self.TWICE)
+        assert inbox.read() == ["equal", "equal"]
+
+    def test_a_topic_publishes_equal_messages_of_two_runs(self, stage: Stage) -> None:
+        inbox, sns = self.queue(stage, "news.fifo"), stage.aws("sns")
+        arn = sns.create_topic(Name="news.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+        sns.subscribe(
+            TopicArn=arn, Protocol="sqs", Endpoint=inbox.arn, Attributes={"RawMessageDelivery": "true"}
+        )
+        stage.client.create(stage.job(ss.TopicTarget(arn), input={"n": 1}))
+        stage.play(self.TWICE)
+        assert inbox.read(wait=PATIENCE) == ['{"n":1}', '{"n":1}']
+
+    def test_single_runs_arrive_beside_them(self, stage: Stage) -> None:
+        inbox = self.queue(stage, "orders.fifo")
+        target = ss.QueueTarget(inbox.arn, message_group_id="g")
+        stage.client.create(stage.job(target, input={"of": ss.context.SCHEDULE_ARN}))
+        stage.client.run_now("job")
+        stage.client.run_now("job")
+        stage.play(NINE)
+        assert len(inbox.read()) == 3

@@ -3,7 +3,8 @@
 Scheduler's clock is the machine's, moved by what a file says. While waits are held there is one clock for
 Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
 it, and their answers go out on the standard output. DynamoDB does one thing at a time, and what a busy
-machine takes away from an evaluation does not count for its limit.
+machine takes away from an evaluation does not count for its limit. A schedule also calls APIs, which the
+emulator alone does not: as Step Functions calls them.
 
 Needs the standard library and the pinned emulator only. What it replaces are private names of some modules
 of that version; if one of them is gone, it does not start.
@@ -24,6 +25,7 @@ import queue
 import sys
 import threading
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -653,6 +655,38 @@ def move_clock(scheduler: ModuleType, folder: Path, clock: HeldClock) -> None:
     names["_SCHEDULE_TICK_INTERVAL"] = TICK
 
 
+def call_apis(eventbridge: ModuleType, states: ModuleType) -> None:
+    """Makes the calls of universal targets, with the context attributes of each run filled in."""
+    names, calls = vars(eventbridge), vars(states)
+    refuse_if_missing("EventBridge", names, {"_invoke_target"})
+    refuse_if_missing("Step Functions", calls, {"_SERVICE_DISPATCH", "_invoke_aws_sdk_integration"})
+    invoke = names["_invoke_target"]
+
+    def fire(target: Any, event: Any, rule: Any, view: Any = None) -> None:
+        _, is_call, call = target.get("Arn", "").partition(":scheduler:::aws-sdk:")
+        if not is_call:
+            invoke(target, event, rule, view)
+            return
+        text = target["Input"]
+        for name, value in _attributes(event, rule).items():
+            text = text.replace(f"<aws.scheduler.{name}>", value)
+        optimised = calls["_SERVICE_DISPATCH"].get(f"arn:aws:states:::{call}")
+        resource = f"arn:aws:states:::{'' if optimised else 'aws-sdk:'}{call}"
+        (optimised or calls["_invoke_aws_sdk_integration"])(resource, json.loads(text))
+
+    names["_invoke_target"] = fire
+
+
+def _attributes(event: Any, schedule: Any) -> dict[str, str]:
+    due = datetime.fromtimestamp(event["Time"], timezone.utc)
+    return {
+        "schedule-arn": schedule["Arn"],
+        "scheduled-time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
+        "execution-id": uuid.uuid4().hex[:16],
+        "attempt-number": "1",
+    }
+
+
 def one_at_a_time(service: str, names: dict[str, Any], needed: tuple[str, ...]) -> None:
     """Lets no two of these functions run at once. Calls over HTTP come from one thread, but those of tasks
     from the threads of their executions: a write between the reading and the writing of another is lost."""
@@ -703,9 +737,11 @@ def main() -> None:
     app = importlib.import_module("ministack.app")
     services = "ministack.services"
     move_clock(importlib.import_module(f"{services}.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]), clock)
+    states = importlib.import_module(f"{services}.stepfunctions")
+    call_apis(importlib.import_module(f"{services}.eventbridge"), states)
     one_at_a_time("dynamodb", vars(importlib.import_module(f"{services}.dynamodb")), ITEMS)
     limit_own_time(vars(importlib.import_module("jsonata.timebox")))
-    StepFunctions(vars(importlib.import_module(f"{services}.stepfunctions")), clock).install()
+    StepFunctions(vars(states), clock).install()
     app.main()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.targets.messages import queue_url
 from stepsched.machines.single import render_asl
+from stepsched.targets.messages import queue_url
 from tests.unit.asl.render import jobs
 from tests.unit.asl.render.jobs import (
     BUS,
