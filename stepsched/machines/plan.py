@@ -17,7 +17,7 @@ from stepsched.schedules import AnySchedule, Cron, OneTime, Rate, Windowed
 from stepsched.schedules.cron_fields import FIRST_YEAR as FIRST_CRON_YEAR
 from stepsched.schedules.cron_fields import LAST_YEAR, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
-from stepsched.schedules.crontab import parse_crontab
+from stepsched.schedules.crontab import parse_stored_crontab
 from stepsched.schedules.day_rules import DaysOfMonth, Weekdays
 from stepsched.schedules.zones import UTC, load_zone
 
@@ -101,7 +101,7 @@ def _cron(cron: Cron) -> dict[str, Any]:
 def _fields(expression: str | None, crontab: str | None) -> dict[str, Any]:
     """The fields of a cron expression as lists of numbers. Years without a run are left out, so that a search
     by month ends within the next two years of the list."""
-    fields = parse_cron(expression) if expression is not None else parse_crontab(crontab or "")
+    fields = parse_cron(expression) if expression is not None else parse_stored_crontab(crontab or "")
     runs = CronRuns(fields)
     plan: dict[str, Any] = {
         "minutes": _numbers(fields.minutes, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -9,14 +10,17 @@ from typing import Literal
 
 from typing_extensions import Self
 
-from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
 from stepsched.schedules.base import BoundedSchedule, aware
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
+from stepsched.schedules.day_rules import Weekdays
+from stepsched.schedules.stored import is_reading_stored
 from stepsched.schedules.zones import UTC, known_zone, load_zone
 
 _TICK = timedelta(microseconds=1)
 _END = datetime.max.replace(tzinfo=UTC)
+_SUNDAY_TO_THURSDAY = Weekdays(0b0011111)
 
 
 class Cron(BoundedSchedule, frozen=True):
@@ -73,9 +77,7 @@ class Cron(BoundedSchedule, frozen=True):
             reason = f"expected a string, got {type(crontab).__name__}"
             raise InvalidScheduleError(str(crontab), "crontab", reason)
         load_zone(timezone)
-        text = parse_cron(expression).text if expression is not None else ""
-        if crontab is not None:
-            text = _read_crontab(crontab).text
+        text = _text(expression) if expression is not None else _crontab_text(crontab or "")
         fields: dict[str, object] = {"kind": kind, "timezone": timezone}
         given = {"start": start, "end": end, "crontab": None if text else crontab}
         fields |= {name: value for name, value in given.items() if value is not None}
@@ -91,22 +93,30 @@ class Cron(BoundedSchedule, frozen=True):
         timezone: str = "UTC",
         start: datetime | str | None = None,
         end: datetime | str | None = None,
+        hash_id: str | None = None,
     ) -> Self:
         """Reads five fields of the Unix dialect, or a shortcut such as ``@daily``.
 
-        Sunday is 0 or 7. If both day fields are set, a day that matches either of them has a run. A line that
-        is exactly equivalent to an AWS expression becomes that expression. Any other line is kept in
-        ``crontab``, has ``expression`` None, and is refused by EventBridge Scheduler.
+        Sunday is 0 or 7. If both day fields are set, a day that matches either of them has a run. What tools
+        read in two ways is refused (P-38 to P-40). A line that is exactly equivalent to an AWS expression
+        becomes that expression. Any other line is kept in ``crontab``, has ``expression`` None, and is
+        refused by EventBridge Scheduler.
 
         Args:
-            crontab: A line such as ``*/5 9-17 * * 1-5``; names are accepted. It is parsed by croniter.
+            crontab: A line such as ``*/5 9-17 * * 1-5``; names are accepted. ``H`` and ``R`` are replaced by
+                values at once.
             timezone: The IANA name of the zone of the wall times.
             start: As for :class:`Cron`.
             end: As for :class:`Cron`.
+            hash_id: The text from which ``H`` is computed, such as the name of the job: the same text gives
+                the same times. None: the line has no ``H``.
 
         Raises:
-            InvalidScheduleError: croniter refuses the line, or it has seconds, a year, ``H`` or ``R``.
+            InvalidScheduleError: A field is not valid, the line has another number of fields, or tools read
+                it in two ways; the error names the correction.
         """
+        if isinstance(crontab, str):
+            crontab = _without_hashes(crontab, hash_id)
         return cls(crontab=crontab, timezone=timezone, start=start, end=end)
 
     def describe(self) -> str:
@@ -164,7 +174,34 @@ def _compile(expression: str | None, crontab: str | None) -> CronRuns:
     return CronRuns(parse_cron(expression) if expression else _read_crontab(crontab or ""))
 
 
-def _read_crontab(line: str) -> CronFields:
-    from stepsched.schedules.crontab import parse_crontab  # loads croniter
+def _text(expression: str) -> str:
+    """Returns the fields of an expression in canonical form, and warns of weekdays that are likely meant as
+    in a crontab (P-41)."""
+    fields = parse_cron(expression)
+    weekdays = fields.text.split(" ")[4]
+    if fields.rules == (_SUNDAY_TO_THURSDAY,) and weekdays[0].isdigit() and not is_reading_stored():
+        warnings.warn(
+            f"day-of-week {weekdays!r} is Sunday to Thursday on AWS, where Sunday is 1; write MON-FRI for "
+            "Monday to Friday, or SUN-THU for Sunday to Thursday",
+            ScheduleWarning,
+            stacklevel=4,
+        )
+    return fields.text
 
-    return parse_crontab(line)
+
+def _crontab_text(line: str) -> str:
+    from stepsched.schedules.crontab import parse_crontab, parse_stored_crontab
+
+    return (parse_stored_crontab(line) if is_reading_stored() else parse_crontab(line)).text
+
+
+def _read_crontab(line: str) -> CronFields:
+    from stepsched.schedules.crontab import parse_stored_crontab
+
+    return parse_stored_crontab(line)
+
+
+def _without_hashes(line: str, hash_id: str | None) -> str:
+    from stepsched.schedules.crontab_hashes import frozen
+
+    return frozen(line, hash_id)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -15,20 +12,10 @@ from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
 from stepsched.schedules.base import Moment, ScheduleBase, read_moment
+from stepsched.schedules.stored import is_reading_stored
 from stepsched.schedules.zones import UTC, load_zone
 
 _AT = r"(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})(?::(\d{2}))?"
-_STORED: ContextVar[bool] = ContextVar("stored", default=False)
-
-
-@contextmanager
-def reading_stored() -> Iterator[None]:
-    """Suppresses the warning of P-03 while stored jobs are read: it was issued when the job was written."""
-    token = _STORED.set(True)
-    try:
-        yield
-    finally:
-        _STORED.reset(token)
 
 
 class OneTime(ScheduleBase, frozen=True):
@@ -86,7 +73,7 @@ class OneTime(ScheduleBase, frozen=True):
             run.astimezone(UTC)
         except OverflowError as error:
             raise InvalidScheduleError(str(at), "at", "expected an instant in the years 1 to 9999") from error
-        if settled.tzinfo is None and run.replace(tzinfo=None) != settled and not _STORED.get():
+        if settled.tzinfo is None and run.replace(tzinfo=None) != settled and not is_reading_stored():
             warnings.warn(
                 f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
                 f"the run moves to {run.isoformat()}",

@@ -22,7 +22,7 @@ CALLS: dict[str, str] = {
     "Rate": "every, *, start=, end=",
     "Rate.from_expression": "expression, *, start=, end=",
     "Cron": "expression=, *, timezone=, start=, end=, crontab=",
-    "Cron.from_crontab": "crontab, *, timezone=, start=, end=",
+    "Cron.from_crontab": "crontab, *, timezone=, start=, end=, hash_id=",
     "Cron.skipped": "self, after=, until=",
     "Windowed": "start, *, every, end=, timezone=",
     "Windowed.from_document": "document",

@@ -122,30 +122,42 @@ CRONS = st.one_of(_DENSE, _cron(st.sampled_from(["*", None])), _DENSE)
 CRONS_WITH_YEARS = _cron(_field(1970, 2199, step=229, wraps=False))
 
 
-def _unix_field(low: int, high: int, names: tuple[str, ...] = ()) -> SearchStrategy[str]:
+def _unix_field(
+    low: int, high: int, names: tuple[str, ...] = (), *, may_wrap: bool = False
+) -> SearchStrategy[str]:
     numbers = st.integers(low, high)
-    value = numbers.map(str)
-    spans = st.tuples(numbers, numbers).map(lambda pair: f"{min(pair)}-{max(pair)}")
-    steps = st.tuples(st.one_of(st.just("*"), spans), st.integers(1, high).map(str)).map("/".join)
-    items = st.one_of(value, spans, steps, st.sampled_from(names).map(str.lower) if names else value)
+    value = st.one_of(numbers.map(str), st.sampled_from(names).map(str.lower)) if names else numbers.map(str)
+    pairs = st.tuples(numbers, numbers)
+    if not may_wrap:
+        pairs = pairs.map(lambda pair: (min(pair), max(pair)))
+    spans = pairs.map(lambda pair: f"{pair[0]}-{pair[1]}")
+    steps = st.tuples(st.one_of(st.just("*"), spans, value), st.integers(1, high).map(str)).map("/".join)
+    items = st.one_of(value, spans, steps)
     lists = st.lists(items, min_size=1, max_size=3).map(",".join)
     return st.one_of(st.just("*"), value, lists)
 
 
-_UNIX_WEEKDAY = st.one_of(
-    st.just("*"),
-    _unix_field(0, 7, WEEKDAYS),
-    st.tuples(st.integers(0, 6), st.integers(1, 5)).map(lambda pair: f"{pair[0]}#{pair[1]}"),
-    st.integers(0, 6).map(lambda day: f"L{day}"),
-)
-CRONTABS = st.tuples(
-    _unix_field(0, 59),
-    _unix_field(0, 23),
-    st.one_of(st.just("*"), _unix_field(1, 31), st.just("L"), st.just("1,L")),
-    st.one_of(st.just("*"), _unix_field(1, 12, MONTHS)),
-    _UNIX_WEEKDAY,
-).map(" ".join)
+def _crontabs(*, may_wrap: bool = False) -> SearchStrategy[str]:
+    weekday = st.one_of(
+        st.just("*"),
+        _unix_field(0, 7, WEEKDAYS, may_wrap=may_wrap),
+        st.tuples(st.integers(0, 7), st.integers(1, 5)).map(lambda pair: f"{pair[0]}#{pair[1]}"),
+        st.integers(0, 7).map(lambda day: f"L{day}"),
+        st.sampled_from(["5#3,1", "L5,2#1", "*/2", "*,1"]),
+    )
+    return st.tuples(
+        _unix_field(0, 59, may_wrap=may_wrap),
+        _unix_field(0, 23, may_wrap=may_wrap),
+        st.one_of(st.just("*"), _unix_field(1, 31, may_wrap=may_wrap), st.sampled_from(["L", "1,L", "*/1"])),
+        st.one_of(st.just("*"), _unix_field(1, 12, MONTHS, may_wrap=may_wrap)),
+        weekday,
+    ).map(" ".join)
+
+
+CRONTABS = _crontabs()
 """Five fields of the Unix dialect, both day fields set among them."""
+WRAPPING_CRONTABS = _crontabs(may_wrap=True)
+"""The same with ranges that run over the end of their field, which most daemons refuse."""
 
 # -- places and moments ----------------------------------------------------------------------------
 

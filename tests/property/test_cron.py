@@ -15,6 +15,8 @@ import stepsched as ss
 from . import oracle
 from .strategies import CRONS, CRONS_WITH_YEARS, SPECIAL_DAYS, Place, places
 
+pytestmark = pytest.mark.filterwarnings("ignore:day-of-week .* Sunday to Thursday:stepsched.ScheduleWarning")
+
 UTC = timezone.utc
 TICK = timedelta(microseconds=1)
 HORIZON = timedelta(days=800)

@@ -31,7 +31,7 @@ from stepsched.jobs.unreadable import why_unreadable
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import NO_MORE, RUN, write
 from stepsched.schedules.cron import Cron
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.stored import reading_stored
 from stepsched.targets import StateMachineTarget
 
 Item = Mapping[str, Any]
@@ -231,9 +231,11 @@ def read_versions(items: list[Item], current: Row) -> list[JobVersion]:
 def _read_solutions_row(name: str, item: Item, version: int) -> Row:
     """The row of a task of the AWS Solutions scheduler: a cron in UTC that starts a state machine. It holds
     no time of creation and no status, so the job is read as paused."""
+    with reading_stored():
+        schedule = Cron(item["schedule"]["S"])
     job = Job(
         name=name,
-        schedule=Cron(item["schedule"]["S"]),
+        schedule=schedule,
         target=StateMachineTarget(item["state_machine_arn"]["S"]),
         input=_plain(item["state_machine_input"]),
     )

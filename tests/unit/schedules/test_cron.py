@@ -10,6 +10,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.core.clock import utc_now
+from stepsched.schedules.stored import reading_stored
 
 from .times import FIRST, LAST, show, shown, utc
 
@@ -199,3 +200,21 @@ def test_it_describes_itself_with_zone_and_window() -> None:
         "At 09:00, Monday to Friday, Europe/Paris, "
         "from 1 January 2030 at 00:00 UTC, until 1 January 2031 at 12:30 UTC"
     )
+
+
+@pytest.mark.parametrize("weekdays", ["1-5", "1,2,3,4,5", "5,1-4", "01-05"])
+def test_the_working_week_of_a_crontab_is_warned_of(weekdays: str) -> None:
+    with pytest.warns(ss.ScheduleWarning, match="write MON-FRI for Monday to Friday, or SUN-THU") as caught:
+        cron = ss.Cron(f"0 9 ? * {weekdays} *")
+    assert caught[0].filename == __file__
+    assert {run.isoweekday() for run in cron.upcoming(10, after=utc("2025-01-01"))} == {7, 1, 2, 3, 4}
+    with pytest.warns(ss.ScheduleWarning, match="Sunday to Thursday on AWS"):
+        ss.parse_schedule(f"cron(0 9 ? * {weekdays} *)")
+    with reading_stored():  # which warns of nothing
+        assert ss.Cron.model_validate_json(cron.model_dump_json()) == cron
+
+
+@pytest.mark.parametrize("weekdays", ["2-6", "SUN-THU", "MON-FRI", "1-THU", "1-4", "1-7", "1,7", "5"])
+def test_other_weekdays_are_not_warned_of(weekdays: str) -> None:
+    assert ss.Cron(f"0 9 ? * {weekdays} *").upcoming(1)
+    assert ss.Cron.from_crontab("0 9 * * 1-5").upcoming(1)

@@ -15,9 +15,9 @@ from stepsched.schedules.cron_fields import (
     MINUTES,
     MONTH,
     YEAR,
-    Field,
     parse_cron,
 )
+from stepsched.schedules.cron_items import Field
 from stepsched.schedules.day_rules import (
     DayRule,
     DaysOfMonth,
