@@ -2,15 +2,17 @@
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 from typing_extensions import Self
 
+from stepsched.core.payloads import Text
 from stepsched.core.values import PositionalValue
 
 _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
@@ -79,19 +81,42 @@ class HandlerTarget(PositionalValue, frozen=True):
 
 
 class CommandTarget(PositionalValue, frozen=True):
-    """Runs a program without a shell. The program reads the job's input as JSON from its standard input."""
+    """Runs a program without a shell. The program reads the job's input as JSON from its standard input, or
+    the text ``stdin``."""
 
     kind: Literal["command"] = "command"
     command: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     """The program and its arguments."""
+    cwd: Text | None = None
+    """The working directory. A ``~`` at its beginning is the home directory of the user that runs the
+    program. None: the working directory of the process."""
+    env: dict[Text, Text] = Field(default_factory=dict)
+    """Environment variables by name, added to those of the process. ``PATH`` also applies to the search for
+    the program. A value is text, in which nothing is replaced."""
+    stdin: Text | None = None
+    """The text of the standard input, instead of the job's input. None: the job's input as JSON."""
 
-    def __init__(self, command: Sequence[str], *, kind: Literal["command"] = "command") -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str | PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        kind: Literal["command"] = "command",
+    ) -> None:
         if not isinstance(command, (list, tuple)):
             raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
                 f"expected a list, got {command!r}; use the program and its arguments, such as "
                 "['python', 'report.py'] (there is no shell)"
             )
-        self._assign(command=command, kind=kind)
+        given = {
+            "cwd": fspath(cwd) if isinstance(cwd, PathLike) else cwd,
+            "env": dict(env) if isinstance(env, Mapping) else env,
+            "stdin": stdin,
+        }
+        present = {name: value for name, value in given.items() if value is not None}
+        self._assign(command=command, kind=kind, **present)
 
     @field_validator("command")
     @classmethod
@@ -99,6 +124,23 @@ class CommandTarget(PositionalValue, frozen=True):
         if any("\0" in part for part in command):
             raise ValueError("expected arguments without NUL characters, got one with a NUL character")
         return command
+
+    @field_validator("cwd")
+    @classmethod
+    def _is_path(cls, cwd: str | None) -> str | None:
+        if cwd is not None and (not cwd or "\0" in cwd):
+            raise ValueError(f"expected the path of a folder, without NUL characters, got {cwd!r}")
+        return cwd
+
+    @field_validator("env")
+    @classmethod
+    def _are_variables(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not name or "=" in name or "\0" in name:
+                raise ValueError(f"expected names of variables without '=' and NUL characters, got {name!r}")
+            if "\0" in value:
+                raise ValueError(f"expected values without NUL characters, got one in {name}")
+        return env
 
 
 def _module_name(handler: object) -> str:

@@ -39,7 +39,7 @@ CALLS: dict[str, str] = {
     "BatchTarget": "job_definition, *, job_queue, job_name=, parameters=, container_overrides=",
     "ApiTarget": "service, action, request",
     "HandlerTarget": "handler",
-    "CommandTarget": "command",
+    "CommandTarget": "command, *, cwd=, env=, stdin=",
     "ParallelTarget": "targets",
     "Job": "*, name, schedule, target, input=, description=, group=, tags=, retry=, dead_letter=,"
     " notify=, on_failure=, overlap=, catch_up=, jitter=, completion=",

@@ -122,6 +122,7 @@ SAMPLES: list[Target] = [
     ),
     HandlerTarget("package.module:function"),
     CommandTarget(["true"]),
+    CommandTarget(["true"], cwd="~", env={"LEVEL": "debug"}, stdin="daily"),
     ParallelTarget(
         [TopicTarget(f"arn:aws:sns:{PLACE}:news"), LambdaTarget(f"arn:aws:lambda:{PLACE}:function:f")]
     ),

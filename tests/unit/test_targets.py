@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
@@ -614,6 +615,50 @@ def test_a_wrong_command_is_refused(command: Any, problem: str) -> None:
         ss.CommandTarget(command)
     with pytest.raises(ValidationError, match=problem):
         ss.CommandTarget.model_validate({"command": command})
+
+
+def test_a_command_has_a_directory_variables_and_a_standard_input() -> None:
+    variables = {"LEVEL": "debug"}
+    target = ss.CommandTarget(["true"], cwd=Path("/srv"), env=variables, stdin="hello\n")
+    variables["LEVEL"] = "info"
+    assert (target.cwd, target.env, target.stdin) == ("/srv", {"LEVEL": "debug"}, "hello\n")
+    assert ss.CommandTarget.model_validate_json(target.model_dump_json()) == target
+    assert target.replace(stdin="").stdin == ""
+
+
+def test_a_command_without_them_is_stored_as_before() -> None:
+    assert ss.CommandTarget(["true"]).model_dump(exclude_unset=True) == {
+        "kind": "command",
+        "command": ("true",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        pytest.param({"cwd": ""}, "expected the path of a folder, .* got ''", id="empty directory"),
+        pytest.param(
+            {"cwd": "a\0b"}, "expected the path of a folder, without NUL", id="NUL in the directory"
+        ),
+        pytest.param({"cwd": 1}, "valid string", id="number as directory"),
+        pytest.param({"cwd": b"/srv"}, "valid string", id="bytes as directory"),
+        pytest.param({"env": {"": "x"}}, "names of variables without '='", id="empty name"),
+        pytest.param({"env": {"A=B": "x"}}, "names of variables without '='", id="= in a name"),
+        pytest.param({"env": {"A\0": "x"}}, "names of variables without '='", id="NUL in a name"),
+        pytest.param({"env": {"A": "x\0"}}, "expected values without NUL characters, got one in A", id="NUL"),
+        pytest.param({"env": {"A": 1}}, "valid string", id="number as value"),
+        pytest.param({"env": {"A": None}}, "valid string", id="none as value"),
+        pytest.param({"env": ["A=1"]}, "valid dictionary", id="list of variables"),
+        pytest.param({"env": {"A": "\ud800"}}, "UTF-8", id="surrogate"),
+        pytest.param({"stdin": b"x"}, "valid string", id="bytes as input"),
+        pytest.param({"stdin": {"a": 1}}, "valid string", id="mapping as input"),
+    ],
+)
+def test_a_wrong_directory_variable_or_input_is_refused(fields: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        ss.CommandTarget(["true"], **fields)
+    with pytest.raises(ValidationError, match=problem):
+        ss.CommandTarget.model_validate({"command": ["true"], **fields})
 
 
 # -- several ---------------------------------------------------------------------------------------------

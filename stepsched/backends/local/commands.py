@@ -8,10 +8,12 @@ import subprocess
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from tempfile import TemporaryFile
 
 from stepsched.backends.local.outcomes import OUTPUT_LIMIT, too_long
 from stepsched.backends.local.process import MARKER, end_commands
+from stepsched.targets import CommandTarget
 
 
 class CommandFailedError(Exception):
@@ -53,12 +55,12 @@ def end_in_flight(markers: Collection[str]) -> None:
             command.end()
 
 
-def run_command(command: list[str], payload: str, limit: timedelta | None, *, marker: str) -> str:
+def run_command(target: CommandTarget, payload: str, limit: timedelta | None, *, marker: str) -> str:
     """Runs a program and waits for its end.
 
     Args:
-        command: The program and its arguments.
-        payload: The text for its standard input.
+        target: The program, its arguments, working directory and additional variables.
+        payload: The job's input, for the standard input of a target that has no other text for it.
         limit: The timeout, after which it is killed with its child processes. None: no timeout.
         marker: The value of an environment variable by which it can be found after the end of this process.
 
@@ -73,26 +75,27 @@ def run_command(command: list[str], payload: str, limit: timedelta | None, *, ma
     running = _Command(marker)
     _IN_FLIGHT.add(running)
     try:
-        return _run(running, command, payload, limit)
+        return _run(running, target, payload if target.stdin is None else target.stdin, limit)
     finally:
         _IN_FLIGHT.discard(running)
 
 
-def _run(running: _Command, command: list[str], payload: str, limit: timedelta | None) -> str:
+def _run(running: _Command, target: CommandTarget, text: str, limit: timedelta | None) -> str:
     with TemporaryFile() as output:  # not in memory, since the output may be large
         process = subprocess.Popen(  # noqa: S603 -- an argument list, no shell
-            command,
+            target.command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that it can be killed with its child processes
-            env={**os.environ, MARKER: running.marker},
+            cwd=None if target.cwd is None else str(Path(target.cwd).expanduser()),
+            env={**os.environ, **target.env, MARKER: running.marker},
         )
         running.process = process
         try:
             if running.is_ended:
                 running.end()
-            process.communicate(payload.encode(), timeout=None if limit is None else limit.total_seconds())
+            process.communicate(text.encode(), timeout=None if limit is None else limit.total_seconds())
         except subprocess.TimeoutExpired as error:
             raise too_long(limit) from error
         finally:
@@ -101,10 +104,10 @@ def _run(running: _Command, command: list[str], payload: str, limit: timedelta |
                 process.wait()
         size = output.seek(0, os.SEEK_END)
         output.seek(max(size - 4 * OUTPUT_LIMIT, 0))
-        text = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
+        shown = output.read().decode(errors="replace")[-OUTPUT_LIMIT:]
     if process.returncode:
-        raise CommandFailedError(process.returncode, text)
-    return text
+        raise CommandFailedError(process.returncode, shown)
+    return shown
 
 
 def _kill(process: subprocess.Popen[bytes], marker: str) -> None:

@@ -249,9 +249,9 @@ class Invoker:
         match part:
             case HandlerTarget() as target:
                 return self._answer(job, self._import(job, target), payload, run)
-            case CommandTarget(command=command):
+            case CommandTarget() as target:
                 marker = marker_of(self.worker, run)
-                return run_command(list(command), to_json(payload), job.max_run_time, marker=marker)
+                return run_command(target, to_json(payload), job.max_run_time, marker=marker)
             case target:
                 handler = self._registered(target)
                 if handler is None:

@@ -116,7 +116,7 @@ def test_one_that_is_just_being_started_is_ended_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(subprocess, "Popen", start)
     with pytest.raises(CommandFailedError) as caught:
         run_command(
-            [sys.executable, "-c", "import threading; threading.Event().wait()"],
+            ss.CommandTarget([sys.executable, "-c", "import threading; threading.Event().wait()"]),
             "",
             None,
             marker="mine#1.1",

@@ -411,6 +411,44 @@ class TestCommand:
         Invoker({}).check(job(target), shared=True)
         assert call(target, input={"é": [1]}) == "['a b', '$HOME; ls', '*'] {\"é\":[1]}\n"
 
+    def test_runs_in_its_working_directory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        here = python("import os; print(os.getcwd())")
+        assert call(here.replace(cwd=str(tmp_path))) == f"{tmp_path.resolve()}\n"
+        assert call(here) == f"{Path.cwd()}\n"
+        (tmp_path / "reports").mkdir()
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert call(here.replace(cwd="~/reports")) == f"{tmp_path.resolve()}/reports\n"
+
+    def test_a_program_is_found_from_its_working_directory(self, tmp_path: Path) -> None:
+        program = tmp_path / "hello"
+        program.write_text("#!/bin/sh\necho hello\n")
+        program.chmod(0o700)
+        assert call(ss.CommandTarget(["./hello"], cwd=tmp_path)) == "hello\n"
+
+    def test_a_missing_working_directory_is_a_failure_that_names_it(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError, match="nowhere"):
+            call(ss.CommandTarget([sys.executable, "-c", "pass"], cwd=tmp_path / "nowhere"))
+
+    def test_gets_its_variables_beside_those_of_the_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REGION", "eu")
+        monkeypatch.setenv("LEVEL", "info")
+        program = python("import os; print(os.environ['REGION'], os.environ['LEVEL'], os.environ['NAME'])")
+        variables = {"LEVEL": "debug", "NAME": "$LEVEL é; `id`", "STEPSCHED_WORKER": "x"}
+        assert call(program.replace(env=variables | {"PYTHONUTF8": "1"})) == "eu debug $LEVEL é; `id`\n"
+        shown = python("import os; print(os.environ['STEPSCHED_WORKER'] == 'x')")
+        assert call(shown.replace(env=variables)) == "False\n"
+
+    def test_its_path_finds_the_program(self, tmp_path: Path) -> None:
+        program = tmp_path / "only-here"
+        program.write_text("#!/bin/sh\necho found\n")
+        program.chmod(0o700)
+        assert call(ss.CommandTarget(["only-here"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})) == "found\n"
+
+    @pytest.mark.parametrize("text", ["", "one\ntwo é\n", "x" * 200_000])
+    def test_reads_its_own_standard_input_instead_of_the_input(self, text: str) -> None:
+        program = "import sys; print(len(sys.stdin.buffer.read().decode()))"
+        assert call(ss.CommandTarget([sys.executable, "-c", program], stdin=text)) == f"{len(text)}\n"
+
     def test_output_and_errors_are_kept_in_one_text(self) -> None:
         program = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
         assert call(python(program)) == "out\nerr\n"
