@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from stepsched.jobs import Retry as Retry
     from stepsched.jobs import Run as Run
     from stepsched.jobs import RunStatus as RunStatus
+    from stepsched.jobs.crontab_files import load_crontab as load_crontab
     from stepsched.jobs.decorator import job as job
     from stepsched.jobs.files import load_jobs as load_jobs
     from stepsched.machines.single import render_asl as render_asl
@@ -120,6 +121,7 @@ _HOMES = {
         "Run",
         "RunStatus",
     ),
+    "stepsched.jobs.crontab_files": ("load_crontab",),
     "stepsched.jobs.decorator": ("job",),
     "stepsched.jobs.files": ("load_jobs",),
     "stepsched.machines.single": ("render_asl",),

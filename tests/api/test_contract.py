@@ -48,6 +48,7 @@ CALLS: dict[str, str] = {
     " notify=, on_failure=, overlap=, catch_up=, jitter=, completion=",
     "Retry": "*, max_attempts=, max_age=, interval=, backoff_rate=, max_delay=",
     "load_jobs": "source",
+    "load_crontab": "source, *, timezone=",
     # where
     "SchedulerClient": "backend=",
     "SchedulerClient.create": "self, job",

@@ -71,6 +71,7 @@ def targets() -> list[ss.Target]:
         ss.HandlerTarget("package.module:function"),
         ss.HandlerTarget(lambda: "hi"),
         ss.CommandTarget(["python", "report.py"]),
+        ss.CommandTarget(["python"], cwd="/srv", env={"LEVEL": "debug"}, stdin="print(1)"),
         ss.ParallelTarget([ss.HandlerTarget(report), ss.CommandTarget(["true"])]),
     ]
 
@@ -98,6 +99,7 @@ def jobs() -> Iterator[Job]:
     yield changed
     yield Job.model_validate_json(full.model_dump_json())
     yield from ss.load_jobs("jobs.json")
+    yield from ss.load_crontab("crontab", timezone="Europe/Paris")
 
 
 @ss.job("cron(0 9 ? * MON-FRI *)", timezone="Europe/Paris", retry=ss.Retry(max_attempts=3))
