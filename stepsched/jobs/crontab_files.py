@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepsched.core.errors import InvalidScheduleError, JobFileError, ScheduleWarning
-from stepsched.jobs.job import Job, is_name
+from stepsched.jobs.job import Job
+from stepsched.jobs.names import checked_name
 from stepsched.jobs.policies import CatchUp, Retry
 from stepsched.schedules import Cron
 from stepsched.schedules.crontab_lines import HASHED, REBOOT
@@ -93,14 +94,14 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
 
 
 def _text(path: Path) -> str:
-    if path.resolve() == Path("/etc/crontab") or path.resolve().parent.name == "cron.d":
+    if path.absolute() == Path("/etc/crontab") or path.absolute().parent.name == "cron.d":
         raise JobFileError(str(path), f"{_SYSTEM}; copy its lines to a file without that column")
     try:
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise JobFileError(str(path), error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
+    except (OSError, ValueError) as error:  # such as a NUL character in the path
+        raise JobFileError(str(path), getattr(error, "strerror", None) or str(error)) from error
 
 
 _SYSTEM = "it is a system crontab, which has a column of users, and jobs run as the user of the process"
@@ -196,8 +197,10 @@ class _Reader:
 
     def name(self, entry: _Entry, given: str | None) -> str:
         if given is not None:
-            if not is_name(given):
-                raise _LineError(f"{given!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ .")
+            try:
+                checked_name(given)
+            except ValueError as error:
+                raise _LineError(str(error)) from error
             if given in self.names:
                 raise _LineError(f"duplicate job name: {given!r}")
         name = given or next(name for name in _names(entry) if name not in self.names)

@@ -1,6 +1,7 @@
 """Schedules: pure values without a clock or I/O, which define when a job runs.
 
-``cron_fields`` and ``expressions`` parse text, ``day_rules`` and ``cron_runs`` compute runs, ``zones``
+``cron_items`` reads the fields of both dialects of cron, ``cron_fields`` the AWS dialect and ``crontab`` the
+Unix dialect; ``expressions`` parses other text. ``day_rules`` and ``cron_runs`` compute runs, ``zones``
 resolves gaps and repeated hours with the rules that ``zone_databases`` chooses, ``words`` describes schedules
 in English, ``timeline`` merges their runs.
 """

@@ -27,6 +27,8 @@ def frozen(line: str, hash_id: str | None) -> str:
     found = [HASHED.fullmatch(item) for each in items for item in each]
     if len(parts) != len(UNIX_FIELDS) or not any(found):
         return line
+    if hash_id is not None and not (isinstance(hash_id, str) and hash_id):
+        raise InvalidScheduleError(line, "hash_id", f"expected the name of a job, got {hash_id!r}")
     if hash_id is None and any(match and match[1] in "Hh" for match in found):
         reason = f"'H' is computed from a name; use Cron.from_crontab({line!r}, hash_id='name-of-the-job')"
         raise InvalidScheduleError(line, "crontab", reason)
@@ -45,7 +47,7 @@ def _frozen(line: str, place: int, item: str, hash_id: str) -> str:
 
     fields = ["*"] * len(UNIX_FIELDS)
     fields[place] = item
-    values = croniter.expand(" ".join(fields), hash_id=hash_id.encode())[0][place]
+    values = croniter.expand(" ".join(fields), hash_id=hash_id.encode(errors="surrogatepass"))[0][place]
     return ",".join(map(str, values))
 
 

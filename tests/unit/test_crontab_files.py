@@ -311,6 +311,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         ss.load_crontab(str(tmp_path / "empty"))
     with pytest.raises(JobFileError, match="expected the path of a crontab"):
         ss.load_crontab("")
+    for path in (tmp_path, "a\0b", "\ud800", "x" * 5_000):
+        with pytest.raises(JobFileError):
+            ss.load_crontab(path)
+    with pytest.raises(JobFileError, match="expected the path of a crontab"):
+        ss.load_crontab(5)  # type: ignore[arg-type]
     (tmp_path / "cron.d").mkdir()
     (tmp_path / "cron.d" / "app").write_text("* * * * * ada x\n")
     with pytest.raises(JobFileError, match="a system crontab, which has a column of users"):

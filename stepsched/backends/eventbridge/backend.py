@@ -396,20 +396,23 @@ class EventBridgeBackend(Backend):
             return present  # an earlier attempt has moved it
         if stored.version != expected_version or not stored.owned:
             raise ConflictError(job.name, expected_version)
-        now = self.now()
-        job.refuse_if_over(now)
-        request = write_job(
-            prepared.plan,
-            self._settings,
-            version=stored.version + 1,
-            now=now,
-            anchor=anchor_after(stored, job, now),
-            enabled=stored.enabled,
-            origin=origin,
-        )
+
+        def request() -> dict[str, Any]:
+            now = self.now()
+            job.refuse_if_over(now)
+            return write_job(
+                prepared.plan,
+                self._settings,
+                version=stored.version + 1,
+                now=now,
+                anchor=anchor_after(stored, job, now),
+                enabled=stored.enabled,
+                origin=origin,
+            )
+
         try:
-            self._create(job.name, request)
-            record = self._after(request, stored._replace(document={}), now)
+            made = self._create(request)
+            record = self._told_if_over(self._after(made))
         except JobExistsError:  # an earlier attempt may have created it
             (present,) = self.find([job])
             if present is None or present.job != job:
@@ -460,9 +463,13 @@ class EventBridgeBackend(Backend):
             if error.code == "ConflictException":
                 raise ConflictError(name, stored.version) from error
             raise
+        return self._after(made, created_at=stored.document.get("CreationDate"))
+
+    def _after(self, request: dict[str, Any], *, created_at: datetime | None = None) -> JobRecord:
+        """Returns the record of a schedule that was just written. None: it was just created."""
         now = self.now()
-        dates = {"CreationDate": stored.document.get("CreationDate") or now, "LastModificationDate": now}
-        return self._record(self._read(made | dates))
+        dates = {"CreationDate": created_at or now, "LastModificationDate": now}
+        return self._record(self._read(request | dates))
 
     def _warn_of_lost_grid(self, stored: Stored, now: datetime) -> None:
         if as_rate(stored.job.schedule) is not None and stored.anchor is None:

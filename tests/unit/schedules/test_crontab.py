@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -470,6 +471,13 @@ def test_h_and_r_stand_beside_other_items_and_in_steps() -> None:
     drawn = {ss.Cron.from_crontab("R(5-6) * * * *").expression for _ in range(64)}
     assert drawn == {"cron(5 * * * ? *)", "cron(6 * * * ? *)"}
     assert ss.Cron.from_crontab("@daily", hash_id="x") == ss.Cron.from_crontab("@daily")
+
+
+@pytest.mark.parametrize("hash_id", ["", 5, b"x", ["x"]])
+def test_h_is_not_computed_from_what_is_no_name(hash_id: Any) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="expected the name of a job"):
+        ss.Cron.from_crontab("H * * * *", hash_id=hash_id)
+    assert ss.Cron.from_crontab("H * * * *", hash_id="\ud800").expression
 
 
 def test_a_line_with_h_is_never_kept() -> None:
