@@ -119,7 +119,8 @@ class AsyncSchedulerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
     async def create(self, job: Job) -> JobRecord:
-        """Stores a job. Creating an equal job again is not an error and changes nothing.
+        """Stores a job: active, or paused if ``job.enabled`` is False. Creating an equal job again is not an
+        error and changes nothing.
 
         Raises:
             InvalidScheduleError: The job would never run.
@@ -230,7 +231,8 @@ class AsyncSchedulerClient:
         """
 
     async def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
-        """Replaces the definition of the job of that name. A paused job stays paused.
+        """Replaces the definition of the job of that name. A job that ``pause`` has paused stays paused.
+        ``job.enabled`` False pauses the job; a change from False to True resumes it.
 
         The version is incremented, unless the new definition is equal: then nothing changes. A rate
         without start keeps its grid.

@@ -114,7 +114,8 @@ class SchedulerClient:
             self.backend.stop(timeout=timeout)
 
     def create(self, job: Job) -> JobRecord:
-        """Stores a job. Creating an equal job again is not an error and changes nothing.
+        """Stores a job: active, or paused if ``job.enabled`` is False. Creating an equal job again is not an
+        error and changes nothing.
 
         Raises:
             InvalidScheduleError: The job would never run.
@@ -296,7 +297,8 @@ class SchedulerClient:
         return Upcoming(records, after=self.backend.now(), until=until, limit=limit)
 
     def update(self, job: Job, *, expected_version: int | None = None) -> JobRecord:
-        """Replaces the definition of the job of that name. A paused job stays paused.
+        """Replaces the definition of the job of that name. A job that ``pause`` has paused stays paused.
+        ``job.enabled`` False pauses the job; a change from False to True resumes it.
 
         The version is incremented, unless the new definition is equal: then nothing changes. A rate
         without start keeps its grid.
@@ -314,7 +316,7 @@ class SchedulerClient:
         prepared = self._prepare(job)
         present = self.backend.find([job])[0] or self.backend.get(job.name)
         version = present.version if expected_version is None else expected_version
-        if present.job == job and present.version == version and present.current:
+        if present.is_as_in(job) and present.version == version:
             return self.backend.ensure(present)
         return self._replace(prepared, version)
 
@@ -328,7 +330,7 @@ class SchedulerClient:
             return self.backend.update(prepared, expected_version=version)
         except ConflictError:
             (present,) = self.backend.find([job])
-            if present is None or present.job != job or not present.current:
+            if present is None or not present.is_as_in(job):
                 raise
             return self.backend.ensure(present)
 

@@ -135,7 +135,7 @@ class Backend(ABC):
 
     @abstractmethod
     def create(self, prepared: Prepared) -> JobRecord:
-        """Stores a new job, active, at version 1.
+        """Stores a new job at version 1: active, or paused if the job is disabled.
 
         Raises:
             InvalidScheduleError: The last run of the job has come due since it was prepared.
@@ -216,7 +216,8 @@ class Backend(ABC):
 
     @abstractmethod
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
-        """Replaces a definition. The version is incremented; the status is kept if possible.
+        """Replaces a definition. The version is incremented; the status becomes that of
+        :func:`stepsched.jobs.records.status_after_update`.
 
         Raises:
             JobNotFoundError: There is no such job.

@@ -49,6 +49,7 @@ def job(
     description: str = _AS_IN_JOB,
     group: str = _AS_IN_JOB,
     tags: Mapping[str, str] = _AS_IN_JOB,
+    enabled: bool = _AS_IN_JOB,
     retry: Retry = _AS_IN_JOB,
     dead_letter: QueueTarget | None = _AS_IN_JOB,
     notify: TopicTarget | None = _AS_IN_JOB,
@@ -75,6 +76,7 @@ def job(
         description: As in :class:`Job`.
         group: As in :class:`Job`.
         tags: As in :class:`Job`.
+        enabled: As in :class:`Job`.
         retry: As in :class:`Job`.
         dead_letter: As in :class:`Job`.
         notify: As in :class:`Job`.
@@ -108,6 +110,7 @@ def job(
         "description": description,
         "group": group,
         "tags": tags,
+        "enabled": enabled,
         "retry": retry,
         "dead_letter": dead_letter,
         "notify": notify,

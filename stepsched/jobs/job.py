@@ -71,6 +71,10 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
         Annotated[str, Field(min_length=1, max_length=256, strict=True)],
     ] = Field(default_factory=dict, max_length=200)
     """Up to 200 tags: labels with values, by which jobs can be listed."""
+    enabled: bool = Field(default=True, strict=True)
+    """Whether runs come due once the job is stored. False: the job is created paused, and an update pauses
+    it; an update from False to True resumes it. An update that leaves it True does not resume a job that
+    ``pause`` has paused."""
     retry: Retry = Retry()
     """The retry policy of failed runs."""
     dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None

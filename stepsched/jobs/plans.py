@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
-from stepsched.jobs import Job, JobRecord
+from stepsched.jobs import Job, JobRecord, JobStatus
 
 _GROUPS_SHOWN = 10
 """The maximum number of groups that the text of a plan lists."""
@@ -17,7 +17,7 @@ class Change(Value, frozen=True):
     """A job whose definition differs from the stored one."""
 
     before: Job
-    """The stored definition."""
+    """The stored definition. For a disabled job that ``resume`` has made active, ``enabled`` is True here."""
     after: Job
     """The new definition."""
     version: int
@@ -153,15 +153,21 @@ def make_plan(
     return Plan(
         create=tuple(job for job, record in zip(wanted, stored, strict=True) if record is None),
         update=tuple(
-            Change(before=record.job, after=job, version=record.version)
+            Change(before=_in_effect(record), after=job, version=record.version)
             for job, record in pairs
-            if record.job != job or not record.current
+            if not record.is_as_in(job)
         ),
         cancel=tuple(record for _, record in sorted(unwanted.items())),
-        unchanged=tuple(job.name for job, record in pairs if record.job == job and record.current),
+        unchanged=tuple(job.name for job, record in pairs if record.is_as_in(job)),
         namesakes=tuple(namesakes),
         unsearched=tuple(sorted(unsearched)),
     )
+
+
+def _in_effect(record: JobRecord) -> Job:
+    """Returns the stored definition, enabled if the job is active."""
+    is_resumed = not record.job.enabled and record.status is JobStatus.ACTIVE
+    return record.job.replace(enabled=True) if is_resumed else record.job
 
 
 def refuse_repeats(jobs: Sequence[Job]) -> None:

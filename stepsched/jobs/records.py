@@ -176,6 +176,11 @@ class JobRecord(Value, frozen=True):
         """The job's name."""
         return self.job.name
 
+    def is_as_in(self, job: Job) -> bool:
+        """Returns whether ``update(job)`` would change nothing: the definition is equal, it is stored with
+        the backend's present settings, and a disabled job is not active."""
+        return self.job == job and self.current and (job.enabled or self.status is not JobStatus.ACTIVE)
+
     def _repr_html_(self) -> str:
         """Returns an HTML table, for notebooks."""
         rows = [
@@ -195,6 +200,25 @@ _LEGAL = {
     "pause": {JobStatus.ACTIVE: JobStatus.PAUSED, JobStatus.PAUSED: JobStatus.PAUSED},
     "resume": {JobStatus.PAUSED: JobStatus.ACTIVE, JobStatus.ACTIVE: JobStatus.ACTIVE},
 }
+
+
+def first_status(job: Job) -> JobStatus:
+    """Returns the status of a job that has just been created."""
+    return JobStatus.ACTIVE if job.enabled else JobStatus.PAUSED
+
+
+def status_after_update(status: JobStatus, before: Job, after: Job) -> JobStatus:
+    """Returns the status after a new definition: a disabled job is paused, and one that was disabled before
+    is resumed; a pause of an enabled job is kept.
+
+    Args:
+        status: The status before.
+        before: The stored definition.
+        after: The new definition, which has a run left.
+    """
+    if not after.enabled or (status is JobStatus.PAUSED and before.enabled):
+        return JobStatus.PAUSED
+    return JobStatus.ACTIVE
 
 
 def status_after(name: str, status: JobStatus, action: str) -> JobStatus:

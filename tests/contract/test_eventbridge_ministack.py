@@ -22,6 +22,7 @@ import pytest
 import stepsched as ss
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
+from stepsched.testing.contract.enabling import *  # noqa: F403
 from stepsched.testing.contract.firing import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
 from stepsched.testing.contract.fixtures import MONDAY, Calls, MakeForeign, Play

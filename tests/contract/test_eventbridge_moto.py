@@ -10,6 +10,7 @@ moto checks hardly anything of a request, so the documented bounds of dates and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,6 +23,7 @@ import stepsched as ss
 from stepsched.backends.eventbridge.single_runs import run_name
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
+from stepsched.testing.contract.enabling import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403
 from stepsched.testing.contract.fixtures import GROUPS, MONDAY, MakeForeign, MakeJob, Play
 from stepsched.testing.contract.foreign import *  # noqa: F403
@@ -210,3 +212,21 @@ def test_letters_are_told_where_the_schedule_cannot_be_read(
     session.events.register("after-call.scheduler.GetSchedule", unreadable)
     (found,) = backend.dead_letters(QUEUE)
     assert found.scheduled_for.isoformat() == "2030-01-31T17:00:00+00:00"
+
+
+def test_a_disabled_job_is_created_disabled_by_one_request(
+    session: boto3.Session, clock: FakeClock, job: MakeJob
+) -> None:
+    sent = list[tuple[str, str]]()
+
+    def note(request: Any, **_: object) -> None:
+        if request.method != "GET":
+            sent.append((request.method, json.loads(request.body)["State"]))
+
+    session.events.register_first("before-send.scheduler", note)
+    with ss.EventBridgeBackend(ROLE, session=session, clock=clock) as backend:
+        client = ss.SchedulerClient(backend)
+        client.create(job(enabled=False))
+        client.update(job())
+        client.update(job(enabled=False))
+    assert sent == [("POST", "DISABLED"), ("PUT", "ENABLED"), ("PUT", "DISABLED")]

@@ -22,6 +22,7 @@ import stepsched as ss
 from stepsched.backends.base import Prepared, RunQuery
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.bulk import *  # noqa: F403
+from stepsched.testing.contract.enabling import *  # noqa: F403
 from stepsched.testing.contract.exact import *  # noqa: F403
 from stepsched.testing.contract.firing import *  # noqa: F403
 from stepsched.testing.contract.fixtures import *  # noqa: F403

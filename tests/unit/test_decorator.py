@@ -249,6 +249,7 @@ def test_every_field_arrives_and_what_is_left_out_is_as_in_job() -> None:
         "description": "what it does",
         "group": "g",
         "tags": {"team": "finance"},
+        "enabled": False,
         "retry": ss.Retry(max_attempts=0),
         "dead_letter": ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:failed"),
         "notify": ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms"),

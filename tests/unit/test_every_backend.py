@@ -49,6 +49,7 @@ OTHERS: dict[str, Any] = {
     "description": "words",
     "group": "team",
     "tags": {"team": "a"},
+    "enabled": False,
     "retry": ss.Retry(max_attempts=7, max_age=timedelta(minutes=30)),
     "dead_letter": QUEUE,
     "notify": TOPIC,
@@ -112,6 +113,21 @@ def test_every_field_of_a_job_is_kept_or_refused(backend: ss.backends.Backend, f
     client.create(wanted)
     assert getattr(client.get(wanted.name).job, field) == OTHERS[field]
     assert client.get(wanted.name).job == wanted
+
+
+def test_a_disabled_job_starts_no_execution(backends: dict[str, ss.backends.Backend]) -> None:
+    backend = backends["StepFunctionsBackend"]
+    assert isinstance(backend, ss.StepFunctionsBackend)
+    client, states = ss.SchedulerClient(backend), new_session(region_name=REGION).client("stepfunctions")
+    client.create(JOB.replace(enabled=False))
+    machine = backend.state_machine_arn
+    assert states.list_executions(stateMachineArn=machine)["executions"] == []
+    client.update(JOB)
+    (execution,) = states.list_executions(stateMachineArn=machine)["executions"]
+    assert execution["status"] == "RUNNING"
+    client.update(JOB.replace(enabled=False))
+    stopped = states.describe_execution(executionArn=execution["executionArn"])
+    assert stopped["status"] == "ABORTED"
 
 
 COMBINED = [

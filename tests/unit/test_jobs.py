@@ -46,6 +46,7 @@ FULL = job(
     description="Sends the report",
     group="reports",
     tags={"team": "finance", "cost:center": "42"},
+    enabled=False,
     retry=ss.Retry(
         max_attempts=5, max_age=2 * HOUR, interval=10 * SECOND, backoff_rate=1.5, max_delay=MINUTE
     ),
@@ -103,6 +104,7 @@ def test_the_defaults_are_these() -> None:
         "description": "",
         "group": "default",
         "tags": {},
+        "enabled": True,
         "dead_letter": None,
         "notify": None,
         "on_failure": ss.OnFailure.CONTINUE,
@@ -301,6 +303,9 @@ def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
         pytest.param("tags", {1: "v"}, "valid string", id="number as a key"),
         pytest.param("tags", [("k", "v")], "valid dictionary", id="pairs as tags"),
         pytest.param("tags", None, "valid dictionary", id="no tags"),
+        pytest.param("enabled", "no", "valid boolean", id="text as enabled"),
+        pytest.param("enabled", 0, "valid boolean", id="number as enabled"),
+        pytest.param("enabled", None, "valid boolean", id="none as enabled"),
         pytest.param("overlap", "SKIP", "'allow', 'skip' or 'queue'", id="overlap in capitals"),
         pytest.param("overlap", None, "'allow', 'skip' or 'queue'", id="no overlap"),
         pytest.param("catch_up", "none", "'all', 'one' or 'skip'", id="unknown catch_up"),

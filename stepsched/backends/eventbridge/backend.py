@@ -56,7 +56,7 @@ from stepsched.core.errors import (
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
 from stepsched.jobs.names import checked_group, is_narrow_prefix
-from stepsched.jobs.records import status_after
+from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")
@@ -170,7 +170,8 @@ class EventBridgeBackend(Backend):
         def request() -> dict[str, Any]:
             now = self.now()
             job.refuse_if_over(now)  # its last run may have come due after the check, or during a wait
-            return write_job(prepared.plan, self._settings, version=1, now=now, anchor=ceil_second(now))
+            anchor, status = ceil_second(now), first_status(job)
+            return write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor, status=status)
 
         made = self._create(request)
         now = self.now()
@@ -180,7 +181,7 @@ class EventBridgeBackend(Backend):
             version=1,
             owned=True,
             marked=True,
-            enabled=True,
+            enabled=job.enabled,
             anchor=made.get("StartDate"),
         )
         return self._told_if_over(record_of(stored, self._settings, now))
@@ -406,7 +407,7 @@ class EventBridgeBackend(Backend):
                 version=stored.version + 1,
                 now=now,
                 anchor=anchor_after(stored, job, now),
-                enabled=stored.enabled,
+                status=status_after_update(stored.status, stored.job, job),
                 origin=origin,
             )
 

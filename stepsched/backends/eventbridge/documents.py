@@ -25,6 +25,7 @@ from stepsched.backends.eventbridge.timing import (
     write_timing,
 )
 from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
+from stepsched.jobs.records import status_after_update
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.schedules.stored import reading_stored
@@ -61,6 +62,11 @@ class Stored(NamedTuple):
     enabled: bool
     anchor: datetime | None
     """The anchor of its rate. None: unknown, or not a rate."""
+
+    @property
+    def status(self) -> JobStatus:
+        """The status by the schedule's State, whether or not a run is left."""
+        return JobStatus.ACTIVE if self.enabled else JobStatus.PAUSED
 
 
 class Translation(NamedTuple):
@@ -102,6 +108,8 @@ def kept_of(job: Job, target: AwsTarget, settings: Settings, now: datetime | Non
         kept["tags"] = job.tags
     if not job.is_one_time and job.completion is Completion.KEEP:
         kept["completion"] = "keep"
+    if not job.enabled:
+        kept["enabled"] = False  # the service's State is the job's status
     if settings.group is not None and job.group == settings.group != "default":
         kept["group"] = "named"
     if job.dead_letter is None and settings.dead_letter_arn is not None:
@@ -119,7 +127,7 @@ def write_job(
     version: int,
     now: datetime,
     anchor: datetime | None,
-    enabled: bool = True,
+    status: JobStatus = JobStatus.ACTIVE,
     theirs: bool = False,
     origin: str | None = None,
 ) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def write_job(
         version: The version for the metadata suffix.
         now: The present.
         anchor: The anchor of a rate without start. None: unknown.
-        enabled: Whether the schedule is enabled.
+        status: The status of the job.
         theirs: Whether the schedule is foreign.
         origin: The group from which the job is moved, which is stored if the description has room for it.
             None: it is not moved.
@@ -153,7 +161,7 @@ def write_job(
         "ScheduleExpression": timing.expression,
         "ScheduleExpressionTimezone": timing.timezone,
         "FlexibleTimeWindow": window,
-        "State": "ENABLED" if enabled else "DISABLED",
+        "State": "DISABLED" if status is JobStatus.PAUSED else "ENABLED",
         "ActionAfterCompletion": "DELETE" if delete else "NONE",
         "Target": {
             "Arn": wire.arn,
@@ -197,6 +205,7 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         description=text,
         group="default" if group == settings.group and kept.get("group") != "named" else group,
         tags=_read_tags(kept),
+        enabled=kept.get("enabled") is not False,
         retry=_read_retry(target.get("RetryPolicy") or {}),
         dead_letter=_read_queue(target, kept),
         jitter=timedelta(minutes=document["FlexibleTimeWindow"].get("MaximumWindowInMinutes") or 0),
@@ -306,13 +315,15 @@ def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datet
     """Returns the request that changes a stored schedule to the wanted job. Fields that the change does not
     concern are sent unchanged, since the service resets fields that are not sent."""
     job = wanted.job
+    before = stored.status
+    after = status_after_update(before, stored.job, job)
     fresh = write_job(
         wanted,
         settings,
         version=stored.version + 1,
         now=now,
         anchor=anchor_after(stored, job, now),
-        enabled=stored.enabled,
+        status=after,
         theirs=not stored.owned,
     )
     request = resend(stored, now=now)
@@ -320,7 +331,8 @@ def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datet
         for key in ("StartDate", "EndDate", "KmsKeyArn"):
             request.pop(key, None)
         return request | fresh
-    return _merge_foreign(stored.job, job, request, fresh)
+    merged = _merge_foreign(stored.job, job, request, fresh)
+    return merged if after is before else merged | {"State": fresh["State"]}
 
 
 def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:

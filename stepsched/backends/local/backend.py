@@ -44,7 +44,7 @@ from stepsched.core.errors import (
 from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
-from stepsched.jobs.records import status_after
+from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.jobs.unreadable import why_unreadable
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
@@ -248,12 +248,15 @@ class LocalBackend(Backend):
                 job.refuse_if_over(now)
             except InvalidScheduleError as error:
                 return error
-        key = self._store.insert_job(job, document, now, following)
+        status = first_status(job)
+        if status is JobStatus.PAUSED:
+            following = None
+        key = self._store.insert_job(job, document, now, following, status)
         if key is None:
             return JobExistsError(job.name)
         self._keep_alive(key, 1, job)
         return JobRecord(
-            job=job, status=JobStatus.ACTIVE, version=1, created_at=now, updated_at=now, next_run=following
+            job=job, status=status, version=1, created_at=now, updated_at=now, next_run=following
         )
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -301,19 +304,25 @@ class LocalBackend(Backend):
             else:
                 anchor = now
                 following = policy.first_run(job, now)
-            paused = row.status is JobStatus.PAUSED
+            status = status_after_update(row.status, self._record(row).job, job)
             self._store.replace_job(
                 row,
                 job,
                 document,
-                status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
+                status=status,
                 anchor=anchor,
-                next_run=None if paused else following,
+                next_run=None if status is JobStatus.PAUSED else following,
                 now=now,
             )
+            events.append(Event(EventKind.UPDATED, now, job.name))
+            if status is not row.status and status is JobStatus.PAUSED:
+                self._store.hold_runs(row.id)
+                events.append(Event(EventKind.PAUSED, now, job.name))
+            elif status is not row.status and row.status is JobStatus.PAUSED:
+                self._store.let_runs_go(row.id)
+                events.append(Event(EventKind.RESUMED, now, job.name))
             self._keep_alive(row.id, row.version + 1, job)
             record = self._record(self._row(job.name))
-        events.append(Event(EventKind.UPDATED, now, job.name))
         self._engine.wake()
         self._engine.tell(events)
         return record

@@ -112,8 +112,15 @@ class Store:
 
     # -- jobs --------------------------------------------------------------------------------------
 
-    def insert_job(self, job: Job, document: str, anchor: datetime, next_run: datetime | None) -> int | None:
-        """Stores an active job at version 1; returns its ID, or None if the name is taken."""
+    def insert_job(
+        self,
+        job: Job,
+        document: str,
+        anchor: datetime,
+        next_run: datetime | None,
+        status: JobStatus = JobStatus.ACTIVE,
+    ) -> int | None:
+        """Stores a job at version 1; returns its ID, or None if the name is taken."""
         at = micros(anchor)
         done = self._db.execute(
             "INSERT INTO jobs (name, job_group, status, overlap, version, document, created_at,"
@@ -122,7 +129,7 @@ class Store:
             (
                 job.name,
                 job.group,
-                JobStatus.ACTIVE.value,
+                status.value,
                 job.overlap.value,
                 document,
                 at,

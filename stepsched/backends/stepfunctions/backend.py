@@ -46,7 +46,7 @@ from stepsched.core.errors import (
     UnsupportedError,
 )
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
-from stepsched.jobs.records import status_after
+from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
 
@@ -243,15 +243,16 @@ class StepFunctionsBackend(Backend):
         job, now = checked_prepared(prepared, self).job, self.now()
         job.refuse_if_over(now)  # its last run may have come due since it was prepared
         anchor = floor_second(now)
+        status = first_status(job)
         row = Row(
             job=job,
-            status=JobStatus.ACTIVE,
+            status=status,
             version=1,
             created_at=now,
             updated_at=now,
             anchor=anchor,
             cursor=_first_cursor(job, anchor),
-            token=new_token(),
+            token=None if status is JobStatus.PAUSED else new_token(),
             plan=instructions_text(prepared.plan, job, anchor=anchor, version=1),
         )
         warn_unobserved_failures(job)
@@ -259,9 +260,10 @@ class StepFunctionsBackend(Backend):
             self._table.create(row)
         except JobExistsError:
             stored = self._table.item(job.name)  # the response to this write may have been lost
-            if stored is None or stored.get(TOKEN) != {"S": row.token}:
+            if row.token is None or stored is None or stored.get(TOKEN) != {"S": row.token}:
                 raise
-        self._job_executions.start(row)
+        if row.token is not None:
+            self._job_executions.start(row)
         return self._record(row)
 
     def each(
@@ -327,16 +329,16 @@ class StepFunctionsBackend(Backend):
                 cursor = row.cursor  # a run that is due and not yet claimed is run by the new version
             else:
                 cursor = max(row.cursor, _first_cursor(job, second))
-            paused = row.status is JobStatus.PAUSED
+            status = status_after_update(row.status, row.job, job)
             return row._replace(
                 job=job,
-                status=JobStatus.PAUSED if paused else JobStatus.ACTIVE,
+                status=status,
                 version=row.version + 1,
                 created_at=row.created_at if row.owned else now,
                 updated_at=now,
                 anchor=anchor,
                 cursor=cursor,
-                token=None if paused else new_token(),
+                token=None if status is JobStatus.PAUSED else new_token(),
                 plan=instructions_text(prepared.plan, job, anchor=anchor, version=row.version + 1),
             )
 
@@ -459,6 +461,9 @@ class StepFunctionsBackend(Backend):
         cause = "execution superseded"
         if after.token is not None:
             cause = f"execution superseded by {self._job_executions.execution_of(after)}"
+        elif after.status is JobStatus.PAUSED and before.status is JobStatus.ACTIVE:
+            self._end_execution(before, stop_run=False)
+            return
         self._job_executions.end(before, SUPERSEDED, cause)
         if after.token is not None:
             self._job_executions.start(after)

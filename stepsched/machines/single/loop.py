@@ -77,6 +77,9 @@ def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
     Raises:
         RenderError: Step Functions cannot run the job.
     """
+    if not job.enabled:
+        reason = "enabled=False: an execution of the machine always runs; use job.replace(enabled=True)"
+        raise RenderError(job.name, reason)
     try:
         return _Loop(job, max_events).machine()
     except ValueError as error:

@@ -11,6 +11,7 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 
 - ``fixtures``: the clock, the client and the jobs; required by all modules.
 - ``verbs``: every verb on single jobs, its results and errors. No run has to start.
+- ``enabling``: jobs that are disabled in their definition. No run has to start.
 - ``zones``: instants have the zone of their schedule.
 - ``bulk``: many jobs at once, plans and pruning. No run has to start.
 - ``refusals``: a backend supports each capability, or refuses it with a reason. No run has to start.
@@ -26,6 +27,7 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 
 from stepsched.testing.contract.bulk import *
 from stepsched.testing.contract.defaults import *
+from stepsched.testing.contract.enabling import *
 from stepsched.testing.contract.events import *
 from stepsched.testing.contract.exact import *
 from stepsched.testing.contract.failures import *

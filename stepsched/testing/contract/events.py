@@ -49,6 +49,16 @@ def test_the_life_of_a_job_and_its_runs(
     assert succeeded.run == client.runs("job")[0]
 
 
+def test_an_update_that_disables_or_enables_a_job_pauses_or_resumes_it(
+    client: ss.SchedulerClient, job: MakeJob, heard: list[ss.jobs.Event]
+) -> None:
+    client.create(job(enabled=False))
+    client.update(job())
+    client.update(job(enabled=False))
+    client.update(job(enabled=False, input=1))
+    assert kinds(heard) == ["created", "updated", "resumed", "updated", "paused", "updated"]
+
+
 def test_failure_retry_and_dead_letter(
     client: ss.SchedulerClient,
     backend: ss.LocalBackend,

@@ -78,6 +78,18 @@ def test_a_paused_job_does_not_run(
     assert calls == [("on", NINE)]
 
 
+def test_a_disabled_job_runs_from_the_update_that_enables_it(
+    client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls
+) -> None:
+    client.create_many([job("off", enabled=False), job("later", enabled=False), job("until")])
+    play(MONDAY + DAY)
+    assert calls == [("until", NINE)]
+    client.update(job("later"))
+    client.update(job("until", enabled=False))
+    play(MONDAY + 2 * DAY)
+    assert calls == [("until", NINE), ("later", NINE + DAY)]
+
+
 def test_a_resumed_job_runs(client: ss.SchedulerClient, job: MakeJob, play: Play, calls: Calls) -> None:
     client.create(job())
     client.pause("job")

@@ -65,6 +65,22 @@ def test_a_foreign_job_is_paused_resumed_and_cancelled_like_any(
     assert client.list() == []
 
 
+def test_a_foreign_job_is_disabled_and_enabled_by_its_definition(
+    client: ss.SchedulerClient, foreign: MakeForeign
+) -> None:
+    foreign("theirs")
+    before = client.get("theirs").job
+    assert before.enabled
+    record = client.update(before.replace(enabled=False))
+    assert (record.status, record.owned, record.job.enabled) == (ss.JobStatus.PAUSED, False, False)
+    assert client.get("theirs").job == before.replace(enabled=False)
+    assert client.plan([before.replace(enabled=False)]).is_empty
+    assert client.update(before).status is ss.JobStatus.ACTIVE
+    client.pause("theirs")
+    record = client.update(before.replace(input={"n": 1}))
+    assert (record.status, record.job.enabled) == (ss.JobStatus.PAUSED, True)
+
+
 def test_a_foreign_job_that_is_updated_has_versions_and_stays_foreign(
     client: ss.SchedulerClient, foreign: MakeForeign
 ) -> None:

@@ -227,6 +227,12 @@ def test_a_bound_on_how_late_a_run_may_begin_is_refused_by_name() -> None:
     assert caught.value.job == "nightly"
 
 
+def test_a_disabled_job_is_refused_by_name() -> None:
+    with pytest.raises(ss.RenderError, match=r"enabled=False: .*; use job.replace\(enabled=True\)") as caught:
+        ss.render_asl(job(enabled=False))
+    assert caught.value.job == "nightly"
+
+
 def test_catching_up_decides_where_planning_starts() -> None:
     def planned(catch_up: ss.CatchUp) -> tuple[str, str]:
         states = rendered(job(schedule=ss.Cron("0 9 * * ? *"), catch_up=catch_up))["States"]
