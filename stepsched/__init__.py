@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from stepsched.jobs import RunStatus as RunStatus
     from stepsched.jobs.crontab_files import load_crontab as load_crontab
     from stepsched.jobs.decorator import job as job
+    from stepsched.jobs.files import dump_jobs as dump_jobs
     from stepsched.jobs.files import load_jobs as load_jobs
     from stepsched.machines.single import render_asl as render_asl
     from stepsched.schedules import Cron as Cron
@@ -123,7 +124,7 @@ _HOMES = {
     ),
     "stepsched.jobs.crontab_files": ("load_crontab",),
     "stepsched.jobs.decorator": ("job",),
-    "stepsched.jobs.files": ("load_jobs",),
+    "stepsched.jobs.files": ("dump_jobs", "load_jobs"),
     "stepsched.machines.single": ("render_asl",),
     "stepsched.schedules": (
         "Cron",

@@ -12,7 +12,7 @@ StepschedError
 ├─ WaitTimeoutError (TimeoutError)      job, run, status, timeout
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
-├─ JobFileError (ValueError)            source, reason
+├─ JobFileError (ValueError)            source, reason, action
 ├─ BulkError                            failures, done
 ├─ HandlerError                         job, scheduled_for
 └─ BackendError                         service, operation, code, request_id, retryable
@@ -265,20 +265,22 @@ class ConflictError(StepschedError):
 
 
 class JobFileError(StepschedError, ValueError):
-    """A job file cannot be read.
+    """A job file cannot be read or written.
 
     Attributes:
         source: The path or module name.
         reason: The reason.
+        action: What cannot be done with it: ``"load jobs from"`` or ``"write jobs to"``.
     """
 
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(source, reason)
+    def __init__(self, source: str, reason: str, action: str = "load jobs from") -> None:
+        super().__init__(source, reason, action)
         self.source = source
         self.reason = reason
+        self.action = action
 
     def __str__(self) -> str:
-        return f"cannot load jobs from {self.source}: {self.reason}"
+        return f"cannot {self.action} {self.source}: {self.reason}"
 
 
 class BulkError(StepschedError):

@@ -1,33 +1,42 @@
-"""Reads jobs from a Python module, JSON or YAML."""
+"""Reads jobs from a Python module, JSON or YAML, and writes them to JSON or YAML."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
-from pydantic import ValidationError
-
-from stepsched.core.context import revive
 from stepsched.core.errors import JobFileError
-from stepsched.jobs import Job
 from stepsched.jobs.decorator import job_of
+from stepsched.jobs.documents import read_job, write_job
+from stepsched.jobs.job import Job
+from stepsched.jobs.written import Place, Problem
+from stepsched.schedules.onetime import reading_stored
 
-if TYPE_CHECKING:
-    import yaml
-
-_MOST_VALUES, _MOST_REPEATED, _VERY_MANY = 100_000, 10, 10**12
-"""The limit of values that a YAML file may hold with its aliases expanded: the first number, or the second
-times the values that are written in the file. The count stops at the third."""
-_MOST_SHOWN = 2_000
-"""The maximum number of characters in the error of one job."""
+_MOST_SHOWN, _MOST_PROBLEMS = 500, 100
+"""The maximum number of characters in a problem, and of problems in an error."""
 _TOO_DEEP = "it nests too deeply"
+_YAML = (".yaml", ".yml")
+_A_LIST = "expected a list of jobs, or a mapping with that list under 'jobs'"
+
+
+class _Content(NamedTuple):
+    """What a file holds."""
+
+    document: Any
+    problems: list[Problem]
+    """The duplicate keys."""
+    line: Callable[[Place], int | None]
+    """Returns the line of the value at a place. None: the format has no lines."""
 
 
 def load_jobs(source: str | Path) -> list[Job]:
@@ -35,29 +44,107 @@ def load_jobs(source: str | Path) -> list[Job]:
 
     Args:
         source: A path ending in ``.json``, ``.yaml``, ``.yml`` or ``.py``, or the dotted name of a
-            module. JSON and YAML hold a list of jobs in the form of ``Job.model_dump_json()``, or a
-            mapping with that list under ``jobs``; YAML needs the extra ``stepsched[yaml]``. The jobs of a
-            module are every :class:`Job`, every function decorated with ``@ss.job``, and the items of every
-            list or tuple of them, at module level, including imported ones; each counts once.
+            module. JSON and YAML hold a list of jobs, or a mapping with that list under ``jobs``: in the form
+            of ``Job.model_dump_json()``, or as people write them, such as ``schedule: rate(5 minutes)`` and
+            ``target: arn:aws:lambda:...``; the guide has a table. YAML needs the extra ``stepsched[yaml]``.
+            The jobs of a module are every :class:`Job`, every function decorated with ``@ss.job``, and the
+            items of every list or tuple of them, at module level, including imported ones; each counts once.
 
     Raises:
         JobFileError: The file cannot be read, holds no job, a job is refused, or a name occurs twice. For
-            JSON and YAML the error lists every such job. No job is returned then.
+            JSON and YAML the error lists all mistakes, up to 100, each with its job, its field and, in YAML,
+            its line. No job is returned then.
     """
     if not isinstance(source, (str, Path)) or not str(source).strip("."):
         raise JobFileError(str(source), "expected the path of a file or the dotted name of a module")
     path = Path(source)
     match path.suffix.lower():
         case ".json":
-            return _from_documents(str(source), _read_json(path))
+            return _jobs_in(str(source), _read_json(str(source), _text(path)))
         case ".yaml" | ".yml":
-            return _from_documents(str(source), _read_yaml(path))
+            return _jobs_in(str(source), _read_yaml(str(source), _text(path)))
         case ".py":
             jobs = _from_module(_import_file(path))
         case _:
             jobs = _from_module(_import_name(str(source)))
     _refuse(str(source), _repeated(job.name for job in jobs))
     return _some(str(source), jobs)
+
+
+def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
+    """Writes jobs to a file, from which :func:`load_jobs` reads equal jobs, in the same order.
+
+    The file is meant for people: schedules and targets are texts where a text says all there is, and fields
+    that have their default are left out. An existing file is replaced in one step, so that a reader sees the
+    old or the new one; if anything is refused, it stays as it was.
+
+    Args:
+        jobs: The jobs, with distinct names.
+        path: A path ending in ``.json``, ``.yaml`` or ``.yml``. YAML needs the extra ``stepsched[yaml]``.
+
+    Raises:
+        TypeError: ``jobs`` holds something else, such as a record.
+        JobFileError: There is no job, a name occurs twice, a job calls a function that cannot be imported by
+            name, or the file cannot be written.
+    """
+    wanted, path = _checked(jobs), Path(path)
+    if path.suffix.lower() not in (".json", *_YAML):
+        raise _not_written(path, "expected a path ending in .json, .yaml or .yml")
+    problems, documents = _repeated(job.name for job in wanted), []
+    for number, job in enumerate(wanted, 1):
+        try:
+            documents.append(write_job(job))
+        except ValueError as error:  # noqa: PERF203 -- all jobs are looked at
+            problems.append(f"job {number} ({job.name!r}): {error}")
+    if problems or not wanted:
+        raise _not_written(path, _listed(problems) if problems else "expected at least one job, got none")
+    if path.suffix.lower() in _YAML:
+        text = _yaml(str(path)).write_yaml(documents)
+        content = _read_yaml(str(path), text)
+    else:
+        text = json.dumps(documents, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        content = _read_json(str(path), text)
+    with reading_stored():
+        if _jobs_in(str(path), content) != wanted:
+            raise AssertionError(f"the text of {path} differs from its jobs")
+    _replace(path, text)
+
+
+def _checked(jobs: Iterable[Job]) -> list[Job]:
+    if isinstance(jobs, (Job, str)) or not isinstance(jobs, Iterable):
+        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}")
+    wanted = list(jobs)
+    for each in wanted:
+        if type(each) is not Job:
+            cure = "; use record.job" if isinstance(getattr(each, "job", None), Job) else ""
+            raise TypeError(f"expected a Job, got {type(each).__name__}{cure}")
+    return wanted
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file beside the path and renames it, so that the path is never half written."""
+    try:
+        place = path.resolve()
+        beside = place.with_name(f".{place.name}.{uuid4().hex}")
+        try:
+            with beside.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if place.exists():
+                beside.chmod(place.stat().st_mode & 0o7777)
+            beside.replace(place)
+        finally:
+            with suppress(OSError):  # renamed, or never made
+                beside.unlink()
+    except OSError as error:
+        raise _not_written(path, error.strerror or str(error)) from error
+    except UnicodeEncodeError as error:
+        raise _not_written(path, f"UTF-8 cannot encode it: {error}") from error
+
+
+def _not_written(path: Path, reason: str) -> JobFileError:
+    return JobFileError(str(path), reason, "write jobs to")
 
 
 def _some(source: str, jobs: list[Job]) -> list[Job]:
@@ -68,7 +155,7 @@ def _some(source: str, jobs: list[Job]) -> list[Job]:
 
 def _repeated(names: Iterable[object]) -> list[str]:
     """Returns a problem for each name that occurs more than once, also among refused jobs."""
-    counts = Counter(name for name in names if isinstance(name, str))
+    counts = Counter(str(name) for name in names if isinstance(name, str))
     return [
         f"duplicate job name: {name!r} occurs {'twice' if count == 2 else f'{count} times'}"
         for name, count in counts.items()
@@ -78,67 +165,69 @@ def _repeated(names: Iterable[object]) -> list[str]:
 
 def _refuse(source: str, problems: list[str]) -> None:
     """Raises all problems as one error; returns if there are none."""
-    if not problems:
-        return
-    lines = [_cut(problem) for problem in problems]
-    raise JobFileError(
-        source, lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} problems:", *lines])
-    )
+    if problems:
+        raise JobFileError(source, _listed(problems))
+
+
+def _listed(problems: list[str]) -> str:
+    """Returns the problems as a text of bounded length."""
+    lines = [_cut(problem) for problem in problems[:_MOST_PROBLEMS]]
+    if len(lines) < len(problems):
+        lines.append(f"and {len(problems) - len(lines)} more")
+    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(problems)} problems:", *lines])
 
 
 def _cut(text: str) -> str:
-    """Truncates the text of an error, which may quote a large part of the file."""
+    """Truncates the text of a problem, which may quote a large part of the file."""
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def _from_documents(source: str, document: object) -> list[Job]:
+def _jobs_in(source: str, content: _Content) -> list[Job]:
+    document, prefix = content.document, tuple[str, ...]()
     if isinstance(document, dict) and document.keys() == {"jobs"}:
-        document = document["jobs"]
+        document, prefix = document["jobs"], ("jobs",)
     if not isinstance(document, list):
-        raise JobFileError(source, "expected a list of jobs, or a mapping with that list under 'jobs'")
+        raise JobFileError(source, _A_LIST + _instead(document))
     jobs: list[Job] = []
-    problems: list[str] = []
-    for number, item in enumerate(document, 1):
-        job = _read_job(item)
-        if isinstance(job, Job):
+    problems = [_said(each, content) for each in content.problems if not _is_in_a_job(each, prefix)]
+    for number, item in enumerate(document):
+        job, around = read_job(item), Place((*prefix, number))
+        repeats = [each for each in content.problems if each.place[: len(around)] == around]
+        if isinstance(job, Job) and not repeats:
             jobs.append(job)
-        else:
-            name = _name_in(item)
-            problems.append(f"job {number} ({name!r}): {job}" if name else f"job {number}: {job}")
+            continue
+        found = [each._replace(place=each.place[len(around) :]) for each in repeats]
+        found += [] if isinstance(job, Job) else job
+        label = f"job {number + 1} ({_name_in(item)!r})" if _name_in(item) else f"job {number + 1}"
+        found.sort(key=lambda each: content.line((*around, *each.place)) or 0)
+        problems += [_said(each, content, label, around) for each in found]
     _refuse(source, problems + _repeated(map(_name_in, document)))
     return _some(source, jobs)
 
 
-def _read_job(document: object) -> Job | str:
-    """Returns the job, or the text of its error."""
-    try:
-        return Job.model_validate(_revived(document))
-    except ValueError as error:
-        return _problems(error)
+def _is_in_a_job(problem: Problem, prefix: Place) -> bool:
+    return len(problem.place) > len(prefix) + 1 and problem.place[: len(prefix)] == prefix
 
 
-def _name_in(document: object) -> object:
-    return document.get("name") if isinstance(document, dict) else None
+def _instead(document: object) -> str:
+    if isinstance(document, dict) and "startDateTime" in document:
+        return "; the document of an interval job is read by Job.from_document"
+    if isinstance(document, dict) and "target" in document:
+        return "; got one job: put it into a list"
+    return ""
 
 
-def _revived(document: object) -> object:
-    """Returns the document with the context attributes in its payloads; they have no meaning elsewhere."""
-    if not isinstance(document, dict):
-        return document
-    return document | {key: revive(document[key]) for key in ("input", "target") if key in document}
+def _said(problem: Problem, content: _Content, label: str = "", around: Place = ()) -> str:
+    """Returns a problem with its job, its place and its line."""
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.place)
+    line = content.line((*around, *problem.place))
+    where = "" if line is None else f" (line {line})"
+    return ": ".join(filter(None, (label, _cut(field.lstrip(".")), _cut(problem.text)))) + where
 
 
-def _problems(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    return "; ".join(
-        ": ".join(filter(None, (".".join(map(str, problem["loc"])), _words(problem["msg"]))))
-        for problem in error.errors()
-    )
-
-
-def _words(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _name_in(document: object) -> str | None:
+    name = document.get("name") if isinstance(document, dict) else None
+    return str(name) if isinstance(name, str) else None
 
 
 def _text(path: Path) -> str:
@@ -150,85 +239,47 @@ def _text(path: Path) -> str:
         raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
 
 
-def _read_json(path: Path) -> object:
-    text = _text(path)
+def _read_json(source: str, text: str) -> _Content:
+    problems = list[Problem]()
+
+    def noting_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        counts = Counter(key for key, _ in pairs)
+        problems.extend(
+            Problem((), f"duplicate key in one object: {key!r}") for key, count in counts.items() if count > 1
+        )
+        return dict(pairs)
+
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
+        document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=noting_repeats)
     except ValueError as error:
-        raise JobFileError(str(path), f"it is not JSON: {error}") from error
+        raise JobFileError(source, f"it is not JSON: {error}") from error
     except RecursionError as error:
-        raise JobFileError(str(path), _TOO_DEEP) from error
+        raise JobFileError(source, _TOO_DEEP) from error
+    return _Content(document, problems, lambda _place: None)
 
 
-def _without_repeats(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"duplicate key in one object: {key!r}")
-        found[key] = value
-    return found
-
-
-def _read_yaml(path: Path) -> object:
+def _read_yaml(source: str, text: str) -> _Content:
+    yaml_text = _yaml(source)
     try:
-        import yaml
+        found = yaml_text.read_yaml(text)
+    except yaml_text.YamlError as error:
+        raise JobFileError(source, str(error)) from error
+    except ValueError as error:
+        raise JobFileError(source, f"it is not YAML: {error}") from error
+    except RecursionError as error:
+        raise JobFileError(source, _TOO_DEEP) from error
+    return _Content(found.document, found.problems, found.line)
+
+
+def _yaml(source: str) -> Any:
+    """Returns the module that reads YAML."""
+    try:
+        import yaml  # noqa: F401 -- the next module needs it
+
+        from stepsched.jobs import yaml_text
     except ImportError as error:
-        raise JobFileError(str(path), "YAML needs the extra: pip install 'stepsched[yaml]'") from error
-
-    class Loader(yaml.SafeLoader):
-        """Refuses duplicate keys; YAML's own loader keeps the last one."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 -- as its base
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if len(set(keys)) < len(keys):
-                raise ValueError(f"duplicate key near line {node.start_mark.line + 1}")
-            return super().construct_mapping(node, deep=deep)
-
-    text = _text(path)
-    try:
-        loader = Loader(text)
-        root = loader.get_single_node()
-        if root is not None:
-            _check_aliases(path, root)
-        return None if root is None else loader.construct_document(root)
-    except JobFileError:
-        raise
-    except (yaml.YAMLError, ValueError) as error:
-        raise JobFileError(str(path), f"it is not YAML: {error}") from error
-    except RecursionError as error:
-        raise JobFileError(str(path), _TOO_DEEP) from error
-
-
-def _check_aliases(path: Path, root: yaml.Node) -> None:
-    """Refuses a document whose aliases would expand to too many values, before it is expanded.
-
-    Each node is visited once; the values below an alias count at each of its uses.
-    """
-    sizes: dict[int, int] = {}
-    around: set[int] = set()
-    waiting = [(root, False)]
-    while waiting:
-        node, is_counted = waiting.pop()
-        parts = _parts(node)
-        if is_counted:
-            sizes[id(node)] = min(1 + sum(sizes[id(part)] for part in parts), _VERY_MANY)
-            around.discard(id(node))
-        elif id(node) in around:
-            line = node.start_mark.line + 1 if node.start_mark else "?"
-            raise JobFileError(str(path), f"the value at line {line} contains itself through an alias")
-        elif id(node) not in sizes:
-            around.add(id(node))
-            waiting += [(node, True), *((part, False) for part in parts)]
-    most = max(_MOST_VALUES, _MOST_REPEATED * len(sizes))
-    if sizes[id(root)] > most:
-        raise JobFileError(str(path), f"its aliases expand to more than {most:,} values; use fewer aliases")
-
-
-def _parts(node: yaml.Node) -> list[yaml.Node]:
-    """Returns the direct children of a node: keys, values and items."""
-    if isinstance(node.value, str):
-        return []
-    return [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+        raise JobFileError(source, "YAML needs the extra: pip install 'stepsched[yaml]'") from error
+    return yaml_text
 
 
 def _import_name(name: str) -> ModuleType:

@@ -72,6 +72,9 @@ class Windowed(ScheduleBase, frozen=True):
             InvalidScheduleError: ``end`` is before ``start``, or a field is not valid.
         """
         given = f"start={start!s} end={end!s} every={every!s}"
+        if not isinstance(every, (Frequency, Mapping)):
+            reason = f"expected a Frequency, such as Frequency(months=1) (given: {every!r:.80})"
+            raise InvalidScheduleError(given, "every", reason)
         first = _read("start", start, given)
         last = None if end is None else _read("end", end, given)
         if timezone is None:

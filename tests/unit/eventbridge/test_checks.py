@@ -32,7 +32,8 @@ MINUTE = timedelta(minutes=1)
 
 
 def job(**changes: Any) -> ss.Job:
-    return ss.Job(**({"name": "job", "schedule": DAILY, "target": ss.LambdaTarget(LAMBDA)} | changes))
+    given: dict[str, Any] = {"name": "job", "schedule": DAILY, "target": ss.LambdaTarget(LAMBDA)}
+    return ss.Job(**given | changes)
 
 
 def check(it: ss.Job, *, region: str = "eu-west-1", group: str | None = None) -> None:

@@ -60,7 +60,8 @@ def merge(found: Stored, it: ss.Job, settings: Settings, *, now: datetime) -> di
 
 
 def job(**changes: Any) -> ss.Job:
-    return ss.Job(**({"name": "job", "schedule": DAILY, "target": ss.LambdaTarget(LAMBDA)} | changes))
+    given: dict[str, Any] = {"name": "job", "schedule": DAILY, "target": ss.LambdaTarget(LAMBDA)}
+    return ss.Job(**given | changes)
 
 
 def utc(text: str) -> datetime:
