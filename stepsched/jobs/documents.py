@@ -31,7 +31,7 @@ from stepsched.jobs.written import (
     unknown,
 )
 from stepsched.schedules import AnySchedule, OneTime, Windowed
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.stored import reading_stored
 from stepsched.targets import (
     SERVICE_TARGETS,
     BatchTarget,

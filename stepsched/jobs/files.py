@@ -20,7 +20,7 @@ from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job
 from stepsched.jobs.written import Place, Problem
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.stored import reading_stored
 
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
