@@ -55,8 +55,10 @@ def _check(line: str, field: Field, item: str, match: re.Match[str]) -> None:
     if match[2] is not None and not field.low <= int(match[2]) < int(match[3]) <= field.high:
         reason = f"{item!r}: expected a range within {field.low}-{field.high} that runs forwards"
         raise InvalidScheduleError(line, field.name, reason)
-    if match[4] is not None and not 1 <= int(match[4]) <= field.largest_step:
-        reason = f"{item!r}: the step must be 1 to {field.largest_step}"
-        if int(match[4]):
+    first, last = (match[2], match[3]) if match[2] is not None else (field.low, field.low + field.size - 1)
+    longest = int(last) - int(first)
+    if match[4] is not None and not 1 <= int(match[4]) <= longest:
+        reason = f"{item!r}: the step must be 1 to {longest}"
+        if int(match[4]) > field.largest_step:
             reason += f"; {field.longer_step.format(step=int(match[4]))}"
         raise InvalidScheduleError(line, field.name, reason)

@@ -337,6 +337,11 @@ def test_what_is_named_for_each_reading_runs_on_the_days_of_that_reading(line: s
         pytest.param("*/x * * * *", "minutes", "expected a whole number after '/'", id="letter"),
         pytest.param("H/90 * * * *", "minutes", "use rate(90 minutes)", id="of H"),
         pytest.param("R/0 * * * *", "minutes", "the step must be 1 to 59", id="zero of R"),
+        pytest.param(
+            "H(30-59)/30 * * * *", "minutes", "the step must be 1 to 29", id="beyond the range of H"
+        ),
+        pytest.param("0 0 H/31 * *", "day-of-month", "the step must be 1 to 30", id="31 days from H"),
+        pytest.param("0 0 * * H/7", "day-of-week", "the step must be 1 to 6", id="7 days from H"),
         pytest.param("H(30-10) * * * *", "minutes", "a range within 0-59 that runs forwards", id="backwards"),
         pytest.param("0 H(0-24) * * *", "hours", "a range within 0-23", id="beyond the field"),
     ],
