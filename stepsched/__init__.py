@@ -174,6 +174,7 @@ _ELSEWHERE = {
         "Listener",
         "Prepared",
         "RunQuery",
+        "Survey",
     ),
     "errors": (
         "AccessDeniedError",

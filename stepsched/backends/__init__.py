@@ -12,10 +12,11 @@ from stepsched.core.lazy import loader
 if TYPE_CHECKING:
     from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
     from stepsched.backends.capabilities import Capabilities
+    from stepsched.backends.surveys import Survey
     from stepsched.core.clock import Clock
     from stepsched.jobs.events import Listener
 
-__all__ = ["Backend", "Capabilities", "Clock", "JobQuery", "Listener", "Prepared", "RunQuery"]
+__all__ = ["Backend", "Capabilities", "Clock", "JobQuery", "Listener", "Prepared", "RunQuery", "Survey"]
 
 if not TYPE_CHECKING:
     __getattr__ = loader(
@@ -23,6 +24,7 @@ if not TYPE_CHECKING:
         {
             "stepsched.backends.base": ("Backend", "JobQuery", "Prepared", "RunQuery"),
             "stepsched.backends.capabilities": ("Capabilities",),
+            "stepsched.backends.surveys": ("Survey",),
             "stepsched.core.clock": ("Clock",),
             "stepsched.jobs.events": ("Listener",),
         },
