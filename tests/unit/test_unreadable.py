@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sqlite3
+import weakref
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -166,6 +168,29 @@ class TestFunctionsInMemory:
         assert client.versions("job") == []
         client.update(job(input=1))
         assert [each.job for each in client.versions("job")] == [job()]
+
+    def test_those_of_one_time_jobs_that_are_over_are_given_up(self) -> None:
+        backend = ss.LocalBackend(clock=FakeClock(T0))
+        client = ss.SchedulerClient(backend)
+        calls, alive = list[int](), list[weakref.ref[Any]]()
+        client.create(job(target=ss.HandlerTarget(lambda: calls.append(-1))))
+
+        def run_once(number: int) -> None:
+            def once() -> None:
+                calls.append(number)
+
+            alive.append(weakref.ref(once))
+            at = ss.OneTime(backend.now() + timedelta(seconds=1))
+            client.create(job(f"job-{number}", schedule=at, target=ss.HandlerTarget(once)))
+            backend.advance(timedelta(seconds=1))
+
+        for number in range(2_500):
+            run_once(number)
+        gc.collect()
+        assert calls == list(range(2_500))
+        assert sum(each() is not None for each in alive) <= 1_100
+        backend.advance(timedelta(days=1))
+        assert calls[-1] == -1
 
     def test_verbs_find_them_by_group_too(self) -> None:
         backend = ss.LocalBackend(clock=FakeClock(T0))

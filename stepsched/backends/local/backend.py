@@ -53,6 +53,8 @@ _IN_A_LOOP = 5.0
 """The longest time in seconds that ``stop`` waits in the thread of an event loop, which it blocks."""
 _WAKE_UP = 0.2
 """The pause in seconds between two checks for a signal."""
+_FEW = 1_000
+"""The number of jobs with functions in memory up to which those of deleted jobs are kept."""
 _BACKFILLED_AT_ONCE = 10_000
 """The maximum number of runs that one call of ``backfill`` records."""
 
@@ -141,6 +143,7 @@ class LocalBackend(Backend):
         self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
         # Jobs whose function cannot be imported by name, by the ID of their row, then by version.
         self._live: dict[int, dict[int, Job]] = {}
+        self._live_limit = _FEW
         self._store = Store(path)
         self._engine = Engine(
             self._store,
@@ -665,6 +668,10 @@ class LocalBackend(Backend):
             kept[version] = _copy(job)
         if kept:
             self._live[key] = kept  # at once, since other threads read it
+        if len(self._live) > self._live_limit:  # one-time jobs that are over are among them
+            present = self._store.job_ids()
+            self._live = {each: found for each, found in self._live.copy().items() if each in present}
+            self._live_limit = max(_FEW, 2 * len(self._live))
 
     def _decode(self, row: JobRow) -> Job:
         return self._live.get(row.id, {}).get(row.version) or decode(row.document)

@@ -231,6 +231,10 @@ class Store:
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.id = ?", (key,))
         return read_job(rows[0]) if rows else None
 
+    def job_ids(self) -> set[int]:
+        """Returns the IDs of the rows of all jobs."""
+        return {key for (key,) in self._rows("SELECT id FROM jobs")}
+
     def versions(self, row: JobRow) -> builtins.list[tuple[int, str, datetime]]:
         """Returns the earlier definitions of a job, oldest first: version, document, instant of
         replacement."""
