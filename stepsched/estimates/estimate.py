@@ -24,6 +24,7 @@ from stepsched.estimates.services import (
     charges_of,
     costs_of,
     money,
+    seconds_to_create,
     shares_of,
     total,
     units_by_month,
@@ -312,6 +313,7 @@ class _Tally:
             currency=prices.currency,
             peak=peak,
             quota_shares=shares,
+            seconds_to_create=seconds_to_create(backend, jobs, quotas),
         )
 
     def _units(self, backend: BackendName, *, failed: bool = False) -> list[Units]:

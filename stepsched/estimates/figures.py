@@ -107,6 +107,8 @@ class Quotas(Value, frozen=True):
 
     invocations_per_second: Limit = 1_000
     """The maximum number of invocations of EventBridge Scheduler per second. More are delayed, not lost."""
+    creations_per_second: Limit = 5_000
+    """The maximum number of schedules that are created per second."""
     schedules: Limit = 10_000_000
     """The maximum number of schedules of the account in the Region."""
     groups: Limit = 500
@@ -118,6 +120,9 @@ class Quotas(Value, frozen=True):
     transitions_per_second: Limit = 1_500
     """The maximum number of state transitions of Standard workflows per second, after a burst. More are
     delayed. New accounts have less."""
+    starts_per_second: Limit = 300
+    """The maximum number of Standard executions that are started per second, after a burst: one for each job
+    that is created, and one for each hand-over."""
     open_executions: Limit = 1_000_000
     """The maximum number of running executions; each active job of the Step Functions backend is one."""
     transitions_as_of: date = date(2021, 10, 1)
@@ -130,17 +135,21 @@ class Quotas(Value, frozen=True):
 
     @classmethod
     def of_region(cls, region: str) -> Self:
-        """Returns the default quotas of a Region: 1,000 invocations and 1,500 state transitions per second in
-        the large Regions of each service, which ``stepsched.aws.regions`` lists; in others 250, which is a
-        cautious assumption, and 500.
+        """Returns the default quotas of a Region.
+
+        The large Regions of each service, which ``stepsched.aws.regions`` lists, allow 1,000 invocations and
+        5,000 creations per second, and 1,500 state transitions and 300 starts. The others allow 250
+        creations, 500 state transitions and 150 starts, and 250 invocations as a cautious assumption.
 
         Args:
             region: The Region, such as ``eu-west-1``. A Region that is not listed counts as a small one.
         """
-        return cls(
-            invocations_per_second=1_000 if region in LARGE_REGIONS else 250,
-            transitions_per_second=1_500 if region in LARGE_STEP_FUNCTIONS_REGIONS else 500,
-        )
+        small: dict[str, int] = {}
+        if region not in LARGE_REGIONS:
+            small |= {"invocations_per_second": 250, "creations_per_second": 250}
+        if region not in LARGE_STEP_FUNCTIONS_REGIONS:
+            small |= {"transitions_per_second": 500, "starts_per_second": 150}
+        return cls(**small)
 
 
 PRICES = Prices()

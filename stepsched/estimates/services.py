@@ -103,6 +103,9 @@ class ServiceEstimate(Value, frozen=True):
     """The share of each quota that is used, by the quota's name, a field name of :class:`Quotas`: in the peak
     minute for rates. Above 1.0, runs are delayed or jobs are refused."""
 
+    seconds_to_create: float
+    """The time in seconds that the quotas require to create all jobs, without a burst."""
+
     @property
     def exceeded(self) -> tuple[str, ...]:
         """The names of the exceeded quotas."""
@@ -128,6 +131,8 @@ class ServiceEstimate(Value, frozen=True):
         shares = self.quota_shares.items()
         quotas = [f"{name} {share:.2%}{' (too much)' if share > 1 else ''}" for name, share in shares]
         yield "  share of quotas", ", ".join(quotas)
+        if self.seconds_to_create >= 1:
+            yield "  creation of all jobs", f"{self.seconds_to_create:,.0f} seconds at least"
 
 
 def money(amount: Decimal, monthly: Decimal | None, currency: str) -> str:
@@ -257,6 +262,12 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal:
 
 
 # -- quotas ------------------------------------------------------------------------------------------------
+
+
+def seconds_to_create(backend: str, jobs: int, quotas: Quotas) -> float:
+    """Returns the time in seconds that the quotas of a backend require to create a number of jobs."""
+    rates = {EVENTBRIDGE: quotas.creations_per_second, STEP_FUNCTIONS: quotas.starts_per_second}
+    return jobs / rates[backend] if backend in rates else 0.0
 
 
 def shares_of(backend: str, *, jobs: int, groups: int, peak: int, quotas: Quotas) -> dict[str, float]:

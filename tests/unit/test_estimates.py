@@ -415,6 +415,17 @@ class TestQuotas:
         assert Quotas.of_region("eu-north-1").invocations_per_second < QUOTAS.invocations_per_second
         frankfurt = Quotas.of_region("eu-central-1")
         assert (frankfurt.invocations_per_second, frankfurt.transitions_per_second) == (1_000, 500)
+        assert (frankfurt.creations_per_second, frankfurt.starts_per_second) == (5_000, 150)
+        stockholm = Quotas.of_region("eu-north-1")
+        assert (stockholm.invocations_per_second, stockholm.creations_per_second) == (250, 250)
+
+    def test_bound_the_time_of_creation(self) -> None:
+        jobs = [one_time(f"job-{index}", NEW_YEAR) for index in range(300)]
+        quotas = Quotas(creations_per_second=100, starts_per_second=2)
+        for backend, seconds in ((EVENTBRIDGE, 3), (STEP_FUNCTIONS, 150), (LOCAL, 0)):
+            found = estimate(jobs, NEW_YEAR, NEW_YEAR, quotas=quotas, backend=backend)
+            assert found.services[0].seconds_to_create == seconds
+            assert (f"  creation of all jobs: {seconds} seconds at least" in str(found)) == bool(seconds)
 
     def test_are_compared_with_the_peak_minute(self) -> None:
         jobs = [job(f"job-{index}", ss.Cron("0 9 * * ? *")) for index in range(90)]
@@ -459,6 +470,7 @@ class TestQuotas:
         [
             *("invocations_per_second", "schedules", "groups"),
             *("transitions_per_second", "open_executions", "partition_writes_per_second"),
+            *("creations_per_second", "starts_per_second"),
         ],
     )
     def test_are_at_least_one(self, field: str) -> None:
@@ -739,6 +751,8 @@ class TestBackends:
                 assert f"({charge.region}, as of {charge.as_of})" in text
             for name, share in service.quota_shares.items():
                 assert f"{name} {share:.2%}" in text
+            failing = f"{service.cost_if_all_fail:,.2f} {service.currency} if every run failed"
+            assert failing in text or not service.charges
         lines = [line.partition(": ") for line in text.split("\n")[: -len(found.collisions)]]
         assert [cell for label, _, rest in lines for cell in (label, rest)] == page.text[: 2 * len(lines)]
         assert Estimate.model_validate_json(found.model_dump_json()) == found
