@@ -12,7 +12,15 @@ from stepsched.asl.budget import Prices as TransitionPrices
 from stepsched.core.values import Value
 from stepsched.estimates.figures import EXACT, Prices, Quotas, TablePrices
 from stepsched.estimates.minutes import Counted, Minutes
-from stepsched.estimates.usage import EVENTBRIDGE, INDEX_WRITES, LOCAL, STEP_FUNCTIONS, Units, Usage
+from stepsched.estimates.usage import (
+    EVENTBRIDGE,
+    INDEX_WRITES,
+    LOCAL,
+    STEP_FUNCTIONS,
+    BackendName,
+    Units,
+    Usage,
+)
 from stepsched.machines.shared.runner import transitions
 from stepsched.schedules import Schedule
 
@@ -21,7 +29,7 @@ SERVICES = {
     STEP_FUNCTIONS: "Step Functions and DynamoDB",
     LOCAL: "A process of yours",
 }
-"""The services that run the jobs of each backend."""
+"""What runs the jobs of each backend, in words."""
 _MAX_AGE = 300 * 24 * 60
 """The minutes after which an execution hands over."""
 
@@ -78,10 +86,10 @@ class BusyMinute(Value, frozen=True):
 class ServiceEstimate(Value, frozen=True):
     """The estimate for the jobs of one backend."""
 
-    backend: str
+    backend: BackendName
     """The class of the backend, such as ``StepFunctionsBackend``."""
     service: str
-    """The services of AWS that run the jobs, in words."""
+    """What runs the jobs, in words, such as ``Step Functions and DynamoDB``."""
     jobs: int
     """The number of jobs."""
     invocations: int
@@ -102,7 +110,6 @@ class ServiceEstimate(Value, frozen=True):
     quota_shares: dict[str, float]
     """The share of each quota that is used, by the quota's name, a field name of :class:`Quotas`: in the peak
     minute for rates. Above 1.0, runs are delayed or jobs are refused."""
-
     seconds_to_create: float
     """The time in seconds that the quotas require to create all jobs, without a burst."""
 
@@ -264,7 +271,7 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal:
 # -- quotas ------------------------------------------------------------------------------------------------
 
 
-def seconds_to_create(backend: str, jobs: int, quotas: Quotas) -> float:
+def seconds_to_create(backend: BackendName, jobs: int, quotas: Quotas) -> float:
     """Returns the time in seconds that the quotas of a backend require to create a number of jobs."""
     rates = {EVENTBRIDGE: quotas.creations_per_second, STEP_FUNCTIONS: quotas.starts_per_second}
     return jobs / rates[backend] if backend in rates else 0.0

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from stepsched.core.context import ContextText
+
 MAX_NAME = 256
 """The maximum length of a job's name in characters: at most 1,024 bytes of UTF-8. A key of DynamoDB holds
 2,048."""
@@ -59,6 +61,10 @@ def checked_name(value: Any) -> str:
     Raises:
         ValueError: The value is not a valid name.
     """
+    if isinstance(value, ContextText):
+        raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
+            f"expected the text of a name, got the context attribute {str(value)!r}; use plain text"
+        )
     if not isinstance(value, str) or not is_name(value):
         raise ValueError(
             f"{value!r} is not a name: 1 to {MAX_NAME} visible characters, with spaces only between them "

@@ -177,7 +177,7 @@ class TestTime:
         pytest.param(lambda: ss.Cron("0 ٩ * * ? *"), id="arabic digit in a cron"),
         pytest.param(lambda: ss.Cron.from_crontab("0 ９ * * *"), id="wide digit in a crontab"),
         pytest.param(lambda: ss.Frequency.from_document({"days": "１"}), id="wide digit in a frequency"),
-        pytest.param(lambda: job(name="jоb"), id="cyrillic letter in a name"),
+        pytest.param(lambda: job(group="jоb"), id="cyrillic letter in a group"),
         pytest.param(lambda: job(group="ｇ"), id="wide letter in a group"),
         pytest.param(
             lambda: ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:rеport"),
@@ -188,6 +188,15 @@ class TestTime:
 def test_look_alikes_are_not_taken_for_ascii(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         make()
+
+
+def test_a_name_with_a_look_alike_is_another_name() -> None:
+    with ss.SchedulerClient() as client:
+        client.create(job(name="jоb"))  # the second letter is cyrillic
+        with pytest.raises(ss.JobNotFoundError):
+            client.get("job")
+        assert [record.name for record in client.list(name_prefix="j")] == ["jоb"]
+        assert client.list(name_prefix="jo") == []
 
 
 class CountedList(list[object]):

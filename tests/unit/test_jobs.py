@@ -221,6 +221,11 @@ def test_another_name_is_refused_with_the_rule(name: object) -> None:
     )
 
 
+def test_a_name_is_not_filled_in() -> None:
+    with pytest.raises(ValidationError, match="expected the text of a name, got the context attribute"):
+        job(name=ss.context.EXECUTION_ID)
+
+
 @pytest.mark.parametrize("group", NARROW, ids=str)
 def test_the_name_of_a_group_is_1_to_64_of_the_characters_that_aws_takes(group: str) -> None:
     assert job(group=group).group == group

@@ -58,8 +58,6 @@ class Transitions(NamedTuple):
     """The end of a run that failed for good, without its notifications."""
     notification: int
     """A dead letter, or a message to a topic."""
-    busy: int
-    """One wait for another run of the job."""
     renewal: int
     """The hand-over to the successor, up to its first planning."""
     rest: int
@@ -125,7 +123,6 @@ def count_transitions(states: Mapping[str, State], calls: Iterable[str]) -> Tran
         retry=along("Try again?", "Pause", ROUTE, call),
         failure=along("Try again?", GIVEN_UP, "Letter?", "Notice?"),
         notification=along("Notify"),
-        busy=along("Fence", "Read job", "Claim lost?", "Busy", "More?", "Sleep"),
         renewal=along("Plan", "More?", "Renew", "Renewed") + start,
         rest=along("Rest"),
         end=along("Plan", "More?", "Ended", "Done"),
