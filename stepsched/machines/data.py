@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from stepsched.core.context import SCHEDULED_TIME, find_look_alike
+from stepsched.core.context import SCHEDULED_TIME, ContextText, find_look_alike
 from stepsched.jobs import Job
 from stepsched.machines.calls import (
     Call,
@@ -17,6 +17,10 @@ from stepsched.machines.calls import (
     has_attributes,
     waits_for_runs,
 )
+
+RUN_TOKEN = ContextText("<aws.scheduler.run-token>")
+"""An attribute of the runner, not of jobs: the text that distinguishes runs of one scheduled instant, such as
+two of ``run_now``. Runners of earlier versions leave it as it is, so that it distinguishes nothing there."""
 
 _MAX_SAFE_INTEGER = 2**53
 
@@ -32,7 +36,7 @@ class DataMessage(Message):
         return value
 
     def deduplication_id(self) -> str:
-        return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME
+        return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME + RUN_TOKEN
 
 
 class CallData(NamedTuple):

@@ -39,7 +39,7 @@ DEEPEST = 60
 NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 LAMBDA = ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:report")
 QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:due")
-FIFO = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:due.fifo", message_group_id="{% 1 %}")
+FIFO = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:due.fifo", message_group_id="{%1%}")
 TOPIC = ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:told")
 MACHINE = ss.StateMachineTarget("arn:aws:states:eu-west-1:123456789012:stateMachine:other")
 SIX = ss.ParallelTarget([LAMBDA, QUEUE, TOPIC, MACHINE, FIFO, LAMBDA])

@@ -7,6 +7,7 @@ from typing import Any
 
 from stepsched.asl.states import Retrier
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
+from stepsched.machines.data import RUN_TOKEN
 from stepsched.machines.literals import quoted
 from stepsched.machines.shared.history import EVENTS_OF_A_RETRY
 from stepsched.machines.shared.table_schema import RUN
@@ -44,6 +45,7 @@ def fill_attributes(text: str) -> str:
         SCHEDULED_TIME: "$due",
         EXECUTION_ID: "$states.context.Execution.Name & '/' & $due & '/' & $string($attempt + 1)",
         ATTEMPT_NUMBER: "$string($attempt + 1)",
+        RUN_TOKEN: f"$substring($key, {len(RUN) + 20})",
     }
     for attribute, value in values.items():
         text = f"$replace({text}, {quoted(attribute)}, {value})"
