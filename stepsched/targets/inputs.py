@@ -37,7 +37,8 @@ def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str
     Args:
         target: The target.
         payload: The job's input.
-        lenient: Whether names of parameters in Pascal case are accepted too, as Step Functions writes them.
+        lenient: Whether what only Step Functions accepts is accepted too: names of parameters in Pascal case,
+            and text for numbers.
     """
     match target:
         case EventBusTarget() if not isinstance(payload, dict):
@@ -68,11 +69,14 @@ def why_not_request(target: Target) -> str | None:
             operation = None if service is None else actions(service.folder).get(action)
             if service is None or operation is None:  # newer than this botocore, or misspelt
                 return None
-            return _problems(model_request(service.folder, operation), request, f"{name}:{action}", "request")
+            return _problems(
+                model_request(service.folder, operation), request, f"{name}:{action}", "request", lenient=True
+            )
         case BatchTarget(container_overrides=overrides):
             shape = api_request("batch", "SubmitJob").member("containerOverrides")
             assert shape is not None
-            return _problems(shape, _camel_case(overrides), "batch:submitJob", "container_overrides")
+            given = _camel_case(overrides)
+            return _problems(shape, given, "batch:submitJob", "container_overrides", lenient=True)
     return None
 
 
@@ -89,7 +93,7 @@ def _why_no_overrides(payload: Any, *, lenient: bool) -> str | None:
     size = len(to_json(payload))
     if size > MAX_OVERRIDES:
         return f"expected overrides of at most {MAX_OVERRIDES:,} characters for RunTask, got {size:,}"
-    return _problems(shape, given, "ecs:runTask")
+    return _problems(shape, given, "ecs:runTask", lenient=lenient)
 
 
 def _why_no_request(shape: Shape, payload: Any, call: str, resource: str, *, lenient: bool) -> str | None:
@@ -107,11 +111,11 @@ def _why_no_request(shape: Shape, payload: Any, call: str, resource: str, *, len
     given = _camel_case(payload) if lenient else payload
     if resource in given:
         return f"input has {resource!r}, which the target gives"
-    return _problems(shape, {resource: "name", **given}, call)
+    return _problems(shape, {resource: "name", **given}, call, lenient=lenient)
 
 
-def _problems(shape: Shape, request: Any, call: str, root: str = "input") -> str | None:
-    caller = Caller("AWS", call, root, names="in this case", converts=root != "input")
+def _problems(shape: Shape, request: Any, call: str, root: str = "input", *, lenient: bool) -> str | None:
+    caller = Caller("AWS", call, root, names="in this case", converts=lenient)
     problems = check_request(shape, request, caller)
     found = [f"{root}{each.path}: {each.message}" for each in problems if each.is_error]
     return "; ".join(found[:3]) or None
