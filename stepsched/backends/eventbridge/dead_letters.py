@@ -40,7 +40,7 @@ class DeadLetter(Run, frozen=True):
     """Which limit was reached: ``MaximumRetryAttempts`` or ``MaximumEventAgeInSeconds``. None: the error
     cannot be retried."""
     payload: str
-    """The payload for the target."""
+    """The payload for the target; for a FIFO queue or topic, as for an API call, the request as JSON."""
     truncated: bool
     """Whether the payload was too long for the queue, so that it cannot be sent again."""
     queue_arn: str
