@@ -36,7 +36,7 @@ from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.moves import Found, choose_moves, is_left_by_move, searched_groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
-from stepsched.backends.eventbridge.targets import message_of, with_message
+from stepsched.backends.eventbridge.universal import message_of, with_message
 from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
 from stepsched.backends.surveys import Survey, survey_of_store

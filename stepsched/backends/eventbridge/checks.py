@@ -23,11 +23,11 @@ from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, w
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
 from stepsched.backends.eventbridge.targets import (
     BLOCKS,
-    is_universal,
     read_target,
     universal_parts,
 )
 from stepsched.backends.eventbridge.timing import translate
+from stepsched.backends.eventbridge.universal import is_universal
 from stepsched.backends.needs import alternatives_for, lengths_of, needs_of
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError

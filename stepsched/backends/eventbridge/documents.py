@@ -11,8 +11,6 @@ from stepsched.backends.eventbridge.mark import LIMIT, Mark, digest, read_descri
 from stepsched.backends.eventbridge.targets import (
     Wire,
     aws_target,
-    is_fifo,
-    is_universal,
     kept_of_target,
     read_target,
     write_target,
@@ -24,6 +22,7 @@ from stepsched.backends.eventbridge.timing import (
     translate,
     write_timing,
 )
+from stepsched.backends.eventbridge.universal import is_fifo, is_universal
 from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
 from stepsched.jobs.records import status_after_update
 from stepsched.schedules import AnySchedule, OneTime, Rate

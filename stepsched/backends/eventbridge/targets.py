@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from stepsched.aws.arns import ARN
-from stepsched.core.context import EXECUTION_ID, JSON_KEY, ContextText, recognise
+from stepsched.backends.eventbridge.universal import fifo_request, is_fifo, is_universal, read_fifo
+from stepsched.core.context import JSON_KEY, ContextText, recognise
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -32,11 +32,9 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import ServiceTarget, arn_field, arn_of
 from stepsched.targets.containers import CapacityProvider, Placement
-from stepsched.targets.messages import queue_arn, queue_url
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 """The prefix of the ARNs of API calls. In other partitions it has the name of the partition."""
-_UNIVERSAL = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:([^:]*):?(.*)", re.DOTALL)
 _TEXT_SERVICES = ("sqs", "sns", "kinesis", "firehose")
 """The services whose messages are any text; the messages of the others are JSON."""
 BLOCKS = {
@@ -74,11 +72,6 @@ class Wire(NamedTuple):
 def is_text(target: Target) -> bool:
     """Returns whether the message of the target is any text, and not only JSON."""
     return isinstance(target, ServiceTarget) and target.api_call.service in _TEXT_SERVICES
-
-
-def is_universal(arn: str) -> bool:
-    """Returns whether the ARN of a target is that of an API call."""
-    return _UNIVERSAL.fullmatch(arn) is not None
 
 
 def write_target(target: AwsTarget, payload: Any, name: str, *, partition: str = "aws") -> Wire:
@@ -126,73 +119,6 @@ def _write_blocks(target: ServiceTarget) -> dict[str, Any]:
         case EcsTaskTarget():
             return {"EcsParameters": _write_task(target)}
     return {}
-
-
-def is_fifo(target: Target) -> bool:
-    """Returns whether the target is a FIFO queue or a FIFO topic.
-
-    The service has no parameter for the deduplication ID of a message, and none for the message group of a
-    topic, so its messages are sent by API calls:
-    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_SqsParameters.html
-    """
-    return isinstance(target, (QueueTarget, TopicTarget)) and target.is_fifo
-
-
-def _fifo_request(target: QueueTarget | TopicTarget, text: str, name: str) -> dict[str, Any]:
-    """Returns the request that sends a message to a FIFO queue or topic, with its own deduplication ID for
-    each run."""
-    message = ContextText(text)  # attributes in it are replaced, also within JSON text
-    if isinstance(target, QueueTarget):
-        place = {"QueueUrl": queue_url(target.queue_arn), _BODIES["sqs"]: message}
-        group = target.message_group_id
-    else:
-        place = {"TopicArn": target.topic_arn, _BODIES["sns"]: message}
-        group = name  # the name of a schedule is a valid ID
-    return place | {"MessageGroupId": group, "MessageDeduplicationId": EXECUTION_ID}
-
-
-_BODIES = {"sqs": "MessageBody", "sns": "Message"}
-"""The parameters that hold the message, by the service."""
-_FIFO_REQUESTS = {
-    frozenset((place, body, "MessageGroupId", "MessageDeduplicationId")): body
-    for place, body in (("QueueUrl", _BODIES["sqs"]), ("TopicArn", _BODIES["sns"]))
-}
-"""The parameters of the requests of :func:`_fifo_request`, and the one that holds the message."""
-
-
-def message_of(payload: str) -> str:
-    """Returns the message that the payload of a dead letter delivers: of a request of :func:`_fifo_request`
-    the message in it, of any other payload the payload itself."""
-    request = _read_request(payload)
-    body = _FIFO_REQUESTS.get(frozenset(request or ()))
-    return payload if request is None or body is None else str(request[body])
-
-
-def with_message(document: dict[str, Any], target: Target, payload: str) -> str:
-    """Returns the ``Input`` with which a stored target delivers the payload of a dead letter, whatever form
-    the target had when the run failed.
-
-    Args:
-        document: The stored ``Target``.
-        target: The target of the job.
-        payload: The payload of the dead letter.
-    """
-    if not isinstance(target, (QueueTarget, TopicTarget)):
-        return payload
-    if not is_universal(document["Arn"]):
-        return message_of(payload)
-    request = json.loads(document["Input"])
-    body = _BODIES[target.api_call.service]
-    return to_json(request | {body: message_of(payload), "MessageDeduplicationId": EXECUTION_ID})
-
-
-def _read_request(text: str) -> dict[str, Any] | None:
-    """Returns the request in an input; None if there is none."""
-    try:
-        request = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return request if isinstance(request, dict) else None
 
 
 def _batch_request(target: BatchTarget, name: str) -> dict[str, Any]:
@@ -244,14 +170,12 @@ def _read_input(arn: str, text: str | None, *, is_string: bool) -> Any:
 
 
 def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str) -> tuple[AwsTarget, Any]:
-    match = _UNIVERSAL.fullmatch(arn)
-    assert match is not None
-    service, action = match.groups()
+    service, _, action = arn.partition(":aws-sdk:")[2].partition(":")
     request = recognise(json.loads(text or "{}"))
-    fifo = _read_fifo(request, name) if kept.get("target") == _FIFO else None
+    fifo = read_fifo(request, name) if kept.get("target") == _FIFO else None
     if fifo is not None:
-        message = request[_BODIES[service]]
-        return fifo, _read_input(arn_of(fifo), message, is_string=kept.get("text") is True)
+        target, message = fifo
+        return target, _read_input(arn_of(target), message, is_string=kept.get("text") is True)
     if kept.get("target") == "batch" and service == "batch":
         named = request["JobName"]
         return BatchTarget(
@@ -265,19 +189,6 @@ def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str)
         return ApiTarget(service, action, request), {}
     except ValueError:
         return TemplateTarget(arn), request
-
-
-def _read_fifo(request: dict[str, Any], name: str) -> QueueTarget | TopicTarget | None:
-    """Returns the FIFO queue or topic of a request; None if :func:`_fifo_request` would write another one."""
-    target: QueueTarget | TopicTarget
-    match request:
-        case {"QueueUrl": str(url), "MessageBody": str(text), "MessageGroupId": group}:
-            target = QueueTarget(queue_arn(url), message_group_id=group)
-        case {"TopicArn": str(arn), "Message": str(text)}:
-            target = TopicTarget(arn)
-        case _:
-            return None
-    return target if _fifo_request(target, text, name) == request else None
 
 
 def _read_templated(arn: str, blocks: dict[str, Any]) -> AwsTarget:
@@ -395,7 +306,7 @@ def universal_parts(target: AwsTarget, payload: Any, name: str) -> tuple[str, st
     """Returns service, action and request if the target is sent as an API call; None for other targets."""
     match target:
         case QueueTarget() | TopicTarget() if target.is_fifo:
-            request = _fifo_request(target, _text_of(target, payload), name)
+            request = fifo_request(target, _text_of(target, payload), name)
             return target.api_call.service, target.api_call.action, request
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request

@@ -20,7 +20,8 @@ from stepsched.backends.eventbridge import EventBridgeBackend
 from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.dead_letters import read_dead_letter
 from stepsched.backends.eventbridge.documents import Settings
-from stepsched.backends.eventbridge.targets import read_target, with_message
+from stepsched.backends.eventbridge.targets import read_target
+from stepsched.backends.eventbridge.universal import with_message
 from stepsched.core.context import SCHEDULED_TIME
 from stepsched.targets.messages import queue_arn, queue_url
 from stepsched.testing import FakeClock
