@@ -212,6 +212,7 @@ _ELSEWHERE = {
         "Trigger",
         "Upcoming",
         "UpcomingRun",
+        "next_interval_run",
     ),
     "schedules": ("AnySchedule", "Occurrence", "TimezoneDatabase"),
     "targets": (

@@ -11,6 +11,7 @@ from stepsched.jobs.records import JobRecord, JobStatus, JobVersion, Problem, Re
 
 if TYPE_CHECKING:
     from stepsched.jobs.events import Event, EventKind
+    from stepsched.jobs.interval import next_interval_run
     from stepsched.jobs.plans import Change, Plan
     from stepsched.jobs.upcoming import Upcoming, UpcomingRun
 
@@ -35,6 +36,7 @@ __all__ = [
     "Trigger",
     "Upcoming",
     "UpcomingRun",
+    "next_interval_run",
 ]
 
 if not TYPE_CHECKING:
@@ -42,6 +44,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "stepsched.jobs.events": ("Event", "EventKind"),
+            "stepsched.jobs.interval": ("next_interval_run",),
             "stepsched.jobs.plans": ("Change", "Plan"),
             "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),
         },

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
+from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.payloads import Payload, Text
 from stepsched.core.values import Duration, Value
+from stepsched.jobs.interval import document_of, fields_of
 from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
 from stepsched.schedules import AnySchedule, OneTime, Rate
-from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
+from stepsched.targets import AnyTarget, QueueTarget, Target, TopicTarget
 
 
 def _read_schedule(value: Any) -> Any:
@@ -102,6 +105,48 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     completion: Completion = Completion.DELETE
     """What happens to a one-time job after its run. A recurring job with no run left stays listed as
     ended."""
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], *, target: Target) -> Self:
+        """Reads the document of an interval job, as the input of its state machine has it: ``id``,
+        ``startDateTime``, ``endDateTime``, ``frequency`` and ``context``.
+
+        Every run passes ``{"context": ...}`` to the target, which the document does not name. Policies are
+        added with ``replace``. Run *k* is ``startDateTime + k × frequency``, in UTC, up to and including
+        ``endDateTime``.
+
+        Args:
+            document: The document. ``context`` may be absent; the input is then ``{}``.
+            target: The target that a run invokes.
+
+        Raises:
+            InvalidScheduleError: A key is missing or unknown, ``endDateTime`` is null, or a value is not
+                valid.
+            ValueError: ``id`` is not the name of a job, or another field is refused.
+
+        Example:
+            >>> from stepsched.targets import CommandTarget
+            >>> document = {
+            ...     "id": "task",
+            ...     "startDateTime": "2021-02-22T03:05:00.000Z",
+            ...     "endDateTime": "2030-01-01T00:00:00.000Z",
+            ...     "frequency": {"minutes": 5},
+            ... }
+            >>> job = Job.from_document(document, target=CommandTarget(["true"]))
+            >>> job.to_document() == document
+            True
+        """
+        return cls(**fields_of(document), target=target)
+
+    def to_document(self) -> dict[str, Any]:
+        """Returns the document of this job as an interval job; see :meth:`from_document`. The target and the
+        policies are not part of it.
+
+        Raises:
+            ValueError: The schedule is not a :class:`Windowed` in UTC with an end, or the input is not of the
+                form ``{"context": ...}``.
+        """
+        return document_of(self.name, self.schedule, self.input)
 
     @field_validator("dead_letter")
     @classmethod

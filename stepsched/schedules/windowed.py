@@ -101,7 +101,7 @@ class Windowed(ScheduleBase, frozen=True):
         ``context`` belong to the job and are ignored here.
 
         Raises:
-            InvalidScheduleError: A key is missing, or its value is not valid.
+            InvalidScheduleError: A key is missing, ``endDateTime`` is null, or a value is not valid.
         """
         if not isinstance(document, Mapping):
             raise InvalidScheduleError(str(document), "document", "expected a mapping")
@@ -109,6 +109,9 @@ class Windowed(ScheduleBase, frozen=True):
         if missing:
             reason = f"the document lacks {', '.join(missing)}"
             raise InvalidScheduleError(str(dict(document)), "document", reason)
+        if document["endDateTime"] is None:
+            reason = "expected an end, got null: the system that writes such documents stops after one run"
+            raise InvalidScheduleError(str(dict(document)), "endDateTime", reason)
         every = Frequency.from_document(document["frequency"])
         return cls(document["startDateTime"], every=every, end=document["endDateTime"], timezone="UTC")
 

@@ -49,6 +49,9 @@ CALLS: dict[str, str] = {
     "Retry": "*, max_attempts=, max_age=, interval=, backoff_rate=, max_delay=",
     "load_jobs": "source",
     "load_crontab": "source, *, timezone=",
+    "dump_jobs": "jobs, path",
+    "Job.from_document": "document, *, target",
+    "Job.to_document": "self",
     # where
     "SchedulerClient": "backend=",
     "SchedulerClient.create": "self, job",
