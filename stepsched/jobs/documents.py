@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeAlias, get_args
 
@@ -370,8 +371,8 @@ def write_job(job: Job) -> Document:
     with reading_stored():
         document: Document = {
             "name": job.name,
-            **_first_that_reads(_schedules(job.schedule), "schedule", job.schedule),
-            **_first_that_reads(_targets(job.target), "target", job.target),
+            **_first_that_reads(_schedules(job.schedule), read_schedule, job.schedule),
+            **_first_that_reads(_targets(job.target), _target_in, job.target),
             **dict(_others(job)),
         }
         again = read_job(document)
@@ -381,19 +382,16 @@ def write_job(job: Job) -> Document:
     return document
 
 
-def _first_that_reads(forms: Iterator[Document], name: str, value: object) -> Document:
+def _first_that_reads(
+    forms: Iterator[Document], read: Callable[[Mapping[str, Any]], BaseModel], value: BaseModel
+) -> Document:
     """Returns the first form that is read as the value; the last one is the complete form."""
-    rest = {key: each for key, each in _TRIAL.items() if key != name}
     form: Document = {}
     for form in forms:
-        trial = read_job(rest | form)
-        if isinstance(trial, Job) and getattr(trial, name) == value:
-            break
+        with suppress(Mistakes):
+            if read(form) == value:
+                break
     return form
-
-
-_TRIAL: Document = {"name": "trial", "schedule": "rate(1 hour)", "target": ["true"]}
-"""A job with the form of one field that is tried."""
 
 
 def _schedules(schedule: AnySchedule) -> Iterator[Document]:

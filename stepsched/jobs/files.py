@@ -20,12 +20,10 @@ from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job
 from stepsched.jobs.written import Place, Problem
-from stepsched.schedules.stored import reading_stored
 
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
 _TOO_DEEP = "it nests too deeply"
-_YAML = (".yaml", ".yml")
 _A_LIST = "expected a list of jobs, or a mapping with that list under 'jobs'"
 
 
@@ -88,7 +86,7 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
             name, or the file cannot be written.
     """
     wanted, path = _checked(jobs), Path(path)
-    if path.suffix.lower() not in (".json", *_YAML):
+    if path.suffix.lower() not in (".json", ".yaml", ".yml"):
         raise _not_written(path, "expected a path ending in .json, .yaml or .yml")
     problems, documents = _repeated(job.name for job in wanted), []
     for number, job in enumerate(wanted, 1):
@@ -98,15 +96,12 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
             problems.append(f"job {number} ({job.name!r}): {error}")
     if problems or not wanted:
         raise _not_written(path, _listed(problems) if problems else "expected at least one job, got none")
-    if path.suffix.lower() in _YAML:
-        text = _yaml(str(path)).write_yaml(documents)
-        content = _read_yaml(str(path), text)
-    else:
+    if path.suffix.lower() == ".json":
         text = json.dumps(documents, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        content = _read_json(str(path), text)
-    with reading_stored():
-        if _jobs_in(str(path), content) != wanted:
-            raise AssertionError(f"the text of {path} differs from its jobs")
+    else:
+        text = _yaml(str(path)).write_yaml(documents)
+        if _read_yaml(str(path), text).document != documents:
+            raise AssertionError(f"the YAML for {path} is read as other data")
     _replace(path, text)
 
 
@@ -189,24 +184,23 @@ def _jobs_in(source: str, content: _Content) -> list[Job]:
     if not isinstance(document, list):
         raise JobFileError(source, _A_LIST + _instead(document))
     jobs: list[Job] = []
-    problems = [_said(each, content) for each in content.problems if not _is_in_a_job(each, prefix)]
+    problems: list[str] = []
+    repeats: dict[Place, list[Problem]] = {}
+    for repeat in content.problems:  # duplicate keys: of a job, or around the jobs
+        repeats.setdefault(repeat.place[: len(prefix) + 1], []).append(repeat)
     for number, item in enumerate(document):
         job, around = read_job(item), Place((*prefix, number))
-        repeats = [each for each in content.problems if each.place[: len(around)] == around]
-        if isinstance(job, Job) and not repeats:
+        found = [each._replace(place=each.place[len(around) :]) for each in repeats.pop(around, ())]
+        if isinstance(job, Job) and not found:
             jobs.append(job)
             continue
-        found = [each._replace(place=each.place[len(around) :]) for each in repeats]
         found += [] if isinstance(job, Job) else job
         label = f"job {number + 1} ({_name_in(item)!r})" if _name_in(item) else f"job {number + 1}"
         found.sort(key=lambda each: content.line((*around, *each.place)) or 0)
         problems += [_said(each, content, label, around) for each in found]
-    _refuse(source, problems + _repeated(map(_name_in, document)))
+    around_jobs = [_said(each, content) for left in repeats.values() for each in left]
+    _refuse(source, around_jobs + problems + _repeated(map(_name_in, document)))
     return _some(source, jobs)
-
-
-def _is_in_a_job(problem: Problem, prefix: Place) -> bool:
-    return len(problem.place) > len(prefix) + 1 and problem.place[: len(prefix)] == prefix
 
 
 def _instead(document: object) -> str:
