@@ -190,21 +190,25 @@ def _kind_of_target(value: Mapping[str, Any], place: Place) -> str:
             words = f"expected one of {', '.join(TARGETS)}, got {shown(kind)}{near(kind, TARGETS)}"
             raise mistake(words, *place, "kind")
         return str(kind)
-    found = [name for name, model in TARGETS.items() if _may_be(model, value)]
+    found = [name for name, model in TARGETS.items() if _has_fields(model, value)]
+    if len(found) > 1:  # two kinds have a pipeline_arn
+        found = [name for name in found if _has_arn(TARGETS[name], value)]
     if len(found) != 1:
         words = f"expected a kind: {', '.join(found or TARGETS)}"
         raise mistake(f"{words}; or an ARN instead of the mapping", *place)
     return found[0]
 
 
-def _may_be(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
+def _has_fields(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
     required = {name for name, field in model.model_fields.items() if field.is_required()}
-    if not required or not required <= value.keys() or not value.keys() <= model.model_fields.keys():
+    return required <= value.keys() <= model.model_fields.keys()
+
+
+def _has_arn(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
+    if not issubclass(model, ServiceTarget) or model is BatchTarget:
         return False
-    if issubclass(model, ServiceTarget) and model is not BatchTarget:
-        name, form = arn_field(model)
-        return str(value[name]).split(":")[2:3] == [form.service]  # two kinds have a pipeline_arn
-    return True
+    name, form = arn_field(model)
+    return str(value[name]).split(":")[2:3] == [form.service]
 
 
 def _from_arn(arn: str, place: Place) -> BaseModel:
@@ -320,6 +324,8 @@ def _problem(error: ErrorDetails) -> Problem:
     if kind in _WORDS or kind in ("enum", "literal_error"):
         wanted = _WORDS.get(kind) or f"expected {context['expected']}"
         return Problem(place, f"{wanted}, got {shown(value)}{_cure(kind, value)}")
+    if kind == "union_tag_invalid":
+        return Problem(place, f"expected a target of kind {context['expected_tags']}, got {context['tag']}")
     if kind == "extra_forbidden":
         names = re.search(r"; it has (.*?)(?:; did you mean .*)?$", error["msg"])
         known = tuple(names[1].split(", ")) if names else ()

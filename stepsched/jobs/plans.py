@@ -82,7 +82,7 @@ class Plan(Value, frozen=True):
 
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for job in self.create:
-            yield "+", job.name, job.schedule.describe()
+            yield "+", job.name, job.schedule.describe() + ("" if job.enabled else ", disabled")
         for change in self.update:
             yield ">" if change.is_move else "~", change.name, str(change)
         for record in self.cancel:

@@ -270,6 +270,13 @@ def test_a_target_is_read_as_people_write_it(tmp_path: Path, text: str, target: 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        pytest.param("{queue_arn: x}", "target.queue_arn: 'x' is not an ARN", id="no ARN, without kind"),
+        pytest.param("{pipeline_arn: x}", "expected a kind: lambda,", id="a field of two kinds"),
+        pytest.param(
+            "{kind: parallel, targets: [[a], {kind: template, target_arn: 'arn:aws:sqs:eu-west-1:1:q'}]}",
+            "target.targets[1]: expected a target of kind 'lambda', ",
+            id="a part of a kind that is no part",
+        ),
         pytest.param(f"{QUEUE}.fifo", "needs message_group_id; write {kind: queue, queue_arn:", id="FIFO"),
         pytest.param("arn:aws:kinesis:eu-west-1:123456789012:stream/s", "needs partition_key", id="Kinesis"),
         pytest.param("arn:aws:ecs:eu-west-1:123456789012:cluster/c", "needs task_definition_arn", id="ECS"),

@@ -103,6 +103,10 @@ def test_a_plan_pauses_a_disabled_job_that_was_resumed_by_hand(
     assert client.update(job(enabled=False)).status is PAUSED
 
 
+def test_a_plan_says_of_a_new_job_that_it_is_disabled(client: ss.SchedulerClient, job: MakeJob) -> None:
+    assert str(client.plan([job(enabled=False)])).splitlines()[0] == "+ job  At 09:00, UTC, disabled"
+
+
 def test_a_plan_leaves_a_pause_by_hand_alone(client: ss.SchedulerClient, job: MakeJob) -> None:
     client.create(job())
     client.pause("job")
