@@ -1,4 +1,4 @@
-"""Checks a job's input where it becomes the request of an API call. Pure.
+"""Checks what becomes the request of an API call: a job's input, and overrides in the target. Pure.
 
 Amazon EventBridge passes such an input on as it is, with the names of the API:
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepsched.aws.models import Shape, actions, api_request
-from stepsched.aws.models import request as model_request
+from stepsched.aws.models import Shape, api_request
 from stepsched.aws.requests import Caller, check_request
-from stepsched.aws.services import services
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
-    ApiTarget,
     BatchTarget,
     CodeBuildTarget,
     CodePipelineTarget,
@@ -31,8 +28,9 @@ MAX_OVERRIDES = 8192
 
 
 def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str | None:
-    """Why every run with an input would fail at the service of the target; None if nothing is known against
-    it.
+    """Why every run of a target with an input would fail at its service; None if nothing is known against it.
+
+    Requests of an :class:`ApiTarget` are not checked here.
 
     Args:
         target: The target.
@@ -57,26 +55,11 @@ def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str
             shape = api_request("codepipeline", "StartPipelineExecution")
             call = "codepipeline:startPipelineExecution"
             return _why_no_request(shape, payload, call, "name", lenient=lenient)
-    return None
-
-
-def why_not_request(target: Target) -> str | None:
-    """Why the service would refuse the request in the fields of a target, whichever backend makes it; None if
-    nothing is known against it."""
-    match target:
-        case ApiTarget(service=name, action=action, request=request):
-            service = services().get(name)
-            operation = None if service is None else actions(service.folder).get(action)
-            if service is None or operation is None:  # newer than this botocore, or misspelt
-                return None
-            return _problems(
-                model_request(service.folder, operation), request, f"{name}:{action}", "request", lenient=True
-            )
         case BatchTarget(container_overrides=overrides):
-            shape = api_request("batch", "SubmitJob").member("containerOverrides")
-            assert shape is not None
+            fields = api_request("batch", "SubmitJob").member("containerOverrides")
+            assert fields is not None
             given = _camel_case(overrides)
-            return _problems(shape, given, "batch:submitJob", "container_overrides", lenient=True)
+            return _problems(fields, given, "batch:submitJob", "container_overrides", lenient=True)
     return None
 
 

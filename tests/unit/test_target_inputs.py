@@ -104,6 +104,19 @@ WRONG: list[Any] = [
     pytest.param(QUEUE, "a\x00b", r"does not allow the character '\x00'", id="character in a queue"),
     pytest.param(batch({"Command": "ls"}), {}, "must be a list, not 'ls'", id="batch command as text"),
     pytest.param(batch({"Nope": 1}), {}, "takes no '", id="batch override that there is not"),
+]
+
+
+@pytest.mark.parametrize(("target", "given", "words"), WRONG)
+def test_what_the_service_would_refuse_is_refused_before(
+    check: Check, target: ss.Target, given: Any, words: str
+) -> None:
+    with pytest.raises((ss.UnsupportedError, ss.RenderError)) as caught:
+        check(job(target, given))
+    assert words in str(caught.value)
+
+
+API: list[Any] = [
     pytest.param(
         ss.ApiTarget("dynamodb", "putItem", {"TableName": "t"}), {}, "'Item' is missing", id="call lacks"
     ),
@@ -128,13 +141,16 @@ WRONG: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("target", "given", "words"), WRONG)
-def test_what_the_service_would_refuse_is_refused_before(
-    check: Check, target: ss.Target, given: Any, words: str
+@pytest.mark.parametrize(("target", "given", "words"), API)
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "local"])
+def test_the_request_of_a_call_is_compared_where_it_is_made(
+    name: str, target: ss.Target, given: Any, words: str
 ) -> None:
+    """On the embedded backend a function of the user stands for the call."""
     with pytest.raises((ss.UnsupportedError, ss.RenderError)) as caught:
-        check(job(target, given))
+        CHECKS[name](job(target, given))
     assert words in str(caught.value)
+    CHECKS["local"](job(target, given))
 
 
 RIGHT: list[Any] = [

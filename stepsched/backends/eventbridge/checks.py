@@ -65,6 +65,7 @@ _FITTING: dict[type[Any], str] = {
     EcsTaskTarget: "pass data as containerOverrides: environment or command",
     CodeBuildTarget: "pass data as environmentVariablesOverride",
     CodePipelineTarget: "pass data as variables",
+    BatchTarget: "the overrides of SubmitJob",
 }
 """What to use instead of an input that does not fit, by the class of the target."""
 _CLASS = "EventBridgeBackend"

@@ -42,7 +42,7 @@ from stepsched.targets import (
     parts_of,
     takes_input,
 )
-from stepsched.targets.inputs import why_not_input, why_not_request
+from stepsched.targets.inputs import why_not_input
 from stepsched.targets.local import main_module_name
 
 NAME = "local"
@@ -189,7 +189,7 @@ class Invoker:
         for part in parts_of(job.target):
             if isinstance(part, (HandlerTarget, CommandTarget)):
                 continue
-            reason = why_not_input(part, job.input, lenient=True) or why_not_request(part)
+            reason = why_not_input(part, job.input, lenient=True)
             if reason is not None:
                 raise UnsupportedError(job.name, NAME, reason, ("correct the data", "a HandlerTarget"))
 

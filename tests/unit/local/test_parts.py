@@ -305,15 +305,15 @@ def test_functions_without_a_name_live_as_parts_and_what_is_handed_out_is_a_copy
     backend: ss.LocalBackend,
 ) -> None:
     client = ss.SchedulerClient(backend)
-    client.create(job(lambda: 1, ss.ApiTarget("ecs", "stopTask", {"Task": "t"})))
+    client.create(job(lambda: 1, ss.ApiTarget("ecs", "runTask", {"deep": []})))
     target = client.get("job").job.target
     assert isinstance(target, ss.ParallelTarget)
     call = target.targets[1]
     assert isinstance(call, ss.ApiTarget)
-    call.request["Task"] = "changed"
+    call.request["deep"] = "changed"
     backend.run_until(T0 + HOUR)
     (run,) = client.runs("job")
-    assert run.output == '[1, {"Task": "t"}]'
+    assert run.output == '[1, {"deep": []}]'
 
 
 def test_after_a_crash_all_parts_are_called_again(tmp_path: Path) -> None:
