@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.core.clock import SystemClock
+from stepsched.core.durations import seconds_of
 from stepsched.core.errors import (
     BulkError,
     ConflictError,
@@ -24,10 +25,12 @@ from stepsched.core.errors import (
     UnsupportedError,
     WaitTimeoutError,
 )
-from stepsched.core.values import seconds_of
+from stepsched.core.quoting import quoted
+from stepsched.core.values import whole_number
 from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.job import is_name
+from stepsched.schedules.moments import aware
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
     from stepsched.jobs.plans import Plan
@@ -282,8 +285,7 @@ class SchedulerClient:
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
                 negative.
         """
-        _refuse_naive(until=until)
-        _check_limit(limit)
+        until, limit = _instant(until, "until"), _limit(limit)
         if until is None and limit is None:
             raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
         records = list(self.iterate(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags))
@@ -518,7 +520,7 @@ class SchedulerClient:
             ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
-        _refuse_naive(since=since, until=until)
+        since, until = aware(since, "since"), aware(until, "until")
         if until < since:
             raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
         return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
@@ -571,8 +573,7 @@ class SchedulerClient:
             ValueError: ``status`` is not the value of a :class:`RunStatus`, an instant is naive, or ``limit``
                 is negative.
         """
-        _refuse_naive(since=since, until=until)
-        _check_limit(limit)
+        since, until, limit = _instant(since, "since"), _instant(until, "until"), _limit(limit)
         if name is not None:
             _known_name(name)
         query = RunQuery(
@@ -686,17 +687,18 @@ class SchedulerClient:
         self.close()
 
 
-def _refuse_naive(**moments: datetime | None) -> None:
-    for word, moment in moments.items():
-        if moment is not None and not isinstance(moment, datetime):
-            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
-        if moment is not None and moment.utcoffset() is None:
-            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+def _instant(moment: datetime | None, word: str) -> datetime | None:
+    """Returns an instant as a plain datetime."""
+    return None if moment is None else aware(moment, word)
 
 
-def _check_limit(limit: object) -> None:
-    if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
-        raise ValueError(f"expected a whole number of at least 0 for limit, got {limit!r}")
+def _limit(limit: int | None) -> int | None:
+    if limit is None:
+        return None
+    number = whole_number(limit, "limit")
+    if number >= 2**63:
+        raise ValueError(f"expected a whole number below 2**63 for limit, got {quoted(limit)}")
+    return number
 
 
 def _refuse_repeats(jobs: Sequence[Job]) -> None:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 
 MAX_EVENTS = 25_000
@@ -27,7 +28,7 @@ class Prices(Value, frozen=True):
     """The price of a thousand transitions, in us-east-1; some Regions cost up to a half more."""
     free_per_month: int = 4_000
     currency: str = "USD"
-    as_of: date = date(2026, 11, 1)
+    as_of: Day = date(2026, 11, 1)
     """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/step-functions/pricing/"
 

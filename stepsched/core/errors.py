@@ -31,6 +31,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepsched.core.enums import StrEnum
+from stepsched.core.quoting import quoted
 
 __all__ = [
     "AccessDeniedError",
@@ -80,12 +81,7 @@ class InvalidScheduleError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"invalid schedule {_short(self.expression)}: {self.field}: {self.reason}"
-
-
-def _short(text: str) -> str:
-    """Returns the text quoted; the middle of a long text is left out."""
-    return repr(text) if len(text) <= 300 else repr(f"{text[:200]} … {text[-50:]}")
+        return f"invalid schedule {quoted(self.expression)}: {self.field}: {self.reason}"
 
 
 class RenderError(StepschedError, ValueError):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from inspect import Signature, cleandoc, isfunction
-from typing import TYPE_CHECKING, Annotated, Any
+from operator import index
+from typing import TYPE_CHECKING, Annotated, Any, SupportsIndex
 
 from pydantic import (
     BaseModel,
@@ -23,23 +24,14 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSeriali
 from typing_extensions import Self
 
 from stepsched.core.context import revive
+from stepsched.core.durations import read_duration
+from stepsched.core.quoting import quoted
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic._internal._model_construction import ModelMetaclass as _Metaclass
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
-
-
-def _read_duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
-        return value
-    raise ValueError(
-        f"expected a timedelta, such as timedelta(minutes=5) (or an ISO 8601 string without months and "
-        f"years, such as 'PT5M'), got {value!r}"
-    )
 
 
 def _write_duration(value: timedelta) -> str:
@@ -54,35 +46,21 @@ def _write_duration(value: timedelta) -> str:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
+    timedelta, BeforeValidator(read_duration), PlainSerializer(_write_duration, when_used="json")
 ]
 """A duration as a timedelta; numbers are refused, since they have no unit."""
 
 
-def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
-    """Returns a timeout in seconds.
-
-    Args:
-        value: A timedelta, or a number of seconds; at least zero. None, no timeout, is returned unchanged.
-        argument: The name of the argument, for the error.
+def whole_number(value: object, argument: str) -> int:
+    """Returns a count of at least zero as a plain int, also from a type such as ``numpy.int64``.
 
     Raises:
-        TypeError: ``value`` has another type, such as a string or a bool.
-        ValueError: ``value`` is negative, NaN, or longer than a timedelta can be.
+        ValueError: ``value`` is no such number; True and False are none.
     """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(f"expected {argument} in seconds, a timedelta, or None for no limit, got {value!r}")
-    try:
-        length = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError) as error:  # too long, infinite, or NaN
-        raise ValueError(
-            f"expected {argument} of at least 0 seconds, got {value!r}; use None for no limit"
-        ) from error
-    if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
-        raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
-    return length.total_seconds()
+    number = index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else -1
+    if number < 0:
+        raise ValueError(f"expected a whole number of at least 0 for {argument}, got {quoted(value)}")
+    return number
 
 
 _INTERRUPT = re.compile(

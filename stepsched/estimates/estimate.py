@@ -7,17 +7,19 @@ and all grids with the same step and phase are added together; other schedules a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from itertools import islice
 
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.estimates.figures import EXACT, PRICES, QUOTAS, Prices, Quotas
 from stepsched.estimates.minutes import Minutes
 from stepsched.jobs import Job
 from stepsched.schedules import Rate, Schedule
+from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC
 
 MEAN_MONTH = timedelta(days=30.44)
@@ -29,7 +31,7 @@ LONGEST = timedelta(days=3_653)
 class MonthEstimate(Value, frozen=True):
     """The estimate for one calendar month in UTC."""
 
-    month: date
+    month: Day
     """The first day of the month, even if the span begins later."""
     invocations: int
     """The number of invocations inside the span."""
@@ -294,15 +296,7 @@ def _anchored(schedule: Schedule, since: datetime) -> Schedule:
 
 
 def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    for word, moment in (("since", since), ("until", until)):
-        if not isinstance(moment, datetime):
-            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
-        if moment.utcoffset() is None:
-            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
-    try:
-        begin, end = since.astimezone(UTC), until.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("expected since and until in the years 1 to 9999 in UTC") from error
+    begin, end = aware(since, "since").astimezone(UTC), aware(until, "until").astimezone(UTC)
     if end < begin:
         raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
     if end - begin > LONGEST:

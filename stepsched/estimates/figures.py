@@ -10,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from typing_extensions import Self
 
 from stepsched.aws.regions import LARGE_REGIONS
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 
 EXACT = Context(prec=60)  # the caller's own context may round
@@ -32,7 +33,7 @@ class Prices(Value, frozen=True):
     """The price of a million invocations beyond the free ones, charged proportionally."""
     currency: str = "USD"
     """The currency of ``per_million``, such as ``USD``."""
-    as_of: date = date(2026, 5, 1)
+    as_of: Day = date(2026, 5, 1)
     """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/eventbridge/pricing/"
     """The page with the present values."""
@@ -56,7 +57,7 @@ class Quotas(Value, frozen=True):
     """The maximum number of schedules of the account in the Region."""
     groups: Limit = 500
     """The maximum number of schedule groups of the account in the Region."""
-    as_of: date = date(2026, 11, 1)
+    as_of: Day = date(2026, 11, 1)
     """The date on which the values were last read."""
     source: str = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html"
     """The page with the present values."""

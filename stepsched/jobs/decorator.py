@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
@@ -43,7 +43,7 @@ _AS_IN_JOB: Any = _AsInJob()
 def job(
     schedule: str | Schedule,
     *,
-    timezone: str | None = None,
+    timezone: str | tzinfo | None = None,
     name: str | None = None,
     input: Any = _AS_IN_JOB,  # noqa: A002 -- as the field of Job
     description: str = _AS_IN_JOB,
@@ -69,7 +69,8 @@ def job(
 
     Args:
         schedule: A schedule, or ``at(...)``, ``rate(...)`` or ``cron(...)`` as a string.
-        timezone: The IANA zone of a schedule given as a string. None: UTC. It has no effect on a rate.
+        timezone: The IANA name of the zone of a schedule given as a string, or a ``ZoneInfo``. None: UTC. It
+            has no effect on a rate.
         name: The name of the job. None: the name of the function.
         input: As in :class:`Job`, with the same default, like all following arguments.
         description: As in :class:`Job`.
@@ -142,7 +143,7 @@ def job_of(value: object) -> Job | None:
     return found if isinstance(found, Job) else None
 
 
-def _read_schedule(schedule: str | Schedule, timezone: str | None) -> Schedule:
+def _read_schedule(schedule: str | Schedule, timezone: str | tzinfo | None) -> Schedule:
     if isinstance(schedule, str):
         return parse_schedule(schedule) if timezone is None else parse_schedule(schedule, timezone=timezone)
     if not isinstance(schedule, ScheduleBase):

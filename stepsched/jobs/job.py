@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -13,7 +13,7 @@ from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.payloads import Payload, Text
 from stepsched.core.values import Duration, Value
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
-from stepsched.schedules import AnySchedule, OneTime, Rate
+from stepsched.schedules import AnySchedule, Cron, OneTime, Rate
 from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
 
 
@@ -63,6 +63,18 @@ def _read_topic(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({value!r})")  # noqa: TRY004 -- as above
     return value
+
+
+def _why_no_date(schedule: AnySchedule) -> str:
+    skipped = None
+    if isinstance(schedule, Cron):
+        skipped = next(schedule.skipped(after=datetime.min.replace(tzinfo=timezone.utc)), None)
+    if skipped is None or not isinstance(schedule, Cron):
+        return "no date matches the schedule"
+    return (
+        f"all wall times that match, such as {skipped.isoformat()}, do not exist in {schedule.timezone}, "
+        "where the clocks skip them"
+    )
 
 
 # Without this, an error would quote a payload, which may refer to one part a billion times.
@@ -154,7 +166,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
             return None
         last = self.schedule.previous_run(before=now + timedelta(microseconds=1))
         if last is None:
-            return "no date matches the schedule"
+            return _why_no_date(self.schedule)
         return (
             f"its last run was due at {last.isoformat()}, and now it is {now.isoformat(timespec='seconds')}"
         )

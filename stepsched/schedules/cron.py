@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal
 
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
-from stepsched.schedules.base import BoundedSchedule, aware
+from stepsched.core.quoting import given_text, quoted
+from stepsched.schedules.base import LONGEST_EXPRESSION, BoundedSchedule
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
+from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC, known_zone, load_zone
 
 _TICK = timedelta(microseconds=1)
+_LONGEST_CRONTAB = 1_000
+"""The maximum length of a crontab line, as in most daemons."""
 _END = datetime.max.replace(tzinfo=UTC)
 
 
@@ -42,7 +46,7 @@ class Cron(BoundedSchedule, frozen=True):
         self,
         expression: str | None = None,
         *,
-        timezone: str = "UTC",
+        timezone: str | tzinfo = "UTC",
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         crontab: str | None = None,
@@ -53,7 +57,7 @@ class Cron(BoundedSchedule, frozen=True):
         Args:
             expression: Five or six fields of the AWS dialect, with or without ``cron( )``:
                 minutes, hours, day-of-month, month, day-of-week and optionally year.
-            timezone: The IANA name of the zone of the wall times.
+            timezone: The IANA name of the zone of the wall times, or a ``ZoneInfo``.
             start: The start of the window, inclusive; an aware datetime, or an ISO 8601 string with an
                 offset. None: no start.
             end: The end of the window, inclusive; forms as for ``start``. None: no end.
@@ -65,14 +69,10 @@ class Cron(BoundedSchedule, frozen=True):
         """
         if (expression is None) == (crontab is None):
             reason = "expected either an AWS expression or a crontab line"
-            raise InvalidScheduleError(str(expression), "expression", reason)
-        if expression is not None and not isinstance(expression, str):
-            reason = f"expected a string, got {type(expression).__name__}"
-            raise InvalidScheduleError(str(expression), "expression", reason)
-        if crontab is not None and not isinstance(crontab, str):
-            reason = f"expected a string, got {type(crontab).__name__}"
-            raise InvalidScheduleError(str(crontab), "crontab", reason)
-        load_zone(timezone)
+            raise InvalidScheduleError(given_text(expression), "expression", reason)
+        expression = _read_text(expression, "expression", LONGEST_EXPRESSION)
+        crontab = _read_text(crontab, "crontab", _LONGEST_CRONTAB)
+        timezone = load_zone(timezone).key
         text = parse_cron(expression).text if expression is not None else ""
         if crontab is not None:
             text = _read_crontab(crontab).text
@@ -88,7 +88,7 @@ class Cron(BoundedSchedule, frozen=True):
         cls,
         crontab: str,
         *,
-        timezone: str = "UTC",
+        timezone: str | tzinfo = "UTC",
         start: datetime | str | None = None,
         end: datetime | str | None = None,
     ) -> Self:
@@ -100,7 +100,7 @@ class Cron(BoundedSchedule, frozen=True):
 
         Args:
             crontab: A line such as ``*/5 9-17 * * 1-5``; names are accepted. It is parsed by croniter.
-            timezone: The IANA name of the zone of the wall times.
+            timezone: The IANA name of the zone of the wall times, or a ``ZoneInfo``.
             start: As for :class:`Cron`.
             end: As for :class:`Cron`.
 
@@ -157,6 +157,19 @@ class Cron(BoundedSchedule, frozen=True):
         zone, runs = known_zone(self.timezone), self._compiled()
         first = runs.position_after(zone, self._after(after))
         return runs.between(zone, first, self._last(runs, until))
+
+
+def _read_text(text: object, field: str, longest: int) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        reason = f"expected a string, got {type(text).__name__}"
+        raise InvalidScheduleError(quoted(text), field, reason)
+    if len(text) > longest:
+        on_aws = ", as on AWS" if longest == LONGEST_EXPRESSION else ""
+        reason = f"expected at most {longest:,} characters{on_aws}, got {len(text):,}"
+        raise InvalidScheduleError(str.__str__(text), field, reason)
+    return str.__str__(text)
 
 
 @lru_cache(maxsize=4096)

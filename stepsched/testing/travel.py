@@ -13,7 +13,7 @@ from typing_extensions import Self
 from stepsched.backends.local import LocalBackend
 from stepsched.client import SchedulerClient
 from stepsched.jobs import Run, RunStatus
-from stepsched.schedules.base import read_instant
+from stepsched.schedules.moments import read_instant
 from stepsched.targets import AwsTarget
 from stepsched.testing.clock import FakeClock
 

@@ -34,6 +34,7 @@ from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
+from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
@@ -45,6 +46,7 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
 from stepsched.jobs.job import checked_name, is_name
 from stepsched.jobs.records import status_after
@@ -108,8 +110,9 @@ class EventBridgeBackend(Backend):
         validate_connection(session, endpoint_url)
         if group is not None:
             checked_name(group)
-        if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
-            raise ValueError(f"expected a timedelta of at least zero for role_wait, got {role_wait!r}")
+        if not isinstance(role_wait, timedelta) or plain_duration(role_wait) < timedelta(0):
+            raise ValueError(f"expected a timedelta of at least zero for role_wait, got {quoted(role_wait)}")
+        role_wait = plain_duration(role_wait)
         self._settings = Settings(
             role_arn=check_role(role_arn),
             group=group,

@@ -25,7 +25,7 @@ from stepsched.backends.eventbridge.timing import (
 from stepsched.jobs import Completion, Job, JobRecord, JobStatus, Retry
 from stepsched.schedules import AnySchedule, OneTime, Rate
 from stepsched.schedules.equivalents import NoEquivalentError
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.moments import reading_stored
 from stepsched.schedules.zones import UTC
 from stepsched.targets import AwsTarget, QueueTarget
 

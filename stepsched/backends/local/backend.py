@@ -31,6 +31,7 @@ from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
+from stepsched.core.durations import seconds_of, step_of
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
@@ -41,10 +42,11 @@ from stepsched.core.errors import (
     JobNotFoundError,
     StepschedError,
 )
-from stepsched.core.values import seconds_of
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.jobs.records import status_after
+from stepsched.schedules.moments import aware
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _log = logging.getLogger("stepsched.local")
@@ -123,9 +125,11 @@ class LocalBackend(Backend):
             raise ValueError(f"expected a whole number of at least 1 for workers, got {workers!r}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
             raise ValueError(f"expected the path of a file, got {path!r}; leave path out for jobs in memory")
-        if retention < timedelta(0) or retention_limit < 0:
+        retention = step_of(retention, "retention")
+        if type(retention_limit) is not int or retention < timedelta(0) or retention_limit < 0:
             raise ValueError(
-                f"expected retention and retention_limit of at least 0, got {retention} and {retention_limit}"
+                "expected retention and retention_limit of at least 0, got "
+                f"{quoted(retention)} and {quoted(retention_limit)}"
             )
         self._clock: Clock = SystemClock() if clock is None else clock
         self._shared = path is not None
@@ -577,17 +581,19 @@ class LocalBackend(Backend):
         clock = self._clock
         if not isinstance(clock, PlayableClock):
             raise TypeError("expected a clock that can be set; use LocalBackend(clock=FakeClock(...))")
-        if not isinstance(until, datetime):
-            raise TypeError(f"expected an aware datetime for until, got {type(until).__name__}")
-        if until.utcoffset() is None:
-            raise ValueError(f"until is naive ({until.isoformat()}); add a zone to name an instant")
+        until = aware(until, "until")
         if until < clock.now():
             raise ValueError(f"expected until at or after {clock.now().isoformat()}, got {until.isoformat()}")
         return self._engine.play(clock, until)
 
     def advance(self, step: timedelta) -> int:
         """Plays time from the present for the length of ``step``; see :meth:`run_until`."""
-        return self.run_until(self.now() + step)
+        step = step_of(step, "step")
+        try:
+            until = self.now() + step
+        except OverflowError as error:
+            raise ValueError(f"expected an instant up to the year 9999, got {step} more") from error
+        return self.run_until(until)
 
     # -- values --------------------------------------------------------------------------------------
 

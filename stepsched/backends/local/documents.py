@@ -11,7 +11,7 @@ from stepsched.backends.local.rows import made
 from stepsched.core.context import revive
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule, OneTime
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.moments import reading_stored
 from stepsched.schedules.zones import known_zone
 
 _ABSENT: Any = object()

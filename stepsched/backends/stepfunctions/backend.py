@@ -35,6 +35,7 @@ from stepsched.backends.stepfunctions.service import (
 from stepsched.backends.stepfunctions.stacks import find_stack
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.clock import Clock, checked_clock
+from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
     ConflictError,
     InvalidTransitionError,
@@ -43,6 +44,7 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
 from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
@@ -580,9 +582,11 @@ def _validate_retention(retention: Any) -> timedelta:
     Raises:
         ValueError: It is not a timedelta from one day to ten years.
     """
-    if not isinstance(retention, timedelta) or not _DAY <= retention <= _TEN_YEARS:
-        raise ValueError(f"expected a timedelta from a day to ten years for retention, got {retention!r}")
-    return retention
+    if not isinstance(retention, timedelta) or not _DAY <= plain_duration(retention) <= _TEN_YEARS:
+        raise ValueError(
+            f"expected a timedelta from a day to ten years for retention, got {quoted(retention)}"
+        )
+    return plain_duration(retention)
 
 
 def _first_cursor(job: Job, second: datetime) -> datetime:

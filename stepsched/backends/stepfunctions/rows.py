@@ -29,7 +29,7 @@ from stepsched.jobs import Job, JobStatus, JobVersion, Run, RunStatus, Trigger
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import NO_MORE, RUN, write
 from stepsched.schedules.cron import Cron
-from stepsched.schedules.onetime import reading_stored
+from stepsched.schedules.moments import reading_stored
 from stepsched.targets import StateMachineTarget
 
 Item = Mapping[str, Any]
