@@ -71,8 +71,9 @@ class SchedulerClient:
 
             backend = LocalBackend()
         if not isinstance(backend, Backend):
-            name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
-            raise TypeError(f"expected a backend, such as {name}({backend!r}), got {backend!r}")
+            is_arn = isinstance(backend, str) and backend.startswith("arn:")
+            name = "EventBridgeBackend" if is_arn else "LocalBackend"
+            raise TypeError(f"expected a backend, such as {name}({quoted(backend)}), got {quoted(backend)}")
         self.backend = backend
         self._is_owner = is_owner
         self._has_started = False
@@ -244,10 +245,10 @@ class SchedulerClient:
             ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
         if tags is not None and not isinstance(tags, Mapping):
-            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {tags!r}")
+            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {quoted(tags)}")
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
-                raise TypeError(f"expected a string for {word}, got {text!r}")
+                raise TypeError(f"expected a string for {word}, got {quoted(text)}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
@@ -531,6 +532,8 @@ class SchedulerClient:
         Args:
             name: The name of the job. None: all jobs.
         """
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"expected the name of a job, got {quoted(name)}")
         return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
 
     def redrive(self, run: Run) -> Run:
@@ -715,7 +718,7 @@ def _listed(jobs: Iterable[Job]) -> list[Job]:
 
 def _flag(word: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"expected True or False for {word}, got {value!r}")
+        raise TypeError(f"expected True or False for {word}, got {quoted(value)}")
     return value
 
 
@@ -730,7 +733,7 @@ def _known_name(name: str) -> str:
         kind = type(name).__name__
         raise TypeError(f"expected the name of a job, got a {kind}; use its .name, {name.name!r}")
     if not isinstance(name, str):
-        raise TypeError(f"expected the name of a job, got {name!r}")
+        raise TypeError(f"expected the name of a job, got {quoted(name)}")
     if not is_name(name):
         raise JobNotFoundError(name)
     return name
@@ -744,4 +747,4 @@ def _word(kind: type[Word], value: object) -> Word:
         return kind(value)
     except ValueError as error:
         words = ", ".join(word.value for word in kind)
-        raise ValueError(f"expected one of {words}, got {value!r}") from error
+        raise ValueError(f"expected one of {words}, got {quoted(value)}") from error

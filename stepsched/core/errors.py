@@ -31,7 +31,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepsched.core.enums import StrEnum
-from stepsched.core.quoting import quoted
+from stepsched.core.quoting import quoted, shortened
 
 __all__ = [
     "AccessDeniedError",
@@ -116,7 +116,7 @@ class DefinitionError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        found = "".join(f"\n  {each}" for each in self.diagnostics[:5])
+        found = "".join(f"\n  {shortened(str(each), 400)}" for each in self.diagnostics[:5])
         more = f"\n  and {len(self.diagnostics) - 5} more" if len(self.diagnostics) > 5 else ""
         return f"expected the definition of a state machine: {self.reason}{found}{more}"
 
@@ -155,7 +155,7 @@ class JobNotFoundError(StepschedError, LookupError):
         self.name = name
 
     def __str__(self) -> str:
-        return f"no job is named {self.name!r}; client.list() returns the existing jobs"
+        return f"no job is named {quoted(self.name)}; client.list() returns the existing jobs"
 
 
 class JobExistsError(StepschedError):
@@ -274,7 +274,7 @@ class JobFileError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"cannot load jobs from {self.source}: {self.reason}"
+        return f"cannot load jobs from {shortened(self.source)}: {self.reason}"
 
 
 class BulkError(StepschedError):

@@ -32,9 +32,9 @@ def quoted(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:70]} … {text[-26:]}"
 
 
-def shortened(text: str) -> str:
-    """Returns the text in at most 100 characters; the middle of a long one is left out."""
-    return text if len(text) <= _LONGEST else f"{text[:70]} … {text[-26:]}"
+def shortened(text: str, longest: int = _LONGEST) -> str:
+    """Returns the text in at most that many characters; the middle of a long one is left out."""
+    return text if len(text) <= longest else f"{text[: longest - 30]} … {text[-26:]}"
 
 
 def given_text(value: object) -> str:

@@ -25,7 +25,7 @@ from typing_extensions import Self
 
 from stepsched.core.context import revive
 from stepsched.core.durations import read_duration
-from stepsched.core.quoting import quoted
+from stepsched.core.quoting import given_text, quoted, shortened
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -63,6 +63,36 @@ def whole_number(value: object, argument: str) -> int:
     return number
 
 
+def items_of(values: object, argument: str, example: str) -> list[Any]:
+    """Returns the items of a list, or of anything that can be iterated once.
+
+    Args:
+        values: The list; text, bytes and mappings are refused.
+        argument: The name of the argument, for the error.
+        example: A list as it may be given, for the error.
+
+    Raises:
+        TypeError: ``values`` is no such list.
+    """
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"expected a list such as {example} for {argument}, got {quoted(values)}")
+    return list(values)
+
+
+_LONGEST_KEY = 256
+
+
+def _refuse_long_keys(value: Any) -> Any:
+    """Refuses keys that are too long to be repeated in an error, which names the key as the place."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if isinstance(key, str) and len(key) > _LONGEST_KEY:
+                raise ValueError(f"expected keys of at most {_LONGEST_KEY} characters, got {quoted(key)}")
+    return value
+
+
+ShortKeys = BeforeValidator(_refuse_long_keys)
+"""For a field that is a dictionary: no key is longer than any that AWS takes."""
 _INTERRUPT = re.compile(
     r"(?:Error (?:serializing to JSON|calling function `[^`]+`): PydanticSerializationError: )*"
     r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)"
@@ -177,7 +207,9 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=_unknown_error(_unknown_fields(cls, [key])), loc=(str(key),), input=value
+                        type=_unknown_error(_unknown_fields(cls, [key])),
+                        loc=(shortened(given_text(key)),),
+                        input=value,
                     )
                     for key, value in data.items()
                     if key not in _names(cls)
@@ -251,7 +283,7 @@ class PositionalValue(Value, frozen=True):
         if type(data) is dict or isinstance(data, Mapping):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:
-                unknown = ", ".join(sorted(map(str, data.keys() - known)))
+                unknown = shortened(", ".join(sorted(map(given_text, data.keys() - known))))
                 missing = ", ".join(sorted(required - data.keys()))
                 problems = {"unknown": unknown, "missing": missing}
                 what = "; ".join(f"{word} {names}" for word, names in problems.items() if names)
@@ -267,7 +299,7 @@ def _unknown_fields(model: type[BaseModel], names: Iterable[object]) -> str:
     """Returns the refusal of unknown fields, with the most similar field and all others."""
     from difflib import get_close_matches  # only a refusal needs it
 
-    known, unknown = list(model.model_fields), sorted(map(str, names))
+    known, unknown = list(model.model_fields), sorted(shortened(given_text(name)) for name in names)
     near = [close for name in unknown for close in get_close_matches(name, known, n=1)]
     hint = f"; did you mean {' and '.join(near)}?" if near else ""
     return f"{model.__name__} has no field {', '.join(unknown)}; it has {', '.join(known)}{hint}"

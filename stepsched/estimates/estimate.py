@@ -13,7 +13,8 @@ from functools import reduce
 from itertools import islice
 
 from stepsched.core.plain import Day
-from stepsched.core.values import Value
+from stepsched.core.quoting import quoted
+from stepsched.core.values import Value, items_of, whole_number
 from stepsched.display.notebook import table
 from stepsched.estimates.figures import EXACT, PRICES, QUOTAS, Prices, Quotas
 from stepsched.estimates.minutes import Minutes
@@ -190,9 +191,11 @@ def estimate(
     """
     since, until = _span(since, until)
     for word, number in (("busiest", busiest), ("names", names)):
-        if not isinstance(number, int) or number < 0:
-            raise ValueError(f"expected a whole number of at least 0 for {word}, got {number!r}")
-    crowd = _Crowd(jobs)
+        whole_number(number, word)
+    for kind, figures in ((Prices, prices), (Quotas, quotas)):
+        if not isinstance(figures, kind):
+            raise TypeError(f"expected {kind.__name__}(...), got {quoted(figures)}")
+    crowd = _Crowd(items_of(jobs, "jobs", "[job]"))
     minutes = Minutes(since, until)
     runs = _count(crowd, minutes, progress)
     by_job = {name: runs[group] for name, group in crowd.members.items()}
@@ -241,7 +244,7 @@ class _Crowd:
         twice = set[str]()
         for job in jobs:
             if not isinstance(job, Job):
-                raise TypeError(f"expected a job, got {job!r}")
+                raise TypeError(f"expected a job, got {quoted(job)}")
             number = numbers.setdefault(job.schedule, len(numbers))
             if number == len(self.schedules):
                 self.schedules.append(job.schedule)

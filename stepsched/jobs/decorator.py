@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta, tzinfo
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from stepsched.core.quoting import quoted
 from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
 from stepsched.jobs.job import is_name
 from stepsched.schedules import Schedule
@@ -150,7 +151,7 @@ def _read_schedule(schedule: str | Schedule, timezone: str | tzinfo | None) -> S
         if callable(schedule):
             words = f"expected a schedule, got the function {_shown(schedule)}"
         else:
-            words = f"expected a schedule or its text, got {schedule!r}"
+            words = f"expected a schedule or its text, got {quoted(schedule)}"
         raise TypeError(f"{words}; write @job('cron(0 9 ? * MON-FRI *)', timezone='Europe/Paris')")
     if timezone is not None:
         kind = type(schedule).__name__
@@ -175,7 +176,7 @@ def _check_function(function: object) -> None:
 
 
 def _no_function(value: object) -> TypeError:
-    return TypeError(f"expected a function below @job, got {value!r}")
+    return TypeError(f"expected a function below @job, got {quoted(value)}")
 
 
 def _name_of(function: object) -> str:

@@ -11,9 +11,11 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.payloads import Payload, Text
-from stepsched.core.values import Duration, Value
+from stepsched.core.quoting import quoted
+from stepsched.core.values import Duration, ShortKeys, Value
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
 from stepsched.schedules import AnySchedule, Cron, OneTime, Rate
+from stepsched.schedules.moments import aware, just_after
 from stepsched.targets import AnyTarget, QueueTarget, TopicTarget
 
 
@@ -30,7 +32,8 @@ def checked_name(value: Any) -> str:
     """
     if not isinstance(value, str) or not is_name(value):
         raise ValueError(
-            f"{value!r} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . (and neither '.' nor '..')"
+            f"{quoted(value)} is not a name: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
+            "(and neither '.' nor '..')"
         )
     return value
 
@@ -40,7 +43,7 @@ Name = Annotated[str, BeforeValidator(checked_name)]
 
 def _read_schedule(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a schedule, got str; use parse_schedule({value!r})")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"expected a schedule, got str; use parse_schedule({quoted(value)})")  # noqa: TRY004 -- pydantic collects ValueError
     return value
 
 
@@ -49,19 +52,19 @@ def _read_target(value: Any) -> Any:
         name = getattr(value, "__name__", "function")
         raise ValueError(f"expected a target, got a function; use HandlerTarget({name})")  # noqa: TRY004 -- as above
     if isinstance(value, str):
-        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_queue(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a QueueTarget, got str; use QueueTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a QueueTarget, got str; use QueueTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_topic(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
 
 
@@ -99,9 +102,12 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     group: Name = "default"
     """The name of the job's group, with the same characters as ``name``: a schedule group on EventBridge
     Scheduler, a label on other backends."""
-    tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128, strict=True)],
-        Annotated[str, Field(min_length=1, max_length=256, strict=True)],
+    tags: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128, strict=True)],
+            Annotated[str, Field(min_length=1, max_length=256, strict=True)],
+        ],
+        ShortKeys,
     ] = Field(default_factory=dict, max_length=200)
     """Up to 200 tags: labels with values, by which jobs can be listed."""
     retry: Retry = Retry()
@@ -162,9 +168,10 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
 
     def why_never_runs(self, now: datetime) -> str | None:
         """Returns why the job would have no run after ``now``; None if it has one (P-16, P-17)."""
+        now = aware(now, "now")
         if self.schedule.next_run(after=now) is not None:
             return None
-        last = self.schedule.previous_run(before=now + timedelta(microseconds=1))
+        last = self.schedule.previous_run(before=just_after(now))
         if last is None:
             return _why_no_date(self.schedule)
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,13 +14,11 @@ from typing_extensions import Self
 
 from stepsched.core.clock import utc_now
 from stepsched.core.errors import InvalidScheduleError
-from stepsched.core.quoting import given_text, quoted
+from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.core.values import PositionalValue, whole_number
 from stepsched.display.notebook import table
-from stepsched.schedules.moments import Instant, aware
+from stepsched.schedules.moments import Instant, aware, just_after, just_before
 from stepsched.schedules.zones import UTC, known_zone
-
-_TICK = timedelta(microseconds=1)
 
 
 class ScheduleValue(PositionalValue):
@@ -35,7 +33,7 @@ class ScheduleValue(PositionalValue):
             cause = problem.get("ctx", {}).get("error")
             if isinstance(cause, InvalidScheduleError):
                 raise cause from error
-            field = ".".join(map(str, problem["loc"])) or "schedule"
+            field = shortened(".".join(map(str, problem["loc"]))) or "schedule"
             reason = problem["msg"].removeprefix("Value error, ")
             if ", got " not in reason:
                 reason += f" (given: {quoted(problem['input'])})"
@@ -84,7 +82,7 @@ class ScheduleBase(ScheduleValue):
                 from the creation of a job.
         """
         moment = aware(instant, "instant")
-        return self._next(_moved(moment, -_TICK)) == moment
+        return self._next(just_before(moment)) == moment
 
     @abstractmethod
     def describe(self) -> str:
@@ -214,14 +212,6 @@ def unwrapped(expression: object, keyword: str) -> tuple[str, str]:
     return expression, match[1]
 
 
-def _moved(moment: datetime, step: timedelta) -> datetime:
-    """Returns the datetime moved by one microsecond; the first and the last datetime are not moved."""
-    try:
-        return moment + step
-    except OverflowError:
-        return moment
-
-
 class BoundedSchedule(ScheduleBase):
     """A schedule with an optional window, whose ends are both inclusive (P-14)."""
 
@@ -245,7 +235,7 @@ class BoundedSchedule(ScheduleBase):
         """Returns the exclusive lower bound, limited by the window's start."""
         if self.start is None or self.start <= after:
             return after
-        return _moved(self.start, -_TICK)
+        return just_before(self.start)
 
     def _until(self, until: datetime | None) -> datetime | None:
         """Returns the inclusive upper bound, limited by the window's end."""
@@ -257,7 +247,7 @@ class BoundedSchedule(ScheduleBase):
         """Returns the exclusive upper bound, limited by the window's end."""
         if self.end is None or self.end >= before:
             return before
-        return _moved(self.end, _TICK)
+        return just_after(self.end)
 
     def _inside(self, run: datetime | None) -> datetime | None:
         if run is None or (self.start and run < self.start) or (self.end and run > self.end):

@@ -122,6 +122,22 @@ def aware(moment: object, name: str) -> datetime:
         return ends[moment.year != 1]
 
 
+def just_before(instant: datetime) -> datetime:
+    """Returns the exclusive lower bound that includes an instant; the first datetime is not moved."""
+    try:
+        return instant - _TICK
+    except OverflowError:
+        return instant
+
+
+def just_after(instant: datetime) -> datetime:
+    """Returns the exclusive upper bound that includes an instant; the last datetime is not moved."""
+    try:
+        return instant + _TICK
+    except OverflowError:
+        return instant
+
+
 def plain_moment(value: datetime) -> datetime:
     """Returns a datetime of any subclass as a plain one; nanoseconds are rounded up to a microsecond (P-35).
 

@@ -22,7 +22,7 @@ from stepsched.schedules.moments import (
     warn_if_zone_is_lost,
     zone_of,
 )
-from stepsched.schedules.zones import UTC, Zone, load_zone
+from stepsched.schedules.zones import FOREIGN_ERRORS, UTC, Zone, load_zone
 
 _MEAN_MONTH = 146_097 / 4_800
 """The mean length of a month in days, over the 400 years after which the calendar repeats."""
@@ -172,7 +172,10 @@ class Windowed(ScheduleBase, frozen=True):
 
 
 def _shown(value: object) -> str:
-    return str(value) if isinstance(value, (Frequency, datetime)) else shortened(given_text(value))
+    try:
+        return shortened(str(value) if isinstance(value, (Frequency, datetime)) else given_text(value))
+    except FOREIGN_ERRORS:  # of a tzinfo that does not work
+        return quoted(value)
 
 
 def _read(name: str, value: datetime | str, given: str) -> datetime:

@@ -50,6 +50,7 @@ from stepsched.jobs.job import is_name
 from stepsched.jobs.records import status_after
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, TOKEN
+from stepsched.schedules.moments import just_before
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -115,7 +116,7 @@ class StepFunctionsBackend(Backend):
         if not isinstance(table_name, str) or _TABLE_NAME.fullmatch(table_name) is None:
             raise ValueError(
                 "expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), "
-                f"got {table_name!r}"
+                f"got {quoted(table_name)}"
             )
         validate_connection(session, endpoint_url)
         self._retention = _validate_retention(retention)
@@ -475,7 +476,7 @@ class StepFunctionsBackend(Backend):
         now = self.now()
         last = min(until, row.cursor if row.status is JobStatus.ACTIVE else now)
         schedule = row.job.anchored(row.anchor)
-        instants = schedule.runs(after=since - timedelta(microseconds=1), until=last)
+        instants = schedule.runs(after=just_before(since), until=last)
         wanted = builtins.list(islice(instants, _MAX_BACKFILL + 1))
         if len(wanted) > _MAX_BACKFILL:
             raise ValueError(
