@@ -25,8 +25,8 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend
 from stepsched.client import SchedulerClient
+from stepsched.core.durations import seconds_of
 from stepsched.core.threads import DaemonExecutor
-from stepsched.core.values import seconds_of
 from stepsched.jobs import Run
 
 _LOG = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from typing_extensions import Self
 
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
 from stepsched.core.clock import SystemClock
+from stepsched.core.durations import seconds_of
 from stepsched.core.errors import (
     BulkError,
     ConflictError,
@@ -26,10 +27,12 @@ from stepsched.core.errors import (
     UnsupportedError,
     WaitTimeoutError,
 )
-from stepsched.core.values import seconds_of
+from stepsched.core.quoting import quoted
+from stepsched.core.values import whole_number
 from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.names import is_name, is_name_prefix, is_narrow
+from stepsched.schedules.moments import aware
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
     from stepsched.jobs.plans import Change, Plan
@@ -70,8 +73,9 @@ class SchedulerClient:
 
             backend = LocalBackend()
         if not isinstance(backend, Backend):
-            name = "EventBridgeBackend" if str(backend).startswith("arn:") else "LocalBackend"
-            raise TypeError(f"expected a backend, such as {name}({backend!r}), got {backend!r}")
+            is_arn = isinstance(backend, str) and backend.startswith("arn:")
+            name = "EventBridgeBackend" if is_arn else "LocalBackend"
+            raise TypeError(f"expected a backend, such as {name}({quoted(backend)}), got {quoted(backend)}")
         self.backend = backend
         self._is_owner = is_owner
         self._has_started = False
@@ -244,10 +248,10 @@ class SchedulerClient:
             ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
         if tags is not None and not isinstance(tags, Mapping):
-            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {tags!r}")
+            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {quoted(tags)}")
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
-                raise TypeError(f"expected a string for {word}, got {text!r}")
+                raise TypeError(f"expected a string for {word}, got {quoted(text)}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
@@ -287,8 +291,7 @@ class SchedulerClient:
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
                 negative.
         """
-        _refuse_naive(until=until)
-        _check_limit(limit)
+        until, limit = _instant(until, "until"), _limit(limit)
         if until is None and limit is None:
             raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
         records = list(self.iterate(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags))
@@ -660,7 +663,7 @@ class SchedulerClient:
             ValueError: An instant is naive, ``until`` lies before ``since``, or the range contains more
                 than 10,000 runs.
         """
-        _refuse_naive(since=since, until=until)
+        since, until = aware(since, "since"), aware(until, "until")
         if until < since:
             raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
         return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
@@ -671,6 +674,8 @@ class SchedulerClient:
         Args:
             name: The name of the job. None: all jobs.
         """
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"expected the name of a job, got {quoted(name)}")
         return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
 
     def redrive(self, run: Run) -> Run:
@@ -713,8 +718,7 @@ class SchedulerClient:
             ValueError: ``status`` is not the value of a :class:`RunStatus`, an instant is naive, or ``limit``
                 is negative.
         """
-        _refuse_naive(since=since, until=until)
-        _check_limit(limit)
+        since, until, limit = _instant(since, "since"), _instant(until, "until"), _limit(limit)
         if name is not None:
             _known_name(name)
         query = RunQuery(
@@ -828,17 +832,18 @@ class SchedulerClient:
         self.close()
 
 
-def _refuse_naive(**moments: datetime | None) -> None:
-    for word, moment in moments.items():
-        if moment is not None and not isinstance(moment, datetime):
-            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
-        if moment is not None and moment.utcoffset() is None:
-            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
+def _instant(moment: datetime | None, word: str) -> datetime | None:
+    """Returns an instant as a plain datetime."""
+    return None if moment is None else aware(moment, word)
 
 
-def _check_limit(limit: object) -> None:
-    if limit is not None and (not isinstance(limit, int) or not 0 <= limit < 2**63):
-        raise ValueError(f"expected a whole number of at least 0 for limit, got {limit!r}")
+def _limit(limit: int | None) -> int | None:
+    if limit is None:
+        return None
+    number = whole_number(limit, "limit")
+    if number >= 2**63:
+        raise ValueError(f"expected a whole number below 2**63 for limit, got {quoted(limit)}")
+    return number
 
 
 def _refuse_repeats(jobs: Sequence[Job]) -> None:
@@ -861,16 +866,16 @@ def _checked_groups(prune: object) -> bool | frozenset[str]:
     if isinstance(prune, bool):
         return prune
     if isinstance(prune, (str, Mapping)) or not isinstance(prune, Collection):
-        raise TypeError(f"expected True, False or a list of groups for prune, got {prune!r}")
+        raise TypeError(f"expected True, False or a list of groups for prune, got {quoted(prune)}")
     for group in prune:
-        if not isinstance(group, str) or not is_name(group):
-            raise ValueError(f"expected names of groups for prune, got {group!r}")
+        if not isinstance(group, str) or not is_narrow(group):
+            raise ValueError(f"expected names of groups for prune, got {quoted(group)}")
     return frozenset(prune)
 
 
 def _flag(word: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise TypeError(f"expected True or False for {word}, got {value!r}")
+        raise TypeError(f"expected True or False for {word}, got {quoted(value)}")
     return value
 
 
@@ -885,7 +890,7 @@ def _known_name(name: str) -> str:
         kind = type(name).__name__
         raise TypeError(f"expected the name of a job, got a {kind}; use its .name, {name.name!r}")
     if not isinstance(name, str):
-        raise TypeError(f"expected the name of a job, got {name!r}")
+        raise TypeError(f"expected the name of a job, got {quoted(name)}")
     if not is_name(name):
         raise JobNotFoundError(name)
     return name
@@ -899,4 +904,4 @@ def _word(kind: type[Word], value: object) -> Word:
         return kind(value)
     except ValueError as error:
         words = ", ".join(word.value for word in kind)
-        raise ValueError(f"expected one of {words}, got {value!r}") from error
+        raise ValueError(f"expected one of {words}, got {quoted(value)}") from error

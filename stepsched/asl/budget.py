@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 
 MAX_EVENTS = 25_000
@@ -30,7 +31,7 @@ class Prices(Value, frozen=True):
     region: str = "us-east-1"
     """The Region of the prices."""
     currency: str = "USD"
-    as_of: date = date(2026, 11, 1)
+    as_of: Day = date(2026, 11, 1)
     """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/step-functions/pricing/"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from stepsched.core.enums import StrEnum
+from stepsched.core.quoting import quoted
 
 
 class Pattern(StrEnum):
@@ -40,8 +41,12 @@ def integration(
         'arn:aws:states:::batch:submitJob.sync'
     """
     pattern = Pattern(pattern)
-    if not re.fullmatch(r"[a-z0-9:-]+", service) or not re.fullmatch(r"[a-z][A-Za-z0-9]*", action):
-        raise ValueError(f"expected names such as 'sqs' and 'sendMessage', got {service!r} and {action!r}")
+    if not _is_like(r"[a-z0-9:-]+", service) or not _is_like(r"[a-z][A-Za-z0-9]*", action):
+        raise ValueError(
+            f"expected names such as 'sqs' and 'sendMessage', got {quoted(service)} and {quoted(action)}"
+        )
+    if not _is_like(r"aws[a-z-]*", partition):
+        raise ValueError(f"expected a partition such as 'aws' or 'aws-cn', got {quoted(partition)}")
     ending = "" if pattern is Pattern.REQUEST else f".{pattern.value}"
     return f"arn:{partition}:states:::{service}:{action}{ending}"
 
@@ -64,3 +69,7 @@ def sdk_integration(
     if Pattern(pattern) in (Pattern.RUN_JOB, Pattern.RUN_JOB_JSON):
         raise ValueError(f"aws-sdk:{service}:{action} cannot wait for a job; only optimised integrations can")
     return integration(f"aws-sdk:{service}", action, pattern, partition=partition)
+
+
+def _is_like(pattern: str, text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch(pattern, text) is not None

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationError, Validat
 
 from stepsched.asl.documents import WIRE, AslValue, is_wire, is_written, same, write
 from stepsched.asl.rules import Rule, Test
+from stepsched.core.quoting import quoted
 
 QueryLanguage: TypeAlias = Literal["JSONata", "JSONPath"]
 Seconds: TypeAlias = int | str
@@ -34,7 +35,7 @@ def _rules(value: Any) -> Any:
     values = _listed(value)
     for each in values if isinstance(values, (list, tuple)) else ():
         if isinstance(each, Test):
-            raise ValueError(f"expected a rule, got the test {each!r}; use .then('Next state')")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected a rule, got the test {quoted(each)}; use .then('Next state')")  # noqa: TRY004 -- pydantic collects ValueError
     return values
 
 
@@ -272,7 +273,9 @@ def _read_state(value: Any, info: ValidationInfo) -> Any:
         return value
     if is_wire(info) or is_written(value):
         return read_state(value)
-    raise ValueError(f"expected a state such as Pass(), or the JSON object of one with Type, got {value!r}")
+    raise ValueError(
+        f"expected a state such as Pass(), or the JSON object of one with Type, got {quoted(value)}"
+    )
 
 
 State: TypeAlias = Annotated[
@@ -327,7 +330,9 @@ def chain(states: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError(f"expected states by name, such as {{'Go': Pass()}}, got {type(states).__name__}")
     wrong = next((name for name, state in states.items() if not isinstance(state, AslValue)), None)
     if wrong is not None:
-        raise TypeError(f"{wrong}: expected a state such as Pass(), got {type(states[wrong]).__name__}")
+        raise TypeError(
+            f"{quoted(wrong)}: expected a state such as Pass(), got {type(states[wrong]).__name__}"
+        )
     names: list[str | None] = [*states, None]
     following = dict(pairwise(names))
     linked = {}

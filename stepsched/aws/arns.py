@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from stepsched.core.quoting import quoted
+
 ARN = re.compile(
     # The account may have any number of digits, because published documents contain shortened ones.
     r"arn:(?P<partition>aws[a-z-]*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*):(?P<account>[0-9]*):(?P<rest>[^\x00-\x1f\x7f]+)"
@@ -31,14 +33,14 @@ def validate_arn(arn: str, service: str, resource: str, form: str) -> str:
         ValueError: The ARN is malformed, or of another service or resource. The error shows the expected
         form.
     """
-    match = ARN.fullmatch(arn)
+    match = ARN.fullmatch(arn) if isinstance(arn, str) else None
     expected = f"arn:aws:{service}:<region>:<account>:{form}"
     if match is None or len(arn) > 1600:
-        raise ValueError(f"{arn!r} is not an ARN; the form is {expected}")
+        raise ValueError(f"{quoted(arn)} is not an ARN; the form is {expected}")
     if match["service"] != service:
-        raise ValueError(f"{arn!r} is of service {match['service']!r}; the form is {expected}")
+        raise ValueError(f"{quoted(arn)} is of service {quoted(match['service'])}; the form is {expected}")
     if not match["region"] or not match["account"] or not re.fullmatch(resource, match["rest"], re.ASCII):
-        raise ValueError(f"{arn!r} is incomplete or malformed; the form is {expected}")
+        raise ValueError(f"{quoted(arn)} is incomplete or malformed; the form is {expected}")
     return arn
 
 

@@ -17,6 +17,7 @@ from stepsched.core.errors import (
     InvalidScheduleError,
     ThrottledError,
 )
+from stepsched.core.quoting import quoted
 
 _DENIED = """
     AccessDenied AccessDeniedException AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature
@@ -83,9 +84,11 @@ def validate_connection(session: Any, endpoint_url: Any) -> None:
         ValueError: ``endpoint_url`` is malformed.
     """
     if session is not None and not callable(getattr(session, "client", None)):
-        raise TypeError(f"expected a boto3.Session for session, got {session!r}")
+        raise TypeError(f"expected a boto3.Session for session, got {quoted(session)}")
     if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
-        raise ValueError(f"expected endpoint_url to be such as 'http://127.0.0.1:4566', got {endpoint_url!r}")
+        raise ValueError(
+            f"expected endpoint_url to be such as 'http://127.0.0.1:4566', got {quoted(endpoint_url)}"
+        )
 
 
 def camel_case(method: str) -> str:

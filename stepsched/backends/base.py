@@ -14,8 +14,8 @@ from typing_extensions import Self
 
 from stepsched.backends.capabilities import Capabilities, backends_with
 from stepsched.backends.surveys import Survey, survey_of_store
+from stepsched.core.durations import seconds_of
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
-from stepsched.core.values import seconds_of
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 
 if TYPE_CHECKING:  # most programs have no event loop

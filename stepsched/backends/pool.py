@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import TypeVar
 
+from stepsched.core.quoting import quoted
 from stepsched.core.threads import DaemonExecutor
 
 _THREADS = "stepsched-aws"
@@ -22,7 +23,7 @@ def checked_workers(workers: int) -> int:
         ValueError: ``workers`` is not a whole number from 1 to 1000.
     """
     if type(workers) is not int or not 1 <= workers <= 1_000:
-        raise ValueError(f"expected a whole number from 1 to 1000 for workers, got {workers!r}")
+        raise ValueError(f"expected a whole number from 1 to 1000 for workers, got {quoted(workers)}")
     return workers
 
 

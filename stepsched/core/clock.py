@@ -9,6 +9,8 @@ import time
 from datetime import datetime, timezone
 from typing import Protocol, runtime_checkable
 
+from stepsched.core.quoting import quoted
+
 
 class Clock(Protocol):
     """The clock that a backend uses."""
@@ -38,8 +40,9 @@ def checked_clock(clock: Clock | None) -> Clock:
     Raises:
         TypeError: ``clock`` is not a clock.
     """
-    if clock is not None and (isinstance(clock, type) or not callable(getattr(clock, "now", None))):
-        raise TypeError(f"expected a clock such as FakeClock(...) for clock, got {clock!r}")
+    is_clock = not isinstance(clock, (type, datetime)) and callable(getattr(clock, "now", None))
+    if clock is not None and not is_clock:
+        raise TypeError(f"expected a clock such as FakeClock(...) for clock, got {quoted(clock)}")
     return SystemClock() if clock is None else clock
 
 

@@ -31,6 +31,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from stepsched.core.enums import StrEnum
+from stepsched.core.quoting import quoted, shortened
 
 __all__ = [
     "AccessDeniedError",
@@ -80,12 +81,7 @@ class InvalidScheduleError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"invalid schedule {_short(self.expression)}: {self.field}: {self.reason}"
-
-
-def _short(text: str) -> str:
-    """Returns the text quoted; the middle of a long text is left out."""
-    return repr(text) if len(text) <= 300 else repr(f"{text[:200]} … {text[-50:]}")
+        return f"invalid schedule {quoted(self.expression)}: {self.field}: {self.reason}"
 
 
 class RenderError(StepschedError, ValueError):
@@ -120,7 +116,7 @@ class DefinitionError(StepschedError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        found = "".join(f"\n  {each}" for each in self.diagnostics[:5])
+        found = "".join(f"\n  {shortened(str(each), 400)}" for each in self.diagnostics[:5])
         more = f"\n  and {len(self.diagnostics) - 5} more" if len(self.diagnostics) > 5 else ""
         return f"expected the definition of a state machine: {self.reason}{found}{more}"
 
@@ -159,7 +155,7 @@ class JobNotFoundError(StepschedError, LookupError):
         self.name = name
 
     def __str__(self) -> str:
-        return f"no job is named {self.name!r}; client.list() returns the existing jobs"
+        return f"no job is named {quoted(self.name)}; client.list() returns the existing jobs"
 
 
 class JobExistsError(StepschedError):
@@ -280,7 +276,7 @@ class JobFileError(StepschedError, ValueError):
         self.action = action
 
     def __str__(self) -> str:
-        return f"cannot {self.action} {self.source}: {self.reason}"
+        return f"cannot {self.action} {shortened(self.source)}: {self.reason}"
 
 
 class BulkError(StepschedError):

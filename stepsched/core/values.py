@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from inspect import Signature, cleandoc, isfunction
-from typing import TYPE_CHECKING, Annotated, Any
+from operator import index
+from typing import TYPE_CHECKING, Annotated, Any, SupportsIndex
 
 from pydantic import (
     BaseModel,
@@ -23,23 +24,14 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSeriali
 from typing_extensions import Self
 
 from stepsched.core.context import revive
+from stepsched.core.durations import read_duration
+from stepsched.core.quoting import given_text, quoted, shortened
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic._internal._model_construction import ModelMetaclass as _Metaclass
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
-
-
-def _read_duration(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?P[0-9WD.]*(T[0-9HMS.]+)?", value):
-        return value
-    raise ValueError(
-        f"expected a timedelta, such as timedelta(minutes=5) (or an ISO 8601 string without months and "
-        f"years, such as 'PT5M'), got {value!r}"
-    )
 
 
 def _write_duration(value: timedelta) -> str:
@@ -54,37 +46,53 @@ def _write_duration(value: timedelta) -> str:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_read_duration), PlainSerializer(_write_duration, when_used="json")
+    timedelta, BeforeValidator(read_duration), PlainSerializer(_write_duration, when_used="json")
 ]
 """A duration as a timedelta; numbers are refused, since they have no unit."""
 
 
-def seconds_of(value: timedelta | float | None, argument: str) -> float | None:
-    """Returns a timeout in seconds.
-
-    Args:
-        value: A timedelta, or a number of seconds; at least zero. None, no timeout, is returned unchanged.
-        argument: The name of the argument, for the error.
+def whole_number(value: object, argument: str) -> int:
+    """Returns a count of at least zero as a plain int, also from a type such as ``numpy.int64``.
 
     Raises:
-        TypeError: ``value`` has another type, such as a string or a bool.
-        ValueError: ``value`` is negative, NaN, or longer than a timedelta can be.
+        ValueError: ``value`` is no such number; True and False are none.
     """
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(f"expected {argument} in seconds, a timedelta, or None for no limit, got {value!r}")
-    try:
-        length = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError) as error:  # too long, infinite, or NaN
-        raise ValueError(
-            f"expected {argument} of at least 0 seconds, got {value!r}; use None for no limit"
-        ) from error
-    if length < timedelta(0) or (not isinstance(value, timedelta) and value < 0):
-        raise ValueError(f"expected {argument} of at least 0 seconds, got {value!r}")
-    return length.total_seconds()
+    number = index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else -1
+    if number < 0:
+        raise ValueError(f"expected a whole number of at least 0 for {argument}, got {quoted(value)}")
+    return number
 
 
+def items_of(values: object, argument: str, example: str) -> list[Any]:
+    """Returns the items of a list, or of anything that can be iterated once.
+
+    Args:
+        values: The list; text, bytes and mappings are refused.
+        argument: The name of the argument, for the error.
+        example: A list as it may be given, for the error.
+
+    Raises:
+        TypeError: ``values`` is no such list.
+    """
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"expected a list such as {example} for {argument}, got {quoted(values)}")
+    return list(values)
+
+
+_LONGEST_KEY = 256
+
+
+def _refuse_long_keys(value: Any) -> Any:
+    """Refuses keys that are too long to be repeated in an error, which names the key as the place."""
+    if isinstance(value, Mapping):
+        for key in value:
+            if isinstance(key, str) and len(key) > _LONGEST_KEY:
+                raise ValueError(f"expected keys of at most {_LONGEST_KEY} characters, got {quoted(key)}")
+    return value
+
+
+ShortKeys = BeforeValidator(_refuse_long_keys)
+"""For a field that is a dictionary: no key is longer than any that AWS takes."""
 _INTERRUPT = re.compile(
     r"(?:Error (?:serializing to JSON|calling function `[^`]+`): PydanticSerializationError: )*"
     r"Error calling function `[^`]+`: (KeyboardInterrupt|SystemExit): ?(.*)"
@@ -199,7 +207,9 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
                 cls.__name__,
                 [
                     InitErrorDetails(
-                        type=_unknown_error(_unknown_fields(cls, [key])), loc=(str(key),), input=value
+                        type=_unknown_error(_unknown_fields(cls, [key])),
+                        loc=(shortened(given_text(key)),),
+                        input=value,
                     )
                     for key, value in data.items()
                     if key not in _names(cls)
@@ -273,7 +283,7 @@ class PositionalValue(Value, frozen=True):
         if type(data) is dict or isinstance(data, Mapping):
             known, required = _keys(cls)
             if not required <= data.keys() <= known:
-                unknown = ", ".join(sorted(map(str, data.keys() - known)))
+                unknown = shortened(", ".join(sorted(map(given_text, data.keys() - known))))
                 missing = ", ".join(sorted(required - data.keys()))
                 problems = {"unknown": unknown, "missing": missing}
                 what = "; ".join(f"{word} {names}" for word, names in problems.items() if names)
@@ -289,7 +299,7 @@ def _unknown_fields(model: type[BaseModel], names: Iterable[object]) -> str:
     """Returns the refusal of unknown fields, with the most similar field and all others."""
     from difflib import get_close_matches  # only a refusal needs it
 
-    known, unknown = list(model.model_fields), sorted(map(str, names))
+    known, unknown = list(model.model_fields), sorted(shortened(given_text(name)) for name in names)
     near = [close for name in unknown for close in get_close_matches(name, known, n=1)]
     hint = f"; did you mean {' and '.join(near)}?" if near else ""
     return f"{model.__name__} has no field {', '.join(unknown)}; it has {', '.join(known)}{hint}"

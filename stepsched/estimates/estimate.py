@@ -8,12 +8,14 @@ equal ones once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple, get_args
 
-from stepsched.core.values import Value
+from stepsched.core.plain import Day
+from stepsched.core.quoting import quoted
+from stepsched.core.values import Value, items_of, whole_number
 from stepsched.display.notebook import table
 from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
 from stepsched.estimates.minutes import Counted, Minutes
@@ -32,6 +34,7 @@ from stepsched.estimates.services import (
 from stepsched.estimates.usage import BackendName, Units, Usage, backend_of, usage_of
 from stepsched.jobs import Job
 from stepsched.schedules import Rate, Schedule
+from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC
 
 MEAN_MONTH = timedelta(days=30.44)
@@ -43,7 +46,7 @@ LONGEST = timedelta(days=3_653)
 class MonthEstimate(Value, frozen=True):
     """The estimate for one calendar month in UTC."""
 
-    month: date
+    month: Day
     """The first day of the month, even if the span begins later."""
     invocations: int
     """The number of invocations inside the span."""
@@ -185,11 +188,14 @@ def estimate(
     """
     since, until = _span(since, until)
     for word, number in (("busiest", busiest), ("names", names)):
-        if not isinstance(number, int) or number < 0:
-            raise ValueError(f"expected a whole number of at least 0 for {word}, got {number!r}")
+        whole_number(number, word)
+    for kind, figures in ((Prices, prices), (Quotas, quotas)):
+        if not isinstance(figures, kind):
+            raise TypeError(f"expected {kind.__name__}(...), got {quoted(figures)}")
     if backend not in (None, *get_args(BackendName)):
-        raise ValueError(f"expected one of {', '.join(get_args(BackendName))} for backend, got {backend!r}")
-    crowd = _Crowd(jobs, backend, since)
+        names_of_backends = ", ".join(get_args(BackendName))
+        raise ValueError(f"expected one of {names_of_backends} for backend, got {quoted(backend)}")
+    crowd = _Crowd(items_of(jobs, "jobs", "[job]"), backend, since)
     tally = _Tally(crowd, since, until, names, progress)
     services = tuple(tally.service(each, prices, quotas) for each in tally.minutes)
     whole, runs = tally.whole, [each.runs for each in tally.counted]
@@ -244,7 +250,7 @@ class _Crowd:
         twice = set[str]()
         for job in jobs:
             if not isinstance(job, Job):
-                raise TypeError(f"expected a job, got {job!r}")
+                raise TypeError(f"expected a job, got {quoted(job)}")
             name = backend_of(job, backend)
             group = _Group(_anchored(job.schedule, since), name, usage_of(job, name, since))
             number = numbers.setdefault(group, len(numbers))
@@ -388,15 +394,7 @@ def _anchored(schedule: Schedule, since: datetime) -> Schedule:
 
 
 def _span(since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    for word, moment in (("since", since), ("until", until)):
-        if not isinstance(moment, datetime):
-            raise TypeError(f"expected an aware datetime for {word}, got {type(moment).__name__}")
-        if moment.utcoffset() is None:
-            raise ValueError(f"{word} is naive ({moment.isoformat()}); add a zone to name an instant")
-    try:
-        begin, end = since.astimezone(UTC), until.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("expected since and until in the years 1 to 9999 in UTC") from error
+    begin, end = aware(since, "since").astimezone(UTC), aware(until, "until").astimezone(UTC)
     if end < begin:
         raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
     if end - begin > LONGEST:

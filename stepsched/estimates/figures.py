@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from stepsched.asl import budget
 from stepsched.aws.regions import LARGE_REGIONS, LARGE_STEP_FUNCTIONS_REGIONS
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 
 EXACT = Context(prec=60)  # the caller's own context may round
@@ -31,7 +32,7 @@ class TablePrices(Value, frozen=True):
     """The Region of the prices."""
     currency: str = "USD"
     """The currency of the prices."""
-    as_of: date = date(2025, 7, 21)
+    as_of: Day = date(2025, 7, 21)
     """The date on which the values were last read."""
     source: str = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
     """The page with the present values."""
@@ -55,7 +56,7 @@ class Prices(Value, frozen=True):
     """The Region of ``per_million``."""
     currency: str = "USD"
     """The currency of all prices, such as ``USD``."""
-    as_of: date = date(2026, 5, 1)
+    as_of: Day = date(2026, 5, 1)
     """The date on which the prices of EventBridge Scheduler were last read."""
     source: str = "https://aws.amazon.com/eventbridge/pricing/"
     """The page with the present prices of EventBridge Scheduler."""
@@ -113,7 +114,7 @@ class Quotas(Value, frozen=True):
     """The maximum number of schedules of the account in the Region."""
     groups: Limit = 500
     """The maximum number of schedule groups of the account in the Region."""
-    as_of: date = date(2026, 11, 1)
+    as_of: Day = date(2026, 11, 1)
     """The date on which the quotas of EventBridge Scheduler were last read."""
     source: str = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html"
     """The page with the present quotas of EventBridge Scheduler."""
@@ -125,7 +126,7 @@ class Quotas(Value, frozen=True):
     that is created, and one for each hand-over."""
     open_executions: Limit = 1_000_000
     """The maximum number of running executions; each active job of the Step Functions backend is one."""
-    transitions_as_of: date = date(2021, 10, 1)
+    transitions_as_of: Day = date(2021, 10, 1)
     """The date on which the quotas of Step Functions were last read."""
     transitions_source: str = "https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"
     """The page with the present quotas of Step Functions."""

@@ -14,6 +14,7 @@ from operator import add
 from typing import NamedTuple
 
 from stepsched.schedules import Rate, Schedule, Windowed
+from stepsched.schedules.moments import just_after, just_before
 
 _TICK = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -68,7 +69,7 @@ class Minutes:
         runs, first, index = 0, 0, -1
         passed, by_month, ends = 0, list[int](), iter(self.ends)
         end = next(ends)
-        for run in schedule.runs(after=_before(self.since), until=self.until):
+        for run in schedule.runs(after=just_before(self.since), until=self.until):
             if run.tzinfo is not zone:  # datetimes of one offset subtract faster
                 zone = run.tzinfo
                 origin = self.origin.astimezone(zone)
@@ -86,10 +87,10 @@ class Minutes:
     def _note(self, schedule: Schedule, step: int, size: int) -> Counted:
         """Notes a grid. A grid of seconds consists of several grids of whole minutes: every 10 seconds is six
         times each minute, every 90 seconds twice every three minutes."""
-        begin = schedule.next_run(after=_before(self.since))
+        begin = schedule.next_run(after=just_before(self.since))
         if begin is None or begin > self.until:
             return Counted([0] * len(self.ends))
-        end = schedule.previous_run(before=_after(self.until))
+        end = schedule.previous_run(before=just_after(self.until))
         assert end is not None  # there is one, at the latest ``begin``
         offset = begin - self.origin
         runs = (end - begin) // (step * _SECOND) + 1
@@ -181,18 +182,3 @@ def _step(schedule: Schedule) -> int | None:
     if isinstance(schedule, Windowed) and not (schedule.every.total_months or schedule.every.total_days):
         return schedule.every.total_seconds
     return None
-
-
-def _before(instant: datetime) -> datetime:
-    """Returns the exclusive lower bound that includes the instant, except for the first datetime."""
-    try:
-        return instant - _TICK
-    except OverflowError:
-        return instant
-
-
-def _after(instant: datetime) -> datetime:
-    try:
-        return instant + _TICK
-    except OverflowError:
-        return instant

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepsched.aws.arns import validate_arn
+from stepsched.core.quoting import quoted
+from stepsched.core.values import items_of
 from stepsched.iam.grants import (
     Grant,
     Place,
@@ -262,31 +264,33 @@ def validate_group(group: str) -> str:
     Raises:
         ValueError: The name is malformed.
     """
-    if not is_narrow(group) and not ("*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)):
+    is_pattern = isinstance(group, str) and "*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)
+    if not is_pattern and not (isinstance(group, str) and is_narrow(group)):
         raise ValueError(
             "expected group to be the name of a schedule group, 1 to 64 characters of A-Z a-z 0-9 - _ . "
-            f"and '*' for any others, got {group!r}"
+            f"and '*' for any others, got {quoted(group)}"
         )
     return group
 
 
 def _validate_queue_arn(arn: str) -> str:
-    if arn.endswith(".fifo"):
-        raise ValueError(f"dead_letter_arn {arn!r} is a FIFO queue; dead letters need a standard one")
+    if isinstance(arn, str) and arn.endswith(".fifo"):
+        raise ValueError(f"dead_letter_arn {quoted(arn)} is a FIFO queue; dead letters need a standard one")
     return validate_arn(arn, "sqs", r"[\w-]{1,80}", "<queue name>")
 
 
 def _validate_key_arn(arn: str) -> str:
-    if ":alias/" in arn:
+    if isinstance(arn, str) and ":alias/" in arn:
         raise ValueError(
-            f"expected kms_key_arn to be the ARN of a key, got the alias {arn!r}; use the key's ARN"
+            f"expected kms_key_arn to be the ARN of a key, got the alias {quoted(arn)}; use the key's ARN"
         )
     return validate_arn(arn, "kms", r"key/[\w-]{1,256}", "key/<id>")
 
 
 def _check_list(argument: str, values: Sequence[str]) -> None:
     if isinstance(values, str):
-        raise TypeError(f"expected {argument} to be a list, got text; use [{values!r}]")
+        raise TypeError(f"expected {argument} to be a list, got text; use [{quoted(values)}]")
+    items_of(values, argument, "['arn:aws:...']")
 
 
 def validate_roles(argument: str, arns: Sequence[str]) -> list[str]:
@@ -298,9 +302,11 @@ def validate_roles(argument: str, arns: Sequence[str]) -> list[str]:
     """
     _check_list(argument, arns)
     for arn in arns:
-        if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]{1,576}", arn, re.ASCII):
+        form = r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]{1,576}"
+        if not isinstance(arn, str) or not re.fullmatch(form, arn, re.ASCII):
             raise ValueError(
-                f"{argument}: expected the ARN of one role, arn:aws:iam::<account>:role/<name>, got {arn!r}"
+                f"{argument}: expected the ARN of one role, arn:aws:iam::<account>:role/<name>, "
+                f"got {quoted(arn)}"
             )
     return sorted(set(arns))
 
@@ -314,7 +320,7 @@ def validate_jobs(jobs: Iterable[Job]) -> list[Job]:
     """
     if isinstance(jobs, Job):
         raise TypeError("expected a list of jobs, got one Job; use [job]")
-    listed = list(jobs)
+    listed = items_of(jobs, "jobs", "[job]")
     for job in listed:
         if not isinstance(job, Job):
             raise TypeError(f"expected a list of jobs, got a list with a {type(job).__name__}")
@@ -333,15 +339,18 @@ def validate_resources(
         TypeError: The resources of a call are text.
         ValueError: No job makes the call, or its list is empty or holds something else than ARNs and ``*``.
     """
+    if not isinstance(resources, Mapping):
+        raise TypeError(f"expected a mapping of calls to ARNs for resources, got {quoted(resources)}")
     names = {each.name for each in called if not each.resources}
     for name, arns in resources.items():
-        _check_list(f"resources[{name!r}]", arns)
+        _check_list(f"resources[{quoted(name)}]", arns)
         if name not in names:
             known = ", ".join(sorted(names)) or "there is none"
-            raise ValueError(f"expected resources of calls of the jobs ({known}), got {name!r}")
+            raise ValueError(f"expected resources of calls of the jobs ({known}), got {quoted(name)}")
         if not arns:
-            raise ValueError(f"expected at least one ARN in resources[{name!r}], got an empty list")
+            raise ValueError(f"expected at least one ARN in resources[{quoted(name)}], got an empty list")
         for arn in arns:
-            if arn != "*" and not re.fullmatch(r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+", arn):
-                raise ValueError(f"resources[{name!r}]: expected an ARN or '*', got {arn!r}")
+            form = r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+"
+            if arn != "*" and not (isinstance(arn, str) and re.fullmatch(form, arn)):
+                raise ValueError(f"resources[{quoted(name)}]: expected an ARN or '*', got {quoted(arn)}")
     return {name: list(arns) for name, arns in resources.items()}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from stepsched.core.quoting import quoted
 from stepsched.iam.actions import AUTHORISED_BY_PATH, iam_actions
 from stepsched.targets.invocations import Invocation
 
@@ -56,13 +57,15 @@ def validate_place(account: str | None, region: str | None, partition: str) -> N
         ValueError: One of them is malformed. The error names it and the expected form.
     """
     if account is not None and not (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        raise ValueError(f"expected account to be text of 12 digits, got {account!r}")
+        raise ValueError(f"expected account to be text of 12 digits, got {quoted(account)}")
     form = r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
     if region is not None and not (isinstance(region, str) and re.fullmatch(form, region)):
-        raise ValueError(f"expected region to be the name of a Region such as 'eu-west-1', got {region!r}")
+        raise ValueError(
+            f"expected region to be the name of a Region such as 'eu-west-1', got {quoted(region)}"
+        )
     if not re.fullmatch(r"aws[a-z-]*", partition):
         raise ValueError(
-            f"expected partition to be such as 'aws', 'aws-cn' or 'aws-us-gov', got {partition!r}"
+            f"expected partition to be such as 'aws', 'aws-cn' or 'aws-us-gov', got {quoted(partition)}"
         )
 
 

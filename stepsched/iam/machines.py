@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from stepsched.asl.machine import StateMachine, parse
 from stepsched.aws.arns import ARN, Arn, validate_arn
 from stepsched.aws.services import identifier_of_integration, integration_of
+from stepsched.core.quoting import quoted
 from stepsched.iam.actions import AUTHORISED_BY_PATH
 from stepsched.iam.documents import require_arguments, validate_roles
 from stepsched.iam.grants import Grant, Place, can_wait, execution_grants, grants_of, merged, role_grants
@@ -50,7 +51,9 @@ def machine_trust_policy(*, account: str, machine_arn: str | None = None) -> dic
     source = f"arn:*:states:*:{account}:stateMachine:*"
     if machine_arn is not None:
         if _place_of(machine_arn).account != account:
-            raise ValueError(f"expected machine_arn to be in account {account!r}, got {machine_arn!r}")
+            raise ValueError(
+                f"expected machine_arn to be in account {quoted(account)}, got {quoted(machine_arn)}"
+            )
         source = machine_arn
     statement = {
         "Sid": "StatesAssumesRole",
@@ -205,7 +208,7 @@ def invocation_of(state: Mapping[str, Any], machine_arn: str) -> Invocation | No
     """
     resource = state.get("Resource")
     if not isinstance(resource, str):
-        raise ValueError(f"expected Resource to be text, got {resource!r}")  # noqa: TRY004 -- about the state
+        raise ValueError(f"expected Resource to be text, got {quoted(resource)}")  # noqa: TRY004 -- about the state
     home = _place_of(machine_arn)
     arguments = state.get("Arguments", state.get("Parameters"))
     if "Credentials" in state:
@@ -218,7 +221,7 @@ def invocation_of(state: Mapping[str, Any], machine_arn: str) -> Invocation | No
         return _function(_Task("lambda:invoke", {"FunctionName": resource}, machine_arn, home))
     match = _INTEGRATION.fullmatch(resource)
     if match is None:
-        raise ValueError(f"its Resource {resource!r} is not known; {_BY_HAND}")
+        raise ValueError(f"its Resource {quoted(resource)} is not known; {_BY_HAND}")
     service, action, waits = match["service"], match["action"], (match["pattern"] or "").startswith("sync")
     identifier = service if match["sdk"] else identifier_of_integration(service)
     name = f"{identifier}:{action}"
@@ -268,10 +271,10 @@ class _Task(NamedTuple):
                 if key.removesuffix(".$").lower() != name.lower() or value is None:
                     continue
                 if not isinstance(value, str) or key.endswith(".$") or value.lstrip().startswith("{%"):
-                    raise ValueError(f"{key} is computed, {value!r}; {_remedy(name)}")
+                    raise ValueError(f"{key} is computed, {quoted(value)}; {_remedy(name)}")
                 if WIDENING.search(value):
                     raise ValueError(
-                        f"{key} {value!r} would allow more than one resource; use the name of one"
+                        f"{key} {quoted(value)} would allow more than one resource; use the name of one"
                     )
                 return value
         return None
@@ -343,7 +346,7 @@ def _queue(task: _Task) -> Invocation:
     match = _QUEUE_URL.fullmatch(url)
     if match is None:
         form = "https://sqs.<region>.amazonaws.com/<account>/<name>"
-        raise ValueError(f"expected QueueUrl to be {form}, got {url!r}")
+        raise ValueError(f"expected QueueUrl to be {form}, got {quoted(url)}")
     return _call(f"arn:{task.home.partition}:sqs:{match['region']}:{match['account']}:{match['name']}")
 
 

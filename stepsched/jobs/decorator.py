@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from stepsched.core.quoting import quoted
 from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
 from stepsched.jobs.names import is_name
 from stepsched.schedules import Schedule
@@ -43,7 +44,7 @@ _AS_IN_JOB: Any = _AsInJob()
 def job(
     schedule: str | Schedule,
     *,
-    timezone: str | None = None,
+    timezone: str | tzinfo | None = None,
     name: str | None = None,
     input: Any = _AS_IN_JOB,  # noqa: A002 -- as the field of Job
     description: str = _AS_IN_JOB,
@@ -70,7 +71,8 @@ def job(
 
     Args:
         schedule: A schedule, or ``at(...)``, ``rate(...)`` or ``cron(...)`` as a string.
-        timezone: The IANA zone of a schedule given as a string. None: UTC. It has no effect on a rate.
+        timezone: The IANA name of the zone of a schedule given as a string, or a ``ZoneInfo``. None: UTC. It
+            has no effect on a rate.
         name: The name of the job. None: the name of the function.
         input: As in :class:`Job`, with the same default, like all following arguments.
         description: As in :class:`Job`.
@@ -145,14 +147,14 @@ def job_of(value: object) -> Job | None:
     return found if isinstance(found, Job) else None
 
 
-def _read_schedule(schedule: str | Schedule, timezone: str | None) -> Schedule:
+def _read_schedule(schedule: str | Schedule, timezone: str | tzinfo | None) -> Schedule:
     if isinstance(schedule, str):
         return parse_schedule(schedule) if timezone is None else parse_schedule(schedule, timezone=timezone)
     if not isinstance(schedule, ScheduleBase):
         if callable(schedule):
             words = f"expected a schedule, got the function {_shown(schedule)}"
         else:
-            words = f"expected a schedule or its text, got {schedule!r}"
+            words = f"expected a schedule or its text, got {quoted(schedule)}"
         raise TypeError(f"{words}; write @job('cron(0 9 ? * MON-FRI *)', timezone='Europe/Paris')")
     if timezone is not None:
         kind = type(schedule).__name__
@@ -177,7 +179,7 @@ def _check_function(function: object) -> None:
 
 
 def _no_function(value: object) -> TypeError:
-    return TypeError(f"expected a function below @job, got {value!r}")
+    return TypeError(f"expected a function below @job, got {quoted(value)}")
 
 
 def _name_of(function: object) -> str:

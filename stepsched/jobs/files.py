@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from stepsched.core.errors import JobFileError
+from stepsched.core.quoting import given_text, shortened
 from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job
@@ -54,7 +55,7 @@ def load_jobs(source: str | Path) -> list[Job]:
             its line. No job is returned then.
     """
     if not isinstance(source, (str, Path)) or not str(source).strip("."):
-        raise JobFileError(str(source), "expected the path of a file or the dotted name of a module")
+        raise JobFileError(given_text(source), "expected the path of a file or the dotted name of a module")
     path = Path(source)
     match path.suffix.lower():
         case ".json":
@@ -281,7 +282,10 @@ def _import_name(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if f"{name}.".startswith(f"{error.name}."):
-            reason = f"{error}; use a dotted module name or a path ending in .json, .yaml, .yml or .py"
+            reason = (
+                f"{shortened(str(error), 300)}; use a dotted module name or a path ending in .json, .yaml, "
+                ".yml or .py"
+            )
         else:
             reason = f"the import failed: {error}"
         raise JobFileError(name, reason) from error

@@ -9,7 +9,7 @@ from typing import Any
 from stepsched.core.context import write
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules import AnySchedule, Windowed
-from stepsched.schedules.base import read_moment
+from stepsched.schedules.moments import read_moment
 from stepsched.schedules.zones import UTC
 
 _KEYS = ("id", "startDateTime", "endDateTime", "frequency", "context")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -12,17 +12,19 @@ from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.payloads import Payload, Text
-from stepsched.core.values import Duration, Value
+from stepsched.core.quoting import quoted
+from stepsched.core.values import Duration, ShortKeys, Value
 from stepsched.jobs.interval import document_of, fields_of
 from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
-from stepsched.schedules import AnySchedule, OneTime, Rate
+from stepsched.schedules import AnySchedule, Cron, OneTime, Rate
+from stepsched.schedules.moments import aware, just_after
 from stepsched.targets import AnyTarget, QueueTarget, Target, TopicTarget
 
 
 def _read_schedule(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a schedule, got str; use parse_schedule({value!r})")  # noqa: TRY004 -- pydantic collects ValueError
+        raise ValueError(f"expected a schedule, got str; use parse_schedule({quoted(value)})")  # noqa: TRY004 -- pydantic collects ValueError
     return value
 
 
@@ -31,20 +33,32 @@ def _read_target(value: Any) -> Any:
         name = getattr(value, "__name__", "function")
         raise ValueError(f"expected a target, got a function; use HandlerTarget({name})")  # noqa: TRY004 -- as above
     if isinstance(value, str):
-        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_queue(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a QueueTarget, got str; use QueueTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a QueueTarget, got str; use QueueTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
 
 
 def _read_topic(value: Any) -> Any:
     if isinstance(value, str):
-        raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({value!r})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
+
+
+def _why_no_date(schedule: AnySchedule) -> str:
+    skipped = None
+    if isinstance(schedule, Cron):
+        skipped = next(schedule.skipped(after=datetime.min.replace(tzinfo=timezone.utc)), None)
+    if skipped is None or not isinstance(schedule, Cron):
+        return "no date matches the schedule"
+    return (
+        f"all wall times that match, such as {skipped.isoformat()}, do not exist in {schedule.timezone}, "
+        "where the clocks skip them"
+    )
 
 
 # Without this, an error would quote a payload, which may refer to one part a billion times.
@@ -69,9 +83,12 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     group: GroupName = "default"
     """The name of the job's group, 1 to 64 of ``A-Z a-z 0-9 - _ .``: a schedule group on EventBridge
     Scheduler, a label on other backends."""
-    tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128, strict=True)],
-        Annotated[str, Field(min_length=1, max_length=256, strict=True)],
+    tags: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128, strict=True)],
+            Annotated[str, Field(min_length=1, max_length=256, strict=True)],
+        ],
+        ShortKeys,
     ] = Field(default_factory=dict, max_length=200)
     """Up to 200 tags: labels with values, by which jobs can be listed."""
     enabled: bool = Field(default=True, strict=True)
@@ -178,11 +195,12 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
 
     def why_never_runs(self, now: datetime) -> str | None:
         """Returns why the job would have no run after ``now``; None if it has one (P-16, P-17)."""
+        now = aware(now, "now")
         if self.schedule.next_run(after=now) is not None:
             return None
-        last = self.schedule.previous_run(before=now + timedelta(microseconds=1))
+        last = self.schedule.previous_run(before=just_after(now))
         if last is None:
-            return "no date matches the schedule"
+            return _why_no_date(self.schedule)
         return (
             f"its last run was due at {last.isoformat()}, and now it is {now.isoformat(timespec='seconds')}"
         )

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from stepsched.core.context import ContextText
+from stepsched.core.quoting import quoted
 
 MAX_NAME = 256
 """The maximum length of a job's name in characters: at most 1,024 bytes of UTF-8. A key of DynamoDB holds
@@ -67,8 +68,8 @@ def checked_name(value: Any) -> str:
         )
     if not isinstance(value, str) or not is_name(value):
         raise ValueError(
-            f"{value!r} is not a name: 1 to {MAX_NAME} visible characters, with spaces only between them "
-            "(and neither '.' nor '..')"
+            f"{quoted(value)} is not a name: 1 to {MAX_NAME} visible characters, with spaces only between "
+            "them (and neither '.' nor '..')"
         )
     return value
 
@@ -81,7 +82,7 @@ def checked_group(value: Any) -> str:
     """
     if not isinstance(value, str) or not is_narrow(value):
         raise ValueError(
-            f"{value!r} is not a name of a group: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
+            f"{quoted(value)} is not a name of a group: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
             "(and neither '.' nor '..')"
         )
     return value

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 from stepsched.core.amounts import read_amounts
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.schedules import AnySchedule, Cron, Frequency, OneTime, Rate, Windowed
-from stepsched.schedules.base import read_moment
 from stepsched.schedules.expressions import parse_schedule
+from stepsched.schedules.moments import read_moment
 from stepsched.schedules.zones import UTC, load_zone
 
 Place: TypeAlias = tuple[str | int, ...]

@@ -5,27 +5,20 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import (
-    BeforeValidator,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError, model_validator
 from typing_extensions import Self
 
 from stepsched.core.clock import utc_now
 from stepsched.core.errors import InvalidScheduleError
-from stepsched.core.values import PositionalValue
+from stepsched.core.quoting import given_text, quoted, shortened
+from stepsched.core.values import PositionalValue, whole_number
 from stepsched.display.notebook import table
+from stepsched.schedules.moments import Instant, aware, just_after, just_before
 from stepsched.schedules.zones import UTC, known_zone
-
-_TICK = timedelta(microseconds=1)
-_SECONDS = len("2030-01-01T09:00:00")
-"""The length of a stored wall time, which every Python version parses without help."""
-_DATE_AND_TIME = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 
 
 class ScheduleValue(PositionalValue):
@@ -40,9 +33,11 @@ class ScheduleValue(PositionalValue):
             cause = problem.get("ctx", {}).get("error")
             if isinstance(cause, InvalidScheduleError):
                 raise cause from error
-            field = ".".join(map(str, problem["loc"])) or "schedule"
-            reason = f"{problem['msg'].removeprefix('Value error, ')} (given: {problem['input']!r})"
-            raise InvalidScheduleError(str(given), field, reason) from error
+            field = shortened(".".join(map(str, problem["loc"]))) or "schedule"
+            reason = problem["msg"].removeprefix("Value error, ")
+            if ", got " not in reason:
+                reason += f" (given: {quoted(problem['input'])})"
+            raise InvalidScheduleError(given_text(given), field, reason) from error
 
 
 class ScheduleBase(ScheduleValue):
@@ -87,7 +82,7 @@ class ScheduleBase(ScheduleValue):
                 from the creation of a job.
         """
         moment = aware(instant, "instant")
-        return self._next(_moved(moment, -_TICK)) == moment
+        return self._next(just_before(moment)) == moment
 
     @abstractmethod
     def describe(self) -> str:
@@ -158,9 +153,7 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: ``after`` is naive, or ``count`` is negative.
         """
-        if not isinstance(count, int) or count < 0:
-            raise ValueError(f"expected a whole number of at least 0 for count, got {count!r}")
-        return list(islice(self.runs(after=after), count))
+        return list(islice(self.runs(after=after), whole_number(count, "count")))
 
     def localise(self, instant: datetime) -> datetime:
         """Returns the same instant with the offset of the schedule's zone, as its runs have it.
@@ -195,85 +188,28 @@ class ScheduleBase(ScheduleValue):
         return table(rows or [("no run is left",)], head=("next runs", "UTC"), caption=self.describe())
 
 
-def aware(moment: object, name: str) -> datetime:
-    """Returns the datetime as an instant; instants near the ends of the supported years are clamped.
+LONGEST_EXPRESSION = 256
+"""The maximum length of an expression on AWS."""
+
+
+def unwrapped(expression: object, keyword: str) -> tuple[str, str]:
+    """Returns an expression as plain text, and the text between its keyword with parentheses.
 
     Raises:
-        ValueError: The datetime is naive, so it names no instant.
+        InvalidScheduleError: It is no text, too long, or has not that form.
     """
-    if type(moment) is datetime and type(moment.tzinfo) is timezone and 1 < moment.year < 9999:
-        return moment  # a fixed offset needs no resolution
-    if not isinstance(moment, datetime):
-        raise TypeError(f"expected an aware datetime for {name}, got {type(moment).__name__}")
-    if moment.utcoffset() is None:
-        raise ValueError(
-            f"{name} is naive ({moment.isoformat()}), so it names no instant; "
-            "add a zone, such as tzinfo=timezone.utc or ZoneInfo('Europe/Paris')"
-        )
-    try:
-        # Not only for the type: this is the one place that resolves a wall time that does not exist.
-        return moment.astimezone(UTC)
-    except OverflowError:
-        ends = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-        return ends[moment.year != 1]
-
-
-def read_moment(value: object) -> datetime:
-    """Reads a datetime, naive or aware, from a datetime or an ISO 8601 string with date and time."""
-    moment = _read_text(value) if isinstance(value, str) else value
-    if not isinstance(moment, datetime):
-        raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
-            "expected a datetime or an ISO 8601 string such as '2030-01-01T09:00', got "
-            f"{type(value).__name__}"
-        )
-    if moment.tzinfo is not None and moment.utcoffset() is None:
-        raise ValueError(f"expected a tzinfo with an offset, got {moment!r}")
-    return moment
-
-
-def _read_text(text: str) -> datetime:
-    if not re.match(_DATE_AND_TIME, text) or not text.isascii():
-        raise ValueError(f"expected a date and a time such as '2030-01-01T09:00', got {text!r}")
-    try:
-        if len(text) == _SECONDS:
-            return datetime.fromisoformat(text)
-    except ValueError:  # such as 24:00:00, which it does not know
-        pass
-    from dateutil.parser import isoparse
-
-    try:
-        return isoparse(text)
-    except ValueError as error:
-        raise ValueError(f"expected ISO 8601, got {text!r}: {error}") from error
-
-
-def read_instant(value: object) -> datetime | None:
-    """Reads an instant, in UTC, from an aware datetime or an ISO 8601 string with an offset; None is kept."""
-    if value is None:
-        return None
-    moment = read_moment(value)
-    if moment.utcoffset() is None:
-        raise ValueError(
-            f"{moment.isoformat()} is naive, so it names no instant; add an offset such as 'Z' or a tzinfo"
-        )
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(f"expected a year from 1 to 9999 in UTC, got {moment.isoformat()}") from error
-
-
-Moment = Annotated[datetime, BeforeValidator(read_moment)]
-"""A naive wall time or an aware instant."""
-Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
-"""An aware instant, stored in UTC, or None."""
-
-
-def _moved(moment: datetime, step: timedelta) -> datetime:
-    """Returns the datetime moved by one microsecond; the first and the last datetime are not moved."""
-    try:
-        return moment + step
-    except OverflowError:
-        return moment
+    if not isinstance(expression, str):
+        reason = f"expected a string, got {type(expression).__name__}"
+        raise InvalidScheduleError(quoted(expression), "expression", reason)
+    expression = str.__str__(expression)
+    if len(expression) > LONGEST_EXPRESSION:
+        reason = f"expected at most {LONGEST_EXPRESSION} characters, as on AWS, got {len(expression):,}"
+        raise InvalidScheduleError(expression, "expression", reason)
+    match = re.fullmatch(rf"{keyword}\((.*)\)", expression, re.IGNORECASE | re.ASCII)
+    if match is None:
+        reason = f"expected {keyword}(...), got {quoted(expression)}"
+        raise InvalidScheduleError(expression, "expression", reason)
+    return expression, match[1]
 
 
 class BoundedSchedule(ScheduleBase):
@@ -299,7 +235,7 @@ class BoundedSchedule(ScheduleBase):
         """Returns the exclusive lower bound, limited by the window's start."""
         if self.start is None or self.start <= after:
             return after
-        return _moved(self.start, -_TICK)
+        return just_before(self.start)
 
     def _until(self, until: datetime | None) -> datetime | None:
         """Returns the inclusive upper bound, limited by the window's end."""
@@ -311,7 +247,7 @@ class BoundedSchedule(ScheduleBase):
         """Returns the exclusive upper bound, limited by the window's end."""
         if self.end is None or self.end >= before:
             return before
-        return _moved(self.end, _TICK)
+        return just_after(self.end)
 
     def _inside(self, run: datetime | None) -> datetime | None:
         if run is None or (self.start and run < self.start) or (self.end and run > self.end):

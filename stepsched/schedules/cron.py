@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal
 
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
-from stepsched.schedules.base import BoundedSchedule, aware
+from stepsched.core.quoting import given_text, quoted
+from stepsched.schedules.base import LONGEST_EXPRESSION, BoundedSchedule
 from stepsched.schedules.cron_fields import LAST_YEAR, CronFields, parse_cron
 from stepsched.schedules.cron_runs import CronRuns
 from stepsched.schedules.day_rules import Weekdays
+from stepsched.schedules.moments import aware
 from stepsched.schedules.stored import is_reading_stored
 from stepsched.schedules.zones import UTC, known_zone, load_zone
 
@@ -46,7 +48,7 @@ class Cron(BoundedSchedule, frozen=True):
         self,
         expression: str | None = None,
         *,
-        timezone: str = "UTC",
+        timezone: str | tzinfo = "UTC",
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         crontab: str | None = None,
@@ -57,7 +59,7 @@ class Cron(BoundedSchedule, frozen=True):
         Args:
             expression: Five or six fields of the AWS dialect, with or without ``cron( )``:
                 minutes, hours, day-of-month, month, day-of-week and optionally year.
-            timezone: The IANA name of the zone of the wall times.
+            timezone: The IANA name of the zone of the wall times, or a ``ZoneInfo``.
             start: The start of the window, inclusive; an aware datetime, or an ISO 8601 string with an
                 offset. None: no start.
             end: The end of the window, inclusive; forms as for ``start``. None: no end.
@@ -69,14 +71,10 @@ class Cron(BoundedSchedule, frozen=True):
         """
         if (expression is None) == (crontab is None):
             reason = "expected either an AWS expression or a crontab line"
-            raise InvalidScheduleError(str(expression), "expression", reason)
-        if expression is not None and not isinstance(expression, str):
-            reason = f"expected a string, got {type(expression).__name__}"
-            raise InvalidScheduleError(str(expression), "expression", reason)
-        if crontab is not None and not isinstance(crontab, str):
-            reason = f"expected a string, got {type(crontab).__name__}"
-            raise InvalidScheduleError(str(crontab), "crontab", reason)
-        load_zone(timezone)
+            raise InvalidScheduleError(given_text(expression), "expression", reason)
+        expression = _read_text(expression, "expression")
+        crontab = _read_text(crontab, "crontab")
+        timezone = load_zone(timezone).key
         text = _text(expression) if expression is not None else _crontab_text(crontab or "")
         fields: dict[str, object] = {"kind": kind, "timezone": timezone}
         given = {"start": start, "end": end, "crontab": None if text else crontab}
@@ -90,7 +88,7 @@ class Cron(BoundedSchedule, frozen=True):
         cls,
         crontab: str,
         *,
-        timezone: str = "UTC",
+        timezone: str | tzinfo = "UTC",
         start: datetime | str | None = None,
         end: datetime | str | None = None,
         hash_id: str | None = None,
@@ -105,7 +103,7 @@ class Cron(BoundedSchedule, frozen=True):
         Args:
             crontab: A line such as ``*/5 9-17 * * 1-5``; names are accepted. ``H`` and ``R`` are replaced by
                 values at once.
-            timezone: The IANA name of the zone of the wall times.
+            timezone: The IANA name of the zone of the wall times, or a ``ZoneInfo``.
             start: As for :class:`Cron`.
             end: As for :class:`Cron`.
             hash_id: The text from which ``H`` is computed, such as the name of the job: the same text gives
@@ -167,6 +165,18 @@ class Cron(BoundedSchedule, frozen=True):
         zone, runs = known_zone(self.timezone), self._compiled()
         first = runs.position_after(zone, self._after(after))
         return runs.between(zone, first, self._last(runs, until))
+
+
+def _read_text(text: object, field: str) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        reason = f"expected a string, got {type(text).__name__}"
+        raise InvalidScheduleError(quoted(text), field, reason)
+    if field == "expression" and len(text) > LONGEST_EXPRESSION:
+        reason = f"expected at most {LONGEST_EXPRESSION} characters, as on AWS, got {len(text):,}"
+        raise InvalidScheduleError(str.__str__(text), field, reason)
+    return str.__str__(text)
 
 
 @lru_cache(maxsize=4096)

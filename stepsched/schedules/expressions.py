@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import quoted
+from stepsched.schedules.base import LONGEST_EXPRESSION
 from stepsched.schedules.cron import Cron
 from stepsched.schedules.onetime import OneTime
 from stepsched.schedules.rate import Rate
@@ -17,7 +19,7 @@ _FORMS = "the forms are at(yyyy-mm-ddThh:mm:ss), rate(5 minutes) and cron(0 9 ? 
 def parse_schedule(
     expression: str,
     *,
-    timezone: str = "UTC",
+    timezone: str | tzinfo = "UTC",
     start: datetime | str | None = None,
     end: datetime | str | None = None,
 ) -> OneTime | Rate | Cron:
@@ -26,7 +28,8 @@ def parse_schedule(
     Args:
         expression: The expression: 1 to 256 characters; keywords in any case, no blank around or inside the
             parentheses.
-        timezone: The IANA name of the zone of ``at`` and ``cron``; ignored for a rate, as on AWS.
+        timezone: The IANA name of the zone of ``at`` and ``cron``, or a ``ZoneInfo``; ignored for a rate, as
+            on AWS.
         start: The start of the window of ``rate`` and ``cron``, inclusive; ignored for ``at``, as on AWS.
         end: The end of the window, inclusive; ignored for ``at``, as on AWS.
 
@@ -36,9 +39,10 @@ def parse_schedule(
     """
     if not isinstance(expression, str):
         reason = f"expected a string, got {type(expression).__name__}"
-        raise InvalidScheduleError(str(expression), "expression", reason)
-    if len(expression) > 256:
-        reason = f"expected at most 256 characters, as on AWS, got {len(expression)}"
+        raise InvalidScheduleError(quoted(expression), "expression", reason)
+    expression = str.__str__(expression)
+    if len(expression) > LONGEST_EXPRESSION:
+        reason = f"expected at most {LONGEST_EXPRESSION} characters, as on AWS, got {len(expression):,}"
         raise InvalidScheduleError(expression, "expression", reason)
     match = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression, re.IGNORECASE | re.ASCII)
     if match is None or match[2] != match[2].strip():
@@ -56,10 +60,12 @@ def parse_schedule(
 
 def _why_not(text: str) -> str:
     bare = re.sub(r"\s*([()])\s*", r"\1", text.strip())
-    if bare != text and re.fullmatch(r"(at|rate|cron)\(.*\)", bare, re.IGNORECASE):
+    if bare != text and len(text) <= 100 and re.fullmatch(r"(at|rate|cron)\(.*\)", bare, re.IGNORECASE):
         return f"expected no blank around the text or next to the parentheses; write {bare!r}"
     if not text.strip():
         return f"it is empty; {_FORMS}"
+    if len(text) > 100:  # too long to be repeated in a correction
+        return f"{quoted(text)} cannot be read; {_FORMS}"
     if text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text):
         return (
             f"{text!r} has no at( ), rate( ) or cron( ) around it; "
@@ -67,4 +73,4 @@ def _why_not(text: str) -> str:
         )
     if re.fullmatch(r"\S+( +\S+){5}", text):
         return f"{text!r} lacks its wrapper; write 'cron({text})'"
-    return f"{text!r} cannot be read; {_FORMS}"
+    return f"{quoted(text)} cannot be read; {_FORMS}"

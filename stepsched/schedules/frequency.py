@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.schedules.base import ScheduleValue
 
 UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
@@ -24,8 +26,11 @@ _SECONDS = {
     "milliseconds": Fraction(1, 1000),
 }
 """The length in seconds of each unit of a document that has a fixed length."""
+_DAYS_IN_400_YEARS = 146_097
 _LONGEST = 3_652_500 * _DAY
-"""The longest step in seconds: the range of years of a datetime."""
+"""The longest step in seconds: 10,000 years, the range of years of a datetime."""
+_LARGEST = 10**15
+"""The largest number in a document: a step of as many milliseconds is too long."""
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
@@ -72,12 +77,13 @@ class Frequency(ScheduleValue, frozen=True):
         """
         counts = (years, quarters, months, weeks, days, hours, minutes, seconds)
         given = dict(zip(UNITS, counts, strict=True))
-        shown = ", ".join(f"{unit}={count!r}" for unit, count in given.items() if count != 0)
+        shown = ", ".join(f"{unit}={quoted(count)}" for unit, count in given.items() if quoted(count) != "0")
         self._fill(f"Frequency({shown})", **given)
         if not any(counts):
             reason = f"expected a step, got 0; use one of {', '.join(UNITS)}"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
-        if (31 * self.total_months + self.total_days) * _DAY + self.total_seconds > _LONGEST:
+        mean_days = Fraction(_DAYS_IN_400_YEARS * self.total_months, 4_800) + self.total_days
+        if mean_days * _DAY + self.total_seconds > _LONGEST:
             reason = "the step is longer than 10,000 years"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
 
@@ -97,20 +103,20 @@ class Frequency(ScheduleValue, frozen=True):
             InvalidScheduleError: A unit is unknown or repeated, or a value is not such a number.
         """
         if not isinstance(document, Mapping):
-            reason = f"expected a mapping such as {{'minutes': 5}}, got {document!r}"
-            raise InvalidScheduleError(str(document), "frequency", reason)
+            reason = f"expected a mapping such as {{'minutes': 5}}, got {quoted(document)}"
+            raise InvalidScheduleError(given_text(document), "frequency", reason)
         counts: dict[str, int] = {}
         rest = Fraction(0)
         seen: set[str] = set()
         for key, value in document.items():
-            word = str(key).lower()
+            word = given_text(key).lower()
             unit = word if word.endswith("s") else f"{word}s"
             if unit not in UNITS and unit not in _SECONDS:
-                reason = f"unknown unit {key!r}; the units are {', '.join(UNITS)}"
-                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+                reason = f"unknown unit {quoted(key)}; the units are {', '.join(UNITS)}"
+                raise InvalidScheduleError(quoted(dict(document)), "frequency", reason)
             if unit in seen:
                 reason = f"{unit!r} is given twice"
-                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+                raise InvalidScheduleError(quoted(dict(document)), "frequency", reason)
             seen.add(unit)
             number = _number(document, key, value)
             if number.denominator == 1 and unit in UNITS:
@@ -118,14 +124,14 @@ class Frequency(ScheduleValue, frozen=True):
             elif unit in _SECONDS:
                 rest += number * _SECONDS[unit]
             else:
-                reason = f"{key}: {value!r} is not whole, and part of a {unit[:-1]} has no fixed length"
-                raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+                reason = f"{key}: {quoted(value)} is not whole, and part of a {unit[:-1]} has no fixed length"
+                raise InvalidScheduleError(quoted(dict(document)), "frequency", reason)
         if rest.denominator != 1:
             reason = (
-                f"expected a step of whole seconds, got fractions that come to {float(rest):.12g} s; "
+                f"expected a step of whole seconds, got fractions that come to {float(rest)} s; "
                 "use a whole number of seconds, at least 1"
             )
-            raise InvalidScheduleError(str(dict(document)), "frequency", reason)
+            raise InvalidScheduleError(quoted(dict(document)), "frequency", reason)
         minutes, seconds = divmod(int(rest), 60)
         counts["minutes"] = counts.get("minutes", 0) + minutes
         counts["seconds"] = counts.get("seconds", 0) + seconds
@@ -162,10 +168,17 @@ def window_of_seconds(seconds: int | str = "...") -> str:
 
 
 def _number(document: Mapping[str, Any], key: object, value: object) -> Fraction:
-    reason = f"{key}: {value!r} is not a positive number"
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-    text = str(value).strip()
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", text):
-        raise InvalidScheduleError(str(dict(document)), "frequency", reason)
-    return Fraction(text)
+    """Returns the number of a document: an int, a float, or its text."""
+    number: Fraction | None = None
+    if isinstance(value, float) and isfinite(value):
+        number = Fraction(repr(float(value)))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = Fraction(value)
+    elif isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,20}(\.[0-9]{1,20})?\s*", value, re.ASCII):
+        number = Fraction(value.strip())
+    reason = f"{quoted(value)} is not a positive number, such as 5 or '1.5'"
+    if number is not None and number >= _LARGEST:
+        reason = f"expected a step of at most 10,000 years, got {quoted(value)}"
+    elif number is not None and number >= 0:
+        return number
+    raise InvalidScheduleError(quoted(dict(document)), "frequency", f"{shortened(given_text(key))}: {reason}")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
-from stepsched.schedules.base import Moment, ScheduleBase, read_moment
+from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import given_text, quoted
+from stepsched.schedules.base import ScheduleBase, unwrapped
+from stepsched.schedules.moments import Moment, read_moment, warn_if_moved, zone_of
 from stepsched.schedules.stored import is_reading_stored
 from stepsched.schedules.zones import UTC, load_zone
 
@@ -41,28 +41,26 @@ class OneTime(ScheduleBase, frozen=True):
         self,
         at: datetime | str,
         *,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         kind: Literal["one_time"] = "one_time",
     ) -> None:
         """Creates a one-time schedule.
 
         Args:
             at: The time of the run: a naive wall time in ``timezone``, an aware datetime, or either as an ISO
-                8601 string.
-            timezone: The IANA name of the zone. None: the zone of ``at``, if it is aware with a ``ZoneInfo``,
-                otherwise UTC.
+                8601 string, also with a zone as in RFC 9557: ``2030-01-01T09:00+01:00[Europe/Paris]``.
+            timezone: The IANA name of the zone, or a ``ZoneInfo``. None: the zone of ``at``, if it is aware
+                with a zone that has a name, otherwise UTC.
 
         Raises:
             InvalidScheduleError: There is no such time or zone.
         """
+        given = given_text(at)
         try:
             moment = read_moment(at)
         except ValueError as error:
-            raise InvalidScheduleError(str(at), "at", str(error)) from error
-        if timezone is None:
-            keyed = isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key
-            timezone = keyed or "UTC"
-        zone = load_zone(timezone)
+            raise InvalidScheduleError(given, "at", str(error)) from error
+        zone = zone_of(moment) if timezone is None else load_zone(timezone)
         try:
             if moment.tzinfo is not None and moment.astimezone(UTC).microsecond:
                 moment = moment.astimezone(UTC)
@@ -72,24 +70,19 @@ class OneTime(ScheduleBase, frozen=True):
             run = zone.moment(settled)
             run.astimezone(UTC)
         except OverflowError as error:
-            raise InvalidScheduleError(str(at), "at", "expected an instant in the years 1 to 9999") from error
-        if settled.tzinfo is None and run.replace(tzinfo=None) != settled and not is_reading_stored():
-            warnings.warn(
-                f"{settled.isoformat()} does not exist in {timezone}, where the clocks skip it; "
-                f"the run moves to {run.isoformat()}",
-                ScheduleWarning,
-                stacklevel=3,
-            )
-        self._fill(at, at=settled, timezone=timezone, kind=kind)
+            raise InvalidScheduleError(given, "at", "expected an instant in the years 1 to 9999") from error
+        if not is_reading_stored():
+            warn_if_moved(settled, zone)
+        self._fill(at, at=settled, timezone=zone.key, kind=kind)
 
     @classmethod
-    def from_expression(cls, expression: str, *, timezone: str = "UTC") -> Self:
+    def from_expression(cls, expression: str, *, timezone: str | tzinfo = "UTC") -> Self:
         """Reads ``at(yyyy-mm-ddThh:mm[:ss])``.
 
         Raises:
             InvalidScheduleError: The expression is not of that form, or there is no such date.
         """
-        text = expression[3:-1]
+        expression, text = unwrapped(expression, "at")
         match = re.fullmatch(_AT, text, re.ASCII)
         if match is None or not text.isascii():
             raise InvalidScheduleError(expression, "at", _why_not(text))
@@ -97,7 +90,7 @@ class OneTime(ScheduleBase, frozen=True):
             year, month, day, hour, minute, second = map(int, match.groups(default="0"))
             moment = datetime(year, month, day, hour, minute, second)
         except ValueError as error:
-            reason = f"expected a date and a time, got {text!r}: {error}"
+            reason = f"expected a date and a time, got {quoted(text)}: {error}"
             raise InvalidScheduleError(expression, "at", reason) from error
         return cls(moment, timezone=timezone)
 
@@ -118,7 +111,7 @@ class OneTime(ScheduleBase, frozen=True):
         """Returns a text such as "Once, on Tuesday 1 January 2030 at 09:00, Europe/Paris"."""
         from stepsched.schedules import words
 
-        return words.one_time(self.instant, self.timezone)
+        return words.one_time(self.at, load_zone(self.timezone))
 
     def _next(self, after: datetime) -> datetime | None:
         instant = self.instant
@@ -134,13 +127,13 @@ def _why_not(text: str) -> str:
     if re.fullmatch(r".*(Z|[+-]\d\d:?\d\d)", text, re.IGNORECASE) and "T" in text.upper():
         bare = re.sub(r"(Z|[+-]\d\d:?\d\d)$", "", text, flags=re.IGNORECASE)
         return (
-            f"expected a wall time, got {text!r} with an offset; use at({bare}) and timezone=..., "
+            f"expected a wall time, got {quoted(text)} with an offset; use at({bare}) and timezone=..., "
             "which is timezone='UTC' for Z"
         )
     if "." in text:
-        return f"{text!r} has a fraction of a second; {form}"
+        return f"{quoted(text)} has a fraction of a second; {form}"
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return f"{text!r} has no time of day; write at({text}T00:00:00)"
+        return f"{quoted(text)} has no time of day; write at({text}T00:00:00)"
     if re.fullmatch(r"\d{4}-\d\d-\d\d .*", text):
-        return f"{text!r} has a blank where 'T' belongs; write at({text.replace(' ', 'T', 1)})"
-    return f"{text!r} cannot be read; {form}"
+        return f"{quoted(text)} has a blank where 'T' belongs; write at({text.replace(' ', 'T', 1)})"
+    return f"{quoted(text)} cannot be read; {form}"

@@ -11,8 +11,9 @@ from typing import Literal
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.core.values import Duration
-from stepsched.schedules.base import BoundedSchedule
+from stepsched.schedules.base import BoundedSchedule, unwrapped
 from stepsched.schedules.frequency import window_of_seconds
 from stepsched.schedules.zones import UTC
 
@@ -67,7 +68,7 @@ class Rate(BoundedSchedule, frozen=True):
             )
             if self.every >= _SECOND and not self.every % _SECOND:
                 reason += f", or {window_of_seconds(self.every // _SECOND)}"
-            raise InvalidScheduleError(str(every), "every", reason)
+            raise InvalidScheduleError(given_text(every), "every", reason)
 
     @classmethod
     def from_expression(
@@ -77,13 +78,16 @@ class Rate(BoundedSchedule, frozen=True):
         start: datetime | str | None = None,
         end: datetime | str | None = None,
     ) -> Self:
-        """Reads an expression such as ``rate(5 minutes)``. Singular and plural are both accepted, as by AWS.
+        """Reads an expression such as ``rate(5 minutes)``.
+
+        As on AWS, singular and plural are both accepted, and the blank before the unit may be left out;
+        :attr:`expression` has the grammatical form.
 
         Raises:
             InvalidScheduleError: The expression is not of that form.
         """
-        text = expression[5:-1]
-        match = re.fullmatch(r"([0-9]+) (minute|hour|day)s?", text, re.IGNORECASE | re.ASCII)
+        expression, text = unwrapped(expression, "rate")
+        match = re.fullmatch(r"([0-9]+) ?(minute|hour|day)s?", text, re.IGNORECASE | re.ASCII)
         if match is None:
             raise InvalidScheduleError(expression, "rate", _why_not(text))
         value, unit = int(match[1]), match[2].lower()
@@ -92,7 +96,7 @@ class Rate(BoundedSchedule, frozen=True):
         try:
             every = value * _UNITS[unit]
         except OverflowError as error:
-            reason = f"{value} {unit}s is longer than a timedelta can hold"
+            reason = f"{shortened(match[1])} {unit}s is longer than a timedelta can hold"
             raise InvalidScheduleError(expression, "rate", reason) from error
         return cls(every, start=start, end=end)
 
@@ -143,25 +147,38 @@ class Rate(BoundedSchedule, frozen=True):
 
 
 def _why_not(text: str) -> str:
-    value, _, unit = text.partition(" ")
     form = "the form is rate(5 minutes), with minutes, hours or days"
-    if re.fullmatch(r"[0-9]+\.[0-9]+", value):
-        seconds = Fraction(value) * (_UNITS.get(unit.lower().rstrip("s"), timedelta(0)) // _SECOND)
-        if seconds and not seconds % 60:
-            return f"{value!r} is not a whole number; write rate({seconds // 60} minutes)"
-        if seconds and seconds.denominator == 1:
-            return f"{value!r} is not a whole number; use {window_of_seconds(int(seconds))}"
-        return f"{value!r} is not a whole number; {form}"
-    if re.fullmatch(r"-[0-9]+", value):
-        return f"expected a value of at least 1, got {value}"
-    if not re.fullmatch(r"[0-9]+", value):
-        return f"{value!r} is not a whole number; {form}"
-    if unit.lower().rstrip("s") in ("week", "fortnight"):
-        days = int(value) * (7 if "week" in unit.lower() else 14)
-        return f"the unit {unit!r} is unknown to AWS; write rate({days} days)"
-    if unit.lower().rstrip("s") in ("month", "quarter", "year"):
-        return f"{unit!r} are no fixed length of time; use Windowed with Frequency({unit.lower()}=…)"
-    if unit.lower().rstrip("s") == "second":
-        shown = int(value) or "..."
-        return f"expected whole minutes, hours or days, got seconds; use {window_of_seconds(shown)}"
-    return f"the unit {unit!r} is unknown; {form}"
+    match = re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)", text, re.ASCII)
+    if match is None:
+        value, _, unit = text.partition(" ")
+        if re.fullmatch(r"[0-9]+", value):
+            return f"the unit {quoted(unit)} is unknown; {form}"
+        return f"{quoted(value)} is not a whole number; {form}"
+    value, unit = match[1], match[2].lower().removesuffix("s")
+    if value.startswith("-"):
+        return f"expected a value of at least 1, got {shortened(value)}"
+    if "." in value:
+        return _why_not_part(value, unit, form)
+    return _why_not_unit(value, unit, f"the unit {quoted(match[2])} is unknown")
+
+
+def _why_not_part(value: str, unit: str, form: str) -> str:
+    whole = f"{quoted(value)} is not a whole number"
+    seconds = Fraction(value) * (_UNITS.get(unit, timedelta(0)) // _SECOND)
+    if seconds and not seconds % 60:
+        return f"{whole}; write rate({seconds // 60} minutes)"
+    if seconds and seconds.denominator == 1:
+        return f"{whole}; use {window_of_seconds(int(seconds))}"
+    return f"{whole}; {form}"
+
+
+def _why_not_unit(value: str, unit: str, unknown: str) -> str:
+    count = int(value) or 1
+    if unit in ("week", "fortnight"):
+        return f"{unknown} to AWS; write rate({shortened(str(count * (7 if unit == 'week' else 14)))} days)"
+    if unit in ("month", "quarter", "year"):
+        step = f"Windowed(start, every=Frequency({unit}s={shortened(str(count))}))"
+        return f"a {unit} has no fixed length of time; use {step}"
+    if unit == "second":
+        return f"expected whole minutes, hours or days, got seconds; use {window_of_seconds(count)}"
+    return f"{unknown}; the form is rate(5 minutes), with minutes, hours or days"

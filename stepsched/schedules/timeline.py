@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from stepsched.core.clock import utc_now
 from stepsched.schedules import Schedule
-from stepsched.schedules.base import ScheduleBase, aware
+from stepsched.schedules.base import ScheduleBase
+from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC
 
 

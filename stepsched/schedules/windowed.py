@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
-from stepsched.schedules.base import Moment, ScheduleBase, read_moment
+from stepsched.core.quoting import given_text, quoted, shortened
+from stepsched.schedules.base import ScheduleBase
 from stepsched.schedules.frequency import Frequency
-from stepsched.schedules.zones import UTC, Zone, load_zone
+from stepsched.schedules.moments import (
+    Moment,
+    read_moment,
+    warn_if_moved,
+    warn_if_zone_is_lost,
+    zone_of,
+)
+from stepsched.schedules.stored import is_reading_stored
+from stepsched.schedules.zones import FOREIGN_ERRORS, UTC, Zone, load_zone
 
 _MEAN_MONTH = 146_097 / 4_800
 """The mean length of a month in days, over the 400 years after which the calendar repeats."""
@@ -27,8 +35,9 @@ class Windowed(ScheduleBase, frozen=True):
 
     Run *k* is always computed from the start, so the 31st never drifts: 31 January, 28 February, 31 March.
     Years, quarters, months, weeks and days move the wall time in ``timezone``; hours, minutes and seconds are
-    elapsed time. A wall time that does not exist is moved forward by the gap (P-03), of one that occurs twice
-    the first pass is used (P-04). Two runs at the same instant are one run.
+    elapsed time. A wall time that does not exist is moved forward by the gap (P-03), with a
+    :class:`ScheduleWarning` if it is that of ``start``; of one that occurs twice the first pass is used
+    (P-04). Two runs at the same instant are one run.
 
     Example:
         >>> monthly = Windowed(
@@ -55,34 +64,29 @@ class Windowed(ScheduleBase, frozen=True):
         *,
         every: Frequency,
         end: datetime | str | None = None,
-        timezone: str | None = None,
+        timezone: str | tzinfo | None = None,
         kind: Literal["windowed"] = "windowed",
     ) -> None:
         """Creates a calendar schedule.
 
         Args:
             start: The first run: a naive wall time in ``timezone``, an aware datetime, or either as an ISO
-                8601 string.
+                8601 string, also with a zone as in RFC 9557: ``2030-01-01T09:00+01:00[Europe/Paris]``.
             every: The step from one run to the next.
             end: The end of the window, inclusive; forms as for ``start``. None: no end.
-            timezone: The IANA name of the zone. None: the zone of ``start``, if it is aware with a
-                ``ZoneInfo``, otherwise UTC.
+            timezone: The IANA name of the zone, or a ``ZoneInfo``. None: the zone of ``start``, if it is
+                aware with a zone that has a name, otherwise UTC; a :class:`ScheduleWarning` says so if
+                ``start`` has another offset (P-36).
 
         Raises:
             InvalidScheduleError: ``end`` is before ``start``, or a field is not valid.
         """
-        given = f"start={start!s} end={end!s} every={every!s}"
-        if not isinstance(every, (Frequency, Mapping)):
-            reason = f"expected a Frequency, such as Frequency(months=1) (given: {every!r:.80})"
-            raise InvalidScheduleError(given, "every", reason)
-        first = _read("start", start, given)
+        given = f"start={_shown(start)} end={_shown(end)} every={_shown(every)}"
+        read = _read("start", start, given)
         last = None if end is None else _read("end", end, given)
-        if timezone is None:
-            keyed = isinstance(first.tzinfo, ZoneInfo) and first.tzinfo.key
-            timezone = keyed or "UTC"
-        zone = load_zone(timezone)
+        zone = zone_of(read) if timezone is None else load_zone(timezone)
         try:
-            first = zone.settle(first)
+            first = zone.settle(read)
             last = zone.settle(last) if last is not None else None
             zone.moment(first).astimezone(UTC)
             if last is not None and zone.moment(last).astimezone(UTC) < zone.moment(first):
@@ -91,7 +95,14 @@ class Windowed(ScheduleBase, frozen=True):
         except OverflowError as error:
             reason = "expected start and end in the years 1 to 9999"
             raise InvalidScheduleError(given, "start", reason) from error
-        self._fill(given, start=first, end=last, every=every, timezone=timezone, kind=kind)
+        if not isinstance(every, (Frequency, Mapping)):
+            reason = f"expected a Frequency, got {quoted(every)}; use Frequency(months=1)"
+            raise InvalidScheduleError(given, "every", reason)
+        self._fill(given, start=first, end=last, every=every, timezone=zone.key, kind=kind)
+        if not is_reading_stored():
+            warn_if_moved(first, zone)
+            if timezone is None and self._has_calendar_units():
+                warn_if_zone_is_lost(read, start)
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -104,14 +115,15 @@ class Windowed(ScheduleBase, frozen=True):
             InvalidScheduleError: A key is missing, ``endDateTime`` is null, or a value is not valid.
         """
         if not isinstance(document, Mapping):
-            raise InvalidScheduleError(str(document), "document", "expected a mapping")
+            reason = f"expected a mapping, got {quoted(document)}"
+            raise InvalidScheduleError(given_text(document), "document", reason)
         missing = [key for key in ("startDateTime", "endDateTime", "frequency") if key not in document]
         if missing:
             reason = f"the document lacks {', '.join(missing)}"
-            raise InvalidScheduleError(str(dict(document)), "document", reason)
+            raise InvalidScheduleError(quoted(dict(document)), "document", reason)
         if document["endDateTime"] is None:
             reason = "expected an end, got null: the system that writes such documents stops after one run"
-            raise InvalidScheduleError(str(dict(document)), "endDateTime", reason)
+            raise InvalidScheduleError(quoted(dict(document)), "endDateTime", reason)
         every = Frequency.from_document(document["frequency"])
         return cls(document["startDateTime"], every=every, end=document["endDateTime"], timezone="UTC")
 
@@ -126,8 +138,15 @@ class Windowed(ScheduleBase, frozen=True):
         from stepsched.schedules import words
 
         zone = load_zone(self.timezone)
-        end = zone.moment(self.end) if self.end is not None else None
-        return words.windowed(str(self.every), zone.moment(self.start), end, self.timezone)
+        start, end = self.start, self.end
+        if not self._has_calendar_units():  # all runs are counted from the instant, which may have been moved
+            start = zone.settle(zone.moment(start))
+        every = words.step(str(self.every))
+        until = "" if end is None else f" until {words.wall_time(end, zone)}"
+        return f"Every {every} from {words.wall_time(start, zone)}{until}, {self.timezone}"
+
+    def _has_calendar_units(self) -> bool:
+        return bool(self.every.total_months or self.every.total_days)
 
     def _grid(self) -> _Grid:
         return _grid(self.start, self.end, self.every, self.timezone)
@@ -153,6 +172,13 @@ class Windowed(ScheduleBase, frozen=True):
                 yield run
             last = run
             step += 1
+
+
+def _shown(value: object) -> str:
+    try:
+        return shortened(str(value) if isinstance(value, (Frequency, datetime)) else given_text(value))
+    except FOREIGN_ERRORS:  # of a tzinfo that does not work
+        return quoted(value)
 
 
 def _read(name: str, value: datetime | str, given: str) -> datetime:

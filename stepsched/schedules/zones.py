@@ -19,23 +19,27 @@ from __future__ import annotations
 import warnings
 from calendar import isleap
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from stepsched.core.clock import utc_now
 from stepsched.core.errors import InvalidScheduleError, ScheduleWarning
+from stepsched.core.plain import plain_datetime
+from stepsched.core.quoting import quoted
 from stepsched.schedules.zone_databases import read_zone, timezone_database
 
 UTC = timezone.utc
+FOREIGN_ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a datetime or a tzinfo of another library may raise."""
 _SECOND = timedelta(seconds=1)
 # Changes of offset are found by probing every third day and bisecting. No zone of the database
 # changes twice within that time: the smallest distance since 1970 is 6.96 days (Boa Vista, 2000),
 # and a test compares the result with the transitions listed in the database itself.
 _PROBE = timedelta(days=3)
-_EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 29, tzinfo=UTC)
+_EARLIEST = plain_datetime(1, 1, 3, tzinfo=UTC)
+_LATEST = plain_datetime(9999, 12, 29, tzinfo=UTC)
 # Entries of a zoneinfo folder that are not IANA zones: the machine's local setting and copies with
 # leap seconds.
 _NOT_ZONES = ("localtime", "posixrules", "Factory", "posix/", "right/")
@@ -128,6 +132,16 @@ class Zone:
                 return change
         raise LookupError(f"{wall} occurs exactly once in {self.key}")
 
+    def _lies_in_change(self, wall: datetime) -> bool:
+        """Returns whether a naive wall time lies in a gap or in a repeated hour."""
+        ends = (sorted((change.wall_before, change.wall_after)) for change in self.year(wall.year).changes)
+        return any(low <= wall < high for low, high in ends)
+
+    def occurs_twice(self, wall: datetime) -> bool:
+        """Returns whether a naive wall time lies in a repeated hour."""
+        changes = self.year(wall.year).changes
+        return any(change.wall_after <= wall < change.wall_before for change in changes)
+
     def settle(self, moment: datetime) -> datetime:
         """Returns the form of a datetime that is stored together with the zone: a naive wall time if
         possible.
@@ -137,6 +151,10 @@ class Zone:
         """
         if moment.tzinfo is None:
             return moment.replace(fold=0)
+        if isinstance(moment.tzinfo, ZoneInfo) and moment.tzinfo.key == self.key:
+            wall = moment.replace(tzinfo=None, fold=0)
+            if not moment.fold or not self._lies_in_change(wall):
+                return wall  # also in a gap, where its runs move (P-03), and by another zone database
         instant = moment.astimezone(UTC)
         wall = self.to_wall(instant).replace(fold=0)
         return wall if self.to_instant(wall) == instant else instant
@@ -146,7 +164,7 @@ class Zone:
         return self.to_instant(settled) if settled.tzinfo is None else self.localise(settled)
 
     def _year(self, number: int) -> Year:
-        new_year = datetime(number, 1, 1)
+        new_year = plain_datetime(number, 1, 1)
         length = 365 + isleap(number)
         changes = tuple(self._changes(number))
         spans: list[Span] = []
@@ -174,8 +192,8 @@ class Zone:
             return
         # Two more days on either side: a wall time is at most a day from its instant. UTC is represented by
         # datetimes labelled with the zone, as ``fromutc`` requires.
-        low = _EARLIEST if number == 1 else datetime(number - 1, 12, 30, tzinfo=UTC)
-        stop = _LATEST if number == 9999 else datetime(number + 1, 1, 3, tzinfo=UTC)
+        low = _EARLIEST if number == 1 else plain_datetime(number - 1, 12, 30, tzinfo=UTC)
+        stop = _LATEST if number == 9999 else plain_datetime(number + 1, 1, 3, tzinfo=UTC)
         low, stop = low.replace(tzinfo=self.info), stop.replace(tzinfo=self.info)
         before = self._offset_at(low)
         while low < stop:
@@ -204,8 +222,8 @@ class Zone:
         return timezone(offset)
 
 
-def load_zone(key: str) -> Zone:
-    """Returns the zone with that IANA name.
+def load_zone(zone: str | tzinfo) -> Zone:
+    """Returns the zone with that IANA name, or of a tzinfo that has one.
 
     Raises:
         InvalidScheduleError: There is no such zone in this machine's database or in ``tzdata``, or the name
@@ -214,11 +232,50 @@ def load_zone(key: str) -> Zone:
     Warns:
         ScheduleWarning: The rules of the zone may be out of date; once in a process.
     """
-    if not isinstance(key, str):
-        name = getattr(key, "key", None) or ("UTC" if key is UTC else "Europe/Paris")
-        reason = f"expected the name of a zone, such as {name!r}, got {key!r}"
-        raise InvalidScheduleError(str(key), "timezone", reason)
-    return known_zone(key)
+    return known_zone(_read_name(zone))
+
+
+def _read_name(zone: object) -> str:
+    """Returns the name of a zone as plain text: a key of a cache must have no type of its own."""
+    if isinstance(zone, str):
+        return str.__str__(zone)
+    if isinstance(zone, tzinfo):
+        name = name_of_zone(zone)
+        if name is not None:
+            return name
+        if zone == UTC or type(zone).__name__ == "tzutc":  # of dateutil
+            return "UTC"
+    reason = f"expected the name of a zone, such as 'Europe/Paris', or a ZoneInfo, got {quoted(zone)}"
+    raise InvalidScheduleError(quoted(zone), "timezone", reason)
+
+
+def name_of_zone(zone: tzinfo) -> str | None:
+    """Returns the IANA name of a tzinfo: a ``ZoneInfo`` or one of pendulum, pytz or dateutil.
+
+    None: it has no name, or none that is known here.
+    """
+    name = zone.key if isinstance(zone, ZoneInfo) else getattr(zone, "zone", None)
+    if isinstance(name, str):
+        return _known_name(name)
+    path = getattr(zone, "_filename", None)  # dateutil keeps the path of a file of the database
+    name = _known_name(path.rpartition("zoneinfo/")[2]) if isinstance(path, str) else None
+    return name if name is not None and _has_rules_of(zone, name) else None
+
+
+def _known_name(name: str) -> str | None:
+    try:
+        return known_zone(str.__str__(name)).key
+    except InvalidScheduleError:
+        return None
+
+
+def _has_rules_of(zone: tzinfo, name: str) -> bool:
+    info = known_zone(name).info
+    days = [datetime(year, month, 1) for year in (2000, 2010, 2020, 2030) for month in range(1, 13)]
+    try:
+        return all(zone.utcoffset(day) == info.utcoffset(day) for day in days)
+    except FOREIGN_ERRORS:
+        return False
 
 
 @lru_cache(maxsize=128)
@@ -284,8 +341,8 @@ def _unknown_zone(key: str) -> InvalidScheduleError:
     from difflib import get_close_matches
     from zoneinfo import available_timezones
 
-    names = available_timezones()
+    names = {name for name in available_timezones() if not name.startswith(_NOT_ZONES)}
     same = [name for name in names if name.lower() == key.lower()]
-    near = same or get_close_matches(key, names, n=1, cutoff=0.75)
+    near = same or get_close_matches(key[:50], names, n=1, cutoff=0.75)
     hint = f"did you mean {near[0]!r}?" if near else "use an IANA name such as 'Europe/Paris'"
-    return InvalidScheduleError(key, "timezone", f"{key!r} is not an IANA time zone; {hint}")
+    return InvalidScheduleError(key, "timezone", f"{quoted(key)} is not an IANA time zone; {hint}")

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 
 from stepsched.aws.arns import Arn
 from stepsched.core.payloads import Text
+from stepsched.core.quoting import quoted
+from stepsched.core.values import ShortKeys
 from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.messages import GROUP_ID
 
@@ -132,9 +134,9 @@ class EventBusTarget(ServiceTarget, frozen=True):
     @classmethod
     def _is_free(cls, source: str) -> str:
         if source.startswith("aws."):
-            raise ValueError(f"expected a source that does not begin with 'aws.', got {source!r}")
+            raise ValueError(f"expected a source that does not begin with 'aws.', got {quoted(source)}")
         if not re.fullmatch(r"[/._A-Za-z0-9-]+", source):  # the service reads '$.name' as a path
-            raise ValueError(f"expected a source of A-Z a-z 0-9 . - _ /, got {source!r}")
+            raise ValueError(f"expected a source of A-Z a-z 0-9 . - _ /, got {quoted(source)}")
         return source
 
 
@@ -196,9 +198,12 @@ class SageMakerPipelineTarget(ServiceTarget, frozen=True):
     kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline"
     pipeline_arn: Annotated[str, Arn("sagemaker", "pipeline/", r"[A-Za-z0-9-]{1,256}")]
     """The pipeline: ``arn:aws:sagemaker:<region>:<account>:pipeline/<name>``."""
-    parameters: dict[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$", strict=True)],
-        Annotated[Text, Field(min_length=1, max_length=1024)],
+    parameters: Annotated[
+        dict[
+            Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$", strict=True)],
+            Annotated[Text, Field(min_length=1, max_length=1024)],
+        ],
+        ShortKeys,
     ] = Field(default_factory=dict, max_length=200)
     """The values of the pipeline's parameters by name, at most 200."""
 
@@ -209,4 +214,6 @@ class SageMakerPipelineTarget(ServiceTarget, frozen=True):
         parameters: Mapping[str, str] | None = None,
         kind: Literal["sagemaker_pipeline"] = "sagemaker_pipeline",
     ) -> None:
-        self._assign(pipeline_arn=pipeline_arn, parameters=dict(parameters or {}), kind=kind)
+        self._assign(
+            pipeline_arn=pipeline_arn, parameters={} if parameters is None else parameters, kind=kind
+        )

@@ -8,7 +8,8 @@ from typing_extensions import Self
 
 from stepsched.aws.arns import Arn
 from stepsched.core.payloads import JsonObject
-from stepsched.core.values import Value
+from stepsched.core.quoting import quoted
+from stepsched.core.values import ShortKeys, Value
 from stepsched.targets.base import ApiCall, ServiceTarget
 
 CLUSTER = Arn("ecs", "cluster/", r"[\w-]{1,255}")
@@ -83,9 +84,12 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
     """The reference ID of the tasks. None: they have none."""
     propagate_tags: bool = Field(default=False, strict=True)
     """Whether the tags of the task definition are applied to the tasks."""
-    tags: dict[
-        Annotated[str, Field(min_length=1, max_length=128)],
-        Annotated[str, Field(min_length=1, max_length=256)],
+    tags: Annotated[
+        dict[
+            Annotated[str, Field(min_length=1, max_length=128)],
+            Annotated[str, Field(min_length=1, max_length=256)],
+        ],
+        ShortKeys,
     ] = Field(default_factory=dict, max_length=50)
     """Tags applied to the started tasks."""
     ecs_managed_tags: bool = Field(default=False, strict=True)
@@ -194,5 +198,5 @@ class BatchTarget(ServiceTarget, frozen=True):
     def _is_text(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for key, value in parameters.items():
             if not isinstance(value, str):
-                raise ValueError(f"expected a string for parameter {key!r}, got {value!r}")  # noqa: TRY004 -- pydantic collects ValueError
+                raise ValueError(f"expected a string for parameter {quoted(key)}, got {quoted(value)}")  # noqa: TRY004 -- pydantic collects ValueError
         return parameters

@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, field_validator
 from typing_extensions import Self
 
 from stepsched.core.payloads import Text
+from stepsched.core.quoting import quoted
 from stepsched.core.values import PositionalValue
 
 _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
@@ -48,11 +49,11 @@ class HandlerTarget(PositionalValue, frozen=True):
         """
         if isinstance(handler, str):
             if not re.fullmatch(_PATH, handler):
-                raise ValueError(f"expected the form 'package.module:function', got {handler!r}")
+                raise ValueError(f"expected the form 'package.module:function', got {quoted(handler)}")
             self._assign(handler=handler, kind=kind)
             return
         if not callable(handler):
-            raise ValueError(f"expected 'package.module:function' or a callable, got {handler!r}")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected 'package.module:function' or a callable, got {quoted(handler)}")  # noqa: TRY004 -- pydantic collects ValueError
         module = _module_name(handler)
         name = getattr(handler, "__qualname__", None) or f"{type(handler).__qualname__}()"
         self._assign(handler=f"{module}:{name}", kind=kind)
@@ -107,7 +108,7 @@ class CommandTarget(PositionalValue, frozen=True):
     ) -> None:
         if not isinstance(command, (list, tuple)):
             raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
-                f"expected a list, got {command!r}; use the program and its arguments, such as "
+                f"expected a list, got {quoted(command)}; use the program and its arguments, such as "
                 "['python', 'report.py'] (there is no shell)"
             )
         given = {

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from stepsched.aws.arns import ARN
 from stepsched.core.payloads import JsonObject
+from stepsched.core.quoting import quoted
 from stepsched.core.values import PositionalValue
 
 # Actions that only read; EventBridge Scheduler refuses them (AWS: "Using universal targets").
@@ -70,7 +71,9 @@ class ApiTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_service(cls, service: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9-]*", service):
-            raise ValueError(f"expected the SDK's service name in lower case, such as 'ecs', got {service!r}")
+            raise ValueError(
+                f"expected the SDK's service name in lower case, such as 'ecs', got {quoted(service)}"
+            )
         return service
 
     @field_validator("action")
@@ -80,10 +83,14 @@ class ApiTarget(PositionalValue, frozen=True):
             words = [word for word in re.split(r"[^A-Za-z0-9]+", action) if word]
             camel = "".join(word[:1].upper() + word[1:] for word in words)
             camel = camel[:1].lower() + camel[1:] if camel[:1].isalpha() else "runTask"
-            raise ValueError(f"expected the action in lower camel case, such as {camel!r}, got {action!r}")
+            raise ValueError(
+                f"expected the action in lower camel case, such as {quoted(camel)}, got {quoted(action)}"
+            )
         for word in _READ_ONLY:
             if action == word or re.match(rf"{word}[A-Z]", action):
-                raise ValueError(f"expected an action that changes something, as on AWS, got {action!r}")
+                raise ValueError(
+                    f"expected an action that changes something, as on AWS, got {quoted(action)}"
+                )
         return action
 
 
@@ -109,5 +116,7 @@ class TemplateTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_arn(cls, arn: str) -> str:
         if not ARN.fullmatch(arn):
-            raise ValueError(f"expected an ARN, arn:aws:<service>:<region>:<account>:<resource>, got {arn!r}")
+            raise ValueError(
+                f"expected an ARN, arn:aws:<service>:<region>:<account>:<resource>, got {quoted(arn)}"
+            )
         return arn

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from threading import Lock
 
+from stepsched.core.durations import step_of
+from stepsched.schedules.moments import aware
+
 
 class FakeClock:
     """A clock that shows a fixed instant until it is moved. Thread-safe.
@@ -20,9 +23,10 @@ class FakeClock:
         """A clock that shows ``start``.
 
         Raises:
+            TypeError: ``start`` is not a datetime.
             ValueError: ``start`` is naive.
         """
-        self._now = _utc(start)
+        self._now = aware(start, "start").astimezone(timezone.utc)
         self._lock = Lock()
 
     def now(self) -> datetime:
@@ -37,9 +41,10 @@ class FakeClock:
         """Makes ``instant`` the present.
 
         Raises:
+            TypeError: ``instant`` is not a datetime.
             ValueError: ``instant`` is naive, or earlier than the present.
         """
-        instant = _utc(instant)
+        instant = aware(instant, "instant").astimezone(timezone.utc)
         with self._lock:
             if instant < self._now:
                 raise ValueError(f"the clock shows {self._now.isoformat()}; it cannot go back to {instant}")
@@ -49,17 +54,15 @@ class FakeClock:
         """Moves the clock forward.
 
         Raises:
-            ValueError: ``step`` is negative.
+            TypeError: ``step`` is not a timedelta.
+            ValueError: ``step`` is negative, or leads past the year 9999.
         """
-        self.move_to(self._now + step)
+        step = step_of(step, "step")
+        try:
+            later = self._now + step
+        except OverflowError as error:
+            raise ValueError(f"expected an instant up to the year 9999, got {step} more") from error
+        self.move_to(later)
 
     def __repr__(self) -> str:
         return f"FakeClock({self._now.isoformat()})"
-
-
-def _utc(instant: datetime) -> datetime:
-    if not isinstance(instant, datetime):
-        raise TypeError(f"expected an aware datetime, got {instant!r}")
-    if instant.utcoffset() is None:
-        raise ValueError(f"{instant.isoformat()} is naive; add tzinfo, such as timezone.utc")
-    return instant.astimezone(timezone.utc)

@@ -12,8 +12,9 @@ from typing_extensions import Self
 
 from stepsched.backends.local import LocalBackend
 from stepsched.client import SchedulerClient
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Run, RunStatus
-from stepsched.schedules.base import read_instant
+from stepsched.schedules.moments import read_instant
 from stepsched.targets import AwsTarget
 from stepsched.testing.clock import FakeClock
 
@@ -122,7 +123,7 @@ class TimeTravel:
             ValueError: ``start`` is naive, or is no instant.
         """
         if recorder is not None and not isinstance(recorder, Recorder):
-            raise TypeError(f"expected a Recorder for recorder, got {recorder!r}")
+            raise TypeError(f"expected a Recorder for recorder, got {quoted(recorder)}")
         self.clock = FakeClock(start if isinstance(start, datetime) else read_instant(start) or _START)
         self.strict = strict
         self.recorder = Recorder() if recorder is None else recorder

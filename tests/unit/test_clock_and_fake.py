@@ -102,9 +102,7 @@ def test_a_fake_clock_never_goes_back() -> None:
     ],
 )
 def test_a_fake_clock_refuses_naive_instants(naive: datetime) -> None:
-    with pytest.raises(
-        ValueError, match=r"^2030-01-01T00:00:00 is naive; add tzinfo, such as timezone\.utc$"
-    ):
+    with pytest.raises(ValueError, match=r"^start.* is naive"):
         FakeClock(naive)
     clock = FakeClock(START - HOUR)
     with pytest.raises(ValueError, match="is naive"):

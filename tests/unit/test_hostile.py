@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
@@ -57,7 +56,7 @@ def test_negative_bounds_of_the_history_are_refused(bounds: dict[str, Any]) -> N
     ("until", "kind", "cure"),
     [
         pytest.param("2030-01-08", TypeError, "expected an aware datetime for until, got str", id="text"),
-        pytest.param(datetime(2030, 1, 8), ValueError, "add a zone to name an instant", id="naive"),
+        pytest.param(datetime(2030, 1, 8), ValueError, "add a zone, such as tzinfo=timezone.utc", id="naive"),
         pytest.param(T0 - HOUR, ValueError, "expected until at or after", id="past"),
     ],
 )
@@ -128,13 +127,12 @@ class TestTime:
     @pytest.mark.parametrize(
         ("zone", "cure"),
         [
-            pytest.param(ZoneInfo("Europe/Paris"), "such as 'Europe/Paris'", id="zone"),
-            pytest.param(timezone.utc, "such as 'UTC'", id="utc"),
+            pytest.param(timezone(HOUR), "such as 'Europe/Paris', or a ZoneInfo", id="offset"),
             pytest.param(None, "expected the name of a zone", id="none"),
             pytest.param(["UTC"], "expected the name of a zone", id="list"),
         ],
     )
-    def test_a_zone_instead_of_its_name_is_refused_with_the_name(self, zone: object, cure: str) -> None:
+    def test_what_names_no_zone_is_refused(self, zone: object, cure: str) -> None:
         with pytest.raises(ss.InvalidScheduleError, match=cure) as caught:
             ss.Cron("0 9 * * ? *", timezone=wrong(zone))
         assert caught.value.field == "timezone"

@@ -383,8 +383,8 @@ def test_the_bound_is_on_what_the_aliases_stand_for(write: Write) -> None:
         pytest.param(
             "jobs.yaml",
             YAML.format(name="true"),
-            "job 1: name: true is not a name: 1 to 256 visible characters, with spaces only between them (and "
-            "neither '.' nor '..'); quote it (line 2)",
+            "job 1: name: true is not a name: 1 to 256 visible characters, with spaces only between them "
+            "(and neither '.' nor '..'); quote it (line 2)",
             id="yaml's true",
         ),
     ],

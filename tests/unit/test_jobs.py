@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
+from stepsched.core.quoting import quoted
 from stepsched.jobs.names import distinct, is_name, is_name_prefix, narrowed
 from stepsched.jobs.records import status_after
 
@@ -216,7 +217,7 @@ def test_another_name_is_refused_with_the_rule(name: object) -> None:
     (error,) = refused.value.errors()
     assert error["loc"] == ("name",)
     assert error["msg"] == (
-        f"Value error, {name!r} is not a name: 1 to 256 visible characters, with spaces only between them "
+        f"Value error, {quoted(name)} is not a name: 1 to 256 visible characters, with spaces only between them "
         "(and neither '.' nor '..')"
     )
 

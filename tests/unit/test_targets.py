@@ -14,6 +14,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 import stepsched as ss
+from stepsched.core.quoting import quoted
 from stepsched.targets import AnyTarget, AwsTarget, parts_of
 
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:report"
@@ -198,7 +199,7 @@ def test_every_mistake_in_an_arn_is_answered_with_field_value_and_form(
             kind(mistake)
         (error,) = refused.value.errors()
         assert error["loc"] == (field,)
-        assert error["msg"].startswith(f"Value error, {mistake!r} {problem}")
+        assert error["msg"].startswith(f"Value error, {quoted(mistake)} {problem}")
         assert error["msg"].endswith(f"; the form is {form}")
 
 

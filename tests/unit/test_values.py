@@ -18,8 +18,9 @@ from pydantic_core import PydanticSerializationError
 
 import stepsched
 import stepsched as ss
+from stepsched.core.durations import seconds_of
 from stepsched.core.enums import StrEnum
-from stepsched.core.values import Value, seconds_of
+from stepsched.core.values import Value
 
 BUS = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
 DAILY = ss.Cron("0 9 * * ? *")

@@ -42,6 +42,7 @@ from stepsched.backends.pool import checked_workers
 from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
+from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
     AccessDeniedError,
     BackendError,
@@ -54,6 +55,7 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run, RunStatus, Trigger
 from stepsched.jobs.names import checked_group, is_narrow_prefix
 from stepsched.jobs.records import first_status, status_after, status_after_update
@@ -117,8 +119,9 @@ class EventBridgeBackend(Backend):
         validate_connection(session, endpoint_url)
         if group is not None:
             checked_group(group)
-        if not isinstance(role_wait, timedelta) or role_wait < timedelta(0):
-            raise ValueError(f"expected a timedelta of at least zero for role_wait, got {role_wait!r}")
+        if not isinstance(role_wait, timedelta) or plain_duration(role_wait) < timedelta(0):
+            raise ValueError(f"expected a timedelta of at least zero for role_wait, got {quoted(role_wait)}")
+        role_wait = plain_duration(role_wait)
         self._settings = Settings(
             role_arn=check_role(role_arn),
             group=group,

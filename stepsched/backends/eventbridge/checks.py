@@ -32,6 +32,7 @@ from stepsched.backends.needs import alternatives_for, lengths_of, needs_of
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule
 from stepsched.schedules.equivalents import NoEquivalentError
@@ -102,13 +103,13 @@ def check_queue(arn: str | None) -> str | None:
         ValueError: It is not the ARN of a standard queue.
     """
     if isinstance(arn, str) and arn.endswith(".fifo"):
-        raise ValueError(f"expected a standard queue for dead_letter_arn, got the FIFO queue {arn!r}")
+        raise ValueError(f"expected a standard queue for dead_letter_arn, got the FIFO queue {quoted(arn)}")
     return _matching(arn, _QUEUE, 1600, "dead_letter_arn", "arn:aws:sqs:<region>:<account>:<queue>")
 
 
 def _matching(arn: str | None, form: re.Pattern[str], length: int, word: str, shown: str) -> str | None:
     if arn is not None and (not isinstance(arn, str) or len(arn) > length or not form.fullmatch(arn)):
-        raise ValueError(f"expected the form {shown} for {word}, got {arn!r}")
+        raise ValueError(f"expected the form {shown} for {word}, got {quoted(arn)}")
     return arn
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -30,7 +30,8 @@ from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wr
 from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
-from stepsched.core.clock import Clock, PlayableClock, SystemClock
+from stepsched.core.clock import Clock, PlayableClock, checked_clock
+from stepsched.core.durations import seconds_of, step_of
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
@@ -41,11 +42,12 @@ from stepsched.core.errors import (
     JobNotFoundError,
     StepschedError,
 )
-from stepsched.core.values import seconds_of
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.jobs.unreadable import why_unreadable
+from stepsched.schedules.moments import aware, just_before
 from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
 
 _log = logging.getLogger("stepsched.local")
@@ -114,23 +116,36 @@ class LocalBackend(Backend):
         """
         if isinstance(path, str) and "://" in path:
             raise ValueError(
-                f"expected the path of a file, got the URL {path!r}; use LocalBackend('jobs.db')"
+                f"expected the path of a file, got the URL {quoted(path)}; use LocalBackend('jobs.db')"
             )
         if type(max_restarts) is not int or max_restarts < 0:
-            raise ValueError(f"expected a whole number of at least 0 for max_restarts, got {max_restarts!r}")
-        if isinstance(handlers_from, str) or not all(isinstance(each, str) for each in handlers_from or ()):
             raise ValueError(
-                f"expected a list of modules such as ['myapp'], got handlers_from={handlers_from!r}"
+                f"expected a whole number of at least 0 for max_restarts, got {quoted(max_restarts)}"
+            )
+        is_list = handlers_from is None or isinstance(handlers_from, Collection)
+        if (
+            isinstance(handlers_from, str)
+            or not is_list
+            or not all(isinstance(each, str) for each in handlers_from or ())
+        ):
+            raise ValueError(
+                f"expected a list of modules such as ['myapp'], got handlers_from={quoted(handlers_from)}"
             )
         if type(workers) is not int or workers < 1:
-            raise ValueError(f"expected a whole number of at least 1 for workers, got {workers!r}")
+            raise ValueError(f"expected a whole number of at least 1 for workers, got {quoted(workers)}")
         if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
-            raise ValueError(f"expected the path of a file, got {path!r}; leave path out for jobs in memory")
-        if retention < timedelta(0) or retention_limit < 0:
             raise ValueError(
-                f"expected retention and retention_limit of at least 0, got {retention} and {retention_limit}"
+                f"expected the path of a file, got {quoted(path)}; leave path out for jobs in memory"
             )
-        self._clock: Clock = SystemClock() if clock is None else clock
+        retention = step_of(retention, "retention")
+        if type(retention_limit) is not int or retention < timedelta(0) or retention_limit < 0:
+            raise ValueError(
+                "expected retention and retention_limit of at least 0, got "
+                f"{quoted(retention)} and {quoted(retention_limit)}"
+            )
+        if handlers is not None and not isinstance(handlers, Mapping):
+            raise TypeError(f"expected a mapping such as {{LambdaTarget: handle}}, got {quoted(handlers)}")
+        self._clock: Clock = checked_clock(clock)
         self._shared = path is not None
         self._options: dict[str, Any] = {
             "clock": clock,
@@ -398,7 +413,7 @@ class LocalBackend(Backend):
         with self._store.transaction("backfill"):
             row = self._row(name, group)
             schedule = self._record(row).job.anchored(row.anchor)
-            instants = schedule.runs(after=since - timedelta(microseconds=1), until=min(until, now))
+            instants = schedule.runs(after=just_before(since), until=min(until, now))
             wanted = list(islice(instants, _BACKFILLED_AT_ONCE + 1))
             if len(wanted) > _BACKFILLED_AT_ONCE:
                 raise ValueError(
@@ -596,17 +611,19 @@ class LocalBackend(Backend):
         clock = self._clock
         if not isinstance(clock, PlayableClock):
             raise TypeError("expected a clock that can be set; use LocalBackend(clock=FakeClock(...))")
-        if not isinstance(until, datetime):
-            raise TypeError(f"expected an aware datetime for until, got {type(until).__name__}")
-        if until.utcoffset() is None:
-            raise ValueError(f"until is naive ({until.isoformat()}); add a zone to name an instant")
+        until = aware(until, "until")
         if until < clock.now():
             raise ValueError(f"expected until at or after {clock.now().isoformat()}, got {until.isoformat()}")
         return self._engine.play(clock, until)
 
     def advance(self, step: timedelta) -> int:
         """Plays time from the present for the length of ``step``; see :meth:`run_until`."""
-        return self.run_until(self.now() + step)
+        step = step_of(step, "step")
+        try:
+            until = self.now() + step
+        except OverflowError as error:
+            raise ValueError(f"expected an instant up to the year 9999, got {step} more") from error
+        return self.run_until(until)
 
     # -- values --------------------------------------------------------------------------------------
 

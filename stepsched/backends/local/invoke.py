@@ -32,6 +32,7 @@ from stepsched.core.context import (
 )
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.payloads import to_json
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, Run
 from stepsched.targets import (
     AwsTarget,
@@ -262,7 +263,7 @@ class Invoker:
         call = call_of(function, len(arguments))
         if call is None:
             wanted = f"up to {len(arguments)} of target, input and run"
-            raise TypeError(f"expected a function of {wanted}, got {function!r}")
+            raise TypeError(f"expected a function of {wanted}, got {quoted(function)}")
         positional, keywords = call.arguments(arguments)
         result = function(*positional, **keywords)
         if inspect.isgenerator(result) or inspect.isasyncgen(result):
@@ -359,9 +360,9 @@ def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> Non
     kind = target if isinstance(target, type) else type(target)
     if kind not in get_args(AwsTarget):
         names = ", ".join(each.__name__ for each in get_args(AwsTarget))
-        raise TypeError(f"expected one of {names}, or a target of one, got {target!r}")
+        raise TypeError(f"expected one of {names}, or a target of one, got {quoted(target)}")
     if call_of(handler, 3) is None:
-        raise ValueError(f"expected a function of up to (target, input, run), got {handler!r}")
+        raise ValueError(f"expected a function of up to (target, input, run), got {quoted(handler)}")
 
 
 def _has_no_letters(job: Job) -> bool:

@@ -35,6 +35,7 @@ from stepsched.backends.stepfunctions.service import (
 from stepsched.backends.stepfunctions.stacks import find_stack
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.clock import Clock, checked_clock
+from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
     BackendError,
     ConflictError,
@@ -45,10 +46,12 @@ from stepsched.core.errors import (
     StepschedError,
     UnsupportedError,
 )
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
+from stepsched.schedules.moments import just_before
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -114,7 +117,7 @@ class StepFunctionsBackend(Backend):
         if not isinstance(table_name, str) or _TABLE_NAME.fullmatch(table_name) is None:
             raise ValueError(
                 "expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), "
-                f"got {table_name!r}"
+                f"got {quoted(table_name)}"
             )
         validate_connection(session, endpoint_url)
         self._retention = _validate_retention(retention)
@@ -499,7 +502,7 @@ class StepFunctionsBackend(Backend):
         now = self.now()
         last = min(until, row.cursor if row.status is JobStatus.ACTIVE else now)
         schedule = row.job.anchored(row.anchor)
-        instants = schedule.runs(after=since - timedelta(microseconds=1), until=last)
+        instants = schedule.runs(after=just_before(since), until=last)
         wanted = builtins.list(islice(instants, _MAX_BACKFILL + 1))
         if len(wanted) > _MAX_BACKFILL:
             raise ValueError(
@@ -606,9 +609,11 @@ def _validate_retention(retention: Any) -> timedelta:
     Raises:
         ValueError: It is not a timedelta from one day to ten years.
     """
-    if not isinstance(retention, timedelta) or not _DAY <= retention <= _TEN_YEARS:
-        raise ValueError(f"expected a timedelta from a day to ten years for retention, got {retention!r}")
-    return retention
+    if not isinstance(retention, timedelta) or not _DAY <= plain_duration(retention) <= _TEN_YEARS:
+        raise ValueError(
+            f"expected a timedelta from a day to ten years for retention, got {quoted(retention)}"
+        )
+    return plain_duration(retention)
 
 
 def _first_cursor(job: Job, second: datetime) -> datetime:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import Closed, camel_case, mapped
 from stepsched.core.errors import BackendError, ErrorCode
+from stepsched.core.quoting import quoted
 from stepsched.jobs.names import narrowed
 from stepsched.machines.shared.history import ROUTE
 from stepsched.machines.shared.runner import TITLE
@@ -75,7 +76,7 @@ def validate_state_machine_arn(arn: Any) -> str:
     if not isinstance(arn, str) or _MACHINE.fullmatch(arn) is None:
         raise ValueError(
             "expected state_machine_arn to be 'arn:aws:states:<region>:<account>:stateMachine:<name>', "
-            f"without alias or version, got {arn!r}"
+            f"without alias or version, got {quoted(arn)}"
         )
     return arn
 

@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 import stepsched as ss
 from stepsched.core.clock import utc_now
 from stepsched.schedules import AnySchedule, Schedule
-from stepsched.schedules.base import ScheduleBase, read_instant, read_moment
+from stepsched.schedules.base import ScheduleBase
+from stepsched.schedules.moments import read_instant, read_moment
 
 from .times import FIRST, LAST, UTC, show, shown, utc
 

@@ -160,7 +160,7 @@ def test_the_second_pass_is_kept_exactly_and_has_no_aws_expression(
     assert once.at == utc("2025-10-26 01:30")
     assert once.at.tzinfo is UTC
     assert once.expression is None
-    assert str(once) == "Once, on Sunday 26 October 2025 at 02:30, Europe/Paris"
+    assert str(once) == "Once, on Sunday 26 October 2025 at 02:30 (+01:00), Europe/Paris"
     assert once != ss.OneTime("2025-10-26T02:30", timezone="Europe/Paris")
     assert ss.OneTime.model_validate_json(once.model_dump_json()) == once
 

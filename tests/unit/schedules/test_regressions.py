@@ -26,7 +26,8 @@ def test_after_may_be_a_wall_time_that_does_not_exist(minute: str, fold: int) ->
 
 
 def test_a_start_that_does_not_exist_moves_only_the_first_run() -> None:
-    daily = ss.Windowed("2025-03-30T02:30", every=ss.Frequency(days=1), timezone="Europe/Paris")
+    with pytest.warns(ss.ScheduleWarning, match="the run moves to 2025-03-30T03:30"):
+        daily = ss.Windowed("2025-03-30T02:30", every=ss.Frequency(days=1), timezone="Europe/Paris")
     runs = daily.upcoming(3, after=datetime(2025, 1, 1, tzinfo=UTC))
     assert [f"{run:%d %H:%M}" for run in runs] == ["30 03:30", "31 02:30", "01 02:30"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -252,10 +252,7 @@ def test_an_end_in_the_second_pass_includes_it() -> None:
             id="zone of the start",
         ),
         pytest.param(
-            datetime(2030, 1, 1, 9, tzinfo=timezone(timedelta(hours=1))),
-            None,
-            ("2030-01-01 08:00", "UTC"),
-            id="offset",
+            datetime(2030, 1, 1, 9, tzinfo=PARIS), "Asia/Tokyo", ("2030-01-01 17:00", "Asia/Tokyo"), id="both"
         ),
     ],
 )
@@ -288,7 +285,7 @@ def test_a_start_is_kept_as_wall_time_beside_its_zone(
             id="end before start elsewhere",
         ),
         pytest.param({"timezone": "Mars/Base"}, "timezone", "IANA", id="zone"),
-        pytest.param({"every": "monthly"}, "every", "given: 'monthly'", id="every is a word"),
+        pytest.param({"every": "monthly"}, "every", "a Frequency, got 'monthly'; use", id="every is a word"),
         pytest.param({"every": {"months": 0}}, "every", "expected a step, got 0", id="every is empty"),
         pytest.param(
             {"every": {"fortnights": 1}}, "every", "unknown fortnights", id="every has an unknown unit"
