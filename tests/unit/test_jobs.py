@@ -217,8 +217,8 @@ def test_another_name_is_refused_with_the_rule(name: object) -> None:
     (error,) = refused.value.errors()
     assert error["loc"] == ("name",)
     assert error["msg"] == (
-        f"Value error, {quoted(name)} is not a name: 1 to 256 visible characters, with spaces only between them "
-        "(and neither '.' nor '..')"
+        f"Value error, {quoted(name)} is not a name: 1 to 256 visible characters, with spaces only between "
+        "them (and neither '.' nor '..')"
     )
 
 
