@@ -27,7 +27,7 @@ _DIGEST = 12
 
 
 def is_name(text: str) -> bool:
-    """Returns whether the text is a valid name of a job."""
+    """Returns whether the text is a valid name of a job (P-28)."""
     if not 1 <= len(text) <= MAX_NAME or text in (".", ".."):
         return False
     if text.isascii():
