@@ -35,7 +35,13 @@ from stepsched.backends.eventbridge.documents import (
 from stepsched.backends.eventbridge.groups import Groups
 from stepsched.backends.eventbridge.moves import Found, choose_moves, is_left_by_move, searched_groups
 from stepsched.backends.eventbridge.service import Service
-from stepsched.backends.eventbridge.single_runs import is_run_of, is_single_run, read_run_name, write_run
+from stepsched.backends.eventbridge.single_runs import (
+    is_run_of,
+    is_single_run,
+    read_run_name,
+    run_name,
+    write_run,
+)
 from stepsched.backends.eventbridge.universal import message_of, with_message
 from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
@@ -176,7 +182,7 @@ class EventBridgeBackend(Backend):
             anchor, status = ceil_second(now), first_status(job)
             return write_job(prepared.plan, self._settings, version=1, now=now, anchor=anchor, status=status)
 
-        made = self._create(request)
+        made = self._create(job.name, place_of(job, self._settings), request)
         now = self.now()
         stored = Stored(
             document=made | {"CreationDate": now, "LastModificationDate": now},
@@ -189,7 +195,7 @@ class EventBridgeBackend(Backend):
         )
         return self._told_if_over(record_of(stored, self._settings, now))
 
-    def _create(self, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _create(self, name: str, group: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Creates a schedule, and its group if it does not exist.
 
         Each try has its own client token, which the SDK's retries of that try share (P-21). A token derived
@@ -198,13 +204,13 @@ class EventBridgeBackend(Backend):
         application repeats the call, it finds an equal job, which is success.
 
         Args:
+            name: The name of the schedule.
+            group: The group of the schedule.
             make: Returns the request for the present; see :meth:`Service.store`.
 
         Returns:
             The request that was accepted.
         """
-        first = make()
-        name, group = first["Name"], first["GroupName"]
         try:
             try:
                 made = self._service.store("CreateSchedule", make)
@@ -548,9 +554,13 @@ class EventBridgeBackend(Backend):
             status=RunStatus.PENDING,
             trigger=Trigger.MANUAL,
         )
-        key = uuid4().hex
-        self._create(lambda: write_run(stored, key, scheduled_for=now, now=self.now()))
+        self._create_run(stored, uuid4().hex, scheduled_for=now)
         return run
+
+    def _create_run(self, stored: Stored, key: str, *, scheduled_for: datetime) -> None:
+        """Creates a single run of a job; see :func:`write_run`."""
+        name, group = run_name(stored.job.name, key), stored.document["GroupName"]
+        self._create(name, group, lambda: write_run(stored, key, scheduled_for=scheduled_for, now=self.now()))
 
     def backfill(
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
@@ -662,13 +672,10 @@ class EventBridgeBackend(Backend):
         target["Input"] = with_message(target, stored.job.target, run.payload)
         once = stored._replace(document={**stored.document, "Target": target})
 
-        def request() -> dict[str, Any]:
-            return write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=self.now())
-
         try:
-            self._create(request)
+            self._create_run(once, run.message_id, scheduled_for=run.scheduled_for)
         except JobExistsError:  # an earlier attempt created it
-            wanted = request()
+            wanted = write_run(once, run.message_id, scheduled_for=run.scheduled_for, now=self.now())
             there = self._groups.document(wanted["Name"], wanted["GroupName"])
             if there is not None and there["Target"].get("Input") != wanted["Target"]["Input"]:
                 raise
