@@ -121,15 +121,16 @@ def just_after(instant: datetime) -> datetime:
 def plain_moment(value: datetime) -> datetime:
     """Returns a datetime of any subclass as a plain one; nanoseconds are rounded up to a microsecond (P-35).
 
-    A zone with an IANA name becomes the ``ZoneInfo`` of that name, if it has the same offset at that moment;
-    any other zone becomes a fixed offset.
+    A ``ZoneInfo`` keeps its name and the wall time, whatever database it was read from. Another zone with an
+    IANA name becomes the ``ZoneInfo`` of that name, if it has the same offset at that moment; any other zone
+    becomes a fixed offset.
 
     Raises:
         ValueError: The value has no date, such as ``NaT``, or its zone has no offset.
     """
     zone = value.tzinfo
     if is_plain_datetime(value) and (zone is None or _is_plain(zone)):
-        return value
+        return value if type(zone) is not ZoneInfo else value.replace(tzinfo=_present(zone))
     try:
         parts = (value.year, value.month, value.day, value.hour, value.minute, value.second)
         wall = plain_datetime(*parts, value.microsecond, fold=value.fold)
@@ -144,7 +145,7 @@ def plain_moment(value: datetime) -> datetime:
             return wall + tick if tick else wall
         if fixed is None:
             raise ValueError(f"expected a tzinfo with an offset, got {quoted(value)}, which is naive")
-        info = zone if _is_plain(zone) else _same_zone(zone, wall, fixed)
+        info = _present(zone) if _is_plain(zone) else _same_zone(zone, wall, fixed)
         if info is None:
             return wall.replace(tzinfo=fixed, fold=0) + tick
         if tick:
@@ -156,6 +157,15 @@ def plain_moment(value: datetime) -> datetime:
 
 def _is_plain(zone: tzinfo) -> bool:
     return type(zone) is timezone or (type(zone) is ZoneInfo and isinstance(zone.key, str))
+
+
+def _present(zone: tzinfo) -> tzinfo:
+    """Returns the zone of the same name with the rules of the database that answers: Python reads a
+    ``ZoneInfo`` from the system's one, which may be older (P-42)."""
+    if type(zone) is timezone:
+        return zone
+    name = name_of_zone(zone)
+    return zone if name is None else known_zone(name).info
 
 
 def _same_zone(zone: tzinfo, wall: datetime, fixed: timezone) -> ZoneInfo | None:
@@ -171,8 +181,9 @@ def _same_zone(zone: tzinfo, wall: datetime, fixed: timezone) -> ZoneInfo | None
 
 def _fold(wall: datetime, info: tzinfo, fixed: timezone) -> int:
     """Returns the fold of a wall time that has this offset: of other libraries not all set it."""
-    same = wall.replace(tzinfo=info).utcoffset() == fixed.utcoffset(None)
-    return wall.fold if same else 1 - wall.fold
+    other = wall.replace(tzinfo=info, fold=1 - wall.fold)
+    is_other = other.utcoffset() == fixed.utcoffset(None) != wall.replace(tzinfo=info).utcoffset()
+    return other.fold if is_other else wall.fold
 
 
 def _cure(value: object, name: str) -> str:

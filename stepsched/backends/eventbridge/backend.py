@@ -421,7 +421,7 @@ class EventBridgeBackend(Backend):
             )
 
         try:
-            made = self._create(request)
+            made = self._create(job.name, place, request)
             record = self._told_if_over(self._after(made))
         except JobExistsError:  # an earlier attempt may have created it
             (present,) = self.find([job])

@@ -123,6 +123,31 @@ def test_a_name_never_reads_a_file_outside_the_databases(tmp_path: Path) -> None
             run(folder, name)
 
 
+OWN_DATETIMES = """
+import warnings
+from datetime import datetime
+from zoneinfo import ZoneInfo
+import stepsched as ss
+warnings.simplefilter("ignore")
+nine = datetime(2030, 1, 1, 9, tzinfo=ZoneInfo("Europe/Paris"))
+monthly = ss.Windowed(nine, every=ss.Frequency(months=1))
+print(nine.utcoffset(), ss.OneTime(nine).instant, monthly.start, monthly.timezone, sep="|")
+print(ss.Cron("0 9 * * ? *", timezone="Europe/Paris").next_run(nine), end="")
+"""
+
+
+def test_a_datetime_with_the_older_rules_means_its_wall_time(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONTZPATH": str(system_database(tmp_path, "tzdata.zi", f"# version {OLDER}\n")),
+    }
+    seen = subprocess.check_output([sys.executable, "-c", OWN_DATETIMES], env=environment, text=True)
+    assert seen.splitlines() == [
+        f"9:00:00|{PARIS}|2030-01-01 09:00:00|Europe/Paris",  # Python's own rules say UTC+9
+        "2030-01-02 09:00:00+01:00",
+    ]
+
+
 OUT_OF_DATE = """
 import sys, warnings
 from datetime import datetime, timezone
