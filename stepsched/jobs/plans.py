@@ -17,7 +17,8 @@ class Change(Value, frozen=True):
     """A job whose definition differs from the stored one."""
 
     before: Job
-    """The stored definition. For a disabled job that ``resume`` has made active, ``enabled`` is True here."""
+    """The stored definition. For a disabled job that ``resume`` has made active and that stays disabled,
+    ``enabled`` is True here."""
     after: Job
     """The new definition."""
     version: int
@@ -153,7 +154,7 @@ def make_plan(
     return Plan(
         create=tuple(job for job, record in zip(wanted, stored, strict=True) if record is None),
         update=tuple(
-            Change(before=_in_effect(record), after=job, version=record.version)
+            Change(before=_in_effect(record, job), after=job, version=record.version)
             for job, record in pairs
             if not record.is_as_in(job)
         ),
@@ -164,9 +165,9 @@ def make_plan(
     )
 
 
-def _in_effect(record: JobRecord) -> Job:
-    """Returns the stored definition, enabled if the job is active."""
-    is_resumed = not record.job.enabled and record.status is JobStatus.ACTIVE
+def _in_effect(record: JobRecord, wanted: Job) -> Job:
+    """Returns the stored definition; enabled, if the job is active and stays disabled in its definition."""
+    is_resumed = not record.job.enabled and not wanted.enabled and record.status is JobStatus.ACTIVE
     return record.job.replace(enabled=True) if is_resumed else record.job
 
 

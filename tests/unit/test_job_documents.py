@@ -553,6 +553,67 @@ def test_written_jobs_are_read_back_equal_and_in_order(tmp_path: Path, name: str
     assert [each.name for each in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "\x85?\u2029!",
+            '}"\x85',
+            "a\u2028b",
+            "\ufeff",
+            "\x07",
+            "\r\n",
+            " a ",
+            "a\n\nb\n",
+            "\t",
+            "\ufffe",
+            "é\x7f",
+        ),
+        *(
+            "no",
+            "On",
+            "~",
+            "null",
+            "true",
+            "1",
+            "0x1",
+            "1_000",
+            "1:30",
+            "1e3",
+            ".5",
+            "2030-01-01",
+            "=",
+            "<<",
+            "- a",
+        ),
+        *(
+            "a: b",
+            "a #b",
+            "#",
+            "*a",
+            "&a",
+            "!a",
+            "@a",
+            "%a",
+            "`a`",
+            "'",
+            '"',
+            "{",
+            "[",
+            "?",
+            "? a",
+            "|",
+            ">",
+            "",
+        ),
+    ],
+)
+def test_every_text_is_written_so_that_it_is_read_back(tmp_path: Path, text: str) -> None:
+    job = JOBS[0].replace(input={"text": text, text: [text]})
+    ss.dump_jobs([job], tmp_path / "jobs.yaml")
+    assert ss.load_jobs(tmp_path / "jobs.yaml") == [job]
+
+
 def test_a_written_file_reads_as_a_person_would_write_it(tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     ss.dump_jobs(JOBS, path)

@@ -103,6 +103,17 @@ def test_a_plan_pauses_a_disabled_job_that_was_resumed_by_hand(
     assert client.update(job(enabled=False)).status is PAUSED
 
 
+def test_a_plan_enables_a_disabled_job_that_was_resumed_by_hand(
+    client: ss.SchedulerClient, job: MakeJob
+) -> None:
+    client.create(job(enabled=False))
+    client.resume("job")
+    (change,) = client.plan([job()]).update
+    assert (change.fields(), change.before.enabled, change.after.enabled) == (("enabled",), False, True)
+    client.apply([job()])
+    assert (client.get("job").status, client.get("job").job) == (ACTIVE, job())
+
+
 def test_a_plan_says_of_a_new_job_that_it_is_disabled(client: ss.SchedulerClient, job: MakeJob) -> None:
     assert str(client.plan([job(enabled=False)])).splitlines()[0] == "+ job  At 09:00, UTC, disabled"
 
