@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -223,6 +224,14 @@ def test_a_window_at_a_change_of_clocks_reads_as_given(
 ) -> None:
     window = ss.Windowed(start, end=end, every=ss.Frequency(**every), timezone="Europe/Paris")
     assert window.describe() == f"{expected}, Europe/Paris"
+
+
+def test_an_offset_with_seconds_is_shown_as_it_is() -> None:
+    assert ss.OneTime("1918-09-15T23:00", timezone="Asia/Manila").describe().endswith(", Asia/Manila")
+    first = ss.OneTime("1919-03-31T23:30", timezone="Africa/Monrovia")
+    assert first.describe() == "Once, on Monday 31 March 1919 at 23:30, Africa/Monrovia"
+    second = ss.OneTime(datetime(1911, 3, 10, 23, 55, tzinfo=ZoneInfo("Europe/Paris")))
+    assert second.describe() == "Once, on Friday 10 March 1911 at 23:55 (+00:09:21), Europe/Paris"
 
 
 def test_the_passes_of_a_repeated_hour_have_different_descriptions() -> None:
