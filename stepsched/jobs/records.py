@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import Any
 
 from stepsched.core.enums import StrEnum
@@ -11,6 +10,7 @@ from stepsched.core.errors import InvalidTransitionError
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job
+from stepsched.schedules.moments import PlainDatetime
 
 
 class JobStatus(StrEnum):
@@ -67,7 +67,7 @@ class Run(Value, frozen=True):
     """The ID of the run, unique in its backend. Later runs have larger IDs."""
     job: str
     """The job's name."""
-    scheduled_for: datetime
+    scheduled_for: PlainDatetime
     """The scheduled instant, in the zone of the job's schedule; in UTC for a rate and for a deleted job. For
     ``run_now`` it is the instant of the call."""
     status: RunStatus
@@ -76,9 +76,9 @@ class Run(Value, frozen=True):
     """What created the run: the schedule or a verb."""
     attempt: int = 0
     """The number of attempts started so far."""
-    started_at: datetime | None = None
+    started_at: PlainDatetime | None = None
     """The instant at which the latest attempt started, in UTC. None: no attempt has started."""
-    ended_at: datetime | None = None
+    ended_at: PlainDatetime | None = None
     """The instant at which the run ended, in UTC. None: it has not ended."""
     restarted: bool = False
     """Whether an attempt was interrupted by the end of its process and started again."""
@@ -144,7 +144,7 @@ class JobVersion(Value, frozen=True):
     """The number of this definition; the first is 1."""
     job: Job
     """The definition."""
-    replaced_at: datetime
+    replaced_at: PlainDatetime
     """The instant at which the next version replaced it, in UTC."""
 
 
@@ -157,11 +157,11 @@ class JobRecord(Value, frozen=True):
     """The status of the job."""
     version: int
     """The number of the job's definition: 1 at creation, incremented by each change."""
-    created_at: datetime
+    created_at: PlainDatetime
     """The instant at which the job was created, in UTC."""
-    updated_at: datetime
+    updated_at: PlainDatetime
     """The instant at which the definition or status last changed, in UTC."""
-    next_run: datetime | None
+    next_run: PlainDatetime | None
     """The next scheduled instant, in the schedule's zone. None: the job is paused or has no run left."""
     last_run: Run | None = None
     """The run that started last. None: no run has started, or the backend does not keep runs."""

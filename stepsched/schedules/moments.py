@@ -234,6 +234,12 @@ def read_instant(value: object) -> datetime | None:
         raise ValueError(f"expected a year from 1 to 9999 in UTC, got {moment.isoformat()}") from error
 
 
+def _made_plain(value: object) -> object:
+    return plain_moment(value) if isinstance(value, datetime) else value
+
+
+PlainDatetime = Annotated[datetime, BeforeValidator(_made_plain)]
+"""A datetime of a record."""
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
 """A naive wall time or an aware instant."""
 Instant = Annotated[datetime | None, BeforeValidator(read_instant)]

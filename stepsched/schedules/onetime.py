@@ -130,6 +130,8 @@ def _why_not(text: str) -> str:
             f"expected a wall time, got {quoted(text)} with an offset; use at({bare}) and timezone=..., "
             "which is timezone='UTC' for Z"
         )
+    if "[" in text:
+        return f"{quoted(text)} names a zone, which at( ) does not; use OneTime({quoted(text)})"
     if "." in text:
         return f"{quoted(text)} has a fraction of a second; {form}"
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):

@@ -233,6 +233,8 @@ class _Grid:
         instant = self.zone.to_instant(self.wall_at(step))
         if self.elapsed:
             instant = self.zone.localise(instant + step * self.elapsed)
+        if instant.year == _LAST.year:
+            instant.astimezone(UTC)  # raises OverflowError on the last evening, which is in no year of UTC
         return instant
 
     def wall_at(self, step: int) -> datetime:

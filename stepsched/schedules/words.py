@@ -73,7 +73,7 @@ def wall_time(settled: datetime, zone: Zone) -> str:
     run = zone.moment(settled)
     text = _moment(run if settled.tzinfo is not None else settled)
     twice = settled.tzinfo is not None or zone.occurs_twice(settled)
-    return f"{text} ({run.isoformat()[-6:]})" if twice else text
+    return f"{text} ({run.isoformat(timespec='seconds')[19:]})" if twice else text
 
 
 def window(start: datetime | None, end: datetime | None) -> str:

@@ -117,6 +117,9 @@ INSTANTS: dict[str, Callable[[datetime], Any]] = {
     "timeline": lambda after: [
         run.scheduled_for for run in ss.timeline([DAILY], after=after, until=after + 40 * HOUR)
     ],
+    "Run": lambda at: ss.Run(
+        id=1, job="a", scheduled_for=at, status=ss.RunStatus.FAILED, started_at=at, ended_at=at
+    ),
     "FakeClock": lambda start: FakeClock(start).now(),
     "move_to": moved,
     "TimeTravel": travelled,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,6 +24,35 @@ from .times import utc
             "0/25 * * * ? *", "At minutes 0, 25 and 50 past every hour", id="a step that does not fill"
         ),
         pytest.param("1/30 * * * ? *", "At minutes 1 and 31 past every hour", id="a step that starts late"),
+        pytest.param(
+            "1/2 * * * ? *",
+            "At every 2nd minute from 1 to 59 past every hour",
+            id="a long step",
+        ),
+        pytest.param("*/15 0,12 * * ? *", "Every 15 minutes in the hours 0 and 12", id="two hours"),
+        pytest.param("0 1/2 * * ? *", "Every 2 hours from 01:00 to 23:00", id="odd hours, all"),
+        pytest.param(
+            "5 1/2 * * ? *", "At minute 5 past every 2nd hour from 1 to 23", id="a minute of all odd hours"
+        ),
+        pytest.param("* 1/2 * * ? *", "Every minute in every 2nd hour from 1 to 23", id="all of odd hours"),
+        pytest.param(
+            "0 0 */2 * ? *", "At 00:00, on every 2nd day from the 1st to the 31st", id="every other day"
+        ),
+        pytest.param(
+            "0 0 1 1 ? 2030/2",
+            "At 00:00, on the 1st, in January, in every 2nd year from 2030",
+            id="long years",
+        ),
+        pytest.param(
+            "0 0 1 1 ? 2030-2100/3",
+            "At 00:00, on the 1st, in January, in every 3rd year from 2030 to 2099",
+            id="long years with an end",
+        ),
+        pytest.param(
+            "0 0 1 1 ? 2030/2,2031/3",
+            "At 00:00, on the 1st, in January, in 114 of the years 2030 to 2199",
+            id="years without a step",
+        ),
         pytest.param("0 * * * ? *", "Every hour", id="every hour"),
         pytest.param("0 */2 * * ? *", "Every 2 hours", id="hours"),
         pytest.param("0 0/7 * * ? *", "At 00:00, 07:00, 14:00 and 21:00", id="hours that do not fill"),
@@ -139,3 +169,73 @@ def test_a_window_reads_as_words_and_nothing_as_none() -> None:
 )
 def test_a_date_is_named_by_its_weekday(day: str, name: str) -> None:
     assert ss.OneTime(f"{day}T12:00").describe() == f"Once, on {name} 2025 at 12:00, UTC"
+
+
+@pytest.mark.filterwarnings("ignore::stepsched.ScheduleWarning")
+@pytest.mark.parametrize(
+    ("start", "end", "every", "expected"),
+    [
+        pytest.param(
+            "2030-03-31T02:30",
+            None,
+            {"days": 1},
+            "Every day from 31 March 2030 at 02:30",
+            id="in a gap",
+        ),
+        pytest.param(
+            "2030-03-31T02:30",
+            None,
+            {"hours": 1},
+            "Every hour from 31 March 2030 at 03:30",
+            id="elapsed",
+        ),
+        pytest.param(
+            "2030-01-01T02:30",
+            "2030-03-31T02:30",
+            {"days": 1},
+            "Every day from 1 January 2030 at 02:30 until 31 March 2030 at 02:30",
+            id="end in a gap",
+        ),
+        pytest.param(
+            "2030-10-27T02:30",
+            None,
+            {"days": 1},
+            "Every day from 27 October 2030 at 02:30 (+02:00)",
+            id="first pass",
+        ),
+        pytest.param(
+            "2030-10-27T02:30+01:00",
+            "2031-10-26T02:30+01:00",
+            {"days": 1},
+            "Every day from 27 October 2030 at 02:30 (+01:00) until 26 October 2031 at 02:30 (+01:00)",
+            id="second pass",
+        ),
+        pytest.param(
+            "2030-01-01T09:00:00.5",
+            None,
+            {"days": 1},
+            "Every day from 1 January 2030 at 09:00:00.500000",
+            id="s",
+        ),
+    ],
+)
+def test_a_window_at_a_change_of_clocks_reads_as_given(
+    start: str, end: str | None, every: dict[str, int], expected: str
+) -> None:
+    window = ss.Windowed(start, end=end, every=ss.Frequency(**every), timezone="Europe/Paris")
+    assert window.describe() == f"{expected}, Europe/Paris"
+
+
+def test_an_offset_with_seconds_is_shown_as_it_is() -> None:
+    assert ss.OneTime("1918-09-15T23:00", timezone="Asia/Manila").describe().endswith(", Asia/Manila")
+    first = ss.OneTime("1919-03-31T23:30", timezone="Africa/Monrovia")
+    assert first.describe() == "Once, on Monday 31 March 1919 at 23:30, Africa/Monrovia"
+    second = ss.OneTime(datetime(1911, 3, 10, 23, 55, tzinfo=ZoneInfo("Europe/Paris")))
+    assert second.describe() == "Once, on Friday 10 March 1911 at 23:55 (+00:09:21), Europe/Paris"
+
+
+def test_the_passes_of_a_repeated_hour_have_different_descriptions() -> None:
+    first = ss.OneTime("2030-10-27T02:30", timezone="Europe/Paris")
+    second = ss.OneTime("2030-10-27T02:30+01:00", timezone="Europe/Paris")
+    assert first.describe() == "Once, on Sunday 27 October 2030 at 02:30 (+02:00), Europe/Paris"
+    assert str(second) == "Once, on Sunday 27 October 2030 at 02:30 (+01:00), Europe/Paris"
