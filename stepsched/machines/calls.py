@@ -47,7 +47,7 @@ from stepsched.targets import (
 from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.containers import Placement
 from stepsched.targets.inputs import MAX_OVERRIDES
-from stepsched.targets.messages import MAX_GROUP_ID, queue_url, why_no_message
+from stepsched.targets.messages import MAX_GROUP_ID, queue_url, why_no_group, why_no_message
 
 
 class Call(NamedTuple):
@@ -193,6 +193,9 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
         case BatchTarget():
             return Call(resource, _batch_arguments(target, message), waits)
         case ApiTarget(service=service, action=action, request=request):
+            reason = why_no_group(f"{service}:{action}", request)
+            if reason is not None:
+                raise ValueError(f"{reason}; use a QueueTarget or TopicTarget, which give one")
             return Call(
                 sdk_integration(service, action, partition=partition), message.with_attributes(request)
             )

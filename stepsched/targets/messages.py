@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 MAX_GROUP_ID = 128
 """The maximum length of a message group ID."""
@@ -76,3 +77,20 @@ def why_no_message(text: str) -> str | None:
     if found is None:
         return None
     return f"Amazon SQS does not allow the character {found[0]!r} in a message"
+
+
+_PLACES = {"sqs:sendMessage": "QueueUrl", "sns:publish": "TopicArn"}
+"""The parameters that name the queue or topic, by call."""
+
+
+def why_no_group(call: str, request: Mapping[str, Any]) -> str | None:
+    """Why a FIFO queue or topic refuses the message of a request; None if nothing is known against it.
+
+    Args:
+        call: The name of the call, such as ``sqs:sendMessage``.
+        request: The request, with the names of the SDK.
+    """
+    to = request.get(_PLACES.get(call, ""))
+    if not isinstance(to, str) or not to.endswith(".fifo") or "MessageGroupId" in request:
+        return None
+    return f"expected a MessageGroupId in the request of {call} to {to!r}, which is FIFO, got none"

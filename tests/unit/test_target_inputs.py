@@ -30,6 +30,7 @@ BUILD = targets.CodeBuildTarget(f"arn:aws:codebuild:{PLACE}:project/site")
 PIPELINE = targets.CodePipelineTarget(f"arn:aws:codepipeline:{PLACE}:site")
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{PLACE}:orders")
 CALLS = [*all_calls(), "aws-sdk:dynamodb:putItem", "aws-sdk:rds:stopDBInstance", "aws-sdk:ecs:updateService"]
+CALLS += ["aws-sdk:sqs:sendMessage", "aws-sdk:sns:publish"]
 
 Check = Callable[[ss.Job], object]
 
@@ -116,7 +117,20 @@ def test_what_the_service_would_refuse_is_refused_before(
     assert words in str(caught.value)
 
 
+FIFO_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"
 API: list[Any] = [
+    pytest.param(
+        ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": FIFO_URL, "MessageBody": "x"}),
+        {},
+        "expected a MessageGroupId",
+        id="FIFO queue without a group",
+    ),
+    pytest.param(
+        ss.ApiTarget("sns", "publish", {"TopicArn": f"arn:aws:sns:{PLACE}:news.fifo", "Message": "x"}),
+        {},
+        "expected a MessageGroupId",
+        id="FIFO topic without a group",
+    ),
     pytest.param(
         ss.ApiTarget("dynamodb", "putItem", {"TableName": "t"}), {}, "'Item' is missing", id="call lacks"
     ),
@@ -191,6 +205,11 @@ RIGHT: list[Any] = [
         ss.ApiTarget("dynamodb", "putItem", {"TableName": "t", "Item": {"k": {"Bool": True}}}), {}, id="call"
     ),
     pytest.param(QUEUE, "line\none\ttwo 🎉", id="text"),
+    pytest.param(
+        ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": FIFO_URL, "MessageBody": "x", "MessageGroupId": "g"}),
+        {},
+        id="FIFO queue with a group",
+    ),
 ]
 
 

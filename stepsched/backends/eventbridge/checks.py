@@ -52,6 +52,7 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import arn_of
 from stepsched.targets.inputs import why_not_input
+from stepsched.targets.messages import why_no_group
 
 NAME = "eventbridge"
 """How the backend is called in errors."""
@@ -361,6 +362,8 @@ def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) ->
     caller = Caller("EventBridge Scheduler", f"{name}:{action}")
     problems = check_request(model_request(service.folder, known[action]), request, caller)
     errors = [f"request{problem.path}: {problem.message}" for problem in problems if problem.is_error]
+    group = why_no_group(caller.call, request)
+    errors += [] if group is None else [group]
     if errors:
         raise _refusal(job, "; ".join(errors[:_SHOWN]), "correct the target's request")
 
