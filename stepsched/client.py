@@ -252,6 +252,8 @@ class SchedulerClient:
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
                 raise TypeError(f"expected a string for {word}, got {quoted(text)}")
+            if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+                raise ValueError(f"expected text that UTF-8 can encode for {word}, got {quoted(text)}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
@@ -676,6 +678,8 @@ class SchedulerClient:
         """
         if name is not None and not isinstance(name, str):
             raise TypeError(f"expected the name of a job, got {quoted(name)}")
+        if name is not None and not is_name(name):
+            return []
         return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
 
     def redrive(self, run: Run) -> Run:

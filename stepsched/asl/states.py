@@ -223,7 +223,8 @@ class Flow(AslValue, frozen=True):
             isinstance(data, Mapping)
             and not is_written(data)
             and "start_at" not in data
-            and data.get("states")
+            and isinstance(data.get("states"), Mapping)
+            and data["states"]
         ):
             return {**data, "start_at": next(iter(data["states"]))}
         return data

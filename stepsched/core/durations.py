@@ -69,8 +69,11 @@ def read_duration(value: object) -> timedelta:
             "expected a timedelta, such as timedelta(minutes=5) (or an ISO 8601 string without months and "
             f"years, such as 'PT5M'), got {quoted(value)}{_cure(value)}"
         )
+    number: type[int | Fraction] = Fraction if "." in match[0] else int  # which is far faster
     exact = sum(
-        (Fraction(match[unit]) * factor for unit, factor in _MICROSECONDS.items() if match[unit]), Fraction(0)
+        number(text) * _MICROSECONDS[unit]
+        for unit, text in match.groupdict().items()
+        if text and unit != "sign"
     )
     try:
         return timedelta(microseconds=-(-exact // 1) if not match["sign"] else -(exact // 1))

@@ -9,12 +9,27 @@ from __future__ import annotations
 from datetime import date, datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated
 
+from pydantic import BeforeValidator
+
+from stepsched.core.quoting import quoted
+
 _PLAIN: tuple[type[datetime], ...] = tuple(kind for kind in datetime.__mro__ if kind.__module__ == "datetime")
+
+
+def _read_day(value: object) -> object:
+    """Refuses a date without a year, such as the ``NaT`` of pandas."""
+    if isinstance(value, date):
+        try:
+            date(value.year, value.month, value.day)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"expected a date, got {quoted(value)}") from error
+    return value
+
 
 if TYPE_CHECKING:
     Day = date
 else:
-    Day = Annotated[_PLAIN[0].__mro__[1], "a date"]
+    Day = Annotated[_PLAIN[0].__mro__[1], BeforeValidator(_read_day)]
     """A date, as the type of a model's field."""
 
 

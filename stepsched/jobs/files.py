@@ -232,6 +232,8 @@ def _text(path: Path) -> str:
         raise JobFileError(str(path), error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
+    except ValueError as error:  # such as of a null character
+        raise JobFileError(str(path), f"expected the path of a file: {error}") from error
 
 
 def _read_json(source: str, text: str) -> _Content:

@@ -1,6 +1,6 @@
 """Container targets: Amazon ECS tasks and AWS Batch jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -118,6 +118,8 @@ class EcsTaskTarget(ServiceTarget, frozen=True):
         execute_command: bool = False,
         kind: Literal["ecs_task"] = "ecs_task",
     ) -> None:
+        if isinstance(placement, (str, Mapping)) or not isinstance(placement, Iterable):
+            raise ValueError(f"expected a list of placement rules, got {quoted(placement)}")  # noqa: TRY004 -- pydantic collects ValueError
         self._assign(
             cluster_arn=cluster_arn,
             task_definition_arn=task_definition_arn,

@@ -17,6 +17,7 @@ from stepsched.backends.stepfunctions.service import (
     token_of,
     validate_state_machine_arn,
 )
+from stepsched.core.quoting import quoted
 
 TOKEN, OTHER = "0123456789ab", "ba9876543210"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:runner"
@@ -138,7 +139,7 @@ def test_a_link_leads_to_the_console_of_the_partition(partition: str, region: st
 def test_what_is_no_machine_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="expected state_machine_arn to be 'arn:aws:states:") as caught:
         validate_state_machine_arn(wrong)
-    assert str(caught.value).endswith(f"got {wrong!r}")
+    assert str(caught.value).endswith(f"got {quoted(wrong)}")
     assert "without alias or version" in str(caught.value)
 
 
