@@ -303,9 +303,8 @@ def read_step(value: object, place: Place) -> Frequency | timedelta:
 
 
 _IN_FILES = (
-    (r"use Windowed\(start, every=Frequency\(seconds=(\S+?)\)\)", r"write every: \1 seconds, with start"),
+    (r"use Windowed\(start, every=Frequency\((\w+)=(\S+?)\)\)", r"write every: \2 \1, with start"),
     (r"use timedelta\(minutes=(\d+)\)", r"write \1 minutes"),
-    (r"; use Windowed with Frequency\((\w+)=…\)", r"; write every: 1 \1, with start"),
     (r"a Unix crontab is read by Cron\.from_crontab\((.*?)\)$", r"write schedule: {crontab: \1}"),
     (r"timezone=\.\.\., which is timezone='UTC' for Z", "timezone: ..., which is timezone: UTC for Z"),
     (r"expected a timedelta, such as timedelta\(minutes=5\) \(or .*?\)", "expected a time such as 5 minutes"),

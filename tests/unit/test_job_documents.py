@@ -143,7 +143,7 @@ def test_a_schedule_is_read_as_people_write_it(tmp_path: Path, text: str, schedu
         pytest.param(
             "schedule: rate(30 seconds)", "write every: 30 seconds, with start", id="rate of seconds"
         ),
-        pytest.param("schedule: rate(2 months)", "write every: 1 months, with start", id="rate of months"),
+        pytest.param("schedule: rate(2 months)", "write every: 2 months, with start", id="rate of months"),
         pytest.param("schedule: at(2030-01-01)", "write at(2030-01-01T00:00:00)", id="at without time"),
         pytest.param(
             "schedule: at(2030-01-01T09:00)\n  end: 2031-01-01T00:00Z", "neither start nor", id="at, end"
