@@ -199,16 +199,24 @@ def find_identifier(name: str) -> str | None:
     return next((guess for guess in guesses if guess in known), None)
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """The text ``; did you mean …?`` with the most similar known name; empty if none is similar."""
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """The text ``; did you mean …?`` with the most similar known name; empty if none is similar.
+
+    Args:
+        name: The unknown name.
+        known: The known names.
+        cutoff: How similar they must be, from 0 to 1.
+    """
     by_case = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), by_case, n=1, cutoff=0.6)
+    near = get_close_matches(name.lower(), by_case, n=1, cutoff=cutoff)
     return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def closest_service(name: str) -> str:
-    """The text ``; did you mean …?`` with the most similar service, or advice if none is similar."""
+    """The text ``; did you mean …?`` with the most similar service, or advice if none is similar. A name that
+    differs by more than a slip is rather that of a service which AWS has closed, or that is new."""
     other = find_identifier(name)
     if other is not None:
         return f"; did you mean {other!r}?"
-    return closest(name, services()) or "; use its name in the SDK for Java 2"
+    advice = "; use its name in the SDK for Java 2, unless the service is new or AWS has closed it"
+    return closest(name, services(), cutoff=0.8) or advice

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 
 from stepsched.aws.models import actions
-from stepsched.aws.services import closest, find_identifier, services
+from stepsched.aws.services import closest, closest_service, find_identifier, services
 from stepsched.core.errors import ScheduleWarning
 
 _PARTIQL = "dynamodb:PartiQLDelete dynamodb:PartiQLInsert dynamodb:PartiQLSelect dynamodb:PartiQLUpdate"
@@ -213,7 +213,7 @@ def iam_actions(service: str, action: str) -> list[str]:
     if known is None:
         warnings.warn(
             f"this botocore knows no service {service!r}, so {service}:{name} is not checked"
-            f"{closest(service, services())}",
+            f"{closest_service(service)}",
             ScheduleWarning,
             stacklevel=5,
         )

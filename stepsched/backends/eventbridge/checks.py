@@ -16,7 +16,7 @@ from stepsched.aws.arns import ARN
 from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
-from stepsched.aws.services import closest, find_identifier, services
+from stepsched.aws.services import closest_service, find_identifier, services
 from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
@@ -348,7 +348,7 @@ def _check_request(job: Job, name: str, action: str, request: dict[str, Any]) ->
     if service is None:  # newer than this botocore, or unknown: the service refuses it at creation
         warnings.warn(
             f"job {job.name!r}: this botocore knows no service {name!r}, so its request is not checked"
-            f"{closest(name, services())}",
+            f"{closest_service(name)}",
             ScheduleWarning,
             stacklevel=6,
         )
