@@ -243,7 +243,7 @@ def test_what_is_meant_is_said() -> None:
     assert closest_service("dms") == "; did you mean 'databasemigration'?"
     assert closest_service("sqss") == "; did you mean 'sqs'?"
     assert closest_service("quux").startswith("; use its name in the SDK for Java 2")
-    assert "did you mean" not in closest_service("lookoutvision")  # closed by AWS; lookoutequipment is another
+    assert "did you mean" not in closest_service("lookoutvision")  # AWS has closed it
 
 
 def test_a_title_is_what_people_call_a_service() -> None:
