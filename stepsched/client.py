@@ -252,8 +252,6 @@ class SchedulerClient:
         for word, text in (("name_prefix", name_prefix), ("group", group)):
             if text is not None and not isinstance(text, str):
                 raise TypeError(f"expected a string for {word}, got {quoted(text)}")
-            if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-                raise ValueError(f"expected text that UTF-8 can encode for {word}, got {quoted(text)}")
         query = JobQuery(
             status=None if status is None else _word(JobStatus, status),
             name_prefix=name_prefix,
