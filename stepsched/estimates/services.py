@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from typing import NamedTuple
 
 from stepsched.asl.budget import Prices as TransitionPrices
+from stepsched.core.plain import Day
 from stepsched.core.values import Value
 from stepsched.estimates.figures import EXACT, Prices, Quotas, TablePrices
 from stepsched.estimates.minutes import Counted, Minutes
@@ -51,7 +52,7 @@ class Charge(Value, frozen=True):
     """The currency of the cost."""
     region: str
     """The Region of the price."""
-    as_of: date
+    as_of: Day
     """The date on which the price was last read."""
 
     def __str__(self) -> str:
