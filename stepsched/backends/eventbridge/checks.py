@@ -292,7 +292,7 @@ def _check_input(translation: Translation) -> None:
     call = universal_parts(target, job.input, job.name)
     if not takes_input(target) and job.input != {}:
         where = "the request" if isinstance(target, ApiTarget) else "parameters"
-        reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
+        reason = f"the target takes no input of the job, so {quoted(job.input)} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input) or (None if call is None else find_look_alike(call[2], "request"))
     if place is not None:
