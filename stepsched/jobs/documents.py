@@ -31,7 +31,8 @@ from stepsched.jobs.written import (
     shown,
     unknown,
 )
-from stepsched.schedules import AnySchedule, OneTime, Windowed
+from stepsched.schedules import AnySchedule, Cron, OneTime, Windowed
+from stepsched.schedules.crontab import parse_crontab
 from stepsched.schedules.stored import reading_stored
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -369,11 +370,14 @@ def write_job(job: Job) -> Document:
 
     Raises:
         ValueError: The job calls a function that has no name, or a file cannot hold it.
+        InvalidScheduleError: It is a stored job with a crontab line that is refused now (P-38, P-39).
     """
     for part in parts_of(job.target):
         if isinstance(part, HandlerTarget) and part.function is not None:
             words = f"its function {part.handler} cannot be imported by name"
             raise ValueError(f"{words}; define it at the top level of a module")
+    if isinstance(job.schedule, Cron) and job.schedule.crontab is not None:
+        parse_crontab(job.schedule.crontab)  # a stored line may be one that load_jobs refuses
     with reading_stored():
         document: Document = {
             "name": job.name,

@@ -82,7 +82,7 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
     Raises:
         TypeError: ``jobs`` holds something else, such as a record.
         JobFileError: There is no job, a name occurs twice, a job calls a function that cannot be imported by
-            name, or the file cannot be written.
+            name or has a stored crontab line with two readings (P-38), or the file cannot be written.
     """
     wanted = _checked(jobs)
     path = path_of(path, "a path ending in .json, .yaml or .yml", _WRITE)

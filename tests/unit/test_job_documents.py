@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched.schedules.stored import reading_stored
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:report"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -722,6 +723,13 @@ def test_records_are_refused_with_the_cure(tmp_path: Path) -> None:
     record = ss.SchedulerClient().create(JOBS[0].replace(target=ss.CommandTarget(["true"])))
     with pytest.raises(TypeError, match=r"expected a Job, got JobRecord; use record\.job"):
         ss.dump_jobs([record], tmp_path / "jobs.json")  # type: ignore[list-item]
+
+
+def test_a_stored_line_that_would_be_refused_when_it_is_read_is_not_written(tmp_path: Path) -> None:
+    with reading_stored():
+        old = ss.Cron(crontab="0 0 */2 * 1")
+    with pytest.raises(ss.errors.JobFileError, match=r"job 1 .*: day-of-month: .* on days that match both"):
+        ss.dump_jobs([JOBS[0].replace(schedule=old)], tmp_path / "jobs.json")
 
 
 def test_a_file_keeps_its_permissions_and_a_link_stays_a_link(tmp_path: Path) -> None:
