@@ -62,6 +62,8 @@ _INSTEAD = {
     "crontab": "schedule: {crontab: '0 9 * * 1-5'}",
 }
 """Kinds of schedules that somebody may write as fields of a job, and how they are written."""
+_DATA = ("input", "request", "parameters", "container_overrides")
+"""The fields of jobs and targets in which any JSON may stand."""
 _PLACEHOLDER = {"schedule": OneTime("2030-01-01T00:00"), "target": CommandTarget(["true"])}
 """Valid values in place of refused ones, so that the other fields are still looked at."""
 
@@ -262,7 +264,7 @@ def _ambiguous(value: object, place: Place = ()) -> list[Problem]:
 
 def _is_data(place: Place) -> bool:
     """Returns whether any JSON may stand at a place of a job or target."""
-    return bool(place) and place[0] in ("input", "request", "parameters", "container_overrides")
+    return bool(place) and place[0] in _DATA
 
 
 def _validated(model: type[BaseModel], fields: Mapping[str, Any]) -> tuple[BaseModel | None, list[Problem]]:
@@ -284,7 +286,7 @@ def _plain(model: type[BaseModel], fields: Mapping[str, Any]) -> Document:
             plain[name] = value.truth
         elif isinstance(value, str) and _is_length(field.annotation):
             plain[name] = read_length(value) or str(value)
-        elif name in ("input", "request", "parameters", "container_overrides") and name in plain:
+        elif name in _DATA and name in plain:
             plain[name] = revive(value)
         elif name in ("dead_letter", "notify") and isinstance(value, str):
             plain[name] = {("queue_arn" if name == "dead_letter" else "topic_arn"): str(value)}
