@@ -123,7 +123,7 @@ LONG = "x" * 500
         pytest.param(
             {"retry": ss.Retry(max_attempts=3)},
             {"retry": ss.Retry(max_attempts=5, interval=timedelta(minutes=1))},
-            "retry.max_attempts: 3 -> 5; retry.interval: 0:00:01 -> 0:01:00",
+            "retry.max_attempts: 3 -> 5; retry.interval: 1 second -> 1 minute",
             id="policy",
         ),
         pytest.param(
@@ -132,10 +132,10 @@ LONG = "x" * 500
         pytest.param(
             {"jitter": timedelta(0)},
             {"jitter": timedelta(hours=1)},
-            "jitter: 0:00:00 -> 1:00:00",
+            "jitter: 0 seconds -> 1 hour",
             id="duration",
         ),
-        pytest.param({}, {"max_run_time": timedelta(hours=1)}, "max_run_time: none -> 1:00:00", id="absent"),
+        pytest.param({}, {"max_run_time": timedelta(hours=1)}, "max_run_time: none -> 1 hour", id="absent"),
         pytest.param(
             {"description": LONG},
             {"description": "y" * 500},
