@@ -8,7 +8,7 @@ from fractions import Fraction
 
 _AMOUNT = r"[0-9]{1,12}(?:\.[0-9]{1,12})? *[A-Za-z]+"
 _AMOUNTS = re.compile(rf"{_AMOUNT}(?:(?:,| and|, and)? +{_AMOUNT})*")
-_MICROSECONDS = {
+MICROSECONDS = {
     "week": 604_800_000_000,
     "day": 86_400_000_000,
     "hour": 3_600_000_000,
@@ -33,10 +33,10 @@ def read_length(text: str) -> timedelta | None:
     length, seen = Fraction(0), set[str]()
     for number, word in read_amounts(text) or ():
         unit = word.lower().removesuffix("s")
-        if unit not in _MICROSECONDS or unit in seen:
+        if unit not in MICROSECONDS or unit in seen:
             return None
         seen.add(unit)
-        length += Fraction(number) * _MICROSECONDS[unit]
+        length += Fraction(number) * MICROSECONDS[unit]
     try:
         return timedelta(microseconds=int(length)) if seen and length.denominator == 1 else None
     except OverflowError:
@@ -50,7 +50,7 @@ def length_text(length: timedelta) -> str | None:
     if rest < 0 or rest % 1_000_000:
         return None
     for unit in ("day", "hour", "minute", "second"):
-        count, rest = divmod(rest, _MICROSECONDS[unit])
+        count, rest = divmod(rest, MICROSECONDS[unit])
         if count:
             parts.append(f"{count} {unit}{'s' if count > 1 else ''}")
     return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "0 seconds"

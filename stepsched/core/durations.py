@@ -10,22 +10,16 @@ import re
 from datetime import timedelta
 from fractions import Fraction
 
+from stepsched.core.amounts import MICROSECONDS
 from stepsched.core.quoting import quoted
 
 _TICK = timedelta(microseconds=1)
 _LONGEST_TEXT = 100
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _ISO = re.compile(
-    rf"(?P<sign>-?)P(?=[0-9T])(?:(?P<weeks>{_NUMBER})W)?(?:(?P<days>{_NUMBER})D)?"
-    rf"(?:T(?=[0-9])(?:(?P<hours>{_NUMBER})H)?(?:(?P<minutes>{_NUMBER})M)?(?:(?P<seconds>{_NUMBER})S)?)?"
+    rf"(?P<sign>-?)P(?=[0-9T])(?:(?P<week>{_NUMBER})W)?(?:(?P<day>{_NUMBER})D)?"
+    rf"(?:T(?=[0-9])(?:(?P<hour>{_NUMBER})H)?(?:(?P<minute>{_NUMBER})M)?(?:(?P<second>{_NUMBER})S)?)?"
 )
-_MICROSECONDS = {
-    "weeks": 604_800_000_000,
-    "days": 86_400_000_000,
-    "hours": 3_600_000_000,
-    "minutes": 60_000_000,
-    "seconds": 1_000_000,
-}
 
 
 def plain_duration(value: timedelta) -> timedelta:
@@ -71,7 +65,7 @@ def read_duration(value: object) -> timedelta:
         )
     number: type[int | Fraction] = Fraction if "." in match[0] else int  # which is far faster
     exact = sum(
-        number(text) * _MICROSECONDS[unit]
+        number(text) * MICROSECONDS[unit]
         for unit, text in match.groupdict().items()
         if text and unit != "sign"
     )

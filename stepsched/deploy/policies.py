@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_args
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.states import Task
 from stepsched.aws.arns import validate_arn
+from stepsched.core.quoting import quoted
 from stepsched.iam.documents import validate_resources, validate_roles
 from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
@@ -101,11 +102,11 @@ def _listed(argument: str, values: Any, kinds: tuple[type[Any], ...], example: s
     if isinstance(values, get_args(Target)):  # iterating over a target would give its fields
         raise TypeError(f"expected {argument} to be a list, got one {type(values).__name__}; use [{example}]")
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"expected {argument} to be a list, got {values!r:.80}; use [{example}]")
+        raise TypeError(f"expected {argument} to be a list, got {quoted(values)}; use [{example}]")
     found = [(f"{argument}[{index}]", value) for index, value in enumerate(values)]
     for name, value in found:
         if not isinstance(value, kinds):
-            raise TypeError(f"expected {name} to be a target, got {value!r:.80}; use {example}")
+            raise TypeError(f"expected {name} to be a target, got {quoted(value)}; use {example}")
     return found
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from stepsched.core.quoting import quoted
 from stepsched.deploy.policies import (
     NamedTarget,
     partition_of,
@@ -90,7 +91,7 @@ def template(
     """
     if resources is not None and not isinstance(resources, Mapping):
         raise TypeError(
-            f"expected resources to be a dict, got {resources!r:.80}; use {{'s3:putObject': ['arn:...']}}"
+            f"expected resources to be a dict, got {quoted(resources)}; use {{'s3:putObject': ['arn:...']}}"
         )
     if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
         raise ValueError(

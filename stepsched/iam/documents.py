@@ -21,7 +21,7 @@ from stepsched.iam.grants import (
     with_resources,
 )
 from stepsched.jobs import Job
-from stepsched.jobs.names import is_narrow
+from stepsched.jobs.names import NARROW_RULE, is_narrow
 from stepsched.targets import ParallelTarget
 from stepsched.targets.invocations import Invocation, invocations
 
@@ -267,7 +267,7 @@ def validate_group(group: str) -> str:
     is_pattern = isinstance(group, str) and "*" in group and re.fullmatch(r"[0-9a-zA-Z_.*-]{1,64}", group)
     if not is_pattern and not (isinstance(group, str) and is_narrow(group)):
         raise ValueError(
-            "expected group to be the name of a schedule group, 1 to 64 characters of A-Z a-z 0-9 - _ . "
+            f"expected group to be the name of a schedule group, {NARROW_RULE} "
             f"and '*' for any others, got {quoted(group)}"
         )
     return group

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepsched.core.errors import InvalidScheduleError, JobFileError, ScheduleWarning
+from stepsched.core.quoting import quoted
 from stepsched.jobs.job import Job
 from stepsched.jobs.names import checked_name
 from stepsched.jobs.policies import CatchUp, Retry
+from stepsched.jobs.sources import path_of, read_text, refuse
 from stepsched.schedules import Cron
 from stepsched.schedules.crontab_lines import HASHED, REBOOT
 from stepsched.schedules.zones import load_zone
@@ -26,8 +28,6 @@ _VARIABLE = re.compile(
 _NAME = re.compile(r"#[ \t]*name:[ \t]*(.*)")
 _LONGEST_COMMAND = 131_071
 """The number of bytes that one argument of a program may have on Linux."""
-_MOST_SHOWN = 1_000
-"""The maximum number of characters in the error of one line, which may quote it."""
 _INSTRUCTIONS = {
     "CRON_TZ",
     "RANDOM_DELAY",
@@ -70,17 +70,13 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
     Warns:
         ScheduleWarning: The file has a ``MAILTO``; no mail is sent.
     """
-    if not isinstance(source, (str, Path)) or not str(source).strip():
-        raise JobFileError(str(source), "expected the path of a crontab")
+    path = path_of(source, "the path of a crontab")
     load_zone(timezone)
-    path = Path(source)
+    _refuse_system_crontab(path)
     reader = _Reader(timezone)
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         reader.try_to_read(number, line.strip(" \t\r"))
-    problems = reader.problems
-    if problems:
-        reason = "\n  ".join([f"{len(problems)} problems:", *problems]) if len(problems) > 1 else problems[0]
-        raise JobFileError(str(source), reason)
+    refuse(str(source), reader.problems)
     if not reader.jobs:
         raise JobFileError(str(source), "expected at least one job, got none")
     if reader.mail_to:
@@ -93,15 +89,9 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
     return reader.jobs
 
 
-def _text(path: Path) -> str:
+def _refuse_system_crontab(path: Path) -> None:
     if path.absolute() == Path("/etc/crontab") or path.absolute().parent.name == "cron.d":
         raise JobFileError(str(path), f"{_SYSTEM}; copy its lines to a file without that column")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
-    except (OSError, ValueError) as error:  # such as a NUL character in the path
-        raise JobFileError(str(path), getattr(error, "strerror", None) or str(error)) from error
 
 
 _SYSTEM = "it is a system crontab, which has a column of users, and jobs run as the user of the process"
@@ -139,9 +129,7 @@ class _Reader:
         try:
             self.read(line)
         except _LineError as error:
-            text = str(error)
-            shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-            self.problems.append(f"line {number}: {shown}")
+            self.problems.append(f"line {number}: {error}")
 
     def read(self, line: str) -> None:
         given, self.given_name = self.given_name, None
@@ -167,7 +155,7 @@ class _Reader:
                 self.timezone = value or self.default_zone
             case "RANDOM_DELAY":
                 if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or int(value) > 24 * 60:
-                    raise _LineError(f"RANDOM_DELAY: expected 0 to 1440 minutes, got {value!r}")
+                    raise _LineError(f"RANDOM_DELAY: expected 0 to 1440 minutes, got {quoted(value)}")
                 self.jitter = timedelta(minutes=int(value))
             case "MAILTO" if value and value not in self.mail_to:
                 self.mail_to.append(value)
@@ -202,7 +190,7 @@ class _Reader:
             except ValueError as error:
                 raise _LineError(str(error)) from error
             if given in self.names:
-                raise _LineError(f"duplicate job name: {given!r}")
+                raise _LineError(f"duplicate job name: {quoted(given)}")
         name = given or next(name for name in _names(entry) if name not in self.names)
         self.names.add(name)
         return name
@@ -214,7 +202,7 @@ def _unquoted(value: str) -> str:
     if quote not in ("'", '"') or not value:
         return value
     if len(value) < 2 or value.find(quote, 1) != len(value) - 1:
-        raise _LineError(f"expected a value in a pair of quotes, got {value!r}")
+        raise _LineError(f"expected a value in a pair of quotes, got {quoted(value)}")
     return value[1:-1]
 
 
@@ -226,7 +214,7 @@ def _entry(line: str) -> _Entry:
         raise _LineError(REBOOT)
     if len(fields) == count and not rest:
         raise _LineError(
-            f"expected {'a shortcut' if count == 1 else 'five fields'} and a command, got {line!r}"
+            f"expected {'a shortcut' if count == 1 else 'five fields'} and a command, got {quoted(line)}"
         )
     if any(item[:1] in "Rr" and HASHED.fullmatch(item) for field in fields for item in field.split(",")):
         raise _LineError("R is drawn again whenever the file is read; use H, which is computed from the name")

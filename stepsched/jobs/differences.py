@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from stepsched.core.amounts import length_text
 from stepsched.jobs.job import Job
 from stepsched.schedules.base import ScheduleBase
 
@@ -104,7 +105,7 @@ def _text(value: Any) -> str:
         case Enum():
             return str(value.value)
         case timedelta():
-            return str(value)
+            return length_text(value) or str(value)
         case _:
             return _json(_without_secrets(value))
 

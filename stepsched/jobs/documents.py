@@ -31,7 +31,8 @@ from stepsched.jobs.written import (
     shown,
     unknown,
 )
-from stepsched.schedules import AnySchedule, OneTime, Windowed
+from stepsched.schedules import AnySchedule, Cron, OneTime, Windowed
+from stepsched.schedules.crontab import parse_crontab
 from stepsched.schedules.stored import reading_stored
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -61,6 +62,8 @@ _INSTEAD = {
     "crontab": "schedule: {crontab: '0 9 * * 1-5'}",
 }
 """Kinds of schedules that somebody may write as fields of a job, and how they are written."""
+_DATA = ("input", "request", "parameters", "container_overrides")
+"""The fields of jobs and targets in which any JSON may stand."""
 _PLACEHOLDER = {"schedule": OneTime("2030-01-01T00:00"), "target": CommandTarget(["true"])}
 """Valid values in place of refused ones, so that the other fields are still looked at."""
 
@@ -261,7 +264,7 @@ def _ambiguous(value: object, place: Place = ()) -> list[Problem]:
 
 def _is_data(place: Place) -> bool:
     """Returns whether any JSON may stand at a place of a job or target."""
-    return bool(place) and place[0] in ("input", "request", "parameters", "container_overrides")
+    return bool(place) and place[0] in _DATA
 
 
 def _validated(model: type[BaseModel], fields: Mapping[str, Any]) -> tuple[BaseModel | None, list[Problem]]:
@@ -283,7 +286,7 @@ def _plain(model: type[BaseModel], fields: Mapping[str, Any]) -> Document:
             plain[name] = value.truth
         elif isinstance(value, str) and _is_length(field.annotation):
             plain[name] = read_length(value) or str(value)
-        elif name in ("input", "request", "parameters", "container_overrides") and name in plain:
+        elif name in _DATA and name in plain:
             plain[name] = revive(value)
         elif name in ("dead_letter", "notify") and isinstance(value, str):
             plain[name] = {("queue_arn" if name == "dead_letter" else "topic_arn"): str(value)}
@@ -369,11 +372,14 @@ def write_job(job: Job) -> Document:
 
     Raises:
         ValueError: The job calls a function that has no name, or a file cannot hold it.
+        InvalidScheduleError: It is a stored job with a crontab line that is refused now (P-38, P-39).
     """
     for part in parts_of(job.target):
         if isinstance(part, HandlerTarget) and part.function is not None:
             words = f"its function {part.handler} cannot be imported by name"
             raise ValueError(f"{words}; define it at the top level of a module")
+    if isinstance(job.schedule, Cron) and job.schedule.crontab is not None:
+        parse_crontab(job.schedule.crontab)  # a stored line may be one that load_jobs refuses
     with reading_stored():
         document: Document = {
             "name": job.name,

@@ -16,15 +16,15 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from stepsched.core.errors import JobFileError
-from stepsched.core.quoting import given_text, shortened
+from stepsched.core.quoting import shortened
 from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job
+from stepsched.jobs.sources import cut, listed, path_of, read_text, refuse
 from stepsched.jobs.written import Place, Problem
 
-_MOST_SHOWN, _MOST_PROBLEMS = 500, 100
-"""The maximum number of characters in a problem, and of problems in an error."""
 _TOO_DEEP = "it nests too deeply"
+_WRITE = "write jobs to"
 _A_LIST = "expected a list of jobs, or a mapping with that list under 'jobs'"
 
 
@@ -54,19 +54,17 @@ def load_jobs(source: str | Path) -> list[Job]:
             JSON and YAML the error lists all mistakes, up to 100, each with its job, its field and, in YAML,
             its line. No job is returned then.
     """
-    if not isinstance(source, (str, Path)) or not str(source).strip("."):
-        raise JobFileError(given_text(source), "expected the path of a file or the dotted name of a module")
-    path = Path(source)
+    path = path_of(source, "the path of a file or the dotted name of a module")
     match path.suffix.lower():
         case ".json":
-            return _jobs_in(str(source), _read_json(str(source), _text(path)))
+            return _jobs_in(str(source), _read_json(str(source), read_text(path)))
         case ".yaml" | ".yml":
-            return _jobs_in(str(source), _read_yaml(str(source), _text(path)))
+            return _jobs_in(str(source), _read_yaml(str(source), read_text(path)))
         case ".py":
             jobs = _from_module(_import_file(path))
         case _:
             jobs = _from_module(_import_name(str(source)))
-    _refuse(str(source), _repeated(job.name for job in jobs))
+    refuse(str(source), _repeated(job.name for job in jobs))
     return _some(str(source), jobs)
 
 
@@ -84,9 +82,10 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
     Raises:
         TypeError: ``jobs`` holds something else, such as a record.
         JobFileError: There is no job, a name occurs twice, a job calls a function that cannot be imported by
-            name, or the file cannot be written.
+            name or has a stored crontab line with two readings (P-38), or the file cannot be written.
     """
-    wanted, path = _checked(jobs), Path(path)
+    wanted = _checked(jobs)
+    path = path_of(path, "a path ending in .json, .yaml or .yml", _WRITE)
     if path.suffix.lower() not in (".json", ".yaml", ".yml"):
         raise _not_written(path, "expected a path ending in .json, .yaml or .yml")
     problems, documents = _repeated(job.name for job in wanted), []
@@ -96,7 +95,7 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
         except ValueError as error:  # noqa: PERF203 -- all jobs are looked at
             problems.append(f"job {number} ({job.name!r}): {error}")
     if problems or not wanted:
-        raise _not_written(path, _listed(problems) if problems else "expected at least one job, got none")
+        raise _not_written(path, listed(problems) if problems else "expected at least one job, got none")
     if path.suffix.lower() == ".json":
         text = json.dumps(documents, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     else:
@@ -140,7 +139,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _not_written(path: Path, reason: str) -> JobFileError:
-    return JobFileError(str(path), reason, "write jobs to")
+    return JobFileError(str(path), reason, _WRITE)
 
 
 def _some(source: str, jobs: list[Job]) -> list[Job]:
@@ -157,25 +156,6 @@ def _repeated(names: Iterable[object]) -> list[str]:
         for name, count in counts.items()
         if count > 1
     ]
-
-
-def _refuse(source: str, problems: list[str]) -> None:
-    """Raises all problems as one error; returns if there are none."""
-    if problems:
-        raise JobFileError(source, _listed(problems))
-
-
-def _listed(problems: list[str]) -> str:
-    """Returns the problems as a text of bounded length."""
-    lines = [_cut(problem) for problem in problems[:_MOST_PROBLEMS]]
-    if len(lines) < len(problems):
-        lines.append(f"and {len(problems) - len(lines)} more")
-    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(problems)} problems:", *lines])
-
-
-def _cut(text: str) -> str:
-    """Truncates the text of a problem, which may quote a large part of the file."""
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _jobs_in(source: str, content: _Content) -> list[Job]:
@@ -200,7 +180,7 @@ def _jobs_in(source: str, content: _Content) -> list[Job]:
         found.sort(key=lambda each: content.line((*around, *each.place)) or 0)
         problems += [_said(each, content, label, around) for each in found]
     around_jobs = [_said(each, content) for left in repeats.values() for each in left]
-    _refuse(source, around_jobs + problems + _repeated(map(_name_in, document)))
+    refuse(source, around_jobs + problems + _repeated(map(_name_in, document)))
     return _some(source, jobs)
 
 
@@ -217,23 +197,12 @@ def _said(problem: Problem, content: _Content, label: str = "", around: Place = 
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.place)
     line = content.line((*around, *problem.place))
     where = "" if line is None else f" (line {line})"
-    return ": ".join(filter(None, (label, _cut(field.lstrip(".")), _cut(problem.text)))) + where
+    return ": ".join(filter(None, (label, cut(field.lstrip(".")), cut(problem.text)))) + where
 
 
 def _name_in(document: object) -> str | None:
     name = document.get("name") if isinstance(document, dict) else None
     return str(name) if isinstance(name, str) else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise JobFileError(str(path), error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
-    except ValueError as error:  # such as of a null character
-        raise JobFileError(str(path), f"expected the path of a file: {error}") from error
 
 
 def _read_json(source: str, text: str) -> _Content:
@@ -247,7 +216,7 @@ def _read_json(source: str, text: str) -> _Content:
         return dict(pairs)
 
     try:
-        document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=noting_repeats)
+        document = json.loads(text, object_pairs_hook=noting_repeats)
     except ValueError as error:
         raise JobFileError(source, f"it is not JSON: {error}") from error
     except RecursionError as error:

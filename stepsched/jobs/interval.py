@@ -8,6 +8,7 @@ from typing import Any
 
 from stepsched.core.context import write
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.schedules import AnySchedule, Windowed
 from stepsched.schedules.moments import read_moment
 from stepsched.schedules.zones import UTC
@@ -23,14 +24,13 @@ def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
         InvalidScheduleError: A key is missing or unknown, or its value is not valid.
     """
     if not isinstance(document, Mapping):
-        raise InvalidScheduleError(str(document), "document", f"expected {_DOCUMENT}, a mapping")
-    unknown = ", ".join(str(key) for key in document if key not in _KEYS)
+        raise InvalidScheduleError(given_text(document), "document", f"expected {_DOCUMENT}, a mapping")
+    unknown = shortened(", ".join(given_text(key) for key in document if key not in _KEYS))
     if unknown:
         reason = f"unknown keys: {unknown}; {_DOCUMENT} has {', '.join(_KEYS)}"
-        raise InvalidScheduleError(str(dict(document)), "document", reason)
+        raise InvalidScheduleError(quoted(dict(document)), "document", reason)
     schedule = Windowed.from_document(document)
-    if not isinstance(document.get("id"), str):
-        raise InvalidScheduleError(str(dict(document)), "id", f"expected a text, got {document.get('id')!r}")
+    _check_id(document)
     payload = {"context": document["context"]} if "context" in document else {}
     return {"name": document["id"], "schedule": schedule, "input": payload}
 
@@ -89,11 +89,12 @@ def next_interval_run(event: Mapping[str, Any]) -> dict[str, Any]:
     end = None if job.get("endDateTime") is None else _moment(job, "endDateTime")
     for key in ("id", "frequency"):
         if key not in job:
-            raise InvalidScheduleError(str(dict(job)), "document", f"the job lacks {key}")
+            raise InvalidScheduleError(quoted(dict(job)), "document", f"the job lacks {key}")
+    _check_id(job)
     endless = {"startDateTime": origin, "endDateTime": _LAST, "frequency": job["frequency"]}
     run = Windowed.from_document(endless).next_run(after=max(begun))
     if run is None:
-        raise InvalidScheduleError(str(dict(job)), "frequency", "there is no run before the year 10000")
+        raise InvalidScheduleError(quoted(dict(job)), "frequency", "there is no run before the year 10000")
     run = run.astimezone(UTC)
     return {
         "name": f"{job['id']}_{run:%Y%m%dT%H%M%S}",
@@ -105,11 +106,17 @@ def next_interval_run(event: Mapping[str, Any]) -> dict[str, Any]:
 _LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
+def _check_id(document: Mapping[str, Any]) -> None:
+    name = document.get("id")
+    if not isinstance(name, str):
+        raise InvalidScheduleError(quoted(dict(document)), "id", f"expected a text, got {quoted(name)}")
+
+
 def _part(event: object, name: str) -> Mapping[str, Any]:
     part = event.get(name) if isinstance(event, Mapping) else None
     if not isinstance(part, Mapping):
-        reason = f"expected a mapping with the mappings execution and job, got {part!r:.80} for {name}"
-        raise InvalidScheduleError(str(event), name, reason)
+        reason = f"expected a mapping with the mappings execution and job, got {quoted(part)} for {name}"
+        raise InvalidScheduleError(given_text(event), name, reason)
     return part
 
 
@@ -119,7 +126,7 @@ def _moment(part: Mapping[str, Any], name: str) -> datetime:
         moment = read_moment(part.get(name))
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidScheduleError(str(dict(part)), name, str(error)) from error
+        raise InvalidScheduleError(quoted(dict(part)), name, str(error)) from error
 
 
 def _written(wall: datetime, offset: str) -> str:

@@ -23,6 +23,8 @@ _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """The Unicode categories of characters that a name cannot have: controls and line breaks, which would forge
 lines of a log, invisible characters and those that turn the direction of text, and surrogates."""
 _NARROW = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
+NARROW_RULE = "1 to 64 of A-Z a-z 0-9 - _ ."
+"""The rule of EventBridge Scheduler for names, in words; ``.`` and ``..`` are none."""
 _DIGEST = 12
 
 
@@ -82,8 +84,7 @@ def checked_group(value: Any) -> str:
     """
     if not isinstance(value, str) or not is_narrow(value):
         raise ValueError(
-            f"{quoted(value)} is not a name of a group: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
-            "(and neither '.' nor '..')"
+            f"{quoted(value)} is not a name of a group: {NARROW_RULE} (and neither '.' nor '..')"
         )
     return value
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from pydantic import field_validator
+
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs import Job, JobRecord, JobStatus
+from stepsched.jobs.records import read_stored_job
 
 _GROUPS_SHOWN = 10
 """The maximum number of groups that the text of a plan lists."""
@@ -23,6 +26,8 @@ class Change(Value, frozen=True):
     """The new definition."""
     version: int
     """The stored version on which the change is based."""
+
+    _read_job = field_validator("before", "after", mode="wrap")(read_stored_job)
 
     @property
     def name(self) -> str:

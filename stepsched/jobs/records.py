@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import ValidatorFunctionWrapHandler, field_validator
+
 from stepsched.core.enums import StrEnum
 from stepsched.core.errors import InvalidTransitionError
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job
 from stepsched.schedules.moments import PlainDatetime
+from stepsched.schedules.stored import reading_stored
 
 
 class JobStatus(StrEnum):
@@ -137,6 +140,12 @@ class Repair(Value, frozen=True):
     """What was done to repair it."""
 
 
+def read_stored_job(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Reads the definition in a record or plan, such as from JSON: it was accepted when that was made."""
+    with reading_stored():
+        return read(value)
+
+
 class JobVersion(Value, frozen=True):
     """An earlier definition of a job."""
 
@@ -146,6 +155,8 @@ class JobVersion(Value, frozen=True):
     """The definition."""
     replaced_at: PlainDatetime
     """The instant at which the next version replaced it, in UTC."""
+
+    _read_job = field_validator("job", mode="wrap")(read_stored_job)
 
 
 class JobRecord(Value, frozen=True):
@@ -170,6 +181,8 @@ class JobRecord(Value, frozen=True):
     current: bool = True
     """Whether the job is stored with the backend's present settings, such as its role. If not, ``update`` and
     ``apply`` write it again."""
+
+    _read_job = field_validator("job", mode="wrap")(read_stored_job)
 
     @property
     def name(self) -> str:

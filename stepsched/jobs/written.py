@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from stepsched.core.amounts import read_amounts
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import shortened
 from stepsched.schedules import AnySchedule, Cron, Frequency, OneTime, Rate, Windowed
 from stepsched.schedules.expressions import parse_schedule
 from stepsched.schedules.moments import read_moment
@@ -67,7 +68,7 @@ def shown(value: object) -> str:
         text = repr(str(value)) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:60]}...{text[-10:]}"
+    return shortened(text, 80)
 
 
 def unknown(key: object, known: Mapping[str, Any] | tuple[str, ...]) -> str:
@@ -304,8 +305,14 @@ def read_step(value: object, place: Place) -> Frequency | timedelta:
 
 _IN_FILES = (
     (r"use Windowed\(start, every=Frequency\((\w+)=(\S+?)\)\)", r"write every: \2 \1, with start"),
+    (r"use Rate\(timedelta\(minutes=(\d+)\)\)", r"write every: \1 minutes"),
     (r"use timedelta\(minutes=(\d+)\)", r"write \1 minutes"),
     (r"a Unix crontab is read by Cron\.from_crontab\((.*?)\)$", r"write schedule: {crontab: \1}"),
+    (r"Cron\.from_crontab\(('[^']*'), timezone=('[^']*')\)", r"{crontab: \1, timezone: \2}"),
+    (r"Cron\.from_crontab\(('[^']*')\)", r"{crontab: \1}"),
+    (r"Cron\.from_crontab replaces it by a value", "write a value"),
+    (r"write R\S*, or H for a value that stays the same", "write a value"),
+    (r"Cron\('(?:cron\()?([^']*?)\)?'\)", r"cron(\1)"),
     (r"timezone=\.\.\., which is timezone='UTC' for Z", "timezone: ..., which is timezone: UTC for Z"),
     (r"expected a timedelta, such as timedelta\(minutes=5\) \(or .*?\)", "expected a time such as 5 minutes"),
     (r"Input should be a valid timedelta.*", "expected a time such as 5 minutes"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.quoting import quoted
 from stepsched.schedules.cron_items import Field
 from stepsched.schedules.crontab import UNIX_FIELDS
 from stepsched.schedules.crontab_lines import HASHED, LONGEST
@@ -28,7 +29,7 @@ def frozen(line: str, hash_id: str | None) -> str:
     if len(parts) != len(UNIX_FIELDS) or not any(found):
         return line
     if hash_id is not None and not (isinstance(hash_id, str) and hash_id):
-        raise InvalidScheduleError(line, "hash_id", f"expected the name of a job, got {hash_id!r}")
+        raise InvalidScheduleError(line, "hash_id", f"expected the name of a job, got {quoted(hash_id)}")
     if hash_id is None and any(match and match[1] in "Hh" for match in found):
         reason = f"'H' is computed from a name; use Cron.from_crontab({line!r}, hash_id='name-of-the-job')"
         raise InvalidScheduleError(line, "crontab", reason)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import Field
 
+from stepsched.core.quoting import quoted
 from stepsched.core.values import PositionalValue
 from stepsched.targets.aws import (
     CodeBuildTarget,
@@ -70,7 +71,7 @@ class ParallelTarget(PositionalValue, frozen=True):
 
     def __init__(self, targets: Iterable[object], *, kind: Literal["parallel"] = "parallel") -> None:
         if isinstance(targets, (str, Mapping)) or not isinstance(targets, Iterable):
-            raise ValueError(f"expected a list of targets, got {targets!r:.60}")  # noqa: TRY004 -- pydantic collects ValueError
+            raise ValueError(f"expected a list of targets, got {quoted(targets)}")  # noqa: TRY004 -- pydantic collects ValueError
         self._assign(targets=tuple(targets), kind=kind)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from stepsched.aws.models import Shape, api_request
 from stepsched.aws.requests import Caller, check_request
 from stepsched.core.payloads import to_json
+from stepsched.core.quoting import quoted
 from stepsched.targets import (
     BatchTarget,
     CodeBuildTarget,
@@ -41,7 +42,7 @@ def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str
     match target:
         case EventBusTarget() if not isinstance(payload, dict):
             words = "the input of an EventBusTarget is the detail of an event, a JSON object"
-            return f"{words}; got {payload!r:.60}"
+            return f"{words}; got {quoted(payload)}"
         case QueueTarget() | TopicTarget() if payload == "":
             return "input is an empty string, and the service requires a character"
         case QueueTarget() if isinstance(payload, str):
@@ -90,7 +91,7 @@ def _why_no_request(shape: Shape, payload: Any, call: str, resource: str, *, len
         lenient: As for :func:`why_not_input`.
     """
     if not isinstance(payload, dict):
-        return f"the input is an object with parameters of {call}, got {payload!r:.60}"
+        return f"the input is an object with parameters of {call}, got {quoted(payload)}"
     given = _camel_case(payload) if lenient else payload
     if resource in given:
         return f"input has {resource!r}, which the target gives"

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from stepsched.core.payloads import Text
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue
+from stepsched.core.values import PositionalValue, ShortKeys
 
 _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
@@ -91,7 +91,7 @@ class CommandTarget(PositionalValue, frozen=True):
     cwd: Text | None = None
     """The working directory. A ``~`` at its beginning is the home directory of the user that runs the
     program. None: the working directory of the process."""
-    env: dict[Text, Text] = Field(default_factory=dict)
+    env: Annotated[dict[Text, Text], ShortKeys] = Field(default_factory=dict)
     """Environment variables by name, added to those of the process. ``PATH`` also applies to the search for
     the program. A value is text, in which nothing is replaced."""
     stdin: Text | None = None
@@ -130,7 +130,7 @@ class CommandTarget(PositionalValue, frozen=True):
     @classmethod
     def _is_path(cls, cwd: str | None) -> str | None:
         if cwd is not None and (not cwd or "\0" in cwd):
-            raise ValueError(f"expected the path of a folder, without NUL characters, got {cwd!r}")
+            raise ValueError(f"expected the path of a folder, without NUL characters, got {quoted(cwd)}")
         return cwd
 
     @field_validator("env")
@@ -138,9 +138,11 @@ class CommandTarget(PositionalValue, frozen=True):
     def _are_variables(cls, env: dict[str, str]) -> dict[str, str]:
         for name, value in env.items():
             if not name or "=" in name or "\0" in name:
-                raise ValueError(f"expected names of variables without '=' and NUL characters, got {name!r}")
+                raise ValueError(
+                    f"expected names of variables without '=' and NUL characters, got {quoted(name)}"
+                )
             if "\0" in value:
-                raise ValueError(f"expected values without NUL characters, got one in {name}")
+                raise ValueError(f"expected values without NUL characters, got one in {quoted(name)}")
         return env
 
 

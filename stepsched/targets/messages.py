@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stepsched.core.quoting import quoted
+
 MAX_GROUP_ID = 128
 """The maximum length of a message group ID."""
 GROUP_ID = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}""")
@@ -48,7 +50,9 @@ def queue_url(arn: str) -> str:
     _, partition, _, region, account, name = arn.split(":", 5)
     domain = next((each.name for each in _DOMAINS if each.partition == partition), None)
     if domain is None:
-        raise ValueError(f"the URL of {arn!r} is not known for partition {partition!r}; use an ApiTarget")
+        raise ValueError(
+            f"the URL of {quoted(arn)} is not known for partition {partition!r}; use an ApiTarget"
+        )
     return f"https://sqs.{region}.{domain}/{account}/{name}"
 
 
@@ -67,7 +71,7 @@ def queue_arn(url: str) -> str:
             if domain.name == match["domain"] and re.fullmatch(domain.region, match["region"]):
                 return f"arn:{domain.partition}:sqs:{match['region']}:{match['account']}:{match['name']}"
     raise ValueError(
-        f"expected the URL of a queue, https://sqs.<region>.<domain>/<account>/<name>, got {url!r}"
+        f"expected the URL of a queue, https://sqs.<region>.<domain>/<account>/<name>, got {quoted(url)}"
     )
 
 
@@ -93,4 +97,4 @@ def why_no_group(call: str, request: Mapping[str, Any]) -> str | None:
     to = request.get(_PLACES.get(call, ""))
     if not isinstance(to, str) or not to.endswith(".fifo") or "MessageGroupId" in request:
         return None
-    return f"expected a MessageGroupId in the request of {call} to {to!r}, which is FIFO, got none"
+    return f"expected a MessageGroupId in the request of {call} to {quoted(to)}, which is FIFO, got none"

@@ -316,6 +316,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
             ss.load_crontab(path)
     with pytest.raises(JobFileError, match="expected the path of a crontab"):
         ss.load_crontab(5)  # type: ignore[arg-type]
+    (tmp_path / "many").write_text("0 9 * * 9 x\n" * 150)
+    with pytest.raises(JobFileError) as caught:
+        ss.load_crontab(tmp_path / "many")
+    first, *lines = caught.value.reason.splitlines()
+    assert (first, len(lines), lines[-1]) == ("150 problems:", 101, "  and 50 more")
     (tmp_path / "cron.d").mkdir()
     (tmp_path / "cron.d" / "app").write_text("* * * * * ada x\n")
     with pytest.raises(JobFileError, match="a system crontab, which has a column of users"):
@@ -327,3 +332,9 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_hostile_file_is_refused_at_once(load: Load) -> None:
     for text in ("*" * 300_000 + " x", "@" * 300_000, "* " * 300_000, "A" * 300_000, "%" * 300_000):
         assert len(refusal(load, text)) < 2_000
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "crontab").write_bytes(b"\xef\xbb\xbf0 9 * * * echo hello\n")
+    (job,) = ss.load_crontab(tmp_path / "crontab")
+    assert job.schedule == ss.Cron("0 9 * * ? *")

@@ -298,6 +298,8 @@ def test_the_calculator_and_the_job_agree() -> None:
         pytest.param(event(FIVE, "soon"), "taskStartDateTime: expected a date and a time", id="a word"),
         pytest.param(event({}, NOW), "the job lacks frequency", id="no frequency"),
         pytest.param(event({"frequency": {}}, NOW), "expected a step, got 0", id="no step"),
+        pytest.param(event({**FIVE, "id": 1}, NOW), "id: expected a text, got 1", id="number as id"),
+        pytest.param(event({**FIVE, "id": None}, NOW), "id: expected a text, got None", id="null as id"),
         pytest.param(
             event({**FIVE, "endDateTime": "never"}, NOW), "endDateTime: expected a date", id="bad end"
         ),

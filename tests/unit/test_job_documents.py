@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
+from stepsched.schedules.stored import reading_stored
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:report"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -22,7 +23,7 @@ A_STEP = "expected a step such as 5 minutes or 1 month"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 PYTHON = re.compile(
     r"timedelta|parse_schedule|tzinfo|Input should|instance of|discriminator|[A-Z]\w+\(|=\.\.\.|\bNone\b"
-    r"|validat"
+    r"|validat|from_crontab"
 )
 """Words that belong to Python and not to a file."""
 
@@ -199,6 +200,23 @@ def test_a_schedule_is_read_as_people_write_it(tmp_path: Path, text: str, schedu
         ),
         pytest.param(
             "every: 1 day\n  start: 2031-01-01T00:00\n  end: 2030-01-01T00:00", "end: expected end", id="end"
+        ),
+        *(
+            pytest.param(f"schedule: {{crontab: '{line}'}}", reason, id=line)
+            for line, reason in {
+                "@every 1h30m": "a crontab has no @every; write every: 90 minutes",
+                "@every 30s": "a crontab has no @every; write every: 30 seconds, with start",
+                "0 0 * */13 *": "for every 13 months write every: 13 months, with start",
+                "0 0 1-7 * */2": "for either use {crontab: '0 0 1-7 * 0,2,4,6'}",
+                "0 9 1 * 5#3": "two jobs, {crontab: '0 9 1 * *'} and {crontab: '0 9 * * 5#3'}; for both",
+                "CRON_TZ=Asia/Tokyo 0 9 * * *": "use {crontab: '0 9 * * *', timezone: 'Asia/Tokyo'}",
+                "0 0 ? * 1": "write '*', or cron(0 0 ? * 1) if the line is of AWS",
+                "0 9 L-3 * *": "a crontab has no such day; use cron(0 9 L-3 * ? *)",
+                "cron(0 9 * * ? *)": "got text of the AWS dialect; use cron(0 9 * * ? *)",
+                "0 9 * * * 2030": "for years use cron(0 9 * * ? 2030) of the AWS dialect",
+                "H 9 * * *": "'H' names no fixed time; write a value",
+                "5~10 9 * * *": "'~' draws a value; write a value",
+            }.items()
         ),
         pytest.param("at: 2030-01-01T09:00", "unknown field; write schedule: at(", id="at beside"),
         pytest.param("cron: 0 9 * * 1-5", "unknown field; write schedule: cron(", id="cron beside"),
@@ -705,6 +723,13 @@ def test_records_are_refused_with_the_cure(tmp_path: Path) -> None:
     record = ss.SchedulerClient().create(JOBS[0].replace(target=ss.CommandTarget(["true"])))
     with pytest.raises(TypeError, match=r"expected a Job, got JobRecord; use record\.job"):
         ss.dump_jobs([record], tmp_path / "jobs.json")  # type: ignore[list-item]
+
+
+def test_a_stored_line_that_would_be_refused_when_it_is_read_is_not_written(tmp_path: Path) -> None:
+    with reading_stored():
+        old = ss.Cron(crontab="0 0 */2 * 1")
+    with pytest.raises(ss.errors.JobFileError, match=r"job 1 .*: day-of-month: .* on days that match both"):
+        ss.dump_jobs([JOBS[0].replace(schedule=old)], tmp_path / "jobs.json")
 
 
 def test_a_file_keeps_its_permissions_and_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -518,3 +518,17 @@ def test_a_module_that_lacks_another_says_which(write: Write, modules: None, tmp
 
 def test_a_module_without_jobs_is_refused() -> None:
     assert refusal("json") == "expected at least one job, got none"
+
+
+@pytest.mark.parametrize(
+    "path", ["a\0.json", "a\0.yaml", "\ud800.json", "\ud800.yaml", "x" * 5_000 + ".json"]
+)
+def test_what_is_no_path_is_refused_in_both_directions(path: str) -> None:
+    job = ss.Job(name="a", schedule=ss.Cron("0 9 * * ? *"), target=ss.CommandTarget(["true"]))
+    with pytest.raises(ss.errors.JobFileError, match="cannot load jobs from"):
+        ss.load_jobs(path)
+    with pytest.raises(ss.errors.JobFileError, match="cannot write jobs to"):
+        ss.dump_jobs([job], path)
+    for other in (None, 5):
+        with pytest.raises(ss.errors.JobFileError, match="expected a path ending in"):
+            ss.dump_jobs([job], other)  # type: ignore[arg-type]

@@ -239,7 +239,7 @@ def test_another_group_is_refused_with_the_rule(group: object) -> None:
     (error,) = refused.value.errors()
     assert error["loc"] == ("group",)
     assert error["msg"] == (
-        f"Value error, {group!r} is not a name of a group: 1 to 64 of the characters A-Z a-z 0-9 - _ . "
+        f"Value error, {group!r} is not a name of a group: 1 to 64 of A-Z a-z 0-9 - _ . "
         "(and neither '.' nor '..')"
     )
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.jobs import Change, JobRecord, Plan
+from stepsched.jobs import Change, JobRecord, JobVersion, Plan
 from stepsched.jobs.plans import make_plan, refuse_repeats
+from stepsched.schedules.stored import reading_stored
 
 T0 = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
@@ -122,7 +123,7 @@ LONG = "x" * 500
         pytest.param(
             {"retry": ss.Retry(max_attempts=3)},
             {"retry": ss.Retry(max_attempts=5, interval=timedelta(minutes=1))},
-            "retry.max_attempts: 3 -> 5; retry.interval: 0:00:01 -> 0:01:00",
+            "retry.max_attempts: 3 -> 5; retry.interval: 1 second -> 1 minute",
             id="policy",
         ),
         pytest.param(
@@ -131,10 +132,10 @@ LONG = "x" * 500
         pytest.param(
             {"jitter": timedelta(0)},
             {"jitter": timedelta(hours=1)},
-            "jitter: 0:00:00 -> 1:00:00",
+            "jitter: 0 seconds -> 1 hour",
             id="duration",
         ),
-        pytest.param({}, {"max_run_time": timedelta(hours=1)}, "max_run_time: none -> 1:00:00", id="absent"),
+        pytest.param({}, {"max_run_time": timedelta(hours=1)}, "max_run_time: none -> 1 hour", id="absent"),
         pytest.param(
             {"description": LONG},
             {"description": "y" * 500},
@@ -203,3 +204,21 @@ def test_names_that_occur_twice_are_refused() -> None:
         refuse_repeats([job(name) for name in "cabcaa"])
     with pytest.raises(ValueError, match=r"^duplicate job names: a$"):
         make_plan([job("a"), job("a")], [None, None])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"crontab": "0 0 */2 * 1"}, id="a line that is refused now"),
+        pytest.param({"expression": "0 9 ? * 1-5 *"}, id="a line that is warned of"),
+    ],
+)
+def test_records_and_plans_of_stored_jobs_are_read_back(fields: dict[str, Any]) -> None:
+    with reading_stored():
+        old = job("old", schedule=ss.Cron(**fields))
+    stored = record(old)
+    assert JobRecord.model_validate_json(stored.model_dump_json()) == stored
+    version = JobVersion(version=1, job=old, replaced_at=T0)
+    assert JobVersion.model_validate_json(version.model_dump_json()) == version
+    plan = make_plan([old.replace(description="new")], [stored])
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan

@@ -646,11 +646,14 @@ def test_a_command_without_them_is_stored_as_before() -> None:
         pytest.param({"env": {"": "x"}}, "names of variables without '='", id="empty name"),
         pytest.param({"env": {"A=B": "x"}}, "names of variables without '='", id="= in a name"),
         pytest.param({"env": {"A\0": "x"}}, "names of variables without '='", id="NUL in a name"),
-        pytest.param({"env": {"A": "x\0"}}, "expected values without NUL characters, got one in A", id="NUL"),
+        pytest.param(
+            {"env": {"A": "x\0"}}, "expected values without NUL characters, got one in 'A'", id="NUL"
+        ),
         pytest.param({"env": {"A": 1}}, "valid string", id="number as value"),
         pytest.param({"env": {"A": None}}, "valid string", id="none as value"),
         pytest.param({"env": ["A=1"]}, "valid dictionary", id="list of variables"),
         pytest.param({"env": {"A": "\ud800"}}, "UTF-8", id="surrogate"),
+        pytest.param({"env": {"A" * 300: 1}}, "expected keys of at most 256 characters", id="long name"),
         pytest.param({"stdin": b"x"}, "valid string", id="bytes as input"),
         pytest.param({"stdin": {"a": 1}}, "valid string", id="mapping as input"),
     ],
@@ -660,6 +663,15 @@ def test_a_wrong_directory_variable_or_input_is_refused(fields: Any, problem: st
         ss.CommandTarget(["true"], **fields)
     with pytest.raises(ValidationError, match=problem):
         ss.CommandTarget.model_validate({"command": ["true"], **fields})
+
+
+@pytest.mark.parametrize(
+    "fields", [{"cwd": "\0" + 9_000 * "x"}, {"env": {"a": "\0" + 9_000 * "x"}}, {"env": {9_000 * "x": ""}}]
+)
+def test_a_refusal_quotes_a_long_value_shortened(fields: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ss.CommandTarget(["true"], **fields)
+    assert len(str(caught.value)) < 1_000
 
 
 # -- several ---------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
 from stepsched.core.quoting import quoted
 from stepsched.jobs import Job
+from stepsched.jobs.names import NARROW_RULE
 from stepsched.schedules import AnySchedule
 from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.targets import (
@@ -185,7 +186,7 @@ def _why_not(job: Job, capability: str) -> tuple[str, ...]:
         case "fractions":
             return _why_not_whole(job)
         case "any_name":
-            reason = f"the name {job.name!r}: the service accepts 1 to 64 of A-Z a-z 0-9 - _ . in a name"
+            reason = f"the name {job.name!r}: the service accepts {NARROW_RULE} in a name"
             return reason, "a name of these characters"
     return _why_not_policy(job, capability)
 
@@ -292,7 +293,7 @@ def _check_input(translation: Translation) -> None:
     call = universal_parts(target, job.input, job.name)
     if not takes_input(target) and job.input != {}:
         where = "the request" if isinstance(target, ApiTarget) else "parameters"
-        reason = f"the target takes no input of the job, so {job.input!r:.60} would be lost"
+        reason = f"the target takes no input of the job, so {quoted(job.input)} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input) or (None if call is None else find_look_alike(call[2], "request"))
     if place is not None:

@@ -11,6 +11,7 @@ from stepsched.backends.local.rows import made
 from stepsched.core.context import revive
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule, OneTime
+from stepsched.schedules.moments import plain_moment
 from stepsched.schedules.stored import reading_stored
 from stepsched.schedules.zones import known_zone
 
@@ -68,7 +69,7 @@ def _schedule(document: dict[str, Any]) -> AnySchedule | None:
     if document["kind"] != "one_time" or not document.keys() <= {"kind", "at", "timezone"}:
         return None
     at, timezone = document["at"], document.get("timezone", "UTC")
-    moment = datetime.fromisoformat(at) if len(at) == _WALL_TIME else None
+    moment = plain_moment(datetime.fromisoformat(at)) if len(at) == _WALL_TIME else None
     if moment is None or moment.tzinfo is not None:  # the second pass of a repeated hour
         with reading_stored():
             return OneTime(at, timezone=timezone)

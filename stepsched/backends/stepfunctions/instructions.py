@@ -94,11 +94,15 @@ def with_new_zone(text: str, job: Job, *, anchor: datetime) -> str | None:
 
     Returns:
         The new text. None: the stored rules are the same, or of a newer database, or the version of this
-        machine's database is not known.
+        machine's database is not known, or the stored text is damaged.
     """
-    stored, version = json.loads(text), timezone_database().version
-    rules = stored.get("plan", {}).get(ZONE)
-    if rules is None or version is None or version < (stored.get("zones") or ""):
+    version = timezone_database().version
+    try:
+        stored = json.loads(text)
+        rules, written_by = stored["plan"].get(ZONE), str(stored.get("zones") or "")
+    except (AttributeError, LookupError, TypeError, ValueError):  # repair goes on with the other jobs
+        return None
+    if rules is None or version is None or version < written_by:
         return None
     plan = timing_of(job.anchored(anchor)).plan
     return None if plan.get(ZONE) == rules else to_json({**stored, "plan": plan, "zones": version})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 from pydantic import ValidationError
 
 import stepsched as ss
+from stepsched.backends.local import documents
 from stepsched.backends.local.documents import decode, encode, read
+from tests.unit.schedules.foreign import Frozen
 from tests.unit.test_jobs import FULL
 
 with pytest.warns(ss.ScheduleWarning):
@@ -78,3 +81,11 @@ def test_what_is_no_document_is_refused(document: str) -> None:
 def test_two_jobs_of_one_pattern_share_no_input() -> None:
     one, two = (decode(encode(PLAIN.replace(name=name, input={"n": [name]}))) for name in ("a", "b"))
     assert (one.input, two.input) == ({"n": ["a"]}, {"n": ["b"]})
+
+
+def test_a_stopped_clock_of_a_test_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """freezegun puts its own class in the place of each module's datetime."""
+    monkeypatch.setattr(documents, "datetime", Frozen)
+    schedule = decode(encode(PLAIN.replace(name="frozen"))).schedule
+    assert isinstance(schedule, ss.OneTime)
+    assert type(schedule.at) is datetime

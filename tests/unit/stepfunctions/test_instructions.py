@@ -296,3 +296,9 @@ def test_older_zone_rules_of_a_stored_job_are_replaced(zones: str | None, is_ren
 def test_current_zone_rules_are_kept(schedule: ss.Schedule) -> None:
     text, a_job = stored(schedule)
     assert with_new_zone(text, a_job, anchor=NOON) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "[]", "{}", '{"plan": 5}'])
+def test_damaged_instructions_do_not_stop_a_repair(text: str) -> None:
+    _, a_job = stored(PARIS)
+    assert with_new_zone(text, a_job, anchor=NOON) is None

@@ -1,0 +1,63 @@
+"""The files from which jobs are read: their path, their text, and the error that lists all problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stepsched.core.errors import JobFileError
+from stepsched.core.quoting import given_text, shortened
+
+_MOST_SHOWN, _MOST_PROBLEMS = 500, 100
+"""The maximum number of characters in a problem, and of problems in an error."""
+
+
+def path_of(source: object, expected: str, action: str = "load jobs from") -> Path:
+    """Returns the path that a caller gave.
+
+    Args:
+        source: The path.
+        expected: What is expected, for the error.
+        action: As in :class:`JobFileError`.
+
+    Raises:
+        JobFileError: ``source`` is no path of a file.
+    """
+    if not isinstance(source, (str, Path)) or not str(source).strip().strip(".") or "\0" in str(source):
+        raise JobFileError(given_text(source), f"expected {expected}", action)
+    return Path(source)
+
+
+def read_text(path: Path) -> str:
+    """Returns the text of a file, without a byte order mark.
+
+    Raises:
+        JobFileError: The file cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise JobFileError(str(path), error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
+    except ValueError as error:  # the path cannot be encoded
+        raise JobFileError(str(path), str(error)) from error
+
+
+def cut(text: str) -> str:
+    """Shortens the text of a problem, which may quote a large part of the file."""
+    return shortened(text, _MOST_SHOWN)
+
+
+def listed(problems: Sequence[str]) -> str:
+    """Returns the problems as a text of bounded length."""
+    lines = [cut(problem) for problem in problems[:_MOST_PROBLEMS]]
+    if len(lines) < len(problems):
+        lines.append(f"and {len(problems) - len(lines)} more")
+    return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(problems)} problems:", *lines])
+
+
+def refuse(source: str, problems: Sequence[str]) -> None:
+    """Raises all problems as one error; returns if there are none."""
+    if problems:
+        raise JobFileError(source, listed(problems))
