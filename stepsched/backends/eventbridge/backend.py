@@ -68,6 +68,8 @@ from stepsched.jobs.records import first_status, status_after, status_after_upda
 from stepsched.schedules import AnySchedule
 
 Item = TypeVar("Item")
+_LISTED_BY_NAME = 50
+"""The maximum number of names for each of which the schedules are listed: a second's worth of the quota."""
 _CLASS = "EventBridgeBackend"
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
@@ -308,13 +310,18 @@ class EventBridgeBackend(Backend):
         return record if is_left_by_move(record, found) else None
 
     def _named(self, names: AbstractSet[str]) -> builtins.list[JobRecord]:
-        """Returns the jobs of these names in all groups. One list of the account's schedules, restricted to
-        the common beginning of the names, costs fewer requests than a search of each group."""
-        prefix = commonprefix([*names])  # noqa: RUF071 -- of characters, as the service compares them
-        entries = self._entries({"MaxResults": 100} | ({"NamePrefix": prefix} if prefix else {}))
-        if not names:
-            return []
-        records = self._service.each(self._listed, (each for each in entries if each["Name"] in names))
+        """Returns the jobs of these names in all groups. A few names are listed one by one, so that the cost
+        does not depend on the size of the account; many by the beginning that they have in common."""
+        are_few = len(names) <= _LISTED_BY_NAME
+        common = commonprefix([*names])  # noqa: RUF071 -- of characters, as the service compares them
+        prefixes = sorted(names) if are_few else [common]
+        found = (
+            entry
+            for prefix in prefixes
+            for entry in self._entries({"MaxResults": 100} | ({"NamePrefix": prefix} if prefix else {}))
+        )
+        places = {(each["GroupName"], each["Name"]): each for each in found if each["Name"] in names}
+        records = self._service.each(self._listed, places.values())
         return [record for record in records if record is not None]
 
     def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:

@@ -225,15 +225,24 @@ class TestScope:
         client.plan(jobs)
         assert {each.operation for each in stub.log[before:]} == {"GetSchedule"}
 
-    def test_namesakes_cost_one_list_and_are_left_out_where_that_is_denied(
+    @pytest.mark.parametrize(("count", "lists"), [(1, 1), (50, 50), (51, 1)])
+    def test_namesakes_cost_a_list_for_each_of_a_few_jobs_and_one_of_all_for_many(
+        self, stub: SchedulerStub, client: ss.SchedulerClient, count: int, lists: int
+    ) -> None:
+        """The names of many jobs usually begin alike."""
+        jobs = [job(f"job-{number}", group="g") for number in range(count)]
+        client.create_many([*jobs, job("other", group="g")])
+        before = stub.count("ListSchedules")
+        assert len(client.plan([each.replace(group="g2") for each in jobs]).namesakes) == count
+        assert stub.count("ListSchedules") == before + lists
+
+    def test_namesakes_are_left_out_where_to_list_is_denied(
         self, stub: SchedulerStub, client: ss.SchedulerClient
     ) -> None:
-        jobs = [job(f"job-{number}", group="g") for number in range(20)]
+        jobs = [job(f"job-{number}", group="g") for number in range(2)]
         client.create_many(jobs)
         wanted = [each.replace(group="g2") for each in jobs]
-        before = stub.count("ListSchedules")
-        assert len(client.plan(wanted).namesakes) == 20
-        assert stub.count("ListSchedules") == before + 1
+        assert len(client.plan(wanted).namesakes) == 2
         stub.order("ListSchedules", "denied")
         assert client.plan(wanted).namesakes == ()
         stub.order("ListSchedules", "denied")
