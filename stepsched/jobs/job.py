@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
@@ -19,7 +19,7 @@ from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
 from stepsched.schedules import AnySchedule, Cron, OneTime, Rate
 from stepsched.schedules.moments import aware, just_after
-from stepsched.targets import AnyTarget, QueueTarget, Target, TopicTarget
+from stepsched.targets import AnyTarget, CommandTarget, QueueTarget, Target, TopicTarget
 
 
 def _read_schedule(value: Any) -> Any:
@@ -164,6 +164,17 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
                 form ``{"context": ...}``.
         """
         return document_of(self.name, self.schedule, self.input)
+
+    @field_validator("input")
+    @classmethod
+    def _is_passed(cls, value: Any, info: ValidationInfo) -> Any:
+        target = info.data.get("target")
+        if isinstance(target, CommandTarget) and target.stdin is not None and value != {}:
+            raise ValueError(
+                f"expected no input, since the command reads its stdin={quoted(target.stdin)} instead, got "
+                f"{quoted(value)}; leave one of them out"
+            )
+        return value
 
     @field_validator("dead_letter")
     @classmethod

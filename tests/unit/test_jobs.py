@@ -564,3 +564,14 @@ def test_pause_and_resume_lead_to_their_status_from_either(status: str, action: 
 def test_a_job_that_is_over_is_neither_paused_nor_resumed(status: ss.JobStatus, action: str) -> None:
     with pytest.raises(ss.InvalidTransitionError, match=f"cannot {action} job 'j': it is {status.value}$"):
         status_after("j", status, action)
+
+
+def test_an_input_that_a_command_would_never_read_is_refused() -> None:
+    """The text of ``stdin`` replaces the input."""
+    command = ss.CommandTarget(["cat"], stdin="hello")
+    with pytest.raises(
+        ValidationError, match=r"stdin='hello' instead, got \{'a': 1\}; leave one of them out"
+    ):
+        job(target=command, input={"a": 1})
+    assert job(target=command, input={}).input == {}
+    assert job(target=ss.CommandTarget(["cat"]), input={"a": 1}).input == {"a": 1}

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache, partial, wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,13 @@ QUEUE = ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead")
 def job(target: ss.Target | Callable[..., object], **changes: object) -> ss.Job:
     if callable(target):
         target = ss.HandlerTarget(target)
-    return ss.Job(name="job", schedule=ss.Cron("0 9 * * ? *"), target=target, input=PAYLOAD).replace(
-        **changes
-    )
+    fields: dict[str, Any] = {
+        "schedule": ss.Cron("0 9 * * ? *"),
+        "target": target,
+        "input": PAYLOAD,
+        **changes,
+    }
+    return ss.Job(name="job", **fields)
 
 
 def call(target: ss.Target | Callable[..., object], **changes: object) -> str | None:
@@ -447,7 +452,8 @@ class TestCommand:
     @pytest.mark.parametrize("text", ["", "one\ntwo é\n", "x" * 200_000])
     def test_reads_its_own_standard_input_instead_of_the_input(self, text: str) -> None:
         program = "import sys; print(len(sys.stdin.buffer.read().decode()))"
-        assert call(ss.CommandTarget([sys.executable, "-c", program], stdin=text)) == f"{len(text)}\n"
+        target = ss.CommandTarget([sys.executable, "-c", program], stdin=text)
+        assert call(target, input={}) == f"{len(text)}\n"
 
     def test_output_and_errors_are_kept_in_one_text(self) -> None:
         program = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
