@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,7 +76,8 @@ class SchedulerClient:
         if not isinstance(backend, Backend):
             is_arn = isinstance(backend, str) and backend.startswith("arn:")
             name = "EventBridgeBackend" if is_arn else "LocalBackend"
-            raise TypeError(f"expected a backend, such as {name}({quoted(backend)}), got {quoted(backend)}")
+            argument = quoted(backend) if isinstance(backend, (str, PathLike)) else ""
+            raise TypeError(f"expected a backend, such as {name}({argument}), got {quoted(backend)}")
         self.backend = backend
         self._is_owner = is_owner
         self._has_started = False

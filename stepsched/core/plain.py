@@ -1,17 +1,22 @@
 """The ``datetime`` of the standard library, also in tests that put another class under its name.
 
 freezegun replaces each module attribute that is this class, so it is kept in a tuple here. Values that
-outlive such a test, in schedules and in caches, are made with it.
+outlive such a test, in schedules and in caches, are made with it. Modules may be imported in such a test too,
+and pydantic recognises only the class that ``datetime.datetime`` is at that time, so the fields of models
+name their type with ``Datetime`` and ``Day``.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime, tzinfo
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
 from stepsched.core.quoting import quoted
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 _PLAIN: tuple[type[datetime], ...] = tuple(kind for kind in datetime.__mro__ if kind.__module__ == "datetime")
 
@@ -26,11 +31,24 @@ def _read_day(value: object) -> object:
     return value
 
 
-if TYPE_CHECKING:
-    Day = date
-else:
-    Day = Annotated[_PLAIN[0].__mro__[1], BeforeValidator(_read_day)]
-    """A date, as the type of a model's field."""
+class _Field:
+    """Tells pydantic the type of a field by its name."""
+
+    __slots__ = ("_type",)
+
+    def __init__(self, type_name: Literal["date", "datetime"]) -> None:
+        self._type = type_name
+
+    def __get_pydantic_core_schema__(self, source: object, handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.date_schema() if self._type == "date" else core_schema.datetime_schema()
+
+
+Day = Annotated[date, _Field("date"), BeforeValidator(_read_day)]
+"""A date, as the type of a model's field."""
+Datetime = Annotated[datetime, _Field("datetime")]
+"""A datetime, as the type of a model's field."""
 
 
 def is_plain_datetime(value: object) -> bool:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple, get_args
 
-from stepsched.core.plain import Day
+from stepsched.core.plain import Datetime, Day
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Value, items_of, whole_number
 from stepsched.display.notebook import table
@@ -57,9 +57,9 @@ class MonthEstimate(Value, frozen=True):
 class Estimate(Value, frozen=True):
     """The result of :func:`estimate`. ``print`` shows a report, a notebook a table."""
 
-    since: datetime
+    since: Datetime
     """The beginning of the span, in UTC; inclusive."""
-    until: datetime
+    until: Datetime
     """The end of the span, in UTC; inclusive."""
     jobs: int
     """The number of jobs."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from typing import NamedTuple
 
 from stepsched.asl.budget import Prices as TransitionPrices
-from stepsched.core.plain import Day
+from stepsched.core.plain import Datetime, Day
 from stepsched.core.values import Value
 from stepsched.estimates.figures import EXACT, Prices, Quotas, TablePrices
 from stepsched.estimates.minutes import Counted, Minutes
@@ -66,7 +65,7 @@ class Charge(Value, frozen=True):
 class BusyMinute(Value, frozen=True):
     """The estimate for one minute, in UTC."""
 
-    minute: datetime
+    minute: Datetime
     """The beginning of the minute, in UTC."""
     invocations: int
     """The number of invocations in this minute."""

@@ -218,8 +218,16 @@ def _entry(line: str) -> _Entry:
         )
     if any(item[:1] in "Rr" and HASHED.fullmatch(item) for field in fields for item in field.split(",")):
         raise _LineError("R is drawn again whenever the file is read; use H, which is computed from the name")
-    if _BLANKS.split(rest)[0] in _USERS:
-        raise _LineError(f"{_BLANKS.split(rest)[0]!r} is a user; {_SYSTEM}; remove the column")
+    first = _BLANKS.split(rest)[0]
+    if re.fullmatch(r"[*?][*?/\d,-]*", first):
+        after = "the shortcut" if count == 1 else "five fields"
+        raise _LineError(f"expected a command after {after}, got {first!r}; a crontab has no more fields")
+    if first.startswith("-"):
+        raise _LineError(
+            f"expected a command, got {first!r}, which is an option of OpenBSD's cron; leave it out"
+        )
+    if first in _USERS:
+        raise _LineError(f"{first!r} is a user; {_SYSTEM}; remove the column")
     if len(rest.encode()) > _LONGEST_COMMAND:
         raise _LineError(f"expected a command of at most {_LONGEST_COMMAND:,} bytes, the limit of Linux")
     parts = re.fullmatch(r"((?:\\.|[^\\%])*\\?)(?:%(.*))?", rest)

@@ -60,8 +60,10 @@ _INSTEAD = {
     "cron": "schedule: cron(0 9 ? * MON-FRI *)",
     "rate": "schedule: rate(5 minutes)",
     "crontab": "schedule: {crontab: '0 9 * * 1-5'}",
+    **dict.fromkeys(("tz", "zone"), "timezone: Europe/Paris"),
+    **dict.fromkeys(("disabled", "paused", "state", "status"), "enabled: false, or leave it out"),
 }
-"""Kinds of schedules that somebody may write as fields of a job, and how they are written."""
+"""What somebody may write as fields of a job, and how it is written."""
 _DATA = ("input", "request", "parameters", "container_overrides")
 """The fields of jobs and targets in which any JSON may stand."""
 _PLACEHOLDER = {"schedule": OneTime("2030-01-01T00:00"), "target": CommandTarget(["true"])}

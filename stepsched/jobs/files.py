@@ -189,6 +189,9 @@ def _instead(document: object) -> str:
         return "; the document of an interval job is read by Job.from_document"
     if isinstance(document, dict) and "target" in document:
         return "; got one job: put it into a list"
+    if isinstance(document, dict) and isinstance(document.get("jobs"), list):
+        others = ", ".join(str(key) for key in document if key != "jobs")
+        return cut(f" and nothing beside it; got also {others}")
     return ""
 
 

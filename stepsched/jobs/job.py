@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
@@ -17,24 +17,73 @@ from stepsched.core.values import Duration, ShortKeys, Value
 from stepsched.jobs.interval import document_of, fields_of
 from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
-from stepsched.schedules import AnySchedule, Cron, OneTime, Rate
+from stepsched.schedules import AnySchedule, Cron, Frequency, OneTime, Rate
 from stepsched.schedules.moments import aware, just_after
-from stepsched.targets import AnyTarget, CommandTarget, QueueTarget, Target, TopicTarget
+from stepsched.targets import (
+    SERVICE_TARGETS,
+    AnyTarget,
+    BatchTarget,
+    CommandTarget,
+    QueueTarget,
+    Target,
+    TopicTarget,
+)
+from stepsched.targets.base import arn_field
 
 
 def _read_schedule(value: Any) -> Any:
+    if isinstance(value, (BaseModel, Mapping)) and not isinstance(value, Frequency):
+        return _with_kind(value, "schedule")
+    cure = "Rate(timedelta(minutes=5))"
     if isinstance(value, str):
-        raise ValueError(f"expected a schedule, got str; use parse_schedule({quoted(value)})")  # noqa: TRY004 -- pydantic collects ValueError
-    return value
+        cure = f"parse_schedule({quoted(value)})"
+    elif isinstance(value, datetime):
+        cure = "OneTime(value)"
+    elif isinstance(value, timedelta):
+        cure = "Rate(value)"
+    elif isinstance(value, Frequency):
+        cure = f"Windowed(start, every={value!r})"
+    raise ValueError(f"expected a schedule, got {type(value).__name__}; use {cure}")
 
 
 def _read_target(value: Any) -> Any:
+    if isinstance(value, (BaseModel, Mapping)):
+        return _with_kind(value, "target")
     if callable(value):
         name = getattr(value, "__name__", "function")
-        raise ValueError(f"expected a target, got a function; use HandlerTarget({name})")  # noqa: TRY004 -- as above
+        raise ValueError(f"expected a target, got a function; use HandlerTarget({name})")  # noqa: TRY004 -- pydantic collects ValueError
+    cure = "one such as HandlerTarget(function)"
     if isinstance(value, str):
-        raise ValueError(f"expected a target, got str; use one such as LambdaTarget({quoted(value)})")  # noqa: TRY004 -- as above
+        cure = _target_of(value)
+    elif isinstance(value, (list, tuple)):
+        is_command = all(isinstance(part, str) for part in value)
+        cure = f"{'CommandTarget' if is_command else 'ParallelTarget'}({quoted(list(value))})"
+    raise ValueError(f"expected a target, got {type(value).__name__}; use {cure}")
+
+
+def _with_kind(value: object, field: str) -> object:
+    if isinstance(value, Mapping) and "kind" not in value:
+        sample = "rate" if field == "schedule" else "lambda"
+        raise ValueError(
+            f"expected a {field}, or a mapping with its kind, such as {sample!r}; got {quoted(value)}"
+        )
     return value
+
+
+def _target_of(text: str) -> str:
+    """Returns the code that makes a target of an ARN or the name of a function."""
+    if not text.startswith("arn:"):
+        return f"HandlerTarget({quoted(text)})" if ":" in text else "one such as LambdaTarget(arn)"
+    able = [kind for kind in SERVICE_TARGETS if kind is not BatchTarget]  # it is named by two ARNs
+    kinds = [kind for kind in able if [arn_field(kind)[1].service] == text.split(":")[2:3]]
+    if len(kinds) != 1:
+        return "one such as LambdaTarget(arn)"
+    (kind,) = kinds
+    first, _ = arn_field(kind)
+    others = [name for name, field in kind.model_fields.items() if field.is_required() and name != first]
+    if kind is QueueTarget and text.endswith(".fifo"):
+        others = ["message_group_id"]
+    return f"{kind.__name__}({', '.join([quoted(text), *(f'{name}=...' for name in others)])})"
 
 
 def _read_queue(value: Any) -> Any:

@@ -100,7 +100,10 @@ def read_schedule(document: Mapping[str, Any]) -> AnySchedule:
 
 def _gathered(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Place]]:
     """Returns the fields of the schedule, and where each of them stands."""
-    written, beside = document.get("schedule"), [name for name in BESIDE if document.get(name) is not None]
+    written, beside = document.get("schedule"), [name for name in BESIDE if name in document]
+    for name in beside:
+        if document[name] is None:
+            raise mistake("expected a value, got nothing; leave the field out", name)
     match written:
         case None if "every" in beside:
             given, places = dict[str, Any](), dict[str, Place]()

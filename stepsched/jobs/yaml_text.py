@@ -22,9 +22,7 @@ _YES_NO = "!yes-no"
 _RESOLVERS = {
     "tag:yaml.org,2002:bool": r"^(?:true|True|TRUE|false|False|FALSE)$",
     _YES_NO: r"^(?:yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$",
-    "tag:yaml.org,2002:int": (
-        r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$"
-    ),
+    "tag:yaml.org,2002:int": (r"^(?:[-+]?0b[0-1_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+)$"),
     "tag:yaml.org,2002:float": (
         r"^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
         r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
@@ -32,7 +30,8 @@ _RESOLVERS = {
     "tag:yaml.org,2002:null": r"^(?:~|null|Null|NULL|)$",
     "tag:yaml.org,2002:merge": r"^(?:<<)$",
 }
-"""The meanings of unquoted texts: those of PyYAML without dates, times and numbers in base 60."""
+"""The meanings of unquoted texts: those of PyYAML without dates, times and numbers in base 60 or 8. ``010``
+is 8 for some readers and 10 for others, and mostly an identifier."""
 
 
 class YamlError(ValueError):
@@ -124,6 +123,8 @@ def _why_not(error: yaml.MarkedYAMLError, text: str) -> str:
         cure = _quoted(text.splitlines()[mark.line], error)
         if cure:
             return f"it is not YAML: {line}{cure}"
+    if "block end" in problem:
+        return f"it is not YAML: {line}its indentation is not that of the lines around it"
     context = f", {error.context}" if error.context else ""
     cure = "; quote a text with , : ? * [ ] { or } in it" if "flow" in context else ""
     return f"it is not YAML: {line}{problem}{context}{cure}"

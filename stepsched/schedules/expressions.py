@@ -64,6 +64,8 @@ def _why_not(text: str) -> str:
         return f"expected no blank around the text or next to the parentheses; write {bare!r}"
     if not text.strip():
         return f"it is empty; {_FORMS}"
+    if re.fullmatch(r"(at|rate|cron)\([^()]{1,90}", bare, re.IGNORECASE):
+        return f"the closing parenthesis is missing; write {bare + ')'!r}"
     if len(text) > 100:  # too long to be repeated in a correction
         return f"{quoted(text)} cannot be read; {_FORMS}"
     if text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text):

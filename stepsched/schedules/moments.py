@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from stepsched.core.durations import plain_duration
 from stepsched.core.errors import ScheduleWarning
-from stepsched.core.plain import is_plain_datetime, plain_datetime
+from stepsched.core.plain import Datetime, is_plain_datetime, plain_datetime
 from stepsched.core.quoting import quoted
 from stepsched.schedules.zones import FOREIGN_ERRORS, UTC, Zone, known_zone, load_zone, name_of_zone
 
@@ -238,11 +238,11 @@ def _made_plain(value: object) -> object:
     return plain_moment(value) if isinstance(value, datetime) else value
 
 
-PlainDatetime = Annotated[datetime, BeforeValidator(_made_plain)]
+PlainDatetime = Annotated[Datetime, BeforeValidator(_made_plain)]
 """A datetime of a record."""
-Moment = Annotated[datetime, BeforeValidator(read_moment)]
+Moment = Annotated[Datetime, BeforeValidator(read_moment)]
 """A naive wall time or an aware instant."""
-Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
+Instant = Annotated[Datetime | None, BeforeValidator(read_instant)]
 """An aware instant, stored in UTC, or None."""
 
 

@@ -96,7 +96,7 @@ class Windowed(ScheduleBase, frozen=True):
             reason = "expected start and end in the years 1 to 9999"
             raise InvalidScheduleError(given, "start", reason) from error
         if not isinstance(every, (Frequency, Mapping)):
-            reason = f"expected a Frequency, got {quoted(every)}; use Frequency(months=1)"
+            reason = f"expected a Frequency, got {quoted(every)}; use for example Frequency(months=1)"
             raise InvalidScheduleError(given, "every", reason)
         self._fill(given, start=first, end=last, every=every, timezone=zone.key, kind=kind)
         if not is_reading_stored():

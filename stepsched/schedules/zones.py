@@ -16,6 +16,7 @@ another zone (PEP 495). With a fixed offset ``==``, ``<`` and ``-`` compare inst
 
 from __future__ import annotations
 
+import re
 import warnings
 from calendar import isleap
 from collections.abc import Iterator
@@ -343,6 +344,12 @@ def _unknown_zone(key: str) -> InvalidScheduleError:
 
     names = {name for name in available_timezones() if not name.startswith(_NOT_ZONES)}
     same = [name for name in names if name.lower() == key.lower()]
-    near = same or get_close_matches(key[:50], names, n=1, cutoff=0.75)
+    is_abbreviation = key.isupper() and key.isalpha() and len(key) <= 5
+    near = same or ([] if is_abbreviation else get_close_matches(key[:50], names, n=1, cutoff=0.75))
     hint = f"did you mean {near[0]!r}?" if near else "use an IANA name such as 'Europe/Paris'"
+    offset = re.fullmatch(r"(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?00)?", key, re.ASCII | re.IGNORECASE)
+    if offset is not None and not same:
+        opposite = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
+        hint = "use an IANA name such as 'Europe/Paris'"
+        hint += f", or {opposite!r} for this offset at all times" if opposite in names else ""
     return InvalidScheduleError(key, "timezone", f"{quoted(key)} is not an IANA time zone; {hint}")

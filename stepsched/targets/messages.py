@@ -83,18 +83,28 @@ def why_no_message(text: str) -> str | None:
     return f"Amazon SQS does not allow the character {found[0]!r} in a message"
 
 
-_PLACES = {"sqs:sendMessage": "QueueUrl", "sns:publish": "TopicArn"}
-"""The parameters that name the queue or topic, by call."""
+_PLACES = {
+    "sqs:sendMessage": ("QueueUrl", None),
+    "sqs:sendMessageBatch": ("QueueUrl", "Entries"),
+    "sns:publish": ("TopicArn", None),
+    "sns:publishBatch": ("TopicArn", "PublishBatchRequestEntries"),
+}
+"""The parameters that name the queue or topic, and the list of messages, by call."""
 
 
 def why_no_group(call: str, request: Mapping[str, Any]) -> str | None:
-    """Why a FIFO queue or topic refuses the message of a request; None if nothing is known against it.
+    """Why a FIFO queue or topic refuses a message of a request; None if nothing is known against it.
 
     Args:
         call: The name of the call, such as ``sqs:sendMessage``.
         request: The request, with the names of the SDK.
     """
-    to = request.get(_PLACES.get(call, ""))
-    if not isinstance(to, str) or not to.endswith(".fifo") or "MessageGroupId" in request:
+    place, inside = _PLACES.get(call, ("", None))
+    to = request.get(place)
+    messages = request.get(inside) if inside is not None else [request]
+    if not isinstance(to, str) or not to.endswith(".fifo") or not isinstance(messages, (list, tuple)):
         return None
-    return f"expected a MessageGroupId in the request of {call} to {quoted(to)}, which is FIFO, got none"
+    if all("MessageGroupId" in each for each in messages if isinstance(each, Mapping)):
+        return None
+    where = "the request" if inside is None else f"each of {inside}"
+    return f"expected a MessageGroupId in {where} of {call} to {quoted(to)}, which is FIFO, got none"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+from pydantic.fields import FieldInfo
 
 import stepsched as ss
+from stepsched.core.values import Value
 
 HEAVY = ("boto3", "botocore", "croniter", "dateutil", "yaml", "sqlite3")
 AWS = ("boto3", "botocore")
@@ -85,3 +89,43 @@ def test_the_pytest_plugin_costs_other_peoples_tests_nothing() -> None:
     program = "import sys, stepsched.pytest_plugin; print({'pydantic', 'sqlite3'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"
+
+
+FREEZE = """
+import datetime
+class Any(type):
+    def __instancecheck__(cls, value): return isinstance(value, cls.__base__)
+class Frozen(datetime.datetime, metaclass=Any): pass
+class FrozenDay(datetime.date, metaclass=Any): pass
+datetime.datetime, datetime.date = Frozen, FrozenDay
+"""
+
+
+@pytest.mark.parametrize("first", ["", "stepsched.Rate", "stepsched.Job", "stepsched.JobRecord"])
+def test_every_name_can_be_imported_while_another_class_is_in_the_place_of_datetime(first: str) -> None:
+    """freezegun asks every module for each of its names, and so imports them."""
+    touch = "\n".join(f"stepsched.{name}" for name in [*ss.__all__, *INSIDE])
+    names = loaded(f"import stepsched\n{first}\n{FREEZE}\n{touch}\nstepsched.eventbridge.EventBridgeBackend")
+    assert "pydantic" in names
+
+
+def fields_of(model: type[Value]) -> Iterator[tuple[str, FieldInfo]]:
+    for each in model.__subclasses__():
+        if each.__module__.startswith("stepsched."):
+            yield from ((f"{each.__name__}.{name}", field) for name, field in each.model_fields.items())
+        yield from fields_of(each)
+
+
+def test_no_field_of_a_model_is_of_the_class_that_freezegun_replaces() -> None:
+    """Its schema may be built later, while the time is stopped."""
+    for name in ("jobs", "estimates", "asl", "testing", "backends"):
+        assert [getattr(getattr(ss, name), each) for each in getattr(ss, name).__all__]
+    fields = dict(fields_of(Value))
+    assert {"Run.started_at", "Estimate.since", "OneTime.at"} <= fields.keys()
+    bare = [
+        name
+        for name, field in fields.items()
+        if re.search(r"datetime\.date(time)?\b", repr(field.annotation))
+        and "_Field" not in repr((field.annotation, field.metadata))
+    ]
+    assert bare == []

@@ -206,9 +206,17 @@ def test_a_wrong_argument_is_refused_with_the_cure(
     assert type(caught.value).__module__ in ("builtins", "stepsched.core.errors")
 
 
-@pytest.mark.parametrize("backend", ["jobs.db", 5, ss.LocalBackend], ids=["path", "number", "class"])
-def test_what_is_no_backend_is_refused(backend: object) -> None:
-    with pytest.raises(TypeError, match="expected a backend, such as LocalBackend"):
+@pytest.mark.parametrize(
+    ("backend", "cure"),
+    [
+        pytest.param("jobs.db", r"LocalBackend\('jobs.db'\)", id="path"),
+        pytest.param("arn:aws:iam::123456789012:role/r", r"EventBridgeBackend\('arn:", id="role"),
+        pytest.param(5, r"LocalBackend\(\), got 5", id="number"),
+        pytest.param(ss.LocalBackend, r"LocalBackend\(\), got", id="class"),
+    ],
+)
+def test_what_is_no_backend_is_refused(backend: object, cure: str) -> None:
+    with pytest.raises(TypeError, match=f"expected a backend, such as {cure}"):
         ss.SchedulerClient(wrong(backend))
 
 

@@ -32,7 +32,11 @@ def wrong(value: object) -> Any:
     return value
 
 
-@pytest.mark.parametrize("path", ["", ".", ":memory:", 5, b"jobs.db"], ids=repr)
+@pytest.mark.parametrize(
+    "path",
+    ["", ".", ":memory:", 5, b"jobs.db", "sqlite:///jobs.db", "file:jobs.db", "FILE:jobs.db"],
+    ids=repr,
+)
 def test_a_path_that_names_no_file_is_refused(path: object) -> None:
     with pytest.raises(ValueError, match="expected the path of a file, got"):
         ss.LocalBackend(wrong(path))

@@ -144,6 +144,17 @@ def test_a_schedule_is_read_as_people_write_it(tmp_path: Path, text: str, schedu
         pytest.param(
             "schedule: rate(30 seconds)", "write every: 30 seconds, with start", id="rate of seconds"
         ),
+        pytest.param(
+            "schedule: {crontab: 0 0 1-7 * */7}",
+            "for both use cron(0 0 ? * 1#1 *); for either use {crontab: '0 0 1-7 * 0'}",
+            id="both day fields",
+        ),
+        pytest.param("schedule: {crontab: '@every 90m'}", "write every: 90 minutes", id="interval"),
+        pytest.param("schedule: {crontab: H 9 * * *}", "'H' names no fixed time; write a value", id="hashed"),
+        pytest.param("schedule: {crontab: 0 9 15W * *}", "use cron(0 9 15W * ? *) (line 2)", id="AWS's day"),
+        pytest.param(
+            "schedule: cron(0 2 * * ? *", "is missing; write 'cron(0 2 * * ? *)'", id="no parenthesis"
+        ),
         pytest.param("schedule: rate(2 months)", "write every: 2 months, with start", id="rate of months"),
         pytest.param("schedule: at(2030-01-01)", "write at(2030-01-01T00:00:00)", id="at without time"),
         pytest.param(
@@ -383,7 +394,7 @@ def test_a_mistaken_target_is_refused_in_the_words_of_the_file(
                     "at": "9:30",
                     "from": "2030-01-01 09:00:00",
                     "ok": True,
-                    "n": 8,
+                    "n": "010",
                     "x": 1000,
                 }
             },
@@ -402,6 +413,10 @@ def test_a_field_is_read_as_people_write_it(tmp_path: Path, text: str, fields: d
     ("text", "reason"),
     [
         pytest.param("enabled: maybe", "enabled: expected true or false, got 'maybe' (line 4)", id="enabled"),
+        pytest.param("status: paused", "unknown field; write enabled: false, or leave it out", id="status"),
+        pytest.param("tz: UTC", "unknown field; write timezone: Europe/Paris", id="zone"),
+        pytest.param("timezone:", "timezone: expected a value, got nothing; leave", id="no zone"),
+        pytest.param("retry: {max_attempts: 010}", "expected a whole number, got '010'", id="octal"),
         pytest.param("enabled: 'no'", "enabled: expected true or false, got 'no'", id="quoted"),
         pytest.param(
             "jitter: 30", "jitter: expected a time such as 5 minutes, got 30", id="seconds without unit"
@@ -466,6 +481,14 @@ def test_a_mistaken_field_is_refused_in_the_words_of_the_file(tmp_path: Path, te
             "---\n- a\n---\n- b\n", "line 3: a second document begins here; write all jobs", id="two"
         ),
         pytest.param("- a: *nobody\n", "line 1: found undefined alias 'nobody'", id="unknown alias"),
+        pytest.param(
+            "- name: a\n every: 1 hour\n",
+            "line 2: its indentation is not that of the lines",
+            id="indentation",
+        ),
+        pytest.param(
+            "version: 1\njobs: []\n", "under 'jobs' and nothing beside it; got also version", id="beside jobs"
+        ),
         pytest.param("- ? [a]\n  : b\n", "it is not YAML: line 1: found unhashable key", id="list as a key"),
     ],
 )

@@ -328,10 +328,10 @@ def test_a_field_at_its_limit_is_taken(field: str, value: object) -> None:
         pytest.param("notify", ss.QueueTarget(QUEUE), "notify", id="queue as topic"),
         pytest.param("on_failure", "explode", "'continue' or 'stop'", id="unknown on_failure"),
         pytest.param("schedule", None, "schedule", id="no schedule"),
-        pytest.param("schedule", ss.Frequency(days=1), "'kind'", id="frequency as schedule"),
-        pytest.param("schedule", {"expression": "0 9 * * ? *"}, "'kind'", id="schedule without kind"),
+        pytest.param("schedule", ss.Frequency(days=1), "use Windowed", id="frequency as schedule"),
+        pytest.param("schedule", {"expression": "0 9 * * ? *"}, "with its kind", id="schedule without kind"),
         pytest.param("schedule", {"kind": "yearly"}, "'one_time', 'rate', 'cron'", id="unknown schedule"),
-        pytest.param("target", {}, "'kind'", id="target without kind"),
+        pytest.param("target", {}, "with its kind", id="target without kind"),
         pytest.param("input", object(), "which is not JSON", id="object as input"),
     ],
 )
@@ -575,3 +575,49 @@ def test_an_input_that_a_command_would_never_read_is_refused() -> None:
         job(target=command, input={"a": 1})
     assert job(target=command, input={}).input == {}
     assert job(target=ss.CommandTarget(["cat"]), input={"a": 1}).input == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "cure"),
+    [
+        pytest.param("schedule", "rate(5 minutes)", "use parse_schedule('rate(5 minutes)')", id="text"),
+        pytest.param("schedule", timedelta(minutes=5), "got timedelta; use Rate(value)", id="timedelta"),
+        pytest.param("schedule", datetime(2030, 1, 1), "got datetime; use OneTime(value)", id="datetime"),
+        pytest.param(
+            "schedule", ss.Frequency(days=1), "use Windowed(start, every=Frequency(days=1))", id="step"
+        ),
+        pytest.param("schedule", None, "got NoneType; use Rate(timedelta(minutes=5))", id="no schedule"),
+        pytest.param("schedule", {"every": "PT5M"}, "a mapping with its kind, such as 'rate'", id="no kind"),
+        pytest.param(
+            "target",
+            "arn:aws:sqs:eu-west-1:123456789012:orders.fifo",
+            "use QueueTarget('arn:aws:sqs:eu-west-1:123456789012:orders.fifo', message_group_id=...)",
+            id="queue",
+        ),
+        pytest.param(
+            "target",
+            "arn:aws:kinesis:eu-west-1:123456789012:stream/x",
+            "use KinesisTarget('arn:aws:kinesis:eu-west-1:123456789012:stream/x', partition_key=...)",
+            id="stream",
+        ),
+        pytest.param(
+            "target", "arn:aws:batch:eu-west-1:123456789012:job-queue/x", "use one such", id="batch"
+        ),
+        pytest.param("target", "arn:", "use one such as LambdaTarget(arn)", id="no ARN"),
+        pytest.param("target", "app.jobs:run", "use HandlerTarget('app.jobs:run')", id="name of a function"),
+        pytest.param("target", ["python", "x.py"], "use CommandTarget(['python', 'x.py'])", id="command"),
+        pytest.param("target", 5, "got int; use one such as HandlerTarget(function)", id="number"),
+        pytest.param("target", {}, "a mapping with its kind, such as 'lambda'; got {}", id="empty mapping"),
+    ],
+)
+def test_what_is_no_schedule_or_target_is_refused_with_what_makes_one(
+    field: str, value: object, cure: str
+) -> None:
+    fields: dict[str, Any] = {
+        "schedule": ss.Rate(timedelta(hours=1)),
+        "target": ss.HandlerTarget("app.jobs:run"),
+        field: value,
+    }
+    with pytest.raises(ValidationError) as caught:
+        ss.Job(name="a", **fields)
+    assert cure in str(caught.value)

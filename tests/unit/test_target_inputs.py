@@ -31,6 +31,7 @@ PIPELINE = targets.CodePipelineTarget(f"arn:aws:codepipeline:{PLACE}:site")
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{PLACE}:orders")
 CALLS = [*all_calls(), "aws-sdk:dynamodb:putItem", "aws-sdk:rds:stopDBInstance", "aws-sdk:ecs:updateService"]
 CALLS += ["aws-sdk:sqs:sendMessage", "aws-sdk:sns:publish"]
+CALLS += ["aws-sdk:sqs:sendMessageBatch", "aws-sdk:sns:publishBatch"]
 
 Check = Callable[[ss.Job], object]
 
@@ -119,6 +120,35 @@ def test_what_the_service_would_refuse_is_refused_before(
 
 FIFO_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo"
 API: list[Any] = [
+    pytest.param(
+        ss.ApiTarget(
+            "sqs",
+            "sendMessageBatch",
+            {
+                "QueueUrl": FIFO_URL,
+                "Entries": [
+                    {"Id": "1", "MessageBody": "x", "MessageGroupId": "g"},
+                    {"Id": "2", "MessageBody": "x"},
+                ],
+            },
+        ),
+        {},
+        "expected a MessageGroupId",
+        id="batch to a FIFO queue without a group",
+    ),
+    pytest.param(
+        ss.ApiTarget(
+            "sns",
+            "publishBatch",
+            {
+                "TopicArn": f"arn:aws:sns:{PLACE}:news.fifo",
+                "PublishBatchRequestEntries": [{"Id": "1", "Message": "x"}],
+            },
+        ),
+        {},
+        "expected a MessageGroupId",
+        id="batch to a FIFO topic without a group",
+    ),
     pytest.param(
         ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": FIFO_URL, "MessageBody": "x"}),
         {},

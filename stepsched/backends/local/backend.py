@@ -114,7 +114,7 @@ class LocalBackend(Backend):
             ValueError: ``workers`` is below 1, a limit is negative, the path does not name a file, or
                 ``handlers_from`` is not a list of modules.
         """
-        if isinstance(path, str) and "://" in path:
+        if isinstance(path, str) and ("://" in path or path.lower().startswith("file:")):
             raise ValueError(
                 f"expected the path of a file, got the URL {quoted(path)}; use LocalBackend('jobs.db')"
             )

@@ -120,7 +120,7 @@ def test_at_in_a_gap_warns_as_the_value_does() -> None:
         pytest.param("every(5 minutes)", "the forms are at(", id="another keyword"),
         pytest.param("rate(5 minutes);", "the forms are at(", id="trailing text"),
         pytest.param("rate 5 minutes", "the forms are at(", id="no parentheses"),
-        pytest.param("rate(5 minutes", "the forms are at(", id="one parenthesis"),
+        pytest.param("rate(5 minutes", "is missing; write 'rate(5 minutes)'", id="one parenthesis"),
         pytest.param("\u017fchedule(5 minutes)", "the forms are at(", id="letters beyond ASCII"),
         pytest.param("rate(5\nminutes)", "the forms are at(", id="two lines"),
     ],

@@ -44,7 +44,11 @@ def test_iana_names_and_aliases_are_kept_as_given(key: str) -> None:
         pytest.param("Factory", "", id="no zone yet"),
         pytest.param("posix/Europe/Paris", "did you mean", id="a copy"),
         pytest.param("right/Europe/Paris", "", id="a copy with leap seconds"),
-        pytest.param("+01:00", "use an IANA name", id="offset"),
+        pytest.param("+01:00", "or 'Etc/GMT-1' for this offset at all times", id="offset"),
+        pytest.param("UTC+2", "or 'Etc/GMT-2' for this offset at all times", id="offset from UTC"),
+        pytest.param("gmt-03:00", "or 'Etc/GMT+3' for this offset at all times", id="offset west of UTC"),
+        pytest.param("UTC+15", "use an IANA name such as 'Europe/Paris'", id="offset of no zone"),
+        pytest.param("CEST", "use an IANA name", id="abbreviation, near to that of another zone"),
     ],
 )
 def test_what_is_no_iana_zone_is_refused_with_a_hint(key: str, hint: str) -> None:
