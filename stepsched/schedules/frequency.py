@@ -112,7 +112,9 @@ class Frequency(ScheduleValue, frozen=True):
             word = given_text(key).lower()
             unit = word if word.endswith("s") else f"{word}s"
             if unit not in UNITS and unit not in _SECONDS:
-                reason = f"unknown unit {quoted(key)}; the units are {', '.join(UNITS)}"
+                near = [each for each in UNITS if each.startswith(word)] if word else []
+                hint = f"; did you mean {' or '.join(near)}?" if near else ""
+                reason = f"unknown unit {quoted(key)}; the units are {', '.join(UNITS)}{hint}"
                 raise InvalidScheduleError(quoted(dict(document)), "frequency", reason)
             if unit in seen:
                 reason = f"{unit!r} is given twice"

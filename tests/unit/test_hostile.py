@@ -34,7 +34,19 @@ def wrong(value: object) -> Any:
 
 @pytest.mark.parametrize(
     "path",
-    ["", ".", ":memory:", 5, b"jobs.db", "sqlite:///jobs.db", "file:jobs.db", "FILE:jobs.db"],
+    [
+        "",
+        ".",
+        ":memory:",
+        5,
+        b"jobs.db",
+        "sqlite:///jobs.db",
+        "file:jobs.db",
+        "FILE:jobs.db",
+        "~/jobs.db",
+        "~root/jobs.db",
+        "/",
+    ],
     ids=repr,
 )
 def test_a_path_that_names_no_file_is_refused(path: object) -> None:

@@ -29,6 +29,7 @@ from stepsched.backends.eventbridge.targets import (
 from stepsched.backends.eventbridge.timing import translate
 from stepsched.backends.eventbridge.universal import is_universal
 from stepsched.backends.needs import alternatives_for, lengths_of, needs_of
+from stepsched.core.amounts import length_text
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import MAX_PAYLOAD_BYTES
@@ -218,7 +219,7 @@ def _why_not_policy(job: Job, capability: str) -> tuple[str, ...]:
             return reason, "Retry with max_attempts and max_age alone"
         case "short_jitter":
             reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
-            return reason, f"jitter of {-(-job.jitter // _MINUTE)} minutes"
+            return reason, f"jitter of {length_text(-(-job.jitter // _MINUTE) * _MINUTE)}"
     raise AssertionError(f"no reason for {capability}")
 
 

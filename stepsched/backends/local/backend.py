@@ -114,10 +114,7 @@ class LocalBackend(Backend):
             ValueError: ``workers`` is below 1, a limit is negative, the path does not name a file, or
                 ``handlers_from`` is not a list of modules.
         """
-        if isinstance(path, str) and ("://" in path or path.lower().startswith("file:")):
-            raise ValueError(
-                f"expected the path of a file, got the URL {quoted(path)}; use LocalBackend('jobs.db')"
-            )
+        _check_path(path)
         if type(max_restarts) is not int or max_restarts < 0:
             raise ValueError(
                 f"expected a whole number of at least 0 for max_restarts, got {quoted(max_restarts)}"
@@ -133,10 +130,6 @@ class LocalBackend(Backend):
             )
         if type(workers) is not int or workers < 1:
             raise ValueError(f"expected a whole number of at least 1 for workers, got {quoted(workers)}")
-        if path is not None and (not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:")):
-            raise ValueError(
-                f"expected the path of a file, got {quoted(path)}; leave path out for jobs in memory"
-            )
         retention = step_of(retention, "retention")
         if type(retention_limit) is not int or retention < timedelta(0) or retention_limit < 0:
             raise ValueError(
@@ -692,6 +685,31 @@ class LocalBackend(Backend):
 
     def _decode(self, row: JobRow) -> Job:
         return self._live.get(row.id, {}).get(row.version) or decode(row.document)
+
+
+def _check_path(path: object) -> None:
+    """Refuses what is not the path of a file; None is one in memory.
+
+    Raises:
+        ValueError: The value is not such a path.
+    """
+    if path is None:
+        return
+    if not isinstance(path, (str, Path)) or str(path) in ("", ".", ":memory:"):
+        raise ValueError(
+            f"expected the path of a file, got {quoted(path)}; leave path out for jobs in memory"
+        )
+    text, name = str(path), quoted(str(path))
+    if isinstance(path, str) and ("://" in text or text.lower().startswith("file:")):
+        raise ValueError(f"expected the path of a file, got the URL {name}; use LocalBackend('jobs.db')")
+    if text.startswith("~"):
+        raise ValueError(
+            f"expected the path of a file, got {name}, whose '~' is not replaced; use Path({name}).expanduser()"
+        )
+    if "\0" not in text and Path(text).is_dir():
+        raise ValueError(
+            f"expected the path of a file, got the folder {name}; use {quoted(str(Path(text) / 'jobs.db'))}"
+        )
 
 
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
