@@ -704,7 +704,7 @@ def _check_path(path: object) -> None:
         raise ValueError(f"expected the path of a file, got the URL {name}; use LocalBackend('jobs.db')")
     if text.startswith("~"):
         raise ValueError(
-            f"expected the path of a file, got {name}, whose '~' is not replaced; use Path({name}).expanduser()"
+            f"expected the path of a file, got {name}, whose '~' is not replaced; use Path(...).expanduser()"
         )
     if "\0" not in text and Path(text).is_dir():
         raise ValueError(
