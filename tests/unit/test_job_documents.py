@@ -487,6 +487,24 @@ def test_a_mistaken_field_is_refused_in_the_words_of_the_file(tmp_path: Path, te
             id="indentation",
         ),
         pytest.param(
+            "- name: a\n   every: 1 hour\n",
+            "line 2: its indentation is not that of the lines around it, or the line above",
+            id="indented too far",
+        ),
+        pytest.param(
+            "- name:a\n  every: 1 hour\n",
+            "or the line above has no blank after its colon",
+            id="no blank after a colon",
+        ),
+        pytest.param(
+            "- name: a\n  target: - python\n",
+            "line 2: a list begins on a line of its own, or is written [a, b]",
+            id="list beside its key",
+        ),
+        pytest.param(
+            "- a:\n    b: 1\n    c:d: 2\n    e: f: 3\n", "quote it, so write e: 'f: 3'", id="second colon"
+        ),
+        pytest.param(
             "version: 1\njobs: []\n", "under 'jobs' and nothing beside it; got also version", id="beside jobs"
         ),
         pytest.param("- ? [a]\n  : b\n", "it is not YAML: line 1: found unhashable key", id="list as a key"),
