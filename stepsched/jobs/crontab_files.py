@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,8 @@ _INSTRUCTIONS = {
     "CONTENT_TRANSFER_ENCODING",
 }
 """The variables that instruct cron and are not passed to the commands."""
+_ANY_INSTANT = datetime(2000, 1, 1, tzinfo=timezone.utc)
+"""A crontab has no years, so that a line that runs at all runs after any instant."""
 _USERS = ("root", "www-data", "nobody")
 """Users that a system crontab names before the command, and that are names of no command."""
 _BEFORE = ("cd", "test", "[", "[[", ".", "source", "export", "set", "umask", "sleep")
@@ -63,8 +65,8 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
             lines below.
 
     Raises:
-        JobFileError: The file cannot be read, has no job, or a line cannot be read or has no equivalent; the
-            error lists all such lines. No job is returned then.
+        JobFileError: The file cannot be read, has no job, or a line cannot be read, has no equivalent or
+            would never run; the error lists all such lines. No job is returned then.
         InvalidScheduleError: There is no such zone.
 
     Warns:
@@ -168,6 +170,10 @@ class _Reader:
             schedule = Cron.from_crontab(entry.schedule, timezone=self.timezone, hash_id=name)
         except InvalidScheduleError as error:
             raise _LineError(f"{error.field}: {error.reason}") from error
+        if schedule.next_run(after=_ANY_INSTANT) is None:
+            raise _LineError(
+                f"{quoted(entry.schedule)} would never run: it matches no time in {self.timezone}"
+            )
         target = CommandTarget(
             [self.variables.get("SHELL") or "/bin/sh", "-c", entry.command],
             cwd=self.variables.get("HOME") or "~",

@@ -274,6 +274,7 @@ def refusal(load: Load, text: str) -> str:
         pytest.param("0 9 * * *", "expected five fields and a command, got", id="no command"),
         pytest.param("@daily", "expected a shortcut and a command, got '@daily'", id="shortcut alone"),
         pytest.param("0 9 * *", "expected five fields, .* got 4", id="four fields"),
+        pytest.param("0 9 31 2 * x", "'0 9 31 2 \\*' would never run: .* in UTC", id="no date"),
         pytest.param("hello", "expected five fields", id="a word"),
         pytest.param("0 9 * * * root /bin/x", "'root' is a user; .*; remove the column", id="user"),
         pytest.param('A="1', "a pair of quotes, got '\"1'", id="open quote"),
