@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -758,6 +758,24 @@ def test_what_is_no_list_of_jobs_is_not_written(tmp_path: Path, jobs: Any, words
     with pytest.raises(TypeError, match=words):
         ss.dump_jobs(jobs, tmp_path / "jobs.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_functions_with_a_job_are_refused_with_the_cure(tmp_path: Path) -> None:
+    @ss.job(ss.Rate(timedelta(hours=1)))
+    def tidy() -> None: ...
+
+    client, new_year = ss.SchedulerClient(), datetime(2030, 1, 1, tzinfo=timezone.utc)
+    for given, cure in [(tidy, r"\[function\.job\]"), ([tidy], r"function\.job"), (JOBS[0], r"\[job\]")]:
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            client.apply(given)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            ss.dump_jobs(given, tmp_path / "jobs.json")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            ss.estimate(given, new_year, new_year)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a list of jobs, got str; use load_jobs\(path\)"):
+        client.plan("jobs.yaml")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"use function\.job$"):
+        client.create(tidy)  # type: ignore[arg-type]
 
 
 def test_records_are_refused_with_the_cure(tmp_path: Path) -> None:
