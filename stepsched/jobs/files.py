@@ -184,8 +184,12 @@ def _jobs_in(source: str, content: _Content) -> list[Job]:
 def _instead(document: object) -> str:
     if isinstance(document, dict) and "startDateTime" in document:
         return "; the document of an interval job is read by Job.from_document"
+    if document is None:
+        return "; got nothing"
     if isinstance(document, dict) and "target" in document:
         return "; got one job: put it into a list"
+    if isinstance(document, dict) and document and all(isinstance(each, dict) for each in document.values()):
+        return "; got jobs by name: write each as an item, with its name as a field"
     if isinstance(document, dict) and isinstance(document.get("jobs"), list):
         others = ", ".join(str(key) for key in document if key != "jobs")
         return cut(f" and nothing beside it; got also {others}")
