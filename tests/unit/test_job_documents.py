@@ -320,10 +320,12 @@ def test_a_target_is_read_as_people_write_it(tmp_path: Path, text: str, target: 
             "arn:aws:lambda:eu-west-1:123456789012:layer:l", "the form is arn:aws:lambda:", id="layer"
         ),
         pytest.param("arn:aws", "no kind of target follows from 'arn:aws'", id="no ARN"),
-        pytest.param(
-            "echo hi", "expected an ARN, package.module:function, or a command as a list", id="command line"
-        ),
+        pytest.param("echo hi", "or a command as a list, got 'echo hi'; write [echo, hi]", id="command line"),
+        pytest.param("books.ledger.close", "; write books.ledger:close", id="dotted function"),
+        pytest.param("python tidy.py --all", "; write [python, tidy.py, --all]", id="options"),
         pytest.param("report", "expected an ARN, package.module:function", id="a word"),
+        pytest.param("tidy.py", "or a command as a list, got 'tidy.py' (line ", id="a file"),
+        pytest.param("sleep 5", "or a command as a list, got 'sleep 5' (line ", id="a number"),
         pytest.param("5", "expected an ARN, a text, a list or a mapping, got 5", id="number"),
         pytest.param("[]", "expected a program and its arguments", id="empty list"),
         pytest.param(f"[{FUNCTION}, {QUEUE}]", "{kind: parallel, targets: [...]}", id="list of ARNs"),
