@@ -39,6 +39,10 @@ _INSTRUCTIONS = {
 """The variables that instruct cron and are not passed to the commands."""
 _ANY_INSTANT = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """A crontab has no years, so that a line that runs at all runs after any instant."""
+_DRAWN = re.compile(
+    rf"(?!H)(?:{HASHED.pattern})|\d{{0,2}}~\d{{0,2}}(?:/\d{{1,3}})?", re.IGNORECASE | re.ASCII
+)
+"""An item whose value is random: ``R``, and ``~`` of OpenBSD's cron."""
 _USERS = ("root", "www-data", "nobody")
 """Users that a system crontab names before the command, and that are names of no command."""
 _BEFORE = ("cd", "test", "[", "[[", ".", "source", "export", "set", "umask", "sleep")
@@ -222,8 +226,13 @@ def _entry(line: str) -> _Entry:
         raise _LineError(
             f"expected {'a shortcut' if count == 1 else 'five fields'} and a command, got {quoted(line)}"
         )
-    if any(item[:1] in "Rr" and HASHED.fullmatch(item) for field in fields for item in field.split(",")):
-        raise _LineError("R is drawn again whenever the file is read; use H, which is computed from the name")
+    items = (item for field in fields for item in field.split(","))
+    drawn = next((item for item in items if _DRAWN.fullmatch(item)), None)
+    if drawn is not None:
+        raise _LineError(
+            f"{drawn!r} is drawn again whenever the file is read; use H, or H(0-29) for a range, which is "
+            "computed from the name"
+        )
     first = _BLANKS.split(rest)[0]
     if re.fullmatch(r"[*?][*?/\d,-]*", first):
         after = "the shortcut" if count == 1 else "five fields"
