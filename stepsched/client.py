@@ -32,6 +32,7 @@ from stepsched.core.quoting import quoted
 from stepsched.core.values import whole_number
 from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.names import is_name, is_name_prefix, is_narrow
 from stepsched.schedules.moments import aware
 
@@ -157,7 +158,7 @@ class SchedulerClient:
             BulkError: Some jobs could not be stored, such as one whose name a different job has;
                 ``failures`` holds them with the reasons. All others are stored.
         """
-        wanted = _listed(jobs)
+        wanted = list(checked_jobs(jobs))
         prepared = [self._prepare(job) for job in wanted]
         _refuse_repeats(wanted)
         return self._create_many(prepared, progress)
@@ -370,7 +371,7 @@ class SchedulerClient:
             InvalidScheduleError: A job would never run.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
-        wanted, groups = _listed(jobs), _checked_groups(prune)
+        wanted, groups = list(checked_jobs(jobs)), _checked_groups(prune)
         for job in wanted:
             self._prepare(job)
         _refuse_repeats(wanted)
@@ -815,7 +816,7 @@ class SchedulerClient:
         """Returns what the backend will send. Refuses a job that would never run or that the backend cannot
         run."""
         if type(job) is not Job:  # a subclass would be read back as a Job
-            raise TypeError(f"expected a Job, got {type(job).__name__}")
+            raise no_job(job)
         job.refuse_if_over(self.backend.now())
         return self.backend.prepare(job)
 
@@ -854,12 +855,6 @@ def _refuse_repeats(jobs: Sequence[Job]) -> None:
     from stepsched.jobs.plans import refuse_repeats
 
     refuse_repeats(jobs)
-
-
-def _listed(jobs: Iterable[Job]) -> list[Job]:
-    if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
-        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}")
-    return list(jobs)
 
 
 def _running(records: Iterable[JobRecord]) -> list[JobRecord]:

@@ -17,6 +17,7 @@ from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.jobs.job import no_job
 
 if TYPE_CHECKING:  # most programs have no event loop
     from asyncio import AbstractEventLoop
@@ -67,9 +68,7 @@ def checked_job(job: Job) -> Job:
         TypeError: ``job`` is something else, such as a name.
     """
     if not isinstance(job, Job):
-        raise TypeError(
-            f"expected a Job, got {type(job).__name__}; use Job(name=..., schedule=..., target=...)"
-        )
+        raise no_job(job)
     return job
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, get_args
 
 from stepsched.core.plain import Datetime, Day
 from stepsched.core.quoting import quoted
-from stepsched.core.values import Value, items_of, whole_number
+from stepsched.core.values import Value, whole_number
 from stepsched.display.notebook import table
 from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
 from stepsched.estimates.minutes import Counted, Minutes
@@ -33,6 +33,7 @@ from stepsched.estimates.services import (
 )
 from stepsched.estimates.usage import BackendName, Units, Usage, backend_of, usage_of
 from stepsched.jobs import Job
+from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.schedules import Rate, Schedule
 from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC
@@ -195,7 +196,7 @@ def estimate(
     if backend not in (None, *get_args(BackendName)):
         names_of_backends = ", ".join(get_args(BackendName))
         raise ValueError(f"expected one of {names_of_backends} for backend, got {quoted(backend)}")
-    crowd = _Crowd(items_of(jobs, "jobs", "[job]"), backend, since)
+    crowd = _Crowd(checked_jobs(jobs), backend, since)
     tally = _Tally(crowd, since, until, names, progress)
     services = tuple(tally.service(each, prices, quotas) for each in tally.minutes)
     whole, runs = tally.whole, [each.runs for each in tally.counted]
@@ -250,7 +251,7 @@ class _Crowd:
         twice = set[str]()
         for job in jobs:
             if not isinstance(job, Job):
-                raise TypeError(f"expected a job, got {quoted(job)}")
+                raise no_job(job)
             name = backend_of(job, backend)
             group = _Group(_anchored(job.schedule, since), name, usage_of(job, name, since))
             number = numbers.setdefault(group, len(numbers))

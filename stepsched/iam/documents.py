@@ -21,6 +21,7 @@ from stepsched.iam.grants import (
     with_resources,
 )
 from stepsched.jobs import Job
+from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.names import NARROW_RULE, is_narrow
 from stepsched.targets import ParallelTarget
 from stepsched.targets.invocations import Invocation, invocations
@@ -318,12 +319,10 @@ def validate_jobs(jobs: Iterable[Job]) -> list[Job]:
         TypeError: The argument is one job, or holds another type.
         ValueError: The list is empty.
     """
-    if isinstance(jobs, Job):
-        raise TypeError("expected a list of jobs, got one Job; use [job]")
-    listed = items_of(jobs, "jobs", "[job]")
+    listed = list(checked_jobs(jobs))
     for job in listed:
         if not isinstance(job, Job):
-            raise TypeError(f"expected a list of jobs, got a list with a {type(job).__name__}")
+            raise no_job(job)
     if not listed:
         raise ValueError("expected at least one job, got an empty list")
     return listed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,12 @@ _INSTRUCTIONS = {
     "CONTENT_TRANSFER_ENCODING",
 }
 """The variables that instruct cron and are not passed to the commands."""
+_ANY_INSTANT = datetime(2000, 1, 1, tzinfo=timezone.utc)
+"""A crontab has no years, so that a line that runs at all runs after any instant."""
+_DRAWN = re.compile(
+    rf"(?!H)(?:{HASHED.pattern})|\d{{0,2}}~\d{{0,2}}(?:/\d{{1,3}})?", re.IGNORECASE | re.ASCII
+)
+"""An item whose value is random: ``R``, and ``~`` of OpenBSD's cron."""
 _USERS = ("root", "www-data", "nobody")
 """Users that a system crontab names before the command, and that are names of no command."""
 _BEFORE = ("cd", "test", "[", "[[", ".", "source", "export", "set", "umask", "sleep")
@@ -63,8 +69,8 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
             lines below.
 
     Raises:
-        JobFileError: The file cannot be read, has no job, or a line cannot be read or has no equivalent; the
-            error lists all such lines. No job is returned then.
+        JobFileError: The file cannot be read, has no job, or a line cannot be read, has no equivalent or
+            would never run; the error lists all such lines. No job is returned then.
         InvalidScheduleError: There is no such zone.
 
     Warns:
@@ -168,6 +174,10 @@ class _Reader:
             schedule = Cron.from_crontab(entry.schedule, timezone=self.timezone, hash_id=name)
         except InvalidScheduleError as error:
             raise _LineError(f"{error.field}: {error.reason}") from error
+        if schedule.next_run(after=_ANY_INSTANT) is None:
+            raise _LineError(
+                f"{quoted(entry.schedule)} would never run: it matches no time in {self.timezone}"
+            )
         target = CommandTarget(
             [self.variables.get("SHELL") or "/bin/sh", "-c", entry.command],
             cwd=self.variables.get("HOME") or "~",
@@ -216,8 +226,13 @@ def _entry(line: str) -> _Entry:
         raise _LineError(
             f"expected {'a shortcut' if count == 1 else 'five fields'} and a command, got {quoted(line)}"
         )
-    if any(item[:1] in "Rr" and HASHED.fullmatch(item) for field in fields for item in field.split(",")):
-        raise _LineError("R is drawn again whenever the file is read; use H, which is computed from the name")
+    items = (item for field in fields for item in field.split(","))
+    drawn = next((item for item in items if _DRAWN.fullmatch(item)), None)
+    if drawn is not None:
+        raise _LineError(
+            f"{drawn!r} is drawn again whenever the file is read; use H, or H(0-29) for a range, which is "
+            "computed from the name"
+        )
     first = _BLANKS.split(rest)[0]
     if re.fullmatch(r"[*?][*?/\d,-]*", first):
         after = "the shortcut" if count == 1 else "five fields"

@@ -55,6 +55,9 @@ FIELDS = tuple(
 )
 """The fields of a job in a file."""
 _HANDLER = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
+_COMMAND_LINE = re.compile(r"[A-Za-z./][\w./-]*(?: -*[A-Za-z./][\w./-]*)+", re.ASCII)
+"""A command line without numbers and characters that YAML or a shell reads."""
 _INSTEAD = {
     "at": "schedule: at(2030-01-01T09:00:00)",
     "cron": "schedule: cron(0 9 ? * MON-FRI *)",
@@ -142,7 +145,7 @@ def read_target(value: object, place: Place) -> BaseModel:
             kind, fields = "handler", {"handler": str(value)}
         case str():
             words = f"expected an ARN, package.module:function, or a command as a list, got {shown(value)}"
-            raise mistake(words, *place)
+            raise mistake(words + _proposal(value), *place)
         case list() if value and isinstance(value[0], str) and not value[0].startswith("arn:"):
             kind, fields = "command", {"command": value}
         case list():
@@ -155,6 +158,16 @@ def read_target(value: object, place: Place) -> BaseModel:
             raise mistake(f"expected an ARN, a text, a list or a mapping, got {shown(value)}", *place)
     is_short = not isinstance(value, Mapping)
     return _made_target(kind, fields, place, is_short=is_short)
+
+
+def _proposal(text: str) -> str:
+    """Returns what to write for a dotted function or a command line, if that is clear."""
+    module, _, function = text.rpartition(".")
+    if _DOTTED.fullmatch(text) and function not in ("py", "sh"):
+        return f"; write {module}:{function}"
+    if _COMMAND_LINE.fullmatch(text):
+        return f"; write [{', '.join(text.split(' '))}]"
+    return ""
 
 
 def _made_target(kind: str, fields: Document, place: Place, *, is_short: bool = False) -> BaseModel:

@@ -19,7 +19,7 @@ from stepsched.core.errors import JobFileError
 from stepsched.core.quoting import shortened
 from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
-from stepsched.jobs.job import Job
+from stepsched.jobs.job import Job, checked_jobs, no_job
 from stepsched.jobs.sources import cut, listed, path_of, read_text, refuse
 from stepsched.jobs.written import Place, Problem
 
@@ -106,13 +106,10 @@ def dump_jobs(jobs: Iterable[Job], path: str | Path) -> None:
 
 
 def _checked(jobs: Iterable[Job]) -> list[Job]:
-    if isinstance(jobs, (Job, str)) or not isinstance(jobs, Iterable):
-        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}")
-    wanted = list(jobs)
+    wanted = list(checked_jobs(jobs))
     for each in wanted:
         if type(each) is not Job:
-            cure = "; use record.job" if isinstance(getattr(each, "job", None), Job) else ""
-            raise TypeError(f"expected a Job, got {type(each).__name__}{cure}")
+            raise no_job(each)
     return wanted
 
 
@@ -187,8 +184,12 @@ def _jobs_in(source: str, content: _Content) -> list[Job]:
 def _instead(document: object) -> str:
     if isinstance(document, dict) and "startDateTime" in document:
         return "; the document of an interval job is read by Job.from_document"
+    if document is None:
+        return "; got nothing"
     if isinstance(document, dict) and "target" in document:
         return "; got one job: put it into a list"
+    if isinstance(document, dict) and document and all(isinstance(each, dict) for each in document.values()):
+        return "; got jobs by name: write each as an item, with its name as a field"
     if isinstance(document, dict) and isinstance(document.get("jobs"), list):
         others = ", ".join(str(key) for key in document if key != "jobs")
         return cut(f" and nothing beside it; got also {others}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
@@ -96,6 +97,30 @@ def _read_topic(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
+
+
+def no_job(value: object) -> TypeError:
+    """Returns the error for a value that is not a :class:`Job`, with what to use instead."""
+    cure = "Job(name=..., schedule=..., target=...)"
+    if isinstance(getattr(value, "job", None), Job):
+        cure = "function.job" if callable(value) else "record.job"
+    return TypeError(f"expected a Job, got {type(value).__name__}; use {cure}")
+
+
+def checked_jobs(jobs: Iterable[Job]) -> Iterable[Job]:
+    """Returns the argument for several jobs unchanged; its items are not checked.
+
+    Raises:
+        TypeError: ``jobs`` is one job, a path, or something else that holds no jobs.
+    """
+    if isinstance(jobs, (Job, str, Mapping)) or not isinstance(jobs, Iterable):
+        cure = "[job]"
+        if isinstance(jobs, (str, PurePath)):
+            cure = "load_jobs(path)"
+        elif callable(jobs) and isinstance(getattr(jobs, "job", None), Job):
+            cure = "[function.job]"
+        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}; use {cure}")
+    return jobs
 
 
 def _why_no_date(schedule: AnySchedule) -> str:

@@ -19,6 +19,7 @@ _MOST_VALUES, _MOST_REPEATED, _VERY_MANY = 100_000, 10, 10**12
 """The limit of values that a YAML file may hold with its aliases expanded: the first number, or the second
 times the values that are written in the file. The count stops at the third."""
 _YES_NO = "!yes-no"
+_INDENTED = "its indentation is not that of the lines around it"
 _RESOLVERS = {
     "tag:yaml.org,2002:bool": r"^(?:true|True|TRUE|false|False|FALSE)$",
     _YES_NO: r"^(?:yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$",
@@ -120,24 +121,28 @@ def _why_not(error: yaml.MarkedYAMLError, text: str) -> str:
     if "single document" in str(error.context):
         return f"it is not YAML: {line}a second document begins here; write all jobs into one list"
     if mark is not None and mark.line < len(text.splitlines()):
-        cure = _quoted(text.splitlines()[mark.line], error)
+        cure = _cure(text.splitlines()[mark.line], mark.column, error)
         if cure:
             return f"it is not YAML: {line}{cure}"
     if "block end" in problem:
-        return f"it is not YAML: {line}its indentation is not that of the lines around it"
+        return f"it is not YAML: {line}{_INDENTED}"
     context = f", {error.context}" if error.context else ""
     cure = "; quote a text with , : ? * [ ] { or } in it" if "flow" in context else ""
     return f"it is not YAML: {line}{problem}{context}{cure}"
 
 
-def _quoted(line: str, error: yaml.MarkedYAMLError) -> str:
-    """Returns the advice to quote a text that begins with, or contains, a character with a meaning."""
+def _cure(line: str, column: int, error: yaml.MarkedYAMLError) -> str:
+    """Returns what to write instead where a character with a meaning stands in the wrong place."""
     problem, context = str(error.problem), str(error.context)
     is_alias = "alias" in context
     if not is_alias and "cannot start any token" not in problem and "not allowed here" not in problem:
         return ""
     if "\\t" in problem:
         return "YAML is indented with blanks; a tab is not allowed here"
+    if "sequence entries" in problem:
+        return "a list begins on a line of its own, or is written [a, b]; quote a text that begins with '- '"
+    if "mapping values" in problem and ": " not in line[:column]:
+        return f"{_INDENTED}, or the line above has no blank after its colon"
     match = re.fullmatch(r"\s*(?:- +)*([\w.-]+): +([^'\"\[{].*?)\s*", line)
     sample = "" if match is None else f", so write {match[1]}: '{match[2].replace(chr(39), 2 * chr(39))}'"
     what = "an unquoted * is an alias in YAML" if is_alias else f"{problem} unless the text is quoted"

@@ -777,7 +777,7 @@ class TestErrors:
             estimate([], NEW_YEAR, "2031-01-01")  # type: ignore[arg-type]
 
     def test_name_what_is_no_job(self) -> None:
-        with pytest.raises(TypeError, match="expected a job, got Rate"):
+        with pytest.raises(TypeError, match="expected a Job, got Rate"):
             estimate([every(5)], NEW_YEAR, NEW_YEAR)  # type: ignore[list-item]
 
     def test_name_what_stands_twice(self) -> None:

@@ -473,8 +473,8 @@ def test_a_wrong_argument_is_answered_with_its_value_and_a_cure(
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        pytest.param(policy(jobs=job(ss.TopicTarget(TOPIC))), "got one Job; use", id="one job"),
-        pytest.param(policy(jobs=["report"]), "got a list with a str", id="a name"),
+        pytest.param(policy(jobs=job(ss.TopicTarget(TOPIC))), r"got Job; use \[job\]", id="one job"),
+        pytest.param(policy(jobs=["report"]), "expected a Job, got str", id="a name"),
         pytest.param(policy(task_roles=ROLE), "expected task_roles to be a list", id="one role"),
         pytest.param(policy(resources={"sqs:purgeQueue": QUEUE}), "a list, got text", id="one resource"),
         pytest.param(caller(groups="billing"), "expected groups to be a list", id="one group"),

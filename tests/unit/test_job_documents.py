@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -320,10 +320,12 @@ def test_a_target_is_read_as_people_write_it(tmp_path: Path, text: str, target: 
             "arn:aws:lambda:eu-west-1:123456789012:layer:l", "the form is arn:aws:lambda:", id="layer"
         ),
         pytest.param("arn:aws", "no kind of target follows from 'arn:aws'", id="no ARN"),
-        pytest.param(
-            "echo hi", "expected an ARN, package.module:function, or a command as a list", id="command line"
-        ),
+        pytest.param("echo hi", "or a command as a list, got 'echo hi'; write [echo, hi]", id="command line"),
+        pytest.param("books.ledger.close", "; write books.ledger:close", id="dotted function"),
+        pytest.param("python tidy.py --all", "; write [python, tidy.py, --all]", id="options"),
         pytest.param("report", "expected an ARN, package.module:function", id="a word"),
+        pytest.param("tidy.py", "or a command as a list, got 'tidy.py' (line ", id="a file"),
+        pytest.param("sleep 5", "or a command as a list, got 'sleep 5' (line ", id="a number"),
         pytest.param("5", "expected an ARN, a text, a list or a mapping, got 5", id="number"),
         pytest.param("[]", "expected a program and its arguments", id="empty list"),
         pytest.param(f"[{FUNCTION}, {QUEUE}]", "{kind: parallel, targets: [...]}", id="list of ARNs"),
@@ -485,6 +487,24 @@ def test_a_mistaken_field_is_refused_in_the_words_of_the_file(tmp_path: Path, te
             "- name: a\n every: 1 hour\n",
             "line 2: its indentation is not that of the lines",
             id="indentation",
+        ),
+        pytest.param(
+            "- name: a\n   every: 1 hour\n",
+            "line 2: its indentation is not that of the lines around it, or the line above",
+            id="indented too far",
+        ),
+        pytest.param(
+            "- name:a\n  every: 1 hour\n",
+            "or the line above has no blank after its colon",
+            id="no blank after a colon",
+        ),
+        pytest.param(
+            "- name: a\n  target: - python\n",
+            "line 2: a list begins on a line of its own, or is written [a, b]",
+            id="list beside its key",
+        ),
+        pytest.param(
+            "- a:\n    b: 1\n    c:d: 2\n    e: f: 3\n", "quote it, so write e: 'f: 3'", id="second colon"
         ),
         pytest.param(
             "version: 1\njobs: []\n", "under 'jobs' and nothing beside it; got also version", id="beside jobs"
@@ -740,6 +760,24 @@ def test_what_is_no_list_of_jobs_is_not_written(tmp_path: Path, jobs: Any, words
     with pytest.raises(TypeError, match=words):
         ss.dump_jobs(jobs, tmp_path / "jobs.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_functions_with_a_job_are_refused_with_the_cure(tmp_path: Path) -> None:
+    @ss.job(ss.Rate(timedelta(hours=1)))
+    def tidy() -> None: ...
+
+    client, new_year = ss.SchedulerClient(), datetime(2030, 1, 1, tzinfo=timezone.utc)
+    for given, cure in [(tidy, r"\[function\.job\]"), ([tidy], r"function\.job"), (JOBS[0], r"\[job\]")]:
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            client.apply(given)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            ss.dump_jobs(given, tmp_path / "jobs.json")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=f"use {cure}$"):
+            ss.estimate(given, new_year, new_year)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a list of jobs, got str; use load_jobs\(path\)"):
+        client.plan("jobs.yaml")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"use function\.job$"):
+        client.create(tidy)  # type: ignore[arg-type]
 
 
 def test_records_are_refused_with_the_cure(tmp_path: Path) -> None:

@@ -161,7 +161,16 @@ def test_yaml_s_own_times_are_read(write: Write) -> None:
         pytest.param("[]", "expected at least one job, got none", id="empty list"),
         pytest.param('{"jobs": []}', "expected at least one job, got none", id="empty mapping"),
         pytest.param("{}", "expected a list of jobs, or a mapping with that list under 'jobs'", id="nothing"),
-        pytest.param("null", "expected a list of jobs", id="null"),
+        pytest.param(
+            "null",
+            "expected a list of jobs, or a mapping with that list under 'jobs'; got nothing",
+            id="null",
+        ),
+        pytest.param(
+            json.dumps({"a": document()}),
+            "expected a list of jobs, or a mapping with that list under 'jobs'; got jobs by name: write each",
+            id="jobs by name",
+        ),
         pytest.param("5", "expected a list of jobs", id="number"),
         pytest.param('"jobs"', "expected a list of jobs", id="text"),
         pytest.param('{"jobs": null}', "expected a list of jobs", id="no list"),

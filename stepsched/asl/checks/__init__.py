@@ -20,6 +20,7 @@ from stepsched.asl.checks.templates import report_suspects
 from stepsched.asl.checks.variables import check_variables
 from stepsched.asl.checks.visits import Walk
 from stepsched.asl.diagnostics import ERROR_CODES, Diagnostic, Doubt
+from stepsched.core.quoting import quoted
 
 __all__ = ["MachineType", "check"]
 
@@ -89,9 +90,10 @@ def _read_ignored(ignore: Iterable[str]) -> frozenset[str]:
     for entry in entries:
         if not isinstance(entry, str):
             raise TypeError(f"expected a code in ignore, got {entry!r}; use one such as 'NO_DEFAULT'")
-        code = entry.partition(" at ")[0]
+        code, at, place = entry.partition(" at ")
         if code not in _CODES:
             near = get_close_matches(code.upper(), _CODES, n=1)
-            cure = f"use {near[0]!r}" if near else "use one of the codes that a check prints"
-            raise ValueError(f"expected a code of a diagnostic in ignore, got {code!r}; {cure}")
+            where = at + place.partition(": ")[0]
+            cure = f"use {near[0] + where!r}" if near else "use one of the codes that a check prints"
+            raise ValueError(f"expected a code of a diagnostic in ignore, got {quoted(entry)}; {cure}")
     return entries

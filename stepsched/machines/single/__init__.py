@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stepsched.asl.machine import StateMachine
 from stepsched.jobs import Job
+from stepsched.jobs.job import no_job
 from stepsched.machines.single.loop import machine_of
 
 
@@ -33,5 +34,5 @@ def render_asl(job: Job) -> StateMachine:
         RenderError: Step Functions cannot run the job. The error names the reason and an alternative.
     """
     if not isinstance(job, Job):
-        raise TypeError(f"expected a Job, got {type(job).__name__}")
+        raise no_job(job)
     return machine_of(job)
