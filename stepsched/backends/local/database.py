@@ -28,6 +28,8 @@ from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavai
 
 _BUSY = 5.0
 """The time in seconds to wait while another process writes."""
+_LOG_APPEARS = 1.0
+"""The longest time in seconds to wait until a log that another user creates can be opened."""
 
 
 class Database:
@@ -94,7 +96,7 @@ class Database:
             timeout=_BUSY,
         )
         try:
-            _prepare(db, self.shown)
+            _prepare(db, self.shown, self.path)
         except BaseException:
             db.close()
             raise
@@ -302,11 +304,11 @@ def _is_held(lock: Any) -> bool:
     return bool(lock._is_owned())  # noqa: SLF001
 
 
-def _prepare(db: sqlite3.Connection, shown: object) -> None:
+def _prepare(db: sqlite3.Connection, shown: object, path: Path | None) -> None:
     db.execute(
         "PRAGMA page_size = 1024"
     )  # of a new file: a commit writes whole pages, and a run changes little
-    _use_log(db)
+    _use_log(db, path)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA wal_autocheckpoint = 4000")
     db.execute("BEGIN IMMEDIATE")
@@ -321,15 +323,19 @@ def _prepare(db: sqlite3.Connection, shown: object) -> None:
         raise
 
 
-def _use_log(db: sqlite3.Connection) -> None:
+def _use_log(db: sqlite3.Connection, path: Path | None) -> None:
     """Sets WAL mode. While another process does the same, SQLite refuses it without waiting, so it is
-    retried."""
-    ends_at = time.monotonic() + _BUSY
+    retried: the file is locked, or its log has just been created by another user, whose next call gives it
+    the permissions of the file."""
+    began = time.monotonic()
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if not str(error).startswith("database is locked") or time.monotonic() > ends_at:
+            patience = _BUSY if str(error).startswith("database is locked") else 0.0
+            if "unable to open" in str(error) and path is not None and os.access(path, os.R_OK | os.W_OK):
+                patience = _LOG_APPEARS
+            if time.monotonic() - began > patience:
                 raise
             threading.Event().wait(0.01)
         else:
