@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,7 @@ _PREFIXES = ("exec", "nice", "env", "sudo", "time", "nohup", "!", "{", "(")
 """Words before a program."""
 
 
-def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
+def load_crontab(source: str | Path, *, timezone: str | tzinfo = "UTC") -> list[Job]:
     """Reads all lines of a crontab, in order, as jobs of the embedded backend.
 
     A line runs as cron runs it: by ``/bin/sh -c`` or the ``SHELL`` of the file, in ``HOME`` or the home
@@ -59,14 +59,15 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
     standard input. It is not repeated when it fails, and runs that came due while no process was running are
     left out. A command of the file is code: read only files that you trust.
 
-    The name of a job is the one in a comment ``# name: backup`` directly above the line; otherwise the
-    program and a digest of the command, so that other lines do not change it. A line with the same command
-    as one above it has the schedule in its digest too. ``H`` is computed from the name.
+    The name of a job is the one in a comment ``# name: backup`` above the line, with nothing but other
+    comments in between; otherwise the program and a digest of the command, so that other lines do not change
+    it. A line with the same command as one above it has the schedule in its digest too. ``H`` is computed
+    from the name.
 
     Args:
         source: The path of a crontab of a user, in the format of ``crontab -l``: without a column of users.
-        timezone: The IANA name of the zone of the wall times. ``CRON_TZ`` in the file overrides it for the
-            lines below.
+        timezone: The IANA name of the zone of the wall times, or a ``ZoneInfo``. ``CRON_TZ`` in the file
+            overrides it for the lines below.
 
     Raises:
         JobFileError: The file cannot be read, has no job, or a line cannot be read, has no equivalent or
@@ -74,17 +75,26 @@ def load_crontab(source: str | Path, *, timezone: str = "UTC") -> list[Job]:
         InvalidScheduleError: There is no such zone.
 
     Warns:
-        ScheduleWarning: The file has a ``MAILTO``; no mail is sent.
+        ScheduleWarning: The file has a ``MAILTO``, and no mail is sent; or a name in a comment that is above
+            no line.
     """
     path = path_of(source, "the path of a crontab")
-    load_zone(timezone)
+    zone = load_zone(timezone)
     _refuse_system_crontab(path)
-    reader = _Reader(timezone)
+    reader = _Reader(zone.key)
     for number, line in enumerate(read_text(path).split("\n"), 1):
         reader.try_to_read(number, line.strip(" \t\r"))
     refuse(str(source), reader.problems)
     if not reader.jobs:
         raise JobFileError(str(source), "expected at least one job, got none")
+    unused = [*reader.unused_names, *([] if reader.given_name is None else [reader.given_name])]
+    if unused:
+        warnings.warn(
+            f"{source}: the names {', '.join(map(quoted, unused))} in comments are of no job; write such a "
+            "comment directly above the line of the job",
+            ScheduleWarning,
+            stacklevel=2,
+        )
     if reader.mail_to:
         warnings.warn(
             f"{source}: no mail is sent to MAILTO={', '.join(reader.mail_to)}; failed runs are logged and "
@@ -126,6 +136,8 @@ class _Reader:
         self.names: set[str] = set()
         self.given_name: str | None = None
         """The name in the comment above the line."""
+        self.unused_names: list[str] = []
+        """The names in comments that are above no line."""
         self.default_zone = self.timezone = timezone
         self.jitter = timedelta(0)
         self.variables: dict[str, str] = {}
@@ -138,18 +150,21 @@ class _Reader:
             self.problems.append(f"line {number}: {error}")
 
     def read(self, line: str) -> None:
+        comment, variable = _NAME.fullmatch(line), _VARIABLE.fullmatch(line)
+        if line.startswith("#") and comment is None:
+            return
         given, self.given_name = self.given_name, None
         if "\0" in line:
             raise _LineError("it has a NUL character")
-        comment = _NAME.fullmatch(line)
+        if line and comment is None and variable is None:
+            self.jobs.append(self.job(_entry(line), given))
+            return
+        if given is not None:
+            self.unused_names.append(given)
         if comment is not None:
             self.given_name = comment[1].strip()
-        elif line and not line.startswith("#"):
-            variable = _VARIABLE.fullmatch(line)
-            if variable is not None:
-                self.set_variable(variable["name"], _unquoted(variable["value"]))
-            else:
-                self.jobs.append(self.job(_entry(line), given))
+        elif variable is not None:
+            self.set_variable(variable["name"], _unquoted(variable["value"]))
 
     def set_variable(self, name: str, value: str) -> None:
         match name:

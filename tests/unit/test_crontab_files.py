@@ -228,10 +228,21 @@ def test_a_name_begins_with_the_program(load: Load, written: str, program: str) 
     assert "password" not in job.name
 
 
-def test_a_comment_directly_above_gives_the_name(load: Load) -> None:
-    jobs = load("# name: a\n0 9 * * * x\n#name:b\n0 9 * * * y\n# name: no\n\n0 9 * * * z")
+def test_a_comment_above_gives_the_name(load: Load) -> None:
+    jobs = load("# name: a\n0 9 * * * x\n#name:b\n# of the second\n0 9 * * * y\n0 9 * * * z")
     assert [job.name for job in jobs[:2]] == ["a", "b"]
     assert jobs[2].name.startswith("z-")
+
+
+@pytest.mark.parametrize(
+    "between", ["# name: lost\n\n", "# name: lost\nA=1\n", "# name: lost\n# name: x\n"], ids=ascii
+)
+def test_a_name_that_is_of_no_job_is_warned_of(load: Load, between: str) -> None:
+    with pytest.warns(ss.ScheduleWarning, match="the names 'lost' in comments are of no job"):
+        (job,) = load(f"{between}0 9 * * * x")
+    assert job.name != "lost"
+    with pytest.warns(ss.ScheduleWarning, match="the names 'lost', 'end' in comments"):
+        load(f"{between}0 9 * * * x\n# name: end")
 
 
 def test_h_is_computed_from_the_name(load: Load) -> None:
