@@ -24,15 +24,19 @@ CASES = (Path(__file__).parents[2] / "data" / "crontab_cases.tsv").read_text("ut
 one to the next."""
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.partition("\t")[0] for case in CASES])
-def test_a_line_runs_as_on_debian(case: str) -> None:
+@pytest.mark.parametrize("first", range(0, 1_500, 100))
+def test_lines_run_as_on_debian(first: int) -> None:
+    assert [case for case in CASES[first : first + 100] if not _is_answered(case)] == []
+
+
+def _is_answered(case: str) -> bool:
     line, after, minutes = case.split("\t")
     expected = [utc(after)]
     for passed in minutes.split():
         expected.append(expected[-1] + timedelta(minutes=int(passed)))
     cron = ss.Cron.from_crontab(line)
-    assert cron.upcoming(6, after=expected[0]) == expected[1:]
-    assert cron.previous_run(before=expected[2]) == expected[1]
+    runs, before = cron.upcoming(6, after=expected[0]), cron.previous_run(before=expected[2])
+    return (runs, before) == (expected[1:], expected[1])
 
 
 def test_no_case_is_lost() -> None:
