@@ -353,15 +353,15 @@ class SchedulerClient:
         """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
         changed.
 
-        A job that is stored in another group is moved. On an EventBridgeBackend without group, where several
-        groups may have a job of the same name, this needs ``prune``: either True, if only one other group has
-        the name, or a list with the other group. ``namesakes`` of the plan has jobs that are not moved.
+        A job that is stored in another group is moved. On a backend on which several groups may have a job of
+        the same name, this needs ``prune``: either True, if only one other group has the name, or a list with
+        the other group. ``namesakes`` of the plan has jobs that are not moved.
 
         Args:
             jobs: The jobs that are to be stored, with distinct names.
             prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. True: in all groups of
-                the backend, which are the groups of the given jobs on an EventBridgeBackend without group. A
-                list of groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
+                the backend, or, if other programs share its groups, in those of the given jobs. A list of
+                groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
                 cancelled; ``unsearched`` of the plan has the groups that were left out.
 
         Raises:
@@ -668,7 +668,7 @@ class SchedulerClient:
         """
         since, until = aware(since, "since"), aware(until, "until")
         if until < since:
-            raise ValueError(f"until {until.isoformat()} lies before since {since.isoformat()}")
+            raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
         return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
 
     def dead_letters(self, name: str | None = None) -> builtins.list[Run]:

@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 SECONDS = {
     "lint": 1,
-    "types": 15,
+    "types": 10,
     "imports": 1,
-    "units": 65,
-    "tests": 580,
-    "pythons": 80,
+    "units": 90,
+    "tests": 545,
+    "pythons": 115,
     "wheel": 10,
     "reference": 10,
 }

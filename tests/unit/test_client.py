@@ -193,7 +193,7 @@ class TestNames:
         pytest.param(
             lambda c: c.backfill("job", since=T0, until=T0 - HOUR),
             ValueError,
-            "lies before",
+            "expected until at or after since",
             id="turned",
         ),
     ],
