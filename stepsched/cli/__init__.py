@@ -1,0 +1,38 @@
+"""The command line: ``stepsched``, a thin front over the client and the functions of the package.
+
+- ``app``: the command ``stepsched`` and how a process of it ends
+- ``commands``: one module a topic; every command turns its arguments into calls of the public names of
+  stepsched, and what they return into a view
+- ``session``: what one process of the command line was told: where, and how to print
+- ``places``: where jobs are stored: options, environment, ``pyproject.toml``
+- ``parameters``: the types of arguments; ``declaring``: commands with examples and shared options
+- ``views``: results as tables, JSON, YAML and names; ``tables``: tables on a terminal; ``times``: instants
+- ``failures``: errors as one line and an exit code
+
+Modules at this level load neither pydantic nor boto3 when they are imported: names of stepsched are read as
+``ss.name`` where a command needs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+__all__ = ["main"]
+
+
+def main(program: str = "stepsched") -> NoReturn:
+    """Runs the command line with the arguments of this process, and ends the process.
+
+    Args:
+        program: The name of the program in help and errors.
+    """
+    try:
+        from stepsched.cli.app import run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        sys.exit("error: the command line needs the extra: pip install 'stepsched[cli]'")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(run(sys.argv[1:], program=program))

@@ -1,0 +1,50 @@
+"""The command ``stepsched``: its subcommands, and how a process of it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+import stepsched as ss
+from stepsched.cli.commands import files, jobs, runs, schedules
+from stepsched.cli.declaring import Group, output_options, place_options
+from stepsched.cli.failures import ending
+from stepsched.cli.session import Session
+from stepsched.core.clock import Clock
+
+
+@click.group(
+    cls=Group,
+    name="stepsched",
+    sections={
+        "When (no backend needed)": schedules.COMMANDS,
+        "Files of jobs": files.COMMANDS,
+        "Jobs": jobs.COMMANDS,
+        "Runs": runs.COMMANDS,
+    },
+    params=[*place_options(), *output_options()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(ss.__version__, "--version", prog_name="stepsched")
+def app() -> None:
+    """Model jobs, ask when they run, and manage them where they are stored."""
+
+
+def run(arguments: Sequence[str], *, program: str = "stepsched", clock: Clock | None = None) -> int:
+    """Runs one command line, with the streams of this process.
+
+    Args:
+        arguments: The arguments, without the name of the program.
+        program: The name of the program in help and errors.
+        clock: The clock. None: the clock of this computer.
+
+    Returns:
+        The exit code; :mod:`stepsched.cli.failures` lists them.
+    """
+    session = Session(clock)
+    with ending(session) as end:
+        end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
+        sys.stdout.flush()
+    return end.code

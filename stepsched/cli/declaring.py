@@ -1,0 +1,163 @@
+"""Commands with examples, groups with sections and aliases, and the options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from stepsched.cli.session import FORMATS, Session
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+ALIASES = {"ls": "list", "describe": "get", "delete": "cancel", "unpause": "resume"}
+"""Other words for commands, which other tools use."""
+
+
+class Command(click.Command):
+    """A command whose help ends with examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        """Creates a command.
+
+        Args:
+            *args: Passed to click.
+            examples: Command lines that work in a folder with the files of the documentation.
+            **options: Passed to click.
+        """
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002 -- as click calls it
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Writes the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:  # not wrapped: they are to be copied
+                    formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+
+
+class Group(click.Group):
+    """A group that lists its commands in sections, and takes aliases."""
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Sequence[click.Command]] | None = None, **options: Any
+    ) -> None:
+        """Creates a group.
+
+        Args:
+            *args: Passed to click.
+            sections: The commands by the title of their section. None: commands are added later.
+            **options: Passed to click.
+        """
+        super().__init__(*args, **options)
+        self.sections = sections or {}
+        for commands in self.sections.values():
+            for command in commands:
+                self.add_command(command)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns the command of that name or alias."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, ""))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the sections."""
+        if not self.sections:
+            super().format_commands(ctx, formatter)
+            return
+        width = max(map(len, self.commands))
+        for title, commands in self.sections.items():
+            if not commands:
+                continue
+            with formatter.section(title):
+                rows = [(f"{each.name or '':{width}}", each.get_short_help_str(80)) for each in commands]
+                formatter.write_dl(rows)
+
+
+def command(
+    name: str, *, examples: Sequence[str], is_offline: bool = False, **options: Any
+) -> Callable[[Callable[..., Any]], Command]:
+    """Declares a command, with the shared options last. The name is given as text, for click derives names
+    from functions by rules that have changed between its versions.
+
+    Args:
+        name: The name of the command.
+        examples: At least two command lines that work.
+        is_offline: Whether the command never asks a backend, so that it has no options for one.
+        **options: Passed to click.
+    """
+
+    def declare(function: Callable[..., Any]) -> Command:
+        made: Command = click.command(name, cls=Command, examples=examples, **options)(function)
+        made.params += output_options() if is_offline else [*place_options(), *output_options()]
+        return made
+
+    return declare
+
+
+def place_options() -> list[click.Option]:
+    """Returns the options that say where jobs are. They may stand before or after the name of a command; the
+    later one counts."""
+    return [
+        _shared(
+            "--backend", metavar="PLACE", help="local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME."
+        ),
+        _shared("--region", metavar="NAME", help="The AWS Region."),
+        _shared("--profile", metavar="NAME", help="The profile of the AWS configuration."),
+        _shared("--endpoint-url", metavar="URL", help="The endpoint of every AWS service."),
+    ]
+
+
+def output_options() -> list[click.Option]:
+    """Returns the options that say how to print, which may stand in both places too."""
+    words = "The form of the output; if not given, a table on a terminal and JSON on a pipe."
+    return [
+        _shared("-o", "--output", type=click.Choice(FORMATS), help=words),
+        _shared("--no-color", is_flag=True, help="Print no colors. NO_COLOR does the same."),
+    ]
+
+
+def _shared(*names: str, **options: Any) -> click.Option:
+    def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            session = ctx.find_object(Session)
+            if session is not None:  # there is none while a shell completes
+                setattr(session, parameter.name or "", value)
+
+    return click.Option(names, callback=keep, expose_value=False, **options)
+
+
+def selection_options(function: Function) -> Function:
+    """Adds the options that select stored jobs; all that are given must match."""
+    for option in reversed(
+        (
+            click.option("--prefix", metavar="TEXT", help="Only jobs whose name begins with this text."),
+            click.option("--group", metavar="NAME", help="Only jobs of this group."),
+            click.option(
+                "--tag",
+                "tags",
+                metavar="KEY=VALUE",
+                multiple=True,
+                callback=_read_tags,
+                help="Only jobs with this tag. May be repeated.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def _read_tags(_ctx: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
+    tags = dict[str, str]()
+    for text in texts:
+        key, mark, value = text.partition("=")
+        if not (key and mark):
+            raise click.BadParameter(f"expected KEY=VALUE, got {text!r}")
+        tags[key] = value
+    return tags

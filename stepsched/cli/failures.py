@@ -1,0 +1,156 @@
+"""Errors of the command line: one line each, and one exit code a kind.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | failed |
+| 2 | wrong use, or a value that is refused |
+| 3 | there is no such job, run or stack |
+| 4 | it exists already, was changed meanwhile, or has another status |
+| 5 | the backend cannot do this |
+| 6 | no access |
+| 7 | a part of many failed; the rest is done |
+| 8 | the awaited run failed |
+| 124 | the awaited run has not ended in time |
+| 130 | Ctrl-C |
+| 141 | the reader of the output has gone |
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+import stepsched as ss
+
+if TYPE_CHECKING:
+    from stepsched.cli.session import Session
+
+FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
+TIMED_OUT, INTERRUPTED = 124, 130
+
+
+class End:
+    """How a process of the command line ends."""
+
+    code = 0
+
+
+class Failure(Exception):  # noqa: N818 -- it is the end of a command, not an error of its code
+    """Ends a command with an exit code.
+
+    Attributes:
+        message: What is printed, one line. Empty: nothing, for everything has been said.
+        code: The exit code.
+    """
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message, code)
+        self.message = message
+        self.code = code
+
+
+@contextmanager
+def ending(session: Session) -> Iterator[End]:
+    """Turns what ends its block into the exit code, and prints errors and warnings as one line each."""
+    end = End()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ss.ScheduleWarning)
+        warnings.showwarning = _show_warning
+        try:
+            with session.cleanup:
+                yield end
+        except SystemExit as error:
+            end.code = error.code if isinstance(error.code, int) else FAILED
+        except (KeyboardInterrupt, click.Abort):
+            end.code = INTERRUPTED
+        except click.ClickException as error:
+            end.code = error.exit_code
+            _say(_one_line(error.format_message()))
+        except Failure as failure:
+            end.code = failure.code
+            if failure.message:
+                _say(_one_line(failure.message))
+        except (ss.StepschedError, ValueError, TypeError) as error:
+            end.code = code_of(error)
+            for line in lines_of(error):
+                _say(line)
+
+
+def code_of(error: Exception) -> int:
+    """Returns the exit code of an error."""
+    errors = ss.errors
+    match error:
+        case errors.JobNotFoundError() | errors.RunNotFoundError():
+            return NOT_FOUND
+        case errors.BackendError(code=errors.ErrorCode.NO_STACK):
+            return NOT_FOUND
+        case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
+            return CONFLICT
+        case errors.UnsupportedError():
+            return UNSUPPORTED
+        case errors.AccessDeniedError():
+            return NO_ACCESS
+        case errors.BulkError():
+            return PARTLY
+        case errors.WaitTimeoutError():
+            return TIMED_OUT
+        case ValueError() | TypeError():
+            return USAGE
+        case _:
+            return FAILED
+
+
+def lines_of(error: Exception) -> list[str]:
+    """Returns the lines that are printed for an error: one, or one for each job of a bulk call."""
+    if isinstance(error, ss.errors.BulkError):
+        head = f"{len(error.failures)} of {len(error.failures) + error.done} failed; the others are done"
+        return [head, *(f"{name}: {sentence_of(each)}" for name, each in error.failures.items())]
+    return [sentence_of(error)]
+
+
+def sentence_of(error: Exception) -> str:
+    """Returns an error as one line, in the words of the command line."""
+    errors = ss.errors
+    match error:
+        case errors.JobNotFoundError(name=name):
+            return f"no job is named {name!r}; `stepsched list` shows the jobs"
+        case errors.JobExistsError(name=name):
+            return (
+                f"a different job is already named {name!r}; "
+                "use `stepsched update` to change it, or another name"
+            )
+        case errors.RunNotFoundError(job=job, run=run):
+            return f"there is no run {run} of job {job!r}; `stepsched runs` shows the runs"
+        case errors.WaitTimeoutError(job=job, run=run, status=status, timeout=timeout):
+            return f"run {run} of job {job!r} is still {status} after {timeout:g} s; it goes on"
+        case errors.ConflictError(name=name):
+            return (
+                f"job {name!r} was changed in the meantime; "
+                "look at it with `stepsched get`, and repeat the command"
+            )
+        case _:
+            return _one_line(str(error) or type(error).__name__)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _say(line: str) -> None:
+    click.echo(f"error: {visible(line)}", err=True)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"warning: {visible(_one_line(str(message)))}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Returns text in which control characters are written as escapes: what a user stored cannot steer the
+    terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

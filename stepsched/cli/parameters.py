@@ -1,0 +1,98 @@
+"""The types of arguments and options."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from stepsched.cli.session import Session
+
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "min": "minutes", "s": "seconds"}
+_SHORT = re.compile(r"(?:[0-9]{1,9}(?:w|d|h|min|m|s))+")
+_PART = re.compile(r"([0-9]+)(w|d|h|min|m|s)")
+
+
+class InstantType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # newer clicks have one
+    """An instant: ISO 8601 with an offset or a zone in brackets, ``now``, ``now+2h`` or ``now-1d``."""
+
+    name = "instant"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        """Returns the placeholder in the help."""
+        return "INSTANT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Returns the instant; aware."""
+        if isinstance(value, datetime):
+            return value
+        from stepsched.schedules.moments import read_moment
+
+        session = ctx.find_object(Session) if ctx is not None else None
+        moment: datetime | None = None
+        if value == "now":
+            moment = (session or Session()).now()
+        elif value.startswith(("now+", "now-")):
+            moment = _from_now(value[3:], (session or Session()).now())
+        else:
+            try:
+                moment = read_moment(value)
+            except ValueError as error:
+                self.fail(str(error), param, ctx)
+        if moment is None or moment.tzinfo is None:
+            self.fail(
+                "expected an ISO 8601 instant with its offset, such as 2030-01-31T09:00+01:00, or now, "
+                f"now+2h, now-1d, got {value!r}",
+                param,
+                ctx,
+            )
+        return moment
+
+
+class LengthType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
+    """A length of time: ``90s``, ``1h30m``, ``2d``, or ``90 minutes``."""
+
+    name = "length"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        """Returns the placeholder in the help."""
+        return "LENGTH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Returns the length."""
+        if isinstance(value, timedelta):
+            return value
+        length = read_length(value)
+        if length is None:
+            self.fail(f"expected a length of time such as 90s, 1h30m or 2d, got {value!r}", param, ctx)
+        return length
+
+
+def _from_now(text: str, now: datetime) -> datetime | None:
+    """Returns the instant that ``+2h`` or ``-1d`` names; None if it is no such text, or out of range."""
+    length = read_length(text[1:])
+    try:
+        return None if length is None else now + length if text[0] == "+" else now - length
+    except OverflowError:
+        return None
+
+
+def read_length(text: str) -> timedelta | None:
+    """Returns the length of time that a text names; None if it is no such text."""
+    from stepsched.core import amounts
+
+    if _SHORT.fullmatch(text) is None:
+        return amounts.read_length(text)
+    length = timedelta(0)
+    try:
+        for number, unit in _PART.findall(text):
+            length += timedelta(**{_UNITS[unit]: int(number)})
+    except OverflowError:
+        return None
+    return length
+
+
+INSTANT = InstantType()
+LENGTH = LengthType()

@@ -1,0 +1,88 @@
+"""Tables on a terminal. Names are never cut: other columns give way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import NamedTuple
+
+from stepsched.cli.failures import visible
+
+_GAP = 2
+_LEAST = 8
+"""The least width to which a column that may be cut gives way."""
+_STYLES = {
+    "active": "green",
+    "paused": "yellow",
+    "succeeded": "green",
+    "failed": "bold red",
+    "running": "cyan",
+    "missed": "yellow",
+    "skipped": "yellow",
+}
+"""The colors of words that stand alone in a cell. The word itself says the same."""
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    is_whole: bool = False
+    """Whether its texts are never cut, for they are to be copied, such as names."""
+
+
+def render(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int, is_colored: bool = False
+) -> str:
+    """Returns a table as text.
+
+    Args:
+        columns: The columns.
+        rows: The cells of each row.
+        width: The number of columns of the terminal. The table is wider if the whole columns need it.
+        is_colored: Whether words for a status have colors.
+    """
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[visible(cell) for cell in row] for row in rows]
+    natural = [
+        max(cell_len(column.title), *(cell_len(row[at]) for row in cells))
+        if cells
+        else cell_len(column.title)
+        for at, column in enumerate(columns)
+    ]
+    widths = _fitted(columns, natural, width)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    for column, size in zip(columns, widths, strict=True):
+        table.add_column(
+            Text(column.title), width=size, no_wrap=True, overflow="ellipsis", header_style="bold"
+        )
+    for row in cells:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    text = StringIO()
+    console = Console(
+        file=text,
+        width=max(width, sum(widths) + _GAP * len(widths)),
+        force_terminal=is_colored,
+        color_system="standard" if is_colored else None,
+        no_color=not is_colored,
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(table)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+    """Returns the width of each column: the widest columns that may be cut give way first."""
+    widths = list(natural)
+    while sum(widths) + _GAP * (len(widths) - 1) > width:
+        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > _LEAST]
+        if not cut:
+            break
+        widest = max(cut, key=lambda at: widths[at])
+        widths[widest] -= 1
+    return widths

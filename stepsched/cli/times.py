@@ -1,0 +1,41 @@
+"""Instants and lengths of time in the output: always with the zone and its offset."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def instant_text(instant: datetime | None) -> str:
+    """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None."""
+    if instant is None:
+        return "-"
+    wall = instant.replace(tzinfo=None)
+    seconds = "seconds" if wall.second or wall.microsecond else "minutes"
+    offset = instant.isoformat()[len(wall.isoformat()) :]
+    zone = getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
+
+
+def distance_text(instant: datetime | None, now: datetime) -> str:
+    """Returns how far an instant is from now: ``in 3 h 12 min``, ``2 d 1 h ago``, or ``-`` for None."""
+    if instant is None:
+        return "-"
+    seconds = round((instant - now).total_seconds())
+    length = length_text(timedelta(seconds=abs(seconds)))
+    if seconds == 0:
+        return "now"
+    return f"in {length}" if seconds > 0 else f"{length} ago"
+
+
+def length_text(length: timedelta) -> str:
+    """Returns the two largest units of a length of time, such as ``3 h 12 min``."""
+    rest, parts = round(length.total_seconds()), list[str]()
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return " ".join(filter(None, parts)) or "0 s"

@@ -1,0 +1,100 @@
+"""Results as a table, JSON, YAML and names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stepsched.cli.tables import Column, render
+from stepsched.cli.times import distance_text, instant_text
+
+if TYPE_CHECKING:  # the commands have loaded them
+    import stepsched as ss
+
+NAME = Column("NAME", is_whole=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A result of a command."""
+
+    document: Callable[[], Any]
+    """Returns what JSON and YAML show: values of JSON."""
+    names: Iterable[str] = ()
+    """What ``-o name`` prints, one a line: what the next command takes as an argument."""
+    columns: Sequence[Column] = ()
+    rows: Iterable[Sequence[str]] = ()
+    """The cells below the columns."""
+    text: str | None = None
+    """What a terminal shows in place of a table. None: the table."""
+    empty: str = field(default="nothing is there")
+    """What a terminal shows in place of a table without rows."""
+
+    def to_json(self) -> str:
+        """Returns the document as JSON."""
+        return json.dumps(self.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def to_yaml(self) -> str:
+        """Returns the document as YAML.
+
+        Raises:
+            UsageError: YAML needs an extra that is not installed.
+        """
+        try:
+            from stepsched.jobs.yaml_text import write_yaml
+        except ModuleNotFoundError as error:
+            raise click.UsageError("YAML needs the extra: pip install 'stepsched[yaml]'") from error
+        return write_yaml(self.document())
+
+    def to_table(self, *, width: int, is_colored: bool) -> str:
+        """Returns what a terminal shows."""
+        if self.text is not None:
+            return self.text if self.text.endswith("\n") else f"{self.text}\n"
+        rows = list(self.rows)
+        if not rows:
+            return f"{self.empty}\n"
+        return render(self.columns, rows, width=width, is_colored=is_colored)
+
+
+def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
+    """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
+    has_groups = len({record.job.group for record in records}) > 1
+    return View(
+        document=lambda: [record.model_dump(mode="json") for record in records],
+        names=[record.name for record in records],
+        columns=[
+            NAME,
+            *([Column("GROUP", is_whole=True)] if has_groups else []),
+            *(Column(title) for title in ("STATUS", "SCHEDULE", "NEXT", "IN", "LAST", "OUTCOME")),
+        ],
+        rows=[
+            (
+                record.name,
+                *([record.job.group] if has_groups else []),
+                record.status.value,
+                record.job.schedule.describe(),
+                instant_text(record.next_run),
+                distance_text(record.next_run, now),
+                instant_text(record.last_run.scheduled_for if record.last_run else None),
+                record.last_run.status.value if record.last_run else "-",
+            )
+            for record in records
+        ],
+        empty="no job is stored here",
+    )
+
+
+def runs_of_view(instants: Sequence[datetime], now: datetime) -> View:
+    """Returns the view of the runs of one schedule."""
+    return View(
+        document=lambda: [instant.isoformat() for instant in instants],
+        names=[instant.isoformat() for instant in instants],
+        columns=[Column("RUN", is_whole=True), Column("IN", is_whole=True)],
+        rows=[(f"{each:%a} {instant_text(each)}", distance_text(each, now)) for each in instants],
+        empty="no run is left",
+    )
