@@ -69,23 +69,10 @@ def open_client(
         UsageError: No backend is named, or its text is malformed.
         BackendError: The backend cannot be opened.
     """
-    settings, folder = _project()
-    environment = os.environ.get("STEPSCHED_BACKEND")
-    if given is not None:
-        place = read_place(given)
-    elif environment:
-        place = read_place(environment, source="STEPSCHED_BACKEND")
-    elif "backend" in settings:
-        place = read_place(settings["backend"], source=f"backend in {folder / 'pyproject.toml'}")
-        if place.kind == "local":  # beside the file that names it
-            place = place._replace(name=str(folder / place.name))
-    else:
-        raise click.UsageError(
-            f"no backend is named; use --backend with {_FORMS}, set STEPSCHED_BACKEND, or write backend = "
-            '"..." under [tool.stepsched] in pyproject.toml'
-        )
+    place = find_place(given)
     if place.kind == "local":
         return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock))
+    settings, _ = _project()
     session = _boto3_session(region or settings.get("region"), profile or settings.get("profile"))
     connection: dict[str, Any] = {
         "session": session,
@@ -97,6 +84,30 @@ def open_client(
     return ss.SchedulerClient(
         ss.EventBridgeBackend(place.name, group=place.options.get("group"), **connection)
     )
+
+
+def find_place(given: str | None) -> Place:
+    """Returns the backend of a command line: the given one, that of the environment, or that of
+    ``pyproject.toml``, in this order.
+
+    Raises:
+        UsageError: No backend is named, or its text is malformed.
+    """
+    if given is not None:
+        return read_place(given)
+    environment = os.environ.get("STEPSCHED_BACKEND")
+    if environment:
+        return read_place(environment, source="STEPSCHED_BACKEND")
+    settings, folder = _project()
+    if "backend" not in settings:
+        raise click.UsageError(
+            f"no backend is named; use --backend with {_FORMS}, set STEPSCHED_BACKEND, or write backend = "
+            '"..." under [tool.stepsched] in pyproject.toml'
+        )
+    place = read_place(settings["backend"], source=f"backend in {folder / 'pyproject.toml'}")
+    if place.kind == "local":  # beside the file that names it
+        return place._replace(name=str(folder / place.name))
+    return place
 
 
 def _local(path: str, *, creates: bool, clock: Clock) -> ss.LocalBackend:

@@ -82,8 +82,8 @@ def _played(jobs: dict[str, Job], since: datetime, until: datetime) -> Iterator[
     clock, found = FakeClock(just_before(since)), list[PlayedRun]()
 
     def record(payload: JsonValue, run: Run) -> None:
-        at = clock.now().astimezone(run.scheduled_for.tzinfo)
-        found.append(PlayedRun(at, jobs[run.job], payload, run))
+        job = jobs[run.job]
+        found.append(PlayedRun(job.schedule.localise(clock.now()), job, payload, run))
 
     target = HandlerTarget(record)
     with LocalBackend(clock=clock, retention=timedelta(0), retention_limit=0) as backend:
