@@ -93,7 +93,8 @@ def command(
     """
 
     def declare(function: Callable[..., Any]) -> Command:
-        made: Command = click.command(name, cls=Command, examples=examples, **options)(function)
+        kind: type[Command] = options.pop("cls", Command)
+        made: Command = click.command(name, cls=kind, examples=examples, **options)(function)
         made.params += output_options() if is_offline else [*place_options(), *output_options()]
         return made
 
