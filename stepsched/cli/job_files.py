@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -50,15 +50,24 @@ def read_text(file: str) -> str:
         raise ss.errors.JobFileError(STANDARD_INPUT, f"it is not UTF-8: {error}") from error
 
 
-def jobs_in(file: str) -> list[Job]:
+def is_document(file: str) -> bool:
+    """Returns whether a file is a text in JSON or YAML, by its name."""
+    return file == "-" or file.lower().endswith(_SUFFIXES[:3])
+
+
+def jobs_in(file: str, text: str | None = None) -> list[Job]:
     """Returns the jobs of a file, of the standard input, or of a module that can be imported from the working
     folder.
+
+    Args:
+        file: The file.
+        text: Its text, if it has been read.
 
     Raises:
         JobFileError: It cannot be read, or a job is refused.
     """
-    if file == "-":
-        return ss.jobs.read_jobs(read_text(file), source=STANDARD_INPUT)
+    if is_document(file) and (text is not None or file == "-"):
+        return _jobs_in_text(read_text(file) if text is None else text, file)
     path, is_known = Path(file), file.lower().endswith(_SUFFIXES)
     if path.is_dir():
         raise ss.errors.JobFileError(file, "it is a folder; name its files")
@@ -72,6 +81,13 @@ def jobs_in(file: str) -> list[Job]:
     return ss.load_jobs(file)
 
 
+def lines_in(file: str, text: str) -> list[int | None]:
+    """Returns the line of each job of a text that has been read."""
+    from stepsched.jobs.files import lines_of_jobs
+
+    return lines_of_jobs(text, _form(text, file), source_of(file))
+
+
 def import_from_here() -> None:
     """Lets modules of the working folder be imported, as ``python -m`` does."""
     here = str(Path.cwd())
@@ -79,8 +95,12 @@ def import_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def jobs_of(files: Sequence[str]) -> list[Job]:
+def jobs_of(files: Sequence[str], texts: Mapping[str, str] | None = None) -> list[Job]:
     """Returns the jobs of all files, in order.
+
+    Args:
+        files: The files.
+        texts: The texts of the files that have been read.
 
     Raises:
         JobFileError: A file cannot be read, or a job is refused.
@@ -89,12 +109,11 @@ def jobs_of(files: Sequence[str]) -> list[Job]:
     refuse_repeats(files)
     jobs, homes = list["Job"](), dict[str, str]()
     for file in files:
-        for job in jobs_in(file):
+        for job in jobs_in(file, (texts or {}).get(file)):
             home = homes.setdefault(job.name, file)
             if home != file:
-                raise click.UsageError(
-                    f"expected distinct job names, got {job.name!r} in {source_of(home)} and {source_of(file)}"
-                )
+                homes_said = f"{source_of(home)} and {source_of(file)}"
+                raise click.UsageError(f"expected distinct job names, got {job.name!r} in {homes_said}")
             jobs.append(job)
     return jobs
 
@@ -151,7 +170,7 @@ def content_of(file: str) -> Content:
     Raises:
         JobFileError: It cannot be read.
     """
-    if file != "-" and not file.lower().endswith(_SUFFIXES[:3]):
+    if not is_document(file):
         return Content(None, lambda name: job_named(file, name))
     text = read_text(file)
     return Content(
@@ -209,7 +228,7 @@ def stored_in(file: str) -> Sequence[JobRecord | Job]:
         JobFileError: The file cannot be read.
         UsageError: A record cannot be read.
     """
-    if file != "-" and not file.lower().endswith(_SUFFIXES[:3]):
+    if not is_document(file):
         return jobs_in(file)
     text = read_text(file)
     document = _plain(text, file)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import stepsched as ss
 from stepsched.cli.failures import Failure, visible
+from stepsched.cli.job_files import import_from_here
 from stepsched.cli.times import distance_text, instant_text
 
 if TYPE_CHECKING:
@@ -39,9 +38,7 @@ def import_modules(names: Iterable[str]) -> None:
         UsageError: There is no such module.
         Failure: The import of a module fails.
     """
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
+    import_from_here()
     for name in names:
         if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
             module = name.partition(":")[0].removesuffix(".py").replace("/", ".").lstrip(".")

@@ -130,6 +130,16 @@ def read_document(text: str, form: Format, source: str) -> Any:
     return _read(source, text, form).document
 
 
+def lines_of_jobs(text: str, form: Format, source: str) -> list[int | None]:
+    """Returns the line of each job of a text, in the order of :func:`read_jobs`.
+
+    Raises:
+        JobFileError: The text is not of that format, or holds no list of jobs.
+    """
+    content = _read(source, text, form)
+    return [content.line(item.place) for item in _items(source, content.document)[1]]
+
+
 def format_of(text: str) -> Format:
     """Returns the format of a text whose format nobody has told."""
     return "json" if text.lstrip()[:1] in ("[", "{") else "yaml"

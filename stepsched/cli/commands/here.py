@@ -15,7 +15,7 @@ import stepsched as ss
 from stepsched.cli import places, serving
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import INTERRUPTED, Failure, visible
-from stepsched.cli.job_files import files_argument, jobs_of, read_text, refuse_repeats
+from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
 from stepsched.cli.parameters import INSTANT, LENGTH
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.streams import Item, Stream
@@ -175,8 +175,9 @@ def play(session: Session, files: Sequence[str], since: datetime | None, until: 
 def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     """Returns the jobs, and the names of those that are interval jobs, whose documents name no target."""
     refuse_repeats(files)
-    documents = {file: _interval_document(file) for file in files}
-    jobs = jobs_of([file for file, document in documents.items() if document is None])
+    texts = {file: read_text(file) for file in files if is_document(file)}
+    documents = {file: _interval_document(texts.get(file, "")) for file in files}
+    jobs = jobs_of([file for file, document in documents.items() if document is None], texts)
     placeholder = ss.HandlerTarget("task:run")  # never called
     intervals = [
         ss.Job.from_document(document, target=placeholder)
@@ -190,12 +191,12 @@ def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     return [*jobs, *intervals], {job.name for job in intervals}
 
 
-def _interval_document(file: str) -> Mapping[str, Any] | None:
-    """Returns the document of an interval job that a file holds; None if it holds something else."""
-    if not file.lower().endswith(".json"):
+def _interval_document(text: str) -> Mapping[str, Any] | None:
+    """Returns the document of an interval job that a text holds; None if it holds something else."""
+    if not text.lstrip().startswith("{"):
         return None
     try:
-        document = json.loads(read_text(file))
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None  # whoever reads jobs from it says what is wrong
     return document if isinstance(document, dict) and "startDateTime" in document else None
