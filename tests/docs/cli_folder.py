@@ -134,6 +134,18 @@ class Terminal(StringIO):
         return True
 
 
+class Answers(Terminal):
+    """Somebody who answers every question with yes."""
+
+    def __init__(self, screen: StringIO) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def readline(self, _size: int | None = -1, /) -> str:
+        self._screen.write("y\n")
+        return "y\n"
+
+
 def make(folder: Path) -> None:
     """Makes the folder, which must not exist: the files, ``jobs.db`` with the jobs of ``jobs.yaml`` and their
     runs, and ``bin`` with the program for shells."""
@@ -146,7 +158,8 @@ def make(folder: Path) -> None:
     script.chmod(0o755)
     nightly, cleanup, closing = ss.load_jobs(folder / "jobs.yaml")
     clock = FakeClock(datetime.fromisoformat("2029-12-31T12:00:00+00:00"))
-    with inside(folder), patch.object(logging, "lastResort", None):  # the failure is meant
+    log = logging.getLogger("stepsched.local")
+    with inside(folder), patch.object(log, "disabled", new=True):  # the failure is meant
         backend = ss.LocalBackend("jobs.db", clock=clock)
         client = ss.SchedulerClient(backend)
         client.create(closing)
@@ -183,43 +196,44 @@ def play(example: str, folder: Path) -> Ended:
     """
     words = shlex.split(example)
     with inside(folder):
-        if any(example.removeprefix("stepsched ").startswith(each) for each in ENDLESS):
-            return _stopped(example)
-        if {"|", ">", "<", "&&", ";"} & set(words) or words[0] != "stepsched":
-            return _in_a_shell(example)
+        if is_endless(example):
+            return _in_a_terminal(words, stop=True)
+        if needs_a_shell(example):
+            return _in_a_terminal(["sh", "-c", example])
         return _here(words[1:])
+
+
+def is_endless(example: str) -> bool:
+    """Whether the command runs until it is stopped."""
+    return example.startswith(tuple(f"stepsched {each}" for each in ENDLESS))
+
+
+def needs_a_shell(example: str) -> bool:
+    """Whether the line is more than one command with its arguments."""
+    words = shlex.split(example)
+    return bool({"|", ">", "<", "&&", ";"} & {*words}) or words[0] != "stepsched"
 
 
 def _here(arguments: list[str]) -> Ended:
     out = Terminal()
     with ExitStack() as stack:
-        for name, stream in (("stdin", Terminal("y\n")), ("stdout", out), ("stderr", out)):
+        for name, stream in (("stdin", Answers(out)), ("stdout", out), ("stderr", out)):
             stack.enter_context(patch.object(sys, name, stream))
         code = run(arguments, clock=FakeClock(NOW))
     return Ended(code, out.getvalue())
 
 
-def _in_a_shell(example: str) -> Ended:
+def _in_a_terminal(command: list[str], *, stop: bool = False) -> Ended:
     ours, theirs = os.openpty()
     try:
-        with subprocess.Popen(["sh", "-c", example], stdin=theirs, stdout=theirs, stderr=theirs) as shell:
-            os.close(theirs)
-            text = b"".join(_read(ours)).decode()
-        return Ended(shell.returncode, text.replace("\r\n", "\n"))
-    finally:
-        os.close(ours)
-
-
-def _stopped(example: str) -> Ended:
-    ours, theirs = os.openpty()
-    try:
-        with subprocess.Popen(shlex.split(example), stdin=theirs, stdout=theirs, stderr=theirs) as child:
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as child:
             os.close(theirs)
             parts = _read(ours)
-            first = next(parts, b"")
-            child.send_signal(signal.SIGINT)
-            text = b"".join([first, *parts]).decode()
-        return Ended(child.returncode, text.replace("\r\n", "\n"))
+            text = next(parts, b"")
+            if stop:
+                child.send_signal(signal.SIGINT)
+            text += b"".join(parts)
+        return Ended(child.returncode, text.decode().replace("\r\n", "\n"))
     finally:
         os.close(ours)
 
