@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 import stepsched as ss
+from stepsched.cli import stdio
 from stepsched.cli.commands import files, jobs, runs, schedules
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
@@ -43,6 +44,7 @@ def run(arguments: Sequence[str], *, program: str = "stepsched", clock: Clock | 
     Returns:
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
+    stdio.prepare()
     session = Session(clock)
     with ending(session) as end:
         end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0

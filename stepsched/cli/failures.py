@@ -27,12 +27,16 @@ from typing import TYPE_CHECKING
 import click
 
 import stepsched as ss
+from stepsched.cli import stdio
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
-TIMED_OUT, INTERRUPTED = 124, 130
+TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
+
+_EXTRA = ("rich", "yaml", "tomli")
+"""The modules of the extra that are loaded where they are used."""
 
 
 class End:
@@ -65,8 +69,11 @@ def ending(session: Session) -> Iterator[End]:
         try:
             with session.cleanup:
                 yield end
-        except SystemExit as error:
+        except SystemExit as error:  # click ends so, too, when the reader of its help has gone
             end.code = error.code if isinstance(error.code, int) else FAILED
+            if "PacifyFlush" in type(sys.stdout).__name__:
+                end.code = READER_GONE
+                stdio.abandon("stdout")
         except (KeyboardInterrupt, click.Abort):
             end.code = INTERRUPTED
         except click.ClickException as error:
@@ -80,6 +87,15 @@ def ending(session: Session) -> Iterator[End]:
             end.code = code_of(error)
             for line in lines_of(error):
                 _say(line)
+        except OSError as error:
+            end.code = FAILED
+            stdio.abandon("stdout")
+            _say(_one_line(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRA:
+                raise
+            end.code = FAILED
+            _say(f"{error.name} is not installed; use: pip install 'stepsched[cli]'")
 
 
 def code_of(error: Exception) -> int:
@@ -143,11 +159,11 @@ def _one_line(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(f"error: {visible(line)}", err=True)
+    stdio.tell(f"error: {visible(line)}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {visible(_one_line(str(message)))}", file=sys.stderr)
+    stdio.tell(f"warning: {visible(_one_line(str(message)))}")
 
 
 def visible(text: str) -> str:

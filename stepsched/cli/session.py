@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stepsched.cli import places
+from stepsched.cli import places, stdio
+from stepsched.cli.failures import READER_GONE, Failure
 from stepsched.core.clock import Clock, SystemClock
 
 if TYPE_CHECKING:  # loaded by the commands that need them
@@ -76,7 +77,8 @@ class Session:
     @property
     def is_colored(self) -> bool:
         """Whether the output has colors."""
-        return self.is_terminal and not self.no_color and not os.environ.get("NO_COLOR")
+        is_plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return self.is_terminal and not is_plain
 
     @property
     def format(self) -> str:
@@ -92,28 +94,33 @@ class Session:
         """Prints a result in the form that was asked for."""
         match self.format:
             case "json":
-                self.write(view.to_json())
+                self.write(view.to_json(is_ascii=not stdio.is_unicode()))
             case "yaml":
-                self.write(view.to_yaml())
+                self.write(view.to_yaml(is_ascii=not stdio.is_unicode()))
             case "name":
                 self.write("".join(f"{name}\n" for name in view.names))
             case _:
                 self.write(view.to_table(width=self.width, is_colored=self.is_colored))
 
     def write(self, text: str) -> None:
-        """Writes text to the standard output. A reader that has gone ends the process quietly, with the code
-        that shells give a program that a closed pipe has ended."""
+        """Writes text to the standard output.
+
+        Raises:
+            Failure: It cannot be written. If its reader has gone, the process ends quietly, with the code
+                that shells give a program that a closed pipe has ended.
+        """
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            stdio.write(text)
         except BrokenPipeError as error:
-            # What is left in the buffer would raise again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(141) from error
+            stdio.abandon("stdout")
+            raise Failure("", READER_GONE) from error
+        except OSError as error:
+            stdio.abandon("stdout")
+            raise Failure(f"cannot write the output: {error.strerror}") from error
 
     def tell(self, text: str) -> None:
         """Writes a line about what happens to the standard error stream."""
-        click.echo(text, err=True)
+        stdio.tell(text)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something is destroyed: on a terminal, unless ``--yes`` was given.

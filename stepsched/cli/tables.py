@@ -66,6 +66,7 @@ def render(
     console = Console(
         file=text,
         width=max(width, sum(widths) + _GAP * len(widths)),
+        height=25,  # given too, for rich decides the width of a "dumb" terminal itself otherwise
         force_terminal=is_colored,
         color_system="standard" if is_colored else None,
         no_color=not is_colored,

@@ -35,12 +35,19 @@ class View:
     empty: str = field(default="nothing is there")
     """What a terminal shows in place of a table without rows."""
 
-    def to_json(self) -> str:
-        """Returns the document as JSON."""
-        return json.dumps(self.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    def to_json(self, *, is_ascii: bool = False) -> str:
+        """Returns the document as JSON.
 
-    def to_yaml(self) -> str:
+        Args:
+            is_ascii: Whether all other characters are written as escapes.
+        """
+        return json.dumps(self.document(), indent=2, ensure_ascii=is_ascii, allow_nan=False) + "\n"
+
+    def to_yaml(self, *, is_ascii: bool = False) -> str:
         """Returns the document as YAML.
+
+        Args:
+            is_ascii: As for JSON.
 
         Raises:
             UsageError: YAML needs an extra that is not installed.
@@ -49,7 +56,7 @@ class View:
             from stepsched.jobs.yaml_text import write_yaml
         except ModuleNotFoundError as error:
             raise click.UsageError("YAML needs the extra: pip install 'stepsched[yaml]'") from error
-        return write_yaml(self.document())
+        return write_yaml(self.document(), is_ascii=is_ascii)
 
     def to_table(self, *, width: int, is_colored: bool) -> str:
         """Returns what a terminal shows."""

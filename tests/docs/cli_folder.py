@@ -141,7 +141,7 @@ class Answers(Terminal):
         super().__init__()
         self._screen = screen
 
-    def readline(self, _size: int | None = -1, /) -> str:
+    def readline(self, _size: int | None = -1, /) -> str:  # type: ignore[override]  # as StringIO
         self._screen.write("y\n")
         return "y\n"
 

@@ -8,7 +8,6 @@ What stands outside the comments is written by hand.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
