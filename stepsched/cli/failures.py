@@ -28,6 +28,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli import stdio
+from stepsched.cli.wording import on_a_command_line
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
@@ -37,6 +38,8 @@ TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
+_SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK")
+"""The codes of errors of which the service and the operation say nothing to a person."""
 
 
 class End:
@@ -106,6 +109,8 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
+        case errors.BackendError(code="NoRegionError" | "ProfileNotFound"):
+            return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT
         case errors.UnsupportedError():
@@ -150,8 +155,10 @@ def sentence_of(error: Exception) -> str:
                 f"job {name!r} was changed in the meantime; "
                 "look at it with `stepsched get`, and repeat the command"
             )
+        case errors.BackendError(code=code, detail=detail) if code in _SAYS_ALL and detail:
+            return on_a_command_line(_one_line(detail))
         case _:
-            return _one_line(str(error) or type(error).__name__)
+            return _one_line(on_a_command_line(str(error)) or type(error).__name__)
 
 
 def _one_line(text: str) -> str:
