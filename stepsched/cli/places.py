@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stepsched.core.clock import Clock
 
 _FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME"
+_OPTIONS = {"group", "dead_letter"}
+"""What may follow the role, as in ``eventbridge:ROLE?group=NAME&dead_letter=QUEUE_ARN``: the schedule group,
+and the dead-letter queue of jobs that name none."""
 _SETTINGS = ("backend", "region", "profile", "endpoint-url")
 
 
@@ -41,7 +44,7 @@ def read_place(text: str, *, source: str = "--backend") -> Place:
     name, mark, query = rest.partition("?") if kind == "eventbridge" else (rest, "", "")
     options = dict(parse_qsl(query, keep_blank_values=True))
     is_known = kind in ("local", "eventbridge", "stack") and name and (bool(query) == bool(mark))
-    if not is_known or options.keys() - {"group"} or "" in options.values():
+    if not is_known or options.keys() - _OPTIONS or "" in options.values():
         raise click.UsageError(f"expected {_FORMS} for {source}, got {text!r}")
     return Place(kind, name, options)
 
@@ -95,7 +98,12 @@ def open_client(
     if place.kind == "stack":
         return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **connection))
     return ss.SchedulerClient(
-        ss.EventBridgeBackend(place.name, group=place.options.get("group"), **connection)
+        ss.EventBridgeBackend(
+            place.name,
+            group=place.options.get("group"),
+            dead_letter_arn=place.options.get("dead_letter"),
+            **connection,
+        )
     )
 
 
