@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -33,19 +33,26 @@ def app() -> None:
     """Model jobs, ask when they run, and manage them where they are stored."""
 
 
-def run(arguments: Sequence[str], *, program: str = "stepsched", clock: Clock | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    *,
+    program: str = "stepsched",
+    clock: Clock | None = None,
+    pause: Callable[[float], object] | None = None,
+) -> int:
     """Runs one command line, with the streams of this process.
 
     Args:
         arguments: The arguments, without the name of the program.
         program: The name of the program in help and errors.
         clock: The clock. None: the clock of this computer.
+        pause: As for :class:`Session`.
 
     Returns:
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
     stdio.prepare()
-    session = Session(clock)
+    session = Session(clock, pause=pause)
     with ending(session) as end:
         end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
         sys.stdout.flush()

@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -171,6 +171,23 @@ def _say(line: str) -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     stdio.tell(f"warning: {visible(_one_line(str(message)))}")
+
+
+def show_log_records(cleanup: ExitStack) -> None:
+    """Prints what the library logs, from warnings on, as one line each.
+
+    Args:
+        cleanup: What is closed at the end of the command; then the library logs as before.
+    """
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _show_warning(record.getMessage())
+
+    log, lines = logging.getLogger("stepsched"), Lines(logging.WARNING)
+    log.addHandler(lines)
+    cleanup.callback(log.removeHandler, lines)
 
 
 def visible(text: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stepsched.cli import places, stdio
-from stepsched.cli.failures import READER_GONE, Failure
+from stepsched.cli.failures import READER_GONE, Failure, show_log_records
 from stepsched.core.clock import Clock, SystemClock
 
 if TYPE_CHECKING:  # loaded by the commands that need them
@@ -26,13 +29,16 @@ FORMATS = ("table", "json", "yaml", "name")
 class Session:
     """The settings and the streams of one command line."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, pause: Callable[[float], object] | None = None) -> None:
         """Creates a session.
 
         Args:
             clock: The clock of the command line. None: the clock of this computer.
+            pause: A function that pauses for a number of seconds. None: the calling thread waits; Ctrl-C
+                ends the pause at once.
         """
         self.clock = clock or SystemClock()
+        self.pause = pause or threading.Event().wait
         self.backend: str | None = None
         self.region: str | None = None
         self.profile: str | None = None
@@ -41,6 +47,7 @@ class Session:
         self.no_color = False
         self.cleanup = ExitStack()
         """What is closed at the end of the command."""
+        self._shows_log_records = False
 
     def now(self) -> datetime:
         """Returns the present instant, in UTC."""
@@ -67,6 +74,9 @@ class Session:
             is_dry_run=is_dry_run,
         )
         self.cleanup.callback(client.backend.close)
+        if not self._shows_log_records:
+            show_log_records(self.cleanup)
+            self._shows_log_records = True
         return client
 
     # -- output --------------------------------------------------------------------------------------
@@ -75,6 +85,21 @@ class Session:
     def is_terminal(self) -> bool:
         """Whether a person reads the output."""
         return sys.stdout.isatty()
+
+    @property
+    def is_error_terminal(self) -> bool:
+        """Whether a person reads the standard error stream."""
+        return sys.stderr.isatty()
+
+    @property
+    def is_reader_gone(self) -> bool:
+        """Whether the output is a pipe that nobody reads any more. False where that cannot be observed."""
+        try:
+            poll = select.poll()
+            poll.register(sys.stdout.fileno(), 0)
+        except (AttributeError, OSError, ValueError):  # such as on Windows, and for a stream in memory
+            return False
+        return any(event & select.POLLERR for _, event in poll.poll(0))
 
     @property
     def is_colored(self) -> bool:
@@ -123,6 +148,12 @@ class Session:
     def tell(self, text: str) -> None:
         """Writes a line about what happens to the standard error stream."""
         stdio.tell(text)
+
+    def show_progress(self, text: str) -> None:
+        """Replaces the line of progress on the standard error stream, if that is a terminal. An empty text
+        removes it."""
+        if self.is_error_terminal:
+            stdio.tell(f"\r\x1b[2K{text[: self.width - 1]}", ends_line=False)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something is destroyed: on a terminal, unless ``--yes`` was given.

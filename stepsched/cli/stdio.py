@@ -55,11 +55,11 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def tell(text: str) -> None:
-    """Writes a line to the standard error stream. What cannot be written there is lost: there is no other
-    place to say so, and it must not end what the line is about."""
+def tell(text: str, *, ends_line: bool = True) -> None:
+    """Writes text, by default a line, to the standard error stream. What cannot be written is lost: there is
+    no other place to say so, and it must not end what the text is about."""
     try:
-        click.echo(text, err=True)
+        click.echo(text, err=True, nl=ends_line)
     except OSError:
         abandon("stderr")
 

@@ -29,6 +29,8 @@ class Column(NamedTuple):
     title: str
     is_whole: bool = False
     """Whether its texts are never cut, for they are to be copied, such as names."""
+    least: int = _LEAST
+    """The least width to which it gives way."""
 
 
 def render(
@@ -81,7 +83,7 @@ def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> li
     """Returns the width of each column: the widest columns that may be cut give way first."""
     widths = list(natural)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
-        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > _LEAST]
+        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > column.least]
         if not cut:
             break
         widest = max(cut, key=lambda at: widths[at])

@@ -27,6 +27,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.leases import Leases
 from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
@@ -443,6 +444,16 @@ class LocalBackend(Backend):
         if self._engine.is_firing:
             return None
         return "the backend is not started; use start() or a with block"
+
+    def is_served(self) -> bool:
+        """Returns whether this or another process runs the jobs of the file at present. Of a process that
+        cannot be observed, such as one in another container, this is known 20 seconds after its end."""
+        return self._engine.is_firing or Leases(self._store, self._clock).has_living()
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the SQLite file. None: everything is kept in memory."""
+        return self._store.path
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
