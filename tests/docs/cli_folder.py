@@ -228,7 +228,7 @@ def _in_a_terminal(command: list[str], *, stop: bool = False) -> Ended:
     try:
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as child:
             os.close(theirs)
-            parts = _read(ours)
+            parts = read(ours)
             text = next(parts, b"")
             if stop:
                 child.send_signal(signal.SIGINT)
@@ -238,7 +238,7 @@ def _in_a_terminal(command: list[str], *, stop: bool = False) -> Ended:
         os.close(ours)
 
 
-def _read(descriptor: int) -> Iterator[bytes]:
+def read(descriptor: int) -> Iterator[bytes]:
     """Yields what a terminal shows, until nobody writes to it any more."""
     while True:
         try:
