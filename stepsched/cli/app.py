@@ -9,7 +9,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli import stdio
-from stepsched.cli.commands import files, jobs, runs, schedules
+from stepsched.cli.commands import files, here, jobs, runs, schedules
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
@@ -24,6 +24,7 @@ from stepsched.core.clock import Clock
         "Files of jobs": files.COMMANDS,
         "Jobs": jobs.COMMANDS,
         "Runs": runs.COMMANDS,
+        "Run jobs here": here.COMMANDS,
     },
     params=[*place_options(), *output_options()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

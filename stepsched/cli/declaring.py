@@ -80,7 +80,13 @@ class Group(click.Group):
 
 
 def command(
-    name: str, *, examples: Sequence[str], is_offline: bool = False, **options: Any
+    name: str,
+    *,
+    examples: Sequence[str],
+    is_offline: bool = False,
+    has_region: bool = False,
+    has_form: bool = True,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
     """Declares a command, with the shared options last. The name is given as text, for click derives names
     from functions by rules that have changed between its versions.
@@ -89,12 +95,17 @@ def command(
         name: The name of the command.
         examples: At least two command lines that work.
         is_offline: Whether the command never asks a backend, so that it has no options for one.
+        has_region: Whether an offline command needs the AWS Region.
+        has_form: Whether the options for the form of the output apply; not if the command has one form.
         **options: Passed to click.
     """
 
     def declare(function: Callable[..., Any]) -> Command:
         made: Command = click.command(name, cls=Command, examples=examples, **options)(function)
-        made.params += output_options() if is_offline else [*place_options(), *output_options()]
+        places = [
+            each for each in place_options() if not is_offline or (has_region and each.name == "region")
+        ]
+        made.params += [*places, *(output_options() if has_form else [])]
         return made
 
     return declare

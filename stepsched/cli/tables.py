@@ -34,7 +34,13 @@ class Column(NamedTuple):
 
 
 def render(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int, is_colored: bool = False
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    width: int,
+    is_colored: bool = False,
+    least: Sequence[int] = (),
+    has_header: bool = True,
 ) -> str:
     """Returns a table as text.
 
@@ -43,6 +49,9 @@ def render(
         rows: The cells of each row.
         width: The number of columns of the terminal. The table is wider if the whole columns need it.
         is_colored: Whether words for a status have colors.
+        least: The least width of each column, before columns give way: tables with the same widths continue
+            each other. Empty: the widths follow from the cells.
+        has_header: Whether the titles stand above the rows.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -56,8 +65,9 @@ def render(
         else cell_len(column.title)
         for at, column in enumerate(columns)
     ]
+    natural = [max(pair) for pair in zip(natural, least or natural, strict=True)]
     widths = _fitted(columns, natural, width)
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False, show_header=has_header)
     for column, size in zip(columns, widths, strict=True):
         table.add_column(
             Text(column.title), width=size, no_wrap=True, overflow="ellipsis", header_style="bold"

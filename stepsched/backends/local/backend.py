@@ -504,7 +504,7 @@ class LocalBackend(Backend):
             seconds = _IN_A_LOOP
         self._engine.stop(seconds)
 
-    def serve(self, *, grace: float | timedelta | None = None) -> None:
+    def serve(self, *, grace: float | timedelta | None = None) -> signal.Signals:
         """Runs what is due until SIGINT or SIGTERM. It is for a program that does nothing else.
 
         After the signal no further run starts, runs in progress are awaited, and the previous signal handlers
@@ -513,6 +513,9 @@ class LocalBackend(Backend):
         Args:
             grace: The longest time to wait for runs in progress after the first signal; see ``timeout`` of
                 :meth:`stop`.
+
+        Returns:
+            The first signal, SIGINT or SIGTERM.
 
         Raises:
             TypeError: ``grace`` is neither a number nor a timedelta.
@@ -535,8 +538,9 @@ class LocalBackend(Backend):
             signal.signal(number, hear)
         try:
             self.start()
-            _next(told)
+            first = signal.Signals(_next(told))
             self._stop_unless_told_again(seconds, told)
+            return first
         finally:
             self._engine.stop(0)
             for each, handler in before.items():
