@@ -22,7 +22,7 @@ from tests.docs import cli_folder
 
 PAGE = cli_folder.ROOT / "docs" / "cli.md"
 LINES = 24
-"""The number of lines that are shown of an output."""
+"""The number of lines that are shown of an output. Long lines are cut too."""
 OF_CLICK = ("completion",)
 """Commands whose output is that of click, which differs between its versions."""
 _WORDS = {"integer": "NUMBER", "integer range": "NUMBER", "float": "NUMBER", "text": "TEXT"}
@@ -152,10 +152,14 @@ def _example(example: str, template: Path, *, is_shown: bool) -> str:
     if is_shown:
         with tempfile.TemporaryDirectory() as folder:
             ended = cli_folder.play(example, cli_folder.fresh(template, Path(folder) / "folder"))
-        lines = ended.text.splitlines()
+        lines = [_cut(line) for line in ended.text.rstrip().splitlines()]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "..."]
     return "\n".join(["```console", f"$ {example}", *(line.rstrip() for line in lines), "```"])
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= cli_folder.COLUMNS + 10 else f"{line[: cli_folder.COLUMNS]}..."
 
 
 def _doc(module: object) -> str:
