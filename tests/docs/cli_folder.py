@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import shlex
 import shutil
 import signal
@@ -98,6 +99,8 @@ def close():
 """The handler of ``closing-books``: its traceback names no file of this computer."""
 ENDLESS = ("serve", "logs --follow", "logs -f")
 """The beginnings of commands that run until they are stopped."""
+_QUIET = 0.5
+"""The time in seconds after which such a command has said all that it says at its start."""
 SCRIPT = """\
 #!{python}
 import sys
@@ -154,7 +157,10 @@ def make(folder: Path) -> None:
     with inside(folder), patch.object(log, "disabled", new=True):  # the failure is meant
         program: dict[str, Any] = {}
         exec(compile(PROGRAM, "close_books.py", "exec"), program)
-        handlers = {ss.LambdaTarget: lambda: "12 orders", ss.StateMachineTarget: program["close"]}
+        handlers: dict[Any, Any] = {
+            ss.LambdaTarget: lambda: "12 orders",
+            ss.StateMachineTarget: program["close"],
+        }
         backend = ss.LocalBackend("jobs.db", clock=clock, handlers=handlers)
         client = ss.SchedulerClient(backend)
         client.create(closing)
@@ -186,8 +192,8 @@ def inside(folder: Path) -> Iterator[None]:
 def play(example: str, folder: Path) -> Ended:
     """Runs an example in the folder, as on a terminal where questions are answered with yes.
 
-    A line with signs of a shell is run by ``sh``; what runs until it is stopped gets Ctrl-C once it has said
-    something; everything else runs in this process.
+    A line with signs of a shell is run by ``sh``; what runs until it is stopped gets Ctrl-C once it has
+    begun and says no more; everything else runs in this process.
     """
     words = shlex.split(example)
     with inside(folder):
@@ -226,6 +232,8 @@ def _in_a_terminal(command: list[str], *, stop: bool = False) -> Ended:
             parts = read(ours)
             text = next(parts, b"")
             if stop:
+                while select.select([ours], [], [], _QUIET)[0]:
+                    text += next(parts, b"")
                 child.send_signal(signal.SIGINT)
             text += b"".join(parts)
         return Ended(child.returncode, text.decode().replace("\r\n", "\n"))
