@@ -43,6 +43,8 @@ class FakeStack:
         """What others do just after an operation, by its name; it gets the name of the execution."""
         self.late_lists = 0
         """How many lists of executions still lag behind, and are empty."""
+        self.lists_ended = False
+        """Whether lists show executions that have ended, as those that lag behind do."""
         self._clock = datetime(2030, 1, 7, tzinfo=timezone.utc)
 
     def put(self, name: str, latest: int = 1, **fields: Any) -> None:
@@ -114,7 +116,7 @@ class FakeStack:
         if self.late_lists:
             self.late_lists -= 1
             return {"executions": []}
-        names, start = self.running[::-1], int(nextToken)
+        names, start = list(self.executions) if self.lists_ended else self.running[::-1], int(nextToken)
         page = [self.executions[name] for name in names[start : start + PAGE]]
         more = {"nextToken": str(start + PAGE)} if start + PAGE < len(names) else {}
         return {"executions": page} | more

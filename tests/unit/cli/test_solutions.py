@@ -254,6 +254,17 @@ class TestCalls:
         assert call("describe", "-t", "a").document["task"]["active"] is False
         assert stack.calls.count("describe_execution") == 0
 
+    def test_an_execution_that_has_ended_is_not_running_though_a_list_still_says_so(
+        self, call: Call, stack: FakeStack
+    ) -> None:
+        stack.put("a")
+        stack.run(f"a-{token(1)}", {"name": "a"})
+        stack.executions[f"a-{token(1)}"]["status"] = "SUCCEEDED"
+        stack.lists_ended = True
+        assert call("describe", "-t", "a").document["task"]["active"] is False
+        assert call("deactivate", "-t", "a").code == 0
+        assert "stop_execution" not in stack.calls
+
     def test_an_execution_that_somebody_has_started_by_hand_belongs_to_its_task(
         self, call: Call, stack: FakeStack
     ) -> None:
