@@ -68,7 +68,7 @@ def ending(session: Session) -> Iterator[End]:
     end = End()
     with warnings.catch_warnings():
         warnings.simplefilter("always", ss.ScheduleWarning)
-        warnings.showwarning = show_warning
+        warnings.showwarning = _show_warning
         try:
             with session.cleanup:
                 yield end
@@ -169,7 +169,7 @@ def _say(line: str) -> None:
     stdio.tell(f"error: {visible(line)}")
 
 
-def show_warning(message: Warning | str, *_: object, **__: object) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Prints a warning as one line, in place of ``warnings.showwarning``."""
     stdio.tell(f"warning: {visible(_one_line(str(message)))}")
 
@@ -184,7 +184,7 @@ def show_log_records(cleanup: ExitStack) -> None:
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            show_warning(record.getMessage())
+            _show_warning(record.getMessage())
 
     log, lines = logging.getLogger("stepsched"), Lines(logging.WARNING)
     log.addHandler(lines)

@@ -129,6 +129,8 @@ class TestOriginal:
     def test_list_prints_the_sample(self, stacks: Account, table: str) -> None:
         for name in (FULL, IMPORT):
             stacks.put(table, name, latest=3)
+        left = {"name": {"S": "deleted, but for a version"}, "version": {"S": "v1"}}
+        stacks.dynamodb.put_item(TableName=table, Item=left)
         assert stacks.call("list").out == (DATA / "list.json").read_text("utf-8")
 
     def test_a_stack_without_tasks_lists_none(self, stacks: Account, table: str) -> None:

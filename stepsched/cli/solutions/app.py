@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 import stepsched as ss
-from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, show_warning, visible
+from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, visible
 from stepsched.cli.solutions.commands import COMMANDS
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
 
@@ -69,7 +69,7 @@ def run(arguments: Sequence[str], *, program: str = "aws-solutions-scheduler", s
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", ss.ScheduleWarning)
-        warnings.showwarning = show_warning
+        warnings.showwarning = _show_warning
         try:
             return app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
         except click.ClickException as error:
@@ -78,12 +78,20 @@ def run(arguments: Sequence[str], *, program: str = "aws-solutions-scheduler", s
         except (KeyboardInterrupt, click.Abort):
             return INTERRUPTED
         except Failure as failure:
-            return _fail([failure.message])
+            return _fail([failure.message] if failure.message else [], failure.code)
         except (ss.StepschedError, ValueError, TypeError) as error:
             return _fail(lines_of(error))
 
 
-def _fail(lines: Sequence[str]) -> int:
+def _fail(lines: Sequence[str], code: int = FAILED) -> int:
     for line in lines:
-        click.echo(f"Error: {visible(line)}", err=True)
-    return FAILED
+        click.echo(f"Error: {_visible_line(line)}", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"Warning: {_visible_line(str(message))}", err=True)
+
+
+def _visible_line(text: str) -> str:
+    return visible(" ".join(text.splitlines()))
