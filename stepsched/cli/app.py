@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import click
 
 import stepsched as ss
-from stepsched.cli import stdio
 from stepsched.cli.commands import files, here, jobs, runs, schedules
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
@@ -52,7 +51,6 @@ def run(
     Returns:
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
-    stdio.prepare()
     session = Session(clock, pause=pause)
     with ending(session) as end:
         end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0

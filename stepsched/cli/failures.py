@@ -91,9 +91,7 @@ def ending(session: Session) -> Iterator[End]:
             for line in lines_of(error):
                 _say(line)
         except OSError as error:
-            end.code = FAILED
-            stdio.abandon("stdout")
-            _say(_one_line(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"))
+            end.code = give_up(error)
         except ModuleNotFoundError as error:
             if error.name not in _EXTRA:
                 raise
@@ -159,6 +157,17 @@ def sentence_of(error: Exception) -> str:
             return on_a_command_line(_one_line(detail))
         case _:
             return _one_line(on_a_command_line(str(error)) or type(error).__name__)
+
+
+def give_up(error: OSError) -> int:
+    """Says in a line what could not be read or written, and returns the exit code. Of a reader that has gone
+    nothing is said."""
+    stdio.abandon("stdout")
+    if isinstance(error, BrokenPipeError):
+        return READER_GONE
+    place = f": {error.filename}" if error.filename else ""
+    _say(_one_line(f"{error.strerror or error}{place}"))
+    return FAILED
 
 
 def _one_line(text: str) -> str:
