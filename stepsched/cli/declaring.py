@@ -101,7 +101,8 @@ def command(
     """
 
     def declare(function: Callable[..., Any]) -> Command:
-        made: Command = click.command(name, cls=Command, examples=examples, **options)(function)
+        kind: type[Command] = options.pop("cls", Command)
+        made: Command = click.command(name, cls=kind, examples=examples, **options)(function)
         places = [
             each for each in place_options() if not is_offline or (has_region and each.name == "region")
         ]

@@ -121,6 +121,25 @@ def read_jobs(text: str, *, form: Format | None = None, source: str = "the text"
     return _jobs_in(source, _read(source, text, form or format_of(text)))
 
 
+def read_document(text: str, form: Format, source: str) -> Any:
+    """Returns the data of a text, whatever it holds.
+
+    Raises:
+        JobFileError: The text is not of that format.
+    """
+    return _read(source, text, form).document
+
+
+def lines_of_jobs(text: str, form: Format, source: str) -> list[int | None]:
+    """Returns the line of each job of a text, in the order of :func:`read_jobs`.
+
+    Raises:
+        JobFileError: The text is not of that format, or holds no list of jobs.
+    """
+    content = _read(source, text, form)
+    return [content.line(item.place) for item in _items(source, content.document)[1]]
+
+
 def format_of(text: str) -> Format:
     """Returns the format of a text whose format nobody has told."""
     return "json" if text.lstrip()[:1] in ("[", "{") else "yaml"
