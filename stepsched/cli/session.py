@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -56,6 +57,7 @@ class Session:
             UsageError: No backend is named, or its text is malformed.
             BackendError: The backend cannot be opened.
         """
+        self._make_working_folder_importable()
         client = places.open_client(
             self.backend,
             region=self.region,
@@ -67,6 +69,14 @@ class Session:
         )
         self.cleanup.callback(client.backend.close)
         return client
+
+    def _make_working_folder_importable(self) -> None:
+        """Lets the functions of jobs be imported from the working folder, as with ``python -m``, until the
+        end of the command."""
+        folder = str(Path.cwd())
+        if folder not in sys.path and "" not in sys.path:
+            sys.path.insert(0, folder)
+            self.cleanup.callback(sys.path.remove, folder)
 
     # -- output --------------------------------------------------------------------------------------
 

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stepsched.schedules import AnySchedule
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def instant_text(instant: datetime | None) -> str:
-    """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None."""
+def instant_text(instant: datetime | None, schedule: AnySchedule | None = None) -> str:
+    """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None.
+
+    Args:
+        instant: The instant.
+        schedule: The schedule in whose zone it is shown. None: its own.
+    """
     if instant is None:
         return "-"
+    key: str | None = getattr(schedule, "timezone", None)
+    if schedule is not None:
+        instant = schedule.localise(instant)
     wall = instant.replace(tzinfo=None)
     seconds = "seconds" if wall.second or wall.microsecond else "minutes"
     offset = instant.isoformat()[len(wall.isoformat()) :]
-    zone = getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    zone = key or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
     return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
 
 
