@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,6 +65,7 @@ class Session:
             UsageError: No backend is named, or its text is malformed.
             BackendError: The backend cannot be opened.
         """
+        self._make_working_folder_importable()
         client = places.open_client(
             self.backend,
             region=self.region,
@@ -78,6 +80,14 @@ class Session:
             show_log_records(self.cleanup)
             self._shows_log_records = True
         return client
+
+    def _make_working_folder_importable(self) -> None:
+        """Lets the functions of jobs be imported from the working folder, as with ``python -m``, until the
+        end of the command."""
+        folder = str(Path.cwd())
+        if folder not in sys.path and "" not in sys.path:
+            sys.path.insert(0, folder)
+            self.cleanup.callback(sys.path.remove, folder)
 
     # -- output --------------------------------------------------------------------------------------
 

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from stepsched.cli.failures import visible
 
 _GAP = 2
-_LEAST = 8
-"""The least width to which a column that may be cut gives way."""
 _STYLES = {
     "active": "green",
     "paused": "yellow",
@@ -23,6 +21,9 @@ _STYLES = {
 """The colors of words that stand alone in a cell. The word itself says the same."""
 
 
+_LEAST = 8
+
+
 class Column(NamedTuple):
     """A column of a table."""
 
@@ -30,7 +31,7 @@ class Column(NamedTuple):
     is_whole: bool = False
     """Whether its texts are never cut, for they are to be copied, such as names."""
     least: int = _LEAST
-    """The least width to which it gives way."""
+    """The least width to which it gives way, if its texts may be cut."""
 
 
 def render(

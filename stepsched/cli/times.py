@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from stepsched.schedules import AnySchedule
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def instant_text(instant: datetime | None, zone: str | None = None) -> str:
+def instant_text(instant: datetime | None, zone: AnySchedule | str | None = None) -> str:
     """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None.
 
     Args:
         instant: The instant.
-        zone: The name of its zone, if it has only the offset.
+        zone: The name of its zone, if it has only the offset; or the schedule in whose zone it is shown.
     """
     if instant is None:
         return "-"
+    key: str | None = zone if isinstance(zone, str) else getattr(zone, "timezone", None)
+    if zone is not None and not isinstance(zone, str):
+        instant = zone.localise(instant)
     wall = instant.replace(tzinfo=None)
     seconds = "seconds" if wall.second or wall.microsecond else "minutes"
     offset = instant.isoformat()[len(wall.isoformat()) :]
-    zone = zone or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
-    return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
+    name = key or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    return f"{wall.isoformat(' ', seconds)} {offset} {name}".rstrip()
 
 
 def zoned(instant: datetime, zone: str | None) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
 
 NAME = Column("NAME", is_whole=True)
+_DISTANCE_SHOWN = len("in 12 d 23 h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class View:
 
 def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
+    has_reasons = any(getattr(record, "pause_reason", None) for record in records)
     has_groups = len({record.job.group for record in records}) > 1
     return View(
         document=lambda: [record.model_dump(mode="json") for record in records],
@@ -77,7 +79,13 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
         columns=[
             NAME,
             *([Column("GROUP", is_whole=True)] if has_groups else []),
-            *(Column(title) for title in ("STATUS", "SCHEDULE", "NEXT", "IN", "LAST", "OUTCOME")),
+            Column("STATUS", is_whole=True),
+            Column("SCHEDULE"),
+            Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
+            Column("IN", least=_DISTANCE_SHOWN),
+            Column("LAST", least=_DISTANCE_SHOWN),
+            Column("OUTCOME", is_whole=True),
+            *([Column("REASON")] if has_reasons else []),
         ],
         rows=[
             (
@@ -85,15 +93,21 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
                 *([record.job.group] if has_groups else []),
                 record.status.value,
                 record.job.schedule.describe(),
-                instant_text(record.next_run),
+                instant_text(record.next_run, record.job.schedule),
                 distance_text(record.next_run, now),
-                instant_text(record.last_run.scheduled_for if record.last_run else None),
+                distance_text(record.last_run.scheduled_for if record.last_run else None, now),
                 record.last_run.status.value if record.last_run else "-",
+                *([getattr(record, "pause_reason", None) or ""] if has_reasons else []),
             )
             for record in records
         ],
         empty="no job is stored here",
     )
+
+
+def _length_with_offset(record: ss.JobRecord) -> int:
+    """Returns the width at which the next run is cut after its offset."""
+    return len(instant_text(record.next_run and record.next_run.astimezone(timezone.utc))) - len("UTC") + 1
 
 
 def runs_of_view(instants: Sequence[datetime], now: datetime, zone: str | None = None) -> View:
