@@ -25,7 +25,7 @@ LINES = 24
 """The number of lines that are shown of an output. Long lines are cut too."""
 OF_CLICK = ("completion",)
 """Commands whose output is that of click, which differs between its versions."""
-_WORDS = {"integer": "NUMBER", "integer range": "NUMBER", "float": "NUMBER", "text": "TEXT"}
+_WORDS = {"text": "TEXT", **dict.fromkeys(("integer", "integer range", "float", "float range"), "NUMBER")}
 """The placeholders of the types of click."""
 _SHARED = {each.name for each in (*place_options(), *output_options())}
 
@@ -112,7 +112,7 @@ def options_table(options: Iterable[click.Option]) -> str:
     lines = ["| option | |", "|---|---|"]
     for each in options:
         if not each.hidden:
-            *others, long = each.opts
+            *others, long = [*each.opts, *each.secondary_opts]
             word = "" if each.is_flag else f" {_word(each)}"
             names = ", ".join([*(f"`{other}`" for other in others), f"`{long}{word}`"])
             lines.append(f"| {_cell(names)} | {_cell(_told(each))} |")

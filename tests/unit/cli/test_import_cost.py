@@ -107,7 +107,7 @@ OFFLINE_LINES = [
     (name, example)
     for name, command in COMMANDS.items()
     for example in command.examples
-    if name.split()[0] in OFFLINE or "--offline" in example
+    if name.split()[0] in OFFLINE or "--offline" in example or "--stored" in example
     if not cli_folder.needs_a_shell(example)
 ]
 """The examples of the commands that ask no backend."""

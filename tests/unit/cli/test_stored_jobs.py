@@ -37,7 +37,7 @@ def three_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def jobs(monkeypatch: pytest.MonkeyPatch, stepsched: CommandLine, tmp_path: Path, three_jobs: Path) -> None:
     """The three jobs, in the working folder."""
-    assert stepsched  # it changes to the folder, and unsets the variable
+    assert callable(stepsched)  # it changes to the folder, and unsets the variable
     shutil.copy(three_jobs, tmp_path / "jobs.db")
     monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
 

@@ -70,7 +70,6 @@ OFFLINE = (
     "explain",
     "timeline",
     "crontab",
-    "check",
     "play",
     "asl render",
     "asl check",
