@@ -144,7 +144,9 @@ class TestPauseMany:
         client.create_many([job("a"), job("b"), job("c"), job("off", enabled=False), job("e", group="x")])
         client.pause("b", reason="broken")
         client.pause("c")
-        paused = client.pause_many(reason=WHY)
+        progress = list[tuple[int, int]]()
+        paused = client.pause_many(reason=WHY, progress=lambda at, of: progress.append((at, of)))
+        assert progress[-1] == (2, 2)
         assert [(each.name, each.status, each.pause_reason) for each in paused] == [
             ("a", PAUSED, WHY),
             ("e", PAUSED, WHY),

@@ -1120,6 +1120,16 @@ def test_an_update_or_move_refuses_a_description_that_leaves_no_room_for_the_rea
     assert (after.pause_reason, after.job) == ("y", wanted)
 
 
+def test_a_reason_is_removed_from_the_description_with_the_pause() -> None:
+    after = paused(stored(job(enabled=False)))
+    for request in (
+        merge(after, job(), SETTINGS, now=NOW),
+        switch(after, SETTINGS, now=NOW, enabled=True),
+    ):
+        assert request["State"] == "ENABLED"
+        assert "closing" not in request["Description"]
+
+
 def test_a_reason_goes_before_the_origin_of_a_move_where_room_is_short() -> None:
     wanted = translation_of(job(description="d" * 440))
     given: dict[str, Any] = {"version": 1, "now": NOW, "anchor": NOW, "origin": "old" * 10}
