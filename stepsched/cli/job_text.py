@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _RUNS = 3
 """The number of next runs that are shown."""
+_TITLE = len("description")
 _POLICIES = (
     *("retry", "dead_letter", "notify", "on_failure", "overlap", "catch_up", "catch_up_within"),
     *("jitter", "max_run_time", "completion"),
@@ -65,7 +66,7 @@ def target_text(target: Any) -> str:
 
 def _head(record: ss.JobRecord) -> Iterator[tuple[str, str]]:
     yield "name", record.name
-    reason = getattr(record, "pause_reason", None)
+    reason = record.pause_reason
     yield "status", record.status.value + (f": {reason}" if reason else "")
     if not record.owned:
         yield "", "not created by stepsched"
@@ -149,5 +150,5 @@ def _json(value: Any) -> str:
 
 
 def _block(rows: list[tuple[str, str]]) -> str:
-    width = max(len(title) for title, _ in rows) + 2
+    width = max(_TITLE, *(len(title) for title, _ in rows)) + 2
     return "".join(f"{title:{width}}{visible(text)}\n" for title, text in rows)

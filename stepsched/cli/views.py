@@ -64,7 +64,7 @@ class View:
 
 def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
-    has_reasons = any(getattr(record, "pause_reason", None) for record in records)
+    has_reasons = any(record.pause_reason for record in records)
     has_groups = len({record.job.group for record in records}) > 1
     return View(
         document=lambda: [record.model_dump(mode="json") for record in records],
@@ -90,7 +90,7 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
                 distance_text(record.next_run, now),
                 distance_text(record.last_run.scheduled_for if record.last_run else None, now),
                 record.last_run.status.value if record.last_run else "-",
-                *([getattr(record, "pause_reason", None) or ""] if has_reasons else []),
+                *([record.pause_reason or ""] if has_reasons else []),
             )
             for record in records
         ],
