@@ -11,23 +11,27 @@ if TYPE_CHECKING:
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def instant_text(instant: datetime | None, schedule: AnySchedule | None = None) -> str:
+def instant_text(instant: datetime | None, zone: str | None = None) -> str:
     """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None.
 
     Args:
         instant: The instant.
-        schedule: The schedule in whose zone it is shown. None: its own.
+        zone: The name of its zone, if it has only the offset.
     """
     if instant is None:
         return "-"
-    key: str | None = getattr(schedule, "timezone", None)
-    if schedule is not None:
-        instant = schedule.localise(instant)
     wall = instant.replace(tzinfo=None)
     seconds = "seconds" if wall.second or wall.microsecond else "minutes"
     offset = instant.isoformat()[len(wall.isoformat()) :]
-    zone = key or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    zone = zone or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
     return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
+
+
+def scheduled_text(instant: datetime | None, schedule: AnySchedule) -> str:
+    """Returns an instant in the zone of a schedule, with the name of the zone, or ``-`` for None."""
+    if instant is None:
+        return "-"
+    return instant_text(schedule.localise(instant), getattr(schedule, "timezone", None))
 
 
 def distance_text(instant: datetime | None, now: datetime) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stepsched.cli.tables import Column, render
-from stepsched.cli.times import distance_text, instant_text
+from stepsched.cli.times import distance_text, instant_text, scheduled_text
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
@@ -86,7 +86,7 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
                 *([record.job.group] if has_groups else []),
                 record.status.value,
                 record.job.schedule.describe(),
-                instant_text(record.next_run, record.job.schedule),
+                scheduled_text(record.next_run, record.job.schedule),
                 distance_text(record.next_run, now),
                 distance_text(record.last_run.scheduled_for if record.last_run else None, now),
                 record.last_run.status.value if record.last_run else "-",
@@ -103,12 +103,36 @@ def _length_with_offset(record: ss.JobRecord) -> int:
     return len(instant_text(record.next_run and record.next_run.astimezone(timezone.utc))) - len("UTC") + 1
 
 
-def runs_of_view(instants: Sequence[datetime], now: datetime) -> View:
-    """Returns the view of the runs of one schedule."""
+def runs_of_view(instants: Sequence[datetime], now: datetime, zone: str | None = None) -> View:
+    """Returns the view of the runs of one schedule, in its zone."""
     return View(
         document=lambda: [instant.isoformat() for instant in instants],
         names=[instant.isoformat() for instant in instants],
         columns=[Column("RUN", is_whole=True), Column("IN", is_whole=True)],
-        rows=[(f"{each:%a} {instant_text(each)}", distance_text(each, now)) for each in instants],
+        rows=([f"{each:%a} {instant_text(each, zone)}", distance_text(each, now)] for each in instants),
         empty="no run is left",
     )
+
+
+def jobs_file_view(jobs: Sequence[ss.Job], *, is_table: bool) -> View:
+    """Returns the view of jobs as a file of jobs, which ``stepsched apply`` takes: a terminal shows YAML, or
+    JSON if the extra for YAML is not installed.
+
+    Args:
+        jobs: The jobs.
+        is_table: Whether the form of the output is that of a terminal.
+
+    Raises:
+        JobFileError: A job cannot be written to a file.
+    """
+    from stepsched.jobs import write_jobs
+
+    documents = json.loads(write_jobs(jobs))
+    view = View(document=lambda: documents, names=[job.name for job in jobs])
+    if not is_table:
+        return view
+    try:
+        text = view.to_yaml()
+    except click.UsageError:
+        text = view.to_json()
+    return replace(view, text=text)
