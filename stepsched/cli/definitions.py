@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import click
@@ -12,6 +14,7 @@ import stepsched as ss
 from stepsched.cli.declaring import Command, read_tags
 from stepsched.cli.documents import read_document, read_file
 from stepsched.cli.expressions import read_expression
+from stepsched.cli.job_files import is_document, jobs_in, read_text
 from stepsched.cli.parameters import LENGTH
 from stepsched.cli.wording import of_a_job_on_a_command_line
 
@@ -30,6 +33,7 @@ ONLY_IN_FILES: Mapping[str, str] = {}
 _KEY, _PROGRAM = "stepsched.definitions", "stepsched.program"
 _SCHEDULE = ("schedule", "timezone", "start", "end")
 """The options of which a schedule is read."""
+_NONE: Mapping[str, str | None] = dict.fromkeys(_SCHEDULE[1:])
 _PLACEHOLDER = "rate(1 day)"
 """A valid schedule for the reader of job files; the schedule of a command line is read by its own reader."""
 
@@ -294,19 +298,23 @@ def _overlaid(document: dict[str, Any], given: Given) -> dict[str, Any]:
 
 def _schedule(stored: AnySchedule | None, given: Given) -> AnySchedule | None:
     """Returns the schedule of the options; None if they name no expression. What they do not name stays as
-    stored, if the kind of the schedule has it."""
+    stored, as far as the new schedule can have it: first all, then only the zone, then nothing."""
     expression = given.get(("schedule",))
     if expression is None:
         return None
-    named = {name: given[name,] for name in _SCHEDULE[1:] if (name,) in given}
-    texts = {name: None if value is NOTHING else value for name, value in named.items()}
-    made = read_expression(
-        expression, timezone=texts.get("timezone"), start=texts.get("start"), end=texts.get("end")
-    )
-    old = {name: getattr(stored, name, None) for name in _SCHEDULE[1:] if name not in named}
-    known = type(made).model_fields
-    kept = {name: value for name, value in old.items() if name in known and value is not None}
-    return made.replace(**kept) if kept else made
+    named = {name: _text(given[name,]) for name in _SCHEDULE[1:] if (name,) in given}
+    old = {name: _text(getattr(stored, name, None)) for name in _SCHEDULE[1:]}
+    for kept in (old, {"timezone": old["timezone"]}):
+        with suppress(click.UsageError, ValueError):
+            return read_expression(expression, **{**_NONE, **kept, **named})
+    return read_expression(expression, **{**_NONE, **named})
+
+
+def _text(value: object) -> str | None:
+    """Returns a part of a schedule as a command line writes it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str) else None
 
 
 def job_of_file(path: str) -> ss.Job:
@@ -316,27 +324,30 @@ def job_of_file(path: str) -> ss.Job:
         path: The path; ``-`` is the standard input.
 
     Raises:
-        UsageError: The file cannot be read, holds no or several jobs, or its job is refused.
-        JobFileError: It is a module that cannot be imported.
+        UsageError: The file holds several jobs, or its job is refused.
+        JobFileError: It cannot be read or holds no job, or a job of its list is refused.
     """
-    if path.endswith(".py"):
-        documents: Sequence[Any] = ss.load_jobs(path)
-    else:
-        document = read_document(read_file(path, option="--file"), source=f"--file {path}")
-        if isinstance(document, dict) and document.keys() == {"jobs"}:
-            document = document["jobs"]
-        documents = document if isinstance(document, list) else [document]
-    if len(documents) != 1:
-        cure = "; `stepsched apply` takes many" if documents else ""
-        raise click.UsageError(f"--file {path}: expected one job, got {len(documents)}{cure}")
-    return documents[0] if isinstance(documents[0], ss.Job) else _of_document(documents[0], path)
+    text = read_text(path) if is_document(path) else None
+    document = None if text is None else read_document(text, source=f"--file {path}")
+    if isinstance(document, dict) and "name" in document:
+        return _of_document(document, path)
+    listed = document.get("jobs") if isinstance(document, dict) else document
+    _refuse_many(path, listed)
+    jobs = jobs_in(path, text)
+    _refuse_many(path, jobs)
+    return jobs[0]
+
+
+def _refuse_many(path: str, jobs: object) -> None:
+    if isinstance(jobs, list) and len(jobs) > 1:
+        raise click.UsageError(
+            f"--file {path}: expected one job, got {len(jobs)}; `stepsched apply` takes many"
+        )
 
 
 def _of_document(document: Any, path: str) -> ss.Job:
     from stepsched.jobs.documents import read_job
 
-    if isinstance(document, dict) and isinstance(document.get("job"), dict):
-        document = document["job"]
     read = read_job(document)
     if isinstance(read, ss.Job):
         return read

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import stepsched as ss
 from stepsched.cli.failures import visible
-from stepsched.cli.times import distance_text, instant_text, length_text
+from stepsched.cli.times import distance_text, instant_text, length_text, scheduled_text
 from stepsched.cli.views import View
 from stepsched.core.masking import without_secrets
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _RUNS = 3
 """The number of next runs that are shown."""
+_TITLE = len("description")
 _POLICIES = (
     *("retry", "dead_letter", "notify", "on_failure", "overlap", "catch_up", "catch_up_within"),
     *("jitter", "max_run_time", "completion"),
@@ -65,7 +66,7 @@ def target_text(target: Any) -> str:
 
 def _head(record: ss.JobRecord) -> Iterator[tuple[str, str]]:
     yield "name", record.name
-    reason = getattr(record, "pause_reason", None)
+    reason = record.pause_reason
     yield "status", record.status.value + (f": {reason}" if reason else "")
     if not record.owned:
         yield "", "not created by stepsched"
@@ -79,11 +80,13 @@ def _schedule(job: ss.Job) -> Iterator[tuple[str, str]]:
     crontab = getattr(job.schedule, "crontab", None)
     if expression != words or crontab:
         yield "", crontab or expression
-    yield "zone", getattr(job.schedule, "timezone", "UTC")
+    zone = getattr(job.schedule, "timezone", "UTC")
+    yield "zone", zone
     for name in ("start", "end"):
         moment = getattr(job.schedule, name, None)
         if isinstance(moment, datetime):
-            yield name, instant_text(moment, job.schedule)
+            is_wall_time = moment.tzinfo is None
+            yield name, f"{moment} {zone}" if is_wall_time else scheduled_text(moment, job.schedule)
 
 
 def _runs(record: ss.JobRecord, runs: list[datetime], now: datetime) -> Iterator[tuple[str, str]]:
@@ -99,12 +102,12 @@ def _runs(record: ss.JobRecord, runs: list[datetime], now: datetime) -> Iterator
 
 def _instants(title: str, instants: list[datetime], now: datetime, job: ss.Job) -> Iterator[tuple[str, str]]:
     for each in instants:
-        yield title, f"{instant_text(each, job.schedule)}  ({distance_text(each, now)})"
+        yield title, f"{scheduled_text(each, job.schedule)}  ({distance_text(each, now)})"
         title = ""
 
 
 def _run(run: Run, job: ss.Job, now: datetime) -> str:
-    at = f"{instant_text(run.scheduled_for, job.schedule)}  ({distance_text(run.scheduled_for, now)})"
+    at = f"{scheduled_text(run.scheduled_for, job.schedule)}  ({distance_text(run.scheduled_for, now)})"
     return f"{run.status.value}  {at}"
 
 
@@ -149,5 +152,5 @@ def _json(value: Any) -> str:
 
 
 def _block(rows: list[tuple[str, str]]) -> str:
-    width = max(len(title) for title, _ in rows) + 2
+    width = max(_TITLE, *(len(title) for title, _ in rows)) + 2
     return "".join(f"{title:{width}}{visible(text)}\n" for title, text in rows)

@@ -133,13 +133,21 @@ class Outcome(NamedTuple):
         raise Failure(sentence_of(errors[-1]), codes.pop() if len(codes) == 1 else FAILED)
 
 
-def perform(client: ss.SchedulerClient, keys: Iterable[Key], verb: Callable[[Key], ss.JobRecord]) -> Outcome:
+def perform(
+    client: ss.SchedulerClient,
+    keys: Iterable[Key],
+    verb: Callable[[Key], ss.JobRecord],
+    *,
+    is_selected: bool = False,
+) -> Outcome:
     """Tries a verb for each job, several at a time where the backend can.
 
     Args:
         client: The client of the backend.
         keys: The jobs.
         verb: The verb. It raises :class:`Skipped` for a job that it leaves as it is.
+        is_selected: Whether nobody has named the jobs, so that those that were cancelled or have ended since
+            do not matter.
     """
 
     skipped = dict[Key, str]()
@@ -152,10 +160,11 @@ def perform(client: ss.SchedulerClient, keys: Iterable[Key], verb: Callable[[Key
             raise ss.StepschedError(str(reason)) from reason
 
     wanted = list(keys)
+    gone = (ss.JobNotFoundError, ss.InvalidTransitionError)
     records, failures = list[ss.JobRecord](), dict[str, ss.StepschedError]()
     for key, answer in zip(wanted, client.backend.each(attempt, wanted), strict=True):
         if isinstance(answer, ss.JobRecord):
             records.append(answer)
-        elif key not in skipped:
+        elif key not in skipped and not (is_selected and isinstance(answer, gone)):
             failures[key.name if key.name not in failures else f"{key.group}/{key.name}"] = answer
     return Outcome(records, failures, [skipped[key] for key in wanted if key in skipped])

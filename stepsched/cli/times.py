@@ -12,23 +12,20 @@ if TYPE_CHECKING:
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def instant_text(instant: datetime | None, zone: AnySchedule | str | None = None) -> str:
+def instant_text(instant: datetime | None, zone: str | None = None) -> str:
     """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None.
 
     Args:
         instant: The instant.
-        zone: The name of its zone, if it has only the offset; or the schedule in whose zone it is shown.
+        zone: The name of its zone, if it has only the offset.
     """
     if instant is None:
         return "-"
-    key: str | None = zone if isinstance(zone, str) else getattr(zone, "timezone", None)
-    if zone is not None and not isinstance(zone, str):
-        instant = zone.localise(instant)
     wall = instant.replace(tzinfo=None)
     seconds = "seconds" if wall.second or wall.microsecond else "minutes"
     offset = instant.isoformat()[len(wall.isoformat()) :]
-    name = key or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
-    return f"{wall.isoformat(' ', seconds)} {offset} {name}".rstrip()
+    zone = zone or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
 
 
 def zoned(instant: datetime, zone: str | None) -> datetime:
@@ -41,6 +38,13 @@ def second_text(instant: datetime) -> str:
     below each other."""
     text = instant_text(instant.replace(second=1, microsecond=0))
     return f"{text[:17]}{instant.second:02}{text[19:]}"
+
+
+def scheduled_text(instant: datetime | None, schedule: AnySchedule) -> str:
+    """Returns an instant in the zone of a schedule, with the name of the zone, or ``-`` for None."""
+    if instant is None:
+        return "-"
+    return instant_text(schedule.localise(instant), getattr(schedule, "timezone", None))
 
 
 def distance_text(instant: datetime | None, now: datetime) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stepsched.cli.tables import Column, render
-from stepsched.cli.times import distance_text, instant_text
+from stepsched.cli.times import distance_text, instant_text, scheduled_text
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
@@ -71,7 +71,7 @@ class View:
 
 def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
-    has_reasons = any(getattr(record, "pause_reason", None) for record in records)
+    has_reasons = any(record.pause_reason for record in records)
     has_groups = len({record.job.group for record in records}) > 1
     return View(
         document=lambda: [record.model_dump(mode="json") for record in records],
@@ -93,11 +93,11 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
                 *([record.job.group] if has_groups else []),
                 record.status.value,
                 record.job.schedule.describe(),
-                instant_text(record.next_run, record.job.schedule),
+                scheduled_text(record.next_run, record.job.schedule),
                 distance_text(record.next_run, now),
                 distance_text(record.last_run.scheduled_for if record.last_run else None, now),
                 record.last_run.status.value if record.last_run else "-",
-                *([getattr(record, "pause_reason", None) or ""] if has_reasons else []),
+                *([record.pause_reason or ""] if has_reasons else []),
             )
             for record in records
         ],

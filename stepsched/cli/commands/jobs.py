@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import click
 
@@ -71,28 +70,41 @@ def pause(
     """
     selection.check("pause")
     client = session.client()
-    changes: dict[str, Any] = {} if reason is None else {"reason": reason}
+    if selection.names or stop_run:
+        keys = selection.find(client, session, status="active")
+        verb = _pausing(client, reason, stop_run=stop_run)
+        outcome = perform(client, keys, verb, is_selected=not selection.names)
+    else:
+        outcome = _pause_selected(client, selection, reason)
+    _finish(session, outcome, "no active job matches")
 
-    def attempt(key: Key) -> ss.JobRecord:
+
+def _pausing(
+    client: ss.SchedulerClient, reason: str | None, *, stop_run: bool
+) -> Callable[[Key], ss.JobRecord]:
+    """Returns the verb that pauses a job, and leaves one that is paused already out."""
+
+    def pause_one(key: Key) -> ss.JobRecord:
         before = client.get(key.name, group=key.group)
+        record = client.pause(key.name, group=key.group, stop_run=stop_run, reason=reason)
         if before.status is not ss.JobStatus.PAUSED:
-            return client.pause(key.name, group=key.group, stop_run=stop_run, **changes)
-        if reason is None and not stop_run:
-            raise Skipped(f"job {key.name!r} was paused already")
-        client.pause(key.name, group=key.group, stop_run=stop_run, **changes)
+            return record
+        is_replaced = reason is not None and before.pause_reason != reason
         raise Skipped(
-            f"job {key.name!r} was paused already" + ("" if reason is None else "; its reason is replaced")
+            f"job {key.name!r} was paused already" + ("; its reason is replaced" if is_replaced else "")
         )
 
-    def attempt_active(key: Key) -> ss.JobRecord:
-        return client.pause(key.name, group=key.group, stop_run=stop_run, **changes)
+    return pause_one
 
-    keys = selection.find(client, session, status="active")
-    _finish(
-        session,
-        perform(client, keys, attempt if selection.names else attempt_active),
-        "no active job matches",
-    )
+
+def _pause_selected(client: ss.SchedulerClient, selection: Selection, reason: str | None) -> Outcome:
+    """Pauses the active jobs of a selection: those and no others, whoever else pauses jobs just now."""
+    _, _, prefix, group, tags = selection
+    try:
+        records = client.pause_many(name_prefix=prefix, group=group, tags=tags, reason=reason)
+    except ss.errors.BulkError as error:
+        return Outcome(list(error.records), error.failures, [])
+    return Outcome(records, {}, [])
 
 
 @command(
@@ -131,13 +143,14 @@ def resume(
             raise Skipped(f"job {key.name!r} was cancelled in the meantime") from error
         if before.status is not ss.JobStatus.PAUSED:
             raise Skipped(f"job {key.name!r} is {before.status.value} already; somebody has resumed it")
-        if getattr(before, "pause_reason", None) != paused[key]:
-            raise Skipped(f"job {key.name!r} stays paused: it has been paused again, for another reason")
+        if before.pause_reason != paused[key]:
+            raise Skipped(f"job {key.name!r} stays paused: its pause has another reason now")
         return client.resume(key.name, group=key.group)
 
     verb = attempt if source is None else attempt_again
     keys = selection.find(client, session, status="paused") if source is None else list(paused)
-    _finish(session, perform(client, keys, verb), "no paused job matches")
+    is_selected = source is None and not selection.names
+    _finish(session, perform(client, keys, verb, is_selected=is_selected), "no paused job matches")
 
 
 @command(
@@ -167,7 +180,8 @@ def cancel(
     verb: Callable[[Key], ss.JobRecord] = lambda key: client.cancel(  # noqa: E731 -- a call with its options
         key.name, group=key.group, stop_run=stop_run
     )
-    _finish(session, perform(client, keys, verb), "no job matches")
+    is_selected = not selection.names
+    _finish(session, perform(client, keys, verb, is_selected=is_selected), "no job matches")
 
 
 def _finish(session: Session, outcome: Outcome, empty: str) -> None:

@@ -193,7 +193,7 @@ def test_all_mistakes_are_told_with_the_names_of_their_options(stepsched: Comman
         pytest.param(("a", "--overlap", "never"), "'allow', 'skip', 'queue'", id="word"),
         pytest.param(("a", "--file", "job.json", "--jitter", "5m"), "got both", id="a file and options"),
         pytest.param(("a", "--file", "job.json", "--group", "g"), "got both", id="a file and a group"),
-        pytest.param(("--file", "none.json"), "cannot read none.json: No such file", id="no file"),
+        pytest.param(("--file", "none.json"), "cannot load jobs from none.json: No such file", id="no file"),
         pytest.param(
             ("a", "--schedule", "at(2029-01-01T00:00:00)", "--", "true"), "would never run", id="never runs"
         ),
@@ -281,7 +281,7 @@ def test_what_get_prints_makes_the_same_job_again(stepsched: CommandLine) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("[]", "expected one job, got 0", id="no job"),
+        pytest.param("[]", "expected at least one job, got none", id="no job"),
         pytest.param(
             '[{"name": "a"}, {}]', "expected one job, got 2; `stepsched apply` takes many", id="two"
         ),
@@ -293,7 +293,9 @@ def test_what_get_prints_makes_the_same_job_again(stepsched: CommandLine) -> Non
     ],
 )
 def test_a_file_that_is_refused_is_named(stepsched: CommandLine, text: str, words: str) -> None:
-    refused(stepsched("create", "a", "--file", "-", stdin=text), "--file -", words)
+    done = stepsched("create", "a", "--file", "-", stdin=text)
+    refused(done, words)
+    assert "--file -" in done.err or "standard input" in done.err
 
 
 # -- update --------------------------------------------------------------------------------------------
@@ -419,9 +421,58 @@ def test_a_refused_update_changes_nothing(
 
 def test_an_update_can_change_the_kind_of_the_schedule(stepsched: CommandLine) -> None:
     create(stepsched, "--end", "2031-01-01T00:00Z")
-    for expression in ("rate(2 hours)", "at(2030-05-01T09:00:00)", "0 9 * * 1-5", "cron(0 2 * * ? *)"):
+    for expression in ("rate(2 hours)", "at(2030-05-01T09:00:00)", "0 9 * * 1-5", "every 2 hours"):
         done = stepsched("update", "a", "--schedule", expression)
         assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "schedule"),
+    [
+        pytest.param(
+            ("--schedule", "at(2030-05-01T09:00:00)"),
+            ss.OneTime("2030-05-01T09:00", timezone="Europe/Paris"),
+            id="a single run has the zone",
+        ),
+        pytest.param(
+            ("--schedule", "rate(2 hours)"),
+            ss.Rate("PT2H", end="2031-01-01T00:00Z"),
+            id="a rate has the end",
+        ),
+        pytest.param(
+            ("--schedule", "0 9 * * 1-5", "--start", "2030-02-01T00:00"),
+            ss.Cron.from_crontab(
+                "0 9 * * 1-5",
+                timezone="Europe/Paris",
+                start="2030-01-31T23:00Z",
+                end="2031-01-01T00:00Z",
+            ),
+            id="a wall time is in the stored zone",
+        ),
+        pytest.param(
+            ("--schedule", "every month", "--start", "2030-02-01T09:00", "--end", "none"),
+            ss.Windowed("2030-02-01T09:00", every=ss.Frequency(months=1), timezone="Europe/Paris"),
+            id="a calendar step",
+        ),
+        pytest.param(
+            ("--start", "2030-02-01T00:00"),
+            ss.Cron(
+                "0 2 * * ? *",
+                timezone="Europe/Paris",
+                start="2030-01-31T23:00Z",
+                end="2031-01-01T00:00Z",
+            ),
+            id="only the start",
+        ),
+    ],
+)
+def test_a_new_schedule_keeps_what_is_not_named(
+    stepsched: CommandLine, arguments: tuple[str, ...], schedule: Any
+) -> None:
+    create(stepsched, "--end", "2031-01-01T00:00Z")
+    done = stepsched("update", "a", *arguments)
+    assert done.code == 0, done.err
+    assert stored(stepsched, "a").job.schedule == schedule
 
 
 def test_aws_targets_have_stand_ins_of_every_class() -> None:

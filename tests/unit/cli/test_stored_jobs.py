@@ -36,8 +36,7 @@ def three_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def jobs(monkeypatch: pytest.MonkeyPatch, stepsched: CommandLine, tmp_path: Path, three_jobs: Path) -> None:
-    """The three jobs, in the working folder."""
-    assert callable(stepsched)  # it changes to the folder, and unsets the variable
+    """The three jobs, in the working folder of ``stepsched``."""
     shutil.copy(three_jobs, tmp_path / "jobs.db")
     monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
 
@@ -168,7 +167,7 @@ def test_get_shows_how_the_last_run_has_ended(stepsched: CommandLine) -> None:
         client.backend.close()
     lines = stepsched("get", "failing", terminal=True, clock=clock).out.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("last run"))
-    assert lines[at] == "last run   failed  2030-01-07 07:00 +00:00 UTC  (1 h ago)"
+    assert lines[at] == "last run     failed  2030-01-07 07:00 +00:00 UTC  (1 h ago)"
     assert "exit" in lines[at + 1] or "status 1" in lines[at + 1]
 
 
@@ -259,6 +258,26 @@ def test_an_ended_job_is_neither_paused_nor_resumed(stepsched: CommandLine) -> N
     assert "once" not in names(stepsched("pause", "--all", clock=clock))
 
 
+def test_the_reason_of_a_pause_is_kept_and_shown(stepsched: CommandLine) -> None:
+    record = stepsched("pause", "a-1", "--reason", "the database moves").document[0]
+    assert record["pause_reason"] == "the database moves"
+    assert "status       paused: the database moves\n" in stepsched("get", "a-1", terminal=True).out
+    assert "the database" in stepsched("list", terminal=True).out
+    again = stepsched("pause", "a-1", "--reason", "it still moves")
+    assert (again.document, again.err) == ([], "job 'a-1' was paused already; its reason is replaced\n")
+    assert stepsched("get", "a-1").document["pause_reason"] == "it still moves"
+    assert stepsched("resume", "a-1").document[0]["pause_reason"] is None
+
+
+@pytest.mark.parametrize("reason", [pytest.param("", id="empty"), pytest.param("a\nb", id="two lines")])
+def test_a_reason_that_is_refused_pauses_nothing(stepsched: CommandLine, reason: str) -> None:
+    for jobs in (("a-1",), ("--all",)):
+        done = stepsched("pause", *jobs, "--reason", reason)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "expected 1 to 200 visible characters on one line for --reason" in done.err
+    assert of_status(stepsched, "active") == list(ALL)
+
+
 # -- a maintenance window ------------------------------------------------------------------------------
 
 
@@ -285,6 +304,16 @@ def test_what_others_did_in_a_window_is_told_and_is_no_error(stepsched: CommandL
     assert done.err == (
         "job 'a-1' was cancelled in the meantime\njob 'a-2' is active already; somebody has resumed it\n"
     )
+
+
+def test_a_job_that_was_paused_again_for_another_reason_stays_paused(stepsched: CommandLine) -> None:
+    window = stepsched("pause", "--all", "--reason", "maintenance").out
+    stepsched("resume", "a-1")
+    stepsched("pause", "a-1", "--reason", "it is broken")
+    done = stepsched("resume", "--from", "-", stdin=window)
+    assert (done.code, names(done)) == (0, ["a-2", "b-1"])
+    assert done.err == "job 'a-1' stays paused: its pause has another reason now\n"
+    assert stepsched("get", "a-1").document["pause_reason"] == "it is broken"
 
 
 def test_an_empty_window_resumes_nothing(stepsched: CommandLine) -> None:
