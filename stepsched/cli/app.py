@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 import click
 
 import stepsched as ss
-from stepsched.cli.commands import files, here, jobs, runs, schedules
+from stepsched.cli.commands import costs, files, here, jobs, machines, runs, schedules, shells
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
@@ -24,6 +25,8 @@ from stepsched.core.clock import Clock
         "Jobs": jobs.COMMANDS,
         "Runs": runs.COMMANDS,
         "Run jobs here": here.COMMANDS,
+        "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
+        "Shells": shells.COMMANDS,
     },
     params=[*place_options(), *output_options()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -52,7 +55,20 @@ def run(
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
     session = Session(clock, pause=pause)
+    if shells.VARIABLE in os.environ:
+        from stepsched.cli import bash
+
+        bash.use()
     with ending(session) as end:
-        end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
+        end.code = (
+            app.main(
+                list(arguments),
+                prog_name=program,
+                complete_var=shells.VARIABLE,
+                standalone_mode=False,
+                obj=session,
+            )
+            or 0
+        )
         sys.stdout.flush()
     return end.code

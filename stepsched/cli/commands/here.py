@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +15,9 @@ import stepsched as ss
 from stepsched.cli import places, serving
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import INTERRUPTED, Failure, visible
+from stepsched.cli.job_files import files_argument, jobs_of, read_text, refuse_repeats
 from stepsched.cli.parameters import INSTANT, LENGTH
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.sources import files_argument, interval_document, read_jobs
 from stepsched.cli.streams import Item, Stream
 from stepsched.cli.summaries import input_text, target_text
 from stepsched.cli.tables import Column
@@ -173,8 +174,9 @@ def play(session: Session, files: Sequence[str], since: datetime | None, until: 
 
 def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     """Returns the jobs, and the names of those that are interval jobs, whose documents name no target."""
-    documents = {file: interval_document(file) for file in files}
-    jobs = read_jobs([file for file, document in documents.items() if document is None])
+    refuse_repeats(files)
+    documents = {file: _interval_document(file) for file in files}
+    jobs = jobs_of([file for file, document in documents.items() if document is None])
     placeholder = ss.HandlerTarget("task:run")  # never called
     intervals = [
         ss.Job.from_document(document, target=placeholder)
@@ -186,6 +188,17 @@ def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     if twice is not None:
         raise click.UsageError(f"expected distinct job names, got {twice!r} twice")
     return [*jobs, *intervals], {job.name for job in intervals}
+
+
+def _interval_document(file: str) -> Mapping[str, Any] | None:
+    """Returns the document of an interval job that a file holds; None if it holds something else."""
+    if not file.lower().endswith(".json"):
+        return None
+    try:
+        document = json.loads(read_text(file))
+    except (ValueError, RecursionError):
+        return None  # whoever reads jobs from it says what is wrong
+    return document if isinstance(document, dict) and "startDateTime" in document else None
 
 
 def _beginning(now: datetime, jobs: Sequence[Job], intervals: set[str]) -> datetime:
