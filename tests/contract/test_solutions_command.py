@@ -353,6 +353,24 @@ class TestOurs:
         shown = stacks.task("describe", "-t", "paris", stack=OURS)["schedule"]
         assert shown == "cron(0 9 * * ? *) Europe/Paris"
 
+    def test_a_row_that_cannot_be_read_is_left_out_with_a_warning(
+        self, stacks: Account, client: ss.SchedulerClient, outputs: dict[str, str]
+    ) -> None:
+        self.create(client, stacks)
+        damaged = {key: {"S": "damaged"} for key in ("name", "job")} | {
+            "version": {"S": "v0"},
+            "latest": {"N": "1"},
+            "status": {"S": "active"},
+            "due": {"S": "2030"},
+        }
+        stacks.dynamodb.put_item(TableName=outputs["TableName"], Item=damaged)
+        done = stacks.call("list", stack=OURS)
+        assert (done.code, done.document) == (0, {"tasks": [IMPORT]})
+        assert re.fullmatch(r"Warning: .*row 'damaged' of the table cannot be read.*\n", done.err)
+        for command in ("describe", "activate", "deactivate"):
+            done = stacks.call(command, "-t", "damaged", stack=OURS)
+            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
     def test_a_machine_that_a_stack_names_as_the_other_system_does_is_recognised(
         self, stacks: Account
     ) -> None:

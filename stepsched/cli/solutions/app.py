@@ -17,6 +17,13 @@ from stepsched.cli.solutions.commands import COMMANDS
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
 
 
+def _not_empty(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Refuses an empty text: AWS and boto3 would choose a stack or a Region themselves."""
+    if not text.strip():
+        raise click.BadParameter(f"expected a name, got {text!r}")
+    return text
+
+
 @click.group("aws-solutions-scheduler", commands=COMMANDS)
 @click.option(
     "-s",
@@ -24,9 +31,18 @@ from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
     required=True,
     envvar="SCHEDULER_STACK",
     show_envvar=True,
+    callback=_not_empty,
     help="The CloudFormation stack.",
 )
-@click.option("-r", "--region", required=True, envvar="AWS_REGION", show_envvar=True, help="The AWS Region.")
+@click.option(
+    "-r",
+    "--region",
+    required=True,
+    envvar="AWS_REGION",
+    show_envvar=True,
+    callback=_not_empty,
+    help="The AWS Region.",
+)
 @click.option(
     "--scheduler-table-name-output",
     metavar="KEY",
