@@ -227,7 +227,7 @@ def _passed_role_grants(target: SingleTarget) -> list[Grant]:
     role = target.request.get(_PASSED_ROLE.get(target.service, ""))
     if role is None:
         return []
-    (arn,) = validate_roles("RoleArn", [role])
+    (arn,) = validate_roles("RoleArn", [str(role)])
     passed = ("StringEquals", "iam:PassedToService", f"{target.service}.amazonaws.com")
     return [Grant("iam:PassRole", arn, passed)]
 

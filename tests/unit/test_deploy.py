@@ -239,7 +239,7 @@ def test_a_request_may_contain_context_attributes() -> None:
 
 def test_the_role_that_personalize_takes_on_may_be_passed_to_it() -> None:
     role = "arn:aws:iam::123456789012:role/personalize"
-    request = {
+    request: dict[str, Any] = {
         "JobName": "import",
         "DatasetArn": "arn:aws:personalize:eu-west-1:123456789012:dataset/shop/USERS",
         "DataSource": {"DataLocation": "s3://bucket/users.csv"},
