@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from tests.sessions import LOADER, new_session
@@ -102,7 +102,7 @@ class FakePersonalize:
 
     def attach(self, session: boto3.Session) -> None:
         """Lets the clients of Personalize that a session makes from now on ask this object."""
-        session.events.register("before-send.personalize", self._send)
+        session.events.register("before-send.personalize", cast("Any", self._send))
 
     def client(self) -> Any:
         """A client of boto3."""
@@ -130,8 +130,9 @@ class FakePersonalize:
     # -- the wire -----------------------------------------------------------------------------------------
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        operation = MODEL.operation_model(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
-        parameters: dict[str, Any] = json.loads(request.body or b"{}")
+        headers: Any = request.headers
+        operation: Any = MODEL.operation_model(headers["X-Amz-Target"].decode().rpartition(".")[2])
+        parameters: dict[str, Any] = json.loads(cast("bytes", request.body))
         self.calls.append((operation.name, parameters))
         try:
             _check_request(operation, parameters)
@@ -141,7 +142,7 @@ class FakePersonalize:
         except _RefusedError as error:
             return _refusal(request.url, operation, *error.args)
 
-    def _answer(self, operation: OperationModel, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, operation: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         if operation.name in self.denied:
             raise _RefusedError("AccessDeniedException", f"not authorized to perform {operation.name}")
         verb, noun = re.fullmatch("(Create|Describe|List)(.*)", operation.name).groups()  # type: ignore[union-attr]
@@ -158,7 +159,7 @@ class FakePersonalize:
             raise _RefusedError("ResourceNotFoundException", f"Resource {arn} does not exist.")
         return self._kept[kind.noun][arn]
 
-    def _list(self, kind: Kind, operation: OperationModel, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _list(self, kind: Kind, operation: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         (member,) = [name for name in operation.output_shape.members if name != "nextToken"]
         condition = {key: value for key, value in parameters.items() if key.endswith("Arn")}
         found = [
@@ -183,7 +184,7 @@ class FakePersonalize:
             raise _RefusedError("InvalidNextTokenException", f"The token {token} is not valid.")
         return int(first)
 
-    def _create(self, kind: Kind, operation: OperationModel, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _create(self, kind: Kind, operation: Any, parameters: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {**parameters}
         if kind.parent is not None:
             parent = next(noun for noun, each in KINDS.items() if each.arn == kind.parent)
@@ -252,7 +253,7 @@ OPERATIONS = tuple(
 # -- The model of the service ------------------------------------------------------------------------------
 
 
-def _check_request(operation: OperationModel, parameters: dict[str, Any]) -> None:
+def _check_request(operation: Any, parameters: dict[str, Any]) -> None:
     report = ParamValidator().validate(parameters, operation.input_shape)
     wrong = [report.generate_report()] if report.has_errors() else []
     wrong += list(mistakes(operation.input_shape, parameters))
@@ -262,28 +263,31 @@ def _check_request(operation: OperationModel, parameters: dict[str, Any]) -> Non
         raise _RefusedError("InvalidInputException", "; ".join(wrong))
 
 
-def mistakes(shape: Shape, value: Any, place: str = "") -> Iterator[str]:
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("integer", "long"), int),
+    **dict.fromkeys(("float", "double"), (int, float)),
+    "boolean": bool,
+    "timestamp": datetime,
+    "string": str,
+    "structure": dict,
+    "map": dict,
+    "list": list,
+}
+
+
+def mistakes(shape: Any, value: Any, place: str = "") -> Iterator[str]:
     """Where a value differs from a shape: names, types, required members, enumerations, patterns, limits."""
-    types: dict[str, tuple[type, ...]] = {
-        **dict.fromkeys(("integer", "long"), (int,)),
-        **dict.fromkeys(("float", "double"), (int, float)),
-        "boolean": (bool,),
-        "timestamp": (datetime,),
-        "string": (str,),
-        "structure": (dict,),
-        "map": (dict,),
-        "list": (list,),
-    }
     kind = shape.type_name
-    if not isinstance(value, types[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    is_of_kind = isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "boolean")
+    if not is_of_kind:
         yield f"{place}: expected {kind}, got {value!r}"
         return
     if kind == "structure":
-        unknown = value.keys() - shape.members.keys()
-        yield from (f"{place}: {name} is unknown" for name in sorted(unknown))
+        yield from (f"{place}: {name} is unknown" for name in sorted(value.keys() - shape.members.keys()))
         yield from (f"{place}: {name} is missing" for name in shape.required_members if name not in value)
         for name in value.keys() & shape.members.keys():
-            where = f"{shape.name}.{name}" if f"{shape.name}.{name}" in WRONG_PATTERNS else f"{place}.{name}"
+            is_wrong = f"{shape.name}.{name}" in WRONG_PATTERNS
+            where = f"{shape.name}.{name}" if is_wrong else f"{place}.{name}"
             yield from mistakes(shape.members[name], value[name], where)
     elif kind == "list":
         for index, item in enumerate(value):
@@ -295,7 +299,7 @@ def mistakes(shape: Shape, value: Any, place: str = "") -> Iterator[str]:
     yield from _limits(shape, value, place)
 
 
-def _limits(shape: Shape, value: Any, place: str) -> Iterator[str]:
+def _limits(shape: Any, value: Any, place: str) -> Iterator[str]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     size = value if isinstance(value, (int, float)) else len(value) if hasattr(value, "__len__") else None
     if size is not None and ((low is not None and size < low) or (high is not None and size > high)):
@@ -309,7 +313,7 @@ def _limits(shape: Shape, value: Any, place: str) -> Iterator[str]:
         yield f"{place}: {value!r} does not match {pattern}"
 
 
-def _chosen(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
+def _chosen(shape: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in shape.members if name in values}
 
 
@@ -329,7 +333,7 @@ class _Body(BytesIO):
         yield self.read()
 
 
-def _refusal(url: str, operation: OperationModel, code: str, message: str) -> AWSResponse:
+def _refusal(url: str, operation: Any, code: str, message: str) -> AWSResponse:
     known = [each.name for each in operation.error_shapes]
     assert code in (*known, "AccessDeniedException"), (operation.name, code)
     return _response(url, 400, {"x-amzn-errortype": code}, {"__type": code, "message": message})
@@ -337,4 +341,4 @@ def _refusal(url: str, operation: OperationModel, code: str, message: str) -> AW
 
 def _response(url: str, status: int, headers: dict[str, str], body: Any) -> AWSResponse:
     raw = _Body(json.dumps(body).encode())
-    return AWSResponse(url, status, {"x-amzn-requestid": "0", **headers}, raw)
+    return AWSResponse(url, status, cast("Any", {"x-amzn-requestid": "0", **headers}), raw)

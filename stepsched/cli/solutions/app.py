@@ -14,10 +14,11 @@ import click
 import stepsched as ss
 from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, show_warning, visible
 from stepsched.cli.solutions.commands import COMMANDS
+from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
 
 
-@click.group("aws-solutions-scheduler", commands=COMMANDS)
+@click.group("aws-solutions-scheduler", commands=[*COMMANDS, import_dataset_group])
 @click.option(
     "-s",
     "--stack",

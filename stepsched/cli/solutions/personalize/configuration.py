@@ -20,6 +20,9 @@ https://docs.aws.amazon.com/personalize/latest/dg/creating-a-solution-version.ht
 """
 
 
+_KINDS: Mapping[type[Any], str] = {dict: "an object", list: "a list", str: "a text"}
+
+
 class Scheduled(NamedTuple):
     """A schedule of a configuration."""
 
@@ -286,8 +289,7 @@ def _member(node: object, place: str, name: str, kind: type[Any], *, is_required
     if value is None and not is_required:
         return kind()
     if not isinstance(value, kind) or (is_required and value == ""):
-        words = {dict: "an object", list: "a list", str: "a text"}[kind]
-        raise _Malformed(f"{where}: expected {words}, got {_shown(value)}")
+        raise _Malformed(f"{where}: expected {_KINDS[kind]}, got {_shown(value)}")
     return value
 
 
