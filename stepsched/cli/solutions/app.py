@@ -14,6 +14,7 @@ import click
 import stepsched as ss
 from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, visible
 from stepsched.cli.solutions.commands import COMMANDS
+from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
 
 
@@ -24,7 +25,7 @@ def _not_empty(_ctx: click.Context, _parameter: click.Parameter, text: str) -> s
     return text
 
 
-@click.group("aws-solutions-scheduler", commands=COMMANDS)
+@click.group("aws-solutions-scheduler", commands=[*COMMANDS, import_dataset_group])
 @click.option(
     "-s",
     "--stack",

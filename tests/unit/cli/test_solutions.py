@@ -85,7 +85,10 @@ class TestUsage:
         assert call("list", where=()).document == {"tasks": []}
 
     def test_the_commands_have_the_names_of_the_other_system(self) -> None:
-        assert list(app.commands)[:4] == ["list", "describe", "activate", "deactivate"]
+        assert list(app.commands) == [
+            *("list", "describe", "activate", "deactivate"),
+            "import-dataset-group",
+        ]
         assert app.name == "aws-solutions-scheduler"
         assert {name for option in app.params for name in option.opts} == {
             *("-s", "--stack", "-r", "--region"),
