@@ -3,6 +3,7 @@ codes, for a stack of that system and for a stack of stepsched.
 
 - ``app``: the command and how a process of it ends
 - ``commands``: ``list``, ``describe``, ``activate`` and ``deactivate``
+- ``imports``: ``import-dataset-group``; ``personalize``: dataset groups of Amazon Personalize and their jobs
 - ``stacks``: reads the outputs and the metadata of a stack, and tells which system it is of
 - ``tasks``: what the commands ask of a system; ``jobs``: a stack of stepsched; ``original``: the table and
   the state machine of the AWS Solutions scheduler

@@ -14,19 +14,36 @@ import click
 import stepsched as ss
 from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, visible
 from stepsched.cli.solutions.commands import COMMANDS
+from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
 
 
-@click.group("aws-solutions-scheduler", commands=COMMANDS)
+def _not_empty(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Refuses an empty text: AWS and boto3 would choose a stack or a Region themselves."""
+    if not text.strip():
+        raise click.BadParameter(f"expected a name, got {text!r}")
+    return text
+
+
+@click.group("aws-solutions-scheduler", commands=[*COMMANDS, import_dataset_group])
 @click.option(
     "-s",
     "--stack",
     required=True,
     envvar="SCHEDULER_STACK",
     show_envvar=True,
+    callback=_not_empty,
     help="The CloudFormation stack.",
 )
-@click.option("-r", "--region", required=True, envvar="AWS_REGION", show_envvar=True, help="The AWS Region.")
+@click.option(
+    "-r",
+    "--region",
+    required=True,
+    envvar="AWS_REGION",
+    show_envvar=True,
+    callback=_not_empty,
+    help="The AWS Region.",
+)
 @click.option(
     "--scheduler-table-name-output",
     metavar="KEY",

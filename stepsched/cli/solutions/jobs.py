@@ -30,6 +30,11 @@ class JobTasks:
         self._table = table
         self._otherwise = otherwise
 
+    @property
+    def client(self) -> ss.SchedulerClient:
+        """The client of the jobs."""
+        return self._client
+
     def names(self) -> list[str]:
         """Returns the names of the jobs."""
         with self._runner():

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ class TestUsage:
                 )
                 for each in COMMANDS
             ),
+            pytest.param(("-s", "", "-r", "R"), ["list"], "expected a name, got ''", id="empty stack"),
+            pytest.param(("-s", "S", "-r", " "), ["list"], "expected a name, got ' '", id="empty region"),
             pytest.param(
                 ("-s", "S", "-r", "R"), ["create"], "No such command 'create'", id="no such command"
             ),
@@ -82,7 +85,10 @@ class TestUsage:
         assert call("list", where=()).document == {"tasks": []}
 
     def test_the_commands_have_the_names_of_the_other_system(self) -> None:
-        assert list(app.commands) == ["list", "describe", "activate", "deactivate"]
+        assert list(app.commands) == [
+            *("list", "describe", "activate", "deactivate"),
+            "import-dataset-group",
+        ]
         assert app.name == "aws-solutions-scheduler"
         assert {name for option in app.params for name in option.opts} == {
             *("-s", "--stack", "-r", "--region"),
@@ -210,6 +216,16 @@ class TestFailures:
         assert json.loads(done.out) == {"tasks": ["a\x1b[2J\u202e\x9b é"]}
         assert "\\u001b[2J\\u202e\\u009b é" in done.out
         assert "\x1b" not in call("describe", "-t", "b\x1b[2J").err
+
+    def test_what_the_encoding_of_the_output_lacks_is_escaped(
+        self, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack.put("é€")
+        narrow = TextIOWrapper(BytesIO(), encoding="latin-1")
+        monkeypatch.setattr(sys, "stdout", narrow)
+        assert run(["-s", "S", "-r", "eu-west-1", "list"], session=stack) == 0
+        narrow.seek(0)
+        assert narrow.read() == '{\n  "tasks": [\n    "é\\u20ac"\n  ]\n}\n'
 
     @pytest.mark.parametrize(
         ("outputs", "missing"),
