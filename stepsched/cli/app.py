@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
 import stepsched as ss
-from stepsched.cli.commands import costs, definitions, files, here, jobs, runs, schedules, shells
+from stepsched.cli.commands import costs, files, here, jobs, machines, runs, schedules, shells
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
@@ -25,7 +25,7 @@ from stepsched.core.clock import Clock
         "Jobs": jobs.COMMANDS,
         "Runs": runs.COMMANDS,
         "Run jobs here": here.COMMANDS,
-        "AWS (no backend needed)": (*definitions.COMMANDS, *costs.COMMANDS),
+        "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
         "Shells": shells.COMMANDS,
     },
     params=[*place_options(), *output_options()],
@@ -36,18 +36,25 @@ def app() -> None:
     """Model jobs, ask when they run, and manage them where they are stored."""
 
 
-def run(arguments: Sequence[str], *, program: str = "stepsched", clock: Clock | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    *,
+    program: str = "stepsched",
+    clock: Clock | None = None,
+    pause: Callable[[float], object] | None = None,
+) -> int:
     """Runs one command line, with the streams of this process.
 
     Args:
         arguments: The arguments, without the name of the program.
         program: The name of the program in help and errors.
         clock: The clock. None: the clock of this computer.
+        pause: As for :class:`Session`.
 
     Returns:
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
-    session = Session(clock)
+    session = Session(clock, pause=pause)
     if shells.VARIABLE in os.environ:
         from stepsched.cli import bash
 

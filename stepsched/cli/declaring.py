@@ -154,7 +154,7 @@ def selection_options(function: Function) -> Function:
                 "tags",
                 metavar="KEY=VALUE",
                 multiple=True,
-                callback=_read_tags,
+                callback=lambda _ctx, _parameter, texts: read_tags(texts),
                 help="Only jobs with this tag. May be repeated.",
             ),
         )
@@ -163,11 +163,16 @@ def selection_options(function: Function) -> Function:
     return function
 
 
-def _read_tags(_ctx: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
+def read_tags(texts: Sequence[str]) -> dict[str, str]:
+    """Returns the tags that the values of ``--tag`` name.
+
+    Raises:
+        UsageError: One has another form.
+    """
     tags = dict[str, str]()
     for text in texts:
         key, mark, value = text.partition("=")
         if not (key and mark):
-            raise click.BadParameter(f"expected KEY=VALUE, got {text!r}")
+            raise click.UsageError(f"--tag: expected KEY=VALUE, got {text!r}")
         tags[key] = value
     return tags

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -55,7 +55,26 @@ def schedule_options(function: Function) -> Function:
 
 def expression_options(function: Function) -> Function:
     """Adds the expression and the options that belong to it."""
-    return click.argument("expression")(schedule_options(function))
+    return expression_argument(is_required=True)(schedule_options(function))
+
+
+def expression_argument(*, is_required: bool) -> Callable[[Function], Function]:
+    """Returns the argument for an expression.
+
+    Args:
+        is_required: Whether it has to be given; otherwise it is None if it is not.
+    """
+    metavar = "EXPRESSION" if is_required else "[EXPRESSION]"
+    return click.argument(
+        "expression", metavar=metavar, nargs=-1, required=is_required, callback=_refuse_several
+    )
+
+
+def _refuse_several(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> str | None:
+    """Refuses an expression without quotes, in which a shell has replaced each star by the names of files."""
+    if len(words) > 1:
+        raise click.UsageError(f"expected one expression, got {len(words)} arguments; write it in quotes")
+    return words[0] if words else None
 
 
 def read_expression(

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from stepsched.cli.failures import visible
 
 _GAP = 2
-_LEAST = 8
-"""The least width to which a column that may be cut gives way."""
 _STYLES = {
     "active": "green",
     "paused": "yellow",
@@ -23,12 +21,17 @@ _STYLES = {
 """The colors of words that stand alone in a cell. The word itself says the same."""
 
 
+_LEAST = 8
+
+
 class Column(NamedTuple):
     """A column of a table."""
 
     title: str
     is_whole: bool = False
     """Whether its texts are never cut, for they are to be copied, such as names."""
+    least: int = _LEAST
+    """The least width to which it gives way, if its texts may be cut."""
 
 
 def render(
@@ -76,6 +79,7 @@ def render(
     console = Console(
         file=text,
         width=max(width, sum(widths) + _GAP * len(widths)),
+        height=25,  # given too, for rich decides the width of a "dumb" terminal itself otherwise
         force_terminal=is_colored,
         color_system="standard" if is_colored else None,
         no_color=not is_colored,
@@ -90,7 +94,7 @@ def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> li
     """Returns the width of each column: the widest columns that may be cut give way first."""
     widths = list(natural)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
-        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > _LEAST]
+        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > column.least]
         if not cut:
             break
         widest = max(cut, key=lambda at: widths[at])

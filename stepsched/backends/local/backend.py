@@ -27,6 +27,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.leases import Leases
 from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
@@ -338,15 +339,25 @@ class LocalBackend(Backend):
         self._engine.tell(events)
         return record
 
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self,
+        name: str,
+        *,
+        group: str | None = None,
+        stop_run: bool = False,
+        reason: str | None = None,
+        only_active: bool = False,
+    ) -> JobRecord:
         self._refuse_stopping(name, stop_run=stop_run)
         events = list[Event]()
         with self._store.transaction("pause"):
             now = self.now()
             row = self._row(name, group)
-            status = status_after(name, row.status, "pause")
+            status = status_after(name, row.status, "pause", only_change=only_active)
             if row.status is not status:
-                self._engine.turns.pause(row, now, events)
+                self._engine.turns.pause(row, now, events, reason)
+            elif reason not in (None, row.pause_reason):
+                self._store.set_status(row, status, None, now, reason)
             record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
@@ -443,6 +454,16 @@ class LocalBackend(Backend):
         if self._engine.is_firing:
             return None
         return "the backend is not started; use start() or a with block"
+
+    def is_served(self) -> bool:
+        """Returns whether this or another process runs the jobs of the file at present. Of a process that
+        cannot be observed, such as one in another container, this is known 20 seconds after its end."""
+        return self._engine.is_firing or Leases(self._store, self._clock).has_living()
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the SQLite file. None: everything is kept in memory."""
+        return self._store.path
 
     def redrive(self, run: Run) -> Run:
         now = self.now()
@@ -644,6 +665,7 @@ class LocalBackend(Backend):
             created_at=row.created_at,
             updated_at=row.updated_at,
             next_run=None if row.next_run is None else in_zone(row.next_run, row.timezone),
+            pause_reason=row.pause_reason if row.status is JobStatus.PAUSED else None,
             last_run=last_run or self._store.last_run(row),
         )
 

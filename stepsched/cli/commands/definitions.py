@@ -1,169 +1,202 @@
-"""Commands about Amazon States Language: ``asl render``, ``asl check`` and ``asl draw``."""
+"""Commands that store the definition of a job: ``create`` and ``update``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import click
 
 import stepsched as ss
-from stepsched.cli.declaring import Group, command
-from stepsched.cli.failures import FAILED, USAGE, Failure, visible
-from stepsched.cli.job_files import FILE, content_of, job_named, read_text, source_of
+from stepsched.cli.declaring import command
+from stepsched.cli.definitions import (
+    Given,
+    ProgramCommand,
+    changed_job,
+    definition_options,
+    job_of_file,
+    new_job,
+    with_program,
+)
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.views import View
-
-if TYPE_CHECKING:
-    from stepsched.asl import StateMachine
-
-_PICTURES = {
-    ".svg": "to_svg",
-    ".mmd": "to_mermaid",
-    ".mermaid": "to_mermaid",
-    ".dot": "to_dot",
-}
-"""The methods of a state machine that draw, by the suffix of the file."""
 
 
 @command(
-    "render",
-    is_offline=True,
+    "create",
+    cls=ProgramCommand,
     examples=(
-        "stepsched asl render aws.yaml nightly-report",
-        "stepsched asl render aws.yaml closing-books -o yaml",
+        "stepsched create tidy --schedule 'rate(1 hour)' -- rm -rf /tmp/reports",
+        "stepsched create hourly --schedule '0 * * * *' --timezone Europe/Paris --dry-run -- true",
     ),
 )
-@click.argument("file", type=FILE)
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("name", required=False)
+@click.option("--group", metavar="NAME", help="The group of the job.")
+@definition_options
+@click.option("--dry-run", is_flag=True, help="Check the job and show it, and store nothing.")
+@click.pass_context
 @pass_session
-def render(session: Session, file: str, job: str | None) -> None:
-    """Print the state machine of a job, which runs it without anything else.
+def create(
+    session: Session,
+    ctx: click.Context,
+    *,
+    name: str | None,
+    group: str | None,
+    file: str | None,
+    dry_run: bool,
+) -> None:
+    """Store a new job, from options or from a file.
 
-    JOB may be left out if the file has one job. The output is JSON, also on a terminal, as CreateStateMachine
-    takes it.
+    Creating an equal job again changes nothing, and is no error.
     """
-    machine = ss.render_asl(job_named(file, job))
-    if session.format == "yaml":
-        session.show(View(document=machine.to_dict))
-    else:
-        session.write(f"{machine.to_json()}\n")
+    from stepsched.cli.job_text import job_view, record_view
 
-
-@command(
-    "check",
-    is_offline=True,
-    examples=("stepsched asl check machine.json", "stepsched asl check machine.json --type EXPRESS"),
-)
-@click.argument("file", type=FILE)
-@click.option(
-    "--type",
-    "kind",
-    type=click.Choice(("STANDARD", "EXPRESS"), case_sensitive=False),
-    default="STANDARD",
-    show_default=True,
-    help="The type of the state machine.",
-)
-@click.option(
-    "--ignore",
-    metavar="CODE",
-    multiple=True,
-    help="A code to leave out, such as NO_DEFAULT, or 'NO_DEFAULT at /States/Large?'. May be repeated.",
-)
-@pass_session
-def check(session: Session, file: str, kind: Any, ignore: Sequence[str]) -> None:
-    """Find what AWS would refuse in a definition, and what would fail.
-
-    The file is JSON or YAML, and - the standard input. The exit code is 2 if there is an error, and 0 if
-    there are warnings only.
-    """
-    found = ss.asl.check(_definition(file), type=kind, ignore=ignore)
-    lines = [
-        f"{source_of(file)}: {each.code} {each.severity.value}{f' at {each.path}' if each.path else ''}: "
-        f"{each.message}"
-        for each in found
-    ]
-    session.show(
-        View(
-            document=lambda: [each.model_dump(mode="json") for each in found],
-            names=[f"{each.code} at {each.path}" if each.path else each.code for each in found],
-            text="\n".join(map(visible, lines)) or f"{source_of(file)}: no problem was found",
-        )
-    )
-    if any(each.is_error for each in found):
-        raise Failure("", USAGE)
-
-
-@command(
-    "draw",
-    is_offline=True,
-    has_form=False,
-    examples=(
-        "stepsched asl draw machine.json -o machine.svg",
-        "stepsched asl draw aws.yaml nightly-report",
-    ),
-)
-@click.argument("file", type=FILE)
-@click.argument("job", metavar="[JOB]", required=False)
-@click.option(
-    "-o",
-    "--output",
-    "picture",
-    metavar="PICTURE",
-    type=click.Path(dir_okay=False),
-    help="The file to write: .svg, .mmd or .mermaid, or .dot; Mermaid on the standard output, if not given.",
-)
-@pass_session
-def draw(session: Session, file: str, job: str | None, picture: str | None) -> None:
-    """Draw a definition, or the state machine of a job.
-
-    FILE is a definition as JSON or YAML, or a file of jobs with the name of one of them.
-    """
-    suffix = ".mmd" if picture is None else Path(picture).suffix.lower()
-    if suffix not in _PICTURES:
-        raise click.UsageError(f"expected a file that ends in {', '.join(_PICTURES)} for -o, got {picture}")
-    text: str = getattr(_machine(file, job), _PICTURES[suffix])().rstrip("\n") + "\n"
-    if picture is None:
-        session.write(text)
+    job = _new(name, with_program(ctx), group, file)
+    client = session.client(creates=not dry_run, is_dry_run=dry_run)
+    job.refuse_if_over(client.backend.now())
+    prepared = client.backend.prepare(job)
+    if dry_run:
+        _refuse_another(client, job)
+        session.show(job_view(job, session.now()))
+        session.tell(f"job {job.name!r} can be created; nothing was stored")
         return
     try:
-        Path(picture).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Failure(f"cannot write {picture}: {error.strerror or error}", FAILED) from error
+        record, words = client.backend.create(prepared), "created"
+    except ss.JobExistsError:
+        record, words = client.create(job), "nothing to do: it exists already, with the same definition"
+    session.show(record_view(record, session.now()))
+    session.tell(f"job {job.name!r}: {words}")
+    _tell_who_runs_it(session, client, job)
 
 
-def _definition(file: str) -> Any:
-    """Returns a definition: JSON as text, in which a check finds more, and YAML as an object.
+@command(
+    "update",
+    cls=ProgramCommand,
+    examples=(
+        "stepsched update nightly-report --schedule 'cron(30 2 * * ? *)'",
+        "stepsched update nightly-report --description 'The report of the night' --tag team=finance",
+    ),
+)
+@click.argument("name", required=False)
+@click.option("--group", metavar="NAME", help="The group of the job, if several have one of this name.")
+@click.option("--new-group", metavar="NAME", help="Move the job to this group.")
+@click.option("--untag", metavar="KEY", multiple=True, help="Remove a tag. May be repeated.")
+@definition_options
+@click.option("--dry-run", is_flag=True, help="Check the change and show it, and store nothing.")
+@click.pass_context
+@pass_session
+def update(
+    session: Session,
+    ctx: click.Context,
+    *,
+    name: str | None,
+    group: str | None,
+    new_group: str | None,
+    untag: Sequence[str],
+    file: str | None,
+    dry_run: bool,
+) -> None:
+    """Change a stored job: only what is named, or all by a file.
+
+    A paused job stays paused. The word none removes an optional value, such as --end none.
+    """
+    from stepsched.cli.job_text import job_view, record_view
+
+    given = with_program(ctx)
+    if untag:
+        given = {**given, ("tags",): {**dict.fromkeys(untag), **given.get(("tags",), {})}}
+    wanted = None if file is None else _of_file(file, name, given, new_group)
+    if wanted is None and name is None:
+        raise click.UsageError("expected the NAME of a job, or --file FILE")
+    if wanted is None and not given and new_group is None:
+        raise click.UsageError("expected at least one change, such as --schedule EXPRESSION; --help has all")
+    client = session.client()
+    record = client.get(name or (wanted.name if wanted else ""), group=group)
+    job = changed_job(record.job, given, new_group) if wanted is None else wanted
+    if record.is_as_in(job):
+        session.show(record_view(record, session.now()))
+        session.tell(f"job {job.name!r}: nothing to change{_stays(record, record.job)}")
+        return
+    change = ss.jobs.Change(before=record.job, after=job, version=record.version)
+    job.refuse_if_over(client.backend.now())
+    client.backend.prepare(job)
+    if dry_run:
+        session.show(replace(job_view(job, session.now()), text=f"{change}\n"))
+        session.tell(f"job {job.name!r} can be updated; nothing was stored")
+        return
+    updated = _changed(client, change)
+    session.show(record_view(updated, session.now()))
+    session.tell(
+        f"job {job.name!r} updated to version {updated.version}: {change}{_stays(updated, record.job)}"
+    )
+    _tell_who_runs_it(session, client, job)
+
+
+def _new(name: str | None, given: Given, group: str | None, file: str | None) -> ss.Job:
+    if file is not None:
+        return _of_file(file, name, given, group)
+    if name is None:
+        raise click.UsageError("expected the NAME of the job, or --file FILE")
+    return new_job(name, given, group)
+
+
+def _of_file(file: str, name: str | None, given: Given, group: str | None) -> ss.Job:
+    """Returns the job of a file, which must have the name if one is given.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: There are options beside the file, or the name differs.
     """
-    from stepsched.jobs.files import format_of, read_document
+    if given or group is not None:
+        raise click.UsageError("expected either --file or options that define the job, got both")
+    job = job_of_file(file)
+    if name is not None and name != job.name:
+        raise click.UsageError(f"--file {file}: its job is named {job.name!r}, not {name!r}")
+    return job
 
+
+def _refuse_another(client: ss.SchedulerClient, job: ss.Job) -> None:
+    """Refuses a job whose name another one has.
+
+    Raises:
+        JobExistsError: A different job of this name is stored.
+    """
+    (present,) = client.backend.find([job])
+    if present is not None and present.job != job:
+        raise ss.JobExistsError(job.name)
+
+
+def _changed(client: ss.SchedulerClient, change: ss.jobs.Change) -> ss.JobRecord:
+    """Stores a change, which may move the job to another group."""
+    if not change.is_move:
+        return client.update(change.after, expected_version=change.version)
     try:
-        text = read_text(file)
-    except ss.errors.JobFileError as error:
-        raise click.UsageError(f"cannot read {source_of(file)}: {error.reason}") from error
-    is_yaml = file.lower().endswith((".yaml", ".yml"))
-    if not is_yaml and (file.lower().endswith(".json") or format_of(text) == "json"):
-        return text
-    return read_document(text, "yaml", source_of(file))
+        client.apply(ss.jobs.Plan(update=(change,)))
+    except ss.errors.BulkError as error:
+        raise error.failures[change.name] from error
+    return client.get(change.name, group=change.after.group)
 
 
-def _machine(file: str, name: str | None) -> StateMachine:
-    """Returns the state machine of a definition, or of a job of a file."""
-    content = content_of(file)
-    if not isinstance(content.document, dict) or "States" not in content.document:
-        return ss.render_asl(content.job(name))
-    if name is not None:
-        raise click.UsageError(f"{source_of(file)} is a definition, which has no jobs; leave {name!r} out")
-    return ss.asl.parse(content.document)
+def _stays(record: ss.JobRecord, before: ss.Job) -> str:
+    """Returns what is to be said of a job that stays paused."""
+    if record.status is not ss.JobStatus.PAUSED or not record.job.enabled or not before.enabled:
+        return ""
+    return f"; it stays paused, `stepsched resume {record.name}` resumes it"
 
 
-asl = Group(
-    "asl",
-    sections={"Commands": (render, check, draw)},
-    help="Render, check and draw state machines in Amazon States Language.",
-)
-COMMANDS = (asl,)
+def _tell_who_runs_it(session: Session, client: ss.SchedulerClient, job: ss.Job) -> None:
+    """Tells what must run, so that the jobs of a file run."""
+    if not isinstance(client.backend, ss.LocalBackend):
+        return
+    kinds = sorted({type(each).__name__ for each in _parts(job) if each.kind not in ("handler", "command")})
+    if kinds:
+        session.tell(
+            f"it calls AWS: a program that registers a handler for {', '.join(kinds)} must run the jobs of "
+            "this file"
+        )
+    elif session.is_terminal:
+        session.tell("it runs while `stepsched serve`, or a program of yours, runs the jobs of this file")
+
+
+def _parts(job: ss.Job) -> list[Any]:
+    targets = list(job.target.targets) if job.target.kind == "parallel" else [job.target]
+    return [*targets, *(each for each in (job.dead_letter, job.notify) if each is not None)]
