@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import importlib
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import stepsched as ss
 from stepsched.cli.failures import Failure, visible
-from stepsched.cli.times import distance_text, instant_text
+from stepsched.cli.job_files import import_from_here
+from stepsched.cli.times import distance_text, instant_text, scheduled_text, second_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,9 +38,7 @@ def import_modules(names: Iterable[str]) -> None:
         UsageError: There is no such module.
         Failure: The import of a module fails.
     """
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
+    import_from_here()
     for name in names:
         if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
             module = name.partition(":")[0].removesuffix(".py").replace("/", ".").lstrip(".")
@@ -75,8 +72,7 @@ def greeting(path: str, records: Sequence[JobRecord], now: datetime) -> str:
     count = f"{len(records)} job{'' if len(records) == 1 else 's'}"
     if first is None:
         return f"serving {path}: {count}, no run is left"
-    zone = getattr(first.job.schedule, "timezone", None)
-    when = f"{instant_text(first.next_run, zone)} ({distance_text(first.next_run, now)})"
+    when = f"{scheduled_text(first.next_run, first.job.schedule)} ({distance_text(first.next_run, now)})"
     return f"serving {path}: {count}, the next run is {first.name} at {when}"
 
 
@@ -142,7 +138,7 @@ def _named(names: Iterable[str]) -> str:
 
 def event_text(event: Event) -> str | None:
     """Returns the line about an event; None if nothing is said about it."""
-    run, at = event.run, instant_text(event.at.replace(microsecond=0))
+    run, at = event.run, second_text(event.at)
     if event.kind.value in _UNSAID:
         return None
     if run is None:

@@ -15,13 +15,13 @@ import stepsched as ss
 from stepsched.cli import places, serving
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import INTERRUPTED, Failure, visible
-from stepsched.cli.job_files import files_argument, jobs_of, read_text, refuse_repeats
+from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
 from stepsched.cli.parameters import INSTANT, LENGTH
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.streams import Item, Stream
-from stepsched.cli.summaries import input_text, target_text
+from stepsched.cli.summaries import input_summary, target_summary
 from stepsched.cli.tables import Column
-from stepsched.cli.times import instant_text
+from stepsched.cli.times import instant_text, scheduled_text
 
 if TYPE_CHECKING:
     from stepsched.jobs import Event, Job
@@ -175,8 +175,9 @@ def play(session: Session, files: Sequence[str], since: datetime | None, until: 
 def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     """Returns the jobs, and the names of those that are interval jobs, whose documents name no target."""
     refuse_repeats(files)
-    documents = {file: _interval_document(file) for file in files}
-    jobs = jobs_of([file for file, document in documents.items() if document is None])
+    texts = {file: read_text(file) for file in files if is_document(file)}
+    documents = {file: _interval_document(texts.get(file, "")) for file in files}
+    jobs = jobs_of([file for file, document in documents.items() if document is None], texts)
     placeholder = ss.HandlerTarget("task:run")  # never called
     intervals = [
         ss.Job.from_document(document, target=placeholder)
@@ -190,12 +191,12 @@ def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
     return [*jobs, *intervals], {job.name for job in intervals}
 
 
-def _interval_document(file: str) -> Mapping[str, Any] | None:
-    """Returns the document of an interval job that a file holds; None if it holds something else."""
-    if not file.lower().endswith(".json"):
+def _interval_document(text: str) -> Mapping[str, Any] | None:
+    """Returns the document of an interval job that a text holds; None if it holds something else."""
+    if not text.lstrip().startswith("{"):
         return None
     try:
-        document = json.loads(read_text(file))
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return None  # whoever reads jobs from it says what is wrong
     return document if isinstance(document, dict) and "startDateTime" in document else None
@@ -226,9 +227,9 @@ def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
     from rich.cells import cell_len
 
     zones = max((len(getattr(job.schedule, "timezone", "UTC")) for job in jobs), default=0)
-    targets = [0, *(cell_len(target_text(job.target)) for job in jobs if job.name not in intervals)]
+    targets = [0, *(cell_len(target_summary(job.target)) for job in jobs if job.name not in intervals)]
     names = [0, *(cell_len(job.name) for job in jobs)]
-    inputs = [0, *(cell_len(input_text(job.input)) for job in jobs)]
+    inputs = [0, *(cell_len(input_summary(job.input)) for job in jobs)]
     return [len("2030-01-07 09:00 +01:00 ") + zones, max(names), max(targets), max(inputs)]
 
 
@@ -237,9 +238,8 @@ def _items(found: Iterator[PlayedRun], intervals: set[str]) -> Iterator[Item]:
 
     for played in found:
         job, has_target = played.job, played.job.name not in intervals
-        zone = getattr(job.schedule, "timezone", None)
-        when = instant_text(played.at.replace(microsecond=0), zone)
-        target = target_text(job.target) if has_target else "-"
+        when = scheduled_text(played.at.replace(microsecond=0), job.schedule)
+        target = target_summary(job.target) if has_target else "-"
         document = {
             "at": played.at.isoformat(),
             "scheduled_for": played.run.scheduled_for.isoformat(),
@@ -249,7 +249,7 @@ def _items(found: Iterator[PlayedRun], intervals: set[str]) -> Iterator[Item]:
             "input": without_secrets(played.input),
             "attempt": played.run.attempt,
         }
-        yield Item(job.name, (when, job.name, target, input_text(played.input)), document)
+        yield Item(job.name, (when, job.name, target, input_summary(played.input)), document)
 
 
 COMMANDS = (serve, play)

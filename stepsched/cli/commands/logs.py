@@ -13,7 +13,7 @@ import stepsched as ss
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import READER_GONE, sentence_of, visible
 from stepsched.cli.histories import History
-from stepsched.cli.parameters import INSTANT
+from stepsched.cli.parameters import INSTANT, JOB_NAME
 from stepsched.cli.run_views import local_instant, took_text
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.times import second_text
@@ -35,7 +35,7 @@ _COLORS = {
 
 
 @command("logs", examples=("stepsched logs nightly-report", "stepsched logs --since now-1d -o json"))
-@click.argument("name", required=False)
+@click.argument("name", type=JOB_NAME, required=False)
 @click.option("--since", type=INSTANT, help="What happened at or after this instant.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @pass_session

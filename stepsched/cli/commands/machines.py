@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
+from stepsched.cli import stdio
 from stepsched.cli.declaring import Group, command
 from stepsched.cli.failures import FAILED, USAGE, Failure, visible
 from stepsched.cli.job_files import FILE, content_of, job_named, read_text, source_of
@@ -45,7 +46,7 @@ def render(session: Session, file: str, job: str | None) -> None:
     takes it.
     """
     machine = ss.render_asl(job_named(file, job))
-    if session.format == "yaml":
+    if session.format == "yaml" or not stdio.is_unicode():
         session.show(View(document=machine.to_dict))
     else:
         session.write(f"{machine.to_json()}\n")

@@ -9,6 +9,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
+from stepsched.cli.parameters import JOB_NAME
 from stepsched.cli.run_views import dead_letters_view, repairs_view, runs_view
 from stepsched.cli.session import Session, pass_session
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @command("dead-letters", examples=("stepsched dead-letters", "stepsched dead-letters nightly-report -o name"))
-@click.argument("name", required=False)
+@click.argument("name", type=JOB_NAME, required=False)
 @pass_session
 def dead_letters(session: Session, name: str | None) -> None:
     """Show the runs that have failed for good.
@@ -33,7 +34,7 @@ def dead_letters(session: Session, name: str | None) -> None:
 @command(
     "redrive", examples=("stepsched redrive nightly-report --all", "stepsched redrive cleanup --all -o name")
 )
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @click.option(
     "--run",
     "numbers",

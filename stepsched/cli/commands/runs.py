@@ -13,7 +13,7 @@ import stepsched as ss
 from stepsched.cli.commands import logs, recovery
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.failures import NOT_FOUND, Failure, visible
-from stepsched.cli.parameters import INSTANT, LENGTH
+from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH
 from stepsched.cli.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.waiting import refuse_endless_wait, refuse_failure, wait_for
@@ -37,7 +37,7 @@ _group = click.option("--group", metavar="NAME", help="The group of the job, whe
 
 
 @command("run-now", examples=("stepsched run-now nightly-report", "stepsched run-now cleanup -o name"))
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @_group
 @click.option("--wait", "waits", is_flag=True, help="Wait until the run has ended; exit code 8 if it fails.")
 @_timeout
@@ -66,7 +66,7 @@ def run_now(
 
 
 @command("wait", examples=("stepsched wait nightly-report --timeout 10s", "stepsched wait cleanup --run 3"))
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @click.option(
     "--run", "number", type=click.IntRange(0), metavar="ID", help="The run; the latest, if not given."
 )
@@ -120,7 +120,7 @@ def _warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
     "runs",
     examples=("stepsched runs nightly-report", "stepsched runs --status failed --since now-7d -o json"),
 )
-@click.argument("name", required=False)
+@click.argument("name", type=JOB_NAME, required=False)
 @click.option(
     "--status",
     metavar="STATUS",
@@ -153,7 +153,7 @@ def runs(
 
 
 @command("upcoming", examples=("stepsched upcoming", "stepsched upcoming nightly-report --until now+7d"))
-@click.argument("name", required=False)
+@click.argument("name", type=JOB_NAME, required=False)
 @click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @click.option(
     "--limit",
@@ -192,7 +192,7 @@ def upcoming(
 
 
 @command("versions", examples=("stepsched versions nightly-report", "stepsched versions cleanup -o json"))
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @_group
 @pass_session
 def versions(session: Session, name: str, group: str | None) -> None:
@@ -209,7 +209,7 @@ def versions(session: Session, name: str, group: str | None) -> None:
         "stepsched backfill cleanup --since 2024-01-01T00:00Z --until 2024-01-03T00:00Z",
     ),
 )
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @click.option("--since", type=INSTANT, required=True, help="The first instant of the range, inclusive.")
 @click.option("--until", type=INSTANT, required=True, help="The last instant of the range, inclusive.")
 @_group

@@ -29,17 +29,10 @@ PROGRAM = """\
 import sys
 
 sys.path[:0] = [{root!r}]
-import click
-from stepsched.cli.app import app, run
-from stepsched.cli.declaring import command
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.app import run
 
-argument = click.argument("name", type=JOB_NAME)
-group = click.option("--group")
-app.add_command(command("probe", examples=())(argument(group(lambda name, group: None))))
 sys.exit(run(sys.argv[1:]))
 """
-"""The command line, with a command whose argument is the name of a job."""
 
 
 @pytest.fixture
@@ -114,7 +107,8 @@ def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
         for command, parameter in arguments(app)
         if isinstance(parameter, click.Argument) and parameter.name in ("name", "names")
     ]
-    assert [command for command, each in found if each.type is not JOB_NAME] in ([], ["create"])
+    assert len(found) > 10
+    assert [command for command, each in found if each.type is not JOB_NAME] == ["create"]
 
 
 # -- shells --------------------------------------------------------------------------------------------
@@ -135,11 +129,11 @@ def asked(shell: str, *words: str) -> list[str]:
 
 @pytest.mark.usefixtures("folder")
 def test_a_shell_gets_names_from_the_backend_that_the_line_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked("bash", "probe", "n") == []
+    assert asked("bash", "get", "n") == []
     monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
-    assert asked("bash", "probe", "n") == ["plain,night\\ shift", "plain,nightly-report"]
-    assert asked("zsh", "probe", "--group", "nights", "n")[1::3] == ["night shift", "nightly-report"]
-    assert [line.split(",")[1] for line in asked("fish", "--backend", "local:b.db", "probe", "b")] == [
+    assert asked("bash", "get", "n") == ["plain,night\\ shift", "plain,nightly-report"]
+    assert asked("zsh", "get", "--group", "nights", "n")[1::3] == ["night shift", "nightly-report"]
+    assert [line.split(",")[1] for line in asked("fish", "--backend", "local:b.db", "get", "b")] == [
         "b:one",
         "b:two",
     ]
@@ -187,9 +181,9 @@ for COMP_LINE; do
 done
 """
 LINES = {
-    "stepsched probe --backend local:jobs.db night": "night\\ shift|nightly-report|",
-    "stepsched --backend=local:jobs.db probe night\\ s": "night\\ shift|",
-    "stepsched probe --backend local:b.db b:t": "two|",
+    "stepsched get --backend local:jobs.db night": "night\\ shift|nightly-report|",
+    "stepsched --backend=local:jobs.db get night\\ s": "night\\ shift|",
+    "stepsched get --backend local:b.db b:t": "two|",
     "stepsched completion ": "bash|zsh|fish|",
 }
 

@@ -98,6 +98,8 @@ def test_an_interval_job_is_played_from_its_start_if_nothing_else_is_said(
 
 def test_jobs_come_from_the_standard_input_too(jobs: str, stepsched: CommandLine) -> None:
     assert stepsched("play", "-", "--until", "now", "-o", "name", stdin=JOBS).out == "cleanup\n"
+    document = json.dumps(INTERVAL)
+    assert stepsched("play", "-", "-o", "name", stdin=document).out == "reminder\n" * 3
 
 
 def test_a_play_of_many_runs_is_one_table_and_one_list(jobs: str, stepsched: CommandLine) -> None:
