@@ -92,7 +92,6 @@ def serve(
                 say(f"warning: {warning}")
             backend.listen(say_event)
         ended_by = backend.serve(grace=grace)
-        backend.close(timeout=0)
     if ended_by is signal.SIGINT:
         raise Failure("", INTERRUPTED)
 
