@@ -9,7 +9,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.parameters import JOB_NAME, NUMBER
 from stepsched.cli.run_views import dead_letters_view, repairs_view, runs_view
 from stepsched.cli.session import Session, pass_session
 
@@ -38,7 +38,7 @@ def dead_letters(session: Session, name: str | None) -> None:
 @click.option(
     "--run",
     "numbers",
-    type=click.IntRange(0),
+    type=NUMBER,
     multiple=True,
     metavar="ID",
     help="A failed run, as `stepsched dead-letters` shows it. May be repeated.",

@@ -13,7 +13,7 @@ import stepsched as ss
 from stepsched.cli.commands import logs, recovery
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.failures import NOT_FOUND, Failure, visible
-from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH
+from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
 from stepsched.cli.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.waiting import refuse_endless_wait, refuse_failure, wait_for
@@ -67,9 +67,7 @@ def run_now(
 
 @command("wait", examples=("stepsched wait nightly-report --timeout 10s", "stepsched wait cleanup --run 3"))
 @click.argument("name", type=JOB_NAME)
-@click.option(
-    "--run", "number", type=click.IntRange(0), metavar="ID", help="The run; the latest, if not given."
-)
+@click.option("--run", "number", type=NUMBER, metavar="ID", help="The run; the latest, if not given.")
 @_timeout
 @pass_session
 def wait(session: Session, name: str, number: int | None, timeout: timedelta | None) -> None:
@@ -130,7 +128,7 @@ def _warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
 @click.option("--until", type=INSTANT, help="Only runs that were due at or before this instant.")
 @click.option(
     "--limit",
-    type=click.IntRange(0),
+    type=NUMBER,
     metavar="N",
     help=f"Only the latest N runs; {_LATEST} on a terminal and all on a pipe, if not given.",
 )
@@ -157,7 +155,7 @@ def runs(
 @click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @click.option(
     "--limit",
-    type=click.IntRange(0),
+    type=NUMBER,
     metavar="N",
     help=f"The next N runs; {_NEXT}, if neither this nor --until is given.",
 )

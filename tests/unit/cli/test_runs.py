@@ -322,6 +322,13 @@ def test_what_the_library_logs_is_one_line(stepsched: CommandLine, file: Played)
     assert not logging.getLogger("stepsched").handlers
 
 
+@pytest.mark.parametrize("text", ["-1", "x", "1.5", "", "1_0", "٣"])
+def test_a_limit_is_a_whole_number(stepsched: CommandLine, file: Played, text: str) -> None:
+    done = stepsched("runs", f"--limit={text}")
+    assert (done.code, done.out) == (2, "")
+    assert f"expected a whole number of at least 0, got {text!r}" in done.err
+
+
 def test_a_timeout_is_a_length_of_time(stepsched: CommandLine, file: Played) -> None:
     done = stepsched("wait", "cleanup", "--timeout", "soon")
     assert done.code == 2
