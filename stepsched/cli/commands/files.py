@@ -149,7 +149,11 @@ def _offline_plan(
 
 @command(
     "apply",
-    examples=("stepsched apply jobs.yaml", "stepsched apply jobs.yaml --prune --yes", "stepsched apply -y -"),
+    examples=(
+        "stepsched apply jobs.yaml",
+        "stepsched apply jobs.yaml --prune --yes",
+        "stepsched export | stepsched apply -",
+    ),
 )
 @job_files.files_argument
 @_prune_options
