@@ -152,7 +152,7 @@ def _offline_plan(
     examples=(
         "stepsched apply jobs.yaml",
         "stepsched apply jobs.yaml --prune --yes",
-        "stepsched export | stepsched apply -",
+        "stepsched list -o json | stepsched apply -",
     ),
 )
 @job_files.files_argument
