@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,6 @@ def serve(
                 say(f"warning: {warning}")
             backend.listen(say_event)
         ended_by = backend.serve(grace=grace)
-        backend.close(timeout=0)
     if ended_by is signal.SIGINT:
         raise Failure("", INTERRUPTED)
 
@@ -233,23 +232,27 @@ def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
     return [len("2030-01-07 09:00 +01:00 ") + zones, max(names), max(targets), max(inputs)]
 
 
-def _items(found: Iterator[PlayedRun], intervals: set[str]) -> Iterator[Item]:
+def _items(found: Iterable[PlayedRun], intervals: set[str]) -> Iterator[Item]:
     from stepsched.core.masking import without_secrets
 
+    targets = dict[str, tuple[str, Any]]()  # of each job, as text and as JSON
     for played in found:
-        job, has_target = played.job, played.job.name not in intervals
+        job = played.job
+        if job.name not in targets:
+            shown = target_summary(job.target), without_secrets(job.target.model_dump(mode="json"))
+            targets[job.name] = ("-", None) if job.name in intervals else shown
+        text, target = targets[job.name]
         when = scheduled_text(played.at.replace(microsecond=0), job.schedule)
-        target = target_summary(job.target) if has_target else "-"
         document = {
             "at": played.at.isoformat(),
             "scheduled_for": played.run.scheduled_for.isoformat(),
             "job": job.name,
             "group": job.group,
-            "target": without_secrets(job.target.model_dump(mode="json")) if has_target else None,
+            "target": target,
             "input": without_secrets(played.input),
             "attempt": played.run.attempt,
         }
-        yield Item(job.name, (when, job.name, target, input_summary(played.input)), document)
+        yield Item(job.name, (when, job.name, text, input_summary(played.input)), document)
 
 
 COMMANDS = (serve, play)

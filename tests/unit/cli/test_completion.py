@@ -17,7 +17,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.app import app
-from stepsched.cli.completing import names_of_jobs
+from stepsched.cli.completing import names_in_file, names_of_jobs
 from stepsched.cli.parameters import JOB_NAME
 from stepsched.cli.session import Session
 from stepsched.testing import FakeClock
@@ -92,6 +92,17 @@ def test_any_failure_gives_no_name_no_word_and_no_file(
         assert names("", backend=backend) == []
     assert capfd.readouterr() == ("", "")
     assert sorted((each.name, each.stat().st_size) for each in folder.rglob("*")) == before
+
+
+def test_names_in_a_file_are_read_from_documents_and_from_no_program(folder: Path) -> None:
+    for path in ("jobs.json", "jobs.txt"):
+        Path(path).write_text(ss.jobs.write_jobs([job("night"), job("day"), job("noon")]))
+    Path("jobs.py").write_text("from pathlib import Path\nPath('executed').touch()\n")
+    assert names_in_file("jobs.json", "n") == ["night", "noon"]
+    assert [names_in_file(each, "") for each in ("jobs.py", "jobs.txt", "gone.json", "jobs.db", "-", "")] == [
+        []
+    ] * 6
+    assert not (folder / "executed").exists()
 
 
 def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
