@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from stepsched.cli.failures import INTERRUPTED
 from stepsched.cli.session import FORMATS, Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,6 +62,15 @@ class Group(click.Group):
         for commands in self.sections.values():
             for command in commands:
                 self.add_command(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. Ctrl-C is quiet: only on a terminal, which shows ``^C``, the line is ended."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if sys.stderr.isatty():
+                raise  # click ends the line
+            raise SystemExit(INTERRUPTED) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command of that name or alias."""

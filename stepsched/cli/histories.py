@@ -107,10 +107,10 @@ class History:
         """Yields the attempts that have failed since the poll before, of runs that wait for the next one.
         Their instants are those of the poll, for no other is recorded."""
         pending = ss.RunStatus.PENDING
-        for run in runs.values():
+        for run in runs.values() if self._begun is not None else ():
             known = self._open.get(run.id)
-            waits = run.status is pending and run.attempt > 0
-            if waits and known and (known.status is not pending or known.attempt != run.attempt):
+            was_told = known is not None and (known.status, known.attempt) == (pending, run.attempt)
+            if run.status is pending and run.attempt > 0 and not was_told:
                 yield ss.jobs.Event(ss.jobs.EventKind.RETRIED, now, run.job, run)
 
 

@@ -149,7 +149,7 @@ def versions_view(versions: Sequence[JobVersion], record: JobRecord) -> View:
         columns=[
             Column("VERSION", is_whole=True),
             Column("REPLACED", is_whole=True),
-            Column("CHANGE TO THE NEXT VERSION"),
+            Column("CHANGE TO THE NEXT VERSION", is_whole=True),
         ],
         rows=[
             (
