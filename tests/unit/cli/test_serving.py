@@ -127,10 +127,7 @@ def test_the_log_is_said_in_lines_but_for_events() -> None:
         log.warning("slow")
         log.info("unsaid")
         log.error("run failed", extra={"event": "failed"})
-        try:
-            raise OSError("the disk\nis full")
-        except OSError:
-            log.exception("the store failed")
+        log.error("the store failed", exc_info=OSError("the disk\nis full"))
     log.error("afterwards")
     assert lines == [
         "error: job x\\x1b is damaged",
