@@ -10,6 +10,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.jobs import Plan
+from stepsched.schedules.stored import reading_stored
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine
 
@@ -318,3 +319,16 @@ def test_an_export_without_jobs_is_refused(stepsched: CommandLine) -> None:
     done = stepsched("export", "none.yaml", "--group", "none")
     assert (done.code, done.err.count("\n")) == (3, 1)
     assert not Path("none.yaml").exists()
+
+
+def test_a_stored_job_that_a_file_cannot_hold_is_named(stepsched: CommandLine) -> None:
+    """Its line of a crontab was accepted by an earlier version."""
+    stepsched("apply", "jobs.yaml")
+    with reading_stored():
+        old = ss.Cron(crontab="0 0 */2 * 1")
+    with ss.LocalBackend("jobs.db", clock=FakeClock(NOW)) as backend:
+        ss.SchedulerClient(backend).create(ss.Job(name="old", schedule=old, target=ss.CommandTarget(["x"])))
+    done = stepsched("export")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith("error: cannot write jobs to standard output: job 4 ('old'): ")
+    assert stepsched("apply", "-", stdin=stepsched("list").out).document["unchanged"][-1] == "old"
