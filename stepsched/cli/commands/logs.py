@@ -16,7 +16,8 @@ from stepsched.cli.histories import History
 from stepsched.cli.parameters import INSTANT, JOB_NAME
 from stepsched.cli.run_views import local_instant, took_text
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.times import second_text
+from stepsched.cli.times import second_text, zoned
+from stepsched.cli.zones import Zones
 
 if TYPE_CHECKING:
     from stepsched.jobs import Event, Run
@@ -55,11 +56,12 @@ def logs(session: Session, name: str | None, since: datetime | None, *, follow: 
     if follow and since is None:
         since = client.backend.now()
     history = History(client, name, since=since)
-    _write(session, history.poll())
+    zones = Zones(session, client)
+    _write(session, history.poll(), zones)
     if follow:
         pause = _PAUSE if client.backend.first_pause < _PAUSE else _PAUSE_OF_SERVICE
         for events in _followed(session, history, pause):
-            _write(session, events)
+            _write(session, events, zones)
 
 
 def _followed(session: Session, history: History, pause: float) -> Iterator[list[Event]]:
@@ -85,13 +87,13 @@ def _followed(session: Session, history: History, pause: float) -> Iterator[list
             yield events
 
 
-def _write(session: Session, events: list[Event]) -> None:
+def _write(session: Session, events: list[Event], zones: Zones) -> None:
+    known = zones.of(event.run for event in events if event.run is not None)
     for event in events:
         if event.run is not None:
-            is_table = session.format == "table"
             session.write(
-                _lines(event, event.run, is_colored=session.is_colored)
-                if is_table
+                _lines(event, event.run, known.get(event.run.job), is_colored=session.is_colored)
+                if session.format == "table"
                 else _json_line(event, event.run)
             )
 
@@ -107,12 +109,12 @@ def _json_line(event: Event, run: Run) -> str:
     return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _lines(event: Event, run: Run, *, is_colored: bool) -> str:
+def _lines(event: Event, run: Run, zone: str | None, *, is_colored: bool) -> str:
     """Returns the line of an event, and below that of a failure the traceback, indented."""
     kind, words = event.kind.value, _words(event, run)
     if is_colored and kind in _COLORS:
         words = click.style(words, fg=_COLORS[kind])
-    at = second_text(event.at.astimezone(run.scheduled_for.tzinfo))
+    at = second_text(zoned(event.at.astimezone(run.scheduled_for.tzinfo), zone))
     text = f"{at}  {run.id}  {visible(run.job)}  {words}\n"
     if kind in ("failed", "retried") and run.traceback is not None:
         text += "".join(f"    {visible(line)}\n" for line in run.traceback.rstrip().split("\n"))

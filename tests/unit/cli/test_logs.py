@@ -57,11 +57,12 @@ def test_the_history_is_one_line_an_event_on_a_terminal(stepsched: CommandLine, 
     done = stepsched("logs", terminal=True)
     assert (done.code, done.err) == (0, "")
     head, traceback = done.out.splitlines()[:4], done.out.splitlines()[4:]
+    at = "2030-01-04 09:00:00 +01:00 Europe/Paris"
     assert head == [
-        "2030-01-04 09:00:00 +01:00  1  nightly-report  started",
-        "2030-01-04 09:00:00 +01:00  1  nightly-report  succeeded in 0 ms",
-        "2030-01-04 09:00:00 +01:00  2  cleanup  started",
-        "2030-01-04 09:00:00 +01:00  2  cleanup  failed after 0 ms: RuntimeError: no luck \\x1b[31m",
+        f"{at}  1  nightly-report  started",
+        f"{at}  1  nightly-report  succeeded in 0 ms",
+        f"{at}  2  cleanup  started",
+        f"{at}  2  cleanup  failed after 0 ms: RuntimeError: no luck \\x1b[31m",
     ]
     assert traceback[0] == "    Traceback (most recent call last):"
     assert traceback[-1] == "    RuntimeError: no luck \\x1b[31m"

@@ -136,7 +136,7 @@ def test_runs_are_a_table_with_whole_ids_and_names_on_a_terminal(
     monkeypatch.setenv("COLUMNS", "60")
     head, first, *_ = stepsched("runs", terminal=True).out.splitlines()
     assert head.split() == "ID JOB STATUS SCHEDULED STARTED TOOK ATTEMPT TRIGGER ERROR".split()  # noqa: SIM905
-    assert first.startswith("1   nightly-report  succeeded  2030-01-04 09:00 +01:00  on time")
+    assert first.startswith("1   nightly-report  succeeded  2030-01-04 09:00 +01:00 Eu…  on time")
 
 
 def test_json_of_runs_is_what_the_library_has(stepsched: CommandLine, file: Played) -> None:
