@@ -69,11 +69,6 @@ def _cells(run: Run, now: datetime, zones: Mapping[str, str | None]) -> tuple[st
     )
 
 
-def local_instant(instant: datetime | None, run: Run) -> datetime | None:
-    """Returns an instant of a run in the zone of its scheduled instant; None for None."""
-    return None if instant is None else instant.astimezone(run.scheduled_for.tzinfo)
-
-
 def _delay_text(run: Run) -> str:
     """Returns how long after its scheduled instant the latest attempt of a run started; ``-`` if none has."""
     if run.started_at is None:
