@@ -239,6 +239,21 @@ def test_jobs_that_are_refused_change_nothing(stepsched: CommandLine, jobs: str)
     assert not Path("jobs.db").exists()
 
 
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param("{name: a, schedule: rate(1 hour), target: 'no_such_module:f'}", id="handler"),
+        pytest.param("{name: a, schedule: at(2030-01-07T06:30:00), target: ['true']}", id="over"),
+    ],
+)
+def test_a_plan_that_is_refused_changes_nothing(stepsched: CommandLine, job: str) -> None:
+    plan = stepsched("plan", "-", "--offline", stdin=f"- {job}").out
+    done = stepsched("apply", "-", stdin=plan, clock=FakeClock(NOW + timedelta(days=1)))
+    assert done.code in (2, 5)
+    assert (done.out, done.err.count("\n")) == ("", 1)
+    assert not Path("jobs.db").exists()
+
+
 def test_each_mistake_of_a_file_is_a_line(stepsched: CommandLine) -> None:
     done = stepsched("apply", "-", stdin="- {name: a}\n")
     assert (done.code, done.out) == (2, "")
