@@ -11,6 +11,7 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import selection_options
 from stepsched.cli.failures import FAILED, Failure, code_of, sentence_of
+from stepsched.cli.parameters import JOB_NAME
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
@@ -89,7 +90,7 @@ def many_options(function: Function) -> Callable[..., Any]:
 
     selected = selection_options(call)
     selected = click.option("--all", "is_all", is_flag=True, help="All jobs.")(selected)
-    return click.argument("names", nargs=-1, metavar="[NAME]...")(selected)
+    return click.argument("names", nargs=-1, metavar="[NAME]...", type=JOB_NAME)(selected)
 
 
 def question(verb: str, keys: Sequence[Key]) -> str:

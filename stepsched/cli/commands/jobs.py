@@ -12,6 +12,7 @@ import stepsched as ss
 from stepsched.cli.commands.definitions import create, update
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.documents import read_document, read_file
+from stepsched.cli.parameters import JOB_NAME
 from stepsched.cli.selections import Key, Outcome, Selection, Skipped, many_options, perform, question
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.views import jobs_view
@@ -35,7 +36,7 @@ def list_jobs(
 
 
 @command("get", examples=("stepsched get nightly-report", "stepsched get nightly-report -o json > job.json"))
-@click.argument("name")
+@click.argument("name", type=JOB_NAME)
 @click.option("--group", metavar="NAME", help="The group of the job, if several have one of this name.")
 @pass_session
 def get(session: Session, name: str, group: str | None) -> None:
