@@ -221,13 +221,13 @@ def _make_jobs(stack: Stack, wanted: Wanted, *, dry_run: bool) -> None:
     from stepsched.cli.solutions.personalize.jobs import jobs_of, removed_tasks
     from stepsched.cli.solutions.personalize.live import read_dataset_group
 
+    client = _client_of(stack)
     live = read_dataset_group(stack.client("personalize"), wanted.dataset_group)
     configuration = _with_stored(live.configuration, wanted)
     jobs = jobs_of(configuration, live)
     if dry_run:
         show([job.model_dump(mode="json") for job in jobs])
         return
-    client = _client_of(stack)
     removed = _existing(client, removed_tasks(configuration, live))
     plan = _plan(client, jobs)
     client.apply(plan)

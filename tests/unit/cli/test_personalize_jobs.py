@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from pydantic import JsonValue
 
 import stepsched as ss
+from stepsched.cli.failures import Failure
 from stepsched.cli.solutions.personalize.configuration import mistakes_of, scheduled, with_training_schedules
 from stepsched.cli.solutions.personalize.jobs import jobs_of, never_imported, permissions_of, removed_tasks
 from stepsched.cli.solutions.personalize.live import LiveDatasetGroup, read_dataset_group
 from stepsched.testing import Recorder, TimeTravel
 from stepsched.testing.travel import Call
 from tests.parts.personalize import MODEL, FakePersonalize, mistakes
-from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, batch, import_dataset, shop
+from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, api_names, batch, import_dataset, shop
 
 HOURLY, NIGHTLY = "cron(0 * * * ? *)", "cron(0 3 * * ? *)"
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -118,7 +118,7 @@ def test_an_empty_dataset_group_has_an_empty_configuration(fake: FakePersonalize
 
 
 def test_a_dataset_group_that_is_not_there_is_an_error_with_its_name(fake: FakePersonalize) -> None:
-    with pytest.raises(ss.BackendError, match="there is no dataset group 'absent' in eu-west-1"):
+    with pytest.raises(Failure, match="there is no dataset group 'absent' in eu-west-1"):
         read_dataset_group(fake.client(), "absent")
 
 
@@ -245,16 +245,6 @@ class Personalize:
         answer = getattr(self._client, method)(**api_names(target.request))
         self._fake.advance()
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-
-
-def api_names(value: JsonValue) -> Any:
-    """A request with the names of the API in place of those of Step Functions."""
-    match value:
-        case dict():
-            return {key[:1].lower() + key[1:]: api_names(item) for key, item in value.items()}
-        case list():
-            return [api_names(item) for item in value]
-    return value
 
 
 def test_runs_call_personalize_and_it_takes_the_calls(
