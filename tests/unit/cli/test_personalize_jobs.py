@@ -17,7 +17,7 @@ from stepsched.cli.solutions.personalize.live import LiveDatasetGroup, read_data
 from stepsched.testing import Recorder, TimeTravel
 from stepsched.testing.travel import Call
 from tests.parts.personalize import MODEL, FakePersonalize, mistakes
-from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, api_names, batch, import_dataset, shop
+from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, api_names, batch, import_dataset, shop, train
 
 HOURLY, NIGHTLY = "cron(0 * * * ? *)", "cron(0 3 * * ? *)"
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -103,6 +103,24 @@ def test_what_is_repeated_is_the_latest_that_has_not_failed(
     found = ranking.latest_batches["batch-inference"]
     assert found["jobInput"] == {"s3DataSource": {"path": "s3://bucket/inference-once.json"}}
     assert "jobName" not in found
+
+
+def test_a_batch_job_is_repeated_for_its_own_solution_only(
+    fake: FakePersonalize, made: dict[str, str]
+) -> None:
+    made["ranking-2"] = fake.client().create_solution(
+        name="ranking-2", datasetGroupArn=made["shop"], recipeArn="arn:aws:personalize:::recipe/aws-sims"
+    )["solutionArn"]
+    fake.advance()
+    train(fake, made, "ranking-2")
+    batch(fake, made, "ranking-2", "inference", "newest")
+    live = read_dataset_group(fake.client(), "shop")
+    inputs = {
+        name: each.latest_batches["batch-inference"]["jobInput"]["s3DataSource"]["path"]
+        for name, each in live.solutions.items()
+        if "batch-inference" in each.latest_batches
+    }
+    assert inputs == {"ranking": "s3://bucket/inference-once.json", "ranking-2": "s3://bucket/newest.json"}
 
 
 def test_an_empty_dataset_group_has_an_empty_configuration(fake: FakePersonalize) -> None:
@@ -260,6 +278,9 @@ def test_runs_call_personalize_and_it_takes_the_calls(
         import_schedule=NIGHTLY,
         solutions={"ranking": {"full": "cron(0 1 * * ? *)", "update": "cron(0 2 * * ? *)"}},
     )
+    named = {job.name: job.target for job in jobs_of(configuration, live)}["batch-inference-ranking.2"]
+    assert isinstance(named, ss.ApiTarget)
+    assert named.request["BatchInferenceJobConfig"] == {"ItemExplorationConfig": {"explorationWeight": "0.3"}}
     fake.calls.clear()
     recorder = Recorder(answer=Personalize(fake))
     with TimeTravel(datetime(2030, 1, 1, tzinfo=timezone.utc), recorder=recorder, strict=True) as travel:
