@@ -61,7 +61,7 @@ def ending(session: Session) -> Iterator[End]:
     end = End()
     with warnings.catch_warnings():
         warnings.simplefilter("always", ss.ScheduleWarning)
-        warnings.showwarning = show_warning
+        warnings.showwarning = _show_warning
         try:
             with session.cleanup:
                 yield end
@@ -146,8 +146,7 @@ def _say(line: str) -> None:
     click.echo(f"error: {visible(line)}", err=True)
 
 
-def show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Prints a warning as one line, in place of ``warnings.showwarning``."""
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     print(f"warning: {visible(_one_line(str(message)))}", file=sys.stderr)
 
 

@@ -20,7 +20,8 @@ from tests.parts.ministack import REGION, Ministack
 from tests.sessions import new_session
 from tests.unit.cli.conftest import Done
 
-DATA = Path(__file__).parents[1] / "data/solutions"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests/data/solutions"
 IMPORT = "personalize-dataset-import-item-recommender"
 FULL = "solution-maintenance-full-item-recommender-user-personalization"
 CRON = "cron(*/15 * * * ? *)"
@@ -37,6 +38,16 @@ class Account:
         )
         self.session = new_session(aws_access_key_id=number, aws_secret_access_key="test", region_name=REGION)
         server.hold_waits(utc_now())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process has to be told so that it finds this account."""
+        return {
+            "PYTHONPATH": str(ROOT),
+            "AWS_ENDPOINT_URL": self.server.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.number,
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
 
     @property
     def target(self) -> str:
@@ -129,6 +140,8 @@ class TestOriginal:
     def test_list_prints_the_sample(self, stacks: Account, table: str) -> None:
         for name in (FULL, IMPORT):
             stacks.put(table, name, latest=3)
+        left = {"name": {"S": "deleted, but for a version"}, "version": {"S": "v1"}}
+        stacks.dynamodb.put_item(TableName=table, Item=left)
         assert stacks.call("list").out == (DATA / "list.json").read_text("utf-8")
 
     def test_a_stack_without_tasks_lists_none(self, stacks: Account, table: str) -> None:
@@ -340,6 +353,24 @@ class TestOurs:
         shown = stacks.task("describe", "-t", "paris", stack=OURS)["schedule"]
         assert shown == "cron(0 9 * * ? *) Europe/Paris"
 
+    def test_a_row_that_cannot_be_read_is_left_out_with_a_warning(
+        self, stacks: Account, client: ss.SchedulerClient, outputs: dict[str, str]
+    ) -> None:
+        self.create(client, stacks)
+        damaged = {key: {"S": "damaged"} for key in ("name", "job")} | {
+            "version": {"S": "v0"},
+            "latest": {"N": "1"},
+            "status": {"S": "active"},
+            "due": {"S": "2030"},
+        }
+        stacks.dynamodb.put_item(TableName=outputs["TableName"], Item=damaged)
+        done = stacks.call("list", stack=OURS)
+        assert (done.code, done.document) == (0, {"tasks": [IMPORT]})
+        assert re.fullmatch(r"Warning: .*row 'damaged' of the table cannot be read.*\n", done.err)
+        for command in ("describe", "activate", "deactivate"):
+            done = stacks.call(command, "-t", "damaged", stack=OURS)
+            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
     def test_a_machine_that_a_stack_names_as_the_other_system_does_is_recognised(
         self, stacks: Account
     ) -> None:
@@ -361,19 +392,19 @@ def test_the_table_of_the_other_system_with_a_machine_of_ours(stacks: Account) -
         stacks.put(table, name)
         stacks.call("activate", "-t", name)
     stacks.call("deactivate", "-t", IMPORT)
-    # A stack with a table of its own for the machine has no output TableName that is a reference.
     assert stacks.call("list", stack=OURS).document == {"tasks": [IMPORT, FULL]}
     assert stacks.task("activate", "-t", IMPORT, stack=OURS)["active"] is True
-    done = stacks.call("activate", "-t", IMPORT)
-    assert (done.code, done.out) == (1, "")
-    assert done.err == (
-        f"Error: task {IMPORT} was taken over by stepsched and runs there; use the stack of its job\n"
+    refused = Done(
+        1, "", f"Error: task {IMPORT} was taken over by stepsched; activate it with the stack of its job\n"
     )
+    assert stacks.call("activate", "-t", IMPORT) == refused
     assert len(stacks.executions(machine)) == 1, "that of the other task"
     assert stacks.call("list").document == {"tasks": [IMPORT, FULL]}
     assert stacks.task("describe", "-t", IMPORT)["active"] is True
+    assert stacks.task("deactivate", "-t", IMPORT)["active"] is True, "it is still a job"
     stacks.call("deactivate", "-t", IMPORT, stack=OURS)
     assert stacks.task("describe", "-t", IMPORT)["active"] is False
+    assert stacks.call("activate", "-t", IMPORT) == refused, "its machine cannot read the row"
 
 
 def test_no_such_stack(stacks: Account) -> None:
@@ -382,7 +413,7 @@ def test_no_such_stack(stacks: Account) -> None:
     )
 
 
-def test_the_environment_names_stack_and_region(stacks: Account, ministack: Ministack) -> None:
+def test_the_environment_names_stack_and_region(stacks: Account) -> None:
     """The program itself, in a process of its own."""
     outputs = stacks.make_original()
     stacks.put(outputs["SchedulerTableName"], IMPORT)
@@ -392,14 +423,44 @@ def test_the_environment_names_stack_and_region(stacks: Account, ministack: Mini
         text=True,
         check=False,
         timeout=60,
-        env={
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "SCHEDULER_STACK": ORIGINAL,
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL": ministack.endpoint_url,
-            "AWS_ACCESS_KEY_ID": stacks.number,
-            "AWS_SECRET_ACCESS_KEY": "test",
-        },
+        env=stacks.environment | {"SCHEDULER_STACK": ORIGINAL, "AWS_REGION": REGION},
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["task"]["active"] is True
+
+
+def test_the_steps_of_the_page_switch_a_task(stacks: Account, tmp_path: Path) -> None:
+    """All that the page has a shell do, from the installed program on, in one shell."""
+    outputs = stacks.make_original()
+    stacks.put(outputs["SchedulerTableName"], IMPORT)
+    new = stacks.make_ours()
+    page = (ROOT / "docs/solutions-scheduler.md").read_text("utf-8")
+    install, *steps = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert install.startswith("pip install")
+    programs = {"python": "", "aws-solutions-scheduler": "-m stepsched.cli.solutions"}
+    for program, arguments in programs.items():
+        path = tmp_path / program
+        path.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+        path.chmod(0o755)
+    environment = stacks.environment | {"PATH": f"{tmp_path}:/usr/bin:/bin", "AWS_DEFAULT_REGION": REGION}
+    script = "\n".join(["set -e", *steps])
+    done = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False, timeout=100, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    stacks.server.settled(stacks.number)
+    assert stacks.executions(outputs["SchedulerStepFunctionArn"]) == []
+    assert len(stacks.executions(new["StateMachineArn"])) == 1
+    printed = re.findall(r'"active": (\w+)', done.stdout)
+    assert printed == ["false", "false", "true", "false", "true", "true"]
+    assert done.stdout.endswith(stacks.call("describe", "-t", IMPORT, stack=OURS).out)
+
+    assert stacks.task("deactivate", "-t", IMPORT, stack=OURS)["active"] is False
+    assert stacks.task("activate", "-t", IMPORT)["active"] is True, "the step back"
+
+
+def test_the_page_shows_what_describe_prints(stacks: Account) -> None:
+    page = (ROOT / "docs/solutions-scheduler.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    stacks.put(stacks.make_original()["SchedulerTableName"], IMPORT)
+    assert shown.replace("123456789012", stacks.number) == stacks.call("activate", "-t", IMPORT).out

@@ -12,10 +12,17 @@ from typing import Any
 import click
 
 import stepsched as ss
-from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, show_warning, visible
+from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of, visible
 from stepsched.cli.solutions.commands import COMMANDS
 from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
+
+
+def _not_empty(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Refuses an empty text: AWS and boto3 would choose a stack or a Region themselves."""
+    if not text.strip():
+        raise click.BadParameter(f"expected a name, got {text!r}")
+    return text
 
 
 @click.group("aws-solutions-scheduler", commands=[*COMMANDS, import_dataset_group])
@@ -25,9 +32,18 @@ from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
     required=True,
     envvar="SCHEDULER_STACK",
     show_envvar=True,
+    callback=_not_empty,
     help="The CloudFormation stack.",
 )
-@click.option("-r", "--region", required=True, envvar="AWS_REGION", show_envvar=True, help="The AWS Region.")
+@click.option(
+    "-r",
+    "--region",
+    required=True,
+    envvar="AWS_REGION",
+    show_envvar=True,
+    callback=_not_empty,
+    help="The AWS Region.",
+)
 @click.option(
     "--scheduler-table-name-output",
     metavar="KEY",
@@ -70,7 +86,7 @@ def run(arguments: Sequence[str], *, program: str = "aws-solutions-scheduler", s
     """
     with warnings.catch_warnings():
         warnings.simplefilter("always", ss.ScheduleWarning)
-        warnings.showwarning = show_warning
+        warnings.showwarning = _show_warning
         try:
             return app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
         except click.ClickException as error:
@@ -79,12 +95,20 @@ def run(arguments: Sequence[str], *, program: str = "aws-solutions-scheduler", s
         except (KeyboardInterrupt, click.Abort):
             return INTERRUPTED
         except Failure as failure:
-            return _fail([failure.message])
+            return _fail([failure.message] if failure.message else [], failure.code)
         except (ss.StepschedError, ValueError, TypeError) as error:
             return _fail(lines_of(error))
 
 
-def _fail(lines: Sequence[str]) -> int:
+def _fail(lines: Sequence[str], code: int = FAILED) -> int:
     for line in lines:
-        click.echo(f"Error: {visible(line)}", err=True)
-    return FAILED
+        click.echo(f"Error: {_visible_line(line)}", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    click.echo(f"Warning: {_visible_line(str(message))}", err=True)
+
+
+def _visible_line(text: str) -> str:
+    return visible(" ".join(text.splitlines()))

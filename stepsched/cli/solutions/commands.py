@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -51,14 +52,21 @@ def deactivate(stack: Stack, task: str) -> None:
 
 def show(document: object) -> None:
     """Prints a document as JSON with two blanks, as the AWS Solutions scheduler does. Characters that would
-    steer a terminal are written as escapes."""
+    steer a terminal, and those that the encoding of the output lacks, are written as escapes."""
     text = json.dumps(document, indent=2, ensure_ascii=False)
     Session().write(
-        "".join(each if each.isprintable() or each == "\n" else _escape(each) for each in text) + "\n"
+        "".join(each if each == "\n" or _can_be_shown(each) else _escaped(each) for each in text) + "\n"
     )
 
 
-def _escape(character: str) -> str:
+def _can_be_shown(character: str) -> bool:
+    if character.isascii():
+        return character.isprintable()
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return character.isprintable() and character.encode(encoding, "ignore") != b""
+
+
+def _escaped(character: str) -> str:
     return json.dumps(character)[1:-1]
 
 

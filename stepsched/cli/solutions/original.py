@@ -28,6 +28,9 @@ _STEM = 67
 """How many characters of a task's name begin the names of its executions."""
 _NAME = re.compile(r"(?P<stem>.*)-[0-9a-f]{12}", re.DOTALL)
 """The names that the system gives to executions."""
+_JOB = "job"
+"""The attribute of a row that stepsched has taken over. The functions of this system refuse a row with an
+attribute that they do not know."""
 _ROUNDS = 10
 """How often the executions of a task are looked for while they are stopped."""
 
@@ -77,8 +80,8 @@ class OriginalTasks:
         item = read_item(self._dynamodb, self._table, name)
         if item is None:
             return None
-        if _runs_elsewhere(item):
-            raise Failure(f"task {name} was taken over by stepsched and runs there; use the stack of its job")
+        if _JOB in item:  # the machine of this system cannot read the row any more
+            raise Failure(f"task {name} was taken over by stepsched; activate it with the stack of its job")
         task = _task(name, item, is_active=True)
         execution = f"{name[:_STEM]}-{token_hex(6)}"
         self._stop_all(name, _SUPERSEDED, f"execution superseded by {execution}")
@@ -184,7 +187,7 @@ class OriginalTasks:
 
 def _runs_elsewhere(item: Item) -> bool:
     """Returns whether stepsched has taken over a task and runs it."""
-    return "job" in item and text_of(item, "status") == ss.JobStatus.ACTIVE.value
+    return _JOB in item and text_of(item, "status") == ss.JobStatus.ACTIVE.value
 
 
 def _task(name: str, item: Item, *, is_active: bool) -> Task:
@@ -197,7 +200,7 @@ def _task(name: str, item: Item, *, is_active: bool) -> Task:
 
     try:
         version = int(item["latest"]["N"])
-        if "job" in item:  # taken over
+        if _JOB in item:
             job = read_job(item)
             schedule, machine = schedule_text(job, item), machine_of(job)
         else:

@@ -144,25 +144,46 @@ class Stack:
         found = json.loads(text or "{}")
         return found if isinstance(found, dict) else {}
 
+    @cached_property
+    def table_name(self) -> str:
+        """The name of the table of tasks."""
+        return self.output(self._table_output or self._existing(TABLE_OUTPUT))
+
+    @cached_property
+    def machine_arn(self) -> str:
+        """The ARN of the state machine that runs the tasks."""
+        return self.output(self._machine_output or self._existing(MACHINE_OUTPUT))
+
+    def scheduler_client(self) -> ss.SchedulerClient:
+        """Returns the client of a stack of stepsched. Its first call finds out whether the stack is one.
+
+        Raises:
+            Failure: The stack does not exist, or lacks an output.
+            BackendError: It cannot be read.
+        """
+        backend = ss.StepFunctionsBackend(
+            state_machine_arn=self.machine_arn, table_name=self.table_name, session=self.session
+        )
+        self._cleanup.callback(backend.close)
+        return ss.SchedulerClient(backend)
+
     def tasks(self) -> Tasks:
         """Returns the tasks of the stack.
 
-        The stack is of stepsched if its outputs are, or if its state machine turns out to be the runner of
-        stepsched; otherwise it is of the AWS Solutions scheduler, whose template has metadata that name it.
+        A stack of the AWS Solutions scheduler has metadata in its template that name it. Another one is of
+        stepsched, which its outputs show, or else the first call finds out.
 
         Raises:
-            Failure: The stack does not exist, or lacks an output or its metadata.
+            Failure: The stack does not exist, or lacks an output or one of its metadata.
             BackendError: It cannot be read.
         """
-        table_output = self._table_output or self._existing(TABLE_OUTPUT)
-        machine_output = self._machine_output or self._existing(MACHINE_OUTPUT)
-        table, machine = self.output(table_output), self.output(machine_output)
-        if machine_output == _OUR_OUTPUTS[MACHINE_OUTPUT]:
-            return self._jobs(table, machine)
+        table, machine = self.table_name, self.machine_arn
+        if self._machine_output is None and MACHINE_OUTPUT not in self.outputs:
+            return JobTasks(self.scheduler_client(), self.client("dynamodb"), table)
         missing = [key for key in _METADATA if key not in self.metadata]
         absent = f"could not find metadata with key {missing[0]} in stack" if missing else ""
         if len(missing) == len(_METADATA):
-            return self._jobs(table, machine, otherwise=absent)
+            return JobTasks(self.scheduler_client(), self.client("dynamodb"), table, otherwise=absent)
         if missing:
             raise Failure(absent)
         return OriginalTasks(self.client("dynamodb"), self.client("stepfunctions"), table, machine)
@@ -171,9 +192,3 @@ class Stack:
         """Returns the name of an output, or that of stepsched for the same if only that exists."""
         ours = _OUR_OUTPUTS[key]
         return ours if key not in self.outputs and ours in self.outputs else key
-
-    def _jobs(self, table: str, machine: str, *, otherwise: str = "") -> JobTasks:
-        backend = ss.StepFunctionsBackend(state_machine_arn=machine, table_name=table, session=self.session)
-        self._cleanup.callback(backend.close)
-        client = ss.SchedulerClient(backend)
-        return JobTasks(client, self.client("dynamodb"), table, otherwise=otherwise)
