@@ -25,7 +25,8 @@ from tests.unit.cli.solutions_personalize import api_names, shop
 
 WEEKLY, NIGHTLY = "cron(0 3 ? * 1 *)", "cron(0 3 * * ? *)"
 FULL = "solution-maintenance-full-ranking"
-GIVEN = ("import-dataset-group", "-d", "shop", "-p", "train/shop.json", "-i", NIGHTLY)
+GROUP = ("-d", "shop", "-p", "train/shop.json")
+GIVEN = ("import-dataset-group", *GROUP, "-i", NIGHTLY)
 PERMISSIONS = {
     f"personalize:{action}": [f"arn:aws:personalize:{REGION}:123456789012:{kind}/*"]
     for action, kind in (
@@ -40,7 +41,9 @@ class Account:
 
     def __init__(self, server: Ministack, number: str, aws: Callable[[str], Any], capsys: Any) -> None:
         self.server, self.number, self.capsys = server, number, capsys
-        self.cloudformation, self.states, self.sqs = map(aws, ("cloudformation", "stepfunctions", "sqs"))
+        self.cloudformation, self.states, self.sqs, self.dynamodb = map(
+            aws, ("cloudformation", "stepfunctions", "sqs", "dynamodb")
+        )
         self.session = new_session(aws_access_key_id=number, aws_secret_access_key="test", region_name=REGION)
         self.fake = FakePersonalize()
         self.fake.attach(self.session)
@@ -56,6 +59,20 @@ class Account:
         getattr(self.cloudformation, verb)(
             StackName="jobs", TemplateBody=body, Capabilities=["CAPABILITY_IAM"]
         )
+
+    def put_task(self, name: str, schedule: str) -> None:
+        """Writes a task as the AWS Solutions scheduler does."""
+        (found,) = self.cloudformation.describe_stacks(StackName="jobs")["Stacks"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+        item = {
+            "name": {"S": name},
+            "version": {"S": "v0"},
+            "latest": {"N": "1"},
+            "schedule": {"S": schedule},
+            "state_machine_arn": {"S": outputs["StateMachineArn"]},
+            "state_machine_input": {"M": {}},
+        }
+        self.dynamodb.put_item(TableName=outputs["TableName"], Item=item)
 
     def call(self, *arguments: str) -> Done:
         self.capsys.readouterr()
@@ -159,3 +176,17 @@ def test_the_jobs_are_tasks_whose_calls_personalize_takes(stack: Account) -> Non
     assert len({each["jobName"] for each in imports}) == 3
     assert {each["datasetArn"] for each in imports} == {stack.made["interactions"], stack.made["users"]}
     assert {each["trainingMode"] for each in stack.fake.requests("CreateSolutionVersion")} == {"FULL"}
+
+
+def test_a_task_of_the_original_becomes_the_job_of_its_name(stack: Account) -> None:
+    request = {"SolutionArn": stack.made["ranking"], "TrainingMode": "FULL"}
+    training = ss.ApiTarget("personalize", "createSolutionVersion", request)
+    stack.make([training], resources={"personalize:createSolutionVersion": [stack.made["ranking"]]})
+    stack.put_task(FULL, NIGHTLY)
+    done = stack.call("import-dataset-group", *GROUP, "-f", f"ranking@{WEEKLY}")
+    assert (done.code, done.document["updated"]) == (0, [FULL]), done.err
+    with stack.client() as client:
+        job = client.get(FULL).job
+    assert done.err == f"{FULL} stays paused; `activate -t {FULL}` resumes it\n"
+    assert job.schedule == ss.Cron(WEEKLY)
+    assert job.target == training
