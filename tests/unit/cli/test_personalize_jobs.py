@@ -272,6 +272,7 @@ def test_runs_call_personalize_and_it_takes_the_calls(
         "numResults": 5,
         "filterArn": f"{ARN}:filter/filter-1",
         "batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0.3"}},
+        "tags": [{"tagKey": "team", "tagValue": "shop"}],
     }
     configuration = with_training_schedules(
         with_batches(live, "batchInferenceJobs", {}, {"serviceConfig": settings}),
