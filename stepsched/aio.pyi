@@ -304,7 +304,9 @@ class AsyncSchedulerClient:
             Exception: As for :meth:`plan`, before the first change.
         """
 
-    async def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    async def pause(
+        self, name: str, *, group: str | None = None, stop_run: bool = False, reason: str | None = None
+    ) -> JobRecord:
         """Pauses the job: no further run comes due until ``resume``. Pausing a paused job is not an error.
 
         On the embedded backend no run of the job begins after this method has returned: a run that is due but
@@ -314,11 +316,18 @@ class AsyncSchedulerClient:
             name: The name of the job.
             group: As for :meth:`get`.
             stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
+            reason: Why the job is paused, for people: 1 to 200 visible characters on one line. It is kept as
+                ``pause_reason`` of the record until the job is active again, through updates too. If the job
+                is already paused, it replaces the reason of then. None: none is given, and one of then is
+                kept.
 
         Raises:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: The job has ended.
-            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run; or the backend has no
+                room for the reason.
+            TypeError: ``reason`` is not a string.
+            ValueError: ``reason`` is empty, too long, or has other characters.
         """
 
     async def resume(self, name: str, *, group: str | None = None) -> JobRecord:
@@ -353,24 +362,30 @@ class AsyncSchedulerClient:
         name_prefix: str | None = None,
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> builtins.list[JobRecord]:
-        """Pauses all jobs that match all given conditions, as :meth:`pause` does; without a condition, all
-        jobs. Jobs that stepsched did not create, and jobs that have ended, are left out. An interrupted call
-        can be repeated.
+        """Pauses all active jobs that match all given conditions, as :meth:`pause` does; without a condition,
+        all active jobs. Jobs that stepsched did not create are left out, and so are jobs that are already
+        paused, with their reasons: ``resume`` of each returned job ends exactly this pause.
+
+        An interrupted call can be repeated; it then returns only the jobs that the first call has not paused.
 
         Args:
             name_prefix: As for :meth:`list`.
             group: As for :meth:`list`.
             tags: As for :meth:`list`.
+            reason: As for :meth:`pause`.
             progress: As for :meth:`create_many`.
 
         Returns:
-            The records of the jobs, which are paused now, sorted by name.
+            The records of the jobs that this call has paused, sorted by name.
 
         Raises:
             BulkError: Some jobs could not be paused; ``failures`` holds them with the reasons. All others
-                are.
+                are, and ``records`` has them.
+            TypeError: ``reason`` is not a string.
+            ValueError: As for :meth:`pause`.
         """
 
     async def resume_many(

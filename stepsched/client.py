@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,6 +35,7 @@ from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.names import is_name, is_name_prefix, is_narrow
+from stepsched.jobs.records import checked_reason
 from stepsched.schedules.moments import aware
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
@@ -455,7 +457,9 @@ class SchedulerClient:
             raise ConflictError(record.name, record.version)
         return self.backend.cancel(record.name, group=record.job.group)
 
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self, name: str, *, group: str | None = None, stop_run: bool = False, reason: str | None = None
+    ) -> JobRecord:
         """Pauses the job: no further run comes due until ``resume``. Pausing a paused job is not an error.
 
         On the embedded backend no run of the job begins after this method has returned: a run that is due but
@@ -465,13 +469,23 @@ class SchedulerClient:
             name: The name of the job.
             group: As for :meth:`get`.
             stop_run: Whether to stop a run in progress too, which then fails. False: it runs to its end.
+            reason: Why the job is paused, for people: 1 to 200 visible characters on one line. It is kept as
+                ``pause_reason`` of the record until the job is active again, through updates too. If the job
+                is already paused, it replaces the reason of then. None: none is given, and one of then is
+                kept.
 
         Raises:
             JobNotFoundError: There is no such job.
             InvalidTransitionError: The job has ended.
-            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run; or the backend has no
+                room for the reason.
+            TypeError: ``reason`` is not a string.
+            ValueError: ``reason`` is empty, too long, or has other characters.
         """
-        return self.backend.pause(_known_name(name), group=group, stop_run=_flag("stop_run", stop_run))
+        reason = checked_reason(reason)
+        return self.backend.pause(
+            _known_name(name), group=group, stop_run=_flag("stop_run", stop_run), reason=reason
+        )
 
     def resume(self, name: str, *, group: str | None = None) -> JobRecord:
         """Resumes the job: its runs come due again from now on. Resuming an active job is not an error.
@@ -507,27 +521,34 @@ class SchedulerClient:
         name_prefix: str | None = None,
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
+        reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> builtins.list[JobRecord]:
-        """Pauses all jobs that match all given conditions, as :meth:`pause` does; without a condition, all
-        jobs. Jobs that stepsched did not create, and jobs that have ended, are left out. An interrupted call
-        can be repeated.
+        """Pauses all active jobs that match all given conditions, as :meth:`pause` does; without a condition,
+        all active jobs. Jobs that stepsched did not create are left out, and so are jobs that are already
+        paused, with their reasons: ``resume`` of each returned job ends exactly this pause.
+
+        An interrupted call can be repeated; it then returns only the jobs that the first call has not paused.
 
         Args:
             name_prefix: As for :meth:`list`.
             group: As for :meth:`list`.
             tags: As for :meth:`list`.
+            reason: As for :meth:`pause`.
             progress: As for :meth:`create_many`.
 
         Returns:
-            The records of the jobs, which are paused now, sorted by name.
+            The records of the jobs that this call has paused, sorted by name.
 
         Raises:
             BulkError: Some jobs could not be paused; ``failures`` holds them with the reasons. All others
-                are.
+                are, and ``records`` has them.
+            TypeError: ``reason`` is not a string.
+            ValueError: As for :meth:`pause`.
         """
-        records = self._selected(name_prefix=name_prefix, group=group, tags=tags)
-        return self._perform(self.backend.pause, _running(records), progress)
+        pause = partial(self.backend.pause, reason=checked_reason(reason), only_active=True)
+        records = self._selected(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags)
+        return self._perform(pause, records, progress)
 
     def resume_many(
         self,
@@ -599,7 +620,8 @@ class SchedulerClient:
         records: Sequence[JobRecord],
         progress: Callable[[int, int], object] | None,
     ) -> builtins.list[JobRecord]:
-        """Performs a verb for each job. Jobs that were cancelled or have ended since are left out."""
+        """Performs a verb for each job. Jobs that it does not concern any more are left out: they were
+        cancelled, have ended, or were paused by another caller since."""
 
         def attempt(record: JobRecord) -> JobRecord:
             return verb(record.name, group=record.job.group)
@@ -617,7 +639,7 @@ class SchedulerClient:
                         failures[name if counts[name] == 1 else f"{group}/{name}"] = answer
                 tell(tried := tried + len(portion))
         if failures:
-            raise BulkError(failures, len(done))
+            raise BulkError(failures, len(done), done)
         return done
 
     def repair(self) -> builtins.list[Repair]:

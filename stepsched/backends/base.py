@@ -245,7 +245,15 @@ class Backend(ABC):
         return self.update(prepared, expected_version=expected_version)
 
     @abstractmethod
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self,
+        name: str,
+        *,
+        group: str | None = None,
+        stop_run: bool = False,
+        reason: str | None = None,
+        only_active: bool = False,
+    ) -> JobRecord:
         """Pauses a job: no further run comes due. Runs in progress continue. Runs that are due but have not
         begun wait for ``resume`` on the embedded backend, and still begin on other backends.
 
@@ -253,11 +261,16 @@ class Backend(ABC):
             name: The name of the job.
             group: As for :meth:`get`.
             stop_run: Whether to stop a run in progress too.
+            reason: The reason, as :func:`stepsched.jobs.records.checked_reason` returns it. It is kept with
+                the job until it is active again, through updates and moves, and replaces that of an earlier
+                pause. None: no reason; that of an earlier pause is kept.
+            only_active: Whether a job that is already paused is refused, so that it is known who paused it.
 
         Raises:
-            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run.
+            UnsupportedError: ``stop_run`` is True, and the backend cannot stop a run; or the backend has no
+                room for the reason.
             JobNotFoundError: There is no such job.
-            InvalidTransitionError: The job has ended.
+            InvalidTransitionError: The job has ended; or it is paused, and ``only_active`` is True.
         """
 
     @abstractmethod

@@ -13,7 +13,7 @@ StepschedError
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
 ├─ JobFileError (ValueError)            source, reason, action
-├─ BulkError                            failures, done
+├─ BulkError                            failures, done, records
 ├─ HandlerError                         job, scheduled_for
 └─ BackendError                         service, operation, code, request_id, retryable
    ├─ AccessDeniedError
@@ -286,12 +286,17 @@ class BulkError(StepschedError):
     Attributes:
         failures: The errors by job name.
         done: The number of jobs that are done.
+        records: The :class:`JobRecord` of each of these jobs, after ``pause_many``, ``resume_many`` and
+            ``cancel_many``.
     """
 
-    def __init__(self, failures: Mapping[str, StepschedError], done: int) -> None:
-        super().__init__(failures, done)
+    def __init__(
+        self, failures: Mapping[str, StepschedError], done: int, records: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(failures, done, tuple(records))
         self.failures = dict(failures)
         self.done = done
+        self.records = tuple(records)
 
     def __str__(self) -> str:
         lines = [f"  {name}: {error}" for name, error in list(self.failures.items())[:10]]

@@ -39,6 +39,12 @@ def is_name(text: str) -> bool:
     return _INVISIBLE.isdisjoint(categories) and all(each == " " for each in spaces) and text == text.strip()
 
 
+def is_one_line(text: str) -> bool:
+    """Returns whether the text has visible characters, and beside them only blanks: no control, line break,
+    surrogate or character that turns the direction of text."""
+    return bool(text.strip()) and _INVISIBLE.isdisjoint(map(unicodedata.category, text))
+
+
 def is_name_prefix(text: str) -> bool:
     """Returns whether the name of a job can begin with the text."""
     return is_name(text) or is_name(f"{text}x")

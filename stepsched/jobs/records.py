@@ -9,11 +9,17 @@ from pydantic import ValidatorFunctionWrapHandler, field_validator
 
 from stepsched.core.enums import StrEnum
 from stepsched.core.errors import InvalidTransitionError
+from stepsched.core.quoting import quoted
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job
+from stepsched.jobs.names import is_one_line
 from stepsched.schedules.moments import PlainDatetime
 from stepsched.schedules.stored import reading_stored
+
+MAX_REASON = 200
+"""The maximum length of the reason of a pause in characters. EventBridge Scheduler keeps it in the 512
+characters of a description, beside the job's own text."""
 
 
 class JobStatus(StrEnum):
@@ -171,9 +177,11 @@ class JobRecord(Value, frozen=True):
     created_at: PlainDatetime
     """The instant at which the job was created, in UTC."""
     updated_at: PlainDatetime
-    """The instant at which the definition or status last changed, in UTC."""
+    """The instant at which the definition, the status or the reason of a pause last changed, in UTC."""
     next_run: PlainDatetime | None
     """The next scheduled instant, in the schedule's zone. None: the job is paused or has no run left."""
+    pause_reason: str | None = None
+    """Why the job is paused, as given to ``pause``. None: no reason was given, or it is not paused."""
     last_run: Run | None = None
     """The run that started last. None: no run has started, or the backend does not keep runs."""
     owned: bool = True
@@ -199,6 +207,7 @@ class JobRecord(Value, frozen=True):
         rows = [
             ("job", self.name),
             ("status", self.status.value),
+            *([] if self.pause_reason is None else [("paused because", self.pause_reason)]),
             ("schedule", self.job.schedule.describe()),
             ("next run", "none" if self.next_run is None else self.next_run.isoformat(" ", "seconds")),
             ("target", repr(self.job.target)),
@@ -234,13 +243,38 @@ def status_after_update(status: JobStatus, before: Job, after: Job) -> JobStatus
     return JobStatus.ACTIVE
 
 
-def status_after(name: str, status: JobStatus, action: str) -> JobStatus:
+def status_after(name: str, status: JobStatus, action: str, *, only_change: bool = False) -> JobStatus:
     """Returns the status after a verb. Pausing a paused job and resuming an active one is not an error.
+
+    Args:
+        name: The name of the job.
+        status: The status before.
+        action: The verb.
+        only_change: Whether a verb that would leave the status as it is, is an error too.
 
     Raises:
         InvalidTransitionError: The verb does not apply in this status, for example to a job that has ended.
     """
-    try:
-        return _LEGAL[action][status]
-    except KeyError as error:
-        raise InvalidTransitionError(name, status.value, action) from error
+    after = _LEGAL[action].get(status)
+    if after is None or (only_change and after is status):
+        raise InvalidTransitionError(name, status.value, action)
+    return after
+
+
+def checked_reason(reason: object) -> str | None:
+    """Returns the reason of a pause as plain text; None if there is none.
+
+    Raises:
+        TypeError: It is not text.
+        ValueError: It is not 1 to 200 visible characters on one line.
+    """
+    if reason is None:
+        return None
+    if not isinstance(reason, str):
+        raise TypeError(f"expected a string for reason, got {quoted(reason)}")
+    if len(reason) > MAX_REASON or not is_one_line(reason):
+        raise ValueError(
+            f"expected 1 to {MAX_REASON} visible characters on one line for reason, got {quoted(reason)}"
+            + (f" of {len(reason)} characters" if len(reason) > MAX_REASON else "")
+        )
+    return str.__str__(reason)

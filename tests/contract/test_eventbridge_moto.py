@@ -28,6 +28,7 @@ from stepsched.testing.contract.fixtures import *  # noqa: F403
 from stepsched.testing.contract.fixtures import GROUPS, MONDAY, MakeForeign, MakeJob, Play
 from stepsched.testing.contract.foreign import *  # noqa: F403
 from stepsched.testing.contract.names import *  # noqa: F403
+from stepsched.testing.contract.pausing import *  # noqa: F403
 from stepsched.testing.contract.refusals import *  # noqa: F403
 from stepsched.testing.contract.verbs import *  # noqa: F403
 from stepsched.testing.contract.zones import *  # noqa: F403

@@ -135,6 +135,11 @@ def test_a_row_of_theirs_is_read_and_taken_over(
     assert record.job == ss.Job(name="theirs", schedule=ss.Cron("0 9 ? * 2-6 *"), target=machine, input=INPUT)
     with pytest.raises(ss.UnsupportedError, match=r"resume\(name\) takes it over"):
         client.run_now("theirs")
+    before = stack.dynamodb.scan(TableName="jobs")["Items"]
+    with pytest.raises(ss.UnsupportedError, match=r"resume\(name\) takes it over"):
+        client.pause("theirs", reason="closing")
+    assert client.pause("theirs").pause_reason is None
+    assert stack.dynamodb.scan(TableName="jobs")["Items"] == before
     taken = client.resume("theirs")
     assert (taken.status, taken.version, taken.next_run) == (ss.JobStatus.ACTIVE, 2, MONDAY + 9 * HOUR)
     assert client.get("theirs").owned

@@ -63,6 +63,7 @@ class Model:
     status: ss.JobStatus = ss.JobStatus.ACTIVE
     version: int = 1
     next_run: int | None = None
+    reason: str | None = None
     scheduled: set[int] = field(default_factory=set)
     """Instants with a run of the schedule."""
     backfilled: set[int] = field(default_factory=set)
@@ -157,15 +158,16 @@ class StatusMachine(RuleBasedStateMachine):
             return
         model.status, model.next_run = ss.JobStatus.ACTIVE, grid.following(self.now)
 
-    @rule(name=names)
-    def pause(self, name: str) -> None:
+    @rule(name=names, reason=st.sampled_from([None, "closing", "moving"]))
+    def pause(self, name: str, reason: str | None) -> None:
         model = self.jobs.get(name)
         if model is None or model.status is ss.JobStatus.ENDED:
             error = ss.JobNotFoundError if model is None else ss.InvalidTransitionError
             with pytest.raises(error):
-                self.client.pause(name)
+                self.client.pause(name, reason=reason)
             return
-        self.client.pause(name)
+        self.client.pause(name, reason=reason)
+        model.reason = reason or model.reason
         if model.status is ss.JobStatus.ACTIVE:  # what is asked for while it is paused starts
             model.held, model.waiting = model.waiting, []
         model.status, model.next_run = ss.JobStatus.PAUSED, None
@@ -179,6 +181,7 @@ class StatusMachine(RuleBasedStateMachine):
                 self.client.resume(name)
             return
         self.client.resume(name)
+        model.reason = None
         if model.status is ss.JobStatus.PAUSED:
             model.status, model.next_run = ss.JobStatus.ACTIVE, model.grid.following(self.now)
             model.waiting, model.held = [*model.held, *model.waiting], []
@@ -248,10 +251,11 @@ class StatusMachine(RuleBasedStateMachine):
         for name, model in self.jobs.items():
             record = records[name]
             next_run = None if model.next_run is None else moment(model.next_run)
-            assert (record.status, record.version, record.next_run) == (
+            assert (record.status, record.version, record.next_run, record.pause_reason) == (
                 model.status,
                 model.version,
                 next_run,
+                model.reason,
             )
             assert record.job.schedule == model.grid.schedule()
             versions = [known.version for known in self.client.versions(name)]

@@ -118,3 +118,5 @@ def test_a_record_shows_its_status_and_its_next_run() -> None:
     assert rows["next run"] == "2030-01-01 09:00:00+00:00"
     assert EVIL in rows["target"]
     assert dict(page(client.pause("j")).rows)["next run"] == "none"
+    assert "paused because" not in dict(page(client.get("j")).rows)
+    assert dict(page(client.pause("j", reason=EVIL)).rows)["paused because"] == EVIL

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from os.path import commonprefix
@@ -33,6 +34,7 @@ from stepsched.backends.eventbridge.documents import (
     write_job,
 )
 from stepsched.backends.eventbridge.groups import Groups
+from stepsched.backends.eventbridge.mark import NoRoomError
 from stepsched.backends.eventbridge.moves import Found, choose_moves, is_left_by_move, searched_groups
 from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import (
@@ -70,6 +72,7 @@ from stepsched.schedules import AnySchedule
 Item = TypeVar("Item")
 _LISTED_BY_NAME = 50
 """The maximum number of names for each of which the schedules are listed: a second's worth of the quota."""
+_ROOM_FOR_REASON = ("a shorter description", "fewer tags", "pause(name, reason=...) with a shorter reason")
 _CLASS = "EventBridgeBackend"
 _NEEDS_ROLE = "EventBridgeBackend(role_arn=...); stepsched.iam.ensure_role makes one"
 
@@ -392,7 +395,8 @@ class EventBridgeBackend(Backend):
         def request() -> dict[str, Any]:
             now = self.now()
             job.refuse_if_over(now)
-            return merge(stored, prepared.plan, self._settings, now=now)
+            with self._refusing_reason(job.name, *_ROOM_FOR_REASON):
+                return merge(stored, prepared.plan, self._settings, now=now)
 
         return self._told_if_over(self._write(stored, request))
 
@@ -417,15 +421,17 @@ class EventBridgeBackend(Backend):
         def request() -> dict[str, Any]:
             now = self.now()
             job.refuse_if_over(now)
-            return write_job(
-                prepared.plan,
-                self._settings,
-                version=stored.version + 1,
-                now=now,
-                anchor=anchor_after(stored, job, now),
-                status=status_after_update(stored.status, stored.job, job),
-                origin=origin,
-            )
+            with self._refusing_reason(job.name, *_ROOM_FOR_REASON):
+                return write_job(
+                    prepared.plan,
+                    self._settings,
+                    version=stored.version + 1,
+                    now=now,
+                    anchor=anchor_after(stored, job, now),
+                    status=status_after_update(stored.status, stored.job, job),
+                    reason=stored.pause_reason,
+                    origin=origin,
+                )
 
         try:
             made = self._create(job.name, place, request)
@@ -438,31 +444,51 @@ class EventBridgeBackend(Backend):
         self._delete(job.name, origin, stored.document)
         return record
 
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self,
+        name: str,
+        *,
+        group: str | None = None,
+        stop_run: bool = False,
+        reason: str | None = None,
+        only_active: bool = False,
+    ) -> JobRecord:
         self._refuse_stopping(name, stop_run=stop_run)
-        return self._switch(name, group, "pause", enabled=False)
-
-    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
-        return self._switch(name, group, "resume", enabled=True)
-
-    def _switch(self, name: str, group: str | None, verb: str, *, enabled: bool) -> JobRecord:
         stored = self._stored(name, group)
         record = self._record(stored)
-        if enabled and not stored.enabled and record.status is JobStatus.ENDED:
-            return record  # no run is left, and the service might start a one-time job at once (P-16)
-        status = status_after(name, record.status, verb)
-        if record.status is status:
+        status = status_after(name, record.status, "pause", only_change=only_active)
+        if record.status is status and reason in (None, record.pause_reason):
             return record
+        return self._switch(stored, enabled=False, reason=reason)
+
+    def resume(self, name: str, *, group: str | None = None) -> JobRecord:
+        stored = self._stored(name, group)
+        record = self._record(stored)
+        if not stored.enabled and record.status is JobStatus.ENDED:
+            return record  # no run is left, and the service might start a one-time job at once (P-16)
+        if record.status is status_after(name, record.status, "resume"):
+            return record
+        return self._told_if_over(self._switch(stored, enabled=True))
+
+    def _switch(self, stored: Stored, *, enabled: bool, reason: str | None = None) -> JobRecord:
         self._warn_of_lost_grid(stored, self.now())
 
         def request() -> dict[str, Any]:
             now = self.now()
             if enabled and stored.job.is_one_time:
                 stored.job.refuse_if_over(now)  # its last run may have come due during a wait
-            return switch(stored, self._settings, now=now, enabled=enabled)
+            with self._refusing_reason(stored.job.name, "a shorter reason", "no reason"):
+                return switch(stored, self._settings, now=now, enabled=enabled, reason=reason)
 
-        written = self._write(stored, request)
-        return self._told_if_over(written) if enabled else written
+        return self._write(stored, request)
+
+    @contextmanager
+    def _refusing_reason(self, name: str, *instead: str) -> Iterator[None]:
+        """Refuses by name what a description has no room for, beside the reason of a pause."""
+        try:
+            yield
+        except NoRoomError as error:
+            raise UnsupportedError(name, self.name, str(error), instead) from error
 
     def _write(self, stored: Stored, make: Callable[[], dict[str, Any]]) -> JobRecord:
         """Replaces a stored schedule, and returns its record.
@@ -508,7 +534,7 @@ class EventBridgeBackend(Backend):
         except BackendError as error:
             words = f"{error.detail}; the schedule was deleted"
             raise BackendError(error.service, error.operation, error.code, detail=words) from error
-        return record.replace(status=JobStatus.CANCELLED, next_run=None)
+        return record.replace(status=JobStatus.CANCELLED, next_run=None, pause_reason=None)
 
     def _delete(self, name: str, group: str, document: dict[str, Any]) -> None:
         """Deletes a schedule that has just been read; another caller may have deleted it since."""

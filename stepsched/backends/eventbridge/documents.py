@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from stepsched.backends.eventbridge.mark import LIMIT, Mark, digest, read_description, write_description
+from stepsched.backends.eventbridge.mark import (
+    LIMIT,
+    REASON,
+    Mark,
+    digest,
+    read_description,
+    with_reason,
+    without_reason,
+    write_description,
+)
 from stepsched.backends.eventbridge.targets import (
     Wire,
     aws_target,
@@ -61,6 +70,8 @@ class Stored(NamedTuple):
     enabled: bool
     anchor: datetime | None
     """The anchor of its rate. None: unknown, or not a rate."""
+    pause_reason: str | None = None
+    """Why it is disabled, as given to ``pause``. None: no reason was given, or it is enabled."""
 
     @property
     def status(self) -> JobStatus:
@@ -127,6 +138,7 @@ def write_job(
     now: datetime,
     anchor: datetime | None,
     status: JobStatus = JobStatus.ACTIVE,
+    reason: str | None = None,
     theirs: bool = False,
     origin: str | None = None,
 ) -> dict[str, Any]:
@@ -139,15 +151,21 @@ def write_job(
         now: The present.
         anchor: The anchor of a rate without start. None: unknown.
         status: The status of the job.
+        reason: Why the job was paused before; it is kept if the job is paused. None: no reason.
         theirs: Whether the schedule is foreign.
         origin: The group from which the job is moved, which is stored if the description has room for it.
             None: it is not moved.
+
+    Raises:
+        NoRoomError: The description has no room for the reason.
     """
     job, target, wire, job_digest = translation
     timing = write_timing(job.schedule, now=now, anchor=anchor)
     kept = kept_of(job, target, settings, now) | ({"theirs": True} if theirs else {})
     mark = Mark(version=version, digest=job_digest, kept=kept)
-    moved = mark._replace(kept=kept if origin is None else {**kept, _ORIGIN: origin})
+    if reason is not None and status is JobStatus.PAUSED:
+        mark = with_reason(job.description, mark, reason)
+    moved = mark if origin is None else mark._replace(kept={**mark.kept, _ORIGIN: origin})
     if len(write_description(job.description, moved)) <= LIMIT:
         mark = moved
     minutes = job.jitter // timedelta(minutes=1)
@@ -211,14 +229,16 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
         completion=_read_completion(document, schedule, kept),
     )
     same = mark is not None and mark.digest == digest(job)
+    is_enabled, reason = document.get("State") != "DISABLED", kept.get(REASON)
     return Stored(
         document=document,
         job=job,
         version=1 if mark is None else mark.version + (not same),
         owned=mark is not None and not kept.get("theirs"),
         marked=mark is not None,
-        enabled=document.get("State") != "DISABLED",
+        enabled=is_enabled,
         anchor=document.get("StartDate") if as_rate(schedule) is not None else None,
+        pause_reason=reason if isinstance(reason, str) and not is_enabled else None,
     )
 
 
@@ -286,6 +306,7 @@ def record_of(stored: Stored, settings: Settings, now: datetime) -> JobRecord:
         created_at=(document.get("CreationDate") or now).astimezone(UTC),
         updated_at=changed.astimezone(UTC),
         next_run=following if status is JobStatus.ACTIVE else None,
+        pause_reason=stored.pause_reason if status is JobStatus.PAUSED else None,
         owned=stored.owned,
         current=not stored.owned or _has_settings(document, job, settings),
     )
@@ -312,7 +333,11 @@ def _next_run(schedule: AnySchedule, anchor: datetime, now: datetime) -> datetim
 
 def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datetime) -> dict[str, Any]:
     """Returns the request that changes a stored schedule to the wanted job. Fields that the change does not
-    concern are sent unchanged, since the service resets fields that are not sent."""
+    concern are sent unchanged, since the service resets fields that are not sent.
+
+    Raises:
+        NoRoomError: As for :func:`write_job`.
+    """
     job = wanted.job
     before = stored.status
     after = status_after_update(before, stored.job, job)
@@ -323,6 +348,7 @@ def merge(stored: Stored, wanted: Translation, settings: Settings, *, now: datet
         now=now,
         anchor=anchor_after(stored, job, now),
         status=after,
+        reason=stored.pause_reason,
         theirs=not stored.owned,
     )
     request = resend(stored, now=now)
@@ -364,23 +390,33 @@ def _merge_foreign(before: Job, job: Job, request: dict[str, Any], fresh: dict[s
     return merged
 
 
-def switch(stored: Stored, settings: Settings, *, now: datetime, enabled: bool) -> dict[str, Any]:
+def switch(
+    stored: Stored, settings: Settings, *, now: datetime, enabled: bool, reason: str | None = None
+) -> dict[str, Any]:
     """Returns the request that only enables or disables the schedule.
 
     A start that has passed cannot be sent again and is kept in the metadata suffix. The version does not
-    change.
+    change. A foreign schedule gets a suffix only for a reason.
+
+    Raises:
+        NoRoomError: The description has no room for the reason.
     """
     again = stored._replace(document=stored.document | {"State": "ENABLED" if enabled else "DISABLED"})
     request = resend(again, now=now)
-    if stored.marked:
+    if not stored.owned and stored.version == 1 and reason is None:  # it was never changed, but for a reason
+        request |= {"Description": stored.job.description}
+    elif stored.marked or reason is not None:
         what = aws_target(stored.job.target)
         kept = kept_of(stored.job, what, settings, now) | ({} if stored.owned else {"theirs": True})
         if _read_queue(request["Target"], kept) != stored.job.dead_letter:  # the settings have changed
             kept = {key: kept[key] for key in kept if key != "queue"} | {"queue": "default"}
         mark = Mark(version=stored.version, digest=digest(stored.job), kept=kept)
+        if reason is not None:
+            mark = with_reason(stored.job.description, mark, reason)
         description = write_description(stored.job.description, mark)
-        if len(description) <= LIMIT:  # it may have been filled by other means
-            request["Description"] = description
+        if len(description) > LIMIT:  # it may have been filled by other means
+            description = without_reason(stored.document["Description"])
+        request["Description"] = description
     return request
 
 

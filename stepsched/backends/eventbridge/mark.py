@@ -21,6 +21,8 @@ from stepsched.jobs import Job
 
 LIMIT = 512
 """The maximum number of characters of a description."""
+REASON = "paused"
+"""The name of the reason of a pause in the metadata."""
 _MARK = re.compile(r"(?:^|(?<=[^ ]) )\[stepsched (\d{1,15}) ([0-9a-f]{8})(?: (\{.*\}))?\]$", re.DOTALL)
 
 
@@ -58,3 +60,40 @@ def read_description(description: str) -> tuple[str, Mark | None]:
     except (ValueError, RecursionError):
         return description, None
     return description[: match.start()], Mark(version=int(match[1]), digest=match[2], kept=kept)
+
+
+class NoRoomError(ValueError):
+    """The description has no room for the reason of a pause. The text says why."""
+
+
+def with_reason(text: str, mark: Mark, reason: str) -> Mark:
+    """Returns the metadata with the reason of a pause.
+
+    Args:
+        text: The description to which it is appended.
+        mark: The metadata without a reason.
+        reason: The reason.
+
+    Raises:
+        NoRoomError: Text and metadata would be too long, or could not be separated again.
+    """
+    held = mark._replace(kept={**mark.kept, REASON: reason})
+    whole = write_description(text, held)
+    if len(whole) > LIMIT:
+        room = max(0, LIMIT - len(whole) + len(reason))
+        raise NoRoomError(
+            f"the reason of the pause has {len(reason)} characters, and the schedule's description has room "
+            f"for {room} beside the job's own description and tags"
+        )
+    if read_description(whole) != (text, held):
+        raise NoRoomError(f"description {text!r} cannot be separated from the reason of the pause")
+    return held
+
+
+def without_reason(description: str) -> str:
+    """Returns a description without the reason of a pause in its metadata, otherwise unchanged."""
+    text, mark = read_description(description)
+    if mark is None or REASON not in mark.kept:
+        return description
+    kept = {key: value for key, value in mark.kept.items() if key != REASON}
+    return write_description(text, mark._replace(kept=kept))

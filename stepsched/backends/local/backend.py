@@ -338,15 +338,25 @@ class LocalBackend(Backend):
         self._engine.tell(events)
         return record
 
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self,
+        name: str,
+        *,
+        group: str | None = None,
+        stop_run: bool = False,
+        reason: str | None = None,
+        only_active: bool = False,
+    ) -> JobRecord:
         self._refuse_stopping(name, stop_run=stop_run)
         events = list[Event]()
         with self._store.transaction("pause"):
             now = self.now()
             row = self._row(name, group)
-            status = status_after(name, row.status, "pause")
+            status = status_after(name, row.status, "pause", only_change=only_active)
             if row.status is not status:
-                self._engine.turns.pause(row, now, events)
+                self._engine.turns.pause(row, now, events, reason)
+            elif reason not in (None, row.pause_reason):
+                self._store.set_status(row, status, None, now, reason)
             record = self._record(self._row(name, group))
         self._engine.wake()
         self._engine.tell(events)
@@ -640,6 +650,7 @@ class LocalBackend(Backend):
             created_at=row.created_at,
             updated_at=row.updated_at,
             next_run=None if row.next_run is None else in_zone(row.next_run, row.timezone),
+            pause_reason=row.pause_reason if row.status is JobStatus.PAUSED else None,
             last_run=last_run or self._store.last_run(row),
         )
 

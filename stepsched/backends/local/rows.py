@@ -37,7 +37,7 @@ RUN_COLUMNS = (
 )  # fmt: skip
 JOB_COLUMNS = (
     "id", "name", "status", "version", "document", "created_at", "updated_at", "anchor", "next_run",
-    "timezone", "overlap",
+    "timezone", "pause_reason", "overlap",
 )  # fmt: skip
 
 
@@ -56,6 +56,8 @@ class JobRow(NamedTuple):
     next_run: datetime | None
     timezone: str | None
     """The zone in which the job's instants are returned. None: UTC."""
+    pause_reason: str | None = None
+    """Why the job is paused. None: no reason was given, or it is not paused."""
 
 
 class RunRow(NamedTuple):
@@ -105,11 +107,12 @@ class DamagedRow(NamedTuple):
 
 def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | DamagedRow:
     """Reads the job of a row with ``JOB_COLUMNS`` from an offset on."""
-    key, name, status, version, document, created_at, updated_at, anchor, next_run, zone = columns[
-        offset : offset + 10
+    key, name, status, version, document, created_at, updated_at, anchor, next_run, zone, reason = columns[
+        offset : offset + 11
     ]
     try:
-        if not isinstance(name, str) or not isinstance(document, str) or type(version) is not int:
+        is_typed = isinstance(name, str) and isinstance(document, str) and type(version) is int
+        if not is_typed or not isinstance(reason, (str, type(None))):
             raise TypeError("a column has a value of another type")  # noqa: TRY301 -- one way out
         return JobRow(
             key,
@@ -122,6 +125,7 @@ def read_job(columns: sqlite3.Row | Sequence[Any], offset: int = 0) -> JobRow | 
             instant(anchor),
             None if next_run is None else instant(next_run),
             zone,
+            reason,
         )
     except (ValueError, TypeError, OverflowError) as error:
         is_newer = isinstance(status, str) and status.isalpha() and status not in _JOB_STATUS

@@ -103,6 +103,15 @@ UPDATE runs SET held = 'queue' WHERE status = 'pending'
                 AND e.status IN ('pending', 'running'))
 """
 
+_THIRD = """
+-- Why the job is paused, as its operator has said.
+ALTER TABLE jobs ADD COLUMN pause_reason TEXT;
+-- A reason ends with its pause, whoever ends it: an earlier stepsched does not know the column.
+CREATE TRIGGER jobs_pause_ended AFTER UPDATE OF status ON jobs
+    WHEN NEW.status <> 'paused' AND NEW.pause_reason IS NOT NULL
+    BEGIN UPDATE jobs SET pause_reason = NULL WHERE id = NEW.id; END
+"""
+
 
 def _name_zones(db: sqlite3.Connection) -> None:
     """Fills in the columns of zones for existing jobs and runs, from the jobs' documents."""
@@ -117,7 +126,7 @@ def _name_zones(db: sqlite3.Connection) -> None:
 
 
 Step = str | Callable[[sqlite3.Connection], None]
-MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones))
+MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones), (_THIRD,))
 """The migrations from each version to the next, starting with none. Their number is the present version."""
 VERSION = len(MIGRATIONS)
 

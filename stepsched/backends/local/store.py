@@ -153,7 +153,8 @@ class Store:
         next_run: datetime | None,
         now: datetime,
     ) -> None:
-        """Stores a new definition as the next version, and keeps the old one."""
+        """Stores a new definition as the next version, and keeps the old one. A reason of a pause is kept
+        if the job stays paused; a trigger of the table deletes it otherwise."""
         at = micros(now)
         self._db.execute(
             "INSERT INTO job_versions (job_id, version, document, replaced_at) VALUES (?, ?, ?, ?)",
@@ -177,11 +178,18 @@ class Store:
         )
         self._queue_anew(row.id)
 
-    def set_status(self, row: JobRow, status: JobStatus, next_run: datetime | None, now: datetime) -> None:
-        """Changes the status of a job."""
+    def set_status(
+        self,
+        row: JobRow,
+        status: JobStatus,
+        next_run: datetime | None,
+        now: datetime,
+        reason: str | None = None,
+    ) -> None:
+        """Changes the status of a job, and why it is paused."""
         self._db.execute(
-            "UPDATE jobs SET status = ?, next_run = ?, updated_at = ? WHERE id = ?",
-            (status.value, micros_or_none(next_run), micros(now), row.id),
+            "UPDATE jobs SET status = ?, next_run = ?, updated_at = ?, pause_reason = ? WHERE id = ?",
+            (status.value, micros_or_none(next_run), micros(now), reason, row.id),
         )
 
     def set_aside(self, row: DamagedRow, now: datetime) -> None:

@@ -175,10 +175,10 @@ class Turns:
         while present is not None and self.record_due(present, now, events):
             present = self._store.job_by_id(row.id)
 
-    def pause(self, row: JobRow, now: datetime, events: list[Event]) -> None:
+    def pause(self, row: JobRow, now: datetime, events: list[Event], reason: str | None) -> None:
         """Pauses a job, and holds back its due runs that have not begun."""
         self.record_all_due(row, now, events)
-        self._set_paused(row, now, events)
+        self._set_paused(row, now, events, reason)
         self._store.hold_runs(row.id)
 
     def _stop_job(self, key: int, now: datetime, events: list[Event]) -> None:
@@ -190,8 +190,8 @@ class Turns:
             if isinstance(row, JobRow) and row.next_run is not None:
                 self._set_paused(row, now, events)
 
-    def _set_paused(self, row: JobRow, now: datetime, events: list[Event]) -> None:
-        self._store.set_status(row, JobStatus.PAUSED, None, now)
+    def _set_paused(self, row: JobRow, now: datetime, events: list[Event], reason: str | None = None) -> None:
+        self._store.set_status(row, JobStatus.PAUSED, None, now, reason)
         events.append(Event(EventKind.PAUSED, now, row.name))
 
     def _set_aside(

@@ -343,6 +343,7 @@ class StepFunctionsBackend(Backend):
                 cursor=cursor,
                 token=None if status is JobStatus.PAUSED else new_token(),
                 plan=instructions_text(prepared.plan, job, anchor=anchor, version=row.version + 1),
+                pause_reason=row.pause_reason if status is JobStatus.PAUSED else None,
             )
 
         warn_unobserved_failures(job)
@@ -350,12 +351,22 @@ class StepFunctionsBackend(Backend):
         self._replace_execution(before, after)
         return self._record(after)
 
-    def pause(self, name: str, *, group: str | None = None, stop_run: bool = False) -> JobRecord:
+    def pause(
+        self,
+        name: str,
+        *,
+        group: str | None = None,
+        stop_run: bool = False,
+        reason: str | None = None,
+        only_active: bool = False,
+    ) -> JobRecord:
         def paused(row: Row, now: datetime) -> Row | None:
-            status = status_after(name, row.status, "pause")
-            if row.status is status:
+            if reason is not None:
+                self._require_owned(row)
+            status = status_after(name, row.status, "pause", only_change=only_active)
+            if row.status is status and reason in (None, row.pause_reason):
                 return None
-            return row._replace(status=status, token=None, updated_at=now)
+            return row._replace(status=status, token=None, updated_at=now, pause_reason=reason)
 
         before, after = self._change(name, group, paused)
         self._end_execution(before, stop_run=stop_run)
@@ -374,7 +385,7 @@ class StepFunctionsBackend(Backend):
             cursor = max(row.cursor, second)
             instructions = self.prepare(row.job).plan
             plan = instructions_text(instructions, row.job, anchor=row.anchor, version=row.version)
-            row = row._replace(cursor=cursor, plan=plan, updated_at=now)
+            row = row._replace(cursor=cursor, plan=plan, updated_at=now, pause_reason=None)
             if row.job.anchored(row.anchor).next_run(after=cursor) is None:
                 return row._replace(status=JobStatus.ENDED)
             return row._replace(status=status, token=new_token())
@@ -401,7 +412,7 @@ class StepFunctionsBackend(Backend):
                 raise ConflictError(name, row.version)
         self._runs.close(name, self.now())
         self._end_execution(row, stop_run=stop_run)
-        return self._record(row._replace(status=JobStatus.CANCELLED))
+        return self._record(row._replace(status=JobStatus.CANCELLED, pause_reason=None))
 
     def _cancel_unreadable(self, name: str, group: str | None, *, stop_run: bool) -> None:
         item = self._table.item(name)
@@ -597,6 +608,7 @@ class StepFunctionsBackend(Backend):
                 created_at=row.created_at,
                 updated_at=row.updated_at,
                 next_run=row.next_run,
+                pause_reason=row.pause_reason,
                 last_run=latest.get(row.job.name),
                 owned=row.owned,
                 current=row.owned,

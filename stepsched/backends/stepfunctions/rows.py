@@ -75,6 +75,8 @@ class Row(NamedTuple):
     """The key of the run that ended last."""
     owned: bool = True
     """Whether the row was written by stepsched. False: by the AWS Solutions scheduler."""
+    pause_reason: str | None = None
+    """Why the job is paused. None: no reason was given, or it is not paused."""
 
     @property
     def next_run(self) -> datetime | None:
@@ -138,7 +140,8 @@ def write_row(row: Row) -> dict[str, Any]:
         schema.CURSOR: {"S": write_second(row.cursor)},
         schema.PLAN: {"S": row.plan},
     }
-    return item if row.token is None else {**item, schema.TOKEN: {"S": row.token}}
+    texts = {schema.TOKEN: row.token, schema.PAUSE_REASON: row.pause_reason}
+    return item | {name: {"S": text} for name, text in texts.items() if text is not None}
 
 
 def read_row(item: Item) -> Row:
@@ -152,9 +155,10 @@ def read_row(item: Item) -> Row:
         version = int(item[schema.LATEST]["N"])
         if schema.JOB not in item:
             return _read_solutions_row(name, item, version)
+        status = JobStatus(item[schema.STATUS]["S"])
         return Row(
             job=read_job(item),
-            status=JobStatus(item[schema.STATUS]["S"]),
+            status=status,
             version=version,
             created_at=read_instant(item[schema.CREATED_AT]["S"]),
             updated_at=read_instant(item[schema.UPDATED_AT]["S"]),
@@ -165,6 +169,7 @@ def read_row(item: Item) -> Row:
             execution=_text(item, schema.EXECUTION),
             claim=_read_claim(item),
             last=_text(item, schema.LAST),
+            pause_reason=_text(item, schema.PAUSE_REASON) if status is JobStatus.PAUSED else None,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"row {name!r} of the table cannot be read as a job: {_describe(error)}") from error

@@ -37,7 +37,7 @@ from stepsched.backends.stepfunctions.rows import (
     write_version,
 )
 from stepsched.core.errors import BackendError, ErrorCode, JobExistsError, JobNotFoundError, ScheduleWarning
-from stepsched.jobs import JobVersion
+from stepsched.jobs import JobStatus, JobVersion
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import (
     CLAIM,
@@ -170,7 +170,7 @@ class Table:
     def update_of(self, before: Row, after: Row) -> dict[str, Any]:
         """The update of :meth:`change`, for a transaction with others."""
         written = write_row(after)
-        removes = [] if schema.TOKEN in written else [schema.TOKEN]
+        removes = [name for name in (schema.TOKEN, schema.PAUSE_REASON) if name not in written]
         if after.claim is None:
             removes += CLAIM
         conditions, values = self._unchanged(before)
@@ -190,6 +190,8 @@ class Table:
             schema.CLAIMED_BY: None if row.claim is None else row.claim.execution,
             schema.CLAIMED: None if row.claim is None else row.claim.key,
         }
+        if row.status is JobStatus.PAUSED:
+            texts[schema.PAUSE_REASON] = row.pause_reason
         conditions += [is_as_read(name, absent=value is None) for name, value in texts.items()]
         seen |= {name: {"S": value} for name, value in texts.items() if value is not None}
         return conditions, {f"old_{name}": value for name, value in seen.items()}

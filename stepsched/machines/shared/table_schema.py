@@ -48,6 +48,8 @@ LATEST = "latest"
 """The number of a job's current version."""
 JOB = "job"
 """The definition of a job, as JSON."""
+PAUSE_REASON = "pause_reason"
+"""Why a job is paused, as its operator has said. It belongs to the pause: in other rows it means nothing."""
 CREATED_AT = "created_at"
 UPDATED_AT = "updated_at"
 ANCHOR = "anchor"
@@ -84,7 +86,20 @@ RESTARTED = "restarted"
 ATTRIBUTES = frozenset(
     {
         *(NAME, VERSION, STATUS, DUE, TTL, TOKEN, EXECUTION, STARTED_AT),
-        *(LATEST, JOB, CREATED_AT, UPDATED_AT, ANCHOR, CURSOR, PLAN, CLAIMED, CLAIMED_BY, LAST, WRITTEN_AT),
+        *(
+            LATEST,
+            JOB,
+            PAUSE_REASON,
+            CREATED_AT,
+            UPDATED_AT,
+            ANCHOR,
+            CURSOR,
+            PLAN,
+            CLAIMED,
+            CLAIMED_BY,
+            LAST,
+            WRITTEN_AT,
+        ),
         *(TRIGGER, RECORDED_AT, ATTEMPTS, ERROR, CAUSE, OUTPUT, ENDED_AT, PASSED, JOB_VERSION, RESTARTED),
     }
 )

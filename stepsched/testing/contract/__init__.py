@@ -12,6 +12,7 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 - ``fixtures``: the clock, the client and the jobs; required by all modules.
 - ``verbs``: every verb on single jobs, its results and errors. No run has to start.
 - ``enabling``: jobs that are disabled in their definition. No run has to start.
+- ``pausing``: the reason of a pause, and ``pause_many``. No run has to start.
 - ``zones``: instants have the zone of their schedule.
 - ``bulk``: many jobs at once, plans and pruning. No run has to start.
 - ``refusals``: a backend supports each capability, or refuses it with a reason. No run has to start.
@@ -35,6 +36,7 @@ from stepsched.testing.contract.firing import *
 from stepsched.testing.contract.fixtures import *
 from stepsched.testing.contract.history import *
 from stepsched.testing.contract.names import *
+from stepsched.testing.contract.pausing import *
 from stepsched.testing.contract.refusals import *
 from stepsched.testing.contract.verbs import *
 from stepsched.testing.contract.zones import *

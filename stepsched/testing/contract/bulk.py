@@ -260,10 +260,11 @@ class TestManyAtOnce:
         client.create_many(jobs)
         others = {each.name for each in jobs} - {*expected}
         for verb, status in ((client.pause_many, "paused"), (client.resume_many, "active")):
-            for _ in range(2):
+            for is_repeated in (False, True):
                 records = verb(**conditions)
-                assert [record.name for record in records] == expected
-                assert {record.status.value for record in records} == ({status} if expected else set())
+                left_out = is_repeated and status == "paused"
+                assert [record.name for record in records] == ([] if left_out else expected)
+                assert {record.status.value for record in records} <= {status}
                 assert {each.name for each in client.list(status="active")} >= others
                 assert [each.name for each in client.list(status="paused")] == (
                     expected if status == "paused" else []

@@ -295,6 +295,52 @@ class TestVerbs:
         assert not stub.schedules
 
 
+class TestReasons:
+    def test_one_without_room_is_refused_before_anything_is_sent(
+        self, stub: SchedulerStub, client: ss.SchedulerClient
+    ) -> None:
+        client.create(job(description="d" * 400))
+        with pytest.raises(ss.UnsupportedError, match="instead: a shorter reason; no reason") as caught:
+            client.pause("job", reason="x" * 200)
+        assert caught.value.job == "job"
+        assert stub.count("UpdateSchedule") == 0
+        assert client.get("job").status is ss.JobStatus.ACTIVE
+
+    @pytest.mark.parametrize("group", ["default", "other"])
+    def test_a_description_that_leaves_no_room_for_one_is_refused_and_the_other_jobs_are_changed(
+        self, stub: SchedulerStub, client: ss.SchedulerClient, clock: FakeClock, group: str
+    ) -> None:
+        client.create_many([job(), job("b", group=group)])
+        client.pause("job", reason="x" * 200)
+        later(clock)
+        long, other = job(description="d" * 400, group=group), job("b", group=group, input=1)
+        with pytest.raises(ss.errors.BulkError) as caught:
+            client.apply([long, other], prune=[group, "default"])
+        assert str(caught.value.failures["job"]).endswith(
+            "(instead: a shorter description; fewer tags; pause(name, reason=...) with a shorter reason)"
+        )
+        assert caught.value.done == 1
+        record = client.get("job")
+        assert (record.job, record.pause_reason) == (job(), "x" * 200)
+        assert {*stub.schedules} == {("default", "job"), (group, "b")}
+        client.pause("job", reason="shorter")
+        later(clock)
+        client.apply([long, other], prune=[group, "default"])
+        record = client.get("job")
+        assert (record.job, record.pause_reason, record.status) == (long, "shorter", "paused")
+
+    def test_a_pause_of_many_that_fails_for_one_says_which_were_paused(
+        self, stub: SchedulerStub, client: ss.SchedulerClient
+    ) -> None:
+        client.create_many([job("a"), job("b"), job("c", description="d" * 400)])
+        client.pause("a")
+        with pytest.raises(ss.errors.BulkError) as caught:
+            client.pause_many(reason="x" * 150)
+        assert caught.value.failures.keys() == {"c"}
+        assert caught.value.done == 1
+        assert [(each.name, each.pause_reason) for each in caught.value.records] == [("b", "x" * 150)]
+
+
 class TestQuickSuccession:
     """Within one second the same request comes twice, and is meant twice."""
 

@@ -30,7 +30,14 @@ from stepsched.backends.eventbridge.documents import (
     translation_of,
     write_job,
 )
-from stepsched.backends.eventbridge.mark import Mark, digest, read_description, write_description
+from stepsched.backends.eventbridge.mark import (
+    Mark,
+    NoRoomError,
+    digest,
+    read_description,
+    with_reason,
+    write_description,
+)
 from stepsched.backends.eventbridge.single_runs import is_run_of, read_run_name, run_name, write_run
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.targets import AwsTarget
@@ -1053,6 +1060,114 @@ def test_pausing_and_resuming_after_the_start_leaves_the_job_and_its_version(
     after = read_document(answer(request, now), SETTINGS)
     assert (after.job, after.version) == (before.job, before.version)
     assert after.enabled is enabled
+
+
+# -- the reason of a pause -----------------------------------------------------------------------------
+
+
+def paused(before: Stored, reason: str | None = "closing", *, now: datetime = NOW) -> Stored:
+    request = switch(before, SETTINGS, now=now, enabled=False, reason=reason)
+    assert_is_taken(request, now, "UpdateSchedule")
+    return read_document(answer(request, now), SETTINGS)
+
+
+def test_a_reason_stands_behind_the_description_of_the_job() -> None:
+    after = paused(stored(job(description="Closes the books.", tags={"team": "a"})))
+    assert after.document["Description"] == (
+        f'Closes the books. [stepsched 1 {digest(after.job)} {{"tags":{{"team":"a"}},"paused":"closing"}}]'
+    )
+    assert record_of(after, SETTINGS, NOW).pause_reason == "closing"
+
+
+def test_a_reason_is_none_of_a_schedule_that_was_enabled_by_other_means() -> None:
+    document = paused(stored(job())).document
+    enabled = read_document(document | {"State": "ENABLED"}, SETTINGS)
+    assert (enabled.pause_reason, record_of(enabled, SETTINGS, NOW).pause_reason) == (None, None)
+    assert paused(enabled, None).pause_reason is None
+
+
+def test_a_reason_that_is_no_text_is_none() -> None:
+    document = answer(written(job())) | {"State": "DISABLED"}
+    mark = Mark(version=1, digest=digest(job()), kept={"paused": ["a"]})
+    found = read_document(document | {"Description": write_description("", mark)}, SETTINGS)
+    assert (found.pause_reason, found.job) == (None, job())
+
+
+def test_a_job_that_has_ended_has_no_reason() -> None:
+    after = paused(stored(job(schedule=ss.OneTime("2030-01-08T09:00"))))
+    assert record_of(after, SETTINGS, NOW + 9 * DAY).pause_reason is None
+
+
+@pytest.mark.parametrize("room", [-30, 0, 1, 4])
+@pytest.mark.parametrize("length", [1, 4, 5])
+def test_a_reason_that_fits_is_kept_and_a_longer_one_is_refused_with_the_room(room: int, length: int) -> None:
+    mark = Mark(12, "0" * 8, {"tags": {"a": "b"}})
+    taken = len(write_description("d", mark._replace(kept={**mark.kept, "paused": ""}))) - 1
+    text, reason = "d" * (512 - taken - room), "x" * length
+    if length <= room:
+        assert with_reason(text, mark, reason).kept == {"tags": {"a": "b"}, "paused": reason}
+        return
+    words = f"reason of the pause has {length} characters, .* has room for {max(room, 0)} beside"
+    with pytest.raises(NoRoomError, match=words):
+        with_reason(text, mark, reason)
+
+
+def test_an_update_or_move_refuses_a_description_that_leaves_no_room_for_the_reason() -> None:
+    before, wanted = paused(stored(job()), "x" * 200), job(description="d" * 400)
+    with pytest.raises(NoRoomError, match=r"has 200 characters, .* has room for 75 beside"):
+        merge(before, wanted, SETTINGS, now=NOW)
+    after = read_document(answer(merge(paused(before, "y"), wanted, SETTINGS, now=NOW)), SETTINGS)
+    assert (after.pause_reason, after.job) == ("y", wanted)
+
+
+def test_a_reason_is_removed_from_the_description_with_the_pause() -> None:
+    after = paused(stored(job(enabled=False)))
+    for request in (
+        merge(after, job(), SETTINGS, now=NOW),
+        switch(after, SETTINGS, now=NOW, enabled=True),
+    ):
+        assert request["State"] == "ENABLED"
+        assert "closing" not in request["Description"]
+
+
+def test_a_reason_goes_before_the_origin_of_a_move_where_room_is_short() -> None:
+    wanted = translation_of(job(description="d" * 440))
+    given: dict[str, Any] = {"version": 1, "now": NOW, "anchor": NOW, "origin": "old" * 10}
+    kept = []
+    for reason in (None, "x" * 20):
+        request = write_job(wanted, SETTINGS, status=ss.JobStatus.PAUSED, reason=reason, **given)
+        _, mark = read_description(request["Description"])
+        assert mark is not None
+        kept.append([*mark.kept])
+    assert kept == [["moved_from"], ["paused"]]
+
+
+def test_a_foreign_schedule_has_a_suffix_only_for_a_reason() -> None:
+    found = read_document(foreign(), SETTINGS)
+    assert switch(found, SETTINGS, now=NOW, enabled=False)["Description"] == found.job.description
+    after = paused(found)
+    assert (after.pause_reason, after.job, after.version, after.owned) == ("closing", found.job, 1, False)
+    back = switch(after, SETTINGS, now=NOW, enabled=True)
+    assert back == request_of(foreign()) | {"Description": found.job.description}
+
+
+def test_a_foreign_description_that_hides_the_reason_is_refused() -> None:
+    found = read_document(foreign(Description="theirs "), SETTINGS)  # a blank at its end
+    with pytest.raises(NoRoomError, match="'theirs ' cannot be separated"):
+        switch(found, SETTINGS, now=NOW, enabled=False, reason="closing")
+
+
+def test_a_description_that_was_filled_by_other_means_loses_only_the_reason() -> None:
+    after = paused(stored(job(schedule=ss.Cron("0 9 * * ? *", start=NOW + DAY))), "x" * 150)
+    text, mark = read_description(after.document["Description"])
+    assert mark is not None
+    full = "d" * (512 - len(after.document["Description"]) - 1)
+    filled = read_document(after.document | {"Description": write_description(full, mark)}, SETTINGS)
+    later = NOW + 9 * DAY  # the start has passed, and would have to be kept
+    request = switch(filled, SETTINGS, now=later, enabled=True)
+    assert (text, len(request["Description"]) <= 512) == ("", True)
+    assert "paused" not in request["Description"]
+    assert request["Description"].startswith(full)
 
 
 # -- records -----------------------------------------------------------------------------------------

@@ -747,6 +747,23 @@ class TestMigration:
         assert [run.status.value for run in client.runs("plain")[3:]] == ["succeeded"] * 2
         backend.close()
 
+    def test_a_process_of_an_earlier_version_goes_on_and_ends_a_pause_with_its_reason(
+        self, path: Path
+    ) -> None:
+        make_version_1(path)
+        with closing(sqlite3.connect(path, isolation_level=None)) as earlier:
+            earlier.execute("SELECT * FROM jobs").fetchall()
+            backend = ss.LocalBackend(path, clock=FakeClock(T0))
+            client = ss.SchedulerClient(backend)
+            reasons = [client.pause("plain", reason="closing").pause_reason]
+            earlier.execute("UPDATE jobs SET updated_at = updated_at + 1, status = 'paused'")
+            reasons.append(client.get("plain").pause_reason)
+            for status in ("active", "paused"):
+                earlier.execute("UPDATE jobs SET status = ? WHERE name = 'plain'", (status,))
+                reasons.append(client.get("plain").pause_reason)
+            assert reasons == ["closing", "closing", None, None]
+            backend.close()
+
     def test_a_second_opening_changes_nothing(self, path: Path) -> None:
         make_version_1(path)
         Store(path).close()

@@ -46,6 +46,7 @@ JOB = {
     "anchor": micros(T0),
     "next_run": micros(T0 + 2 * HOUR),
     "timezone": "Europe/Paris",
+    "pause_reason": None,
     "overlap": "allow",
 }
 RUN = {
@@ -130,10 +131,14 @@ class TestReading:
             7, "job", ss.JobStatus.ACTIVE, 3, "{}", T0, T0 + HOUR, T0, T0 + 2 * HOUR, "Europe/Paris"
         )
         assert job_row(next_run=None, timezone=None) == row._replace(next_run=None, timezone=None)
+        assert job_row(pause_reason="why") == row._replace(pause_reason="why")
 
     def test_a_job_that_stands_behind_other_columns(self) -> None:
         columns = [0] * 5 + [JOB[column] for column in JOB_COLUMNS]
         assert read_job(columns, 5) == job_row()
+
+    def test_a_job_whose_reason_is_no_text_is_damaged(self) -> None:
+        assert isinstance(job_row(pause_reason=b"why"), DamagedRow)
 
     def test_a_run(self) -> None:
         row = run_row()
@@ -307,6 +312,8 @@ def fits(column: str, value: object) -> bool:
         return True
     if column == "timezone":  # none that is installed here: instants are shown in UTC
         return True
+    if column == "pause_reason":
+        return not isinstance(value, bytes)  # SQLite turns a number into text
     if column == "version":
         return isinstance(value, int)
     return isinstance(value, float) and column != "status" and column != "document"  # a part of a microsecond

@@ -444,6 +444,27 @@ def test_a_job_is_written_as_it_was_read(database: Database, verb: str, claim: C
     assert VERBS[verb](table, seen)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(("seen", "present"), [(None, "theirs"), ("mine", "theirs"), ("mine", None)])
+def test_a_paused_job_is_written_only_with_the_reason_that_was_read(
+    database: Database, verb: str, seen: str | None, present: str | None
+) -> None:
+    table = Table(database.client, "jobs")
+    paused = row(token=None)._replace(status=ss.JobStatus.PAUSED, pause_reason=seen)
+    store(database, paused._replace(pause_reason=present))
+    before = database.items()
+    assert not VERBS[verb](table, paused)
+    assert database.items() == before
+    assert VERBS[verb](table, paused._replace(pause_reason=present))
+
+
+def test_a_reason_that_an_earlier_client_has_left_is_removed_by_the_next_change(database: Database) -> None:
+    table, seen = Table(database.client, "jobs"), row()
+    database.put({**key("job"), **write_row(seen), "pause_reason": {"S": "long over"}})
+    assert table.change(seen, seen._replace(status=ss.JobStatus.PAUSED, token=None))
+    assert table.read("job").pause_reason is None
+
+
 def test_a_row_of_the_solutions_scheduler_is_taken_over_once_even_where_its_version_stays(
     database: Database,
 ) -> None:

@@ -77,6 +77,15 @@ def test_a_job_comes_back_as_it_was_written(schedule: Any, token: str | None) ->
     assert read_row(stored(written)) == written
 
 
+def test_the_reason_of_a_pause_comes_back_with_the_pause_alone() -> None:
+    paused = row(status=ss.JobStatus.PAUSED, token=None, pause_reason="closing")
+    assert stored(paused)["pause_reason"] == {"S": "closing"}
+    assert read_row(stored(paused)) == paused
+    assert "pause_reason" not in stored(row())
+    # A client that does not know the attribute resumes the job and leaves it behind.
+    assert read_row(stored(row()) | {"pause_reason": {"S": "closing"}}) == row()
+
+
 @pytest.mark.parametrize("status", [ss.JobStatus.ACTIVE, ss.JobStatus.PAUSED, ss.JobStatus.ENDED])
 def test_the_due_of_an_active_job_is_its_next_run(status: ss.JobStatus) -> None:
     written = stored(row(status=status))
