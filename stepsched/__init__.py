@@ -213,6 +213,9 @@ _ELSEWHERE = {
         "Upcoming",
         "UpcomingRun",
         "next_interval_run",
+        "read_crontab",
+        "read_jobs",
+        "write_jobs",
     ),
     "schedules": ("AnySchedule", "Occurrence", "TimezoneDatabase"),
     "targets": (

@@ -275,7 +275,7 @@ class AsyncSchedulerClient:
             TypeError: ``prune`` is neither a bool nor a list of groups.
             ValueError: Two jobs have the same name, or ``prune`` names a group that does not belong to the
                 backend.
-            InvalidScheduleError: A job would never run.
+            InvalidScheduleError: A job would never run, and is not stored with this definition already.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
 

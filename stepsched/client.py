@@ -370,13 +370,23 @@ class SchedulerClient:
             TypeError: ``prune`` is neither a bool nor a list of groups.
             ValueError: Two jobs have the same name, or ``prune`` names a group that does not belong to the
                 backend.
-            InvalidScheduleError: A job would never run.
+            InvalidScheduleError: A job would never run, and is not stored with this definition already.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
         wanted, groups = list(checked_jobs(jobs)), _checked_groups(prune)
+        now, over = self.backend.now(), list[Job]()
         for job in wanted:
-            self._prepare(job)
+            if type(job) is not Job:
+                raise no_job(job)
+            if job.why_never_runs(now) is None:
+                self.backend.prepare(job)
+            else:
+                over.append(job)
         _refuse_repeats(wanted)
+        if over:  # they are all right where they are stored: what has been applied can be applied again
+            for job, record in zip(over, self.backend.find(over), strict=True):
+                if record is None or not record.is_as_in(job):
+                    job.refuse_if_over(now)
         found = self.backend.survey(wanted, prune=groups)
         from stepsched.jobs.plans import make_plan
 

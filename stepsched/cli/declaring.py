@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from stepsched.cli.session import FORMATS, Session
 
@@ -94,7 +93,8 @@ def command(
     """
 
     def declare(function: Callable[..., Any]) -> Command:
-        made: Command = click.command(name, cls=Command, examples=examples, **options)(function)
+        kind: type[Command] = options.pop("cls", Command)
+        made: Command = click.command(name, cls=kind, examples=examples, **options)(function)
         made.params += output_options() if is_offline else [*place_options(), *output_options()]
         return made
 
@@ -125,10 +125,9 @@ def output_options() -> list[click.Option]:
 
 def _shared(*names: str, **options: Any) -> click.Option:
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
-        if ctx.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
-            session = ctx.find_object(Session)
-            if session is not None:  # there is none while a shell completes
-                setattr(session, parameter.name or "", value)
+        session = ctx.find_object(Session)  # None while a shell completes
+        if session is not None and value is not None and value is not False:  # it was given
+            setattr(session, parameter.name or "", value)
 
     return click.Option(names, callback=keep, expose_value=False, **options)
 

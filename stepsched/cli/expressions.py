@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-import stepsched as ss
-
 if TYPE_CHECKING:
     from stepsched.schedules import AnySchedule
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+_EVERY = re.compile(r"every +(.*)", re.IGNORECASE | re.DOTALL)
+_UNIT = re.compile(r"[A-Za-z]+")
+_BARE_CRON = re.compile(r"[0-9*?/,-]+( +[^ ()]+){5,6}")
+"""The six fields of AWS without ``cron( )``, or one too many."""
+_WORDS = (
+    (
+        r"needs start: the first run, such as start: (\S+)",
+        r"needs --start, the first run, such as --start \1",
+    ),
+    (r"write schedule: (rate\([^)]*\))", r"write '\1'"),
+    (r"write every: 1 (\w+?)s?, with start", r"write 'every \1' with --start"),
+    (r"write every: ([\d.]+ \w+), with start", r"write 'every \1' with --start"),
+    (r"write every: (\d+ \w+)", r"write 'every \1'"),
+    (r"and timezone: \.\.\., which is timezone: UTC for Z", "and --timezone, which is --timezone UTC for Z"),
+    (
+        r"(rate\(5 minutes\)) and (cron\(\S+ 9 \? \* MON-FRI \*\))$",
+        r"\1, \2, '0 9 * * 1-5' as in a crontab, and 'every month' with --start",
+    ),
+    (r"a step of seconds needs start, the first run", "a step of seconds needs --start, the first run"),
+    (r"or write timezone: (\S+)", r"or use --timezone \1"),
+    (r"\{crontab: ('[^']*'), timezone: '([^']*)'\}", r"\1 --timezone \2"),
+    (r"\{crontab: ('[^']*')\}", r"\1"),
+)
+"""Words of files of jobs, and what a command line says instead."""
 
 
-def expression_options(function: Function) -> Function:
-    """Adds the expression and the options that belong to it."""
+def schedule_options(function: Function) -> Function:
+    """Adds the options that belong to an expression."""
     for parameter in reversed(
         (
-            click.argument("expression"),
             click.option(
                 "--timezone", metavar="ZONE", help="The IANA name of the time zone; UTC, if not given."
             ),
@@ -31,14 +53,49 @@ def expression_options(function: Function) -> Function:
     return function
 
 
+def expression_options(function: Function) -> Function:
+    """Adds the expression and the options that belong to it."""
+    return click.argument("expression")(schedule_options(function))
+
+
 def read_expression(
     expression: str, *, timezone: str | None, start: str | None, end: str | None
 ) -> AnySchedule:
-    """Reads an expression: at( ), rate( ), cron( ), or a line of a Unix crontab.
+    """Reads an expression as files of jobs have it: at( ), rate( ), cron( ), the six fields of AWS alone,
+    five fields or a shortcut of a Unix crontab, or a calendar step in words, such as ``every month``.
 
     Raises:
-        InvalidScheduleError: It is none of them, or another value is not valid.
+        UsageError: It is none of them, or another value is not valid.
     """
-    if len(expression.split()) == 5 and "(" not in expression:
-        return ss.Cron.from_crontab(expression, timezone=timezone or "UTC", start=start, end=end)
-    return ss.parse_schedule(expression, timezone=timezone or "UTC", start=start, end=end)
+    from stepsched.jobs.written import Mistakes, read_schedule
+
+    options = {"timezone": timezone, "start": start, "end": end}
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return read_schedule({**_document(expression.strip()), **given})
+    except Mistakes as found:
+        problem = found.problems[0]
+        option = next((f"--{name}: " for name in given if problem.place == (name,)), "")
+        raise click.UsageError(option + _on_a_command_line(problem.text)) from found
+
+
+def _document(expression: str) -> dict[str, Any]:
+    """Returns the part of a job in a file that an expression stands for."""
+    from stepsched.core.amounts import read_amounts
+
+    step = _EVERY.fullmatch(expression)
+    if step is not None:
+        return {"every": f"1 {step[1]}" if _UNIT.fullmatch(step[1]) else step[1]}
+    if read_amounts(expression) or re.fullmatch(r"P[0-9T].*", expression):
+        return {"every": expression}
+    if expression.startswith("@") or ("(" not in expression and len(expression.split()) == 5):
+        return {"schedule": {"crontab": expression}}
+    if _BARE_CRON.fullmatch(expression):
+        return {"schedule": {"expression": expression}}
+    return {"schedule": expression}
+
+
+def _on_a_command_line(text: str) -> str:
+    for pattern, words in _WORDS:
+        text = re.sub(pattern, words, text)
+    return text

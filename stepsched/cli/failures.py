@@ -27,12 +27,15 @@ from typing import TYPE_CHECKING
 import click
 
 import stepsched as ss
+from stepsched.cli.wording import on_a_command_line
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED = 124, 130
+_SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK")
+"""The codes of errors of which the service and the operation say nothing to a person."""
 
 
 class End:
@@ -45,7 +48,7 @@ class Failure(Exception):  # noqa: N818 -- it is the end of a command, not an er
     """Ends a command with an exit code.
 
     Attributes:
-        message: What is printed, one line. Empty: nothing, for everything has been said.
+        message: What is printed, mostly one line. Empty: nothing, for everything has been said.
         code: The exit code.
     """
 
@@ -74,8 +77,8 @@ def ending(session: Session) -> Iterator[End]:
             _say(_one_line(error.format_message()))
         except Failure as failure:
             end.code = failure.code
-            if failure.message:
-                _say(_one_line(failure.message))
+            for line in failure.message.splitlines():
+                _say(_one_line(line))
         except (ss.StepschedError, ValueError, TypeError) as error:
             end.code = code_of(error)
             for line in lines_of(error):
@@ -90,6 +93,8 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
+        case errors.BackendError(code="NoRegionError" | "ProfileNotFound"):
+            return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT
         case errors.UnsupportedError():
@@ -107,11 +112,19 @@ def code_of(error: Exception) -> int:
 
 
 def lines_of(error: Exception) -> list[str]:
-    """Returns the lines that are printed for an error: one, or one for each job of a bulk call."""
+    """Returns the lines that are printed for an error: one, or one for each job of a bulk call and for each
+    mistake of a file."""
     if isinstance(error, ss.errors.BulkError):
         head = f"{len(error.failures)} of {len(error.failures) + error.done} failed; the others are done"
         return [head, *(f"{name}: {sentence_of(each)}" for name, each in error.failures.items())]
+    if isinstance(error, ss.errors.JobFileError) and len(error.problems) > 1:
+        return [_one_line(located(error.source, line, text)) for line, text in error.problems]
     return [sentence_of(error)]
+
+
+def located(source: str, line: int | None, text: str) -> str:
+    """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``."""
+    return f"{source}: {text}" if line is None else f"{source}:{line}: {text}"
 
 
 def sentence_of(error: Exception) -> str:
@@ -134,8 +147,10 @@ def sentence_of(error: Exception) -> str:
                 f"job {name!r} was changed in the meantime; "
                 "look at it with `stepsched get`, and repeat the command"
             )
+        case errors.BackendError(code=code, detail=detail) if code in _SAYS_ALL and detail:
+            return on_a_command_line(_one_line(detail))
         case _:
-            return _one_line(str(error) or type(error).__name__)
+            return _one_line(on_a_command_line(str(error)) or type(error).__name__)
 
 
 def _one_line(text: str) -> str:

@@ -13,12 +13,16 @@ from urllib.parse import parse_qsl
 import click
 
 import stepsched as ss
+from stepsched.cli.wording import on_a_command_line
 
 if TYPE_CHECKING:
     from stepsched.core.clock import Clock
 
 _FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME"
+_KINDS = ("local", "eventbridge", "stack")
 _SETTINGS = ("backend", "region", "profile", "endpoint-url")
+_URLS = ("sqlite", "file", "local")
+"""The schemes of URLs that people write for files."""
 
 
 class Place(NamedTuple):
@@ -31,6 +35,17 @@ class Place(NamedTuple):
     options: Mapping[str, str]
 
 
+class Settings(NamedTuple):
+    """``[tool.stepsched]`` of a ``pyproject.toml``."""
+
+    values: Mapping[str, str]
+    path: Path
+    """The file that holds them."""
+
+
+# -- the text of a backend -----------------------------------------------------------------------------
+
+
 def read_place(text: str, *, source: str = "--backend") -> Place:
     """Parses the text of a backend.
 
@@ -39,11 +54,46 @@ def read_place(text: str, *, source: str = "--backend") -> Place:
     """
     kind, _, rest = text.partition(":")
     name, mark, query = rest.partition("?") if kind == "eventbridge" else (rest, "", "")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    is_known = kind in ("local", "eventbridge", "stack") and name and (bool(query) == bool(mark))
-    if not is_known or options.keys() - {"group"} or "" in options.values():
-        raise click.UsageError(f"expected {_FORMS} for {source}, got {text!r}")
-    return Place(kind, name, options)
+    if kind not in _KINDS or not name or name.startswith("//") or name == ":memory:":
+        raise click.UsageError(f"expected {_FORMS} for {source}, got {text!r}{_cure(text)}")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if mark and (len(pairs) != 1 or pairs[0][0] != "group" or not pairs[0][1]):
+        raise click.UsageError(
+            f"expected eventbridge:ROLE?group=NAME for {source}, got {text!r}; "
+            "the only option is group, with one name"
+        )
+    if kind == "local":
+        name = _home_replaced(name, source)
+    return Place(kind, name, dict(pairs))
+
+
+def _cure(text: str) -> str:
+    """Returns what to write instead, if that is clear."""
+    kind, _, rest = text.partition(":")
+    if text.startswith("arn:") and ":role/" in text:
+        return f"; use eventbridge:{text}"
+    if kind in _URLS and rest.startswith("//"):
+        path = rest.removeprefix("///") if kind == "sqlite" else rest.removeprefix("//")
+        return f"; use local:{path}" if path else "; use local:jobs.db"
+    if rest == ":memory:":
+        return "; jobs in memory would end with the command"
+    if kind in _KINDS and not rest:
+        return {"local": "; use local:jobs.db"}.get(kind, f"; write the name after {kind}:")
+    if text.endswith((".db", ".sqlite", ".sqlite3")) and ":" not in text:
+        return f"; use local:{text}"
+    return ""
+
+
+def _home_replaced(path: str, source: str) -> str:
+    """Returns a path with the home directory in place of ``~``: a shell does not replace it after
+    ``local:``."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError as error:
+        raise click.UsageError(f"expected the path of a file for {source}, got {path!r}: {error}") from error
+
+
+# -- opening -------------------------------------------------------------------------------------------
 
 
 def open_client(
@@ -54,6 +104,7 @@ def open_client(
     endpoint_url: str | None,
     creates: bool,
     clock: Clock,
+    is_dry_run: bool = False,
 ) -> ss.SchedulerClient:
     """Opens the backend of a command line.
 
@@ -64,28 +115,16 @@ def open_client(
         endpoint_url: The endpoint of every AWS service. None: as boto3 is configured.
         creates: Whether a file of jobs that does not exist is created.
         clock: The clock.
+        is_dry_run: Whether a file of jobs that does not exist is taken for one without jobs, and not created.
 
     Raises:
         UsageError: No backend is named, or its text is malformed.
         BackendError: The backend cannot be opened.
     """
-    settings, folder = _project()
-    environment = os.environ.get("STEPSCHED_BACKEND")
-    if given is not None:
-        place = read_place(given)
-    elif environment:
-        place = read_place(environment, source="STEPSCHED_BACKEND")
-    elif "backend" in settings:
-        place = read_place(settings["backend"], source=f"backend in {folder / 'pyproject.toml'}")
-        if place.kind == "local":  # beside the file that names it
-            place = place._replace(name=str(folder / place.name))
-    else:
-        raise click.UsageError(
-            f"no backend is named; use --backend with {_FORMS}, set STEPSCHED_BACKEND, or write backend = "
-            '"..." under [tool.stepsched] in pyproject.toml'
-        )
+    place = find_place(given)
     if place.kind == "local":
-        return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock))
+        return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock, is_dry_run=is_dry_run))
+    settings = _project().values if None in (region, profile, endpoint_url) else {}
     session = _boto3_session(region or settings.get("region"), profile or settings.get("profile"))
     connection: dict[str, Any] = {
         "session": session,
@@ -94,17 +133,65 @@ def open_client(
     }
     if place.kind == "stack":
         return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **connection))
-    return ss.SchedulerClient(
-        ss.EventBridgeBackend(place.name, group=place.options.get("group"), **connection)
-    )
+    try:
+        backend = ss.EventBridgeBackend(place.name, group=place.options.get("group"), **connection)
+    except ValueError as error:
+        raise click.UsageError(on_a_command_line(str(error))) from error
+    return ss.SchedulerClient(backend)
 
 
-def _local(path: str, *, creates: bool, clock: Clock) -> ss.LocalBackend:
-    if not creates and not Path(path).exists():
+def find_place(given: str | None) -> Place:
+    """Returns the backend of a command line: the given one, that of the environment, or that of
+    ``pyproject.toml``, in this order.
+
+    Raises:
+        UsageError: No backend is named, or its text is malformed.
+    """
+    if given is not None:
+        return read_place(given)
+    environment = os.environ.get("STEPSCHED_BACKEND")
+    if environment:
+        return read_place(environment, source="STEPSCHED_BACKEND")
+    settings = _project()
+    if "backend" not in settings.values:
         raise click.UsageError(
-            f"there is no file {path}; `stepsched create`, `apply` or `serve` makes one, or correct the path"
+            f"no backend is named; use --backend with {_FORMS}, set STEPSCHED_BACKEND, or write backend = "
+            '"local:jobs.db" under [tool.stepsched] in pyproject.toml'
         )
-    return ss.LocalBackend(path, clock=clock)
+    place = read_place(settings.values["backend"], source=f"backend in {settings.path}")
+    if place.kind == "local":  # beside the file that names it
+        return place._replace(name=str(settings.path.parent / place.name))
+    return place
+
+
+def _local(path: str, *, creates: bool, clock: Clock, is_dry_run: bool) -> ss.LocalBackend:
+    file: str | None = path
+    if not creates and not Path(path).exists():
+        if not is_dry_run:
+            raise click.UsageError(
+                f"there is no file {path}; `stepsched create`, `apply` or `serve` makes one, or correct the "
+                "path"
+            )
+        file = None
+    try:
+        return ss.LocalBackend(file, clock=clock, handlers=_stand_ins())
+    except ValueError as error:
+        raise click.UsageError(f"cannot use local:{path}: {_without_python(str(error))}") from error
+
+
+def _without_python(text: str) -> str:
+    return text.partition("; leave path out")[0].replace("; use '", "; use 'local:")
+
+
+def _stand_ins() -> dict[Any, Any]:
+    """Returns handlers for all targets in AWS, which are never called: a command line runs no jobs. With them
+    jobs can be stored for a program that has handlers."""
+    from typing import get_args
+
+    def never(target: object) -> None:
+        raise AssertionError(f"a command line has run {target!r}")
+
+    return dict.fromkeys(get_args(ss.targets.AwsTarget), never)
 
 
 def _boto3_session(region: str | None, profile: str | None) -> Any:
@@ -116,22 +203,27 @@ def _boto3_session(region: str | None, profile: str | None) -> Any:
         return boto3.Session(region_name=region, profile_name=profile)
 
 
-def _project() -> tuple[dict[str, str], Path]:
-    """Returns ``[tool.stepsched]`` of the nearest ``pyproject.toml`` at or above the working folder, and its
-    folder.
+# -- pyproject.toml ------------------------------------------------------------------------------------
+
+
+def _project() -> Settings:
+    """Returns ``[tool.stepsched]`` of the nearest ``pyproject.toml`` at or above the working folder that has
+    this table.
 
     Raises:
-        UsageError: The file or a setting cannot be read.
+        UsageError: A file or a setting cannot be read.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
-        if path.is_file():
-            return _settings(path), folder
-    return {}, here
+        values = _settings(path) if path.is_file() else None
+        if values is not None:
+            return Settings(values, path)
+    return Settings({}, here / "pyproject.toml")
 
 
-def _settings(path: Path) -> dict[str, str]:
+def _settings(path: Path) -> dict[str, str] | None:
+    """Returns the table of one file; None if the file has none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -141,7 +233,9 @@ def _settings(path: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise click.UsageError(f"cannot read {path}: {error}") from error
     tools = document.get("tool", {})
-    settings = tools.get("stepsched", {}) if isinstance(tools, dict) else {}
+    settings = tools.get("stepsched") if isinstance(tools, dict) else None
+    if settings is None:
+        return None
     if not isinstance(settings, dict):
         raise click.UsageError(f"expected a table [tool.stepsched] in {path}, got {settings!r}")
     for name, value in settings.items():

@@ -45,11 +45,12 @@ class Session:
         """Returns the present instant, in UTC."""
         return self.clock.now()
 
-    def client(self, *, creates: bool = False) -> ss.SchedulerClient:
+    def client(self, *, creates: bool = False, is_dry_run: bool = False) -> ss.SchedulerClient:
         """Returns the client of the backend that this command line was told.
 
         Args:
             creates: Whether a file of jobs that does not exist is created.
+            is_dry_run: Whether such a file is taken for one without jobs, and not created.
 
         Raises:
             UsageError: No backend is named, or its text is malformed.
@@ -62,6 +63,7 @@ class Session:
             endpoint_url=self.endpoint_url,
             creates=creates,
             clock=self.clock,
+            is_dry_run=is_dry_run,
         )
         self.cleanup.callback(client.backend.close)
         return client

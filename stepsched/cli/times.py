@@ -7,14 +7,19 @@ from datetime import datetime, timedelta
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
-def instant_text(instant: datetime | None) -> str:
-    """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None."""
+def instant_text(instant: datetime | None, zone: str | None = None) -> str:
+    """Returns an instant such as ``2030-01-07 09:00 +01:00 Europe/Paris``, or ``-`` for None.
+
+    Args:
+        instant: The instant.
+        zone: The name of its zone, if it has only the offset.
+    """
     if instant is None:
         return "-"
     wall = instant.replace(tzinfo=None)
     seconds = "seconds" if wall.second or wall.microsecond else "minutes"
     offset = instant.isoformat()[len(wall.isoformat()) :]
-    zone = getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
+    zone = zone or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
     return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
 
 

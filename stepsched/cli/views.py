@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +89,36 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     )
 
 
-def runs_of_view(instants: Sequence[datetime], now: datetime) -> View:
-    """Returns the view of the runs of one schedule."""
+def runs_of_view(instants: Sequence[datetime], now: datetime, zone: str | None = None) -> View:
+    """Returns the view of the runs of one schedule, in its zone."""
     return View(
         document=lambda: [instant.isoformat() for instant in instants],
         names=[instant.isoformat() for instant in instants],
         columns=[Column("RUN", is_whole=True), Column("IN", is_whole=True)],
-        rows=[(f"{each:%a} {instant_text(each)}", distance_text(each, now)) for each in instants],
+        rows=([f"{each:%a} {instant_text(each, zone)}", distance_text(each, now)] for each in instants),
         empty="no run is left",
     )
+
+
+def jobs_file_view(jobs: Sequence[ss.Job], *, is_table: bool) -> View:
+    """Returns the view of jobs as a file of jobs, which ``stepsched apply`` takes: a terminal shows YAML, or
+    JSON if the extra for YAML is not installed.
+
+    Args:
+        jobs: The jobs.
+        is_table: Whether the form of the output is that of a terminal.
+
+    Raises:
+        JobFileError: A job cannot be written to a file.
+    """
+    from stepsched.jobs import write_jobs
+
+    documents = json.loads(write_jobs(jobs))
+    view = View(document=lambda: documents, names=[job.name for job in jobs])
+    if not is_table:
+        return view
+    try:
+        text = view.to_yaml()
+    except click.UsageError:
+        text = view.to_json()
+    return replace(view, text=text)

@@ -12,7 +12,7 @@ StepschedError
 ├─ WaitTimeoutError (TimeoutError)      job, run, status, timeout
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
-├─ JobFileError (ValueError)            source, reason, action
+├─ JobFileError (ValueError)            source, reason, action, problems
 ├─ BulkError                            failures, done, records
 ├─ HandlerError                         job, scheduled_for
 └─ BackendError                         service, operation, code, request_id, retryable
@@ -26,7 +26,7 @@ The arguments of an error are data, and its class formats the message, so every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -267,13 +267,23 @@ class JobFileError(StepschedError, ValueError):
         source: The path or module name.
         reason: The reason.
         action: What cannot be done with it: ``"load jobs from"`` or ``"write jobs to"``.
+        problems: All mistakes, in the order of the file: each a pair of the number of its line, or None, and
+            a text without that line. At least one; ``reason`` has the same, up to 100.
     """
 
-    def __init__(self, source: str, reason: str, action: str = "load jobs from") -> None:
-        super().__init__(source, reason, action)
+    def __init__(
+        self,
+        source: str,
+        reason: str,
+        action: str = "load jobs from",
+        problems: Iterable[tuple[int | None, str]] = (),
+    ) -> None:
+        problems = tuple(problems) or ((None, reason),)
+        super().__init__(source, reason, action, problems)
         self.source = source
         self.reason = reason
         self.action = action
+        self.problems = problems
 
     def __str__(self) -> str:
         return f"cannot {self.action} {shortened(self.source)}: {self.reason}"

@@ -10,7 +10,9 @@ from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Ret
 from stepsched.jobs.records import JobRecord, JobStatus, JobVersion, Problem, Repair, Run, RunStatus, Trigger
 
 if TYPE_CHECKING:
+    from stepsched.jobs.crontab_files import read_crontab
     from stepsched.jobs.events import Event, EventKind
+    from stepsched.jobs.files import read_jobs, write_jobs
     from stepsched.jobs.interval import next_interval_run
     from stepsched.jobs.plans import Change, Plan
     from stepsched.jobs.upcoming import Upcoming, UpcomingRun
@@ -37,13 +39,18 @@ __all__ = [
     "Upcoming",
     "UpcomingRun",
     "next_interval_run",
+    "read_crontab",
+    "read_jobs",
+    "write_jobs",
 ]
 
 if not TYPE_CHECKING:
     __getattr__ = loader(
         __name__,
         {
+            "stepsched.jobs.crontab_files": ("read_crontab",),
             "stepsched.jobs.events": ("Event", "EventKind"),
+            "stepsched.jobs.files": ("read_jobs", "write_jobs"),
             "stepsched.jobs.interval": ("next_interval_run",),
             "stepsched.jobs.plans": ("Change", "Plan"),
             "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ from stepsched.core.quoting import quoted
 from stepsched.jobs.job import Job
 from stepsched.jobs.names import checked_name
 from stepsched.jobs.policies import CatchUp, Retry
-from stepsched.jobs.sources import path_of, read_text, refuse
+from stepsched.jobs.sources import FileProblem, path_of, read_text, refuse
 from stepsched.schedules import Cron
 from stepsched.schedules.crontab_lines import HASHED, REBOOT
 from stepsched.schedules.zones import load_zone
@@ -79,30 +79,64 @@ def load_crontab(source: str | Path, *, timezone: str | tzinfo = "UTC") -> list[
             no line.
     """
     path = path_of(source, "the path of a crontab")
-    zone = load_zone(timezone)
+    load_zone(timezone)
     _refuse_system_crontab(path)
-    reader = _Reader(zone.key)
-    for number, line in enumerate(read_text(path).split("\n"), 1):
+    return _jobs_in(read_text(path), timezone, str(source))
+
+
+def read_crontab(text: str, *, timezone: str | tzinfo = "UTC", source: str = "the text") -> list[Job]:
+    """Reads all lines of the text of a crontab, as :func:`load_crontab` reads those of a file.
+
+    Args:
+        text: The text, such as the output of ``crontab -l``.
+        timezone: As for :func:`load_crontab`.
+        source: Where the text is from, for errors and warnings.
+
+    Raises:
+        JobFileError: As for :func:`load_crontab`.
+        InvalidScheduleError: There is no such zone.
+
+    Warns:
+        ScheduleWarning: As for :func:`load_crontab`.
+
+    Example:
+        >>> [job.schedule.expression for job in read_crontab("0 9 * * 1-5  backup --all")]
+        ['cron(0 9 ? * MON-FRI *)']
+    """
+    return _jobs_in(text, timezone, source)
+
+
+def _jobs_in(text: str, timezone: str | tzinfo, source: str) -> list[Job]:
+    reader = _Reader(load_zone(timezone).key)
+    for number, line in enumerate(text.split("\n"), 1):
         reader.try_to_read(number, line.strip(" \t\r"))
-    refuse(str(source), reader.problems)
+    refuse(source, reader.problems)
     if not reader.jobs:
-        raise JobFileError(str(source), "expected at least one job, got none")
-    unused = [*reader.unused_names, *([] if reader.given_name is None else [reader.given_name])]
+        raise JobFileError(source, "expected at least one job, got none")
+    unused = reader.unused_names
+    if reader.given_name is not None:
+        unused = {**unused, reader.given_name: reader.given_at}
     if unused:
         warnings.warn(
             f"{source}: the names {', '.join(map(quoted, unused))} in comments are of no job; write such a "
-            "comment directly above the line of the job",
+            f"comment directly above the line of the job ({_lines(unused.values())})",
             ScheduleWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     if reader.mail_to:
         warnings.warn(
             f"{source}: no mail is sent to MAILTO={', '.join(reader.mail_to)}; failed runs are logged and "
-            "listed, and Job(notify=...) tells a function that is registered for its topic",
+            "listed, and Job(notify=...) tells a function that is registered for its topic "
+            f"({_lines(reader.mail_to.values())})",
             ScheduleWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return reader.jobs
+
+
+def _lines(numbers: Iterable[int]) -> str:
+    known = sorted(numbers)
+    return f"line{'s' if len(known) > 1 else ''} {', '.join(map(str, known))}"
 
 
 def _refuse_system_crontab(path: Path) -> None:
@@ -130,24 +164,29 @@ class _Reader:
 
     def __init__(self, timezone: str) -> None:
         self.jobs: list[Job] = []
-        self.problems: list[str] = []
-        self.mail_to: list[str] = []
-        """The addresses to which cron would send mail."""
+        self.problems: list[FileProblem] = []
+        self.number = 0
+        """The number of the line that is read."""
+        self.mail_to: dict[str, int] = {}
+        """The addresses to which cron would send mail, with the line of each."""
         self.names: set[str] = set()
         self.given_name: str | None = None
         """The name in the comment above the line."""
-        self.unused_names: list[str] = []
-        """The names in comments that are above no line."""
+        self.given_at = 0
+        """The line of that comment."""
+        self.unused_names: dict[str, int] = {}
+        """The names in comments that are above no line, with the line of each."""
         self.default_zone = self.timezone = timezone
         self.jitter = timedelta(0)
         self.variables: dict[str, str] = {}
 
     def try_to_read(self, number: int, line: str) -> None:
         """Reads one line, or records why it cannot be read."""
+        self.number = number
         try:
             self.read(line)
         except _LineError as error:
-            self.problems.append(f"line {number}: {error}")
+            self.problems.append(FileProblem(number, str(error), f"line {number}: {error}"))
 
     def read(self, line: str) -> None:
         comment, variable = _NAME.fullmatch(line), _VARIABLE.fullmatch(line)
@@ -160,9 +199,9 @@ class _Reader:
             self.jobs.append(self.job(_entry(line), given))
             return
         if given is not None:
-            self.unused_names.append(given)
+            self.unused_names[given] = self.given_at
         if comment is not None:
-            self.given_name = comment[1].strip()
+            self.given_name, self.given_at = comment[1].strip(), self.number
         elif variable is not None:
             self.set_variable(variable["name"], _unquoted(variable["value"]))
 
@@ -179,7 +218,7 @@ class _Reader:
                     raise _LineError(f"RANDOM_DELAY: expected 0 to 1440 minutes, got {quoted(value)}")
                 self.jitter = timedelta(minutes=int(value))
             case "MAILTO" if value and value not in self.mail_to:
-                self.mail_to.append(value)
+                self.mail_to[value] = self.number
         if name not in _INSTRUCTIONS:
             self.variables[name] = value
 

@@ -8,8 +8,9 @@ from datetime import timedelta, tzinfo
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from stepsched.core.quoting import quoted
-from stepsched.jobs import CatchUp, Completion, Job, OnFailure, Overlap, Retry
+from stepsched.jobs.job import Job
 from stepsched.jobs.names import is_name
+from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
 from stepsched.schedules import Schedule
 from stepsched.schedules.base import ScheduleBase
 from stepsched.schedules.expressions import parse_schedule

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import Enum
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stepsched.core.amounts import length_text
+from stepsched.core.masking import MASK, suggests_secret, without_secrets
 from stepsched.jobs.job import Job
 from stepsched.schedules.base import ScheduleBase
 
@@ -23,11 +23,6 @@ _CONTEXT = 15
 _MAX_DIFFERENCES = 8
 """The maximum number of differences that are listed for one job."""
 _ABSENT: Any = object()
-_SECRET = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|authorization|api_?key|access_?key|private_?key",
-    re.IGNORECASE,
-)
-_MASK = "***"
 
 
 def describe_differences(before: Job, after: Job) -> str:
@@ -78,7 +73,7 @@ def _pair(path: str, before: Any, after: Any) -> str:
     old, new = (before, after) if path == "group" else (_text(before), _text(after))
     if isinstance(before, ScheduleBase) and isinstance(after, ScheduleBase) and old == new:
         old, new = repr(before), repr(after)
-    if _SECRET.search(path):
+    if suggests_secret(path):
         old, new = _masked(before, old), _masked(after, new)
     if old == new:
         return f"{_cut(old)} (the difference is not shown)"
@@ -89,7 +84,7 @@ def _pair(path: str, before: Any, after: Any) -> str:
 
 
 def _masked(value: Any, text: str) -> str:
-    return text if value is _ABSENT or value is None else json.dumps(_MASK)
+    return text if value is _ABSENT or value is None else json.dumps(MASK)
 
 
 def _text(value: Any) -> str:
@@ -107,24 +102,13 @@ def _text(value: Any) -> str:
         case timedelta():
             return length_text(value) or str(value)
         case _:
-            return _json(_without_secrets(value))
+            return _json(without_secrets(value))
 
 
 def _text_of_model(value: BaseModel) -> str:
     fields = value.model_dump(mode="json", exclude_defaults=True)
-    shown = _without_secrets(fields)
+    shown = without_secrets(fields)
     return _one_line(repr(value) if shown == fields else f"{type(value).__name__}({_json(shown)})")
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: _MASK if _SECRET.search(str(key)) and each is not None else _without_secrets(each)
-            for key, each in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_without_secrets(each) for each in value]
-    return value
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stepsched.core.enums import StrEnum
-from stepsched.jobs import Run
+from stepsched.jobs.records import Run
 
 
 class EventKind(StrEnum):

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 
 from pydantic import field_validator
+from typing_extensions import Self
 
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
-from stepsched.jobs import Job, JobRecord, JobStatus
-from stepsched.jobs.records import read_stored_job
+from stepsched.jobs.job import Job, checked_jobs, no_job
+from stepsched.jobs.records import (
+    JobRecord,
+    JobStatus,
+    first_status,
+    read_stored_job,
+    status_after_update,
+)
 
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _GROUPS_SHOWN = 10
 """The maximum number of groups that the text of a plan lists."""
 
@@ -74,6 +83,56 @@ class Plan(Value, frozen=True):
     unsearched: tuple[str, ...] = ()
     """The other groups of the backend, in which ``prune`` has not looked for jobs to cancel, sorted. Empty
     without ``prune``."""
+    paused: tuple[str, ...] = ()
+    """The names of jobs, unchanged or updated, that are enabled in their definition and have been paused
+    since: ``apply`` leaves them paused."""
+
+    @classmethod
+    def between(
+        cls,
+        stored: Iterable[JobRecord | Job],
+        wanted: Iterable[Job],
+        *,
+        prune: bool | Collection[str] = False,
+    ) -> Self:
+        """Compares jobs with stored ones that were read before, without a backend.
+
+        A job that is stored in another group is moved, as on a backend where names are unique across groups,
+        unless its name is stored in several groups.
+
+        Args:
+            stored: The stored jobs: records, such as of ``client.list()``; or jobs, such as of a file, which
+                count as records at version 1, not paused.
+            wanted: The jobs that are to be stored, with distinct names.
+            prune: Whether stored jobs that are not among ``wanted`` are to be cancelled. True: in all groups.
+                A collection of groups: only in these.
+
+        Raises:
+            TypeError: ``wanted`` holds something else.
+            ValueError: Two jobs have the same name.
+        """
+        jobs = list(checked_jobs(wanted))
+        refuse_repeats(jobs)
+        records = [_as_record(each) for each in stored]
+        by_name: dict[str, list[JobRecord]] = {}
+        for record in records:
+            by_name.setdefault(record.name, []).append(record)
+        found, namesakes = list[JobRecord | None](), list[JobRecord]()
+        for job in jobs:
+            present = by_name.get(job.name, [])
+            same = [each for each in present if each.job.group == job.group] or present
+            found.append(same[0] if len(same) == 1 else None)
+            namesakes += [each for each in same if len(same) > 1 and each.owned]
+        groups = {record.job.group for record in records} if prune else set()
+        searched = groups if prune is True or prune is False else set(prune)
+        made = make_plan(
+            jobs,
+            found,
+            prune=[record for record in records if prune and record.job.group in searched],
+            namesakes=namesakes,
+            unsearched=groups - searched,
+        )
+        return cls(**{name: getattr(made, name) for name in cls.model_fields})
 
     @property
     def is_empty(self) -> bool:
@@ -89,11 +148,16 @@ class Plan(Value, frozen=True):
     def _lines(self) -> Iterator[tuple[str, str, str]]:
         for job in self.create:
             yield "+", job.name, job.schedule.describe() + ("" if job.enabled else ", disabled")
+        paused = set(self.paused)
         for change in self.update:
-            yield ">" if change.is_move else "~", change.name, str(change)
+            words = f"{change}; paused, stays paused" if change.name in paused else str(change)
+            yield ">" if change.is_move else "~", change.name, words
         for record in self.cancel:
             group = record.job.group
             yield "-", record.name, "" if group == "default" else f"group: {group}"
+        for name in self.unchanged:
+            if name in paused:
+                yield "=", name, "paused, stays paused"
 
     def _notes(self) -> Iterator[str]:
         for record in self.namesakes:
@@ -112,7 +176,7 @@ class Plan(Value, frozen=True):
 
     def _repr_html_(self) -> str:
         """Returns the plan as an HTML table, for notebooks."""
-        verbs = {"+": "create", "~": "update", ">": "move", "-": "cancel"}
+        verbs = {"+": "create", "~": "update", ">": "move", "-": "cancel", "=": "keep"}
         gone = iter(self.cancel)
         rows: list[tuple[str, ...]] = [
             (verbs[sign], name, next(gone).job.schedule.describe() if sign == "-" else words)
@@ -165,9 +229,31 @@ def make_plan(
         ),
         cancel=tuple(record for _, record in sorted(unwanted.items())),
         unchanged=tuple(job.name for job, record in pairs if record.is_as_in(job)),
+        paused=tuple(job.name for job, record in pairs if _stays_paused(record, job)),
         namesakes=tuple(namesakes),
         unsearched=tuple(sorted(unsearched)),
     )
+
+
+def _as_record(stored: JobRecord | Job) -> JobRecord:
+    if isinstance(stored, JobRecord):
+        return stored
+    if type(stored) is not Job:
+        raise no_job(stored)
+    return JobRecord(
+        job=stored,
+        status=first_status(stored),
+        version=1,
+        created_at=_UNKNOWN,
+        updated_at=_UNKNOWN,
+        next_run=None,
+    )
+
+
+def _stays_paused(record: JobRecord, wanted: Job) -> bool:
+    """Returns whether a job that its definition enables is paused, and an update leaves it so."""
+    after = status_after_update(record.status, record.job, wanted)
+    return wanted.enabled and record.status is JobStatus.PAUSED and after is JobStatus.PAUSED
 
 
 def _in_effect(record: JobRecord, wanted: Job) -> Job:

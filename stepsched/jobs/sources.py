@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from stepsched.core.errors import JobFileError
 from stepsched.core.quoting import given_text, shortened
 
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
+
+
+class FileProblem(NamedTuple):
+    """A mistake in a file."""
+
+    line: int | None
+    """The number of the line; the first is 1. None: it has none."""
+    text: str
+    """What is wrong, without the line."""
+    message: str = ""
+    """The text with the line, as the error has it. Empty: the text."""
 
 
 def path_of(source: object, expected: str, action: str = "load jobs from") -> Path:
@@ -57,7 +69,9 @@ def listed(problems: Sequence[str]) -> str:
     return lines[0] if len(lines) == 1 else "\n  ".join([f"{len(problems)} problems:", *lines])
 
 
-def refuse(source: str, problems: Sequence[str]) -> None:
+def refuse(source: str, problems: Sequence[FileProblem]) -> None:
     """Raises all problems as one error; returns if there are none."""
     if problems:
-        raise JobFileError(source, listed(problems))
+        messages = [each.message or each.text for each in problems]
+        pairs = [(each.line, cut(each.text)) for each in problems]
+        raise JobFileError(source, listed(messages), problems=pairs)

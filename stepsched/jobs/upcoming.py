@@ -9,7 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from stepsched.display.notebook import table
-from stepsched.jobs import Job, JobRecord
+from stepsched.jobs.job import Job
+from stepsched.jobs.records import JobRecord
 from stepsched.schedules import Rate
 from stepsched.schedules.zones import UTC
 

@@ -36,7 +36,18 @@ is 8 for some readers and 10 for others, and mostly an identifier."""
 
 
 class YamlError(ValueError):
-    """A text is not YAML, or not one document of reasonable size."""
+    """A text is not YAML, or not one document of reasonable size.
+
+    Attributes:
+        line: The number of the line. None: it has none.
+        text: What is wrong, without the line.
+    """
+
+    def __init__(self, text: str, line: int | None = None, what: str = "it is not YAML") -> None:
+        where = "" if line is None else f"line {line}: "
+        super().__init__(f"{what}: {where}{text}" if what else text)
+        self.line = line
+        self.text = f"{what}: {text}" if what else text
 
 
 class Found(NamedTuple):
@@ -109,26 +120,26 @@ def read_yaml(text: str) -> Found:
         problems = list(_duplicates(root))
         return Found(loader.construct_document(root), root, problems)
     except yaml.MarkedYAMLError as error:
-        raise YamlError(_why_not(error, text)) from error
+        mark = error.problem_mark or error.context_mark
+        raise YamlError(_why_not(error, mark, text), None if mark is None else mark.line + 1) from error
     except yaml.YAMLError as error:
-        raise YamlError(f"it is not YAML: {error}") from error
+        raise YamlError(str(error)) from error
 
 
-def _why_not(error: yaml.MarkedYAMLError, text: str) -> str:
-    """Returns what is wrong with a text, with the line, and with what to write instead."""
-    mark, problem = error.problem_mark or error.context_mark, str(error.problem)
-    line = "" if mark is None else f"line {mark.line + 1}: "
+def _why_not(error: yaml.MarkedYAMLError, mark: yaml.Mark | None, text: str) -> str:
+    """Returns what is wrong with a text at a mark, and what to write instead."""
+    problem = str(error.problem)
     if "single document" in str(error.context):
-        return f"it is not YAML: {line}a second document begins here; write all jobs into one list"
+        return "a second document begins here; write all jobs into one list"
     if mark is not None and mark.line < len(text.splitlines()):
         cure = _cure(text.splitlines()[mark.line], mark.column, error)
         if cure:
-            return f"it is not YAML: {line}{cure}"
+            return cure
     if "block end" in problem:
-        return f"it is not YAML: {line}{_INDENTED}"
+        return _INDENTED
     context = f", {error.context}" if error.context else ""
     cure = "; quote a text with , : ? * [ ] { or } in it" if "flow" in context else ""
-    return f"it is not YAML: {line}{problem}{context}{cure}"
+    return f"{problem}{context}{cure}"
 
 
 def _cure(line: str, column: int, error: yaml.MarkedYAMLError) -> str:
@@ -205,13 +216,15 @@ def _check_aliases(root: yaml.Node) -> None:
             sizes[id(node)] = min(1 + sum(sizes[id(part)] for part in parts), _VERY_MANY)
             around.discard(id(node))
         elif id(node) in around:
-            raise YamlError(f"the value at line {_line(node) or '?'} contains itself through an alias")
+            raise YamlError(
+                f"the value at line {_line(node) or '?'} contains itself through an alias", what=""
+            )
         elif id(node) not in sizes:
             around.add(id(node))
             waiting += [(node, True), *((part, False) for part in parts)]
     most = max(_MOST_VALUES, _MOST_REPEATED * len(sizes))
     if sizes[id(root)] > most:
-        raise YamlError(f"its aliases expand to more than {most:,} values; use fewer aliases")
+        raise YamlError(f"its aliases expand to more than {most:,} values; use fewer aliases", what="")
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:

@@ -310,3 +310,18 @@ def test_a_repeated_call_asks_the_backend_to_make_good_what_an_earlier_one_has_l
     for number, verb in enumerate(verbs, 1):
         verb()
         assert backend.ensured == number
+
+
+def test_a_job_that_has_ended_and_is_wanted_as_it_is_changes_nothing() -> None:
+    """What has been applied can be applied again, however long ago its end is."""
+    clock = FakeClock(T0)
+    client = ss.SchedulerClient(ss.LocalBackend(clock=clock))
+    short = job(schedule=ss.Rate(HOUR, start=T0, end=T0 + HOUR))
+    client.create(short)
+    clock.advance(timedelta(days=1))
+    assert client.plan([short], prune=True).unchanged == ("job",)
+    assert client.apply([short]).is_empty
+    for wanted in (short.replace(description="new"), short.replace(name="other")):
+        with pytest.raises(ss.InvalidScheduleError, match="would never run"):
+            client.plan([wanted])
+    client.backend.close()

@@ -222,3 +222,70 @@ def test_records_and_plans_of_stored_jobs_are_read_back(fields: dict[str, Any]) 
     assert JobVersion.model_validate_json(version.model_dump_json()) == version
     plan = make_plan([old.replace(description="new")], [stored])
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+# -- paused jobs -------------------------------------------------------------------------------------
+
+PAUSED = ss.JobStatus.PAUSED
+
+
+def test_a_plan_says_which_jobs_are_paused_and_stay_so() -> None:
+    wanted = [job("a"), job("b", description="new"), job("c"), job("d", enabled=False), job("e")]
+    stored = [
+        record(job("a"), status=PAUSED),
+        record(job("b"), status=PAUSED),
+        record(job("c", enabled=False), status=PAUSED),  # the update resumes it
+        record(job("d", enabled=False), status=PAUSED),  # as its definition says
+        record(job("e")),
+    ]
+    plan = make_plan(wanted, stored)
+    assert plan.paused == ("a", "b")
+    assert str(plan).splitlines() == [
+        '~ b  description: "" -> "new"; paused, stays paused',
+        "~ c  enabled: false -> true",
+        "= a  paused, stays paused",
+        "0 to create, 2 to update, 0 to cancel, 3 unchanged",
+    ]
+    assert ">keep</td>" in plan._repr_html_()
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+# -- without a backend -------------------------------------------------------------------------------
+
+
+def test_a_plan_against_nothing_creates_everything() -> None:
+    assert Plan.between([], [job("a"), job("b")]) == Plan(create=(job("a"), job("b")))
+
+
+def test_a_plan_against_records_is_the_plan_that_a_backend_makes() -> None:
+    client = ss.SchedulerClient()
+    target = ss.CommandTarget(["true"])
+    wanted = [job(name, target=target) for name in ("same", "old", "gone", "moved", "paused")]
+    for each in wanted:
+        client.create(each)
+    client.pause("paused")
+    wanted[1:4] = [wanted[1].replace(description="new"), wanted[3].replace(group="g")]
+    wanted.append(job("new", target=target))
+    for prune in (False, True, ["default"]):
+        assert Plan.between(client.list(), wanted, prune=prune) == client.plan(wanted, prune=prune)
+    assert Plan.between(client.list(), wanted, prune=["g"]).unsearched == ("default",)
+    client.backend.close()
+
+
+def test_a_plan_against_jobs_takes_them_as_stored_and_not_paused() -> None:
+    plan = Plan.between([job("a"), job("b")], [job("a"), job("b", description="x")], prune=True)
+    assert (plan.unchanged, [each.name for each in plan.update]) == (("a",), ["b"])
+
+
+def test_a_name_in_several_groups_is_not_moved() -> None:
+    stored = [record(job("a", group="x")), record(job("a", group="y"))]
+    plan = Plan.between(stored, [job("a")])
+    assert (plan.create, plan.namesakes) == ((job("a"),), tuple(stored))
+    assert Plan.between(stored, [job("a", group="x")]).unchanged == ("a",)
+
+
+def test_only_jobs_are_compared() -> None:
+    with pytest.raises(TypeError, match="expected a Job, got str"):
+        Plan.between(["a"], [])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="duplicate job names: a"):
+        Plan.between([], [job("a"), job("a")])

@@ -1,0 +1,43 @@
+"""Sentences of the library in words of the command line: options in place of arguments and methods."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = (
+    (r"set AWS_DEFAULT_REGION, or pass session=boto3\.Session\(region_name=\.\.\.\)",
+     "use --region NAME, or set AWS_DEFAULT_REGION"),
+    (r"set AWS_PROFILE or credentials, or pass session=boto3\.Session\(\.\.\.\)",
+     "use --profile NAME, or set AWS_PROFILE or credentials"),
+    (r"correct AWS_PROFILE or ~/\.aws/config", "correct --profile, AWS_PROFILE or ~/.aws/config"),
+    (r"expected endpoint_url to be such as", "expected --endpoint-url to be such as"),
+    (r"backend\.register\((\w+), function\)", r"a program that registers a handler for \1"),
+    (r"\bclient\.apply\(\[job\], prune=True\), which", "`stepsched apply FILE --prune`, which"),
+    (r"\bclient\.list\(\)", "`stepsched list`"),
+    (r"\bclient\.(resume|runs|get)\((?:name|'[^']*')?\)", r"`stepsched \1 NAME`"),
+    (r"\bruns\(status='failed'\)", "`stepsched runs --status failed`"),
+    (r"\bstop_run=False\b", "leave --stop-run out"),
+    (r"expected the form (\S+) for role_arn, got '(.*)'",
+     r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),
+    (r"\bgive group=", "use --group NAME"),
+    (r"\bpass group=(\S+?)(?=[ ,;.)]|$)", r"use --group \1"),
+    (r"\bpass group\b", "use --group NAME"),
+    (r"\bput it on the import path\b",
+     "run the command in the folder of its module, or name that folder in PYTHONPATH"),
+    (r"\b(?:Overlap|CatchUp|Completion|OnFailure)\.([A-Z]+)\b", lambda found: found[1].lower()),
+    (r"\bLocalBackend\(handlers_from=\[\.\.\.\]\)", "another value of --handlers-from"),
+    (r"\bLocalBackend\(\) in memory", "a program that runs it in memory"),
+    (r"\bLocalBackend\b", "local:FILE"),
+    (r"\bEventBridgeBackend\b", "eventbridge:ROLE"),
+    (r"\bStepFunctionsBackend\b", "stack:NAME"),
+    (r"\bHandlerTarget\b", "module:function"),
+    (r"\bstepsched\.deploy\.template\(\.\.\.\)", "stepsched.deploy.template"),
+)  # fmt: skip
+"""Words about Python, and what a command line says instead."""
+
+
+def on_a_command_line(text: str) -> str:
+    """Returns a sentence of the library in words of the command line."""
+    for pattern, words in _WORDS:
+        text = re.sub(pattern, words, text)
+    return text
