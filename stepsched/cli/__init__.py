@@ -8,6 +8,7 @@
 - ``parameters``: the types of arguments; ``declaring``: commands with examples and shared options
 - ``views``: results as tables, JSON, YAML and names; ``tables``: tables on a terminal; ``times``: instants
 - ``failures``: errors as one line and an exit code
+- ``solutions``: the commands of the AWS Solutions scheduler, a program of their own
 
 Modules at this level load neither pydantic nor boto3 when they are imported: names of stepsched are read as
 ``ss.name`` where a command needs them.
@@ -16,6 +17,7 @@ Modules at this level load neither pydantic nor boto3 when they are imported: na
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 __all__ = ["main"]
@@ -27,8 +29,19 @@ def main(program: str = "stepsched") -> NoReturn:
     Args:
         program: The name of the program in help and errors.
     """
+    start("stepsched.cli.app", program)
+
+
+def start(application: str, program: str) -> NoReturn:
+    """Runs a command line with the arguments of this process, and ends the process. Without click it says how
+    to install it.
+
+    Args:
+        application: The module that has the command line as ``run``.
+        program: The name of the program in help and errors.
+    """
     try:
-        from stepsched.cli.app import run
+        run = import_module(application).run
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise

@@ -56,7 +56,8 @@ SCHEDULE_ARN = ContextText("<aws.scheduler.schedule-arn>")
 SCHEDULED_TIME = ContextText("<aws.scheduler.scheduled-time>")
 """The scheduled instant, such as ``2022-03-22T18:59:43Z``."""
 EXECUTION_ID = ContextText("<aws.scheduler.execution-id>")
-"""The ID of the attempt, such as ``d32c5kddcf5bb8c3``."""
+"""The ID of the attempt, such as ``d32c5kddcf5bb8c3``: short, of letters, digits and ``-``, so that it can
+be part of the name of something that the run creates."""
 ATTEMPT_NUMBER = ContextText("<aws.scheduler.attempt-number>")
 """The number of the attempt; the first is 1."""
 

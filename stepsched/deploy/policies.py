@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_args
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.states import Task
 from stepsched.aws.arns import validate_arn
+from stepsched.core.context import ATTRIBUTES
 from stepsched.core.quoting import quoted
 from stepsched.iam.documents import validate_resources, validate_roles
 from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
@@ -52,8 +53,10 @@ class NamedTarget(NamedTuple):
         return found
 
 
-_ANY_MESSAGE = Message({}, "job", "job", "$due", {})
+_ANY_MESSAGE = Message({}, "job", "job", "$due", dict.fromkeys(ATTRIBUTES, "$due"))
 """A message for building calls. The content of a message does not change which call is made."""
+_PASSED_ROLE = {"personalize": "RoleArn"}
+"""The parameter of a service's requests that names the role which the service takes on."""
 
 
 def validate_targets(targets: Iterable[Target]) -> list[NamedTarget]:
@@ -207,9 +210,26 @@ def _target_grants(
         if not invocation.resources:
             invocation = _invocation_of_request(invocation.name, calls[0], machine_arn)
         waits = any(".sync" in call.name for call in calls)
-        return grants_of(replace(invocation, waits=waits), place)
+        grants = grants_of(replace(invocation, waits=waits), place)
+        return grants + _passed_role_grants(named_target.target)
     except ValueError as error:
         raise ValueError(f"{named_target.argument}: {error}") from error
+
+
+def _passed_role_grants(target: SingleTarget) -> list[Grant]:
+    """The grant to pass the role that the request of an ApiTarget names, if its service is known to take one.
+
+    Raises:
+        ValueError: The name of the role is not an ARN.
+    """
+    if not isinstance(target, ApiTarget):
+        return []
+    role = target.request.get(_PASSED_ROLE.get(target.service, ""))
+    if role is None:
+        return []
+    (arn,) = validate_roles("RoleArn", [str(role)])
+    passed = ("StringEquals", "iam:PassedToService", f"{target.service}.amazonaws.com")
+    return [Grant("iam:PassRole", arn, passed)]
 
 
 def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocation:

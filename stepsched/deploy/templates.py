@@ -58,6 +58,7 @@ def template(
       and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters.
     - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, and what
       ``resources`` names.
+    - The role that a request of Amazon Personalize names may be passed to that service.
     - The machine has one state for each call that the targets need. The definition contains no text of the
       caller.
 

@@ -51,6 +51,19 @@ def quoted(text: str) -> str:
     return f"'{body}'"
 
 
+def attempt_id(due: str, number: str) -> str:
+    """The expression of the ID of an attempt: 20 hexadecimal digits, so that it can be part of any name, as
+    on EventBridge Scheduler.
+
+    Args:
+        due: The expression of a text that no other run of the execution has.
+        number: The expression of the attempt's number, as text.
+    """
+    return (
+        f"$substring($hash($states.context.Execution.Name & '/' & {due} & '/' & {number}, 'SHA-256'), 0, 20)"
+    )
+
+
 def _expression(value: Any, attributes: Mapping[ContextText, str], depth: int) -> str:
     if depth > _MAX_DEPTH:
         raise ValueError(

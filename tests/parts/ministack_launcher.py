@@ -4,7 +4,7 @@ Scheduler's clock is the machine's, moved by what a file says. While waits are h
 Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
 it, and their answers go out on the standard output. DynamoDB does one thing at a time, and what a busy
 machine takes away from an evaluation does not count for its limit. A schedule also calls APIs, which the
-emulator alone does not: as Step Functions calls them.
+emulator alone does not: as Step Functions calls them. Summaries of templates tell their metadata.
 
 Needs the standard library and the pinned emulator only. What it replaces are private names of some modules
 of that version; if one of them is gone, it does not start.
@@ -705,6 +705,27 @@ def one_at_a_time(service: str, names: dict[str, Any], needed: tuple[str, ...]) 
         names[name] = alone(names[name])
 
 
+def tell_metadata(cloudformation: ModuleType) -> None:
+    """Summaries of templates tell the metadata, as JSON, which the emulator leaves out."""
+    names = vars(cloudformation)
+    needed = {"_ACTION_HANDLERS", "_resolve_stack", "_parse_template", "_p", "_esc"}
+    refuse_if_missing("CloudFormation", names, needed)
+    handlers = names["_ACTION_HANDLERS"]
+    summarise, end = handlers["GetTemplateSummary"], "</GetTemplateSummaryResult>"
+
+    def summary(asked: Any) -> Any:
+        status, headers, body = summarise(asked)
+        stack = names["_resolve_stack"](names["_p"](asked, "StackName"))
+        if status == 200 and stack:
+            metadata = names["_parse_template"](stack["_template_body"]).get("Metadata")
+            text = names["_esc"](json.dumps(metadata))
+            element = f"<Metadata>{text}</Metadata>" if metadata else ""
+            body = body.decode().replace(end, element + end).encode()
+        return status, headers, body
+
+    handlers["GetTemplateSummary"] = summary
+
+
 def limit_own_time(names: dict[str, Any]) -> None:
     """Counts for the limit of an evaluation, which is a second as on AWS, only the time of its own thread: on
     a busy machine many threads take turns."""
@@ -740,6 +761,7 @@ def main() -> None:
     states = importlib.import_module(f"{services}.stepfunctions")
     call_apis(importlib.import_module(f"{services}.eventbridge"), states)
     one_at_a_time("dynamodb", vars(importlib.import_module(f"{services}.dynamodb")), ITEMS)
+    tell_metadata(importlib.import_module(f"{services}.cloudformation.handlers"))
     limit_own_time(vars(importlib.import_module("jsonata.timebox")))
     StepFunctions(vars(states), clock).install()
     app.main()

@@ -227,6 +227,46 @@ def test_a_call_that_tells_may_still_be_given_its_resources() -> None:
         template([call], resources={"firehose:putRecordBatch": there})
 
 
+def test_a_request_may_contain_context_attributes() -> None:
+    request = {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/q", "MessageBody": "x"}
+    plain, filled = (
+        ss.ApiTarget("sqs", "sendMessage", request | {"MessageBody": body})
+        for body in ("x", "no. " + ss.context.EXECUTION_ID)
+    )
+    named = {"sqs:sendMessage": ["arn:aws:sqs:eu-west-1:123456789012:q"]}
+    assert template([filled], resources=named) == template([plain], resources=named)
+
+
+def test_the_role_that_personalize_takes_on_may_be_passed_to_it() -> None:
+    role = "arn:aws:iam::123456789012:role/personalize"
+    request: dict[str, Any] = {
+        "JobName": "import",
+        "DatasetArn": "arn:aws:personalize:eu-west-1:123456789012:dataset/shop/USERS",
+        "DataSource": {"DataLocation": "s3://bucket/users.csv"},
+    }
+    named = {
+        "personalize:createDatasetImportJob": [
+            "arn:aws:personalize:eu-west-1:123456789012:dataset-import-job/*"
+        ]
+    }
+    without, with_role = (
+        template([ss.ApiTarget("personalize", "createDatasetImportJob", each)], resources=named)
+        for each in (request, request | {"RoleArn": role})
+    )
+    statements = [
+        each["Resources"]["RunnerRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        for each in (without, with_role)
+    ]
+    (added,) = [each for each in statements[1] if each not in statements[0]]
+    assert (added["Action"], added["Resource"]) == (["iam:PassRole"], [role])
+    assert added["Condition"] == {"StringEquals": {"iam:PassedToService": "personalize.amazonaws.com"}}
+    with pytest.raises(ValueError, match="expected the ARN of one role"):
+        template(
+            [ss.ApiTarget("personalize", "createDatasetImportJob", request | {"RoleArn": "role/*"})],
+            resources=named,
+        )
+
+
 def test_conditions_stay() -> None:
     entries = {entry["Sid"]: entry for entry in statements(everything())}
     assert entries["EcsRunTask"]["Condition"] == {"ArnEquals": {"ecs:cluster": CLUSTER}}

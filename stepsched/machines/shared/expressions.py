@@ -8,7 +8,7 @@ from typing import Any
 from stepsched.asl.states import Retrier
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.machines.data import RUN_TOKEN
-from stepsched.machines.literals import quoted
+from stepsched.machines.literals import attempt_id, quoted
 from stepsched.machines.shared.history import EVENTS_OF_A_RETRY
 from stepsched.machines.shared.table_schema import RUN
 
@@ -43,7 +43,7 @@ def fill_attributes(text: str) -> str:
     values = {
         SCHEDULE_ARN: "$states.context.StateMachine.Id",
         SCHEDULED_TIME: "$due",
-        EXECUTION_ID: "$states.context.Execution.Name & '/' & $due & '/' & $string($attempt + 1)",
+        EXECUTION_ID: attempt_id("$due", "$string($attempt + 1)"),
         ATTEMPT_NUMBER: "$string($attempt + 1)",
         RUN_TOKEN: f"$substring($key, {len(RUN) + 20})",
     }

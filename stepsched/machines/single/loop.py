@@ -49,6 +49,7 @@ from stepsched.machines.calls import (
     waits_for_end,
     waits_for_runs,
 )
+from stepsched.machines.literals import attempt_id
 from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.machines.notifications import notices
 from stepsched.machines.plan import timing_of
@@ -362,11 +363,11 @@ class _Loop:
         """The message of a part of a parallel target, by its number. None: the message of the whole run."""
         if part:
             number = f"$string($tries_{part} + 1)"
-        of_part = f" & '/{part}'" if part else ""
+        due = f"$due & '/{part}'" if part else "$due"
         attributes = {
             SCHEDULE_ARN: "$states.context.StateMachine.Id",
             SCHEDULED_TIME: "$due",
-            EXECUTION_ID: f"$states.context.Execution.Name & '/' & $due{of_part} & '/' & {number}",
+            EXECUTION_ID: attempt_id(due, number),
             ATTEMPT_NUMBER: number,
         }
         key = f"{self.job.group}/{self.job.name}/{part}"

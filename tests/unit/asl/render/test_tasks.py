@@ -289,7 +289,8 @@ def test_attributes_become_expressions() -> None:
     assert payload["due"] == "{% $due %}"
     assert payload["n"] == ["{% $string($attempt + 1) %}"]
     assert payload["key"] == (
-        "{% 'runs/' & $states.context.Execution.Name & '/' & $due & '/' & $string($attempt + 1) %}"
+        "{% 'runs/' & $substring($hash($states.context.Execution.Name & '/' & $due & '/' & "
+        "$string($attempt + 1), 'SHA-256'), 0, 20) %}"
     )
     body = call(TARGETS["queue"][0], jobs.DUE)[1]["MessageBody"]
     assert body.startswith(r"""{% '\u007b\"due\":\"' & $due & '\",\"key\":\"runs/' & """)
