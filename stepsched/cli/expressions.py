@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -55,7 +55,33 @@ def schedule_options(function: Function) -> Function:
 
 def expression_options(function: Function) -> Function:
     """Adds the expression and the options that belong to it."""
-    return click.argument("expression")(schedule_options(function))
+    return expression_argument(is_required=True)(schedule_options(function))
+
+
+class _Expression(click.Argument):
+    """An argument that takes several words, so that an expression without quotes can be refused."""
+
+    def make_metavar(self, *_: Any, **__: Any) -> str:
+        """Returns the placeholder in the help, which is that of one word."""
+        return "EXPRESSION" if self.required else "[EXPRESSION]"
+
+
+def expression_argument(*, is_required: bool) -> Callable[[Function], Function]:
+    """Returns the argument for an expression.
+
+    Args:
+        is_required: Whether it has to be given; otherwise it is None if it is not.
+    """
+    return click.argument(
+        "expression", cls=_Expression, nargs=-1, required=is_required, callback=_refuse_several
+    )
+
+
+def _refuse_several(_context: click.Context, _parameter: click.Parameter, words: Sequence[str]) -> str | None:
+    """Refuses an expression without quotes, in which a shell has replaced each star by the names of files."""
+    if len(words) > 1:
+        raise click.UsageError(f"expected one expression, got {len(words)} arguments; write it in quotes")
+    return words[0] if words else None
 
 
 def read_expression(

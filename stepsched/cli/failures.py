@@ -22,7 +22,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -122,6 +122,16 @@ def lines_of(error: Exception) -> list[str]:
     return [sentence_of(error)]
 
 
+def mistake_of(error: ValueError) -> str:
+    """Returns what is wrong with a value; of a model, its first mistake, without the value, which may be
+    secret."""
+    if not type(error).__module__.startswith("pydantic"):
+        return str(error)
+    first: dict[str, Any] = error.errors(include_url=False, include_input=False)[0]  # type: ignore[attr-defined]
+    place = ".".join(map(str, first["loc"]))
+    return ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
+
+
 def located(source: str, line: int | None, text: str) -> str:
     """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``."""
     return f"{source}: {text}" if line is None else f"{source}:{line}: {text}"
@@ -149,6 +159,8 @@ def sentence_of(error: Exception) -> str:
             )
         case errors.BackendError(code=code, detail=detail) if code in _SAYS_ALL and detail:
             return on_a_command_line(_one_line(detail))
+        case ValueError():
+            return _one_line(on_a_command_line(mistake_of(error)) or type(error).__name__)
         case _:
             return _one_line(on_a_command_line(str(error)) or type(error).__name__)
 

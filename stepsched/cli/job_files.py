@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 import stepsched as ss
+from stepsched.cli.failures import mistake_of
 
 if TYPE_CHECKING:
     from stepsched.jobs import Job, JobRecord, Plan
@@ -215,7 +216,7 @@ def plan_in(text: str) -> Plan | None:
     try:
         return ss.jobs.Plan.model_validate_json(text)
     except ValueError as error:
-        raise click.UsageError(f"the plan cannot be read: {_first_reason(error)}") from error
+        raise click.UsageError(f"the plan cannot be read: {mistake_of(error)}") from error
 
 
 def stored_in(file: str) -> Sequence[JobRecord | Job]:
@@ -241,16 +242,6 @@ def stored_in(file: str) -> Sequence[JobRecord | Job]:
             records.append(ss.JobRecord.model_validate(item))
         except ValueError as error:  # noqa: PERF203 -- the number of the record
             raise click.UsageError(
-                f"record {number} of {source_of(file)} cannot be read: {_first_reason(error)}"
+                f"record {number} of {source_of(file)} cannot be read: {mistake_of(error)}"
             ) from error
     return records
-
-
-def _first_reason(error: ValueError) -> str:
-    """Returns the first mistake that a model has found, without the values, which may be secret."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}"

@@ -12,7 +12,7 @@ import stepsched as ss
 from stepsched.cli import job_files
 from stepsched.cli.checks import FileCheck, check_file, checks_view
 from stepsched.cli.declaring import Command, command, selection_options
-from stepsched.cli.failures import FAILED, USAGE, Failure, lines_of
+from stepsched.cli.failures import FAILED, NOT_FOUND, USAGE, Failure, lines_of
 from stepsched.cli.plan_views import applied_view, plan_text, plan_view
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.views import jobs_file_view
@@ -149,7 +149,11 @@ def _offline_plan(
 
 @command(
     "apply",
-    examples=("stepsched apply jobs.yaml", "stepsched apply jobs.yaml --prune --yes", "stepsched apply -y -"),
+    examples=(
+        "stepsched apply jobs.yaml",
+        "stepsched apply jobs.yaml --prune --yes",
+        "stepsched list -o json | stepsched apply -",
+    ),
 )
 @job_files.files_argument
 @_prune_options
@@ -178,8 +182,10 @@ def apply(
     client = session.client(is_dry_run=True)  # so that no file is made before all is checked
     if made is None:
         made = client.plan(jobs, prune=chosen)
-    for job in (*made.create, *(change.after for change in made.update)):
-        client.backend.check(job)
+    else:
+        for job in (*made.create, *(change.after for change in made.update)):
+            job.refuse_if_over(session.now())
+            client.backend.check(job)
     session.tell(plan_text(made))
     if made.cancel:
         count = len(made.cancel)
@@ -223,6 +229,8 @@ def export(
     job is paused is not part of it.
     """
     records = session.client().list(name_prefix=prefix, group=group, tags=tags)
+    if not records:
+        raise Failure("no job is stored that matches; a file of jobs has at least one", NOT_FOUND)
     _refuse_namesakes(records)
     jobs = [record.job for record in records]
     if file is None or file == "-":

@@ -12,7 +12,12 @@ import stepsched as ss
 from stepsched.cli import job_files
 from stepsched.cli.declaring import command
 from stepsched.cli.explanations import explanation_of, explanation_view
-from stepsched.cli.expressions import expression_options, read_expression, schedule_options
+from stepsched.cli.expressions import (
+    expression_argument,
+    expression_options,
+    read_expression,
+    schedule_options,
+)
 from stepsched.cli.parameters import INSTANT
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.tables import Column
@@ -21,8 +26,8 @@ from stepsched.cli.views import NAME, View, jobs_file_view, runs_of_view
 
 _SHOWN = 50
 """The number of runs that a terminal shows of a timeline."""
-_MOST = 1_000_000
-"""The maximum number of runs of a timeline."""
+_MOST = 100_000
+"""The maximum number of runs that are printed of a timeline, or counted."""
 
 
 @command(
@@ -36,7 +41,7 @@ _MOST = 1_000_000
         "stepsched next --document job.json",
     ),
 )
-@click.argument("expression", required=False)
+@expression_argument(is_required=False)
 @click.option("--document", metavar="FILE", help="A file of jobs, or the document of an interval job.")
 @schedule_options
 @click.option("-n", "--number", type=click.IntRange(0), default=5, show_default=True, help="How many runs.")
@@ -148,12 +153,13 @@ def timeline(session: Session, files: tuple[str, ...], days: float, after: datet
         raise click.UsageError(f"--days: expected an end before the year 10000, got {days:g}") from error
     found = ss.timeline([job.schedule for job in jobs], after=begin, until=end)
     runs = list(islice(found, _MOST + 1))
-    if len(runs) > _MOST:
+    is_table, rest = session.format == "table", len(runs) - _SHOWN
+    if len(runs) > _MOST and not is_table:
         raise click.UsageError(f"there are more than {_MOST:,} runs in {days:g} days; use fewer --days")
-    is_table = session.format == "table"
     session.show(_timeline_view(runs[:_SHOWN] if is_table else runs, jobs, now, f"{days:g} days"))
-    if is_table and len(runs) > _SHOWN:
-        session.tell(f"and {len(runs) - _SHOWN:,} more runs until {instant_text(end)}; -o json prints all")
+    if is_table and rest > 0:
+        count = f"{rest:,}" if len(runs) <= _MOST else f"more than {rest - 1:,}"
+        session.tell(f"and {count} more runs until {instant_text(end)}; -o json prints all")
 
 
 def _timeline_view(runs: list[Any], jobs: list[ss.Job], now: datetime, length: str) -> View:
