@@ -1,8 +1,13 @@
-"""Run by the gate against the installed wheel, without extras and far from the checkout."""
+"""Run by the gate against the installed wheel, far from the checkout: first without extras, then, with the
+argument ``cli``, with that extra."""
 
+import subprocess
+import sys
+import sysconfig
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import distribution, requires, version
 from importlib.resources import files
+from pathlib import Path
 
 import stepsched as ss
 
@@ -21,4 +26,20 @@ client.create(ss.Job(name="j", schedule=ss.Cron("0 9 * * ? *"), target=ss.Handle
 assert backend.run_until(start + timedelta(days=3)) == 3
 assert [run.output for run in client.runs("j")] == ['"ran"'] * 3
 backend.close()
+
+
+scripts = [Path(sysconfig.get_path("scripts")) / name for name in ("stepsched", "aws-solutions-scheduler")]
+for program in ([sys.executable, "-I", "-W", "error", "-m", "stepsched"], *([str(each)] for each in scripts)):
+    done = subprocess.run([*program, "--help"], capture_output=True, text=True, check=False, timeout=60)
+    if sys.argv[1:] == ["cli"]:
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert done.stdout.startswith("Usage: ")
+    else:
+        told = "error: the command line needs the extra: pip install 'stepsched[cli]'\n"
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", told), done
+if sys.argv[1:] == ["cli"]:
+    line = [str(scripts[0]), "next", "cron(0 9 * * ? *)", "-n", "1", "-o", "table"]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("RUN ")
+
 print(f"stepsched {ss.__version__} works from its wheel; it requires {requires('stepsched')}")

@@ -383,6 +383,11 @@ class Backend(ABC):
         to do. None: this process or a service starts them. Another process may start them in any case."""
         return None
 
+    def is_served(self) -> bool:
+        """Returns whether a process or a service starts the runs that come due at present. False only for a
+        backend that runs jobs in processes of its users, if none of them runs."""
+        return True
+
     def _refuse_stopping(self, name: str, *, stop_run: bool) -> None:
         """Refuses ``stop_run`` on a backend that cannot stop runs."""
         if stop_run:

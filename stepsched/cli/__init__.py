@@ -7,7 +7,7 @@
 - ``places``: where jobs are stored: options, environment, ``pyproject.toml``
 - ``parameters``: the types of arguments; ``declaring``: commands with examples and shared options
 - ``views``: results as tables, JSON, YAML and names; ``tables``: tables on a terminal; ``times``: instants
-- ``failures``: errors as one line and an exit code
+- ``failures``: errors as one line and an exit code; ``wording``: their words; ``stdio``: the standard streams
 - ``solutions``: the commands of the AWS Solutions scheduler, a program of their own
 
 Modules at this level load neither pydantic nor boto3 when they are imported: names of stepsched are read as
@@ -16,6 +16,7 @@ Modules at this level load neither pydantic nor boto3 when they are imported: na
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -42,10 +43,16 @@ def start(application: str, program: str) -> NoReturn:
     """
     try:
         run = import_module(application).run
+        import_module("stepsched.cli.stdio").prepare()
+        code = run(sys.argv[1:], program=program)
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
         sys.exit("error: the command line needs the extra: pip install 'stepsched[cli]'")
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(run(sys.argv[1:], program=program))
+    except OSError as error:
+        code = import_module("stepsched.cli.failures").give_up(error)
+    except KeyboardInterrupt:  # before the command has begun, or after it has ended
+        code = 130
+    # Everything is done and closed: from now on Ctrl-C has nothing to interrupt that could say so.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)

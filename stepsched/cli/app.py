@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
 import stepsched as ss
-from stepsched.cli.commands import files, jobs, runs, schedules
+from stepsched.cli.commands import costs, files, here, jobs, machines, runs, schedules, shells
 from stepsched.cli.declaring import Group, output_options, place_options
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
@@ -23,6 +24,9 @@ from stepsched.core.clock import Clock
         "Files of jobs": files.COMMANDS,
         "Jobs": jobs.COMMANDS,
         "Runs": runs.COMMANDS,
+        "Run jobs here": here.COMMANDS,
+        "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
+        "Shells": shells.COMMANDS,
     },
     params=[*place_options(), *output_options()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -32,19 +36,39 @@ def app() -> None:
     """Model jobs, ask when they run, and manage them where they are stored."""
 
 
-def run(arguments: Sequence[str], *, program: str = "stepsched", clock: Clock | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    *,
+    program: str = "stepsched",
+    clock: Clock | None = None,
+    pause: Callable[[float], object] | None = None,
+) -> int:
     """Runs one command line, with the streams of this process.
 
     Args:
         arguments: The arguments, without the name of the program.
         program: The name of the program in help and errors.
         clock: The clock. None: the clock of this computer.
+        pause: As for :class:`Session`.
 
     Returns:
         The exit code; :mod:`stepsched.cli.failures` lists them.
     """
-    session = Session(clock)
+    session = Session(clock, pause=pause)
+    if shells.VARIABLE in os.environ:
+        from stepsched.cli import bash
+
+        bash.use()
     with ending(session) as end:
-        end.code = app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
+        end.code = (
+            app.main(
+                list(arguments),
+                prog_name=program,
+                complete_var=shells.VARIABLE,
+                standalone_mode=False,
+                obj=session,
+            )
+            or 0
+        )
         sys.stdout.flush()
     return end.code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from stepsched.cli.failures import INTERRUPTED
 from stepsched.cli.session import FORMATS, Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -61,6 +63,15 @@ class Group(click.Group):
             for command in commands:
                 self.add_command(command)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command. Ctrl-C is quiet: only on a terminal, which shows ``^C``, the line is ended."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if sys.stderr.isatty():
+                raise  # click ends the line
+            raise SystemExit(INTERRUPTED) from error
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command of that name or alias."""
         return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, ""))
@@ -80,7 +91,13 @@ class Group(click.Group):
 
 
 def command(
-    name: str, *, examples: Sequence[str], is_offline: bool = False, **options: Any
+    name: str,
+    *,
+    examples: Sequence[str],
+    is_offline: bool = False,
+    has_region: bool = False,
+    has_form: bool = True,
+    **options: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
     """Declares a command, with the shared options last. The name is given as text, for click derives names
     from functions by rules that have changed between its versions.
@@ -89,13 +106,18 @@ def command(
         name: The name of the command.
         examples: At least two command lines that work.
         is_offline: Whether the command never asks a backend, so that it has no options for one.
+        has_region: Whether an offline command needs the AWS Region.
+        has_form: Whether the options for the form of the output apply; not if the command has one form.
         **options: Passed to click.
     """
 
     def declare(function: Callable[..., Any]) -> Command:
         kind: type[Command] = options.pop("cls", Command)
         made: Command = click.command(name, cls=kind, examples=examples, **options)(function)
-        made.params += output_options() if is_offline else [*place_options(), *output_options()]
+        places = [
+            each for each in place_options() if not is_offline or (has_region and each.name == "region")
+        ]
+        made.params += [*places, *(output_options() if has_form else [])]
         return made
 
     return declare
@@ -143,7 +165,7 @@ def selection_options(function: Function) -> Function:
                 "tags",
                 metavar="KEY=VALUE",
                 multiple=True,
-                callback=_read_tags,
+                callback=lambda _ctx, _parameter, texts: read_tags(texts),
                 help="Only jobs with this tag. May be repeated.",
             ),
         )
@@ -152,11 +174,16 @@ def selection_options(function: Function) -> Function:
     return function
 
 
-def _read_tags(_ctx: click.Context, _parameter: click.Parameter, texts: Sequence[str]) -> dict[str, str]:
+def read_tags(texts: Sequence[str]) -> dict[str, str]:
+    """Returns the tags that the values of ``--tag`` name.
+
+    Raises:
+        UsageError: One has another form.
+    """
     tags = dict[str, str]()
     for text in texts:
         key, mark, value = text.partition("=")
         if not (key and mark):
-            raise click.BadParameter(f"expected KEY=VALUE, got {text!r}")
+            raise click.UsageError(f"--tag: expected KEY=VALUE, got {text!r}")
         tags[key] = value
     return tags

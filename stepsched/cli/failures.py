@@ -21,19 +21,23 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import stepsched as ss
+from stepsched.cli import stdio
 from stepsched.cli.wording import on_a_command_line
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
-TIMED_OUT, INTERRUPTED = 124, 130
+TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
+
+_EXTRA = ("rich", "yaml", "tomli")
+"""The modules of the extra that are loaded where they are used."""
 _SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK")
 """The codes of errors of which the service and the operation say nothing to a person."""
 
@@ -68,8 +72,11 @@ def ending(session: Session) -> Iterator[End]:
         try:
             with session.cleanup:
                 yield end
-        except SystemExit as error:
+        except SystemExit as error:  # click ends so, too, when the reader of its help has gone
             end.code = error.code if isinstance(error.code, int) else FAILED
+            if "PacifyFlush" in type(sys.stdout).__name__:
+                end.code = READER_GONE
+                stdio.abandon("stdout")
         except (KeyboardInterrupt, click.Abort):
             end.code = INTERRUPTED
         except click.ClickException as error:
@@ -83,6 +90,13 @@ def ending(session: Session) -> Iterator[End]:
             end.code = code_of(error)
             for line in lines_of(error):
                 _say(line)
+        except OSError as error:
+            end.code = give_up(error)
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRA:
+                raise
+            end.code = FAILED
+            _say(f"{error.name} is not installed; use: pip install 'stepsched[cli]'")
 
 
 def code_of(error: Exception) -> int:
@@ -165,16 +179,45 @@ def sentence_of(error: Exception) -> str:
             return _one_line(on_a_command_line(str(error)) or type(error).__name__)
 
 
+def give_up(error: OSError) -> int:
+    """Says in a line what could not be read or written, and returns the exit code. Of a reader that has gone
+    nothing is said."""
+    stdio.abandon("stdout")
+    if isinstance(error, BrokenPipeError):
+        return READER_GONE
+    place = f": {error.filename}" if error.filename else ""
+    _say(_one_line(f"{error.strerror or error}{place}"))
+    return FAILED
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _say(line: str) -> None:
-    click.echo(f"error: {visible(line)}", err=True)
+    stdio.tell(f"error: {visible(line)}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {visible(_one_line(str(message)))}", file=sys.stderr)
+    """Prints a warning as one line, in place of ``warnings.showwarning``."""
+    stdio.tell(f"warning: {visible(_one_line(str(message)))}")
+
+
+def show_log_records(cleanup: ExitStack) -> None:
+    """Prints what the library logs, from warnings on, as one line each.
+
+    Args:
+        cleanup: What is closed at the end of the command; then the library logs as before.
+    """
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _show_warning(record.getMessage())
+
+    log, lines = logging.getLogger("stepsched"), Lines(logging.WARNING)
+    log.addHandler(lines)
+    cleanup.callback(log.removeHandler, lines)
 
 
 def visible(text: str) -> str:

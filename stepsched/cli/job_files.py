@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from stepsched.jobs import Job, JobRecord, Plan
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+FILE = click.Path(allow_dash=True)
+"""The type of an argument for a file, which a shell completes."""
 STANDARD_INPUT = "standard input"
 _SUFFIXES = (".json", ".yaml", ".yml", ".py")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -25,7 +27,7 @@ _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 def files_argument(function: Function) -> Function:
     """Adds the argument for files of jobs, at least one."""
-    return click.argument("files", metavar="FILE...", nargs=-1, required=True)(function)
+    return click.argument("files", metavar="FILE...", type=FILE, nargs=-1, required=True)(function)
 
 
 def source_of(file: str) -> str:

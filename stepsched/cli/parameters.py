@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from stepsched.cli.session import Session
 
@@ -70,6 +71,26 @@ class LengthType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as
         return length
 
 
+class JobNameType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
+    """The name of a stored job, which a shell completes."""
+
+    name = "name"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 -- as click calls it
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Returns the stored jobs whose names begin with a text. Whatever goes wrong, there are none then."""
+        from stepsched.cli.completing import names_of_jobs
+
+        session = ctx.find_object(Session) or Session()
+        group = ctx.params.get("group")
+        found = names_of_jobs(session, incomplete, group=group if isinstance(group, str) else None)
+        return [CompletionItem(name) for name in found]
+
+
 def _from_now(text: str, now: datetime) -> datetime | None:
     """Returns the instant that ``+2h`` or ``-1d`` names; None if it is no such text, or out of range."""
     length = read_length(text[1:])
@@ -96,3 +117,4 @@ def read_length(text: str) -> timedelta | None:
 
 INSTANT = InstantType()
 LENGTH = LengthType()
+JOB_NAME = JobNameType()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME"
 _KINDS = ("local", "eventbridge", "stack")
+_OPTIONS = {"group", "dead_letter"}
+"""What may follow the role, as in ``eventbridge:ROLE?group=NAME&dead_letter=QUEUE_ARN``: the schedule group,
+and the dead-letter queue of jobs that name none."""
 _SETTINGS = ("backend", "region", "profile", "endpoint-url")
 _URLS = ("sqlite", "file", "local")
 """The schemes of URLs that people write for files."""
@@ -57,10 +60,16 @@ def read_place(text: str, *, source: str = "--backend") -> Place:
     if kind not in _KINDS or not name or name.startswith("//") or name == ":memory:":
         raise click.UsageError(f"expected {_FORMS} for {source}, got {text!r}{_cure(text)}")
     pairs = parse_qsl(query, keep_blank_values=True)
-    if mark and (len(pairs) != 1 or pairs[0][0] != "group" or not pairs[0][1]):
+    names = [key for key, _ in pairs]
+    if (
+        (mark and not pairs)
+        or {*names} - _OPTIONS
+        or len(names) > len({*names})
+        or "" in dict(pairs).values()
+    ):
         raise click.UsageError(
             f"expected eventbridge:ROLE?group=NAME for {source}, got {text!r}; "
-            "the only option is group, with one name"
+            "the options are group and dead_letter, with one value each"
         )
     if kind == "local":
         name = _home_replaced(name, source)
@@ -134,7 +143,12 @@ def open_client(
     if place.kind == "stack":
         return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **connection))
     try:
-        backend = ss.EventBridgeBackend(place.name, group=place.options.get("group"), **connection)
+        backend = ss.EventBridgeBackend(
+            place.name,
+            group=place.options.get("group"),
+            dead_letter_arn=place.options.get("dead_letter"),
+            **connection,
+        )
     except ValueError as error:
         raise click.UsageError(on_a_command_line(str(error))) from error
     return ss.SchedulerClient(backend)

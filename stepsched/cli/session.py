@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from stepsched.cli import places
+from stepsched.cli import places, stdio
+from stepsched.cli.failures import READER_GONE, Failure, show_log_records
 from stepsched.core.clock import Clock, SystemClock
 
 if TYPE_CHECKING:  # loaded by the commands that need them
@@ -25,13 +30,16 @@ FORMATS = ("table", "json", "yaml", "name")
 class Session:
     """The settings and the streams of one command line."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, pause: Callable[[float], object] | None = None) -> None:
         """Creates a session.
 
         Args:
             clock: The clock of the command line. None: the clock of this computer.
+            pause: A function that pauses for a number of seconds. None: the calling thread waits; Ctrl-C
+                ends the pause at once.
         """
         self.clock = clock or SystemClock()
+        self.pause = pause or threading.Event().wait
         self.backend: str | None = None
         self.region: str | None = None
         self.profile: str | None = None
@@ -40,6 +48,7 @@ class Session:
         self.no_color = False
         self.cleanup = ExitStack()
         """What is closed at the end of the command."""
+        self._shows_log_records = False
 
     def now(self) -> datetime:
         """Returns the present instant, in UTC."""
@@ -56,6 +65,7 @@ class Session:
             UsageError: No backend is named, or its text is malformed.
             BackendError: The backend cannot be opened.
         """
+        self._make_working_folder_importable()
         client = places.open_client(
             self.backend,
             region=self.region,
@@ -66,7 +76,18 @@ class Session:
             is_dry_run=is_dry_run,
         )
         self.cleanup.callback(client.backend.close)
+        if not self._shows_log_records:
+            show_log_records(self.cleanup)
+            self._shows_log_records = True
         return client
+
+    def _make_working_folder_importable(self) -> None:
+        """Lets the functions of jobs be imported from the working folder, as with ``python -m``, until the
+        end of the command."""
+        folder = str(Path.cwd())
+        if folder not in sys.path and "" not in sys.path:
+            sys.path.insert(0, folder)
+            self.cleanup.callback(sys.path.remove, folder)
 
     # -- output --------------------------------------------------------------------------------------
 
@@ -76,9 +97,25 @@ class Session:
         return sys.stdout.isatty()
 
     @property
+    def is_error_terminal(self) -> bool:
+        """Whether a person reads the standard error stream."""
+        return sys.stderr.isatty()
+
+    @property
+    def is_reader_gone(self) -> bool:
+        """Whether the output is a pipe that nobody reads any more. False where that cannot be observed."""
+        try:
+            poll = select.poll()
+            poll.register(sys.stdout.fileno(), 0)
+        except (AttributeError, OSError, ValueError):  # such as on Windows, and for a stream in memory
+            return False
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+
+    @property
     def is_colored(self) -> bool:
         """Whether the output has colors."""
-        return self.is_terminal and not self.no_color and not os.environ.get("NO_COLOR")
+        is_plain = self.no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return self.is_terminal and not is_plain
 
     @property
     def format(self) -> str:
@@ -94,28 +131,39 @@ class Session:
         """Prints a result in the form that was asked for."""
         match self.format:
             case "json":
-                self.write(view.to_json())
+                self.write(view.to_json(is_ascii=not stdio.is_unicode()))
             case "yaml":
-                self.write(view.to_yaml())
+                self.write(view.to_yaml(is_ascii=not stdio.is_unicode()))
             case "name":
                 self.write("".join(f"{name}\n" for name in view.names))
             case _:
                 self.write(view.to_table(width=self.width, is_colored=self.is_colored))
 
     def write(self, text: str) -> None:
-        """Writes text to the standard output. A reader that has gone ends the process quietly, with the code
-        that shells give a program that a closed pipe has ended."""
+        """Writes text to the standard output.
+
+        Raises:
+            Failure: It cannot be written. If its reader has gone, the process ends quietly, with the code
+                that shells give a program that a closed pipe has ended.
+        """
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            stdio.write(text)
         except BrokenPipeError as error:
-            # What is left in the buffer would raise again when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(141) from error
+            stdio.abandon("stdout")
+            raise Failure("", READER_GONE) from error
+        except OSError as error:
+            stdio.abandon("stdout")
+            raise Failure(f"cannot write the output: {error.strerror}") from error
 
     def tell(self, text: str) -> None:
         """Writes a line about what happens to the standard error stream."""
-        click.echo(text, err=True)
+        stdio.tell(text)
+
+    def show_progress(self, text: str) -> None:
+        """Replaces the line of progress on the standard error stream, if that is a terminal. An empty text
+        removes it."""
+        if self.is_error_terminal:
+            stdio.tell(f"\r\x1b[2K{text[: self.width - 1]}", ends_line=False)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something is destroyed: on a terminal, unless ``--yes`` was given.

@@ -9,8 +9,6 @@ from typing import NamedTuple
 from stepsched.cli.failures import visible
 
 _GAP = 2
-_LEAST = 8
-"""The least width to which a column that may be cut gives way."""
 _STYLES = {
     "active": "green",
     "paused": "yellow",
@@ -23,16 +21,27 @@ _STYLES = {
 """The colors of words that stand alone in a cell. The word itself says the same."""
 
 
+_LEAST = 8
+
+
 class Column(NamedTuple):
     """A column of a table."""
 
     title: str
     is_whole: bool = False
     """Whether its texts are never cut, for they are to be copied, such as names."""
+    least: int = _LEAST
+    """The least width to which it gives way, if its texts may be cut."""
 
 
 def render(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, width: int, is_colored: bool = False
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    *,
+    width: int,
+    is_colored: bool = False,
+    least: Sequence[int] = (),
+    has_header: bool = True,
 ) -> str:
     """Returns a table as text.
 
@@ -41,6 +50,9 @@ def render(
         rows: The cells of each row.
         width: The number of columns of the terminal. The table is wider if the whole columns need it.
         is_colored: Whether words for a status have colors.
+        least: The least width of each column, before columns give way: tables with the same widths continue
+            each other. Empty: the widths follow from the cells.
+        has_header: Whether the titles stand above the rows.
     """
     from rich.cells import cell_len
     from rich.console import Console
@@ -54,8 +66,9 @@ def render(
         else cell_len(column.title)
         for at, column in enumerate(columns)
     ]
+    natural = [max(pair) for pair in zip(natural, least or natural, strict=True)]
     widths = _fitted(columns, natural, width)
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False, show_header=has_header)
     for column, size in zip(columns, widths, strict=True):
         table.add_column(
             Text(column.title), width=size, no_wrap=True, overflow="ellipsis", header_style="bold"
@@ -66,6 +79,7 @@ def render(
     console = Console(
         file=text,
         width=max(width, sum(widths) + _GAP * len(widths)),
+        height=25,  # given too, for rich decides the width of a "dumb" terminal itself otherwise
         force_terminal=is_colored,
         color_system="standard" if is_colored else None,
         no_color=not is_colored,
@@ -80,7 +94,7 @@ def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> li
     """Returns the width of each column: the widest columns that may be cut give way first."""
     widths = list(natural)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
-        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > _LEAST]
+        cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > column.least]
         if not cut:
             break
         widest = max(cut, key=lambda at: widths[at])

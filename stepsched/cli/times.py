@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from stepsched.schedules import AnySchedule
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -21,6 +26,25 @@ def instant_text(instant: datetime | None, zone: str | None = None) -> str:
     offset = instant.isoformat()[len(wall.isoformat()) :]
     zone = zone or getattr(instant.tzinfo, "key", None) or ("UTC" if not instant.utcoffset() else "")
     return f"{wall.isoformat(' ', seconds)} {offset} {zone}".rstrip()
+
+
+def zoned(instant: datetime, zone: str | None) -> datetime:
+    """Returns an instant in a time zone, so that its text names the zone. None: unchanged."""
+    return instant if zone is None else instant.astimezone(ZoneInfo(zone))
+
+
+def second_text(instant: datetime) -> str:
+    """Returns an instant with its seconds, such as ``2030-01-07 09:00:00 +01:00 Europe/Paris``, for lines
+    below each other."""
+    text = instant_text(instant.replace(second=1, microsecond=0))
+    return f"{text[:17]}{instant.second:02}{text[19:]}"
+
+
+def scheduled_text(instant: datetime | None, schedule: AnySchedule) -> str:
+    """Returns an instant in the zone of a schedule, with the name of the zone, or ``-`` for None."""
+    if instant is None:
+        return "-"
+    return instant_text(schedule.localise(instant), getattr(schedule, "timezone", None))
 
 
 def distance_text(instant: datetime | None, now: datetime) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from stepsched.cli.tables import Column, render
-from stepsched.cli.times import distance_text, instant_text
+from stepsched.cli.times import distance_text, instant_text, scheduled_text
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
 
 NAME = Column("NAME", is_whole=True)
+_DISTANCE_SHOWN = len("in 12 d 23 h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +36,19 @@ class View:
     empty: str = field(default="nothing is there")
     """What a terminal shows in place of a table without rows."""
 
-    def to_json(self) -> str:
-        """Returns the document as JSON."""
-        return json.dumps(self.document(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    def to_json(self, *, is_ascii: bool = False) -> str:
+        """Returns the document as JSON.
 
-    def to_yaml(self) -> str:
+        Args:
+            is_ascii: Whether all other characters are written as escapes.
+        """
+        return json.dumps(self.document(), indent=2, ensure_ascii=is_ascii, allow_nan=False) + "\n"
+
+    def to_yaml(self, *, is_ascii: bool = False) -> str:
         """Returns the document as YAML.
+
+        Args:
+            is_ascii: As for JSON.
 
         Raises:
             UsageError: YAML needs an extra that is not installed.
@@ -49,7 +57,7 @@ class View:
             from stepsched.jobs.yaml_text import write_yaml
         except ModuleNotFoundError as error:
             raise click.UsageError("YAML needs the extra: pip install 'stepsched[yaml]'") from error
-        return write_yaml(self.document())
+        return write_yaml(self.document(), is_ascii=is_ascii)
 
     def to_table(self, *, width: int, is_colored: bool) -> str:
         """Returns what a terminal shows."""
@@ -63,6 +71,7 @@ class View:
 
 def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
+    has_reasons = any(record.pause_reason for record in records)
     has_groups = len({record.job.group for record in records}) > 1
     return View(
         document=lambda: [record.model_dump(mode="json") for record in records],
@@ -70,7 +79,13 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
         columns=[
             NAME,
             *([Column("GROUP", is_whole=True)] if has_groups else []),
-            *(Column(title) for title in ("STATUS", "SCHEDULE", "NEXT", "IN", "LAST", "OUTCOME")),
+            Column("STATUS", is_whole=True),
+            Column("SCHEDULE"),
+            Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
+            Column("IN", least=_DISTANCE_SHOWN),
+            Column("LAST", least=_DISTANCE_SHOWN),
+            Column("OUTCOME", is_whole=True),
+            *([Column("REASON")] if has_reasons else []),
         ],
         rows=[
             (
@@ -78,15 +93,21 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
                 *([record.job.group] if has_groups else []),
                 record.status.value,
                 record.job.schedule.describe(),
-                instant_text(record.next_run),
+                scheduled_text(record.next_run, record.job.schedule),
                 distance_text(record.next_run, now),
-                instant_text(record.last_run.scheduled_for if record.last_run else None),
+                distance_text(record.last_run.scheduled_for if record.last_run else None, now),
                 record.last_run.status.value if record.last_run else "-",
+                *([record.pause_reason or ""] if has_reasons else []),
             )
             for record in records
         ],
         empty="no job is stored here",
     )
+
+
+def _length_with_offset(record: ss.JobRecord) -> int:
+    """Returns the width at which the next run is cut after its offset."""
+    return len(instant_text(record.next_run and record.next_run.astimezone(timezone.utc))) - len("UTC") + 1
 
 
 def runs_of_view(instants: Sequence[datetime], now: datetime, zone: str | None = None) -> View:

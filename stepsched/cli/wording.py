@@ -19,17 +19,23 @@ _WORDS = (
     (r"\bstop_run=False\b", "leave --stop-run out"),
     (r"expected the form (\S+) for role_arn, got '(.*)'",
      r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),
+    (r"\bon one line for reason, got", "on one line for --reason, got"),
     (r"\bgive group=", "use --group NAME"),
     (r"\bpass group=(\S+?)(?=[ ,;.)]|$)", r"use --group \1"),
     (r"\bpass group\b", "use --group NAME"),
+    (r"\buse account= and region=", "use --account and --region"),
+    (r"\bresources\['", "--resource ['"),
+    (r"\b(kms_key_arn|dead_letter_arn)\b", lambda found: f"--{found[1].replace('_', '-')}"),
+    (r"\btask_roles:", "--task-role:"),
+    (r"\brole_arns:", "--role:"),
     (r"\bput it on the import path\b",
      "run the command in the folder of its module, or name that folder in PYTHONPATH"),
     (r"\b(?:Overlap|CatchUp|Completion|OnFailure)\.([A-Z]+)\b", lambda found: found[1].lower()),
     (r"\bLocalBackend\(handlers_from=\[\.\.\.\]\)", "another value of --handlers-from"),
     (r"\bLocalBackend\(\) in memory", "a program that runs it in memory"),
-    (r"\bLocalBackend\b", "local:FILE"),
-    (r"\bEventBridgeBackend\b", "eventbridge:ROLE"),
-    (r"\bStepFunctionsBackend\b", "stack:NAME"),
+    (r"\bLocalBackend\b", "--backend local:FILE"),
+    (r"\bEventBridgeBackend\b", "--backend eventbridge:ROLE"),
+    (r"\bStepFunctionsBackend\b", "--backend stack:NAME"),
     (r"\bHandlerTarget\b", "module:function"),
     (r"\bstepsched\.deploy\.template\(\.\.\.\)", "stepsched.deploy.template"),
 )  # fmt: skip
@@ -41,3 +47,20 @@ def on_a_command_line(text: str) -> str:
     for pattern, words in _WORDS:
         text = re.sub(pattern, words, text)
     return text
+
+
+_WORDS_OF_JOBS = (
+    (r"or a command as a list", "or a command after --"),
+    (r"; write \[([^\[\]]+)\]$", lambda found: f"; write -- {found[1].replace(', ', ' ')}"),
+    (r"\bleave the field out\b", "leave the option out"),
+    (r"\bwrite (\{kind: .*\})$", r"use --target '\1'"),
+    (r"\bneeds a mapping: (\{kind: .*\})$", r"needs more; use --target '\1'"),
+)
+"""Words of errors about job files, and what a command line says instead."""
+
+
+def of_a_job_on_a_command_line(text: str) -> str:
+    """Returns what the reader of job files says of a mistake, in words of the command line."""
+    for pattern, words in _WORDS_OF_JOBS:
+        text = re.sub(pattern, words, text)
+    return on_a_command_line(text)

@@ -99,9 +99,14 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def write_yaml(document: Any) -> str:
-    """Returns the YAML text of plain data, in its order."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+def write_yaml(document: Any, *, is_ascii: bool = False) -> str:
+    """Returns the YAML text of plain data, in its order.
+
+    Args:
+        document: The data.
+        is_ascii: Whether all characters but those of ASCII are written as escapes.
+    """
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=not is_ascii, width=100)
 
 
 def read_yaml(text: str) -> Found:

@@ -255,6 +255,7 @@ def test_a_run_to_come_is_a_tuple_of_these() -> None:
         "run",
         "why_wait_is_endless",
         "why_nothing_fires",
+        "is_served",
         "start",
         "stop",
         "close",

@@ -156,6 +156,12 @@ class EventBridgeBackend(Backend):
         group = "" if self._settings.group is None else f", group={self._settings.group!r}"
         return f"EventBridgeBackend({self._settings.role_arn!r}{group}) in {self._service.region}"
 
+    @property
+    def dead_letter_arn(self) -> str | None:
+        """The ARN of the dead-letter queue of jobs that name none, which ``client.dead_letters`` reads. None:
+        there is none."""
+        return self._settings.dead_letter_arn
+
     def close(self, *, timeout: timedelta | float | None = None) -> None:
         """Closes the connections of this backend; every later call raises a :class:`BackendError`. May be
         called more than once."""

@@ -27,6 +27,7 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.leases import Leases
 from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
@@ -454,6 +455,16 @@ class LocalBackend(Backend):
             return None
         return "the backend is not started; use start() or a with block"
 
+    def is_served(self) -> bool:
+        """Returns whether this or another process runs the jobs of the file at present. Of a process that
+        cannot be observed, such as one in another container, this is known 20 seconds after its end."""
+        return self._engine.is_firing or Leases(self._store, self._clock).has_living()
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the SQLite file. None: everything is kept in memory."""
+        return self._store.path
+
     def redrive(self, run: Run) -> Run:
         now = self.now()
         with self._store.transaction("redrive run"):
@@ -503,7 +514,7 @@ class LocalBackend(Backend):
             seconds = _IN_A_LOOP
         self._engine.stop(seconds)
 
-    def serve(self, *, grace: float | timedelta | None = None) -> None:
+    def serve(self, *, grace: float | timedelta | None = None) -> signal.Signals:
         """Runs what is due until SIGINT or SIGTERM. It is for a program that does nothing else.
 
         After the signal no further run starts, runs in progress are awaited, and the previous signal handlers
@@ -512,6 +523,9 @@ class LocalBackend(Backend):
         Args:
             grace: The longest time to wait for runs in progress after the first signal; see ``timeout`` of
                 :meth:`stop`.
+
+        Returns:
+            The first signal, SIGINT or SIGTERM.
 
         Raises:
             TypeError: ``grace`` is neither a number nor a timedelta.
@@ -534,8 +548,9 @@ class LocalBackend(Backend):
             signal.signal(number, hear)
         try:
             self.start()
-            _next(told)
+            first = signal.Signals(_next(told))
             self._stop_unless_told_again(seconds, told)
+            return first
         finally:
             self._engine.stop(0)
             for each, handler in before.items():

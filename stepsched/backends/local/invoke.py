@@ -284,7 +284,7 @@ class Invoker:
         if target.function is not None:
             return target.function
         if not self._is_allowed(target.handler):
-            modules = ", ".join(self._modules or ())
+            modules = ", ".join(self._modules or ()) or "which names none"
             reason = f"{target.handler} is not among the modules of handlers_from, {modules}"
             raise UnsupportedError(job.name, NAME, reason, ("LocalBackend(handlers_from=[...])",))
         path = target.handler.partition(":")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from stepsched.backends.local.process import is_alive
+from stepsched.backends.local.rows import micros
 from stepsched.backends.local.store import Store
 from stepsched.core.clock import Clock
 
@@ -19,6 +20,15 @@ class Leases:
         self._clock = clock
         self._seen: dict[str, tuple[int, float]] = {}
         """The last observed lease of each worker, and the time since which it has not changed."""
+
+    def has_living(self) -> bool:
+        """Returns whether the process of any worker of the file runs. One that cannot be observed counts as
+        running until the end of its lease."""
+        now = micros(self._clock.now())
+        return any(
+            lease > now if (alive := is_alive(worker)) is None else alive
+            for worker, lease in self._store.others("")
+        )
 
     def dead(self, worker: str) -> set[str]:
         """Returns the other workers whose process has ended or, if the process cannot be observed, whose

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stepsched.cli.app import run
+from stepsched.core.clock import Clock
 from stepsched.testing import FakeClock
 
 NOW = datetime(2030, 1, 7, 6, tzinfo=timezone.utc)
@@ -51,21 +52,26 @@ CommandLine = Callable[..., Done]
 @pytest.fixture
 def stepsched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
     """Runs a command line in an empty folder: ``stepsched("next", "rate(5 minutes)")``. ``terminal=True``: as
-    on a terminal of 100 columns; ``stdin``: the text of the standard input; ``clock``: another clock."""
+    on a terminal of 100 columns; ``stdin``: the text of the standard input; ``clock``: another clock;
+    ``pause``: what happens in a pause."""
     monkeypatch.chdir(tmp_path)
     for name in ("STEPSCHED_BACKEND", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
 
     def call(
-        *arguments: str, terminal: bool = False, stdin: str = "", clock: FakeClock | None = None
+        *arguments: str,
+        terminal: bool = False,
+        stdin: str = "",
+        clock: Clock | None = None,
+        pause: Callable[[float], object] | None = None,
     ) -> Done:
         out, err = Stream(is_terminal=terminal), Stream(is_terminal=terminal)
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", Stream(stdin, is_terminal=terminal))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
-            code = run(arguments, clock=clock or FakeClock(NOW))
+            code = run(arguments, clock=clock or FakeClock(NOW), pause=pause)
         return Done(code, out.getvalue(), err.getvalue())
 
     return call

@@ -70,10 +70,14 @@ def test_a_place_is_read(text: str, kind: str, name: str, group: str | None) -> 
         pytest.param("file:///var/jobs.db", "use local:/var/jobs.db", id="a URL of a file"),
         pytest.param("local://jobs.db", "use local:jobs.db", id="a URL with our kind"),
         pytest.param("local::memory:", "would end with the command", id="memory"),
-        pytest.param(f"eventbridge:{ROLE}?", "the only option is group", id="no option"),
-        pytest.param(f"eventbridge:{ROLE}?group=", "the only option is group", id="no group"),
-        pytest.param(f"eventbridge:{ROLE}?groups=a", "the only option is group", id="an unknown option"),
-        pytest.param(f"eventbridge:{ROLE}?group=a&group=b", "the only option is group", id="two groups"),
+        pytest.param(f"eventbridge:{ROLE}?", "the options are group and dead_letter", id="no option"),
+        pytest.param(f"eventbridge:{ROLE}?group=", "the options are group and dead_letter", id="no group"),
+        pytest.param(
+            f"eventbridge:{ROLE}?groups=a", "the options are group and dead_letter", id="an unknown option"
+        ),
+        pytest.param(
+            f"eventbridge:{ROLE}?group=a&group=b", "the options are group and dead_letter", id="two groups"
+        ),
         pytest.param("eventbridge:scheduler", "arn:aws:iam::<account>:role/<name>", id="the name of a role"),
         pytest.param("local:~nobody-has-this-name/jobs.db", "home directory", id="an unknown home"),
         pytest.param("local:/", "use 'local:/jobs.db'", id="a folder"),

@@ -617,8 +617,8 @@ backend = ss.LocalBackend(sys.argv[1])
 client = ss.SchedulerClient(backend)
 client.create(ss.Job(name="job", schedule=ss.Cron("0 0 1 1 ? *"), target=ss.HandlerTarget(handler)))
 client.run_now("job")
-backend.serve()
-print("ended", before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+ended_by = backend.serve()
+print(ended_by.name, before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
 backend.close()
 """
 
@@ -636,7 +636,7 @@ def test_serve_ends_on_a_signal_when_the_runs_in_flight_have_ended(number: int, 
     assert child.stdout.readline() == "running\n"
     child.send_signal(number)
     output, _ = child.communicate("go on\n", timeout=60)
-    assert (output, child.returncode) == ("ended True\n", 0)
+    assert (output, child.returncode) == (f"{signal.Signals(number).name} True\n", 0)
     after = ss.LocalBackend(path)
     (run,) = ss.SchedulerClient(after).runs("job")
     assert (run.status, run.output) == (ss.RunStatus.SUCCEEDED, '"done"')

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 import stepsched as ss
+from stepsched.backends.local.process import worker_name
+from stepsched.testing import FakeClock
 
 NEVER = ss.Cron("0 0 1 1 ? *")
 COUNTS = """
@@ -130,3 +134,42 @@ def test_of_callers_that_pause_all_jobs_at_once_one_gets_each_job(tmp_path: Path
     assert {record.name: record.pause_reason for record in clients[0].list()} == reasons
     for backend in backends:
         backend.close()
+
+
+def test_a_file_is_served_while_a_worker_of_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    with closing(ss.LocalBackend(path)) as observer:
+        assert observer.path == path
+        assert not observer.is_served()
+        with ss.SchedulerClient(ss.LocalBackend(path)) as client:
+            client.create(ss.Job(name="job", schedule=ss.Cron("0 9 * * ? *"), target=ss.HandlerTarget(print)))
+            client.wait(client.run_now("job"), timeout=20)  # the worker has begun
+            assert client.backend.is_served()
+            assert observer.is_served()
+            observer.close()
+        with closing(ss.LocalBackend(path)) as later:
+            assert not later.is_served()
+
+
+def test_a_worker_that_cannot_be_observed_serves_until_the_end_of_its_lease(tmp_path: Path) -> None:
+    clock = FakeClock(datetime(2030, 1, 7, tzinfo=timezone.utc))
+    with closing(ss.LocalBackend(tmp_path / "jobs.db", clock=clock)) as backend:
+        backend._store.enter("another-boot/1/1/abc", clock.now() + timedelta(seconds=20))
+        assert backend.is_served()
+        clock.advance(timedelta(seconds=20))
+        assert not backend.is_served()
+
+
+def test_a_worker_whose_process_has_ended_serves_nothing(tmp_path: Path) -> None:
+    name, far = worker_name(), datetime(2999, 1, 1, tzinfo=timezone.utc)
+    home, _, start, rest = name.split("/")
+    with closing(ss.LocalBackend(tmp_path / "jobs.db")) as backend:
+        backend._store.enter(f"{home}/{2**22 + 1}/{start}/{rest}", far)  # more than the system gives
+        assert not backend.is_served()
+
+
+def test_jobs_in_memory_have_no_path() -> None:
+    with closing(ss.LocalBackend()) as backend:
+        assert (backend.path, backend.is_served()) == (None, False)
+        backend.start()
+        assert backend.is_served()

@@ -1,0 +1,256 @@
+"""Commands that run jobs in this process: ``serve``, and ``play`` on a fake clock."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import stepsched as ss
+from stepsched.cli import places, serving
+from stepsched.cli.declaring import command
+from stepsched.cli.failures import INTERRUPTED, Failure, visible
+from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
+from stepsched.cli.parameters import INSTANT, LENGTH
+from stepsched.cli.session import Session, pass_session
+from stepsched.cli.streams import Item, Stream
+from stepsched.cli.summaries import input_text, target_text
+from stepsched.cli.tables import Column
+from stepsched.cli.times import instant_text
+
+if TYPE_CHECKING:
+    from stepsched.jobs import Event, Job
+    from stepsched.testing import PlayedRun
+
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_FILES_OF_JOBS = (".json", ".yaml", ".yml", ".py")
+_COLUMNS = (Column("WHEN", is_whole=True), Column("JOB", is_whole=True), Column("TARGET"), Column("INPUT"))
+
+
+# -- serve ---------------------------------------------------------------------------------------------
+
+
+@command(
+    "serve",
+    has_form=False,
+    examples=("stepsched serve jobs.db", "stepsched serve jobs.db --workers 2 --grace 30s"),
+)
+@click.argument("file", metavar="[FILE.db]", type=click.Path(), required=False)
+@click.option(
+    "--handlers-from",
+    "modules",
+    metavar="MODULE",
+    multiple=True,
+    help="A module whose functions jobs may call, with the modules below it. May be repeated.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), default=8, show_default=True, help="The most runs at the same time."
+)
+@click.option("--grace", type=LENGTH, help="The longest wait for runs at the end; no limit, if not given.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing about jobs and runs.")
+@pass_session
+def serve(
+    session: Session,
+    *,
+    file: str | None,
+    modules: Sequence[str],
+    workers: int,
+    grace: timedelta | None,
+    quiet: bool,
+) -> None:
+    """Run what is due, in this process, until SIGTERM or Ctrl-C.
+
+    Whoever may write the file decides what is called: commands, and functions of the modules that
+    --handlers-from names. Functions of other modules are never imported: their runs wait. Several processes
+    may serve one file; each run is of one of them.
+
+    After the first signal no run starts, and runs in progress are awaited for --grace. A second signal ends
+    the wait: what still runs is started again by the next process that serves the file.
+    """
+    path = _file_of_jobs(session, file)
+    serving.import_modules(modules)
+
+    def say(line: str) -> None:
+        session.tell(visible(line))
+
+    def say_event(event: Event) -> None:
+        line = serving.event_text(event)
+        if line is not None:
+            say(line)
+
+    with serving.log_lines(session.tell):
+        backend = _opened(session, path, modules, workers)
+        if not quiet:
+            records = ss.SchedulerClient(backend).list()
+            say(serving.greeting(path, records, session.now()))
+            for warning in serving.what_waits(backend, records, modules):
+                say(f"warning: {warning}")
+            backend.listen(say_event)
+        ended_by = backend.serve(grace=grace)
+        backend.close(timeout=0)
+    if ended_by is signal.SIGINT:
+        raise Failure("", INTERRUPTED)
+
+
+def _file_of_jobs(session: Session, file: str | None) -> str:
+    """Returns the path of the database.
+
+    Raises:
+        UsageError: The jobs are not in a local file, or the file is another one.
+    """
+    if file is None:
+        place = places.find_place(session.backend)
+        if place.kind != "local":
+            raise click.UsageError(
+                f"expected a file of stored jobs, got the backend {place.kind}:{place.name}, which runs its "
+                "jobs itself; use `stepsched serve FILE.db`"
+            )
+        file = place.name
+    elif session.backend is not None:
+        raise click.UsageError(f"expected FILE.db or --backend, got both: {file} and {session.backend}")
+    elif file.startswith("local:"):
+        file = file.removeprefix("local:")
+    if file.lower().endswith(_FILES_OF_JOBS):
+        raise click.UsageError(
+            f"expected the file of a backend, got {file}, a file of jobs; use `stepsched apply {file} "
+            "--backend local:jobs.db`, then `stepsched serve jobs.db`"
+        )
+    return file
+
+
+def _opened(session: Session, path: str, modules: Sequence[str], workers: int) -> ss.LocalBackend:
+    try:
+        backend = ss.LocalBackend(path, workers=workers, handlers_from=modules, clock=session.clock)
+    except ValueError as error:
+        raise click.UsageError(f"cannot serve {path}: {error}") from error
+    session.cleanup.callback(backend.close)
+    return backend
+
+
+# -- play ----------------------------------------------------------------------------------------------
+
+
+@command(
+    "play",
+    is_offline=True,
+    examples=(
+        "stepsched play jobs.yaml",
+        "stepsched play jobs.yaml --from 2030-03-30T00:00+01:00 --until 2030-04-01T00:00+02:00",
+        "stepsched play job.json",
+    ),
+)
+@files_argument
+@click.option("--from", "since", type=INSTANT, help="The beginning, inclusive; now, if not given.")
+@click.option("--until", type=INSTANT, help="The end, inclusive; 7 days after the beginning, if not given.")
+@pass_session
+def play(session: Session, files: Sequence[str], since: datetime | None, until: datetime | None) -> None:
+    """Play time: show what would run, in order, and run nothing.
+
+    The jobs of the files run on a clock that jumps from run to run, with every target replaced: no function
+    is imported, no command is started, nothing in AWS is called, and nothing is stored. A file may also be
+    the document of an interval job; if nothing else is said, the play begins at its start then, if that is
+    later than now.
+    """
+    jobs, intervals = _jobs_to_play(files)
+    begin = since or _beginning(session.now().replace(microsecond=0), jobs, intervals)
+    end = until or begin + _WEEK
+    if end < begin:
+        raise click.UsageError(
+            f"expected --until at or after {begin.isoformat()}, the beginning, got {end.isoformat()}"
+        )
+    found = ss.testing.play(jobs, since=begin, until=end)
+    Stream(
+        items=_items(_watched(session, found, begin, end), intervals),
+        columns=_COLUMNS,
+        widths=_widths(jobs, intervals),
+        empty=f"no run from {instant_text(begin)} until {instant_text(end)}",
+    ).show(session)
+
+
+def _jobs_to_play(files: Sequence[str]) -> tuple[list[Job], set[str]]:
+    """Returns the jobs, and the names of those that are interval jobs, whose documents name no target."""
+    refuse_repeats(files)
+    texts = {file: read_text(file) for file in files if is_document(file)}
+    documents = {file: _interval_document(texts.get(file, "")) for file in files}
+    jobs = jobs_of([file for file, document in documents.items() if document is None], texts)
+    placeholder = ss.HandlerTarget("task:run")  # never called
+    intervals = [
+        ss.Job.from_document(document, target=placeholder)
+        for document in documents.values()
+        if document is not None
+    ]
+    names = [job.name for job in (*jobs, *intervals)]
+    twice = next((name for name in names if names.count(name) > 1), None) if intervals else None
+    if twice is not None:
+        raise click.UsageError(f"expected distinct job names, got {twice!r} twice")
+    return [*jobs, *intervals], {job.name for job in intervals}
+
+
+def _interval_document(text: str) -> Mapping[str, Any] | None:
+    """Returns the document of an interval job that a text holds; None if it holds something else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None  # whoever reads jobs from it says what is wrong
+    return document if isinstance(document, dict) and "startDateTime" in document else None
+
+
+def _beginning(now: datetime, jobs: Sequence[Job], intervals: set[str]) -> datetime:
+    """Returns now, or the start of an interval job, if nothing else is played and it is later."""
+    schedules = [job.schedule for job in jobs if job.name in intervals]
+    starts = [each.start.replace(tzinfo=timezone.utc) for each in schedules if isinstance(each, ss.Windowed)]
+    return max(now, min(starts)) if len(starts) == len(jobs) else now
+
+
+def _watched(
+    session: Session, found: Iterator[PlayedRun], begin: datetime, end: datetime
+) -> Iterator[PlayedRun]:
+    """Yields the runs, with a progress bar if somebody waits who does not see the runs themselves."""
+    from stepsched.display.progress import ignore, reporting
+
+    silent = (lambda *_: ignore(None)) if session.is_terminal else None
+    with reporting(silent, math.ceil((end - begin) / _DAY)) as show:
+        for played in found:
+            show((played.at - begin) // _DAY)
+            yield played
+
+
+def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
+    """Returns the widths of the columns, which are not known before the last run."""
+    from rich.cells import cell_len
+
+    zones = max((len(getattr(job.schedule, "timezone", "UTC")) for job in jobs), default=0)
+    targets = [0, *(cell_len(target_text(job.target)) for job in jobs if job.name not in intervals)]
+    names = [0, *(cell_len(job.name) for job in jobs)]
+    inputs = [0, *(cell_len(input_text(job.input)) for job in jobs)]
+    return [len("2030-01-07 09:00 +01:00 ") + zones, max(names), max(targets), max(inputs)]
+
+
+def _items(found: Iterator[PlayedRun], intervals: set[str]) -> Iterator[Item]:
+    from stepsched.core.masking import without_secrets
+
+    for played in found:
+        job, has_target = played.job, played.job.name not in intervals
+        zone = getattr(job.schedule, "timezone", None)
+        when = instant_text(played.at.replace(microsecond=0), zone)
+        target = target_text(job.target) if has_target else "-"
+        document = {
+            "at": played.at.isoformat(),
+            "scheduled_for": played.run.scheduled_for.isoformat(),
+            "job": job.name,
+            "group": job.group,
+            "target": without_secrets(job.target.model_dump(mode="json")) if has_target else None,
+            "input": without_secrets(played.input),
+            "attempt": played.run.attempt,
+        }
+        yield Item(job.name, (when, job.name, target, input_text(played.input)), document)
+
+
+COMMANDS = (serve, play)

@@ -1,0 +1,135 @@
+"""The command ``logs``: what happens to runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+import stepsched as ss
+from stepsched.cli.declaring import command
+from stepsched.cli.failures import READER_GONE, sentence_of, visible
+from stepsched.cli.histories import History
+from stepsched.cli.parameters import INSTANT, JOB_NAME
+from stepsched.cli.run_views import local_instant, took_text
+from stepsched.cli.session import Session, pass_session
+from stepsched.cli.times import second_text
+
+if TYPE_CHECKING:
+    from stepsched.jobs import Event, Run
+
+_PAUSE = 1.0
+"""The pause between two polls of a file, in seconds."""
+_PAUSE_OF_SERVICE = 5.0
+"""The pause between two polls of a service, whose reads cost money."""
+_COLORS = {
+    "succeeded": "green",
+    "failed": "red",
+    "retried": "yellow",
+    "missed": "yellow",
+    "skipped": "yellow",
+}
+
+
+@command("logs", examples=("stepsched logs nightly-report", "stepsched logs --since now-1d -o json"))
+@click.argument("name", type=JOB_NAME, required=False)
+@click.option("--since", type=INSTANT, help="What happened at or after this instant.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
+@pass_session
+def logs(session: Session, name: str | None, since: datetime | None, *, follow: bool) -> None:
+    """Show what happened to runs, or follow what happens.
+
+    The events are read from the recorded runs, so that this works from any process. A run of several attempts
+    shows the start of the latest one only; --follow shows those that it sees. With --follow and without
+    --since, it begins now.
+
+    JSON is one object a line: at, kind (started, retried, succeeded, failed, skipped or missed), job, and
+    run, which is the run as it is recorded.
+    """
+    if session.output in ("yaml", "name"):
+        raise click.UsageError(f"expected table or json for -o, got {session.output}: events have no names")
+    client = session.client()
+    if follow and since is None:
+        since = client.backend.now()
+    history = History(client, name, since=since)
+    _write(session, history.poll())
+    if follow:
+        pause = _PAUSE if client.backend.first_pause < _PAUSE else _PAUSE_OF_SERVICE
+        for events in _followed(session, history, pause):
+            _write(session, events)
+
+
+def _followed(session: Session, history: History, pause: float) -> Iterator[list[Event]]:
+    """Yields the events of every further poll, until nobody reads the output."""
+    has_failed = False
+    while True:
+        session.pause(pause)
+        if session.is_reader_gone:
+            raise SystemExit(READER_GONE)
+        try:
+            events = history.poll()
+        except ss.BackendError as error:
+            if not error.retryable:
+                raise
+            if not has_failed:  # once an outage
+                session.tell(f"warning: {visible(sentence_of(error))}; trying again")
+            has_failed = True
+        else:
+            has_failed = False
+            yield events
+
+
+def _write(session: Session, events: list[Event]) -> None:
+    for event in events:
+        if event.run is not None:
+            is_table = session.format == "table"
+            session.write(
+                _lines(event, event.run, is_colored=session.is_colored)
+                if is_table
+                else _json_line(event, event.run)
+            )
+
+
+def _json_line(event: Event, run: Run) -> str:
+    at = local_instant(event.at, run)
+    document = {
+        "at": None if at is None else at.isoformat(),
+        "kind": event.kind.value,
+        "job": run.job,
+        "run": run.model_dump(mode="json"),
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _lines(event: Event, run: Run, *, is_colored: bool) -> str:
+    """Returns the line of an event, and below that of a failure the traceback, indented."""
+    kind, words = event.kind.value, _words(event, run)
+    if is_colored and kind in _COLORS:
+        words = click.style(words, fg=_COLORS[kind])
+    at = second_text(event.at.astimezone(run.scheduled_for.tzinfo))
+    text = f"{at}  {run.id}  {visible(run.job)}  {words}\n"
+    if kind in ("failed", "retried") and run.traceback is not None:
+        text += "".join(f"    {visible(line)}\n" for line in run.traceback.rstrip().split("\n"))
+    return text
+
+
+def _words(event: Event, run: Run) -> str:
+    reason = f": {visible(' '.join(run.error.split()))}" if run.error else ""
+    took = took_text(run, run.ended_at or event.at)
+    match event.kind.value:
+        case "started":
+            return "started" if run.attempt <= 1 else f"started, attempt {run.attempt}"
+        case "succeeded":
+            return f"succeeded in {took}"
+        case "retried":
+            return f"attempt {run.attempt} failed, the next one follows{reason}"
+        case "failed":
+            return f"failed after {took}{reason}" if took != "-" else f"failed{reason}"
+        case kind:
+            return f"{kind}{reason}"
+
+
+COMMANDS = (logs,)

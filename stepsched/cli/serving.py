@@ -1,0 +1,176 @@
+"""What ``serve`` prepares and says while it runs jobs."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import stepsched as ss
+from stepsched.cli.failures import Failure, visible
+from stepsched.cli.job_files import import_from_here
+from stepsched.cli.times import distance_text, instant_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from stepsched.jobs import Event, Job, JobRecord
+
+Say = Callable[[str], object]
+"""Prints a line."""
+_FEW = 10
+"""The maximum number of jobs that a warning names."""
+_UNSAID = ("created", "updated", "cancelled", "resumed", "due")
+"""The kinds of events that say nothing about a run, or nothing yet."""
+
+
+# -- modules of functions ------------------------------------------------------------------------------
+
+
+def import_modules(names: Iterable[str]) -> None:
+    """Imports modules, also from the working folder, as ``python -m`` does.
+
+    Raises:
+        UsageError: There is no such module.
+        Failure: The import of a module fails.
+    """
+    import_from_here()
+    for name in names:
+        if name.endswith(".py") or not all(part.isidentifier() for part in name.split(".")):
+            module = name.partition(":")[0].removesuffix(".py").replace("/", ".").lstrip(".")
+            raise click.UsageError(
+                f"expected the name of a module for --handlers-from, got {name!r}; use {module or 'myapp'}"
+            )
+        _import(name)
+
+
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise Failure(f"cannot import {name}: {error}") from error
+        raise click.UsageError(
+            f"cannot import {name} for --handlers-from: there is no module {error.name}, neither in the "
+            "working folder nor among the installed packages"
+        ) from error
+    except (Exception, SystemExit) as error:  # a module is user code
+        raise Failure(f"cannot import {name}: {type(error).__name__}: {error}") from error
+
+
+# -- what is said at the start -------------------------------------------------------------------------
+
+
+def greeting(path: str, records: Sequence[JobRecord], now: datetime) -> str:
+    """Returns the line about what is served."""
+    due = [record for record in records if record.next_run is not None]
+    first = min(due, key=lambda record: record.next_run or now, default=None)
+    count = f"{len(records)} job{'' if len(records) == 1 else 's'}"
+    if first is None:
+        return f"serving {path}: {count}, no run is left"
+    zone = getattr(first.job.schedule, "timezone", None)
+    when = f"{instant_text(first.next_run, zone)} ({distance_text(first.next_run, now)})"
+    return f"serving {path}: {count}, the next run is {first.name} at {when}"
+
+
+def what_waits(
+    backend: ss.LocalBackend, records: Iterable[JobRecord], modules: Sequence[str]
+) -> Iterator[str]:
+    """Yields a warning for each reason why stored jobs would wait, with the names of the jobs."""
+    unnamed, remote, broken = dict[str, str](), list[str](), list[str]()
+    for job in (record.job for record in records if record.status is not ss.JobStatus.ENDED):
+        outside = [name for name in _functions_of(job) if not _is_below(name, modules)]
+        if outside:
+            unnamed[job.name] = outside[0].partition(":")[0]
+        elif _is_remote(job):
+            remote.append(job.name)
+        else:
+            try:
+                backend.check(job)
+            except ss.StepschedError as error:
+                broken.append(f"{job.name}: {getattr(error, 'reason', error)}")
+    if unnamed:
+        wanted = " ".join(f"--handlers-from {module}" for module in dict.fromkeys(unnamed.values()))
+        yield (
+            f"jobs that wait, since their functions are in modules that are not named: {_named(unnamed)}; "
+            f"use {wanted}"
+        )
+    if remote:
+        yield (
+            f"jobs that wait, since they invoke something in AWS: {_named(remote)}; run them on AWS, or in a "
+            "program of yours with LocalBackend(handlers=...)"
+        )
+    if broken:
+        yield f"jobs that wait: {_named(broken)}"
+
+
+def _parts_of(job: Job) -> tuple[Any, ...]:
+    target = job.target
+    return target.targets if isinstance(target, ss.ParallelTarget) else (target,)
+
+
+def _functions_of(job: Job) -> list[str]:
+    return [part.handler for part in _parts_of(job) if isinstance(part, ss.HandlerTarget)]
+
+
+def _is_below(handler: str, modules: Iterable[str]) -> bool:
+    module = handler.partition(":")[0]
+    return any(f"{module}.".startswith(f"{name}.") for name in modules)
+
+
+def _is_remote(job: Job) -> bool:
+    here = (ss.HandlerTarget, ss.CommandTarget)
+    has_letters = job.dead_letter is not None or job.notify is not None
+    return has_letters or not all(isinstance(part, here) for part in _parts_of(job))
+
+
+def _named(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _FEW} more" if len(listed) > _FEW else ""
+    return ", ".join(listed[:_FEW]) + more
+
+
+# -- what is said of runs ------------------------------------------------------------------------------
+
+
+def event_text(event: Event) -> str | None:
+    """Returns the line about an event; None if nothing is said about it."""
+    run, at = event.run, instant_text(event.at.replace(microsecond=0))
+    if event.kind.value in _UNSAID:
+        return None
+    if run is None:
+        return f"{at}  {event.job}  {event.kind.value}"
+    text = f"{at}  {event.job}  run {run.id} {event.kind.value.replace('_', ' ')}"
+    if event.kind is ss.jobs.EventKind.STARTED:
+        again = "" if run.attempt <= 1 else f", attempt {run.attempt}"
+        return f"{text} (for {instant_text(run.scheduled_for)}{again})"
+    why = run.error
+    if event.kind is ss.jobs.EventKind.WAITING and run.pending_reason:
+        why = run.pending_reason.replace("handlers_from", "--handlers-from")
+    return f"{text}: {' '.join(why.split())}" if why else text
+
+
+@contextmanager
+def log_lines(say: Say) -> Iterator[None]:
+    """Prints the log of the engine in one line each, besides the records of events."""
+    handler, log = _Lines(say), logging.getLogger("stepsched")
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+
+
+class _Lines(logging.Handler):
+    def __init__(self, say: Say) -> None:
+        super().__init__(logging.WARNING)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not hasattr(record, "event"):  # a listener prints those
+            word = "error" if record.levelno >= logging.ERROR else "warning"
+            self._say(f"{word}: {visible(' '.join(record.getMessage().split()))}")

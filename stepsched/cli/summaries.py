@@ -1,0 +1,46 @@
+"""Targets and inputs in few words, without secrets."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import stepsched as ss
+
+if TYPE_CHECKING:
+    from stepsched.targets import Target
+
+_LONGEST = 80
+"""The maximum number of characters of a summary."""
+
+
+def target_text(target: Target) -> str:
+    """Returns what a target invokes: a function, a command line, an API call, or a resource in AWS."""
+    from stepsched.core.masking import without_secrets
+
+    targets = ss.targets
+    match target:
+        case targets.HandlerTarget(handler=handler):
+            return handler
+        case targets.CommandTarget(command=command):
+            return _cut(shlex.join(without_secrets(command)))
+        case targets.ApiTarget(service=service, action=action):
+            return f"{service}:{action}"
+        case targets.ParallelTarget(targets=parts):
+            return _cut(" + ".join(map(target_text, parts)))
+        case _:
+            fields = type(target).model_fields.items()
+            resource = next((str(getattr(target, name)) for name, field in fields if field.is_required()), "")
+            return f"{target.kind} {resource}"
+
+
+def input_text(payload: Any) -> str:
+    """Returns the input of a run as JSON in one line."""
+    from stepsched.core.masking import without_secrets
+
+    return _cut(json.dumps(without_secrets(payload), ensure_ascii=False, separators=(", ", ": ")))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,83 @@
+"""Waits for a run, and shows the progress on a terminal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import stepsched as ss
+from stepsched.cli.failures import RUN_FAILED, Failure, visible
+from stepsched.cli.times import length_text
+from stepsched.core.clock import SystemClock
+
+if TYPE_CHECKING:
+    from stepsched.cli.session import Session
+    from stepsched.jobs import Run
+
+_FIRST_STEP = 0.3
+"""How long a wait shows no progress, in seconds."""
+_STEP_WITHOUT_PROGRESS = 60.0
+
+
+def refuse_endless_wait(client: ss.SchedulerClient, name: str) -> None:
+    """Refuses to wait for a run of the job before anything is done, if that cannot succeed on the backend.
+
+    Raises:
+        UnsupportedError: The backend keeps no runs, or none can end during a wait.
+    """
+    backend = client.backend
+    reason = backend.why_wait_is_endless()
+    if not backend.capabilities.keeps_runs:
+        reason = "it keeps no record of runs, so that no run can be awaited"
+    if reason is not None:
+        raise ss.UnsupportedError(name, backend.name, reason)
+
+
+def wait_for(session: Session, client: ss.SchedulerClient, run: Run, *, timeout: timedelta | None) -> Run:
+    """Waits until a run has ended.
+
+    Args:
+        session: The session, whose standard error stream shows the progress if it is a terminal.
+        client: The client.
+        run: The run.
+        timeout: The longest time to wait. None: no limit.
+
+    Returns:
+        The ended run.
+
+    Raises:
+        WaitTimeoutError: The run has not ended in time.
+        RunNotFoundError: The run is no longer recorded.
+        UnsupportedError: The run cannot end during the wait.
+    """
+    clock = SystemClock()
+    begun, limit = clock.monotonic(), None if timeout is None else timeout.total_seconds()
+    shows = session.is_error_terminal
+    step = max(1.0, 5 * client.backend.first_pause) if shows else _STEP_WITHOUT_PROGRESS
+    length = min(_FIRST_STEP, step) if shows else step
+    try:
+        while True:
+            left = None if limit is None else max(0.0, begun + limit - clock.monotonic())
+            try:
+                return client.wait(run, timeout=length if left is None else min(length, left))
+            except ss.errors.WaitTimeoutError as error:
+                if limit is not None and (left is None or left <= length):
+                    raise ss.errors.WaitTimeoutError(run.job, run.id, error.status, limit) from error
+                elapsed = length_text(timedelta(seconds=clock.monotonic() - begun))
+                session.show_progress(f"run {run.id} of {visible(run.job)} is {error.status}, {elapsed}")
+            length = step
+    finally:
+        session.show_progress("")
+
+
+def refuse_failure(run: Run) -> None:
+    """Ends the command if an ended run has not succeeded.
+
+    Raises:
+        Failure: The run has failed, was skipped or was missed.
+    """
+    if run.status is ss.RunStatus.SUCCEEDED:
+        return
+    verb = "failed" if run.status is ss.RunStatus.FAILED else f"was {run.status.value}"
+    reason = f": {run.error}" if run.error else ""
+    raise Failure(f"run {run.id} of job {run.job!r} {verb}{reason}", RUN_FAILED)
