@@ -172,4 +172,6 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "event"):  # a listener prints those
             word = "error" if record.levelno >= logging.ERROR else "warning"
-            self._say(f"{word}: {visible(' '.join(record.getMessage().split()))}")
+            error = record.exc_info[1] if record.exc_info else None
+            text = f"{record.getMessage()}: {error}" if error else record.getMessage()
+            self._say(f"{word}: {visible(' '.join(text.split()))}")

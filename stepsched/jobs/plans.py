@@ -83,12 +83,12 @@ class Plan(Value, frozen=True):
     unsearched: tuple[str, ...] = ()
     """The other groups of the backend, in which ``prune`` has not looked for jobs to cancel, sorted. Empty
     without ``prune``."""
-    paused: tuple[str, ...] = ()
-    """The names of jobs, unchanged or updated, that are enabled in their definition and have been paused
-    since: ``apply`` leaves them paused."""
     empty_groups: tuple[str, ...] = ()
     """Groups that are named in ``prune`` and have no job, neither a stored nor a given one, sorted. Perhaps
     their names are misspelt."""
+    paused: tuple[str, ...] = ()
+    """The names of jobs, unchanged or updated, that are enabled in their definition and have been paused
+    since: ``apply`` leaves them paused."""
 
     @classmethod
     def between(

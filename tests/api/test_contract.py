@@ -96,6 +96,7 @@ CALLS: dict[str, str] = {
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",
     "testing.FakeClock.now": "self",
+    "testing.play": "jobs, *, since, until",
     # what goes wrong
     "InvalidScheduleError": "expression, field, reason",
     "RenderError": "job, reason",

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import CompletionItem
 
 import stepsched as ss
 from stepsched.cli.app import app
+from stepsched.cli.bash import Bash
 from stepsched.cli.completing import names_in_file, names_of_jobs
 from stepsched.cli.parameters import JOB_NAME
 from stepsched.cli.session import Session
@@ -120,6 +122,37 @@ def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
     ]
     assert len(found) > 10
     assert [command for command, each in found if each.type is not JOB_NAME] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "incomplete"),
+    [
+        ("stepsched ", [], ""),
+        ("stepsched ge", [], "ge"),
+        ("stepsched --backend local:jobs.db get n", ["--backend", "local:jobs.db", "get"], "n"),
+        ("stepsched get night\\ s", ["get"], "night s"),
+        ("stepsched get night\\ ", ["get"], "night "),
+        ("stepsched get x ", ["get", "x"], ""),
+    ],
+)
+def test_bash_gives_whole_words(
+    line: str, words: list[str], incomplete: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPSCHED_LINE", line)
+    assert Bash(app, {}, "stepsched", "_X").get_completion_args() == (words, incomplete)
+    monkeypatch.delenv("STEPSCHED_LINE")
+    monkeypatch.setenv("COMP_WORDS", "stepsched get n")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert Bash(app, {}, "stepsched", "_X").get_completion_args() == (["get"], "n")
+
+
+def test_bash_is_given_what_follows_the_mark_at_which_it_splits(folder: Path) -> None:
+    shell = Bash(app, {"obj": Session(FakeClock(NOW))}, "stepsched", "_X")
+    arguments = ["--backend", "local:b.db", "get"]
+    assert [each.value for each in shell.get_completions(arguments, "b:t")] == ["two"]
+    assert shell.format_completion(CompletionItem("a b$")) == "plain,a\\ b\\$"
+    assert shell.format_completion(CompletionItem("a b", type="file")) == "file,a b"
+    assert (folder / "b.db").exists()
 
 
 # -- shells --------------------------------------------------------------------------------------------

@@ -112,6 +112,24 @@ def test_a_play_of_many_runs_is_one_table_and_one_list(jobs: str, stepsched: Com
     assert len(stepsched(*arguments).document) == len(lines) > 900
 
 
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("arn:aws:sqs:eu-west-1:123456789012:q", "queue arn:aws:sqs:eu-west-1:123456789012:q"),
+        ("{kind: api, service: ecs, action: runTask, request: {cluster: c}}", "ecs:runTask"),
+        ("{kind: parallel, targets: [{kind: handler, handler: 'a:b'}, [tidy, -f]]}", "a:b + tidy -f"),
+        ("[python, -c, '" + "x" * 100 + "']", "python -c " + "x" * 69 + "…"),
+    ],
+)
+def test_a_target_is_shown_in_few_words(
+    target: str, text: str, stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("one.yaml").write_text(f"- {{name: one, schedule: rate(1 hour), target: {target}}}")
+    done = stepsched("play", "one.yaml", "--until", "now", "--no-color", terminal=True)
+    assert done.out.splitlines()[1].split("  ")[2] == text
+
+
 def test_no_function_is_imported(jobs: str, stepsched: CommandLine) -> None:
     Path("played_app.py").write_text("raise SystemExit('imported')\n")
     Path("own.yaml").write_text(JOBS.replace("gone.away", "played_app"))
