@@ -364,7 +364,8 @@ class SchedulerClient:
             prune: Whether stored jobs that are not among ``jobs`` are to be cancelled. True: in all groups of
                 the backend, or, if other programs share its groups, in those of the given jobs. A list of
                 groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
-                cancelled; ``unsearched`` of the plan has the groups that were left out.
+                cancelled; ``unsearched`` of the plan has the groups that were left out, and ``empty_groups``
+                named ones without any job.
 
         Raises:
             TypeError: ``prune`` is neither a bool nor a list of groups.
@@ -396,6 +397,7 @@ class SchedulerClient:
             prune=found.others,
             namesakes=found.namesakes,
             unsearched=found.unsearched,
+            empty_groups=found.empty_groups,
         )
 
     def apply(

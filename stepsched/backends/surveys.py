@@ -20,6 +20,8 @@ class Survey:
     """Owned jobs in other groups that have the name of a wanted job without stored one, and stay there."""
     unsearched: Sequence[str] = ()
     """The other groups of the backend, which were not searched for jobs to cancel."""
+    empty_groups: Sequence[str] = ()
+    """The groups that were named to be searched and have no stored job."""
 
 
 def survey_of_store(
@@ -37,4 +39,15 @@ def survey_of_store(
     found = list(present)
     others = [record for record in found if prune is True or record.job.group in prune]
     groups = {record.job.group for record in found} - {record.job.group for record in others}
-    return Survey(stored=stored, others=others, unsearched=sorted(groups))
+    return Survey(
+        stored=stored,
+        others=others,
+        unsearched=sorted(groups),
+        empty_groups=empty_groups(others, prune=prune),
+    )
+
+
+def empty_groups(others: Iterable[JobRecord], *, prune: bool | Collection[str]) -> list[str]:
+    """Returns the named groups that have none of the jobs in the searched groups, sorted."""
+    named = set[str]() if isinstance(prune, bool) else set(prune)
+    return sorted(named - {record.job.group for record in others})

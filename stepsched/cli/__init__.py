@@ -18,8 +18,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from _thread import interrupt_main
 from importlib import import_module
-from typing import NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["main"]
 
@@ -41,6 +46,7 @@ def start(application: str, program: str) -> NoReturn:
         application: The module that has the command line as ``run``.
         program: The name of the program in help and errors.
     """
+    interrupts = _watch_interrupts()
     try:
         run = import_module(application).run
         import_module("stepsched.cli.stdio").prepare()
@@ -51,8 +57,31 @@ def start(application: str, program: str) -> NoReturn:
         sys.exit("error: the command line needs the extra: pip install 'stepsched[cli]'")
     except OSError as error:
         code = import_module("stepsched.cli.failures").give_up(error)
-    except KeyboardInterrupt:  # before the command has begun, or after it has ended
+    except BaseException:
+        if not interrupts:
+            raise
         code = 130
     # Everything is done and closed: from now on Ctrl-C has nothing to interrupt that could say so.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(code)
+    sys.exit(130 if interrupts and code else code)
+
+
+def _watch_interrupts() -> list[int]:
+    """Returns a list that grows with each Ctrl-C: other libraries may turn its exception into one of theirs,
+    or lose it where nothing can be raised."""
+    found = list[int]()
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        found.append(number)
+        raise KeyboardInterrupt
+
+    def lost(unraisable: UnraisableHookArgs) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            interrupt_main()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = lost
+    return found

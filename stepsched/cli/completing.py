@@ -1,10 +1,12 @@
-"""What a shell completes from the place where jobs are stored. It reads only, says nothing, and ends soon."""
+"""The names of jobs that a shell completes: from the place where jobs are stored, and from files. It reads
+only, says nothing, and ends soon."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,22 +35,37 @@ def names_of_jobs(session: Session, prefix: str, *, group: str | None = None) ->
     Returns:
         The names; none if the place cannot be read, or does not answer in time.
     """
+    return _soon(lambda: _read(session, prefix, group))
+
+
+def names_in_file(file: str, prefix: str) -> list[str]:
+    """Returns the names of the jobs in a JSON or YAML file that begin with a text, in order; none if the file
+    is another one."""
+    from stepsched.cli.job_files import is_document, jobs_in
+
+    if file == "-" or not is_document(file):
+        return []
+    return _soon(lambda: [job.name for job in jobs_in(file) if job.name.startswith(prefix)])
+
+
+def _soon(read: Callable[[], list[str]]) -> list[str]:
+    """Returns what a function returns; nothing if it fails, or takes too long."""
     found = list[str]()
 
-    def read() -> None:
+    def try_to_read() -> None:
         with suppress(BaseException):  # a shell has no place for an error
-            found.extend(_read(session, prefix, group))
+            found.extend(read())
 
     logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            reader = threading.Thread(target=read, name="stepsched-complete", daemon=True)
+            reader = threading.Thread(target=try_to_read, name="stepsched-complete", daemon=True)
             reader.start()
             reader.join(_PATIENCE)
     finally:
         logging.disable(logging.NOTSET)
-    return found.copy()
+    return [name for name in found if "\n" not in name][:_MOST]
 
 
 def _read(session: Session, prefix: str, group: str | None) -> list[str]:
@@ -65,8 +82,7 @@ def _read(session: Session, prefix: str, group: str | None) -> list[str]:
     )
     with closing(client.backend):
         records = client.list(name_prefix=prefix or None, group=group)
-    names = sorted(record.name for record in records if "\n" not in record.name)
-    return names[:_MOST]
+    return sorted(record.name for record in records)
 
 
 def _is_database(path: Path) -> bool:

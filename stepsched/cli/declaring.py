@@ -63,6 +63,14 @@ class Group(click.Group):
             for command in commands:
                 self.add_command(command)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the arguments. Without any, the help is shown: a wrong use, with the same code in every
+        version of click."""
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. Ctrl-C is quiet: only on a terminal, which shows ``^C``, the line is ended."""
         try:

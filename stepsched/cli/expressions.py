@@ -58,15 +58,22 @@ def expression_options(function: Function) -> Function:
     return expression_argument(is_required=True)(schedule_options(function))
 
 
+class _Expression(click.Argument):
+    """An argument that takes several words, so that an expression without quotes can be refused."""
+
+    def make_metavar(self, *_: Any, **__: Any) -> str:
+        """Returns the placeholder in the help, which is that of one word."""
+        return "EXPRESSION" if self.required else "[EXPRESSION]"
+
+
 def expression_argument(*, is_required: bool) -> Callable[[Function], Function]:
     """Returns the argument for an expression.
 
     Args:
         is_required: Whether it has to be given; otherwise it is None if it is not.
     """
-    metavar = "EXPRESSION" if is_required else "[EXPRESSION]"
     return click.argument(
-        "expression", metavar=metavar, nargs=-1, required=is_required, callback=_refuse_several
+        "expression", cls=_Expression, nargs=-1, required=is_required, callback=_refuse_several
     )
 
 

@@ -53,6 +53,12 @@ class History:
         self._told = dict[tuple[int, str, datetime], datetime]()
         """The events that have been returned, and their instants."""
 
+    def reopen(self, client: ss.SchedulerClient) -> None:
+        """Goes on with another file in the place of the first, whose runs may have the same IDs."""
+        self._client = client
+        self._highest = 0
+        self._open = {}
+
     def poll(self) -> list[Event]:
         """Returns the events that no earlier poll has returned.
 

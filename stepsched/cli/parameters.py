@@ -91,6 +91,25 @@ class JobNameType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # a
         return [CompletionItem(name) for name in found]
 
 
+class JobInFileType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
+    """The name of a job in the file of the argument ``file``, which a shell completes."""
+
+    name = "name"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 -- as click calls it
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Returns the jobs of the file whose names begin with a text; none of a Python file, which would be
+        executed."""
+        from stepsched.cli.completing import names_in_file
+
+        file = ctx.params.get("file")
+        return [CompletionItem(name) for name in names_in_file(file or "", incomplete)]
+
+
 def _from_now(text: str, now: datetime) -> datetime | None:
     """Returns the instant that ``+2h`` or ``-1d`` names; None if it is no such text, or out of range."""
     length = read_length(text[1:])
@@ -118,3 +137,4 @@ def read_length(text: str) -> timedelta | None:
 INSTANT = InstantType()
 LENGTH = LengthType()
 JOB_NAME = JobNameType()
+JOB_IN_FILE = JobInFileType()

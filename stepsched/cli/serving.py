@@ -13,7 +13,7 @@ import click
 import stepsched as ss
 from stepsched.cli.failures import Failure, visible
 from stepsched.cli.job_files import import_from_here
-from stepsched.cli.times import distance_text, instant_text
+from stepsched.cli.times import distance_text, instant_text, scheduled_text, second_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,8 +72,7 @@ def greeting(path: str, records: Sequence[JobRecord], now: datetime) -> str:
     count = f"{len(records)} job{'' if len(records) == 1 else 's'}"
     if first is None:
         return f"serving {path}: {count}, no run is left"
-    zone = getattr(first.job.schedule, "timezone", None)
-    when = f"{instant_text(first.next_run, zone)} ({distance_text(first.next_run, now)})"
+    when = f"{scheduled_text(first.next_run, first.job.schedule)} ({distance_text(first.next_run, now)})"
     return f"serving {path}: {count}, the next run is {first.name} at {when}"
 
 
@@ -139,7 +138,7 @@ def _named(names: Iterable[str]) -> str:
 
 def event_text(event: Event) -> str | None:
     """Returns the line about an event; None if nothing is said about it."""
-    run, at = event.run, instant_text(event.at.replace(microsecond=0))
+    run, at = event.run, second_text(event.at)
     if event.kind.value in _UNSAID:
         return None
     if run is None:
@@ -173,4 +172,6 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if not hasattr(record, "event"):  # a listener prints those
             word = "error" if record.levelno >= logging.ERROR else "warning"
-            self._say(f"{word}: {visible(' '.join(record.getMessage().split()))}")
+            error = record.exc_info[1] if record.exc_info else None
+            text = f"{record.getMessage()}: {error}" if error else record.getMessage()
+            self._say(f"{word}: {visible(' '.join(text.split()))}")

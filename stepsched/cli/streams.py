@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepsched.cli import stdio
 from stepsched.cli.tables import Column, render
 from stepsched.cli.views import View
 
@@ -47,7 +48,7 @@ class Stream:
                 parts = self._json()
             case "yaml":
                 documents = [item.document for item in self.items]
-                parts = iter([View(document=lambda: documents).to_yaml()])
+                parts = iter([View(document=lambda: documents).to_yaml(is_ascii=not stdio.is_unicode())])
             case "name":
                 parts = (f"{item.name}\n" for item in self.items)
             case _:
@@ -57,9 +58,9 @@ class Stream:
 
     def _json(self) -> Iterator[str]:
         """Yields the text that ``json.dumps`` of a list of all documents with ``indent=2`` gives."""
-        mark = "["
+        mark, is_ascii = "[", not stdio.is_unicode()
         for item in self.items:
-            text = json.dumps(item.document, indent=2, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(item.document, indent=2, ensure_ascii=is_ascii, allow_nan=False)
             yield f"{mark}\n  " + text.replace("\n", "\n  ")
             mark = ","
         yield "[]\n" if mark == "[" else "\n]\n"

@@ -15,7 +15,7 @@ _LONGEST = 80
 """The maximum number of characters of a summary."""
 
 
-def target_text(target: Target) -> str:
+def target_summary(target: Target) -> str:
     """Returns what a target invokes: a function, a command line, an API call, or a resource in AWS."""
     from stepsched.core.masking import without_secrets
 
@@ -28,14 +28,14 @@ def target_text(target: Target) -> str:
         case targets.ApiTarget(service=service, action=action):
             return f"{service}:{action}"
         case targets.ParallelTarget(targets=parts):
-            return _cut(" + ".join(map(target_text, parts)))
+            return _cut(" + ".join(map(target_summary, parts)))
         case _:
             fields = type(target).model_fields.items()
             resource = next((str(getattr(target, name)) for name, field in fields if field.is_required()), "")
             return f"{target.kind} {resource}"
 
 
-def input_text(payload: Any) -> str:
+def input_summary(payload: Any) -> str:
     """Returns the input of a run as JSON in one line."""
     from stepsched.core.masking import without_secrets
 

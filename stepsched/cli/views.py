@@ -134,7 +134,7 @@ def jobs_file_view(jobs: Sequence[ss.Job], *, is_table: bool) -> View:
     """
     from stepsched.jobs import write_jobs
 
-    documents = json.loads(write_jobs(jobs))
+    documents = json.loads(write_jobs(jobs, source="standard output"))
     view = View(document=lambda: documents, names=[job.name for job in jobs])
     if not is_table:
         return view

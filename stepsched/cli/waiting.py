@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import stepsched as ss
 from stepsched.cli.failures import RUN_FAILED, Failure, visible
 from stepsched.cli.times import length_text
+from stepsched.cli.wording import on_a_command_line
 from stepsched.core.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from stepsched.jobs import Run
 
 _FIRST_STEP = 0.3
-"""How long a wait shows no progress, in seconds."""
-_STEP_WITHOUT_PROGRESS = 60.0
+"""How long a wait shows no progress, and gives no reason why the run does not start, in seconds."""
+_STEP_ON_A_PIPE = 60.0
+"""How often a wait that shows no progress looks why the run does not start, in seconds."""
 
 
 def refuse_endless_wait(client: ss.SchedulerClient, name: str) -> None:
@@ -52,22 +55,35 @@ def wait_for(session: Session, client: ss.SchedulerClient, run: Run, *, timeout:
     """
     clock = SystemClock()
     begun, limit = clock.monotonic(), None if timeout is None else timeout.total_seconds()
-    shows = session.is_error_terminal
-    step = max(1.0, 5 * client.backend.first_pause) if shows else _STEP_WITHOUT_PROGRESS
-    length = min(_FIRST_STEP, step) if shows else step
+    step = max(1.0, 5 * client.backend.first_pause) if session.is_error_terminal else _STEP_ON_A_PIPE
+    length, told = min(_FIRST_STEP, step), None
     try:
         while True:
-            left = None if limit is None else max(0.0, begun + limit - clock.monotonic())
+            left = math.inf if limit is None else max(0.0, begun + limit - clock.monotonic())
             try:
-                return client.wait(run, timeout=length if left is None else min(length, left))
+                return client.wait(run, timeout=min(length, left))
             except ss.errors.WaitTimeoutError as error:
-                if limit is not None and (left is None or left <= length):
+                told = _tell_reason(session, client, run, told)
+                if limit is not None and left <= length:
                     raise ss.errors.WaitTimeoutError(run.job, run.id, error.status, limit) from error
                 elapsed = length_text(timedelta(seconds=clock.monotonic() - begun))
                 session.show_progress(f"run {run.id} of {visible(run.job)} is {error.status}, {elapsed}")
             length = step
     finally:
         session.show_progress("")
+
+
+def _tell_reason(session: Session, client: ss.SchedulerClient, run: Run, told: str | None) -> str | None:
+    """Says why a run that is due does not start, unless that has been said, and returns the reason."""
+    present = client.backend.run(run)
+    reason = present.pending_reason if present is not None else None
+    if reason is not None and reason != told:
+        session.show_progress("")
+        session.tell(
+            f"warning: run {run.id} of job {visible(run.job)} does not start: "
+            f"{visible(on_a_command_line(reason))}"
+        )
+    return reason or told
 
 
 def refuse_failure(run: Run) -> None:

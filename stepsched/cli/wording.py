@@ -33,6 +33,7 @@ _WORDS = (
     (r"\b(?:Overlap|CatchUp|Completion|OnFailure)\.([A-Z]+)\b", lambda found: found[1].lower()),
     (r"\bLocalBackend\(handlers_from=\[\.\.\.\]\)", "another value of --handlers-from"),
     (r"\bLocalBackend\(\) in memory", "a program that runs it in memory"),
+    (r"\bmodules of handlers_from\b", "modules of --handlers-from"),
     (r"\bLocalBackend\b", "--backend local:FILE"),
     (r"\bEventBridgeBackend\b", "--backend eventbridge:ROLE"),
     (r"\bStepFunctionsBackend\b", "--backend stack:NAME"),

@@ -83,6 +83,9 @@ class Plan(Value, frozen=True):
     unsearched: tuple[str, ...] = ()
     """The other groups of the backend, in which ``prune`` has not looked for jobs to cancel, sorted. Empty
     without ``prune``."""
+    empty_groups: tuple[str, ...] = ()
+    """Groups that are named in ``prune`` and have no job, neither a stored nor a given one, sorted. Perhaps
+    their names are misspelt."""
     paused: tuple[str, ...] = ()
     """The names of jobs, unchanged or updated, that are enabled in their definition and have been paused
     since: ``apply`` leaves them paused."""
@@ -131,6 +134,7 @@ class Plan(Value, frozen=True):
             prune=[record for record in records if prune and record.job.group in searched],
             namesakes=namesakes,
             unsearched=groups - searched,
+            empty_groups=searched - groups,
         )
         return cls(**{name: getattr(made, name) for name in cls.model_fields})
 
@@ -165,6 +169,8 @@ class Plan(Value, frozen=True):
             yield f"! {record.name}  group {group} has a job of this name too; use prune to move it"
         if self.unsearched:
             yield f"! not searched for jobs to cancel: {_listed(self.unsearched)}; use prune=[...]"
+        if self.empty_groups:
+            yield f"! no job in {_listed(self.empty_groups)}; correct prune=[...] if a name is misspelt"
 
     def _totals(self) -> str:
         moves = sum(change.is_move for change in self.update)
@@ -201,6 +207,7 @@ def make_plan(
     prune: Iterable[JobRecord] = (),
     namesakes: Iterable[JobRecord] = (),
     unsearched: Iterable[str] = (),
+    empty_groups: Iterable[str] = (),
 ) -> Plan:
     """Compares jobs with the stored ones.
 
@@ -211,6 +218,7 @@ def make_plan(
             cancelled.
         namesakes: As in the plan.
         unsearched: As in the plan.
+        empty_groups: The groups of ``prune`` that have no stored job.
     """
     refuse_repeats(wanted)
     pairs = [(job, record) for job, record in zip(wanted, stored, strict=True) if record is not None]
@@ -232,6 +240,7 @@ def make_plan(
         paused=tuple(job.name for job, record in pairs if _stays_paused(record, job)),
         namesakes=tuple(namesakes),
         unsearched=tuple(sorted(unsearched)),
+        empty_groups=tuple(sorted(set(empty_groups) - {job.group for job in wanted})),
     )
 
 

@@ -50,6 +50,10 @@ CALLS: dict[str, str] = {
     "load_jobs": "source",
     "load_crontab": "source, *, timezone=",
     "dump_jobs": "jobs, path",
+    "jobs.read_jobs": "text, *, form=, source=",
+    "jobs.write_jobs": "jobs, *, form=, source=",
+    "jobs.read_crontab": "text, *, timezone=, source=",
+    "jobs.Plan.between": "stored, wanted, *, prune=",
     "Job.from_document": "document, *, target",
     "Job.to_document": "self",
     # where
@@ -92,6 +96,7 @@ CALLS: dict[str, str] = {
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",
     "testing.FakeClock.now": "self",
+    "testing.play": "jobs, *, since, until",
     # what goes wrong
     "InvalidScheduleError": "expression, field, reason",
     "RenderError": "job, reason",
@@ -102,7 +107,7 @@ CALLS: dict[str, str] = {
     "errors.WaitTimeoutError": "job, run, status, timeout",
     "InvalidTransitionError": "name, status, action",
     "ConflictError": "name, expected_version",
-    "errors.JobFileError": "source, reason",
+    "errors.JobFileError": "source, reason, action=, problems=",
     "errors.HandlerError": "job, scheduled_for",
     "BackendError": "service, operation, code, request_id=, retryable=, detail=",
     "errors.ThrottledError": "service, operation, code, request_id=, retryable=, detail=, retry_after=",

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.solutions.app import run
+from stepsched.cli.solutions.original import OriginalTasks
 from stepsched.core.clock import utc_now
 from tests.contract import solutions_stack
 from tests.parts.ministack import REGION, Ministack
@@ -209,6 +211,20 @@ class TestOriginal:
         assert stacks.task("describe", "-t", IMPORT)["active"] is False
         assert stacks.task("activate", "-t", IMPORT)["active"] is True
         assert len(stacks.executions(machine)) == 1
+
+    def test_many_that_activate_a_task_at_once_leave_one_execution(
+        self, stacks: Account, table: str, machine: str
+    ) -> None:
+        stacks.put(table, IMPORT)
+        tasks = OriginalTasks(stacks.dynamodb, stacks.states, table, machine)
+        for _ in range(2):
+            with ThreadPoolExecutor(4) as pool:
+                made = list(pool.map(tasks.activate, [IMPORT] * 4))
+            assert all(task is not None and task.is_active for task in made)
+            stacks.server.settled(stacks.number)
+            assert len(stacks.executions(machine)) == 1
+        assert stacks.task("deactivate", "-t", IMPORT)["active"] is False
+        assert stacks.executions(machine) == []
 
     def test_tasks_whose_names_begin_alike_are_told_apart(
         self, stacks: Account, table: str, machine: str

@@ -125,6 +125,22 @@ def test_pause_update_and_renewal_at_the_same_instant(stack: Stack, rounds: int)
     assert sum(met.values()) >= rounds // 2, f"the writers met: {met}"  # three times as often, as measured
 
 
+def test_of_callers_that_pause_all_jobs_at_once_one_gets_each_job(stack: Stack) -> None:
+    clients = [ss.SchedulerClient(stack.backend()) for _ in range(3)]
+    daily = ss.Job(name="0", schedule=ss.Cron("0 9 * * ? *"), target=stack.inbox)
+    clients[0].create_many([daily.replace(name=str(number)) for number in range(12)])
+    paused = dict[str, list[str]]()
+
+    def pause(number: int) -> None:
+        records = clients[number].pause_many(reason=f"caller {number}")
+        paused[f"caller {number}"] = [record.name for record in records]
+
+    assert at_once(*(partial(pause, number) for number in range(3))) == []
+    reasons = {name: reason for reason, names in paused.items() for name in names}
+    assert sum(map(len, paused.values())) == 12
+    assert {record.name: record.pause_reason for record in clients[0].list()} == reasons
+
+
 @pytest.mark.parametrize(
     ("before", "seconds"),
     [

@@ -654,7 +654,11 @@ def use_older_rules(stack: Stack, client: ss.SchedulerClient, name: str) -> None
     where = {"name": {"S": name}, "version": {"S": "v0"}}
     item = stack.dynamodb.get_item(TableName=TABLE, Key=where)["Item"]
     old = json.loads(item["plan"]["S"])
-    old["plan"]["zone"], old["zones"] = {"offset": 0}, "2001a"
+    old["zones"] = "2001a"
+    if "zone" in old["plan"]:
+        old["plan"]["zone"] = {"offset": 0}
+    else:  # a one-time job in Tokyo
+        old["plan"] |= {key: old["plan"][key] + 9 * 3600 for key in ("origin", "end")}
     stack.dynamodb.update_item(
         TableName=TABLE,
         Key=where,
@@ -683,6 +687,36 @@ def test_older_zone_rules_are_found_and_replaced(stack: Stack, client: ss.Schedu
     assert f"older than the time zone database {ss.timezone_database().version}" in repair.detail
     assert client.get("job").version == 1
     assert client.repair() == []
+
+
+def test_a_one_time_job_gets_the_new_instant_of_its_wall_time(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    once = ss.OneTime("2030-01-08T09:00", timezone="Asia/Tokyo")
+    client.create(hourly(stack).replace(schedule=once))
+    use_older_rules(stack, client, "job")
+    stack.play(MONDAY + 2 * HOUR)
+    (repair,) = client.repair()
+    assert (repair.job, repair.problem) == ("job", ss.jobs.Problem.OUTDATED)
+    assert client.repair() == []
+    assert client.get("job").next_run == once.instant
+    stack.play(MONDAY + timedelta(days=1, minutes=1))
+    assert [json.loads(each)["due"] for each in stack.messages()] == ["2030-01-08T00:00:00Z"]
+    stack.play(MONDAY + timedelta(days=3))
+    assert (stack.messages(), client.repair()) == ([], [])
+
+
+def test_a_one_time_job_whose_new_instant_has_passed_since_its_creation_runs_at_once(
+    stack: Stack, client: ss.SchedulerClient
+) -> None:
+    once = ss.OneTime("2030-01-07T10:00", timezone="Asia/Tokyo")  # an hour after the creation
+    client.create(hourly(stack).replace(schedule=once))
+    use_older_rules(stack, client, "job")
+    stack.play(MONDAY + 2 * HOUR)
+    (repair,) = client.repair()
+    assert repair.problem is ss.jobs.Problem.OUTDATED
+    stack.play(MONDAY + 3 * HOUR)
+    assert [json.loads(each)["due"] for each in stack.messages()] == ["2030-01-07T01:00:00Z"]
 
 
 def test_zone_rules_are_replaced_once_and_only_those_of_active_jobs(

@@ -51,6 +51,17 @@ FILES = {
   target: arn:aws:states:eu-west-1:123456789012:stateMachine:close-books
   tags: {team: finance}
 """,
+    "aws.yaml": """\
+- name: nightly-report
+  schedule: cron(0 2 ? * MON-FRI *)
+  timezone: Europe/Paris
+  target: arn:aws:lambda:eu-west-1:123456789012:function:report
+- name: closing-books
+  every: 1 month
+  start: 2029-12-31T18:00
+  timezone: America/New_York
+  target: arn:aws:states:eu-west-1:123456789012:stateMachine:close-books
+""",
     "crontab.txt": """\
 MAILTO=""
 # minute hour day month weekday command

@@ -83,7 +83,8 @@ def _sections(template: Path) -> Iterator[str]:
 
 
 def _section(name: str, command: Command, template: Path) -> str:
-    own = [each for each in command.params if isinstance(each, click.Option) and each.name not in _SHARED]
+    shared = _SHARED if any(each.name == "backend" for each in command.params) else _SHARED - {"region"}
+    own = [each for each in command.params if isinstance(each, click.Option) and each.name not in shared]
     aliases = [alias for alias, of in ALIASES.items() if of == name]
     parts = [
         f"### {name}",

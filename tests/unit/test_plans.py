@@ -66,6 +66,7 @@ def test_a_plan_is_a_line_a_job() -> None:
         unchanged=("f", "g"),
         namesakes=(record(job("a", group="g")),),
         unsearched=tuple(f"g{number:02}" for number in range(12)),
+        empty_groups=("reprots", "slaes"),
     )
     ten = ", ".join(plan.unsearched[:10])
     assert str(plan).splitlines() == [
@@ -77,6 +78,7 @@ def test_a_plan_is_a_line_a_job() -> None:
         "- e  group: g",
         "! a  group g has a job of this name too; use prune to move it",
         f"! not searched for jobs to cancel: groups {ten} and 2 more; use prune=[...]",
+        "! no job in groups reprots, slaes; correct prune=[...] if a name is misspelt",
         "2 to create, 2 to update (1 to another group), 2 to cancel, 2 unchanged",
     ]
 

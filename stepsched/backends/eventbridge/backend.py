@@ -47,7 +47,7 @@ from stepsched.backends.eventbridge.single_runs import (
 from stepsched.backends.eventbridge.universal import message_of, with_message
 from stepsched.backends.needs import others_for
 from stepsched.backends.pool import checked_workers
-from stepsched.backends.surveys import Survey, survey_of_store
+from stepsched.backends.surveys import Survey, empty_groups, survey_of_store
 from stepsched.core.clock import Clock, SystemClock, checked_clock
 from stepsched.core.context import LOOK_ALIKE
 from stepsched.core.durations import plain_duration
@@ -305,7 +305,11 @@ class EventBridgeBackend(Backend):
                 named = []
             return choose_moves(jobs, found, named, others, prune=prune)
         survey = choose_moves(jobs, found, self._named(missing), others, prune=prune)
-        return replace(survey, unsearched=sorted(set(self.groups()) - set(searched)))
+        return replace(
+            survey,
+            unsearched=sorted(set(self.groups()) - set(searched)),
+            empty_groups=empty_groups(others, prune=prune),
+        )
 
     def _found(self, job: Job) -> Found | None:
         document = self._groups.document(job.name, place_of(job, self._settings))

@@ -55,7 +55,7 @@ def is_suspect(row: Row, running_tokens: Container[str | None], running: Contain
 def is_outdated(row: Row) -> bool:
     """Whether an active job is stored with zone rules that are older than this machine's database."""
     is_active = row.owned and row.status is JobStatus.ACTIVE
-    return is_active and with_new_zone(row.plan, row.job, anchor=row.anchor) is not None
+    return is_active and with_new_zone(row.plan, row.job, anchor=row.anchor, cursor=row.cursor) is not None
 
 
 # -- runs -----------------------------------------------------------------------------------------------

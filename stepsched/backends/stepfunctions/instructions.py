@@ -28,6 +28,7 @@ from stepsched.machines.plan import ZONE, timing_of
 from stepsched.machines.retries import whole_seconds
 from stepsched.machines.shared.calls import LONGEST_TIMEOUT
 from stepsched.machines.shared.runner import event_limit
+from stepsched.schedules import OneTime
 from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import ParallelTarget
 
@@ -84,28 +85,42 @@ def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetim
     return to_json({**instructions, **timing, "version": version})
 
 
-def with_new_zone(text: str, job: Job, *, anchor: datetime) -> str | None:
+def with_new_zone(text: str, job: Job, *, anchor: datetime, cursor: datetime) -> str | None:
     """The instructions of a stored job with the zone rules of this machine's database.
 
     Args:
         text: The stored instructions, as JSON text.
         job: The job.
         anchor: The anchor of a rate without start (P-12).
+        cursor: The scheduled instant of the last claimed run, or the instant after which runs are planned.
 
     Returns:
         The new text. None: the stored rules are the same, or of a newer database, or the version of this
-        machine's database is not known, or the stored text is damaged.
+        machine's database is not known, or the stored text is damaged. Also None for a one-time job that has
+        been claimed, or whose instant by the new rules lies before ``cursor``, after which it would not run.
     """
     version = timezone_database().version
     try:
         stored = json.loads(text)
-        rules, written_by = stored["plan"].get(ZONE), str(stored.get("zones") or "")
+        before, written_by = stored["plan"], str(stored.get("zones") or "")
+        rules, origin = before.get(ZONE), before.get("origin")
     except (AttributeError, LookupError, TypeError, ValueError):  # repair goes on with the other jobs
         return None
-    if rules is None or version is None or version < written_by:
+    is_once = isinstance(origin, int) and _is_once_in_a_zone(job)
+    if version is None or version < written_by or (rules is None and not is_once):
         return None
     plan = timing_of(job.anchored(anchor)).plan
-    return None if plan.get(ZONE) == rules else to_json({**stored, "plan": plan, "zones": version})
+    if is_once:
+        is_kept = plan["origin"] == origin or cursor.timestamp() >= min(origin, plan["origin"])
+    else:
+        is_kept = plan.get(ZONE) == rules
+    return None if is_kept else to_json({**stored, "plan": plan, "zones": version})
+
+
+def _is_once_in_a_zone(job: Job) -> bool:
+    """Whether the only run of a job is at a wall time, whose instant depends on the rules of a zone."""
+    schedule = job.schedule
+    return isinstance(schedule, OneTime) and schedule.at.tzinfo is None and schedule.timezone != "UTC"
 
 
 def warn_unobserved_failures(job: Job) -> None:
@@ -165,7 +180,7 @@ def _build(
         "version": version,
         "kind": timing.kind,
         "plan": timing.plan,
-        **({"zones": timezone_database().version} if ZONE in timing.plan else {}),
+        **({"zones": timezone_database().version} if ZONE in timing.plan or _is_once_in_a_zone(job) else {}),
         "call": name,
         "arguments": call.arguments,
         "fills": fills,

@@ -326,7 +326,7 @@ class Recovery:
         Returns:
             The repair; empty if the rules are current, or another caller has changed the job.
         """
-        text = with_new_zone(row.plan, row.job, anchor=row.anchor)
+        text = with_new_zone(row.plan, row.job, anchor=row.anchor, cursor=row.cursor)
         if text is None or row.status is not JobStatus.ACTIVE or row.token is None:
             return []
         after = row._replace(plan=text, token=new_token())

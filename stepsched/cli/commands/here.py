@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,9 @@ from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_t
 from stepsched.cli.parameters import INSTANT, LENGTH
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.streams import Item, Stream
-from stepsched.cli.summaries import input_text, target_text
+from stepsched.cli.summaries import input_summary, target_summary
 from stepsched.cli.tables import Column
-from stepsched.cli.times import instant_text
+from stepsched.cli.times import instant_text, scheduled_text
 
 if TYPE_CHECKING:
     from stepsched.jobs import Event, Job
@@ -92,7 +92,6 @@ def serve(
                 say(f"warning: {warning}")
             backend.listen(say_event)
         ended_by = backend.serve(grace=grace)
-        backend.close(timeout=0)
     if ended_by is signal.SIGINT:
         raise Failure("", INTERRUPTED)
 
@@ -227,30 +226,33 @@ def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
     from rich.cells import cell_len
 
     zones = max((len(getattr(job.schedule, "timezone", "UTC")) for job in jobs), default=0)
-    targets = [0, *(cell_len(target_text(job.target)) for job in jobs if job.name not in intervals)]
+    targets = [0, *(cell_len(target_summary(job.target)) for job in jobs if job.name not in intervals)]
     names = [0, *(cell_len(job.name) for job in jobs)]
-    inputs = [0, *(cell_len(input_text(job.input)) for job in jobs)]
+    inputs = [0, *(cell_len(input_summary(job.input)) for job in jobs)]
     return [len("2030-01-07 09:00 +01:00 ") + zones, max(names), max(targets), max(inputs)]
 
 
-def _items(found: Iterator[PlayedRun], intervals: set[str]) -> Iterator[Item]:
+def _items(found: Iterable[PlayedRun], intervals: set[str]) -> Iterator[Item]:
     from stepsched.core.masking import without_secrets
 
+    targets = dict[str, tuple[str, Any]]()  # of each job, as text and as JSON
     for played in found:
-        job, has_target = played.job, played.job.name not in intervals
-        zone = getattr(job.schedule, "timezone", None)
-        when = instant_text(played.at.replace(microsecond=0), zone)
-        target = target_text(job.target) if has_target else "-"
+        job = played.job
+        if job.name not in targets:
+            shown = target_summary(job.target), without_secrets(job.target.model_dump(mode="json"))
+            targets[job.name] = ("-", None) if job.name in intervals else shown
+        text, target = targets[job.name]
+        when = scheduled_text(played.at.replace(microsecond=0), job.schedule)
         document = {
             "at": played.at.isoformat(),
             "scheduled_for": played.run.scheduled_for.isoformat(),
             "job": job.name,
             "group": job.group,
-            "target": without_secrets(job.target.model_dump(mode="json")) if has_target else None,
+            "target": target,
             "input": without_secrets(played.input),
             "attempt": played.run.attempt,
         }
-        yield Item(job.name, (when, job.name, target, input_text(played.input)), document)
+        yield Item(job.name, (when, job.name, text, input_summary(played.input)), document)
 
 
 COMMANDS = (serve, play)

@@ -72,6 +72,9 @@ def _followed(session: Session, history: History, pause: float) -> Iterator[list
         try:
             events = history.poll()
         except ss.BackendError as error:
+            if error.code == ss.errors.ErrorCode.REPLACED:  # such as by a copy
+                history.reopen(session.client())
+                continue
             if not error.retryable:
                 raise
             if not has_failed:  # once an outage

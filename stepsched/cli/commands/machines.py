@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
+from stepsched.cli import stdio
 from stepsched.cli.declaring import Group, command
 from stepsched.cli.failures import FAILED, USAGE, Failure, visible
 from stepsched.cli.job_files import FILE, content_of, job_named, read_text, source_of
+from stepsched.cli.parameters import JOB_IN_FILE
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.views import View
 
@@ -36,7 +38,7 @@ _PICTURES = {
     ),
 )
 @click.argument("file", type=FILE)
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("job", type=JOB_IN_FILE, metavar="[JOB]", required=False)
 @pass_session
 def render(session: Session, file: str, job: str | None) -> None:
     """Print the state machine of a job, which runs it without anything else.
@@ -45,7 +47,7 @@ def render(session: Session, file: str, job: str | None) -> None:
     takes it.
     """
     machine = ss.render_asl(job_named(file, job))
-    if session.format == "yaml":
+    if session.format == "yaml" or not stdio.is_unicode():
         session.show(View(document=machine.to_dict))
     else:
         session.write(f"{machine.to_json()}\n")
@@ -105,7 +107,7 @@ def check(session: Session, file: str, kind: Any, ignore: Sequence[str]) -> None
     ),
 )
 @click.argument("file", type=FILE)
-@click.argument("job", metavar="[JOB]", required=False)
+@click.argument("job", type=JOB_IN_FILE, metavar="[JOB]", required=False)
 @click.option(
     "-o",
     "--output",

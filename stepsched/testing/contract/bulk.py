@@ -102,6 +102,18 @@ class TestPlanAndApply:
         assert [each.name for each in client.apply([], prune=["x"]).cancel] == ["a"]
         assert [record.name for record in client.list()] == ["d"]
 
+    def test_a_named_group_without_any_job_is_said_and_is_no_error(
+        self, client: ss.SchedulerClient, job: MakeJob
+    ) -> None:
+        client.create_many([job("a", group="x"), job("b", group="g")])
+        plan = client.plan([job("c", group="y")], prune=["x", "y", "other"])
+        assert ([each.name for each in plan.cancel], plan.empty_groups) == (["a"], ("other",))
+        assert "! no job in group other; correct prune=[...] if a name is misspelt" in str(plan).splitlines()
+        client.apply(plan)
+        assert client.plan([job("c", group="y")], prune=["x", "y"]).empty_groups == ("x",)
+        for prune in (True, False):
+            assert client.plan([job("c", group="y")], prune=prune).empty_groups == ()
+
     def test_pruning_without_groups_looks_in_all_that_belong_to_the_backend(
         self, client: ss.SchedulerClient, backend: Backend, job: MakeJob
     ) -> None:

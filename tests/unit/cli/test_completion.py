@@ -14,10 +14,12 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import CompletionItem
 
 import stepsched as ss
 from stepsched.cli.app import app
-from stepsched.cli.completing import names_of_jobs
+from stepsched.cli.bash import Bash
+from stepsched.cli.completing import names_in_file, names_of_jobs
 from stepsched.cli.parameters import JOB_NAME
 from stepsched.cli.session import Session
 from stepsched.testing import FakeClock
@@ -29,17 +31,10 @@ PROGRAM = """\
 import sys
 
 sys.path[:0] = [{root!r}]
-import click
-from stepsched.cli.app import app, run
-from stepsched.cli.declaring import command
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.app import run
 
-argument = click.argument("name", type=JOB_NAME)
-group = click.option("--group")
-app.add_command(command("probe", examples=())(argument(group(lambda name, group: None))))
 sys.exit(run(sys.argv[1:]))
 """
-"""The command line, with a command whose argument is the name of a job."""
 
 
 @pytest.fixture
@@ -101,6 +96,17 @@ def test_any_failure_gives_no_name_no_word_and_no_file(
     assert sorted((each.name, each.stat().st_size) for each in folder.rglob("*")) == before
 
 
+def test_names_in_a_file_are_read_from_documents_and_from_no_program(folder: Path) -> None:
+    for path in ("jobs.json", "jobs.txt"):
+        Path(path).write_text(ss.jobs.write_jobs([job("night"), job("day"), job("noon")]))
+    Path("jobs.py").write_text("from pathlib import Path\nPath('executed').touch()\n")
+    assert names_in_file("jobs.json", "n") == ["night", "noon"]
+    assert [names_in_file(each, "") for each in ("jobs.py", "jobs.txt", "gone.json", "jobs.db", "-", "")] == [
+        []
+    ] * 6
+    assert not (folder / "executed").exists()
+
+
 def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
     def arguments(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Parameter]]:
         for name, each in group.commands.items():
@@ -114,7 +120,39 @@ def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
         for command, parameter in arguments(app)
         if isinstance(parameter, click.Argument) and parameter.name in ("name", "names")
     ]
-    assert [command for command, each in found if each.type is not JOB_NAME] in ([], ["create"])
+    assert len(found) > 10
+    assert [command for command, each in found if each.type is not JOB_NAME] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "incomplete"),
+    [
+        ("stepsched ", [], ""),
+        ("stepsched ge", [], "ge"),
+        ("stepsched --backend local:jobs.db get n", ["--backend", "local:jobs.db", "get"], "n"),
+        ("stepsched get night\\ s", ["get"], "night s"),
+        ("stepsched get night\\ ", ["get"], "night "),
+        ("stepsched get x ", ["get", "x"], ""),
+    ],
+)
+def test_bash_gives_whole_words(
+    line: str, words: list[str], incomplete: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPSCHED_LINE", line)
+    assert Bash(app, {}, "stepsched", "_X").get_completion_args() == (words, incomplete)
+    monkeypatch.delenv("STEPSCHED_LINE")
+    monkeypatch.setenv("COMP_WORDS", "stepsched get n")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert Bash(app, {}, "stepsched", "_X").get_completion_args() == (["get"], "n")
+
+
+def test_bash_is_given_what_follows_the_mark_at_which_it_splits(folder: Path) -> None:
+    shell = Bash(app, {"obj": Session(FakeClock(NOW))}, "stepsched", "_X")
+    arguments = ["--backend", "local:b.db", "get"]
+    assert [each.value for each in shell.get_completions(arguments, "b:t")] == ["two"]
+    assert shell.format_completion(CompletionItem("a b$")) == "plain,a\\ b\\$"
+    assert shell.format_completion(CompletionItem("a b", type="file")) == "file,a b"
+    assert (folder / "b.db").exists()
 
 
 # -- shells --------------------------------------------------------------------------------------------
@@ -135,11 +173,11 @@ def asked(shell: str, *words: str) -> list[str]:
 
 @pytest.mark.usefixtures("folder")
 def test_a_shell_gets_names_from_the_backend_that_the_line_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked("bash", "probe", "n") == []
+    assert asked("bash", "get", "n") == []
     monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
-    assert asked("bash", "probe", "n") == ["plain,night\\ shift", "plain,nightly-report"]
-    assert asked("zsh", "probe", "--group", "nights", "n")[1::3] == ["night shift", "nightly-report"]
-    assert [line.split(",")[1] for line in asked("fish", "--backend", "local:b.db", "probe", "b")] == [
+    assert asked("bash", "get", "n") == ["plain,night\\ shift", "plain,nightly-report"]
+    assert asked("zsh", "get", "--group", "nights", "n")[1::3] == ["night shift", "nightly-report"]
+    assert [line.split(",")[1] for line in asked("fish", "--backend", "local:b.db", "get", "b")] == [
         "b:one",
         "b:two",
     ]
@@ -187,9 +225,9 @@ for COMP_LINE; do
 done
 """
 LINES = {
-    "stepsched probe --backend local:jobs.db night": "night\\ shift|nightly-report|",
-    "stepsched --backend=local:jobs.db probe night\\ s": "night\\ shift|",
-    "stepsched probe --backend local:b.db b:t": "two|",
+    "stepsched get --backend local:jobs.db night": "night\\ shift|nightly-report|",
+    "stepsched --backend=local:jobs.db get night\\ s": "night\\ shift|",
+    "stepsched get --backend local:b.db b:t": "two|",
     "stepsched completion ": "bash|zsh|fish|",
 }
 

@@ -118,11 +118,18 @@ def test_every_command_without_a_backend_has_such_an_example() -> None:
     assert {name for name, _ in OFFLINE_LINES} == offline | ({"plan"} & COMMANDS.keys())
 
 
-def test_commands_without_a_backend_load_no_boto3_and_open_no_socket(folder: Path) -> None:
-    probed = probe(*(shlex.split(example)[1:] for _, example in OFFLINE_LINES), folder=folder)
+@pytest.mark.parametrize("reads_models", [False, True], ids=["others", "asl, iam and estimate"])
+def test_commands_without_a_backend_load_no_boto3_and_open_no_socket(
+    reads_models: bool, folder: Path
+) -> None:
+    """Some read the models of services, which botocore has as files; urllib3, which it loads, asks the system
+    for IPv6 by a socket that is never connected."""
+    first = ("asl", "iam", "estimate")
+    chosen = [line for name, line in OFFLINE_LINES if (name.split()[0] in first) is reads_models]
+    probed = probe(*(shlex.split(line)[1:] for line in chosen), folder=folder)
     assert [(code, err) for code, _, err in probed.results if code] == []
-    assert probed.loaded & {"boto3", "botocore"} == set()
-    assert probed.reached == []
+    assert probed.loaded & {"boto3", *(() if reads_models else ("botocore",))} == set()
+    assert {*probed.reached} <= ({"socket.__new__", "socket.bind"} if reads_models else set())
 
 
 @pytest.mark.parametrize("form", ["json", "name", "yaml"])

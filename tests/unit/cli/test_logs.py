@@ -240,6 +240,29 @@ def test_an_outage_is_said_once_and_waited_for(
     assert len(lines(done.out)) == 12
 
 
+def test_follow_goes_on_with_a_file_in_the_place_of_the_first(
+    stepsched: CommandLine, file: Played, tmp_path: Path
+) -> None:
+    def replace() -> None:
+        for each in tmp_path.glob("jobs.db*"):
+            each.unlink()
+        fresh = Played(tmp_path / "jobs.db")
+        fresh.clock = file.clock
+        fresh.play(NOW)
+
+    done = stepsched(
+        "logs",
+        "-f",
+        clock=file.clock,
+        pause=pauses(
+            lambda: file.play(NOW - 2 * DAY), lambda: None, replace, lambda: None, lambda: None, lambda: None
+        ),
+    )
+    assert (done.code, done.err) == (130, "")
+    ids = [each["run"]["id"] for each in lines(done.out)]
+    assert ids == [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+
+
 # -- a process -----------------------------------------------------------------------------------------
 
 

@@ -103,10 +103,31 @@ def test_jobs_come_from_the_standard_input_too(jobs: str, stepsched: CommandLine
 
 
 def test_a_play_of_many_runs_is_one_table_and_one_list(jobs: str, stepsched: CommandLine) -> None:
-    arguments = ("play", jobs, "--until", "now+365d")
-    table = stepsched(*arguments, terminal=True).out.splitlines()
-    assert len({line.index("  ") for line in table[1:] if "Paris" in line}) == 1
-    assert len(stepsched(*arguments).document) == len(table) - 1 > 900
+    late = "- {name: late-with-a-long-name, schedule: at(2031-01-06T00:00:00), target: ['true']}"
+    Path("late.yaml").write_text(late)
+    arguments = ("play", jobs, "late.yaml", "--until", "now+365d")
+    head, *lines = stepsched(*arguments, "--no-color", terminal=True).out.splitlines()
+    assert {line.index("gone.away") for line in lines if "gone.away" in line} == {head.index("TARGET")}
+    assert [line.index("true") for line in lines if "late" in line] == [head.index("TARGET")]
+    assert len(stepsched(*arguments).document) == len(lines) > 900
+
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        ("arn:aws:sqs:eu-west-1:123456789012:q", "queue arn:aws:sqs:eu-west-1:123456789012:q"),
+        ("{kind: api, service: ecs, action: runTask, request: {cluster: c}}", "ecs:runTask"),
+        ("{kind: parallel, targets: [{kind: handler, handler: 'a:b'}, [tidy, -f]]}", "a:b + tidy -f"),
+        ("[python, -c, '" + "x" * 100 + "']", "python -c " + "x" * 69 + "…"),
+    ],
+)
+def test_a_target_is_shown_in_few_words(
+    target: str, text: str, stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("one.yaml").write_text(f"- {{name: one, schedule: rate(1 hour), target: {target}}}")
+    done = stepsched("play", "one.yaml", "--until", "now", "--no-color", terminal=True)
+    assert done.out.splitlines()[1].split("  ")[2] == text
 
 
 def test_no_function_is_imported(jobs: str, stepsched: CommandLine) -> None:

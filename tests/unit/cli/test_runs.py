@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,20 @@ def test_no_warning_if_a_process_runs_the_jobs(stepsched: CommandLine, file: Pla
         done = stepsched("run-now", "nightly-report", "--wait", "--timeout", "20s", clock=SystemClock())
     assert (done.code, done.document["status"]) == (0, "succeeded")
     assert "warning" not in done.err
+
+
+def test_a_wait_says_why_the_run_does_not_start(stepsched: CommandLine, file: Played) -> None:
+    assert stepsched("run-now", "cleanup", clock=SystemClock()).code == 0
+    with ss.SchedulerClient(ss.LocalBackend(file.path, handlers_from=["other"])) as client:
+        for _ in range(1_000):
+            if client.runs()[0].pending_reason is not None:
+                break
+            threading.Event().wait(0.01)
+        done = stepsched("wait", "cleanup", "--timeout", "0s", clock=SystemClock())
+    assert done.code == 124
+    assert "warning: run 1 of job cleanup does not start: " in done.err
+    assert "--handlers-from" in done.err
+    assert "LocalBackend" not in done.err
 
 
 # -- runs ----------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -85,6 +87,53 @@ def test_threads_that_fork_at_the_same_time_leave_no_lock_held(tmp_path: Path) -
         [sys.executable, "-c", FORKS, tmp_path / "jobs.db"], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
+
+
+PAUSES = """
+import sys, stepsched as ss
+with ss.LocalBackend(sys.argv[1]) as backend:
+    client = ss.SchedulerClient(backend)
+    print(client.get("one").pause_reason)
+    client.pause("one", reason="theirs")
+    client.resume("two")
+"""
+
+
+def test_the_reason_of_a_pause_is_the_same_in_every_process(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    with ss.LocalBackend(path) as backend:
+        client = ss.SchedulerClient(backend)
+        for name in ("one", "two"):
+            create(backend, name)
+            client.pause(name, reason="ours")
+        done = subprocess.run(
+            [sys.executable, "-c", PAUSES, path], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "ours\n"
+        assert [(record.name, record.pause_reason) for record in client.list()] == [
+            ("one", "theirs"),
+            ("two", None),
+        ]
+
+
+def test_of_callers_that_pause_all_jobs_at_once_one_gets_each_job(tmp_path: Path) -> None:
+    backends = [ss.LocalBackend(tmp_path / "jobs.db") for _ in range(4)]
+    clients = [ss.SchedulerClient(backend) for backend in backends]
+    for number in range(40):
+        create(backends[0], str(number))
+    gate = threading.Barrier(len(clients))
+
+    def pause(number: int) -> list[str]:
+        gate.wait(20)
+        return [record.name for record in clients[number].pause_many(reason=str(number))]
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        paused = list(pool.map(pause, range(len(clients))))
+    reasons = {name: str(number) for number, names in enumerate(paused) for name in names}
+    assert sum(map(len, paused)) == 40
+    assert {record.name: record.pause_reason for record in clients[0].list()} == reasons
+    for backend in backends:
+        backend.close()
 
 
 def test_a_file_is_served_while_a_worker_of_it_runs(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from stepsched.machines.shared.runner import CALLS, event_limit, runner
 from stepsched.schedules.zone_databases import timezone_database
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
 ACCOUNT = "eu-west-1:123456789012"
 FUNCTION = ss.LambdaTarget(f"arn:aws:lambda:{ACCOUNT}:function:f")
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{ACCOUNT}:q")
@@ -250,6 +251,7 @@ def test_a_run_leaves_room_for_the_worst() -> None:
 # -- zone rules ----------------------------------------------------------------------------------------
 
 PARIS = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
+ONCE = ss.OneTime("2031-01-01T09:00", timezone="Europe/Paris")
 PRESENT = timezone_database().version
 
 
@@ -273,7 +275,7 @@ def test_older_zone_rules_of_a_stored_job_are_replaced(zones: str | None, is_ren
     text, a_job = stored(PARIS)
     plan = {**json.loads(text)["plan"], "zone": {"offset": 0}}
     old, _ = stored(PARIS, plan=plan, zones=zones)
-    renewed = with_new_zone(old, a_job, anchor=NOON)
+    renewed = with_new_zone(old, a_job, anchor=NOON, cursor=NOON)
     assert (renewed is not None) is is_renewed
     if renewed is not None:
         assert json.loads(renewed) == json.loads(text)
@@ -288,17 +290,50 @@ def test_older_zone_rules_of_a_stored_job_are_replaced(zones: str | None, is_ren
             id="windowed",
         ),
         pytest.param(ss.Rate(timedelta(hours=1)), id="a rate has no zone"),
-        pytest.param(
-            ss.OneTime("2030-01-01T09:00", timezone="Europe/Paris"), id="a one-time job is an instant"
-        ),
+        pytest.param(ONCE, id="one time"),
+        pytest.param(ss.OneTime("2031-01-01T09:00Z"), id="an instant"),
     ],
 )
 def test_current_zone_rules_are_kept(schedule: ss.Schedule) -> None:
     text, a_job = stored(schedule)
-    assert with_new_zone(text, a_job, anchor=NOON) is None
+    assert with_new_zone(text, a_job, anchor=NOON, cursor=NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "cursor", "is_renewed"),
+    [
+        pytest.param(1, NOON, True, id="later by the older rules"),
+        pytest.param(-1, NOON, True, id="earlier by the older rules"),
+        pytest.param(-1, ONCE.instant - HOUR, False, id="claimed by the older rules"),
+        pytest.param(1, ONCE.instant - HOUR, True, id="shortly before"),
+        pytest.param(1, ONCE.instant, False, id="passed by the new rules"),
+        pytest.param(0, NOON, False, id="the same by both"),
+    ],
+)
+@pytest.mark.parametrize("zones", ["2001a", None])
+def test_a_one_time_job_that_has_not_been_claimed_gets_the_instant_of_its_wall_time_anew(
+    hours: int, cursor: datetime, zones: str | None, *, is_renewed: bool
+) -> None:
+    text, a_job = stored(ONCE)
+    assert json.loads(text)["zones"] == PRESENT
+    at = json.loads(text)["plan"]["origin"] + 3600 * hours
+    old, _ = stored(ONCE, plan={**json.loads(text)["plan"], "origin": at, "end": at}, zones=zones)
+    renewed = with_new_zone(old, a_job, anchor=NOON, cursor=cursor)
+    assert renewed is None or json.loads(renewed) == json.loads(text)
+    assert (renewed is not None) is is_renewed
+    newer = to_json({**json.loads(old), "zones": "2999a"})
+    assert with_new_zone(newer, a_job, anchor=NOON, cursor=cursor) is None
+
+
+@pytest.mark.parametrize("schedule", [ss.OneTime("2031-01-01T09:00Z"), ss.OneTime("2031-01-01T09:00+01:00")])
+def test_an_instant_has_no_zone_rules(schedule: ss.OneTime) -> None:
+    text, a_job = stored(schedule)
+    assert "zones" not in json.loads(text)
+    moved, _ = stored(schedule, plan={**json.loads(text)["plan"], "origin": 0, "end": 0})
+    assert with_new_zone(moved, a_job, anchor=NOON, cursor=NOON - HOUR) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "5", "[]", "{}", '{"plan": 5}'])
 def test_damaged_instructions_do_not_stop_a_repair(text: str) -> None:
     _, a_job = stored(PARIS)
-    assert with_new_zone(text, a_job, anchor=NOON) is None
+    assert with_new_zone(text, a_job, anchor=NOON, cursor=NOON) is None

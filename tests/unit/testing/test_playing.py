@@ -107,3 +107,10 @@ def test_a_wrong_argument_is_refused_before_the_play() -> None:
         play([job("a"), job("a")], since=MONDAY, until=MONDAY)
     with pytest.raises(TypeError, match="expected"):
         play(["a"], since=MONDAY, until=MONDAY)  # type: ignore[list-item]
+
+
+def test_a_play_is_made_of_steps_that_fit_the_number_of_runs() -> None:
+    first = MONDAY + 2 * DAY
+    every_minute = ss.Rate(timedelta(minutes=1), start=first)
+    jobs = [job(f"job-{number}", schedule=every_minute) for number in range(100)]
+    assert sum(1 for _ in play(jobs, since=MONDAY, until=first + timedelta(minutes=59))) == 6_000
