@@ -485,3 +485,24 @@ def test_aws_targets_have_stand_ins_of_every_class() -> None:
     kinds = get_args(ss.targets.AwsTarget)
     assert set(ss.targets.SERVICE_TARGETS) <= set(kinds)
     assert {ss.ApiTarget, ss.targets.TemplateTarget} <= set(kinds)
+
+
+def test_what_somebody_else_changes_in_the_meantime_is_not_lost(
+    stepsched: CommandLine, tmp_path: Path
+) -> None:
+    """The other change is made while the function of the new target is imported."""
+    create(stepsched)
+    (tmp_path / "meddling_of_this_test.py").write_text(
+        "import stepsched as ss\n"
+        "with ss.LocalBackend('jobs.db') as backend:\n"
+        "    client = ss.SchedulerClient(backend)\n"
+        "    client.update(client.get('a').job.replace(description='by somebody else'))\n"
+        "def report(): pass\n"
+    )
+    refused(
+        stepsched("update", "a", "--target", "meddling_of_this_test:report"),
+        "job 'a' was changed in the meantime; look at it with `stepsched get`, and repeat the command",
+        code=4,
+    )
+    job = stored(stepsched, "a").job
+    assert (job.description, job.target) == ("by somebody else", ss.CommandTarget(["true"]))
