@@ -90,7 +90,7 @@ def many_options(function: Function) -> Callable[..., Any]:
 
     selected = selection_options(call)
     selected = click.option("--all", "is_all", is_flag=True, help="All jobs.")(selected)
-    return click.argument("names", type=JOB_NAME, nargs=-1, metavar="[NAME]...")(selected)
+    return click.argument("names", nargs=-1, metavar="[NAME]...", type=JOB_NAME)(selected)
 
 
 def question(verb: str, keys: Sequence[Key]) -> str:

@@ -134,6 +134,7 @@ class Plan(Value, frozen=True):
             prune=[record for record in records if prune and record.job.group in searched],
             namesakes=namesakes,
             unsearched=groups - searched,
+            empty_groups=searched - groups,
         )
         return cls(**{name: getattr(made, name) for name in cls.model_fields})
 

@@ -88,6 +88,15 @@ def test_a_prune_cancels_what_is_not_in_the_file(stepsched: CommandLine, schedul
     assert list(schedules(scheduler)) == ["a", "b"]
 
 
+def test_a_name_in_two_groups_is_exported_by_its_group(stepsched: CommandLine, scheduler: Any) -> None:
+    stepsched("apply", "-", stdin=JOBS)
+    stepsched("apply", "-", stdin=JOBS.splitlines()[0].replace("{", "{group: reports, ", 1))
+    done = stepsched("export")
+    assert (done.code, done.out) == (2, "")
+    assert "job 'a' is stored in the groups default and reports" in done.err
+    assert [job["name"] for job in stepsched("export", "--group", "reports").document] == ["a", "b"]
+
+
 def _request(scheduler: Any, name: str) -> dict[str, Any]:
     """Returns the arguments that would update a schedule to what it is."""
     stored = scheduler.get_schedule(Name=name)

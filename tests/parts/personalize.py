@@ -93,6 +93,7 @@ class FakePersonalize:
         self._kept: dict[str, dict[str, dict[str, Any]]] = {noun: {} for noun in KINDS}
         self._now = START
         self._numbers = count(1)
+        self._client: Any = None
 
     def session(self) -> boto3.Session:
         """A session of boto3 whose clients of Personalize ask this object."""
@@ -105,8 +106,10 @@ class FakePersonalize:
         session.events.register("before-send.personalize", cast("Any", self._send))
 
     def client(self) -> Any:
-        """A client of boto3."""
-        return self.session().client("personalize")
+        """A client of boto3, always the same one."""
+        if self._client is None:
+            self._client = self.session().client("personalize")
+        return self._client
 
     def advance(self, steps: int = len(STEPS) - 1) -> None:
         """Moves all resources on: from pending over in progress to active."""

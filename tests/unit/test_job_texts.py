@@ -171,3 +171,8 @@ def test_every_value_of_a_json_text_has_its_line() -> None:
             assert found.line(("a", 3, 0, 0, "b", 1)) == number
         if "null" in line:
             assert found.line(("", "")) == number
+
+
+def test_a_key_that_occurs_twice_is_told_once_and_not_what_is_below_it() -> None:
+    found = read_json('{"a": {"x": 1},\n "a": {"x": 2, "y": [], "y": 3}}')
+    assert [(problem.place, found.line(problem.place)) for problem in found.problems] == [(("a",), 2)]

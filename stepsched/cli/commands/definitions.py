@@ -78,7 +78,7 @@ def create(
         "stepsched update nightly-report --description 'The report of the night' --tag team=finance",
     ),
 )
-@click.argument("name", type=JOB_NAME, required=False)
+@click.argument("name", required=False, type=JOB_NAME)
 @click.option("--group", metavar="NAME", help="The group of the job, if several have one of this name.")
 @click.option("--new-group", metavar="NAME", help="Move the job to this group.")
 @click.option("--untag", metavar="KEY", multiple=True, help="Remove a tag. May be repeated.")

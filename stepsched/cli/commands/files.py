@@ -182,8 +182,10 @@ def apply(
     client = session.client(is_dry_run=True)  # so that no file is made before all is checked
     if made is None:
         made = client.plan(jobs, prune=chosen)
-    for job in (*made.create, *(change.after for change in made.update)):
-        client.backend.check(job)
+    else:
+        for job in (*made.create, *(change.after for change in made.update)):
+            job.refuse_if_over(session.now())
+            client.backend.check(job)
     session.tell(plan_text(made))
     if made.cancel:
         count = len(made.cancel)

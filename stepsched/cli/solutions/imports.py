@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FUNCTION_OUTPUT, BUCKET_OUTPUT = "CreateConfigFunctionArn", "PersonalizeBucketName"
 """The outputs of a stack of the AWS Solutions scheduler that this command uses."""
+_LONGEST_FUNCTION = 900
+"""The longest that a function of Lambda may take, in seconds."""
 _SHOWN_ANSWER = 500
 """How many characters of an answer that is no JSON are shown."""
 
@@ -179,7 +181,8 @@ def _configuration_of_function(stack: Stack, function: str, wanted: Wanted) -> d
         wanted.dataset_group, import_schedule=wanted.import_schedule, solutions=wanted.solutions
     )
     with mapped("lambda", "Invoke"):
-        answer = stack.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        client = stack.client("lambda", read_timeout=_LONGEST_FUNCTION)
+        answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
         text = answer["Payload"].read().decode(errors="replace")
     failure = f"Could not generate configuration for {wanted.dataset_group}"
     try:
@@ -221,13 +224,13 @@ def _make_jobs(stack: Stack, wanted: Wanted, *, dry_run: bool) -> None:
     from stepsched.cli.solutions.personalize.jobs import jobs_of, removed_tasks
     from stepsched.cli.solutions.personalize.live import read_dataset_group
 
+    client = _client_of(stack)
     live = read_dataset_group(stack.client("personalize"), wanted.dataset_group)
     configuration = _with_stored(live.configuration, wanted)
     jobs = jobs_of(configuration, live)
     if dry_run:
         show([job.model_dump(mode="json") for job in jobs])
         return
-    client = _client_of(stack)
     removed = _existing(client, removed_tasks(configuration, live))
     plan = _plan(client, jobs)
     client.apply(plan)

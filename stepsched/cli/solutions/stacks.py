@@ -70,9 +70,13 @@ class Stack:
         with mapped("boto3", "Session"):
             return boto3.Session(region_name=self.region)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, read_timeout: int = 30) -> Any:
         """Returns the boto3 client of a service, always the same one. Its calls raise the errors of boto3;
         make them inside of :func:`stepsched.aws.sdk.mapped`.
+
+        Args:
+            service: The name of the service in boto3.
+            read_timeout: How long an answer may take, in seconds.
 
         Raises:
             BackendError: The client cannot be made.
@@ -85,7 +89,7 @@ class Stack:
             config = Config(
                 retries={"mode": "adaptive", "total_max_attempts": 8},
                 connect_timeout=10,
-                read_timeout=30,
+                read_timeout=read_timeout,
                 user_agent_extra="stepsched",
             )
             with mapped(service, "connect"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import JsonValue
+
 from tests.parts.personalize import FakePersonalize
 
 ROLE = "arn:aws:iam::123456789012:role/personalize"
@@ -83,3 +85,13 @@ def batch(fake: FakePersonalize, made: dict[str, str], name: str, verb: str, job
     )
     arn: str = answer[f"batch{verb.capitalize()}JobArn"]
     return arn
+
+
+def api_names(value: JsonValue) -> Any:
+    """A request with the names of the API in place of those of Step Functions."""
+    match value:
+        case dict():
+            return {key[:1].lower() + key[1:]: api_names(item) for key, item in value.items()}
+        case list():
+            return [api_names(item) for item in value]
+    return value

@@ -134,8 +134,10 @@ def test_a_name_in_two_files_is_a_mistake(stepsched: CommandLine) -> None:
 
 
 def test_text_of_a_file_cannot_steer_the_terminal(stepsched: CommandLine) -> None:
-    write("jobs.yaml", '- {name: "\\e[2J", schedule: rate(1 hour), target: ["true"]}')
-    assert "\x1b" not in stepsched("check", "jobs.yaml", terminal=True).out
+    write("jobs.yaml", '- {name: a, schedule: rate(1 hour), target: ["true"], "\\e[2J": 1}')
+    done = stepsched("check", "jobs.yaml", terminal=True)
+    assert "job 1 ('a'): \\x1b[2J: unknown field" in done.out
+    assert "\x1b" not in done.out
 
 
 AWS = "- {name: a b, schedule: rate(1 hour), target: 'arn:aws:sns:eu-west-1:123456789012:t'}\n"

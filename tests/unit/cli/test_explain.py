@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,13 @@ def test_a_timeline_is_bounded(stepsched: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("jobs")
+def test_a_timeline_ends_before_the_year_10000(stepsched: CommandLine) -> None:
+    done = stepsched("timeline", "jobs.yaml", "--days", "10", "--after", "9999-12-30T00:00Z")
+    assert done.err.splitlines()[-1] == "error: --days: expected an end before the year 10000, got 10"
+    assert done.code == 2
+
+
+@pytest.mark.usefixtures("jobs")
 def test_a_timeline_of_a_name_in_two_files_is_refused(stepsched: CommandLine) -> None:
     Path("more.yaml").write_text(JOBS, encoding="utf-8")
     done = stepsched("timeline", "jobs.yaml", "more.yaml")
@@ -164,6 +172,18 @@ def test_the_jobs_of_a_crontab_are_printed_as_a_file_of_jobs(stepsched: CommandL
     Path(f"jobs.{form}").write_text(done.out, encoding="utf-8")
     assert ss.load_jobs(f"jobs.{form}") == ss.load_crontab("crontab.txt", timezone="Europe/Paris")
     assert stepsched("crontab", "crontab.txt", "-o", "name").out == "backup\n"
+
+
+def test_a_terminal_shows_json_where_yaml_is_missing(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("yaml", "stepsched.jobs.yaml_text"):
+        monkeypatch.setitem(sys.modules, name, None)  # as on a machine without it
+    done = stepsched("crontab", "-", stdin=CRONTAB, terminal=True)
+    assert [job["name"] for job in done.document] == ["backup"]
+    done = stepsched("crontab", "-", "-o", "yaml", stdin=CRONTAB)
+    assert done.code == 2
+    assert "pip install 'stepsched[yaml]'" in done.err
 
 
 def test_a_terminal_shows_yaml(stepsched: CommandLine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,8 +176,21 @@ def test_a_job_of_a_file_has_its_next_runs(stepsched: CommandLine) -> None:
     Path("jobs.yaml").write_text(JOBS, encoding="utf-8")
     done = stepsched("next", "--document", "jobs.yaml", "b", "-n", "1")
     assert done.document == ["2030-01-31T09:00:00+00:00"]
+    assert stepsched("next", "--document", str(SAMPLES / "job.json"), "task", "-n", "0").document == []
+    other = stepsched("next", "--document", str(SAMPLES / "job.json"), "other")
+    assert other.err == "error: expected no name: the file holds one interval job, got 'other'\n"
     only = stepsched("next", "--document", "-", "-n", "1", stdin=JOBS.splitlines()[1])
     assert only.document == ["2030-01-07T09:00:00+01:00"]
+
+
+def test_a_job_of_a_program_has_its_next_runs(stepsched: CommandLine) -> None:
+    program = "import stepsched as ss\n@ss.job('at(2031-01-01T00:00:00)')\ndef f(): ...\n"
+    Path("program_with_a_job.py").write_text(program, encoding="utf-8")
+    try:
+        done = stepsched("next", "--document", "program_with_a_job.py")
+    finally:
+        sys.modules.pop("program_with_a_job", None)
+    assert done.document == ["2031-01-01T00:00:00+00:00"]
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from pydantic import JsonValue
 
 import stepsched as ss
+from stepsched.cli.failures import Failure
 from stepsched.cli.solutions.personalize.configuration import mistakes_of, scheduled, with_training_schedules
 from stepsched.cli.solutions.personalize.jobs import jobs_of, never_imported, permissions_of, removed_tasks
 from stepsched.cli.solutions.personalize.live import LiveDatasetGroup, read_dataset_group
 from stepsched.testing import Recorder, TimeTravel
 from stepsched.testing.travel import Call
 from tests.parts.personalize import MODEL, FakePersonalize, mistakes
-from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, batch, import_dataset, shop
+from tests.unit.cli.solutions_personalize import ROLE, SCHEMA, api_names, batch, import_dataset, shop, train
 
 HOURLY, NIGHTLY = "cron(0 * * * ? *)", "cron(0 3 * * ? *)"
 ARN = "arn:aws:personalize:eu-west-1:123456789012"
@@ -105,6 +105,24 @@ def test_what_is_repeated_is_the_latest_that_has_not_failed(
     assert "jobName" not in found
 
 
+def test_a_batch_job_is_repeated_for_its_own_solution_only(
+    fake: FakePersonalize, made: dict[str, str]
+) -> None:
+    made["ranking-2"] = fake.client().create_solution(
+        name="ranking-2", datasetGroupArn=made["shop"], recipeArn="arn:aws:personalize:::recipe/aws-sims"
+    )["solutionArn"]
+    fake.advance()
+    train(fake, made, "ranking-2")
+    batch(fake, made, "ranking-2", "inference", "newest")
+    live = read_dataset_group(fake.client(), "shop")
+    inputs = {
+        name: each.latest_batches["batch-inference"]["jobInput"]["s3DataSource"]["path"]
+        for name, each in live.solutions.items()
+        if "batch-inference" in each.latest_batches
+    }
+    assert inputs == {"ranking": "s3://bucket/inference-once.json", "ranking-2": "s3://bucket/newest.json"}
+
+
 def test_an_empty_dataset_group_has_an_empty_configuration(fake: FakePersonalize) -> None:
     fake.client().create_dataset_group(name="empty")
     live = read_dataset_group(fake.client(), "empty")
@@ -118,7 +136,7 @@ def test_an_empty_dataset_group_has_an_empty_configuration(fake: FakePersonalize
 
 
 def test_a_dataset_group_that_is_not_there_is_an_error_with_its_name(fake: FakePersonalize) -> None:
-    with pytest.raises(ss.BackendError, match="there is no dataset group 'absent' in eu-west-1"):
+    with pytest.raises(Failure, match="there is no dataset group 'absent' in eu-west-1"):
         read_dataset_group(fake.client(), "absent")
 
 
@@ -247,16 +265,6 @@ class Personalize:
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
 
-def api_names(value: JsonValue) -> Any:
-    """A request with the names of the API in place of those of Step Functions."""
-    match value:
-        case dict():
-            return {key[:1].lower() + key[1:]: api_names(item) for key, item in value.items()}
-        case list():
-            return [api_names(item) for item in value]
-    return value
-
-
 def test_runs_call_personalize_and_it_takes_the_calls(
     fake: FakePersonalize, made: dict[str, str], live: LiveDatasetGroup
 ) -> None:
@@ -264,12 +272,16 @@ def test_runs_call_personalize_and_it_takes_the_calls(
         "numResults": 5,
         "filterArn": f"{ARN}:filter/filter-1",
         "batchInferenceJobConfig": {"itemExplorationConfig": {"explorationWeight": "0.3"}},
+        "tags": [{"tagKey": "team", "tagValue": "shop"}],
     }
     configuration = with_training_schedules(
         with_batches(live, "batchInferenceJobs", {}, {"serviceConfig": settings}),
         import_schedule=NIGHTLY,
         solutions={"ranking": {"full": "cron(0 1 * * ? *)", "update": "cron(0 2 * * ? *)"}},
     )
+    named = {job.name: job.target for job in jobs_of(configuration, live)}["batch-inference-ranking.2"]
+    assert isinstance(named, ss.ApiTarget)
+    assert named.request["BatchInferenceJobConfig"] == {"ItemExplorationConfig": {"explorationWeight": "0.3"}}
     fake.calls.clear()
     recorder = Recorder(answer=Personalize(fake))
     with TimeTravel(datetime(2030, 1, 1, tzinfo=timezone.utc), recorder=recorder, strict=True) as travel:

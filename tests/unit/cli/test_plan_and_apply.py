@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import timedelta
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 import stepsched as ss
+from stepsched.cli.job_files import jobs_in
 from stepsched.jobs import Plan
 from stepsched.schedules.stored import reading_stored
 from stepsched.testing import FakeClock
@@ -128,6 +131,22 @@ def test_an_offline_plan_compares_with_nothing_or_with_a_file(
     assert len(done.document["create"]) == 3
 
 
+def test_what_is_stored_may_be_a_program_of_jobs(stepsched: CommandLine) -> None:
+    Path("stored_jobs.py").write_text("import stepsched as ss\njobs = ss.load_jobs('jobs.yaml')\n")
+    try:
+        done = stepsched("plan", "fewer.yaml", "--prune", "--stored", "stored_jobs.py")
+    finally:
+        sys.modules.pop("stored_jobs", None)
+    assert [record["job"]["name"] for record in done.document["cancel"]] == ["c"]
+
+
+def test_a_standard_input_that_is_not_utf8_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    latin = TextIOWrapper(BytesIO(b"- \xe9\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", latin)
+    with pytest.raises(ss.errors.JobFileError, match="standard input: it is not UTF-8"):
+        jobs_in("-")
+
+
 def test_an_offline_plan_refuses_what_a_backend_refuses(stepsched: CommandLine) -> None:
     over = "- {name: over, schedule: at(2020-01-01T09:00:00), target: ['true']}"
     done = stepsched("plan", "-", "--offline", stdin=over)
@@ -230,10 +249,27 @@ def test_a_secret_is_not_shown_in_a_plan(stepsched: CommandLine) -> None:
         pytest.param(f"{FEWER}- {{name: o, schedule: at(2020-01-01T00:00:00), target: ['true']}}", id="over"),
         pytest.param("[]", id="no job"),
         pytest.param("", id="nothing"),
+        pytest.param("{", id="no JSON"),
+        pytest.param("{}", id="no list"),
     ],
 )
 def test_jobs_that_are_refused_change_nothing(stepsched: CommandLine, jobs: str) -> None:
     done = stepsched("apply", "-", stdin=jobs)
+    assert done.code in (2, 5)
+    assert (done.out, done.err.count("\n")) == ("", 1)
+    assert not Path("jobs.db").exists()
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        pytest.param("{name: a, schedule: rate(1 hour), target: 'no_such_module:f'}", id="handler"),
+        pytest.param("{name: a, schedule: at(2030-01-07T06:30:00), target: ['true']}", id="over"),
+    ],
+)
+def test_a_plan_that_is_refused_changes_nothing(stepsched: CommandLine, job: str) -> None:
+    plan = stepsched("plan", "-", "--offline", stdin=f"- {job}").out
+    done = stepsched("apply", "-", stdin=plan, clock=FakeClock(NOW + timedelta(days=1)))
     assert done.code in (2, 5)
     assert (done.out, done.err.count("\n")) == ("", 1)
     assert not Path("jobs.db").exists()

@@ -18,7 +18,9 @@ from stepsched.cli.failures import Failure
 from stepsched.cli.solutions import app
 from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.jobs import JobTasks
+from stepsched.cli.solutions.original import OriginalTasks
 from stepsched.cli.solutions.stacks import Stack
+from stepsched.cli.solutions.tasks import Tasks
 from stepsched.testing import TimeTravel
 from tests.parts.personalize import ACCOUNT, REGION, FakePersonalize
 from tests.sessions import new_session_of
@@ -440,6 +442,33 @@ def test_what_is_refused_changes_nothing(
     with pytest.raises((Failure, ss.StepschedError, ValueError), match=words):
         ours("-f", f"ranking@{WEEKLY}", *arguments)
     assert travel.client.list() == []
+
+
+def test_a_dataset_group_that_is_not_there_is_one_line_and_exit_code_1(
+    importing: Import, session: Session
+) -> None:
+    machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jobs"
+    session.has_outputs({"TableName": "jobs", "StateMachineArn": machine})
+    done = importing("-d", "absent", "-p", "train/d.json", "-i", NIGHTLY)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == (
+        "Error: there is no dataset group 'absent' in eu-west-1; correct -d/--dataset-group or -r/--region\n"
+    )
+
+
+def test_a_stack_of_the_original_without_its_function_is_refused(
+    session: Session, fake: FakePersonalize
+) -> None:
+    class OriginalStack(Stack):
+        def tasks(self) -> Tasks:
+            return OriginalTasks(None, None, "table", "arn")
+
+    session.has_outputs({"SchedulerTableName": "table", "SchedulerStepFunctionArn": "arn"})
+    stack = OriginalStack("s", region=REGION, session=session)
+    given = ["-d", "shop", "-p", "train/shop.json", "-i", NIGHTLY]
+    with pytest.raises(Failure, match="could not find output with key CreateConfigFunctionArn in stack"):
+        import_dataset_group.main(given, standalone_mode=False, obj=stack)
+    assert fake.calls == []
 
 
 def test_a_backend_that_cannot_call_personalize_is_told_with_the_permissions(

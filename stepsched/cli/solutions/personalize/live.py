@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import stepsched as ss
+from stepsched.cli.failures import Failure
 
 _ACTIVE = "ACTIVE"
 _SOLUTION = (
@@ -66,8 +66,8 @@ def read_dataset_group(personalize: Any, name: str) -> LiveDatasetGroup:
         name: The name of the dataset group.
 
     Raises:
-        BackendError: There is no such dataset group (code ``ResourceNotFoundException``), or the service
-            refuses a call.
+        Failure: There is no such dataset group.
+        BackendError: The service refuses a call.
     """
     from stepsched.aws.sdk import mapped
 
@@ -85,11 +85,8 @@ class _Reader:
         )
         if arn is None:
             region = self._personalize.meta.region_name
-            raise ss.BackendError(
-                "personalize",
-                "ListDatasetGroups",
-                "ResourceNotFoundException",
-                detail=f"there is no dataset group {name!r} in {region}; correct the name or the Region",
+            raise Failure(
+                f"there is no dataset group {name!r} in {region}; correct -d/--dataset-group or -r/--region"
             )
         group = self._describe("dataset_group", arn)
         found = [
