@@ -47,7 +47,14 @@ class ProgramCommand(Command):
             at = args.index("--")
             ctx.meta[_PROGRAM] = args[at + 1 :]
             args = args[:at]
-        return super().parse_args(ctx, args)
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"unexpected {' '.join(ctx.args)!r}; quote an expression such as '0 9 * * 1-5', and write a "
+                "command after --, such as -- python report.py"
+            )
+        return ctx.args
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Returns the pieces of the usage line."""
@@ -175,7 +182,8 @@ def _option(field: Field) -> Callable[[Function], Function]:
             given_fields(ctx)[field.place] = value if reader is None else reader(ctx, value)
 
     parameter = field.name.strip("-").replace("-", "_").partition("/")[0]
-    return click.option(field.name, f"field_{parameter}", callback=keep, expose_value=False, **field.settings)
+    names = [field.name, *(["--enabled/--disabled"] if field.place == ("enabled",) else [])]
+    return click.option(*names, f"field_{parameter}", callback=keep, expose_value=False, **field.settings)
 
 
 def given_fields(ctx: click.Context) -> Given:

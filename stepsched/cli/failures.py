@@ -38,7 +38,7 @@ TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
-_SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK")
+_SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK", "AMBIGUOUS")
 """The codes of errors of which the service and the operation say nothing to a person."""
 
 
@@ -107,7 +107,7 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
-        case errors.BackendError(code="NoRegionError" | "ProfileNotFound"):
+        case errors.BackendError(code="NoRegionError" | "ProfileNotFound" | "AMBIGUOUS"):
             return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import stepsched as ss
 from stepsched.cli import places, stdio
 from stepsched.cli.failures import READER_GONE, Failure, show_log_records
 from stepsched.core.clock import Clock, SystemClock
@@ -21,7 +22,6 @@ from stepsched.core.clock import Clock, SystemClock
 if TYPE_CHECKING:  # loaded by the commands that need them
     from datetime import datetime
 
-    import stepsched as ss
     from stepsched.cli.views import View
 
 FORMATS = ("table", "json", "yaml", "name")
@@ -65,7 +65,6 @@ class Session:
             UsageError: No backend is named, or its text is malformed.
             BackendError: The backend cannot be opened.
         """
-        self._make_working_folder_importable()
         client = places.open_client(
             self.backend,
             region=self.region,
@@ -75,6 +74,8 @@ class Session:
             clock=self.clock,
             is_dry_run=is_dry_run,
         )
+        if isinstance(client.backend, ss.LocalBackend):
+            self._make_working_folder_importable()
         self.cleanup.callback(client.backend.close)
         if not self._shows_log_records:
             show_log_records(self.cleanup)

@@ -37,7 +37,11 @@ _WORDS = (
     (r"\bLocalBackend\b", "--backend local:FILE"),
     (r"\bEventBridgeBackend\b", "--backend eventbridge:ROLE"),
     (r"\bStepFunctionsBackend\b", "--backend stack:NAME"),
-    (r"\bHandlerTarget\b", "module:function"),
+    (r"\ba HandlerTarget\b", "a function, module:function"),
+    (r"\ba CommandTarget\b", "a command"),
+    (r"\ba LambdaTarget\b", "the ARN of a Lambda function"),
+    (r"\ba StateMachineTarget\b", "the ARN of a state machine"),
+    (r"\ba QueueTarget\b", "the ARN of a queue"),
     (r"\bstepsched\.deploy\.template\(\.\.\.\)", "stepsched.deploy.template"),
 )  # fmt: skip
 """Words about Python, and what a command line says instead."""

@@ -58,7 +58,7 @@ def test_a_name_in_two_groups_needs_the_group(line: CommandLine) -> None:
     line("create", "a", *JOB, "--group", "reports")
     for command in (("get",), ("pause",), ("cancel", "--yes"), ("update", "--jitter", "5m")):
         done = line(command[0], "a", *command[1:])
-        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "several groups have a job named 'a': default, reports; use --group NAME" in done.err
     assert line("get", "a", "--group", "reports").document["job"]["group"] == "reports"
     line("update", "a", "--group", "reports", "--jitter", "5m")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import click
@@ -176,13 +176,21 @@ def cancel(
     selection.check("cancel")
     client = session.client()
     keys = selection.find(client, session)
-    if keys:
-        session.confirm(question("Cancel", keys), yes=yes)
+    if keys and not yes:
+        session.confirm(question("Cancel", _known(client, keys, session)), yes=yes)
     verb: Callable[[Key], ss.JobRecord] = lambda key: client.cancel(  # noqa: E731 -- a call with its options
         key.name, group=key.group, stop_run=stop_run
     )
     is_selected = not selection.names
     _finish(session, perform(client, keys, verb, is_selected=is_selected), "no job matches")
+
+
+def _known(client: ss.SchedulerClient, keys: Sequence[Key], session: Session) -> Sequence[Key]:
+    """Returns the jobs that are there. Ends the command if none is, before it asks anything."""
+    found = perform(client, keys, lambda key: client.get(key.name, group=key.group))
+    if not found.records:
+        found.end(session)
+    return [Key(record.name, record.job.group) for record in found.records]
 
 
 def _finish(session: Session, outcome: Outcome, empty: str) -> None:

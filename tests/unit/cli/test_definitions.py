@@ -72,7 +72,7 @@ def test_a_job_is_created_from_options_alone(stepsched: CommandLine) -> None:
         *("create", "report", "--schedule", "cron(0 2 * * ? *)", "--timezone", "Europe/Paris"),
         *("--start", "2030-02-01T00:00:00+01:00", "--end", "2031-01-01T00:00Z", "--target", LAMBDA),
         *("--input", '{"n": 1}', "--description", "A report", "--group", "reports"),
-        *("--tag", "team=a", "--tag", "stage=test", "--disable", "--max-attempts", "5", "--max-age", "2h"),
+        *("--tag", "team=a", "--tag", "stage=test", "--disabled", "--max-attempts", "5", "--max-age", "2h"),
         *("--retry-interval", "30s", "--backoff-rate", "1.5", "--max-delay", "1h", "--dead-letter", QUEUE),
         *("--notify", TOPIC, "--on-failure", "stop", "--overlap", "skip", "--catch-up", "one"),
         *("--catch-up-within", "1h30m", "--jitter", "5 minutes", "--max-run-time", "1h"),
@@ -187,6 +187,11 @@ def test_all_mistakes_are_told_with_the_names_of_their_options(stepsched: Comman
             ("a", "--schedule", "rate(1 hour)", "--target", "{kind: [", "--tag", "a=b"),
             "--target: it is neither JSON nor YAML",
             id="target",
+        ),
+        pytest.param(
+            ("a", "--schedule", "rate(1 hour)", "python", "a.py"),
+            "unexpected 'python a.py'; quote an expression such as '0 9 * * 1-5', and write a command",
+            id="a command without hyphens",
         ),
         pytest.param(("a", "--tag", "a"), "--tag: expected KEY=VALUE, got 'a'", id="tag"),
         pytest.param(("a", "--jitter", "5"), "expected a length of time such as 90s", id="length"),
@@ -480,3 +485,24 @@ def test_aws_targets_have_stand_ins_of_every_class() -> None:
     kinds = get_args(ss.targets.AwsTarget)
     assert set(ss.targets.SERVICE_TARGETS) <= set(kinds)
     assert {ss.ApiTarget, ss.targets.TemplateTarget} <= set(kinds)
+
+
+def test_what_somebody_else_changes_in_the_meantime_is_not_lost(
+    stepsched: CommandLine, tmp_path: Path
+) -> None:
+    """The other change is made while the function of the new target is imported."""
+    create(stepsched)
+    (tmp_path / "meddling_of_this_test.py").write_text(
+        "import stepsched as ss\n"
+        "with ss.LocalBackend('jobs.db') as backend:\n"
+        "    client = ss.SchedulerClient(backend)\n"
+        "    client.update(client.get('a').job.replace(description='by somebody else'))\n"
+        "def report(): pass\n"
+    )
+    refused(
+        stepsched("update", "a", "--target", "meddling_of_this_test:report"),
+        "job 'a' was changed in the meantime; look at it with `stepsched get`, and repeat the command",
+        code=4,
+    )
+    job = stored(stepsched, "a").job
+    assert (job.description, job.target) == ("by somebody else", ss.CommandTarget(["true"]))

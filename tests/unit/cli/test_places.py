@@ -239,8 +239,8 @@ def test_the_project_gives_the_region(stepsched: CommandLine, tmp_path: Path) ->
         ),
         pytest.param(
             ss.BackendError("scheduler", "GetSchedule", "AMBIGUOUS", detail="two; give group="),
-            1,
-            "scheduler GetSchedule failed with AMBIGUOUS: two; use --group NAME",
+            2,
+            "two; use --group NAME",
             id="two groups",
         ),
         pytest.param(

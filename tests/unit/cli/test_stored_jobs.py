@@ -383,8 +383,17 @@ def test_cancel_prints_what_it_has_deleted(stepsched: CommandLine) -> None:
     assert (none.code, none.out) == (0, "no job matches\n")
 
 
+def test_cancel_does_not_ask_about_jobs_that_are_not_there(stepsched: CommandLine) -> None:
+    for terminal in (False, True):
+        assert stepsched("cancel", "none", terminal=terminal).code == 3
+    done = stepsched("cancel", "none", "a-1", terminal=True, stdin="y\n")
+    assert (done.code, "Cancel the job a-1? [y/N]" in done.err) == (7, True)
+
+
 def test_a_question_lists_ten_names_and_counts_the_others(stepsched: CommandLine) -> None:
     names = [f"n-{number:02}" for number in range(12)]
+    jobs = json.dumps([{"name": name, "schedule": "rate(1 day)", "target": ["true"]} for name in names])
+    assert stepsched("apply", "-", "--yes", stdin=jobs).code == 0
     done = stepsched("cancel", *names)
     assert f"Cancel 12 jobs: {', '.join(names[:10])} and 2 more?" in done.err
 
