@@ -20,6 +20,7 @@ _WORDS = (
     (r"expected the form (\S+) for role_arn, got '(.*)'",
      r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),
     (r"\bon one line for reason, got", "on one line for --reason, got"),
+    (r"\bbackend refuses job '\*'", "backend refuses this"),
     (r"\bgive group=", "use --group NAME"),
     (r"\bpass group=(\S+?)(?=[ ,;.)]|$)", r"use --group \1"),
     (r"\bpass group\b", "use --group NAME"),

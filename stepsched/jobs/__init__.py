@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stepsched.core.lazy import loader
-from stepsched.jobs.job import Job
-from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
-from stepsched.jobs.records import JobRecord, JobStatus, JobVersion, Problem, Repair, Run, RunStatus, Trigger
 
 if TYPE_CHECKING:
     from stepsched.jobs.crontab_files import read_crontab
     from stepsched.jobs.events import Event, EventKind
     from stepsched.jobs.files import read_jobs, write_jobs
     from stepsched.jobs.interval import next_interval_run
+    from stepsched.jobs.job import Job
     from stepsched.jobs.plans import Change, Plan
+    from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
+    from stepsched.jobs.records import (
+        JobRecord,
+        JobStatus,
+        JobVersion,
+        Problem,
+        Repair,
+        Run,
+        RunStatus,
+        Trigger,
+    )
     from stepsched.jobs.upcoming import Upcoming, UpcomingRun
 
 __all__ = [
@@ -52,7 +61,19 @@ if not TYPE_CHECKING:
             "stepsched.jobs.events": ("Event", "EventKind"),
             "stepsched.jobs.files": ("read_jobs", "write_jobs"),
             "stepsched.jobs.interval": ("next_interval_run",),
+            "stepsched.jobs.job": ("Job",),
             "stepsched.jobs.plans": ("Change", "Plan"),
+            "stepsched.jobs.policies": ("CatchUp", "Completion", "OnFailure", "Overlap", "Retry"),
+            "stepsched.jobs.records": (
+                "JobRecord",
+                "JobStatus",
+                "JobVersion",
+                "Problem",
+                "Repair",
+                "Run",
+                "RunStatus",
+                "Trigger",
+            ),
             "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),
         },
     )

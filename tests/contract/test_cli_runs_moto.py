@@ -57,7 +57,8 @@ def test_what_needs_recorded_runs_is_refused_and_changes_nothing(line: Callable[
     ):
         done = line(*words.split())
         assert (words, done.code, done.out, done.err.count("\n")) == (words, 5, "", 1)
-        assert done.err.startswith("error: the eventbridge backend refuses")
+        assert done.err.startswith("error: the eventbridge backend refuses ")
+        assert "'*'" not in done.err
     assert schedules() == ["report"]
 
 

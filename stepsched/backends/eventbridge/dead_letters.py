@@ -184,6 +184,6 @@ class DeadLetterQueue:
         except BackendError as error:
             if "NonExistentQueue" not in error.code and error.code != "QueueDoesNotExist":
                 raise
-            words = f"there is no queue {arn}; create it, or correct dead_letter_arn"
+            words = f"there is no queue {arn}; create it, or correct its ARN"
             raise BackendError("sqs", "GetQueueUrl", error.code, error.request_id, detail=words) from error
         return str(answer["QueueUrl"])

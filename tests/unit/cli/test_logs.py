@@ -248,7 +248,9 @@ def test_follow_goes_on_with_a_file_in_the_place_of_the_first(
             each.unlink()
         fresh = Played(tmp_path / "jobs.db")
         fresh.clock = file.clock
-        fresh.play(NOW)
+        with fresh.open() as client:  # more than a poll reads at least
+            client.backfill("cleanup", since=NOW - 200 * DAY, until=NOW - 51 * DAY)
+        fresh.play(file.clock.now())
 
     done = stepsched(
         "logs",
@@ -260,7 +262,8 @@ def test_follow_goes_on_with_a_file_in_the_place_of_the_first(
     )
     assert (done.code, done.err) == (130, "")
     ids = [each["run"]["id"] for each in lines(done.out)]
-    assert ids == [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
+    assert ids[:4] == [1, 1, 2, 2]
+    assert len(ids[4:]) == 2 * len(set(ids[4:])) > 300
 
 
 # -- a process -----------------------------------------------------------------------------------------
@@ -287,7 +290,8 @@ def test_a_closed_pipe_ends_a_process_quietly(file: Played, tmp_path: Path) -> N
     with follow(tmp_path, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.readline()
+        for _ in range(12):
+            process.stdout.readline()
         process.stdout.close()  # nothing more happens that it could write
         assert process.wait(timeout=20) == 141
         assert process.stderr.read() == ""

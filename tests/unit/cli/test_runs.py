@@ -105,8 +105,11 @@ def test_no_warning_if_a_process_runs_the_jobs(stepsched: CommandLine, file: Pla
     with ss.SchedulerClient(ss.LocalBackend(file.path)) as client:
         client.wait(client.run_now("nightly-report"), timeout=20)  # now it runs
         done = stepsched("run-now", "nightly-report", "--wait", "--timeout", "20s", clock=SystemClock())
+        failed = stepsched("run-now", "cleanup", "--wait", "--timeout", "20s", clock=SystemClock())
     assert (done.code, done.document["status"]) == (0, "succeeded")
     assert "warning" not in done.err
+    assert (failed.code, failed.document["status"]) == (8, "failed")
+    assert failed.err.splitlines()[-1].endswith("of job 'cleanup' failed: RuntimeError: no luck \\x1b[31m")
 
 
 def test_a_wait_says_why_the_run_does_not_start(stepsched: CommandLine, file: Played) -> None:
@@ -264,6 +267,7 @@ def test_redrive_makes_failed_runs_pending_again(stepsched: CommandLine, file: P
     file.play()
     first, second, third = stepsched("dead-letters", "-o", "name").out.split()
     done = stepsched("redrive", "cleanup", "--run", first, "--run", first)
+    assert done.code == 0
     assert [(run["id"], run["status"]) for run in done.document] == [(int(first), "pending")]
     assert stepsched("redrive", "cleanup", "--all", "-o", "name").out == f"{second}\n{third}\n"
     empty = stepsched("redrive", "cleanup", "--all", terminal=True)

@@ -1,0 +1,70 @@
+"""What people see on a terminal shows no secret of a job; only what ``apply`` reads holds it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import CommandLine
+
+JOBS = """\
+- name: sync
+  every: 1 hour
+  target: {kind: command, command: [tool, --password=Hidden1, --api-key, Hidden2], env: {API_TOKEN: Hidden3}}
+  input: {url: "postgres://ada:Hidden4@db/orders", secret: Hidden5}
+"""
+SHOWN = [
+    "plan jobs.yaml",
+    "apply jobs.yaml",
+    "list",
+    "get sync",
+    "plan changed.yaml",
+    "apply changed.yaml",
+    "versions sync",
+    'update sync --input \'{"secret": "Hidden6"}\'',
+    "create other --schedule 'rate(1 hour)' --input '{\"secret\": \"Hidden7\"}' --dry-run -- true",
+    "create sync -f changed-one.yaml",
+    "pause sync --reason moving",
+    "resume sync",
+    "run-now sync",
+    "runs sync",
+    "upcoming sync",
+    "logs sync",
+    "dead-letters",
+    "timeline jobs.yaml",
+    "play jobs.yaml --until now+2h",
+    "check jobs.yaml",
+    "asl render jobs.yaml",
+    "estimate jobs.yaml",
+    "cancel sync --yes",
+]
+"""Command lines on a terminal, in an order in which each has something to show."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of jobs in the working folder of ``stepsched``."""
+    monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
+    (tmp_path / "jobs.yaml").write_text(JOBS)
+    (tmp_path / "changed.yaml").write_text(JOBS.replace("Hidden1", "Hidden8").replace("Hidden5", "Hidden9"))
+    (tmp_path / "changed-one.yaml").write_text(JOBS.replace("Hidden1", "Hidden10"))
+
+
+@pytest.mark.usefixtures("files")
+def test_no_secret_is_shown_on_a_terminal(stepsched: CommandLine) -> None:
+    shown = {line: stepsched(*shlex.split(line), terminal=True) for line in SHOWN}
+    assert {line: done.err for line, done in shown.items() if "Hidden" in done.out + done.err} == {}
+    assert "***" in shown["get sync"].out
+    assert {line for line, done in shown.items() if done.code} == {
+        "create sync -f changed-one.yaml",  # the name is taken
+        "asl render jobs.yaml",  # AWS cannot run a command
+    }
+
+
+@pytest.mark.usefixtures("files")
+def test_what_apply_reads_is_whole(stepsched: CommandLine) -> None:
+    assert stepsched("apply", "jobs.yaml").code == 0
+    for line in ("list -o json", "get sync -o yaml", "export"):
+        assert "Hidden4" in stepsched(*line.split()).out
