@@ -56,6 +56,10 @@ def on_a_command_line(text: str) -> str:
 
 
 _WORDS_OF_JOBS = (
+    (
+        r"expected max_delay of at least interval (\S+), got (\S+)",
+        r"--max-delay: expected at least --retry-interval \1, got \2",
+    ),
     (r"or a command as a list", "or a command after --"),
     (r"; write \[([^\[\]]+)\]$", lambda found: f"; write -- {found[1].replace(', ', ' ')}"),
     (r"\bleave the field out\b", "leave the option out"),
