@@ -21,6 +21,7 @@ _WORDS = (
      r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),
     (r"\bon one line for reason, got", "on one line for --reason, got"),
     (r"\bbackend refuses job '\*'", "backend refuses this"),
+    (r", or the names of its outputs as state_machine_output and table_output", ""),
     (r"\bgive group=", "use --group NAME"),
     (r"\bpass group=(\S+?)(?=[ ,;.)]|$)", r"use --group \1"),
     (r"\bpass group\b", "use --group NAME"),
