@@ -381,7 +381,7 @@ def _said(problem: Problem, *, is_stored: bool) -> str:
             option, rest = field.name, place[len(field.place) :]
     if place[:1] == ("name",) or place[:1] == ("group",):
         option, rest = ("NAME" if place[0] == "name" else "--group"), place[1:]
-    where = ".".join(rest)
+    where = "" if place == ("retry",) else ".".join(rest)  # the words name the options
     if not option and is_stored and where:
         where = f"the stored job: {where}"
     return ": ".join(filter(None, (option, where, of_a_job_on_a_command_line(problem.text))))

@@ -38,7 +38,10 @@ TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
-_SAYS_ALL = ("NoRegionError", "NoCredentialsError", "ProfileNotFound", "NO_STACK", "AMBIGUOUS")
+_SAYS_ALL = (
+    *("NoRegionError", "NoCredentialsError", "ProfileNotFound"),
+    *(ss.errors.ErrorCode.NO_STACK, ss.errors.ErrorCode.AMBIGUOUS),
+)
 """The codes of errors of which the service and the operation say nothing to a person."""
 
 
@@ -107,7 +110,7 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
-        case errors.BackendError(code="NoRegionError" | "ProfileNotFound" | "AMBIGUOUS"):
+        case errors.BackendError(code="NoRegionError" | "ProfileNotFound" | errors.ErrorCode.AMBIGUOUS):
             return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT

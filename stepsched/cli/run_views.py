@@ -146,7 +146,7 @@ def versions_view(versions: Sequence[JobVersion], record: JobRecord) -> View:
         names=[str(version.version) for version in versions],
         columns=[
             Column("VERSION", is_whole=True),
-            Column("REPLACED", is_whole=True),
+            Column("REPLACED AT", is_whole=True),
             Column("CHANGE TO THE NEXT VERSION", is_whole=True),
         ],
         rows=[

@@ -281,7 +281,8 @@ def literals() -> Iterator[tuple[str, int, str]]:
 
 
 def test_no_code_of_ours_is_written_as_text() -> None:
-    assert [each for each in literals() if each[0].partition("/")[0] != "asl"] == []  # FULL is a jitter there
+    others = {("asl", "FULL"), ("cli", "VERSION")}  # a jitter, the title of a column
+    assert [each for each in literals() if (each[0].partition("/")[0], each[2]) not in others] == []
 
 
 def test_an_error_of_ours_is_given_no_code_as_text() -> None:

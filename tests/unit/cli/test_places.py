@@ -232,6 +232,20 @@ def test_the_project_gives_the_region(stepsched: CommandLine, tmp_path: Path) ->
             id="no stack",
         ),
         pytest.param(
+            ss.BackendError(
+                "cloudformation",
+                "DescribeStacks",
+                "NO_OUTPUT",
+                detail="stack 'a' has no output TableName; it has: none. Use the stack of "
+                "stepsched.deploy.template(...), or the names of its outputs as state_machine_output and "
+                "table_output",
+            ),
+            1,
+            "cloudformation DescribeStacks failed with NO_OUTPUT: stack 'a' has no output TableName; it has: "
+            "none. Use the stack of stepsched.deploy.template",
+            id="another stack",
+        ),
+        pytest.param(
             ss.errors.AccessDeniedError("scheduler", "GetSchedule", "AccessDeniedException", detail="no"),
             6,
             "scheduler GetSchedule failed with AccessDeniedException: no",
