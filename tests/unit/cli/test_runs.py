@@ -227,7 +227,7 @@ def test_versions_say_what_was_changed_without_secrets(stepsched: CommandLine, f
         client.update(job("cleanup", "fail", input={"password": "old"}))
         client.update(job("cleanup", "fail", input={"password": "new"}, description="Tidies up"))
     lines = stepsched("versions", "cleanup", terminal=True).out.splitlines()
-    assert lines[0].split() == ["VERSION", "REPLACED", "CHANGE", "TO", "THE", "NEXT", "VERSION"]
+    assert lines[0].split() == "VERSION REPLACED AT CHANGE TO THE NEXT VERSION".split()  # noqa: SIM905
     assert "2030-01-04 06:00 +00:00 UTC" in lines[1]
     assert "input" in lines[1]
     assert "description" in lines[2]
