@@ -292,8 +292,6 @@ def _overlaid(document: dict[str, Any], given: Given) -> dict[str, Any]:
         if inner:
             place, key = made.setdefault(name, {}), inner[0]
             place = made[name] = dict(place)
-        elif name in _SCHEDULE and isinstance(made["schedule"], dict):  # beside the other fields
-            place = made["schedule"] = dict(made["schedule"])
         if name == "tags":
             tags = {**made.get(name, {}), **value}
             made[name] = {each: text for each, text in tags.items() if text is not None}
