@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
+_LONGEST = 2_000
+"""The number of characters of an error that are printed: values that people mistype may be long."""
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
 _SAYS_ALL = (
@@ -198,7 +200,8 @@ def _one_line(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    stdio.tell(f"error: {visible(line)}")
+    text = visible(line)
+    stdio.tell(f"error: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
