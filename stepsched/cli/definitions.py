@@ -278,7 +278,7 @@ def changed_job(stored: ss.Job, given: Given, group: str | None) -> ss.Job:
     document = _overlaid(write_job(stored), given)
     if group is not None:
         document["group"] = group
-    job = _read(document)
+    job = _read(document, group_option="--new-group")
     return job if schedule is None else job.replace(schedule=schedule)
 
 
@@ -361,16 +361,16 @@ def _of_document(document: Any, path: str) -> ss.Job:
     raise click.UsageError(f"--file {path}: {'; '.join(problems)}")
 
 
-def _read(document: Mapping[str, Any]) -> ss.Job:
+def _read(document: Mapping[str, Any], *, group_option: str = "--group") -> ss.Job:
     from stepsched.jobs.documents import read_job
 
     read = read_job(document)
     if isinstance(read, ss.Job):
         return read
-    raise click.UsageError("; ".join(map(_said, read)))
+    raise click.UsageError("; ".join(_said(each, group_option) for each in read))
 
 
-def _said(problem: Problem) -> str:
+def _said(problem: Problem, group_option: str) -> str:
     """Returns a mistake with the option in which it is."""
     place = tuple(map(str, problem.place))
     option, rest = "", place
@@ -380,7 +380,7 @@ def _said(problem: Problem) -> str:
     if place[:1] in (("every",), ("schedule",)):
         return f"--schedule: {of_an_expression(problem.text)}"
     if place[:1] == ("name",) or place[:1] == ("group",):
-        option, rest = ("NAME" if place[0] == "name" else "--group"), place[1:]
+        option, rest = ("NAME" if place[0] == "name" else group_option), place[1:]
     where = "" if place == ("retry",) else ".".join(rest)  # the words name the options
     return ": ".join(filter(None, (option, where, of_a_job_on_a_command_line(problem.text))))
 
