@@ -9,7 +9,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.failures import code_of, sentence_of
-from stepsched.cli.places import read_place
+from stepsched.cli.places import read_place, stand_ins
 from stepsched.core.clock import SystemClock
 from tests.unit.cli.conftest import CommandLine
 
@@ -98,6 +98,13 @@ def test_a_tilde_is_the_home_directory(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     store(tmp_path / "home" / "jobs.db", "at-home")
     assert stepsched("list", "-o", "name", "--backend", "local:~/jobs.db").out == "at-home\n"
+
+
+def test_a_command_line_runs_no_job_of_a_file() -> None:
+    """The handlers with which it opens a file are only there so that jobs can be stored."""
+    for handler in stand_ins().values():
+        with pytest.raises(AssertionError, match="a command line has run"):
+            handler("a target")
 
 
 # -- which place counts --------------------------------------------------------------------------------
