@@ -95,6 +95,9 @@ def ending(session: Session) -> Iterator[End]:
             end.code = code_of(error)
             for line in lines_of(error):
                 _say(line)
+        except OverflowError:  # what is computed from an instant at an end of the calendar
+            end.code = USAGE
+            _say("a time lies outside the years 1 to 9999; use other instants or lengths")
         except OSError as error:
             end.code = give_up(error)
         except ModuleNotFoundError as error:
