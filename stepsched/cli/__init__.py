@@ -12,8 +12,9 @@
 - ``failures``: errors as one line and an exit code; ``wording``: their words; ``stdio``: the standard streams
 - ``solutions/``: the commands of the AWS Solutions scheduler, a program of their own
 
-A module imports only from those below it in this list, except ``solutions``, which stands on all. No module loads
-pydantic or boto3 when it is imported: names of stepsched are read as ``ss.name`` where a command needs them.
+A module imports only from those below it in this list, except ``solutions``, which stands on all. No
+module loads pydantic or boto3 when it is imported: names of stepsched are read as ``ss.name`` where a command
+needs them.
 """
 
 from __future__ import annotations
