@@ -79,6 +79,7 @@ def stack(
     aws: Callable[[str], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Backend]:
+    """The backend of a stack on the emulator, whose clock stands still."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", account)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     url = aws("sqs").create_queue(QueueName="inbox")["QueueUrl"]
@@ -87,12 +88,10 @@ def stack(
     made = json.dumps(template([ss.QueueTarget(arn)]))
     cloudformation.create_stack(StackName="jobs", TemplateBody=made, Capabilities=["CAPABILITY_IAM"])
     options = ["--backend", "stack:jobs", "--region", REGION, "--endpoint-url", ministack.endpoint_url]
-    ministack.scale_waits(1)  # otherwise every run of a year comes due at once
-    try:
-        yield Backend("stack", options, arn, stepsched)
-        cloudformation.delete_stack(StackName="jobs")
-    finally:
-        ministack.scale_waits(0)
+    ministack.hold_waits()  # otherwise every run of a year comes due at once
+    yield Backend("stack", options, arn, stepsched)
+    ministack.release_waits()  # ends the executions
+    cloudformation.delete_stack(StackName="jobs")
 
 
 @pytest.fixture(params=["local", "eventbridge", "stack"])
