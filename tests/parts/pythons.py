@@ -24,6 +24,14 @@ SAME_EVERYWHERE = (
     "tests/api/test_typing.py",
     "tests/unit/asl",
     "tests/unit/aws",
+    *(
+        f"tests/unit/cli/test_{name}.py"
+        for name in (
+            *("completion", "costs", "definitions", "examples", "explain", "logs", "plan_and_apply", "play"),
+            *("personalize_configuration", "personalize_jobs", "solutions", "solutions_imports"),
+            *("runs", "serving", "stored_jobs", "verbs"),
+        )
+    ),
     "tests/unit/eventbridge",
     "tests/unit/schedules/test_crontab.py",
     "tests/unit/stepfunctions",
@@ -36,7 +44,7 @@ SAME_EVERYWHERE = (
     "tests/unit/test_iam_machines.py",
 )
 """Left out on other Pythons: the type checker, the gate, and what computes documents and requests for AWS
-from values, or values from lines of text. What remains meets the interpreter itself: zones, pydantic, SQLite,
+from values, or values from lines of text, and commands that call what is tested without them. What remains meets the interpreter itself: zones, pydantic, SQLite,
 threads, event loops."""
 
 
