@@ -43,9 +43,9 @@ SAME_EVERYWHERE = (
     "tests/unit/test_iam.py",
     "tests/unit/test_iam_machines.py",
 )
-"""Left out on other Pythons: the type checker, the gate, and what computes documents and requests for AWS
-from values, or values from lines of text, and commands that call what is tested without them. What remains meets the interpreter itself: zones, pydantic, SQLite,
-threads, event loops."""
+"""Left out on other Pythons: the type checker, the gate, what computes documents and requests for AWS from
+values, or values from lines of text, and commands that call what is tested without them. What remains meets
+the interpreter itself: zones, pydantic, SQLite, threads, event loops, streams, processes."""
 
 
 @lru_cache
