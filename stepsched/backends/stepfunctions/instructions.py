@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.capabilities import BUILT_IN, NAMES
 from stepsched.backends.needs import alternatives_for, needs_of, others_for
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
@@ -32,7 +32,7 @@ from stepsched.schedules import OneTime
 from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import ParallelTarget
 
-NAME = "stepfunctions"
+NAME = NAMES["StepFunctionsBackend"]
 """The name of the backend in errors."""
 _CLASS = "StepFunctionsBackend"
 """The name of the backend among the alternatives of errors."""
