@@ -34,7 +34,7 @@ from stepsched.core.values import whole_number
 from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.job import checked_jobs, no_job
-from stepsched.jobs.names import is_name, is_name_prefix, is_narrow
+from stepsched.jobs.names import checked_prune, is_name, is_name_prefix, is_narrow
 from stepsched.jobs.records import checked_reason
 from stepsched.schedules.moments import aware
 
@@ -374,7 +374,7 @@ class SchedulerClient:
             InvalidScheduleError: A job would never run, and is not stored with this definition already.
             UnsupportedError: The backend cannot run a job exactly as defined.
         """
-        wanted, groups = list(checked_jobs(jobs)), _checked_groups(prune)
+        wanted, groups = list(checked_jobs(jobs)), checked_prune(prune)
         now, over = self.backend.now(), list[Job]()
         for job in wanted:
             if type(job) is not Job:
@@ -893,17 +893,6 @@ def _refuse_repeats(jobs: Sequence[Job]) -> None:
 
 def _running(records: Iterable[JobRecord]) -> list[JobRecord]:
     return [record for record in records if record.status is not JobStatus.ENDED]
-
-
-def _checked_groups(prune: object) -> bool | frozenset[str]:
-    if isinstance(prune, bool):
-        return prune
-    if isinstance(prune, (str, Mapping)) or not isinstance(prune, Collection):
-        raise TypeError(f"expected True, False or a list of groups for prune, got {quoted(prune)}")
-    for group in prune:
-        if not isinstance(group, str) or not is_narrow(group):
-            raise ValueError(f"expected names of groups for prune, got {quoted(group)}")
-    return frozenset(prune)
 
 
 def _flag(word: str, value: object) -> bool:

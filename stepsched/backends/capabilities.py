@@ -80,6 +80,12 @@ class Capabilities:
         return tuple(field.name for field in fields(self) if not getattr(self, field.name))
 
 
+NAMES: Mapping[str, str] = {
+    "EventBridgeBackend": "eventbridge",
+    "StepFunctionsBackend": "stepfunctions",
+    "LocalBackend": "local",
+}
+"""The name of each backend in errors, by its class."""
 BUILT_IN: Mapping[str, Capabilities] = {
     "EventBridgeBackend": Capabilities(
         functions=False,

@@ -126,7 +126,7 @@ class UnsupportedError(StepschedError):
 
     Attributes:
         job: The name of the job.
-        backend: The name of the backend.
+        backend: The name of the backend: ``"local"``, ``"eventbridge"`` or ``"stepfunctions"``.
         reason: What the backend cannot do.
         alternatives: What to use instead: changes of the job, and the class names of other backends.
     """

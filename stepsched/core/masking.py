@@ -13,8 +13,13 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"--?(?P<name>[\w-]+)(?P<value>=.*)?", re.DOTALL)
-_ASSIGNMENT = re.compile(r"(?P<name>\w+)=.+", re.DOTALL)
-_LOGIN = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+@", re.IGNORECASE)
+"""An argument that is an option, with its value or before it."""
+_ARGUMENT = re.compile(r"(?:--?[\w-]+=)?(?P<name>-{0,2}\w[\w-]*)(?P<mark>=|: *).+", re.DOTALL)
+"""A whole argument that gives a value a name: an option, a variable, a variable in an option, a header."""
+_NAME = re.compile(r"(?<![\w-])(?P<name>[\w-]+)=")
+_VALUE = re.compile(r"""'[^']*'|"[^"]*"|[^\s&;,'"]+""")
+"""The value after a name within a text."""
+_LOGIN = re.compile(r"(?<![a-z0-9+.-])(?P<head>[a-z0-9+.-]+://[^/\s:@]*:)[^/\s]+@", re.IGNORECASE)
 
 
 def suggests_secret(name: str) -> bool:
@@ -26,8 +31,9 @@ def without_secrets(value: Any) -> Any:
     """Returns JSON in which the values of secrets are ``***``.
 
     A value is a secret if its name suggests one: its key in an object, the ``name`` or ``key`` beside a
-    ``value`` (as in the environment of a container), or the option or variable of a command, such as
-    ``--password=...``. Passwords in URLs are masked too. An absent value (None) stays.
+    ``value`` (as in the environment of a container), or what stands before it in a text: an option such as
+    ``--password=...``, a variable, a parameter of a URL, the header of a request. Passwords in URLs are
+    masked too. An absent value (None) stays.
 
     Args:
         value: Any JSON value. It is not changed.
@@ -38,7 +44,7 @@ def without_secrets(value: Any) -> Any:
         case list() | tuple():
             return list(_of_list(value))
         case str():
-            return _LOGIN.sub(rf"\g<head>{MASK}@", value)
+            return _LOGIN.sub(rf"\g<head>{MASK}@", _without_values(value))
         case _:
             return value
 
@@ -59,12 +65,25 @@ def _of_list(values: Iterable[Any]) -> Iterable[Any]:
         if is_next and isinstance(each, str) and option is None:
             yield MASK
         else:
-            yield _argument(each, option) if isinstance(each, str) else without_secrets(each)
+            yield _argument(each) if isinstance(each, str) else without_secrets(each)
         is_next = option is not None and option["value"] is None and suggests_secret(option["name"])
 
 
-def _argument(text: str, option: re.Match[str] | None) -> Any:
-    found = option if option is not None and option["value"] is not None else _ASSIGNMENT.fullmatch(text)
+def _argument(text: str) -> Any:
+    found = _ARGUMENT.fullmatch(text)
     if found is not None and suggests_secret(found["name"]):
-        return f"{text[: found.end('name')]}={MASK}"
+        return text[: found.end("mark")] + MASK
     return without_secrets(text)
+
+
+def _without_values(text: str) -> str:
+    """Returns a text in which the values after names that suggest a secret are masked."""
+    parts, at = list[str](), 0
+    for found in _NAME.finditer(text):
+        if found.start() < at or not suggests_secret(found["name"]):
+            continue
+        value = _VALUE.match(text, found.end())
+        if value is not None:
+            parts += [text[at : found.end()], MASK]
+            at = value.end()
+    return "".join([*parts, text[at:]])

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.capabilities import BUILT_IN, NAMES
 from stepsched.backends.needs import needs_of, others_for
 from stepsched.core.errors import UnsupportedError
 from stepsched.jobs import Completion, Job, JobStatus
@@ -93,7 +93,7 @@ def backend_of(job: Job, wanted: BackendName | None) -> BackendName:
     reason = f"it lacks what the job needs: {', '.join(missing)}"
     if not missing:
         reason = "the machine cannot pass the data of the job exactly"
-    raise UnsupportedError(job.name, wanted, reason, able)
+    raise UnsupportedError(job.name, NAMES[wanted], reason, able)
 
 
 def usage_of(job: Job, backend: str, since: datetime) -> Usage:

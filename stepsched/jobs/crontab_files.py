@@ -15,7 +15,7 @@ from stepsched.core.quoting import quoted
 from stepsched.jobs.job import Job
 from stepsched.jobs.names import checked_name
 from stepsched.jobs.policies import CatchUp, Retry
-from stepsched.jobs.sources import FileProblem, path_of, read_text, refuse
+from stepsched.jobs.sources import FileProblem, checked_text, path_of, read_text, refuse
 from stepsched.schedules import Cron
 from stepsched.schedules.crontab_lines import HASHED, REBOOT
 from stepsched.schedules.zones import load_zone
@@ -93,6 +93,7 @@ def read_crontab(text: str, *, timezone: str | tzinfo = "UTC", source: str = "th
         source: Where the text is from, for errors and warnings.
 
     Raises:
+        TypeError: ``text`` is not a string.
         JobFileError: As for :func:`load_crontab`.
         InvalidScheduleError: There is no such zone.
 
@@ -103,7 +104,7 @@ def read_crontab(text: str, *, timezone: str | tzinfo = "UTC", source: str = "th
         >>> [job.schedule.expression for job in read_crontab("0 9 * * 1-5  backup --all")]
         ['cron(0 9 ? * MON-FRI *)']
     """
-    return _jobs_in(text, timezone, source)
+    return _jobs_in(checked_text(text), timezone, source)
 
 
 def _jobs_in(text: str, timezone: str | tzinfo, source: str) -> list[Job]:

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 from uuid import uuid4
 
 from stepsched.core.errors import JobFileError
-from stepsched.core.quoting import shortened
+from stepsched.core.quoting import quoted, shortened
 from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job, checked_jobs, no_job
 from stepsched.jobs.json_text import JsonError, read_json
-from stepsched.jobs.sources import FileProblem, cut, listed, path_of, read_text, refuse
+from stepsched.jobs.sources import FileProblem, checked_text, cut, listed, path_of, read_text, refuse
 from stepsched.jobs.written import Place, Problem
 from stepsched.schedules.stored import reading_stored
 
@@ -110,6 +110,8 @@ def read_jobs(text: str, *, form: Format | None = None, source: str = "the text"
         source: Where the text is from, for errors.
 
     Raises:
+        TypeError: ``text`` is not a string.
+        ValueError: ``form`` is another format.
         JobFileError: As for :func:`load_jobs`.
 
     Example:
@@ -117,8 +119,8 @@ def read_jobs(text: str, *, form: Format | None = None, source: str = "the text"
         >>> [job.schedule.describe() for job in read_jobs(text)]
         ['Every hour']
     """
-    text = text.removeprefix("\ufeff")
-    return _jobs_in(source, _read(source, text, form or format_of(text)))
+    text = checked_text(text).removeprefix("\ufeff")
+    return _jobs_in(source, _read(source, text, format_of(text) if form is None else _checked_form(form)))
 
 
 def read_document(text: str, form: Format, source: str) -> Any:
@@ -145,6 +147,12 @@ def format_of(text: str) -> Format:
     return "json" if text.lstrip()[:1] in ("[", "{") else "yaml"
 
 
+def _checked_form(form: Format) -> Format:
+    if form not in get_args(Format):
+        raise ValueError(f"expected 'json' or 'yaml' for form, got {quoted(form)}")
+    return form
+
+
 def write_jobs(jobs: Iterable[Job], *, form: Format = "json", source: str = "the text") -> str:
     """Returns the text of a file of jobs, which :func:`dump_jobs` writes.
 
@@ -155,8 +163,10 @@ def write_jobs(jobs: Iterable[Job], *, form: Format = "json", source: str = "the
 
     Raises:
         TypeError: As for :func:`dump_jobs`.
+        ValueError: ``form`` is another format.
         JobFileError: As for :func:`dump_jobs`.
     """
+    form = _checked_form(form)
     documents = list[Any]()
     wanted = _checked(jobs)
     problems = _repeated(job.name for job in wanted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -93,6 +94,23 @@ def checked_group(value: Any) -> str:
             f"{quoted(value)} is not a name of a group: {NARROW_RULE} (and neither '.' nor '..')"
         )
     return value
+
+
+def checked_prune(prune: object) -> bool | frozenset[str]:
+    """Returns in which groups unwanted jobs are cancelled: in all, in none, or in these.
+
+    Raises:
+        TypeError: The value is neither a bool nor a collection of groups.
+        ValueError: An item is not the name of a group.
+    """
+    if isinstance(prune, bool):
+        return prune
+    if isinstance(prune, (str, Mapping)) or not isinstance(prune, Collection):
+        raise TypeError(f"expected True, False or a list of groups for prune, got {quoted(prune)}")
+    for group in prune:
+        if not isinstance(group, str) or not is_narrow(group):
+            raise ValueError(f"expected names of groups for prune, got {quoted(group)}")
+    return frozenset(prune)
 
 
 Name = Annotated[str, BeforeValidator(checked_name)]

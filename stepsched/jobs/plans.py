@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 
 from pydantic import field_validator
-from typing_extensions import Self
 
 from stepsched.core.values import Value
 from stepsched.display.notebook import table
 from stepsched.jobs.job import Job, checked_jobs, no_job
+from stepsched.jobs.names import checked_prune
 from stepsched.jobs.records import (
     JobRecord,
     JobStatus,
@@ -90,14 +90,13 @@ class Plan(Value, frozen=True):
     """The names of jobs, unchanged or updated, that are enabled in their definition and have been paused
     since: ``apply`` leaves them paused."""
 
-    @classmethod
+    @staticmethod
     def between(
-        cls,
         stored: Iterable[JobRecord | Job],
         wanted: Iterable[Job],
         *,
         prune: bool | Collection[str] = False,
-    ) -> Self:
+    ) -> Plan:
         """Compares jobs with stored ones that were read before, without a backend.
 
         A job that is stored in another group is moved, as on a backend where names are unique across groups,
@@ -111,9 +110,11 @@ class Plan(Value, frozen=True):
                 A collection of groups: only in these.
 
         Raises:
-            TypeError: ``wanted`` holds something else.
-            ValueError: Two jobs have the same name.
+            TypeError: ``stored`` or ``wanted`` holds something else, or ``prune`` is neither a bool nor a
+                collection of groups.
+            ValueError: Two jobs have the same name, or ``prune`` holds what is not the name of a group.
         """
+        chosen = checked_prune(prune)
         jobs = list(checked_jobs(wanted))
         refuse_repeats(jobs)
         records = [_as_record(each) for each in stored]
@@ -123,20 +124,20 @@ class Plan(Value, frozen=True):
         found, namesakes = list[JobRecord | None](), list[JobRecord]()
         for job in jobs:
             present = by_name.get(job.name, [])
-            same = [each for each in present if each.job.group == job.group] or present
+            same = [each for each in present if each.job.group == job.group]
+            same = same or [each for each in present if each.owned]
             found.append(same[0] if len(same) == 1 else None)
-            namesakes += [each for each in same if len(same) > 1 and each.owned]
-        groups = {record.job.group for record in records} if prune else set()
-        searched = groups if prune is True or prune is False else set(prune)
-        made = make_plan(
+            namesakes += same if len(same) > 1 else []
+        groups = {record.job.group for record in records} if chosen else set[str]()
+        searched = groups if isinstance(chosen, bool) else chosen
+        return make_plan(
             jobs,
             found,
-            prune=[record for record in records if prune and record.job.group in searched],
+            prune=[record for record in records if chosen and record.job.group in searched],
             namesakes=namesakes,
             unsearched=groups - searched,
             empty_groups=searched - groups,
         )
-        return cls(**{name: getattr(made, name) for name in cls.model_fields})
 
     @property
     def is_empty(self) -> bool:

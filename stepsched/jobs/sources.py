@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stepsched.core.errors import JobFileError
-from stepsched.core.quoting import given_text, shortened
+from stepsched.core.quoting import given_text, quoted, shortened
 
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
@@ -38,6 +38,17 @@ def path_of(source: object, expected: str, action: str = "load jobs from") -> Pa
     if not isinstance(source, (str, Path)) or not str(source).strip().strip(".") or "\0" in str(source):
         raise JobFileError(given_text(source), f"expected {expected}", action)
     return Path(source)
+
+
+def checked_text(text: object) -> str:
+    """Returns the text of a file unchanged.
+
+    Raises:
+        TypeError: It is not text.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"expected a string for text, got {quoted(text)}")
+    return text
 
 
 def read_text(path: Path) -> str:

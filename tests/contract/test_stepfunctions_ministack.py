@@ -146,3 +146,19 @@ def tolerance() -> timedelta:
 @pytest.fixture
 def many() -> int:
     return 120
+
+
+def test_only_an_update_changes_how_long_the_runs_of_a_job_are_kept(stack: Stack, job: MakeJob) -> None:
+    first, second = (ss.SchedulerClient(stack.backend(retention=timedelta(days=days))) for days in (3_000, 1))
+
+    def days() -> float:
+        item = stack.item("job")
+        assert item is not None
+        return timedelta(seconds=json.loads(item["plan"]["S"])["keep"]) / timedelta(days=1)
+
+    first.create(job())
+    second.pause("job", reason="closing")
+    second.resume("job")
+    assert days() == 3_000
+    second.update(job(input=1))
+    assert days() == 1

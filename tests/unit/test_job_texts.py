@@ -52,6 +52,15 @@ def test_a_text_without_a_job_is_refused_with_its_source() -> None:
         write_jobs([])
 
 
+def test_another_format_is_refused_and_not_taken_for_yaml() -> None:
+    for call in (lambda: read_jobs("[]", form="toml"), lambda: write_jobs([job()], form="JSON")):  # type: ignore[arg-type] # refused
+        with pytest.raises(ValueError, match=r"expected 'json' or 'yaml' for form, got '(toml|JSON)'"):
+            call()
+    for read in (read_jobs, read_crontab):
+        with pytest.raises(TypeError, match="expected a string for text, got b'x'"):
+            read(b"x")  # type: ignore[arg-type] # refused
+
+
 def test_the_text_of_a_crontab_is_read_as_its_file(tmp_path: Path) -> None:
     (tmp_path / "crontab").write_text("# name: backup\n0 9 * * 1-5 backup --all\n")
     text = (tmp_path / "crontab").read_text()

@@ -286,6 +286,19 @@ def test_a_name_in_several_groups_is_not_moved() -> None:
     assert Plan.between(stored, [job("a", group="x")]).unchanged == ("a",)
 
 
+def test_a_job_that_stepsched_did_not_create_is_not_moved() -> None:
+    foreign = record(job("a", group="x"), owned=False)
+    plan = Plan.between([foreign], [job("a")])
+    assert (plan.create, plan.update, plan.namesakes) == ((job("a"),), (), ())
+
+
+def test_groups_of_a_plan_are_a_list_of_names() -> None:
+    with pytest.raises(TypeError, match="expected True, False or a list of groups for prune, got 'reports'"):
+        Plan.between([], [job("a")], prune="reports")
+    with pytest.raises(ValueError, match="expected names of groups for prune, got 'a b'"):
+        Plan.between([], [job("a")], prune=["a b"])
+
+
 def test_only_jobs_are_compared() -> None:
     with pytest.raises(TypeError, match="expected a Job, got str"):
         Plan.between(["a"], [])  # type: ignore[list-item]

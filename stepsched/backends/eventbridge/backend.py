@@ -31,6 +31,7 @@ from stepsched.backends.eventbridge.documents import (
     read_document,
     record_of,
     switch,
+    translation_of,
     write_job,
 )
 from stepsched.backends.eventbridge.groups import Groups
@@ -284,7 +285,32 @@ class EventBridgeBackend(Backend):
 
         A backend with a group searches only this one. Otherwise ``prune=True`` searches the groups of the
         given jobs, and a job that is missing there is moved from the one other group that has it.
+
+        Raises:
+            ValueError: ``prune`` names a group that does not belong to the backend.
+            UnsupportedError: A job stays paused, and its new description has no room for the reason.
         """
+        found = self._survey(jobs, prune=prune)
+        for job, record in zip(jobs, found.stored, strict=True):
+            if record is not None and record.pause_reason is not None and not record.is_as_in(job):
+                self._require_room(job, record)
+        return found
+
+    def _require_room(self, job: Job, before: JobRecord) -> None:
+        """Refuses an update that would leave no room for the reason of a pause."""
+        with self._refusing_reason(job.name, *_ROOM_FOR_REASON):
+            write_job(
+                translation_of(job),
+                self._settings,
+                version=before.version + 1,
+                now=self.now(),
+                anchor=None,
+                status=status_after_update(before.status, before.job, job),
+                reason=before.pause_reason,
+                theirs=not before.owned,
+            )
+
+    def _survey(self, jobs: Sequence[Job], *, prune: bool | Collection[str]) -> Survey:
         own = self._settings.group
         if own is not None:
             if not isinstance(prune, bool) and not {own} >= set(prune):

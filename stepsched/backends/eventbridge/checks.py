@@ -17,7 +17,7 @@ from stepsched.aws.models import actions
 from stepsched.aws.models import request as model_request
 from stepsched.aws.requests import Caller, check_request
 from stepsched.aws.services import closest_service, find_identifier, services
-from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.capabilities import BUILT_IN, NAMES
 from stepsched.backends.eventbridge.documents import Settings, Translation, kept_of, translation_of
 from stepsched.backends.eventbridge.mark import LIMIT, Mark, read_description, write_description
 from stepsched.backends.eventbridge.single_runs import RUN_PREFIX
@@ -56,7 +56,7 @@ from stepsched.targets.base import arn_of
 from stepsched.targets.inputs import why_not_input
 from stepsched.targets.messages import why_no_group
 
-NAME = "eventbridge"
+NAME = NAMES["EventBridgeBackend"]
 """How the backend is called in errors."""
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/[0-9a-zA-Z_-]+", re.ASCII)

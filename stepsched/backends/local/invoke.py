@@ -14,6 +14,7 @@ from typing import get_args
 from urllib.parse import quote
 from uuid import uuid4
 
+from stepsched.backends.capabilities import NAMES
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.outcomes import one_line, storable, words
@@ -46,7 +47,7 @@ from stepsched.targets import (
 from stepsched.targets.inputs import why_not_input
 from stepsched.targets.local import main_module_name
 
-NAME = "local"
+NAME = NAMES["LocalBackend"]
 """How the backend is called in errors."""
 Handler = Callable[..., object]
 Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]

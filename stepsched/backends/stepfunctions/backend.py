@@ -21,6 +21,7 @@ from stepsched.backends.stepfunctions.instructions import (
     instructions_of,
     instructions_text,
     warn_unobserved_failures,
+    with_retention_of,
 )
 from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.repairs import repair
@@ -102,7 +103,7 @@ class StepFunctionsBackend(Backend):
             state_machine_arn: The ARN of the machine, without alias or version.
             table_name: The name of the table with the jobs of the machine.
             retention: How long the history of an ended run is kept, from one day to ten years. It applies to
-                jobs that are created or updated from now on.
+                jobs that are created or updated from now on; ``pause`` and ``resume`` keep that of a job.
             session: A ``boto3.Session``. None: the default session of boto3, in the machine's Region.
             endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
             clock: The clock that gives the present. None: the clock of this computer.
@@ -383,7 +384,7 @@ class StepFunctionsBackend(Backend):
             if not row.owned:  # the row of the AWS Solutions scheduler becomes owned
                 row = row._replace(created_at=now, anchor=second)
             cursor = max(row.cursor, second)
-            instructions = self.prepare(row.job).plan
+            instructions = with_retention_of(row.plan, self.prepare(row.job).plan)
             plan = instructions_text(instructions, row.job, anchor=row.anchor, version=row.version)
             row = row._replace(cursor=cursor, plan=plan, updated_at=now, pause_reason=None)
             if row.job.anchored(row.anchor).next_run(after=cursor) is None:

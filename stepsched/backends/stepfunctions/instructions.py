@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.capabilities import BUILT_IN, NAMES
 from stepsched.backends.needs import alternatives_for, needs_of, others_for
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
@@ -32,11 +32,13 @@ from stepsched.schedules import OneTime
 from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import ParallelTarget
 
-NAME = "stepfunctions"
+NAME = NAMES["StepFunctionsBackend"]
 """The name of the backend in errors."""
 _CLASS = "StepFunctionsBackend"
 """The name of the backend among the alternatives of errors."""
 _SECOND = timedelta(seconds=1)
+_KEEP = "keep"
+"""The retention of ended runs in the instructions, in seconds."""
 MAX_INSTRUCTIONS_BYTES = 255_000
 """The maximum size of the instructions as a JSON string, in bytes. Step Functions passes 262,144 in total."""
 MAX_ROW_BYTES = 400_000
@@ -83,6 +85,21 @@ def instructions_text(instructions: dict[str, Any], job: Job, *, anchor: datetim
         found = timing_of(job.anchored(anchor))
         timing = {"kind": found.kind, "plan": found.plan}
     return to_json({**instructions, **timing, "version": version})
+
+
+def with_retention_of(text: str, instructions: dict[str, Any]) -> dict[str, Any]:
+    """The instructions with the retention of a stored job, which only an update changes.
+
+    Args:
+        text: The stored instructions, as JSON text. If they are damaged or empty, as in a row of the AWS
+            Solutions scheduler, the instructions stay as they are.
+        instructions: The new instructions.
+    """
+    try:
+        keep = json.loads(text)[_KEEP]
+    except (LookupError, TypeError, ValueError):
+        return instructions
+    return {**instructions, _KEEP: keep} if type(keep) is int else instructions
 
 
 def with_new_zone(text: str, job: Job, *, anchor: datetime, cursor: datetime) -> str | None:
@@ -199,7 +216,7 @@ def _build(
         "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
         "gone": job.is_one_time and job.completion is Completion.DELETE,
         "limit": event_limit(retry.max_attempts),
-        "keep": retention // _SECOND,
+        _KEEP: retention // _SECOND,
     }
 
 

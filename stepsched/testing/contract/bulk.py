@@ -159,7 +159,7 @@ class TestPlanAndApply:
         client.pause("job")
         wanted = [job(group="y"), job("other", group="y")]
         plan = client.plan(wanted, prune=prune)
-        assert str(plan).splitlines()[0] == "> job  group: x -> y"
+        assert str(plan).splitlines()[0] == "> job  group: x -> y; paused, stays paused"
         assert (plan.create, plan.cancel, plan.namesakes) == ((), (), ())
         (move,) = plan.update
         assert (move.is_move, move.before, move.after) == (True, before.job, wanted[0])

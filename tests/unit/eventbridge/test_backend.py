@@ -307,22 +307,32 @@ class TestReasons:
         assert client.get("job").status is ss.JobStatus.ACTIVE
 
     @pytest.mark.parametrize("group", ["default", "other"])
-    def test_a_description_that_leaves_no_room_for_one_is_refused_and_the_other_jobs_are_changed(
+    def test_a_description_that_leaves_no_room_for_one_is_refused_before_anything_is_changed(
         self, stub: SchedulerStub, client: ss.SchedulerClient, clock: FakeClock, group: str
     ) -> None:
         client.create_many([job(), job("b", group=group)])
         client.pause("job", reason="x" * 200)
         later(clock)
         long, other = job(description="d" * 400, group=group), job("b", group=group, input=1)
-        with pytest.raises(ss.errors.BulkError) as caught:
-            client.apply([long, other], prune=[group, "default"])
-        assert str(caught.value.failures["job"]).endswith(
-            "(instead: a shorter description; fewer tags; pause(name, reason=...) with a shorter reason)"
-        )
-        assert caught.value.done == 1
+        written = stub.count("UpdateSchedule"), stub.count("CreateSchedule")
+        for plan in (client.plan, client.apply):
+            with pytest.raises(ss.UnsupportedError) as caught:
+                plan([long, other], prune=[group, "default"])
+            assert str(caught.value).endswith(
+                "(instead: a shorter description; fewer tags; pause(name, reason=...) with a shorter reason)"
+            )
+        assert (stub.count("UpdateSchedule"), stub.count("CreateSchedule")) == written
         record = client.get("job")
         assert (record.job, record.pause_reason) == (job(), "x" * 200)
         assert {*stub.schedules} == {("default", "job"), (group, "b")}
+        client.resume("job")
+        planned = client.plan([long, other], prune=[group, "default"])
+        client.pause("job", reason="x" * 200)  # after the plan was made
+        later(clock)
+        with pytest.raises(ss.errors.BulkError, match="has room") as failed:
+            client.apply(planned)
+        assert (failed.value.done, {*failed.value.failures}) == (1, {"job"})
+        assert client.get("job").job == job()
         client.pause("job", reason="shorter")
         later(clock)
         client.apply([long, other], prune=[group, "default"])

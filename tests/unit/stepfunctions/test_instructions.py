@@ -17,6 +17,7 @@ from stepsched.backends.stepfunctions.instructions import (
     instructions_of,
     instructions_text,
     with_new_zone,
+    with_retention_of,
 )
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared.runner import CALLS, event_limit, runner
@@ -337,3 +338,9 @@ def test_an_instant_has_no_zone_rules(schedule: ss.OneTime) -> None:
 def test_damaged_instructions_do_not_stop_a_repair(text: str) -> None:
     _, a_job = stored(PARIS)
     assert with_new_zone(text, a_job, anchor=NOON, cursor=NOON) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "5", "[]", "{}", '{"keep": "a day"}', '{"keep": true}'])
+def test_instructions_without_a_retention_change_none(text: str) -> None:
+    assert with_retention_of(text, {"keep": 5}) == {"keep": 5}
+    assert with_retention_of('{"keep": 7}', {"keep": 5, "version": 1}) == {"keep": 7, "version": 1}

@@ -109,7 +109,7 @@ def test_a_wrong_argument_is_refused_before_the_play() -> None:
         play(["a"], since=MONDAY, until=MONDAY)  # type: ignore[list-item]
 
 
-def test_a_play_is_made_of_steps_that_fit_the_number_of_runs() -> None:
+def test_many_runs_after_a_long_quiet_time_are_all_yielded() -> None:
     first = MONDAY + 2 * DAY
     every_minute = ss.Rate(timedelta(minutes=1), start=first)
     jobs = [job(f"job-{number}", schedule=every_minute) for number in range(100)]

@@ -302,6 +302,7 @@ def test_attributes_of_a_part_are_its_own() -> None:
     for number, branch in enumerate(branches, 1):
         payload = branch["States"][f"Run {number}"]["Arguments"]["Payload"]
         assert payload["n"] == [f"{{% $string($tries_{number} + 1) %}}"]
+        assert f"& $due & '/{number}' & '/' & $string($tries_{number} + 1), 'SHA-256')" in payload["key"]
 
 
 def test_overrides_are_written_with_capitals() -> None:
