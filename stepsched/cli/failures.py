@@ -29,6 +29,7 @@ import click
 import stepsched as ss
 from stepsched.cli import stdio
 from stepsched.cli.wording import on_a_command_line
+from stepsched.core.masking import text_without_secrets
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
@@ -150,7 +151,8 @@ def mistake_of(error: ValueError) -> str:
 
 
 def located(source: str, line: int | None, text: str) -> str:
-    """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``."""
+    """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``, without secrets."""
+    text = text_without_secrets(text)
     return f"{source}: {text}" if line is None else f"{source}:{line}: {text}"
 
 
@@ -198,12 +200,12 @@ def _one_line(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    stdio.tell(f"error: {visible(line)}")
+    stdio.tell(f"error: {visible(text_without_secrets(line))}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Prints a warning as one line, in place of ``warnings.showwarning``."""
-    stdio.tell(f"warning: {visible(_one_line(str(message)))}")
+    stdio.tell(f"warning: {visible(text_without_secrets(_one_line(str(message))))}")
 
 
 def show_log_records(cleanup: ExitStack) -> None:

@@ -9,12 +9,23 @@ from typing import Any
 MASK = "***"
 """What is shown in place of a secret."""
 _SECRET = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|authorization|api_?key|access_?key|private_?key",
+    r"passw(or)?d|passphrase|pwd|secret|token|credential|authorization|cookie|bearer|signature"
+    r"|(api|access|account|private|signing|encryption)_?key|(^|_)(auth|jwt|sig)($|_)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"--?(?P<name>[\w-]+)(?P<value>=.*)?", re.DOTALL)
 _ASSIGNMENT = re.compile(r"(?P<name>\w+)=.+", re.DOTALL)
-_LOGIN = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^/\s@]+@", re.IGNORECASE)
+_HEADER = re.compile(r"(?P<head>-{0,2}(?P<name>[\w-]+):\s*)\S.*", re.DOTALL)
+_LOGIN = re.compile(r"(?P<head>//[^/\s:@]*:)[^/\s@]+@")
+_PAIR = re.compile(r"(?P<head>(?<![\w-])(?P<name>[\w-]+)=)(?P<value>[^;&,\s'\"]+)")
+"""A parameter of a URL, or a part of a connection string."""
+_MEMBER = re.compile(
+    r"""(?P<head>(?P<quote>['"])(?P<name>[\w.-]+)(?P=quote)\s*:\s*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,}\]'"]+)"""
+)
+"""A member of an object in a text, in the notation of JSON or of Python."""
+_REFUSED = re.compile(r"(?P<head>(?P<name>[\w.-]+): expected [^,]*, got )(?P<value>.+?)(?=; |\s\(line |$)")
+"""What is said of a value that is refused, after the place where it stands."""
 
 
 def suggests_secret(name: str) -> bool:
@@ -27,7 +38,8 @@ def without_secrets(value: Any) -> Any:
 
     A value is a secret if its name suggests one: its key in an object, the ``name`` or ``key`` beside a
     ``value`` (as in the environment of a container), or the option or variable of a command, such as
-    ``--password=...``. Passwords in URLs are masked too. An absent value (None) stays.
+    ``--password=...``. Secrets inside of a text are masked too: passwords and parameters of URLs, parts of a
+    connection string, and headers such as ``Authorization: ...``. An absent value (None) stays.
 
     Args:
         value: Any JSON value. It is not changed.
@@ -38,9 +50,35 @@ def without_secrets(value: Any) -> Any:
         case list() | tuple():
             return list(_of_list(value))
         case str():
-            return _LOGIN.sub(rf"\g<head>{MASK}@", value)
+            return _of_text(value)
         case _:
             return value
+
+
+def text_without_secrets(text: str) -> str:
+    """Returns a sentence, such as that of an error, in which secrets are ``***``: members
+    of objects whose name suggests a secret, and what :func:`without_secrets` masks inside of a text.
+
+    >>> text_without_secrets("expected a text, got {'password': 'x'}")
+    "expected a text, got {'password': ***}"
+    """
+    for pattern in (_REFUSED, _MEMBER):
+        text = pattern.sub(_masked, text)
+    return _of_parts(text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    is_secret = suggests_secret(found["name"].rpartition(".")[2])
+    return f"{found['head']}{MASK}" if is_secret else found[0]
+
+
+def _of_text(text: str) -> str:
+    header = _HEADER.fullmatch(text)
+    return _masked(header) if header and suggests_secret(header["name"]) else _of_parts(text)
+
+
+def _of_parts(text: str) -> str:
+    return _PAIR.sub(_masked, _LOGIN.sub(rf"\g<head>{MASK}@", text))
 
 
 def _of_key(key: str, value: Any, beside: Mapping[Any, Any]) -> Any:

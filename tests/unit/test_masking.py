@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stepsched.core.masking import without_secrets
+from stepsched.core.masking import text_without_secrets, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,46 @@ from stepsched.core.masking import without_secrets
         pytest.param(["env", "TOKEN=a", "run"], ["env", "TOKEN=***", "run"], id="a variable"),
         pytest.param("postgres://me:hush@host/db", "postgres://me:***@host/db", id="a URL"),
         pytest.param("https://host:8080/a@b", "https://host:8080/a@b", id="a URL without a password"),
+        pytest.param({"dbPwd": "a", "cookie": "b"}, {"dbPwd": "***", "cookie": "***"}, id="short names"),
+        pytest.param({"auth": "a", "author": "b"}, {"auth": "***", "author": "b"}, id="a whole word"),
+        pytest.param(
+            "https://h/x?page=1&token=a&sig=b",
+            "https://h/x?page=1&token=***&sig=***",
+            id="parameters of a URL",
+        ),
+        pytest.param("Server=x;Password=a;User=b", "Server=x;Password=***;User=b", id="a connection string"),
+        pytest.param(["-H", "Authorization: Bearer a"], ["-H", "Authorization: ***"], id="a header"),
+        pytest.param("a token: the first word", "a token: the first word", id="a sentence"),
         pytest.param(["a", 1, None, True], ["a", 1, None, True], id="nothing"),
     ],
 )
 def test_values_whose_name_suggests_a_secret_are_masked(value: Any, shown: Any) -> None:
     assert without_secrets(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param(
+            "expected a list, got {'password': 'a', 'n': 1}; use",
+            "expected a list, got {'password': ***, 'n': 1}; use",
+            id="a member",
+        ),
+        pytest.param(
+            """got '{"password": a': Expecting""", """got '{"password": ***': Expecting""", id="no JSON"
+        ),
+        pytest.param(
+            "env.API_TOKEN: expected a text, got ['a'] (line 3)",
+            "env.API_TOKEN: expected a text, got *** (line 3)",
+            id="a refused secret",
+        ),
+        pytest.param(
+            "env.N: expected a text, got ['a']", "env.N: expected a text, got ['a']", id="a refused value"
+        ),
+        pytest.param('connect to "http://me:a@h/x"', 'connect to "http://me:***@h/x"', id="a URL"),
+        pytest.param("… ://me:a@h/x'", "… ://me:***@h/x'", id="a URL whose beginning is cut"),
+        pytest.param("token: expected KEY=VALUE", "token: expected KEY=VALUE", id="nothing"),
+    ],
+)
+def test_sentences_do_not_quote_secrets(text: str, shown: str) -> None:
+    assert text_without_secrets(text) == shown
