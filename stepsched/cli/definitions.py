@@ -13,7 +13,7 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import Command, read_tags
 from stepsched.cli.documents import read_document, read_file
-from stepsched.cli.expressions import read_expression
+from stepsched.cli.expressions import of_an_expression, read_expression
 from stepsched.cli.job_files import is_document, jobs_in, read_text
 from stepsched.cli.parameters import LENGTH
 from stepsched.cli.wording import of_a_job_on_a_command_line
@@ -278,7 +278,7 @@ def changed_job(stored: ss.Job, given: Given, group: str | None) -> ss.Job:
     document = _overlaid(write_job(stored), given)
     if group is not None:
         document["group"] = group
-    job = _read(document, is_stored=True)
+    job = _read(document, group_option="--new-group")
     return job if schedule is None else job.replace(schedule=schedule)
 
 
@@ -292,8 +292,6 @@ def _overlaid(document: dict[str, Any], given: Given) -> dict[str, Any]:
         if inner:
             place, key = made.setdefault(name, {}), inner[0]
             place = made[name] = dict(place)
-        elif name in _SCHEDULE and isinstance(made["schedule"], dict):  # beside the other fields
-            place = made["schedule"] = dict(made["schedule"])
         if name == "tags":
             tags = {**made.get(name, {}), **value}
             made[name] = {each: text for each, text in tags.items() if text is not None}
@@ -363,27 +361,27 @@ def _of_document(document: Any, path: str) -> ss.Job:
     raise click.UsageError(f"--file {path}: {'; '.join(problems)}")
 
 
-def _read(document: Mapping[str, Any], *, is_stored: bool = False) -> ss.Job:
+def _read(document: Mapping[str, Any], *, group_option: str = "--group") -> ss.Job:
     from stepsched.jobs.documents import read_job
 
     read = read_job(document)
     if isinstance(read, ss.Job):
         return read
-    raise click.UsageError("; ".join(_said(each, is_stored=is_stored) for each in read))
+    raise click.UsageError("; ".join(_said(each, group_option) for each in read))
 
 
-def _said(problem: Problem, *, is_stored: bool) -> str:
+def _said(problem: Problem, group_option: str) -> str:
     """Returns a mistake with the option in which it is."""
     place = tuple(map(str, problem.place))
     option, rest = "", place
     for field in FIELDS:
         if place[: len(field.place)] == field.place:
             option, rest = field.name, place[len(field.place) :]
+    if place[:1] in (("every",), ("schedule",)):
+        return f"--schedule: {of_an_expression(problem.text)}"
     if place[:1] == ("name",) or place[:1] == ("group",):
-        option, rest = ("NAME" if place[0] == "name" else "--group"), place[1:]
-    where = ".".join(rest)
-    if not option and is_stored and where:
-        where = f"the stored job: {where}"
+        option, rest = ("NAME" if place[0] == "name" else group_option), place[1:]
+    where = "" if place == ("retry",) else ".".join(rest)  # the words name the options
     return ": ".join(filter(None, (option, where, of_a_job_on_a_command_line(problem.text))))
 
 

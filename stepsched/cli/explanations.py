@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,10 @@ class Explanation:
         value = getattr(self.schedule, name, None)
         if not isinstance(value, datetime):
             return None
-        return load_zone(self.zone or "UTC").moment(value)
+        try:
+            return load_zone(self.zone or "UTC").moment(value)
+        except OverflowError:  # at the ends of the calendar, where the zone has another year
+            return value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
 
 
 def explanation_of(given: str, schedule: AnySchedule, now: datetime) -> Explanation:

@@ -102,7 +102,7 @@ def read_expression(
     except Mistakes as found:
         problem = found.problems[0]
         option = next((f"--{name}: " for name in given if problem.place == (name,)), "")
-        raise click.UsageError(option + _on_a_command_line(problem.text)) from found
+        raise click.UsageError(option + of_an_expression(problem.text)) from found
 
 
 def _document(expression: str) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def _document(expression: str) -> dict[str, Any]:
     return {"schedule": expression}
 
 
-def _on_a_command_line(text: str) -> str:
+def of_an_expression(text: str) -> str:
+    """Returns what the reader of job files says of a schedule, in words of the command line."""
     for pattern, words in _WORDS:
         text = re.sub(pattern, words, text)
     return text

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
+_LONGEST = 2_000
+"""The number of characters of an error that are printed: values that people mistype may be long."""
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
 _SAYS_ALL = (
@@ -200,7 +202,8 @@ def _one_line(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    stdio.tell(f"error: {visible(text_without_secrets(line))}")
+    text = visible(text_without_secrets(line))
+    stdio.tell(f"error: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

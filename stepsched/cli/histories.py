@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import stepsched as ss
 
 if TYPE_CHECKING:
-    from stepsched.jobs import Event, Run
+    from stepsched.jobs import EventKind, Run
 
 _WINDOW = 100
 """The number of the latest runs that every poll reads at least."""
@@ -18,13 +18,22 @@ _OVERLAP = timedelta(minutes=2)
 recorded late."""
 
 
-def events_of(run: Run) -> Iterator[Event]:
+class RunEvent(NamedTuple):
+    """Something that has happened to a run."""
+
+    kind: EventKind
+    at: datetime
+    run: Run
+    """The run as it is recorded now."""
+
+
+def events_of(run: Run) -> Iterator[RunEvent]:
     """Yields what is recorded of a run: the start of its latest attempt, and its end."""
-    kinds, events = ss.jobs.EventKind, ss.jobs.Event
+    kinds = ss.jobs.EventKind
     if run.started_at is not None:
-        yield events(kinds.STARTED, run.started_at, run.job, run)
+        yield RunEvent(kinds.STARTED, run.started_at, run)
     if run.status.has_ended:
-        yield events(kinds(run.status.value), run.ended_at or run.scheduled_for, run.job, run)
+        yield RunEvent(kinds(run.status.value), run.ended_at or run.scheduled_for, run)
 
 
 class History:
@@ -59,7 +68,7 @@ class History:
         self._highest = 0
         self._open = {}
 
-    def poll(self) -> list[Event]:
+    def poll(self) -> list[RunEvent]:
         """Returns the events that no earlier poll has returned.
 
         Raises:
@@ -80,7 +89,7 @@ class History:
         self._told = {key: at for key, at in told.items() if at >= self._since}
         return sorted(fresh, key=_order)
 
-    def _is_fresh(self, event: Event) -> bool:
+    def _is_fresh(self, event: RunEvent) -> bool:
         return (self._since is None or event.at >= self._since) and _key(event) not in self._told
 
     def _first(self, now: datetime) -> dict[int, Run]:
@@ -109,7 +118,7 @@ class History:
         query = ss.backends.RunQuery(job=self._name, limit=limit, status=status)
         return _by_id(self._client.backend.runs(query))
 
-    def _retried(self, runs: dict[int, Run], now: datetime) -> Iterator[Event]:
+    def _retried(self, runs: dict[int, Run], now: datetime) -> Iterator[RunEvent]:
         """Yields the attempts that have failed since the poll before, of runs that wait for the next one.
         Their instants are those of the poll, for no other is recorded."""
         pending = ss.RunStatus.PENDING
@@ -117,20 +126,16 @@ class History:
             known = self._open.get(run.id)
             was_told = known is not None and (known.status, known.attempt) == (pending, run.attempt)
             if run.status is pending and run.attempt > 0 and not was_told:
-                yield ss.jobs.Event(ss.jobs.EventKind.RETRIED, now, run.job, run)
+                yield RunEvent(ss.jobs.EventKind.RETRIED, now, run)
 
 
 def _by_id(runs: Iterable[Run]) -> dict[int, Run]:
     return {run.id: run for run in runs}
 
 
-def _key(event: Event) -> tuple[int, str, datetime]:
-    return _id(event), event.kind.value, event.at
+def _key(event: RunEvent) -> tuple[int, str, datetime]:
+    return event.run.id, event.kind.value, event.at
 
 
-def _order(event: Event) -> tuple[datetime, int, bool]:
-    return event.at, _id(event), event.run is not None and event.kind.value == event.run.status.value
-
-
-def _id(event: Event) -> int:
-    return event.run.id if event.run is not None else 0
+def _order(event: RunEvent) -> tuple[datetime, int, bool]:
+    return event.at, event.run.id, event.kind.value == event.run.status.value

@@ -13,6 +13,7 @@ from stepsched.cli.session import Session
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "min": "minutes", "s": "seconds"}
 _SHORT = re.compile(r"(?:[0-9]{1,9}(?:w|d|h|min|m|s))+")
+_NUMBER = re.compile(r"-?[0-9]{1,100}")
 _PART = re.compile(r"([0-9]+)(w|d|h|min|m|s)")
 
 
@@ -110,6 +111,32 @@ class JobInFileType(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
         return [CompletionItem(name) for name in names_in_file(file or "", incomplete)]
 
 
+class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
+    """A whole number of at least a given one."""
+
+    name = "number"
+
+    def __init__(self, least: int = 0) -> None:
+        """Creates the type.
+
+        Args:
+            least: The least number.
+        """
+        self.least = least
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
+        """Returns the placeholder in the help."""
+        return "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Returns the number."""
+        text = str(value)
+        is_number = _NUMBER.fullmatch(text) is not None
+        if not is_number or int(text) < self.least:
+            self.fail(f"expected a whole number of at least {self.least}, got {value!r}", param, ctx)
+        return int(text)
+
+
 def _from_now(text: str, now: datetime) -> datetime | None:
     """Returns the instant that ``+2h`` or ``-1d`` names; None if it is no such text, or out of range."""
     length = read_length(text[1:])
@@ -136,5 +163,6 @@ def read_length(text: str) -> timedelta | None:
 
 INSTANT = InstantType()
 LENGTH = LengthType()
+NUMBER = NumberType()
 JOB_NAME = JobNameType()
 JOB_IN_FILE = JobInFileType()

@@ -188,7 +188,7 @@ def _local(path: str, *, creates: bool, clock: Clock, is_dry_run: bool) -> ss.Lo
             )
         file = None
     try:
-        return ss.LocalBackend(file, clock=clock, handlers=_stand_ins())
+        return ss.LocalBackend(file, clock=clock, handlers=stand_ins())
     except ValueError as error:
         raise click.UsageError(f"cannot use local:{path}: {_without_python(str(error))}") from error
 
@@ -197,7 +197,7 @@ def _without_python(text: str) -> str:
     return text.partition("; leave path out")[0].replace("; use '", "; use 'local:")
 
 
-def _stand_ins() -> dict[Any, Any]:
+def stand_ins() -> dict[Any, Any]:
     """Returns handlers for all targets in AWS, which are never called: a command line runs no jobs. With them
     jobs can be stored for a program that has handlers."""
     from typing import get_args

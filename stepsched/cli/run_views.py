@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -21,12 +21,15 @@ _ID = Column("ID", is_whole=True)
 _JOB = Column("JOB", is_whole=True)
 
 
-def runs_view(runs: Sequence[Run], now: datetime, *, empty: str = "no run is recorded") -> View:
+def runs_view(
+    runs: Sequence[Run], now: datetime, zones: Mapping[str, str | None], *, empty: str = "no run is recorded"
+) -> View:
     """Returns the view of runs.
 
     Args:
         runs: The runs.
         now: The present, for how long runs in progress have taken so far.
+        zones: The time zones of the jobs by their names, as far as they are known.
         empty: What a terminal shows if there is none.
     """
     return View(
@@ -39,36 +42,31 @@ def runs_view(runs: Sequence[Run], now: datetime, *, empty: str = "no run is rec
             _SCHEDULED,
             *(Column(title) for title in ("STARTED", "TOOK", "ATTEMPT", "TRIGGER", "ERROR")),
         ],
-        rows=[_cells(run, now) for run in runs],
+        rows=[_cells(run, now, zones) for run in runs],
         empty=empty,
     )
 
 
-def run_view(run: Run, now: datetime) -> View:
+def run_view(run: Run, now: datetime, zones: Mapping[str, str | None]) -> View:
     """Returns the view of one run. Its JSON is the run itself, not a list."""
-    view = runs_view([run], now)
+    view = runs_view([run], now, zones)
     return View(
         document=lambda: run.model_dump(mode="json"), names=view.names, columns=view.columns, rows=view.rows
     )
 
 
-def _cells(run: Run, now: datetime) -> tuple[str, ...]:
+def _cells(run: Run, now: datetime, zones: Mapping[str, str | None]) -> tuple[str, ...]:
     return (
         str(run.id),
         run.job,
         run.status.value,
-        instant_text(run.scheduled_for),
+        instant_text(zoned(run.scheduled_for, zones.get(run.job))),
         _delay_text(run),
         took_text(run, now),
         str(run.attempt),
         run.trigger.value,
         run.error or run.pending_reason or "-",
     )
-
-
-def local_instant(instant: datetime | None, run: Run) -> datetime | None:
-    """Returns an instant of a run in the zone of its scheduled instant; None for None."""
-    return None if instant is None else instant.astimezone(run.scheduled_for.tzinfo)
 
 
 def _delay_text(run: Run) -> str:
@@ -87,7 +85,7 @@ def took_text(run: Run, now: datetime) -> str:
     return length_text(length) if length.total_seconds() >= 1 else f"{length.total_seconds() * 1000:.0f} ms"
 
 
-def dead_letters_view(runs: Sequence[Run], now: datetime) -> View:
+def dead_letters_view(runs: Sequence[Run], now: datetime, zones: Mapping[str, str | None]) -> View:
     """Returns the view of the runs that have failed for good."""
     return View(
         document=lambda: [run.model_dump(mode="json") for run in runs],
@@ -97,7 +95,7 @@ def dead_letters_view(runs: Sequence[Run], now: datetime) -> View:
             (
                 str(run.id),
                 run.job,
-                instant_text(run.scheduled_for),
+                instant_text(zoned(run.scheduled_for, zones.get(run.job))),
                 distance_text(run.ended_at, now),
                 str(run.attempt),
                 run.error or "-",

@@ -48,7 +48,8 @@ def render(
     Args:
         columns: The columns.
         rows: The cells of each row.
-        width: The number of columns of the terminal. The table is wider if the whole columns need it.
+        width: The number of columns of the terminal. In a narrow one, columns that say nothing are left out.
+            The table is wider if the whole columns need it.
         is_colored: Whether words for a status have colors.
         least: The least width of each column, before columns give way: tables with the same widths continue
             each other. Empty: the widths follow from the cells.
@@ -67,6 +68,10 @@ def render(
         for at, column in enumerate(columns)
     ]
     natural = [max(pair) for pair in zip(natural, least or natural, strict=True)]
+    if cells and not least and not _fits(natural, width):
+        kept = _without_empty(columns, cells)
+        columns, natural = [columns[at] for at in kept], [natural[at] for at in kept]
+        cells = [[row[at] for at in kept] for row in cells]
     widths = _fitted(columns, natural, width)
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, show_edge=False, show_header=has_header)
     for column, size in zip(columns, widths, strict=True):
@@ -93,10 +98,22 @@ def render(
 def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
     """Returns the width of each column: the widest columns that may be cut give way first."""
     widths = list(natural)
-    while sum(widths) + _GAP * (len(widths) - 1) > width:
+    while not _fits(widths, width):
         cut = [at for at, column in enumerate(columns) if not column.is_whole and widths[at] > column.least]
         if not cut:
             break
-        widest = max(cut, key=lambda at: widths[at])
-        widths[widest] -= 1
+        widths[max(cut, key=lambda at: widths[at])] -= 1
     return widths
+
+
+def _fits(widths: Sequence[int], width: int) -> bool:
+    return sum(widths) + _GAP * (len(widths) - 1) <= width
+
+
+def _without_empty(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Returns the numbers of the columns that say something."""
+    return [
+        at
+        for at, column in enumerate(columns)
+        if column.title == "NAME" or any(row[at] not in ("", "-") for row in rows)
+    ]

@@ -82,7 +82,7 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
             Column("STATUS", is_whole=True),
             Column("SCHEDULE"),
             Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
-            Column("IN", least=_DISTANCE_SHOWN),
+            Column("IN", is_whole=True),
             Column("LAST", least=_DISTANCE_SHOWN),
             Column("OUTCOME", is_whole=True),
             *([Column("REASON")] if has_reasons else []),

@@ -21,6 +21,7 @@ _WORDS = (
      r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),
     (r"\bon one line for reason, got", "on one line for --reason, got"),
     (r"\bbackend refuses job '\*'", "backend refuses this"),
+    (r", or the names of its outputs as state_machine_output and table_output", ""),
     (r"\bgive group=", "use --group NAME"),
     (r"\bpass group=(\S+?)(?=[ ,;.)]|$)", r"use --group \1"),
     (r"\bpass group\b", "use --group NAME"),
@@ -56,6 +57,10 @@ def on_a_command_line(text: str) -> str:
 
 
 _WORDS_OF_JOBS = (
+    (
+        r"expected max_delay of at least interval (\S+), got (\S+)",
+        r"--max-delay: expected at least --retry-interval \1, got \2",
+    ),
     (r"or a command as a list", "or a command after --"),
     (r"; write \[([^\[\]]+)\]$", lambda found: f"; write -- {found[1].replace(', ', ' ')}"),
     (r"\bleave the field out\b", "leave the option out"),

@@ -77,6 +77,14 @@ def test_a_window_tells_jobs_of_one_name_apart_by_their_groups(line: CommandLine
     assert statuses == {"default": "paused", "reports": "active"}
 
 
+def test_a_job_of_another_role_is_shown_as_such_and_renewed(line: CommandLine) -> None:
+    line("create", "a", *JOB)
+    other = ("--backend", f"eventbridge:{ROLE}2")
+    assert "stored with other settings" in line("get", "a", *other, terminal=True).out
+    assert line("update", "a", "--jitter", "5m", *other).code == 0
+    assert "stored with other settings" not in line("get", "a", *other, terminal=True).out
+
+
 def test_a_job_moves_to_another_group_with_its_definition(line: CommandLine) -> None:
     line("create", "a", *JOB)
     done = line("update", "a", "--new-group", "reports", "--jitter", "5m")
@@ -85,6 +93,24 @@ def test_a_job_moves_to_another_group_with_its_definition(line: CommandLine) -> 
         "job 'a' updated to version 2: group: default -> reports; jitter: 0 seconds -> 5 minutes\n",
     )
     assert names(line("list")) == ["reports/a"]
+
+
+def test_a_job_does_not_move_onto_another_one(line: CommandLine) -> None:
+    line("create", "a", *JOB)
+    line("create", "a", *JOB, "--group", "reports", "--jitter", "5m")
+    done = line("update", "a", "--group", "default", "--new-group", "reports")
+    assert (done.code, done.out, done.err.count("\n")) == (4, "", 1)
+    assert "a different job is already named 'a'" in done.err
+    assert len(line("list").document) == 2
+
+
+def test_a_pause_that_fails_in_part_prints_what_it_has_paused(line: CommandLine) -> None:
+    line("create", "a", *JOB)
+    line("create", "full", *JOB, "--description", "x" * 400)
+    done = line("pause", "--all", "--reason", "no room" * 20)
+    assert (done.code, [each["job"]["name"] for each in done.document]) == (7, ["a"])
+    assert "error: 1 of 2 failed; the others are done\nerror: full: " in done.err
+    assert line("resume", "--from", "-", stdin=done.out).code == 0
 
 
 def test_schedules_of_others_are_changed_only_by_name(line: CommandLine) -> None:
@@ -100,6 +126,7 @@ def test_schedules_of_others_are_changed_only_by_name(line: CommandLine) -> None
     assert names(done) == ["default/a"]
     assert done.err == "left out 1 that stepsched did not create; name them to include them\n"
     assert names(line("list")) == ["default/theirs"]
+    assert "\n             not created by stepsched\n" in line("get", "theirs", terminal=True).out
 
 
 @pytest.mark.parametrize("option", [("--overlap", "skip"), ("--max-run-time", "1h"), ("--notify", QUEUE)])

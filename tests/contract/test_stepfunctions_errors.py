@@ -185,8 +185,11 @@ class TestFromStack:
         aws("cloudformation").delete_stack(StackName="team-jobs")
 
     def test_a_missing_stack_is_named(self, stack: Stack) -> None:
-        with pytest.raises(ss.BackendError, match=r"no stack 'nowhere' in eu-west-1.*deploy\.template"):
+        with pytest.raises(
+            ss.BackendError, match=r"no stack 'nowhere' in eu-west-1.*deploy\.template"
+        ) as info:
             self.look(stack, "nowhere")
+        assert info.value.code == ss.errors.ErrorCode.NO_STACK
 
     def test_another_stack_says_what_it_has(self, stack: Stack, aws: Callable[[str], Any]) -> None:
         queue = {"Type": "AWS::SQS::Queue", "Properties": {}}

@@ -55,7 +55,7 @@ def find_stack(
             "stepsched.deploy.template(...)"
         )
         raise BackendError(
-            "cloudformation", error.operation, error.code, error.request_id, detail=words
+            "cloudformation", error.operation, ErrorCode.NO_STACK, error.request_id, detail=words
         ) from error
     finally:
         client.close()

@@ -16,7 +16,7 @@ from stepsched.cli import places, serving
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import INTERRUPTED, Failure, visible
 from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
-from stepsched.cli.parameters import INSTANT, LENGTH
+from stepsched.cli.parameters import INSTANT, LENGTH, NumberType
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.streams import Item, Stream
 from stepsched.cli.summaries import input_summary, target_summary
@@ -49,7 +49,7 @@ _COLUMNS = (Column("WHEN", is_whole=True), Column("JOB", is_whole=True), Column(
     help="A module whose functions jobs may call, with the modules below it. May be repeated.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=8, show_default=True, help="The most runs at the same time."
+    "--workers", type=NumberType(1), default=8, show_default=True, help="The most runs at the same time."
 )
 @click.option("--grace", type=LENGTH, help="The longest wait for runs at the end; no limit, if not given.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about jobs and runs.")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import READER_GONE, sentence_of, visible
-from stepsched.cli.histories import History
+from stepsched.cli.histories import History, RunEvent
 from stepsched.cli.parameters import INSTANT, JOB_NAME
-from stepsched.cli.run_views import local_instant, took_text
+from stepsched.cli.run_views import took_text
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.times import second_text
-
-if TYPE_CHECKING:
-    from stepsched.jobs import Event, Run
+from stepsched.cli.times import second_text, zoned
+from stepsched.cli.zones import Zones
 
 _PAUSE = 1.0
 """The pause between two polls of a file, in seconds."""
@@ -55,15 +52,25 @@ def logs(session: Session, name: str | None, since: datetime | None, *, follow: 
     if follow and since is None:
         since = client.backend.now()
     history = History(client, name, since=since)
-    _write(session, history.poll())
+    zones = Zones(session, client)
+    _write(session, history.poll(), zones)
     if follow:
         pause = _PAUSE if client.backend.first_pause < _PAUSE else _PAUSE_OF_SERVICE
-        for events in _followed(session, history, pause):
-            _write(session, events)
+        for events in followed(session, history, pause):
+            _write(session, events, zones)
 
 
-def _followed(session: Session, history: History, pause: float) -> Iterator[list[Event]]:
-    """Yields the events of every further poll, until nobody reads the output."""
+def followed(session: Session, history: History, pause: float) -> Iterator[list[RunEvent]]:
+    """Yields the events of every further poll, until nobody reads the output.
+
+    Args:
+        session: The session, which pauses, and tells of outages.
+        history: The history, after its first poll.
+        pause: The pause before each poll, in seconds.
+
+    Raises:
+        BackendError: The history cannot be read, and could not be later either.
+    """
     has_failed = False
     while True:
         session.pause(pause)
@@ -85,41 +92,45 @@ def _followed(session: Session, history: History, pause: float) -> Iterator[list
             yield events
 
 
-def _write(session: Session, events: list[Event]) -> None:
+def _write(session: Session, events: list[RunEvent], zones: Zones) -> None:
+    known = zones.of(event.run for event in events)
     for event in events:
-        if event.run is not None:
-            is_table = session.format == "table"
-            session.write(
-                _lines(event, event.run, is_colored=session.is_colored)
-                if is_table
-                else _json_line(event, event.run)
-            )
+        session.write(
+            _lines(event, known.get(event.run.job), is_colored=session.is_colored)
+            if session.format == "table"
+            else _json_line(event)
+        )
 
 
-def _json_line(event: Event, run: Run) -> str:
-    at = local_instant(event.at, run)
+def _json_line(event: RunEvent) -> str:
     document = {
-        "at": None if at is None else at.isoformat(),
+        "at": _local(event).isoformat(),
         "kind": event.kind.value,
-        "job": run.job,
-        "run": run.model_dump(mode="json"),
+        "job": event.run.job,
+        "run": event.run.model_dump(mode="json"),
     }
     return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _lines(event: Event, run: Run, *, is_colored: bool) -> str:
+def _local(event: RunEvent) -> datetime:
+    """Returns the instant of an event with the offset of the run's scheduled instant."""
+    return event.at.astimezone(event.run.scheduled_for.tzinfo)
+
+
+def _lines(event: RunEvent, zone: str | None, *, is_colored: bool) -> str:
     """Returns the line of an event, and below that of a failure the traceback, indented."""
-    kind, words = event.kind.value, _words(event, run)
+    run, kind, words = event.run, event.kind.value, _words(event)
     if is_colored and kind in _COLORS:
         words = click.style(words, fg=_COLORS[kind])
-    at = second_text(event.at.astimezone(run.scheduled_for.tzinfo))
+    at = second_text(zoned(_local(event), zone))
     text = f"{at}  {run.id}  {visible(run.job)}  {words}\n"
     if kind in ("failed", "retried") and run.traceback is not None:
         text += "".join(f"    {visible(line)}\n" for line in run.traceback.rstrip().split("\n"))
     return text
 
 
-def _words(event: Event, run: Run) -> str:
+def _words(event: RunEvent) -> str:
+    run = event.run
     reason = f": {visible(' '.join(run.error.split()))}" if run.error else ""
     took = took_text(run, run.ended_at or event.at)
     match event.kind.value:

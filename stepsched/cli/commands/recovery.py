@@ -9,9 +9,10 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.parameters import JOB_NAME, NUMBER
 from stepsched.cli.run_views import dead_letters_view, repairs_view, runs_view
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.zones import Zones
 
 if TYPE_CHECKING:
     from stepsched.jobs import Run
@@ -28,7 +29,7 @@ def dead_letters(session: Session, name: str | None) -> None:
     """
     client = session.client()
     found = _dead_letters(client, name)
-    session.show(dead_letters_view(found, session.now()))
+    session.show(dead_letters_view(found, session.now(), Zones(session, client).of(found)))
 
 
 @command(
@@ -38,7 +39,7 @@ def dead_letters(session: Session, name: str | None) -> None:
 @click.option(
     "--run",
     "numbers",
-    type=click.IntRange(0),
+    type=NUMBER,
     multiple=True,
     metavar="ID",
     help="A failed run, as `stepsched dead-letters` shows it. May be repeated.",
@@ -63,7 +64,14 @@ def redrive(session: Session, name: str, numbers: tuple[int, ...], *, takes_all:
             failures[f"run {run.id}"] = error
     if len(chosen) == len(failures) == 1:
         raise next(iter(failures.values()))
-    session.show(runs_view(done, session.now(), empty=f"no run of job {name} has failed for good"))
+    session.show(
+        runs_view(
+            done,
+            session.now(),
+            Zones(session, client).of(done),
+            empty=f"no run of job {name} has failed for good",
+        )
+    )
     if failures:
         raise ss.errors.BulkError(failures, len(done))
 

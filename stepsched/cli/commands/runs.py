@@ -13,10 +13,11 @@ import stepsched as ss
 from stepsched.cli.commands import logs, recovery
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.failures import NOT_FOUND, Failure, visible
-from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH
+from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
 from stepsched.cli.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.waiting import refuse_endless_wait, refuse_failure, wait_for
+from stepsched.cli.zones import Zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,16 +61,14 @@ def run_now(
     if waits:
         session.tell(f"run {run.id} of job {visible(run.job)} is recorded; waiting for its end")
         run = wait_for(session, client, run, timeout=timeout)
-    session.show(run_view(run, session.now()))
+    session.show(run_view(run, session.now(), Zones(session, client).of([run])))
     if waits:
         refuse_failure(run)
 
 
 @command("wait", examples=("stepsched wait nightly-report --timeout 10s", "stepsched wait cleanup --run 3"))
 @click.argument("name", type=JOB_NAME)
-@click.option(
-    "--run", "number", type=click.IntRange(0), metavar="ID", help="The run; the latest, if not given."
-)
+@click.option("--run", "number", type=NUMBER, metavar="ID", help="The run; the latest, if not given.")
 @_timeout
 @pass_session
 def wait(session: Session, name: str, number: int | None, timeout: timedelta | None) -> None:
@@ -83,7 +82,7 @@ def wait(session: Session, name: str, number: int | None, timeout: timedelta | N
     if not run.status.has_ended:
         _warn_if_unserved(session, client)
         run = wait_for(session, client, run, timeout=timeout)
-    session.show(run_view(run, session.now()))
+    session.show(run_view(run, session.now(), Zones(session, client).of([run])))
     refuse_failure(run)
 
 
@@ -130,7 +129,7 @@ def _warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
 @click.option("--until", type=INSTANT, help="Only runs that were due at or before this instant.")
 @click.option(
     "--limit",
-    type=click.IntRange(0),
+    type=NUMBER,
     metavar="N",
     help=f"Only the latest N runs; {_LATEST} on a terminal and all on a pipe, if not given.",
 )
@@ -145,11 +144,16 @@ def runs(
 ) -> None:
     """Show the recorded runs of a job, or of all jobs, the latest last."""
     most = _LATEST + 1 if limit is None and session.is_terminal and session.format == "table" else limit
-    found = session.client().runs(name, status=status, since=since, until=until, limit=most)
+    client = session.client()
+    found = client.runs(name, status=status, since=since, until=until, limit=most)
     if most != limit and len(found) > _LATEST:
         found = found[-_LATEST:]
         session.tell(f"these are the latest {_LATEST} runs; use --limit or --since to see more")
-    session.show(runs_view(found, session.now(), empty="no run is recorded that matches"))
+    session.show(
+        runs_view(
+            found, session.now(), Zones(session, client).of(found), empty="no run is recorded that matches"
+        )
+    )
 
 
 @command("upcoming", examples=("stepsched upcoming", "stepsched upcoming nightly-report --until now+7d"))
@@ -157,7 +161,7 @@ def runs(
 @click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @click.option(
     "--limit",
-    type=click.IntRange(0),
+    type=NUMBER,
     metavar="N",
     help=f"The next N runs; {_NEXT}, if neither this nor --until is given.",
 )
@@ -223,7 +227,14 @@ def backfill(session: Session, name: str, since: datetime, until: datetime, grou
     found = client.backfill(name, since=since, until=until, group=group)
     if found:
         _warn_if_unserved(session, client)
-    session.show(runs_view(found, session.now(), empty="no instant of the range is without a run"))
+    session.show(
+        runs_view(
+            found,
+            session.now(),
+            Zones(session, client).of(found),
+            empty="no instant of the range is without a run",
+        )
+    )
 
 
 COMMANDS = (

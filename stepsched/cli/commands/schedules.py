@@ -18,7 +18,7 @@ from stepsched.cli.expressions import (
     read_expression,
     schedule_options,
 )
-from stepsched.cli.parameters import INSTANT
+from stepsched.cli.parameters import INSTANT, NUMBER
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.tables import Column
 from stepsched.cli.times import distance_text, instant_text
@@ -44,7 +44,7 @@ _MOST = 100_000
 @expression_argument(is_required=False)
 @click.option("--document", metavar="FILE", help="A file of jobs, or the document of an interval job.")
 @schedule_options
-@click.option("-n", "--number", type=click.IntRange(0), default=5, show_default=True, help="How many runs.")
+@click.option("-n", "--number", type=NUMBER, default=5, show_default=True, help="How many runs.")
 @click.option("--after", type=INSTANT, help="The runs after this instant, exclusive; now, if not given.")
 @pass_session
 def next_runs(

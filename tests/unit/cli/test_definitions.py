@@ -245,6 +245,29 @@ def test_it_says_who_must_run_a_job_that_calls_aws(stepsched: CommandLine) -> No
     assert "AWS" not in stepsched("create", "b", "--schedule", "rate(1 hour)", "--", "true").err
 
 
+def test_a_person_is_told_that_the_jobs_of_a_file_need_a_worker(stepsched: CommandLine) -> None:
+    job = ("create", "a", "--schedule", "rate(1 hour)", "--", "true")
+    assert (
+        "it runs while `stepsched serve`, or a program of yours, runs" in stepsched(*job, terminal=True).err
+    )
+
+
+def test_targets_in_parallel_are_shown_on_one_line(stepsched: CommandLine) -> None:
+    target = f"{{kind: parallel, targets: [[make, all], {LAMBDA}, {{kind: command, command: [a], cwd: /b}}]}}"
+    done = stepsched("create", "a", "--schedule", "rate(1 hour)", "--target", target, terminal=True)
+    assert (
+        f"target       command  make all + lambda  {LAMBDA} + "
+        'command  {"command": ["a"], "cwd": "/b"}\n' in done.out
+    )
+
+
+def test_help_shows_where_a_command_stands(stepsched: CommandLine) -> None:
+    for command in ("create", "update"):
+        text = stepsched(command, "--help").out
+        assert "[OPTIONS] [NAME] [-- COMMAND [ARGUMENT]...]" in text
+        assert "--max-delay LENGTH" in text
+
+
 # -- files ---------------------------------------------------------------------------------------------
 
 
@@ -339,6 +362,37 @@ def test_update_changes_only_what_is_named(
     wanted = before.replace(schedule=ss.Cron(expression, timezone=zone), **changes)
     assert ss.JobRecord.model_validate(done.document).job == wanted
     assert stored(stepsched, "a").version == 2
+
+
+@pytest.mark.parametrize("expression", ["0 9 13 * 5", "every month", "rate(2 hours)"])
+def test_the_ends_of_any_schedule_are_set_changed_and_removed(
+    stepsched: CommandLine, expression: str
+) -> None:
+    ends: tuple[str, ...] = (
+        "--timezone",
+        "Europe/Paris",
+        "--start",
+        "2030-02-01T09:00+01:00",
+        "--end",
+        "2031-02-01T09:00+01:00",
+    )
+    if expression == "every month":
+        ends = (*ends[:2], "--start", "2030-02-01T09:00", "--end", "2031-02-01T09:00")
+    if expression.startswith("rate"):
+        ends = ends[2:]
+    done = stepsched("create", "a", "--schedule", expression, *ends, "--", "true")
+    assert done.code == 0, done.err
+    offset = "" if expression == "every month" else "+01:00"
+    if expression == "every month":
+        words = "error: --schedule: '1 month' needs --start, the first run, such as --start "
+        refused(stepsched("update", "a", "--start", "none"), words)
+    changed = stepsched("update", "a", "--end", f"2032-02-01T09:00{offset}")
+    assert (changed.code, changed.document["job"]["schedule"]["end"][:10]) == (0, "2032-02-01"), changed.err
+    removed = stepsched("update", "a", "--end", "none")
+    assert (removed.code, removed.document["job"]["schedule"]["end"]) == (0, None), removed.err
+    if not expression.startswith("rate"):
+        moved = stepsched("update", "a", "--timezone", "Asia/Tokyo")
+        assert (moved.code, moved.document["job"]["schedule"]["timezone"]) == (0, "Asia/Tokyo"), moved.err
 
 
 def test_none_removes_an_optional_value(stepsched: CommandLine) -> None:

@@ -199,3 +199,15 @@ def test_what_is_wrong_with_a_crontab_has_its_line(stepsched: CommandLine) -> No
     done = stepsched("crontab", "-", stdin=f"MAILTO=ops\n{CRONTAB}# name: lost\n")
     assert done.code == 0
     assert [line[-9:] for line in done.err.splitlines()] == [" (line 4)", " (line 1)"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York"])
+@pytest.mark.parametrize(
+    "bound", ["9999-12-31T23:59:59.999999+00:00", "9999-12-31T23:59", "0001-01-01T00:00"]
+)
+@pytest.mark.parametrize("option", ["--start", "--end"])
+def test_the_ends_of_the_calendar_are_explained(
+    stepsched: CommandLine, option: str, bound: str, zone: str
+) -> None:
+    done = stepsched("explain", "cron(30 2 ? * SUN *)", option, bound, "--timezone", zone, terminal=True)
+    assert (done.code == 0) is (done.err == "")

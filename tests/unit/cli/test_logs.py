@@ -7,16 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import stepsched as ss
-from stepsched.cli.histories import History
+from stepsched.cli.app import run
+from stepsched.cli.commands.logs import followed
+from stepsched.cli.histories import History, RunEvent
+from stepsched.cli.session import Session
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine
 from tests.unit.cli.played import DAY, Played, job
@@ -57,11 +59,12 @@ def test_the_history_is_one_line_an_event_on_a_terminal(stepsched: CommandLine, 
     done = stepsched("logs", terminal=True)
     assert (done.code, done.err) == (0, "")
     head, traceback = done.out.splitlines()[:4], done.out.splitlines()[4:]
+    at = "2030-01-04 09:00:00 +01:00 Europe/Paris"
     assert head == [
-        "2030-01-04 09:00:00 +01:00  1  nightly-report  started",
-        "2030-01-04 09:00:00 +01:00  1  nightly-report  succeeded in 0 ms",
-        "2030-01-04 09:00:00 +01:00  2  cleanup  started",
-        "2030-01-04 09:00:00 +01:00  2  cleanup  failed after 0 ms: RuntimeError: no luck \\x1b[31m",
+        f"{at}  1  nightly-report  started",
+        f"{at}  1  nightly-report  succeeded in 0 ms",
+        f"{at}  2  cleanup  started",
+        f"{at}  2  cleanup  failed after 0 ms: RuntimeError: no luck \\x1b[31m",
     ]
     assert traceback[0] == "    Traceback (most recent call last):"
     assert traceback[-1] == "    RuntimeError: no luck \\x1b[31m"
@@ -221,23 +224,71 @@ def test_what_a_history_holds_does_not_grow(file: Played) -> None:
     assert max(sizes[10:]) <= max(sizes[:10])
 
 
-def test_an_outage_is_said_once_and_waited_for(
+class Broken(History):
+    """A history whose polls fail with the given errors, one after the other."""
+
+    def __init__(self, *errors: ss.BackendError | None) -> None:
+        self.errors = iter(errors)
+
+    def poll(self) -> list[RunEvent]:
+        error = next(self.errors)
+        if error is not None:
+            raise error
+        return []
+
+
+def test_an_outage_is_said_once_and_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
+    busy = ss.BackendError("sqlite", "list runs", "BUSY", retryable=True)
+    damaged = ss.BackendError("sqlite", "list runs", "CORRUPT")
+    history = Broken(None, busy, busy, busy, None, busy, damaged)
+    found = followed(Session(pause=lambda _: None), history, 1)
+    assert [next(found), next(found)] == [[], []]
+    with pytest.raises(ss.BackendError, match="CORRUPT"):
+        next(found)
+    line = "warning: sqlite list runs failed with BUSY; the same call may succeed later; trying again\n"
+    assert capsys.readouterr().err == 2 * line
+
+
+def test_an_error_that_stays_ends_the_following(stepsched: CommandLine, file: Played, tmp_path: Path) -> None:
+    def delete() -> None:
+        for each in tmp_path.glob("jobs.db*"):
+            each.unlink()
+
+    done = stepsched("logs", "-f", clock=file.clock, pause=pauses(delete))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "there is no file jobs.db" in done.err
+
+
+def test_colors_on_a_terminal(stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR")
+    with file.open() as client:
+        client.update(job("cleanup", "fail", retry=ss.Retry(max_attempts=1, interval=MINUTE)))
+        client.run_now("cleanup")
+    start = file.clock.now()
+    done = stepsched(
+        "logs",
+        "-f",
+        terminal=True,
+        clock=file.clock,
+        pause=pauses(lambda: file.play(start), lambda: file.play(start + MINUTE)),
+    )
+    assert (
+        "  \x1b[33mattempt 1 failed, the next one follows: RuntimeError: no luck \\x1b[31m\x1b[0m\n"
+        in done.out
+    )
+    assert "  started, attempt 2\n" in done.out
+    assert "  \x1b[31mfailed after 0 ms: " in done.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX pipes")
+def test_a_reader_that_has_gone_is_seen_without_a_line_to_write(
     stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is read by a backend that fails three times."""
-    failures = count()
-    runs = ss.LocalBackend.runs
-
-    def failing(backend: ss.LocalBackend, query: Any) -> Iterator[Any]:
-        if 4 < next(failures) < 8:  # the first poll asks four times
-            raise ss.BackendError("sqlite", "list runs", "BUSY", retryable=True)
-        return runs(backend, query)
-
-    monkeypatch.setattr(ss.LocalBackend, "runs", failing)
-    steps = [lambda: None] * 6 + [lambda: file.play(NOW)]
-    done = stepsched("logs", "-f", clock=file.clock, pause=pauses(*steps))
-    assert done.err.count("trying again") == 1
-    assert len(lines(done.out)) == 12
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        steps = pauses(lambda: None, lambda: os.close(reader), lambda: None)
+        assert run(["logs", "--follow"], clock=file.clock, pause=steps) == 141
 
 
 def test_follow_goes_on_with_a_file_in_the_place_of_the_first(

@@ -9,7 +9,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.failures import code_of, sentence_of
-from stepsched.cli.places import read_place
+from stepsched.cli.places import read_place, stand_ins
 from stepsched.core.clock import SystemClock
 from tests.unit.cli.conftest import CommandLine
 
@@ -98,6 +98,13 @@ def test_a_tilde_is_the_home_directory(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     store(tmp_path / "home" / "jobs.db", "at-home")
     assert stepsched("list", "-o", "name", "--backend", "local:~/jobs.db").out == "at-home\n"
+
+
+def test_a_command_line_runs_no_job_of_a_file() -> None:
+    """The handlers with which it opens a file are only there so that jobs can be stored."""
+    for handler in stand_ins().values():
+        with pytest.raises(AssertionError, match="a command line has run"):
+            handler("a target")
 
 
 # -- which place counts --------------------------------------------------------------------------------
@@ -230,6 +237,20 @@ def test_the_project_gives_the_region(stepsched: CommandLine, tmp_path: Path) ->
             3,
             "no stack 'a' in eu-west-1",
             id="no stack",
+        ),
+        pytest.param(
+            ss.BackendError(
+                "cloudformation",
+                "DescribeStacks",
+                "NO_OUTPUT",
+                detail="stack 'a' has no output TableName; it has: none. Use the stack of "
+                "stepsched.deploy.template(...), or the names of its outputs as state_machine_output and "
+                "table_output",
+            ),
+            1,
+            "cloudformation DescribeStacks failed with NO_OUTPUT: stack 'a' has no output TableName; it has: "
+            "none. Use the stack of stepsched.deploy.template",
+            id="another stack",
         ),
         pytest.param(
             ss.errors.AccessDeniedError("scheduler", "GetSchedule", "AccessDeniedException", detail="no"),

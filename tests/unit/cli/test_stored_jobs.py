@@ -93,6 +93,19 @@ def test_a_table_has_names_offsets_and_distances_uncut_at_80_columns(
         assert "in 2 h" in line
 
 
+def test_a_narrow_table_leaves_out_columns_that_say_nothing(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"closing-books-{number}" for number in range(3)]
+    documents = [{"name": name, "schedule": "cron(0 9 * * ? *)", "target": ["true"]} for name in names]
+    stepsched("apply", "-", stdin=json.dumps(documents))
+    lines = stepsched("list", "--no-color", terminal=True).out.splitlines()
+    assert lines[0].split() == ["NAME", "GROUP", "STATUS", "SCHEDULE", "NEXT", "IN"]
+    assert all(len(line) <= 80 for line in lines)
+    assert [line.split()[0] for line in lines[1:]] == ["a-1", "a-2", "b-1", *names]
+
+
 def test_a_wide_table_has_the_zone(stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     assert "2030-01-07 09:00 +01:00 Europe/Paris  in 2 h" in stepsched("list", terminal=True).out
