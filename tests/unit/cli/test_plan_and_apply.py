@@ -173,6 +173,18 @@ def test_apply_shows_the_plan_first_and_stores_the_jobs(stepsched: CommandLine) 
     assert again.document["unchanged"] == ["a", "b", "c"]
 
 
+def test_a_dry_run_of_apply_is_the_plan(stepsched: CommandLine) -> None:
+    done = stepsched("apply", "jobs.yaml", "--dry-run")
+    assert (done.code, done.err, done.out) == (0, "", stepsched("plan", "jobs.yaml").out)
+    assert not Path("jobs.db").exists()
+
+
+def test_quiet_says_nothing_beside_the_output_but_errors(stepsched: CommandLine) -> None:
+    assert stepsched("apply", "jobs.yaml", "-q").err == ""
+    assert stepsched("-q", "apply", "jobs.yaml").err == ""
+    assert stepsched("-q", "get", "absent").err.startswith("error: ")
+
+
 def test_apply_takes_several_files_and_the_standard_input(stepsched: CommandLine) -> None:
     third = JOBS.splitlines()[2]
     assert stepsched("apply", "fewer.yaml", "-", stdin=third).code == 0
