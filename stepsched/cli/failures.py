@@ -208,7 +208,7 @@ def _say(line: str) -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Prints a warning as one line, in place of ``warnings.showwarning``."""
-    stdio.tell(f"warning: {visible(text_without_secrets(_one_line(str(message))))}")
+    stdio.tell(f"warning: {visible(text_without_secrets(_one_line(on_a_command_line(str(message)))))}")
 
 
 def show_log_records(cleanup: ExitStack) -> None:
