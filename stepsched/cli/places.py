@@ -174,7 +174,7 @@ def find_place(given: str | None) -> Place:
         )
     place = read_place(settings.values["backend"], source=f"backend in {settings.path}")
     if place.kind == "local":  # beside the file that names it
-        return place._replace(name=str(settings.path.parent / place.name))
+        return place._replace(name=str(settings.path.parent / os.path.expanduser(place.name)))  # noqa: PTH111 -- as above
     return place
 
 
