@@ -165,6 +165,11 @@ def output_options() -> list[click.Option]:
     ]
 
 
+def yes_option() -> click.Option:
+    """Returns the option that answers questions, for those who write it before the name of a command."""
+    return _shared("-y", "--yes", is_flag=True, help="Do not ask before something is destroyed.")
+
+
 def _shared(*names: str, **options: Any) -> click.Option:
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         session = ctx.find_object(Session)  # None while a shell completes

@@ -47,6 +47,7 @@ class Session:
         self.output: str | None = None
         self.no_color = False
         self.quiet = False
+        self.yes = False
         self.cleanup = ExitStack()
         """What is closed at the end of the command."""
         self._shows_log_records = False
@@ -175,7 +176,7 @@ class Session:
             UsageError: Nobody can be asked.
             Abort: The answer was no.
         """
-        if yes:
+        if yes or self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise click.UsageError(f"{question} Nobody can be asked here; use --yes to do it.")

@@ -208,6 +208,13 @@ def test_jobs_are_cancelled_only_with_yes_or_after_a_question(stepsched: Command
     assert list(stored()) == ["a", "b"]
 
 
+@pytest.mark.parametrize("line", ["-y apply fewer.yaml --prune", "apply --yes --prune fewer.yaml"])
+def test_yes_may_stand_anywhere(stepsched: CommandLine, line: str) -> None:
+    stepsched("apply", "jobs.yaml")
+    assert stepsched(*line.split()).code == 0
+    assert sorted(stored()) == ["a", "b"]
+
+
 def test_a_prune_of_other_groups_cancels_nothing_here(stepsched: CommandLine) -> None:
     stepsched("apply", "jobs.yaml")
     assert stepsched("apply", "fewer.yaml", "--prune-group", "other").code == 0
