@@ -1,17 +1,20 @@
 """The command line: ``stepsched``, a thin front over the client and the functions of the package.
 
 - ``app``: the command ``stepsched`` and how a process of it ends
-- ``commands``: one module a topic; every command turns its arguments into calls of the public names of
+- ``commands/``: the commands, a module a topic; each turns its arguments into calls of the public names of
   stepsched, and what they return into a view
-- ``session``: what one process of the command line was told: where, and how to print
+- ``watching/``: what happens to runs while a command goes on
+- ``input/``: what is typed: expressions, instants, files, options of jobs, selections, completion
+- ``declaring``: commands with examples, and the options that commands share
+- ``output/``: what is printed: views with four forms, tables, times
+- ``session``: what one process of the command line was told: where jobs are, and how to print
 - ``places``: where jobs are stored: options, environment, ``pyproject.toml``
-- ``parameters``: the types of arguments; ``declaring``: commands with examples and shared options
-- ``views``: results as tables, JSON, YAML and names; ``tables``: tables on a terminal; ``times``: instants
 - ``failures``: errors as one line and an exit code; ``wording``: their words; ``stdio``: the standard streams
-- ``solutions``: the commands of the AWS Solutions scheduler, a program of their own
+- ``solutions/``: the commands of the AWS Solutions scheduler, a program of their own
 
-Modules at this level load neither pydantic nor boto3 when they are imported: names of stepsched are read as
-``ss.name`` where a command needs them.
+A module imports only from those below it in this list, except ``solutions``, which stands on all. No
+module loads pydantic or boto3 when it is imported: names of stepsched are read as ``ss.name`` where a command
+needs them.
 """
 
 from __future__ import annotations

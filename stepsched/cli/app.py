@@ -56,10 +56,10 @@ def run(
     """
     session = Session(clock, pause=pause)
     if shells.VARIABLE in os.environ:
-        from stepsched.cli import bash
+        from stepsched.cli.input import bash
 
         bash.use()
-    with ending(session) as end:
+    with ending(session.cleanup) as end:
         end.code = (
             app.main(
                 list(arguments),

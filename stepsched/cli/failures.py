@@ -22,17 +22,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import stepsched as ss
 from stepsched.cli import stdio
-from stepsched.cli.wording import on_a_command_line
+from stepsched.cli.wording import on_a_command_line, visible
 from stepsched.core.masking import text_without_secrets
-
-if TYPE_CHECKING:
-    from stepsched.cli.session import Session
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
@@ -69,14 +66,18 @@ class Failure(Exception):  # noqa: N818 -- it is the end of a command, not an er
 
 
 @contextmanager
-def ending(session: Session) -> Iterator[End]:
-    """Turns what ends its block into the exit code, and prints errors and warnings as one line each."""
+def ending(cleanup: ExitStack) -> Iterator[End]:
+    """Turns what ends its block into the exit code, and prints errors and warnings as one line each.
+
+    Args:
+        cleanup: What is closed at the end of the block, before errors are printed.
+    """
     end = End()
     with warnings.catch_warnings():
         warnings.simplefilter("always", ss.ScheduleWarning)
         warnings.showwarning = _show_warning
         try:
-            with session.cleanup:
+            with cleanup:
                 yield end
         except SystemExit as error:  # click ends so, too, when the reader of its help has gone
             end.code = error.code if isinstance(error.code, int) else FAILED
@@ -96,6 +97,9 @@ def ending(session: Session) -> Iterator[End]:
             end.code = code_of(error)
             for line in lines_of(error):
                 _say(line)
+        except OverflowError:  # what is computed from an instant at an end of the calendar
+            end.code = USAGE
+            _say("a time lies outside the years 1 to 9999; use other instants or lengths")
         except OSError as error:
             end.code = give_up(error)
         except ModuleNotFoundError as error:
@@ -226,9 +230,3 @@ def show_log_records(cleanup: ExitStack) -> None:
     log, lines = logging.getLogger("stepsched"), Lines(logging.WARNING)
     log.addHandler(lines)
     cleanup.callback(log.removeHandler, lines)
-
-
-def visible(text: str) -> str:
-    """Returns text in which control characters are written as escapes: what a user stored cannot steer the
-    terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -272,3 +272,11 @@ def _settings(path: Path) -> dict[str, str] | None:
                 f"expected texts for {known} in [tool.stepsched] of {path}, got {name} = {value!r}"
             )
     return settings
+
+
+def import_from_here() -> None:
+    """Lets modules of the working folder be imported, as ``python -m`` does, until the end of the command."""
+    folder = str(Path.cwd())
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.insert(0, folder)
+        click.get_current_context().find_root().call_on_close(lambda: sys.path.remove(folder))

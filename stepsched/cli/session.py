@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +21,7 @@ from stepsched.core.clock import Clock, SystemClock
 if TYPE_CHECKING:  # loaded by the commands that need them
     from datetime import datetime
 
-    from stepsched.cli.views import View
+    from stepsched.cli.output.views import View
 
 FORMATS = ("table", "json", "yaml", "name")
 
@@ -77,20 +76,12 @@ class Session:
             is_dry_run=is_dry_run,
         )
         if isinstance(client.backend, ss.LocalBackend):
-            self._make_working_folder_importable()
+            places.import_from_here()
         self.cleanup.callback(client.backend.close)
         if not self._shows_log_records:
             show_log_records(self.cleanup)
             self._shows_log_records = True
         return client
-
-    def _make_working_folder_importable(self) -> None:
-        """Lets the functions of jobs be imported from the working folder, as with ``python -m``, until the
-        end of the command."""
-        folder = str(Path.cwd())
-        if folder not in sys.path and "" not in sys.path:
-            sys.path.insert(0, folder)
-            self.cleanup.callback(sys.path.remove, folder)
 
     # -- output --------------------------------------------------------------------------------------
 

@@ -77,3 +77,9 @@ def of_a_job_on_a_command_line(text: str) -> str:
     for pattern, words in _WORDS_OF_JOBS:
         text = re.sub(pattern, words, text)
     return on_a_command_line(text)
+
+
+def visible(text: str) -> str:
+    """Returns text in which control characters are written as escapes: what a user stored cannot steer the
+    terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -11,10 +11,10 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import Group, command
-from stepsched.cli.job_files import files_argument, jobs_of
-from stepsched.cli.parameters import INSTANT
+from stepsched.cli.input.job_files import files_argument, jobs_of
+from stepsched.cli.input.parameters import INSTANT
+from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.views import View
 
 if TYPE_CHECKING:
     from stepsched.estimates.usage import BackendName

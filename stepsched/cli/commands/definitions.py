@@ -10,7 +10,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
-from stepsched.cli.definitions import (
+from stepsched.cli.input.job_options import (
     Given,
     ProgramCommand,
     changed_job,
@@ -19,7 +19,7 @@ from stepsched.cli.definitions import (
     new_job,
     with_program,
 )
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.input.parameters import JOB_NAME
 from stepsched.cli.session import Session, pass_session
 
 
@@ -50,7 +50,7 @@ def create(
 
     Creating an equal job again changes nothing, and is no error.
     """
-    from stepsched.cli.job_text import job_view, record_view
+    from stepsched.cli.output.job_text import job_view, record_view
 
     job = _new(name, with_program(ctx), group, file)
     client = session.client(creates=not dry_run, is_dry_run=dry_run)
@@ -101,7 +101,7 @@ def update(
 
     A paused job stays paused. The word none removes an optional value, such as --end none.
     """
-    from stepsched.cli.job_text import job_view, record_view
+    from stepsched.cli.output.job_text import job_view, record_view
 
     given = with_program(ctx)
     if untag:

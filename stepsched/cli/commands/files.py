@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import stepsched as ss
-from stepsched.cli import job_files
-from stepsched.cli.checks import FileCheck, check_file, checks_view
 from stepsched.cli.declaring import Command, command, selection_options
 from stepsched.cli.failures import FAILED, NOT_FOUND, USAGE, Failure, lines_of
-from stepsched.cli.plan_views import applied_view, plan_text, plan_view
+from stepsched.cli.input import job_files
+from stepsched.cli.input.checks import FileCheck, check_file, checks_view
+from stepsched.cli.output.plan_views import applied_view, plan_text, plan_view
+from stepsched.cli.output.views import jobs_file_view
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.views import jobs_file_view
 
 if TYPE_CHECKING:
     from stepsched.jobs import Plan

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
-from stepsched.cli import places, serving
+from stepsched.cli import places
 from stepsched.cli.declaring import command
-from stepsched.cli.failures import INTERRUPTED, Failure, visible
-from stepsched.cli.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
-from stepsched.cli.parameters import INSTANT, LENGTH, NumberType
+from stepsched.cli.failures import INTERRUPTED, Failure
+from stepsched.cli.input.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
+from stepsched.cli.input.parameters import INSTANT, LENGTH, NumberType
+from stepsched.cli.output.streams import Item, Stream
+from stepsched.cli.output.summaries import input_summary, target_summary
+from stepsched.cli.output.tables import Column
+from stepsched.cli.output.times import instant_text, scheduled_text
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.streams import Item, Stream
-from stepsched.cli.summaries import input_summary, target_summary
-from stepsched.cli.tables import Column
-from stepsched.cli.times import instant_text, scheduled_text
+from stepsched.cli.watching import serving
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from stepsched.jobs import Event, Job

@@ -11,11 +11,11 @@ import click
 import stepsched as ss
 from stepsched.cli.commands.definitions import create, update
 from stepsched.cli.declaring import command, selection_options
-from stepsched.cli.documents import read_document, read_file
-from stepsched.cli.parameters import JOB_NAME
-from stepsched.cli.selections import Key, Outcome, Selection, Skipped, many_options, perform, question
+from stepsched.cli.input.documents import read_document, read_file
+from stepsched.cli.input.parameters import JOB_NAME
+from stepsched.cli.input.selections import Key, Outcome, Selection, Skipped, many_options, perform, question
+from stepsched.cli.output.views import jobs_view
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.views import jobs_view
 
 
 @command("list", examples=("stepsched list", "stepsched list --status paused -o name"))
@@ -41,7 +41,7 @@ def list_jobs(
 @pass_session
 def get(session: Session, name: str, group: str | None) -> None:
     """Show one job: when it runs, what it does, and how its last run ended."""
-    from stepsched.cli.job_text import record_view
+    from stepsched.cli.output.job_text import record_view
 
     session.show(record_view(session.client().get(name, group=group), session.now()))
 

@@ -10,13 +10,14 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
-from stepsched.cli.failures import READER_GONE, sentence_of, visible
-from stepsched.cli.histories import History, RunEvent
-from stepsched.cli.parameters import INSTANT, JOB_NAME
-from stepsched.cli.run_views import took_text
+from stepsched.cli.failures import READER_GONE, sentence_of
+from stepsched.cli.input.parameters import INSTANT, JOB_NAME
+from stepsched.cli.output.run_views import took_text
+from stepsched.cli.output.times import second_text, zoned
+from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.times import second_text, zoned
-from stepsched.cli.zones import Zones
+from stepsched.cli.watching.histories import History, RunEvent
+from stepsched.cli.wording import visible
 
 _PAUSE = 1.0
 """The pause between two polls of a file, in seconds."""

@@ -11,11 +11,12 @@ import click
 import stepsched as ss
 from stepsched.cli import stdio
 from stepsched.cli.declaring import Group, command
-from stepsched.cli.failures import FAILED, USAGE, Failure, visible
-from stepsched.cli.job_files import FILE, content_of, job_named, read_text, source_of
-from stepsched.cli.parameters import JOB_IN_FILE
+from stepsched.cli.failures import FAILED, USAGE, Failure
+from stepsched.cli.input.job_files import FILE, content_of, job_named, read_text, source_of
+from stepsched.cli.input.parameters import JOB_IN_FILE
+from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.views import View
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from stepsched.asl import StateMachine

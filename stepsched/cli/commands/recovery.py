@@ -9,10 +9,10 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import command
-from stepsched.cli.parameters import JOB_NAME, NUMBER
-from stepsched.cli.run_views import dead_letters_view, repairs_view, runs_view
+from stepsched.cli.input.parameters import JOB_NAME, NUMBER
+from stepsched.cli.output.run_views import dead_letters_view, repairs_view, runs_view
+from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.zones import Zones
 
 if TYPE_CHECKING:
     from stepsched.jobs import Run

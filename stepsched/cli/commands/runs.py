@@ -12,12 +12,13 @@ import click
 import stepsched as ss
 from stepsched.cli.commands import logs, recovery
 from stepsched.cli.declaring import command, selection_options
-from stepsched.cli.failures import NOT_FOUND, Failure, visible
-from stepsched.cli.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
-from stepsched.cli.run_views import run_view, runs_view, upcoming_view, versions_view
+from stepsched.cli.failures import NOT_FOUND, Failure
+from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
+from stepsched.cli.output.run_views import run_view, runs_view, upcoming_view, versions_view
+from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.waiting import refuse_endless_wait, refuse_failure, wait_for
-from stepsched.cli.zones import Zones
+from stepsched.cli.watching.waiting import refuse_endless_wait, refuse_failure, wait_for
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

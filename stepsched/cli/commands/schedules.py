@@ -9,20 +9,20 @@ from typing import Any
 import click
 
 import stepsched as ss
-from stepsched.cli import job_files
 from stepsched.cli.declaring import command
-from stepsched.cli.explanations import explanation_of, explanation_view
-from stepsched.cli.expressions import (
+from stepsched.cli.input import job_files
+from stepsched.cli.input.expressions import (
     expression_argument,
     expression_options,
     read_expression,
     schedule_options,
 )
-from stepsched.cli.parameters import INSTANT, NUMBER
+from stepsched.cli.input.parameters import INSTANT, NUMBER
+from stepsched.cli.output.explanations import explanation_of, explanation_view
+from stepsched.cli.output.tables import Column
+from stepsched.cli.output.times import distance_text, instant_text
+from stepsched.cli.output.views import NAME, View, jobs_file_view, runs_of_view
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.tables import Column
-from stepsched.cli.times import distance_text, instant_text
-from stepsched.cli.views import NAME, View, jobs_file_view, runs_of_view
 
 _NEXT = 5
 """The number of next runs, if nothing else is said."""

@@ -36,7 +36,7 @@ def completion(ctx: click.Context, session: Session, shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from stepsched.cli import bash
+    from stepsched.cli.input import bash
 
     bash.use()
     kind = get_completion_class(shell)

@@ -18,9 +18,9 @@ from click.shell_completion import CompletionItem
 
 import stepsched as ss
 from stepsched.cli.app import app
-from stepsched.cli.bash import Bash
-from stepsched.cli.completing import names_in_file, names_of_jobs
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.input.bash import Bash
+from stepsched.cli.input.completing import names_in_file, names_of_jobs
+from stepsched.cli.input.parameters import JOB_NAME
 from stepsched.cli.session import Session
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine

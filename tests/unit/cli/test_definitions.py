@@ -11,7 +11,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.app import app
-from stepsched.cli.definitions import FIELDS, ONLY_IN_FILES
+from stepsched.cli.input.job_options import FIELDS, ONLY_IN_FILES
 from tests.unit.cli.conftest import CommandLine, Done
 
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:letters"

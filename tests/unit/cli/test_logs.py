@@ -17,8 +17,8 @@ import pytest
 import stepsched as ss
 from stepsched.cli.app import run
 from stepsched.cli.commands.logs import followed
-from stepsched.cli.histories import History, RunEvent
 from stepsched.cli.session import Session
+from stepsched.cli.watching.histories import History, RunEvent
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine
 from tests.unit.cli.played import DAY, Played, job

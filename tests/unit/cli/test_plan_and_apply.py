@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
-from stepsched.cli.job_files import jobs_in
+from stepsched.cli.input.job_files import jobs_in
 from stepsched.jobs import Plan
 from stepsched.schedules.stored import reading_stored
 from stepsched.testing import FakeClock

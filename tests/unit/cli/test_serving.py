@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.cli import serving
+from stepsched.cli.watching import serving
 from stepsched.jobs import Event, EventKind
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stepsched.cli.tables import Column, render
-from stepsched.cli.times import distance_text, instant_text, scheduled_text
+from stepsched.cli.output.tables import Column, render
+from stepsched.cli.output.times import distance_text, instant_text, scheduled_text
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss

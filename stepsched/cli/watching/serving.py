@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
-from stepsched.cli.failures import Failure, visible
-from stepsched.cli.job_files import import_from_here
-from stepsched.cli.times import distance_text, instant_text, scheduled_text, second_text
+from stepsched.cli.failures import Failure
+from stepsched.cli.output.times import distance_text, instant_text, scheduled_text, second_text
+from stepsched.cli.places import import_from_here
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,8 +9,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepsched.cli import stdio
-from stepsched.cli.tables import Column, render
-from stepsched.cli.views import View
+from stepsched.cli.output.tables import Column, render
+from stepsched.cli.output.views import View
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session

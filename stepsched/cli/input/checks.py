@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import stepsched as ss
-from stepsched.cli import job_files
-from stepsched.cli.failures import located, visible
-from stepsched.cli.views import View
-from stepsched.cli.wording import on_a_command_line
+from stepsched.cli.failures import located
+from stepsched.cli.input import job_files
+from stepsched.cli.output.views import View
+from stepsched.cli.wording import on_a_command_line, visible
 from stepsched.core.masking import text_without_secrets
 
 if TYPE_CHECKING:

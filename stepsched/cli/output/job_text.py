@@ -11,9 +11,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import stepsched as ss
-from stepsched.cli.failures import visible
-from stepsched.cli.times import distance_text, instant_text, length_text, scheduled_text
-from stepsched.cli.views import View
+from stepsched.cli.output.times import distance_text, instant_text, length_text, scheduled_text
+from stepsched.cli.output.views import View
+from stepsched.cli.wording import visible
 from stepsched.core.masking import without_secrets
 
 if TYPE_CHECKING:

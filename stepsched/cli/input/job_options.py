@@ -12,10 +12,10 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import Command, read_tags
-from stepsched.cli.documents import read_document, read_file
-from stepsched.cli.expressions import of_an_expression, read_expression
-from stepsched.cli.job_files import is_document, jobs_in, read_text
-from stepsched.cli.parameters import LENGTH
+from stepsched.cli.input.documents import read_document, read_file
+from stepsched.cli.input.expressions import of_an_expression, read_expression
+from stepsched.cli.input.job_files import is_document, jobs_in, read_text
+from stepsched.cli.input.parameters import LENGTH
 from stepsched.cli.wording import of_a_job_on_a_command_line
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import stepsched as ss
-from stepsched.cli.failures import RUN_FAILED, Failure, visible
-from stepsched.cli.times import length_text
-from stepsched.cli.wording import on_a_command_line
+from stepsched.cli.failures import RUN_FAILED, Failure
+from stepsched.cli.output.times import length_text
+from stepsched.cli.wording import on_a_command_line, visible
 from stepsched.core.clock import SystemClock
 
 if TYPE_CHECKING:

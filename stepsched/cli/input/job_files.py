@@ -13,6 +13,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli.failures import mistake_of
+from stepsched.cli.places import import_from_here
 
 if TYPE_CHECKING:
     from stepsched.jobs import Job, JobRecord, Plan
@@ -87,13 +88,6 @@ def lines_in(file: str, text: str) -> list[int | None]:
     from stepsched.jobs.files import lines_of_jobs
 
     return lines_of_jobs(text, _form(text, file), source_of(file))
-
-
-def import_from_here() -> None:
-    """Lets modules of the working folder be imported, as ``python -m`` does."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
 
 
 def jobs_of(files: Sequence[str], texts: Mapping[str, str] | None = None) -> list[Job]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stepsched.cli.failures import visible
-from stepsched.cli.views import View
+from stepsched.cli.output.views import View
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from stepsched.jobs import Plan

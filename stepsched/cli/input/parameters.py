@@ -84,7 +84,7 @@ class JobNameType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # a
         incomplete: str,
     ) -> list[CompletionItem]:
         """Returns the stored jobs whose names begin with a text. Whatever goes wrong, there are none then."""
-        from stepsched.cli.completing import names_of_jobs
+        from stepsched.cli.input.completing import names_of_jobs
 
         session = ctx.find_object(Session) or Session()
         group = ctx.params.get("group")
@@ -105,7 +105,7 @@ class JobInFileType(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
     ) -> list[CompletionItem]:
         """Returns the jobs of the file whose names begin with a text; none of a Python file, which would be
         executed."""
-        from stepsched.cli.completing import names_in_file
+        from stepsched.cli.input.completing import names_in_file
 
         file = ctx.params.get("file")
         return [CompletionItem(name) for name in names_in_file(file or "", incomplete)]

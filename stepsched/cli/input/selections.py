@@ -11,7 +11,7 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import selection_options
 from stepsched.cli.failures import FAILED, Failure, code_of, sentence_of
-from stepsched.cli.parameters import JOB_NAME
+from stepsched.cli.input.parameters import JOB_NAME
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session

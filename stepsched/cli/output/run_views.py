@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import stepsched as ss
-from stepsched.cli.tables import Column
-from stepsched.cli.times import distance_text, instant_text, length_text, zoned
-from stepsched.cli.views import View
+from stepsched.cli.output.tables import Column
+from stepsched.cli.output.times import distance_text, instant_text, length_text, zoned
+from stepsched.cli.output.views import View
 
 if TYPE_CHECKING:
     from stepsched.jobs import JobRecord, JobVersion, Repair, Run, UpcomingRun

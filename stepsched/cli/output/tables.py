@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import NamedTuple
 
-from stepsched.cli.failures import visible
+from stepsched.cli.wording import visible
 
 _GAP = 2
 _STYLES = {

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from stepsched.cli.failures import visible
-from stepsched.cli.times import distance_text, instant_text
-from stepsched.cli.views import View
+from stepsched.cli.output.times import distance_text, instant_text
+from stepsched.cli.output.views import View
+from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
     from stepsched.schedules import AnySchedule

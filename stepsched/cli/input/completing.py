@@ -41,7 +41,7 @@ def names_of_jobs(session: Session, prefix: str, *, group: str | None = None) ->
 def names_in_file(file: str, prefix: str) -> list[str]:
     """Returns the names of the jobs in a JSON or YAML file that begin with a text, in order; none if the file
     is another one."""
-    from stepsched.cli.job_files import is_document, jobs_in
+    from stepsched.cli.input.job_files import is_document, jobs_in
 
     if file == "-" or not is_document(file):
         return []

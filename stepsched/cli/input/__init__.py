@@ -1,0 +1,1 @@
+"""What is typed: expressions, instants, files, options of jobs, selections of jobs, and their completion."""

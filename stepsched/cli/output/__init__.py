@@ -1,0 +1,1 @@
+"""What is printed: results as tables, text, JSON, YAML and names."""
