@@ -10,7 +10,7 @@ import click
 
 import stepsched as ss
 from stepsched.cli.commands import costs, files, here, jobs, machines, runs, schedules, shells
-from stepsched.cli.declaring import Group, output_options, place_options
+from stepsched.cli.declaring import Group, output_options, place_options, yes_option
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
 from stepsched.core.clock import Clock
@@ -28,7 +28,7 @@ from stepsched.core.clock import Clock
         "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
         "Shells": shells.COMMANDS,
     },
-    params=[*place_options(), *output_options()],
+    params=[*place_options(), *output_options(), yes_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(ss.__version__, "--version", prog_name="stepsched")

@@ -12,7 +12,18 @@ from stepsched.cli.failures import INTERRUPTED
 from stepsched.cli.session import FORMATS, Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-ALIASES = {"ls": "list", "describe": "get", "delete": "cancel", "unpause": "resume"}
+ALIASES = {
+    "ls": "list",
+    "describe": "get",
+    "inspect": "get",
+    "delete": "cancel",
+    "rm": "cancel",
+    "unpause": "resume",
+    "run": "run-now",
+    "trigger": "run-now",
+    "watch": "wait",
+    "diff": "plan",
+}
 """Other words for commands, which other tools use."""
 
 
@@ -150,7 +161,13 @@ def output_options() -> list[click.Option]:
     return [
         _shared("-o", "--output", type=click.Choice(FORMATS), help=words),
         _shared("--no-color", is_flag=True, help="Print no colors. NO_COLOR does the same."),
+        _shared("-q", "--quiet", is_flag=True, help="Say nothing beside the output but errors and warnings."),
     ]
+
+
+def yes_option() -> click.Option:
+    """Returns the option that answers questions, for those who write it before the name of a command."""
+    return _shared("-y", "--yes", is_flag=True, help="Do not ask before something is destroyed.")
 
 
 def _shared(*names: str, **options: Any) -> click.Option:

@@ -29,6 +29,7 @@ import click
 import stepsched as ss
 from stepsched.cli import stdio
 from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.core.masking import text_without_secrets
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
@@ -156,7 +157,8 @@ def mistake_of(error: ValueError) -> str:
 
 
 def located(source: str, line: int | None, text: str) -> str:
-    """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``."""
+    """Returns a mistake of a file as compilers write it: ``jobs.yaml:3: text``, without secrets."""
+    text = text_without_secrets(text)
     return f"{source}: {text}" if line is None else f"{source}:{line}: {text}"
 
 
@@ -204,13 +206,13 @@ def _one_line(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    text = visible(line)
+    text = visible(text_without_secrets(line))
     stdio.tell(f"error: {text if len(text) <= _LONGEST else f'{text[:_LONGEST]}...'}")
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Prints a warning as one line, in place of ``warnings.showwarning``."""
-    stdio.tell(f"warning: {visible(_one_line(str(message)))}")
+    stdio.tell(f"warning: {visible(text_without_secrets(_one_line(on_a_command_line(str(message)))))}")
 
 
 def show_log_records(cleanup: ExitStack) -> None:

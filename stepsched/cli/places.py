@@ -174,11 +174,12 @@ def find_place(given: str | None) -> Place:
         )
     place = read_place(settings.values["backend"], source=f"backend in {settings.path}")
     if place.kind == "local":  # beside the file that names it
-        return place._replace(name=str(settings.path.parent / place.name))
+        return place._replace(name=str(settings.path.parent / os.path.expanduser(place.name)))  # noqa: PTH111 -- as above
     return place
 
 
 def _local(path: str, *, creates: bool, clock: Clock, is_dry_run: bool) -> ss.LocalBackend:
+    path = os.path.expanduser(path)  # noqa: PTH111 -- a text, as it was given; no shell expands local:~
     file: str | None = path
     if not creates and not Path(path).exists():
         if not is_dry_run:
@@ -187,10 +188,22 @@ def _local(path: str, *, creates: bool, clock: Clock, is_dry_run: bool) -> ss.Lo
                 "path"
             )
         file = None
+    refuse_missing_folder(path)
     try:
         return ss.LocalBackend(file, clock=clock, handlers=stand_ins())
     except ValueError as error:
         raise click.UsageError(f"cannot use local:{path}: {_without_python(str(error))}") from error
+
+
+def refuse_missing_folder(path: str) -> None:
+    """Refuses a file that cannot be made, for its folder is absent.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise click.UsageError(f"there is no folder {folder} for {path}; make it, or correct the path")
 
 
 def _without_python(text: str) -> str:

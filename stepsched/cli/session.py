@@ -45,6 +45,8 @@ class Session:
         self.endpoint_url: str | None = None
         self.output: str | None = None
         self.no_color = False
+        self.quiet = False
+        self.yes = False
         self.cleanup = ExitStack()
         """What is closed at the end of the command."""
         self._shows_log_records = False
@@ -148,13 +150,14 @@ class Session:
             raise Failure(f"cannot write the output: {error.strerror}") from error
 
     def tell(self, text: str) -> None:
-        """Writes a line about what happens to the standard error stream."""
-        stdio.tell(text)
+        """Writes a line about what happens to the standard error stream, unless ``--quiet`` was given."""
+        if not self.quiet:
+            stdio.tell(text)
 
     def show_progress(self, text: str) -> None:
         """Replaces the line of progress on the standard error stream, if that is a terminal. An empty text
         removes it."""
-        if self.is_error_terminal:
+        if self.is_error_terminal and not self.quiet:
             stdio.tell(f"\r\x1b[2K{text[: self.width - 1]}", ends_line=False)
 
     def confirm(self, question: str, *, yes: bool) -> None:
@@ -164,7 +167,7 @@ class Session:
             UsageError: Nobody can be asked.
             Abort: The answer was no.
         """
-        if yes:
+        if yes or self.yes:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise click.UsageError(f"{question} Nobody can be asked here; use --yes to do it.")

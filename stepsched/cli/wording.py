@@ -16,6 +16,8 @@ _WORDS = (
     (r"\bclient\.list\(\)", "`stepsched list`"),
     (r"\bclient\.(resume|runs|get)\((?:name|'[^']*')?\)", r"`stepsched \1 NAME`"),
     (r"\bruns\(status='failed'\)", "`stepsched runs --status failed`"),
+    (r"\(instead: run_now\b", "(instead: `stepsched run-now`"),
+    (r"\buse run_now\b", "use `stepsched run-now`"),
     (r"\bstop_run=False\b", "leave --stop-run out"),
     (r"expected the form (\S+) for role_arn, got '(.*)'",
      r"expected eventbridge:ROLE with a ROLE of the form \1, got 'eventbridge:\2'"),

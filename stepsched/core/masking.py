@@ -9,7 +9,8 @@ from typing import Any
 MASK = "***"
 """What is shown in place of a secret."""
 _SECRET = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|authorization|api_?key|access_?key|private_?key",
+    r"passw(or)?d|passphrase|pwd|secret|token|credential|authorization|cookie|bearer|signature"
+    r"|(api|access|account|private|signing|encryption)_?key|(^|_)(auth|jwt|sig)($|_)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"--?(?P<name>[\w-]+)(?P<value>=.*)?", re.DOTALL)
@@ -19,7 +20,14 @@ _ARGUMENT = re.compile(r"(?:--?[\w-]+=)?(?P<name>-{0,2}\w[\w-]*)(?P<mark>=|: *).
 _NAME = re.compile(r"(?<![\w-])(?P<name>[\w-]+)=")
 _VALUE = re.compile(r"""'[^']*'|"[^"]*"|[^\s&;,'"]+""")
 """The value after a name within a text."""
-_LOGIN = re.compile(r"(?<![a-z0-9+.-])(?P<head>[a-z0-9+.-]+://[^/\s:@]*:)[^/\s]+@", re.IGNORECASE)
+_LOGIN = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s]+@")
+_MEMBER = re.compile(
+    r"""(?P<head>(?P<quote>['"])(?P<name>[\w.-]+)(?P=quote)\s*:\s*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,}\]'"]+)"""
+)
+"""A member of an object in a text, in the notation of JSON or of Python."""
+_REFUSED = re.compile(r"(?P<head>(?P<name>[\w.-]+): expected [^,]*, got )(?P<value>.+?)(?=; |\s\(line |$)")
+"""What is said of a value that is refused, after the place where it stands."""
 
 
 def suggests_secret(name: str) -> bool:
@@ -44,9 +52,30 @@ def without_secrets(value: Any) -> Any:
         case list() | tuple():
             return list(_of_list(value))
         case str():
-            return _LOGIN.sub(rf"\g<head>{MASK}@", _without_values(value))
+            return _of_text(value)
         case _:
             return value
+
+
+def text_without_secrets(text: str) -> str:
+    """Returns a sentence, such as that of an error, in which secrets are ``***``: members of objects whose
+    name suggests a secret, and what :func:`without_secrets` masks inside of a text.
+
+    >>> text_without_secrets("expected a text, got {'password': 'x'}")
+    "expected a text, got {'password': ***}"
+    """
+    for pattern in (_REFUSED, _MEMBER):
+        text = pattern.sub(_masked, text)
+    return _of_text(text)
+
+
+def _masked(found: re.Match[str]) -> str:
+    is_secret = suggests_secret(found["name"].rpartition(".")[2])
+    return f"{found['head']}{MASK}" if is_secret else found[0]
+
+
+def _of_text(text: str) -> str:
+    return _LOGIN.sub(rf"\g<head>{MASK}@", _without_values(text))
 
 
 def _of_key(key: str, value: Any, beside: Mapping[Any, Any]) -> Any:

@@ -16,6 +16,7 @@ from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.schedules.base import ScheduleValue
 
 UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
+_NO_STEP = f"expected a step, got 0; use one of {', '.join(UNITS)}"
 _DAY = 24 * 60 * 60
 _SECONDS = {
     "weeks": Fraction(7 * _DAY),
@@ -80,8 +81,7 @@ class Frequency(ScheduleValue, frozen=True):
         shown = ", ".join(f"{unit}={quoted(count)}" for unit, count in given.items() if quoted(count) != "0")
         self._fill(f"Frequency({shown})", **given)
         if not any(counts):
-            reason = f"expected a step, got 0; use one of {', '.join(UNITS)}"
-            raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
+            raise InvalidScheduleError(f"Frequency({shown})", "every", _NO_STEP)
         mean_days = Fraction(_DAYS_IN_400_YEARS * self.total_months, 4_800) + self.total_days
         if mean_days * _DAY + self.total_seconds > _LONGEST:
             reason = "the step is longer than 10,000 years"
@@ -137,6 +137,8 @@ class Frequency(ScheduleValue, frozen=True):
         minutes, seconds = divmod(int(rest), 60)
         counts["minutes"] = counts.get("minutes", 0) + minutes
         counts["seconds"] = counts.get("seconds", 0) + seconds
+        if not any(counts.values()):
+            raise InvalidScheduleError(quoted(dict(document)), "frequency", _NO_STEP)
         return cls(**counts)
 
     @property

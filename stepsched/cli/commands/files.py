@@ -157,6 +157,7 @@ def _offline_plan(
 )
 @job_files.files_argument
 @_prune_options
+@click.option("--dry-run", is_flag=True, help="Show the plan, as `stepsched plan` does, and change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before jobs are cancelled.")
 @pass_session
 def apply(
@@ -165,6 +166,7 @@ def apply(
     files: tuple[str, ...],
     prune: bool,
     groups: tuple[str, ...],
+    dry_run: bool,
     yes: bool,
 ) -> None:
     """Store the jobs of files: create, update and, with --prune, cancel.
@@ -186,6 +188,9 @@ def apply(
         for job in (*made.create, *(change.after for change in made.update)):
             job.refuse_if_over(session.now())
             client.backend.check(job)
+    if dry_run:
+        session.show(plan_view(made))
+        return
     session.tell(plan_text(made))
     if made.cancel:
         count = len(made.cancel)

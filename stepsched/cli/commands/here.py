@@ -125,6 +125,7 @@ def _file_of_jobs(session: Session, file: str | None) -> str:
 
 
 def _opened(session: Session, path: str, modules: Sequence[str], workers: int) -> ss.LocalBackend:
+    places.refuse_missing_folder(path)
     try:
         backend = ss.LocalBackend(path, workers=workers, handlers_from=modules, clock=session.clock)
     except ValueError as error:

@@ -24,6 +24,8 @@ from stepsched.cli.output.times import distance_text, instant_text
 from stepsched.cli.output.views import NAME, View, jobs_file_view, runs_of_view
 from stepsched.cli.session import Session, pass_session
 
+_NEXT = 5
+"""The number of next runs, if nothing else is said."""
 _SHOWN = 50
 """The number of runs that a terminal shows of a timeline."""
 _MOST = 100_000
@@ -36,6 +38,7 @@ _MOST = 100_000
     examples=(
         "stepsched next 'cron(0 9 ? * MON-FRI *)' --timezone Europe/Paris",
         "stepsched next '*/5 9-17 * * 1-5' -n 3 --after 2030-01-31T00:00Z",
+        "stepsched next 'rate(1 hour)' --until now+6h",
         "stepsched next 'every month' --start 2030-01-31T09:00 --timezone Europe/Paris",
         "stepsched next --document jobs.yaml closing-books",
         "stepsched next --document job.json",
@@ -44,8 +47,9 @@ _MOST = 100_000
 @expression_argument(is_required=False)
 @click.option("--document", metavar="FILE", help="A file of jobs, or the document of an interval job.")
 @schedule_options
-@click.option("-n", "--number", type=NUMBER, default=5, show_default=True, help="How many runs.")
+@click.option("-n", "--number", type=NUMBER, help="How many runs; 5, if neither this nor --until is given.")
 @click.option("--after", type=INSTANT, help="The runs after this instant, exclusive; now, if not given.")
+@click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @pass_session
 def next_runs(
     session: Session,
@@ -54,8 +58,9 @@ def next_runs(
     timezone: str | None,
     start: str | None,
     end: str | None,
-    number: int,
+    number: int | None,
     after: datetime | None,
+    until: datetime | None,
 ) -> None:
     """Show the next runs of an expression.
 
@@ -67,7 +72,7 @@ def next_runs(
         _refuse_with_document(timezone=timezone, start=start, end=end)
         content = job_files.content_of(document)
         if isinstance(content.document, dict) and "execution" in content.document:
-            _refuse_with_document(EXPRESSION=expression, after=after)
+            _refuse_with_document(EXPRESSION=expression, after=after, until=until)
             _show_calculation(session, content.document)
             return
         schedule = _schedule_in(content, expression)
@@ -76,8 +81,21 @@ def next_runs(
     else:
         schedule = read_expression(expression, timezone=timezone, start=start, end=end)
     now = session.now()
-    zone = getattr(schedule, "timezone", None)
-    session.show(runs_of_view(schedule.upcoming(number, after=after or now), now, zone))
+    runs = _first(schedule, number, after or now, until)
+    session.show(runs_of_view(runs, now, getattr(schedule, "timezone", None)))
+
+
+def _first(
+    schedule: ss.Schedule, number: int | None, after: datetime, until: datetime | None
+) -> list[datetime]:
+    if number is None and until is None:
+        number = _NEXT
+    runs = list(islice(schedule.runs(after=after, until=until), _MOST + 1 if number is None else number))
+    if number is None and len(runs) > _MOST:
+        raise click.UsageError(
+            f"there are more than {_MOST:,} runs until then; use --number, or an earlier --until"
+        )
+    return runs
 
 
 def _refuse_with_document(**options: object) -> None:

@@ -12,6 +12,7 @@ from stepsched.cli.failures import located
 from stepsched.cli.input import job_files
 from stepsched.cli.output.views import View
 from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.core.masking import text_without_secrets
 
 if TYPE_CHECKING:
     from stepsched.backends import Backend
@@ -81,7 +82,9 @@ def checks_view(found: Sequence[FileCheck]) -> View:
             {
                 "file": each.file,
                 "jobs": len(each.names),
-                "problems": [{"line": line, "text": text} for line, text in each.problems],
+                "problems": [
+                    {"line": line, "text": text_without_secrets(text)} for line, text in each.problems
+                ],
             }
             for each in found
         ],

@@ -98,7 +98,9 @@ def read_expression(
     options = {"timezone": timezone, "start": start, "end": end}
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return read_schedule({**_document(expression.strip()), **given})
+        # AWS refuses blanks around its own forms.
+        text = expression if "(" in expression else expression.strip()
+        return read_schedule({**_document(text), **given})
     except Mistakes as found:
         problem = found.problems[0]
         option = next((f"--{name}: " for name in given if problem.place == (name,)), "")

@@ -30,6 +30,26 @@ def test_next_prints_a_table_on_a_terminal(stepsched: CommandLine) -> None:
     ]
 
 
+def test_the_runs_up_to_an_instant_are_all_shown(stepsched: CommandLine) -> None:
+    done = stepsched("next", "0 * * * *", "--until", "now+6h")
+    assert (done.code, len(done.document), done.document[-1]) == (0, 6, "2030-01-07T12:00:00+00:00")
+    assert len(stepsched("next", "0 * * * *", "--until", "now+6h", "-n", "2").document) == 2
+
+
+def test_too_many_runs_up_to_an_instant_are_refused(stepsched: CommandLine) -> None:
+    done = stepsched("next", "* * * * *", "--until", "now+9999d")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: there are more than 100,000 runs until then; use --number, or an earlier --until\n"
+    )
+
+
+@pytest.mark.parametrize("expression", [" rate(10 minutes)", "cron(0 9 * * ? *) "])
+def test_blanks_around_a_form_of_aws_are_refused_as_there(stepsched: CommandLine, expression: str) -> None:
+    done = stepsched("next", expression)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
 def test_a_table_has_the_zone_of_the_schedule(stepsched: CommandLine) -> None:
     done = stepsched("next", "@daily", "--timezone", "Asia/Kolkata", "-n", "1", terminal=True)
     assert "Tue 2030-01-08 00:00 +05:30 Asia/Kolkata  in 12 h 30 min" in done.out

@@ -135,6 +135,29 @@ def test_a_path_in_the_project_is_beside_its_file(
     assert stepsched("list", "-o", "name").out == "of-the-project\n"
 
 
+@pytest.mark.parametrize("command", ["apply jobs.yaml", "plan jobs.yaml", "serve absent/jobs.db", "list"])
+def test_a_folder_that_is_absent_is_a_wrong_value(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("STEPSCHED_BACKEND", "local:absent/jobs.db")
+    (tmp_path / "jobs.yaml").write_text("[{name: a, schedule: rate(1 hour), target: ['true']}]")
+    done = stepsched(*command.split())
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert "correct the path" in done.err
+    assert not (tmp_path / "absent").exists()
+
+
+def test_the_home_folder_may_be_a_tilde(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    line = ("create", "a", "--schedule", "rate(1 hour)", "--backend", "local:~/jobs.db", "--", "true")
+    assert stepsched(*line).code == 0
+    assert (tmp_path / "home" / "jobs.db").exists()
+
+
 def test_a_relative_path_of_the_environment_is_beside_the_working_folder(
     stepsched: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,18 @@ def test_apply_shows_the_plan_first_and_stores_the_jobs(stepsched: CommandLine) 
     assert again.document["unchanged"] == ["a", "b", "c"]
 
 
+def test_a_dry_run_of_apply_is_the_plan(stepsched: CommandLine) -> None:
+    done = stepsched("apply", "jobs.yaml", "--dry-run")
+    assert (done.code, done.err, done.out) == (0, "", stepsched("plan", "jobs.yaml").out)
+    assert not Path("jobs.db").exists()
+
+
+def test_quiet_says_nothing_beside_the_output_but_errors(stepsched: CommandLine) -> None:
+    assert stepsched("apply", "jobs.yaml", "-q").err == ""
+    assert stepsched("-q", "apply", "jobs.yaml").err == ""
+    assert stepsched("-q", "get", "absent").err.startswith("error: ")
+
+
 def test_apply_takes_several_files_and_the_standard_input(stepsched: CommandLine) -> None:
     third = JOBS.splitlines()[2]
     assert stepsched("apply", "fewer.yaml", "-", stdin=third).code == 0
@@ -194,6 +206,13 @@ def test_jobs_are_cancelled_only_with_yes_or_after_a_question(stepsched: Command
     stepsched("apply", "jobs.yaml")
     assert stepsched("apply", "fewer.yaml", "--prune", "-y").code == 0
     assert list(stored()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("line", ["-y apply fewer.yaml --prune", "apply --yes --prune fewer.yaml"])
+def test_yes_may_stand_anywhere(stepsched: CommandLine, line: str) -> None:
+    stepsched("apply", "jobs.yaml")
+    assert stepsched(*line.split()).code == 0
+    assert sorted(stored()) == ["a", "b"]
 
 
 def test_a_prune_of_other_groups_cancels_nothing_here(stepsched: CommandLine) -> None:

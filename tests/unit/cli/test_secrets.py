@@ -68,3 +68,50 @@ def test_what_apply_reads_is_whole(stepsched: CommandLine) -> None:
     assert stepsched("apply", "jobs.yaml").code == 0
     for line in ("list -o json", "get sync -o yaml", "export"):
         assert "Hidden4" in stepsched(*line.split()).out
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("{kind: command, command: [tool], env: {API_TOKEN: [Hidden]}}", id="a variable"),
+        pytest.param("{kind: command, command: {password: Hidden}}", id="an object"),
+        pytest.param("'postgres://ada:Hidden@db/orders'", id="a URL"),
+        pytest.param("{kind: command, command: [tool], stdin: 'password=Hidden'}", id="what a command reads"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_a_mistake_is_told_without_the_secret(stepsched: CommandLine, tmp_path: Path, target: str) -> None:
+    text = f"- name: sync\n  every: 1 hour\n  target: {target}\n  input: {{secret: Hidden}}\n"
+    (tmp_path / "bad.yaml").write_text(text)
+    for line in ("check bad.yaml", "check bad.yaml -o json", "apply bad.yaml", "plan bad.yaml"):
+        done = stepsched(*line.split(), terminal=True)
+        assert done.code == 2
+        assert "***" in done.out + done.err
+        assert "Hidden" not in done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("create", "x", "--input", '{"password": Hidden', "--", "true"), id="no JSON"),
+        pytest.param(("list", "--backend", "postgres://ada:Hidden@db/orders"), id="a backend"),
+        pytest.param(
+            (
+                "list",
+                "--backend",
+                "stack:x",
+                "--region",
+                "eu-west-1",
+                "--endpoint-url",
+                "ftp://ada:Hidden@host",
+            ),
+            id="an endpoint",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_a_wrong_argument_is_told_without_the_secret(
+    stepsched: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    done = stepsched(*arguments)
+    assert (done.code, "Hidden" in done.err, "***" in done.err) == (2, False, True)

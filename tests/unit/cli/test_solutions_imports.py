@@ -158,8 +158,14 @@ def configuration(**schedules: str) -> dict[str, Any]:
             ["-i", "rate(1 hour)"], "invalid schedule rate(1 hour). Use a cron() schedule", id="rate"
         ),
         pytest.param(["-i", ""], "invalid schedule . Use a cron() schedule", id="empty"),
+        pytest.param(
+            ["-i", "cron(0 12 * * ?)"],
+            "invalid cron ScheduleExpression cron(0 12 * * ?). Should have 6 fields",
+            id="five fields",
+        ),
+        pytest.param(["-i", "cron(0 0 12 * * ? *)"], "Should have 6 fields\n", id="seven fields"),
         pytest.param(["-u", "s@cron(0 25 * * ? *)"], "invalid schedule 'cron(0 25 * * ? *)'", id="hour"),
-        pytest.param(["-f", "s@cron(0 3 * * * *)"], "invalid schedule 'cron(0 3 * * * *)'", id="days"),
+        pytest.param(["-f", "s@cron(0 3 * * * *)"], "write '* * ?' for every day\n", id="days"),
         pytest.param(["-f", f"s@{WEEKLY}", "-f", f"s@{NIGHTLY}"], "two full schedules are given", id="twice"),
         pytest.param(["--config", "absent.json"], "absent.json", id="no file"),
     ],

@@ -11,6 +11,7 @@ import stepsched as ss
 from stepsched.cli.app import app
 from stepsched.cli.declaring import ALIASES
 from tests.docs import cli_folder
+from tests.unit.cli.conftest import CommandLine
 
 ELSEWHERE = {
     "close": "a process of the command line closes what it has opened",
@@ -109,6 +110,14 @@ def test_the_exceptions_are_of_the_client() -> None:
 def test_the_commands_are_those_of_the_contract() -> None:
     assert COMMANDS.keys() == OPTIONS.keys()
     assert {ALIASES[alias] for alias in ("ls", "describe", "delete")} == {"list", "get", "cancel"}
+
+
+@pytest.mark.parametrize(("alias", "name"), ALIASES.items())
+def test_words_of_other_tools_are_taken(stepsched: CommandLine, alias: str, name: str) -> None:
+    assert (
+        stepsched(alias, "--help").out.partition("\n\n")[2]
+        == (stepsched(name, "--help").out.partition("\n\n")[2])
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

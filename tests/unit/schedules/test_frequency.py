@@ -189,8 +189,9 @@ def test_a_document_that_is_no_step_is_refused(document: Any, words: str) -> Non
 
 @pytest.mark.parametrize("document", [{}, {"days": 0}])
 def test_an_empty_document_never_moves(document: dict[str, Any]) -> None:
-    with pytest.raises(ss.InvalidScheduleError, match="expected a step, got 0"):
+    with pytest.raises(ss.InvalidScheduleError, match="expected a step, got 0") as caught:
         ss.Frequency.from_document(document)
+    assert (caught.value.field, caught.value.expression) == ("frequency", str(document))
 
 
 @pytest.mark.parametrize(

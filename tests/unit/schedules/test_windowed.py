@@ -363,7 +363,7 @@ def test_times_of_a_document_without_an_offset_are_utc() -> None:
         pytest.param({"endDateTime": None}, "endDateTime", "expected an end, got null", id="end is null"),
         pytest.param({"endDateTime": "never"}, "end", "expected a date and a time", id="end is a word"),
         pytest.param({"frequency": {"eons": 1}}, "frequency", "unknown unit 'eons'", id="unknown unit"),
-        pytest.param({"frequency": {}}, "every", "expected a step, got 0", id="expected a step, got 0"),
+        pytest.param({"frequency": {}}, "frequency", "expected a step, got 0", id="expected a step, got 0"),
         pytest.param({"frequency": {"seconds": 0.5}}, "frequency", "come to 0.5 s", id="half a second"),
     ],
 )

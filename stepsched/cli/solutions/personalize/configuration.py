@@ -18,8 +18,8 @@ UPDATABLE_RECIPES = ("aws-hrnn-coldstart", "aws-user-personalization")
 
 https://docs.aws.amazon.com/personalize/latest/dg/creating-a-solution-version.html
 """
-
-
+_FIELDS = 6
+"""The fields of an expression: the year cannot be left out, as in a schedule of EventBridge Scheduler."""
 _KINDS: Mapping[type[Any], str] = {dict: "an object", list: "a list", str: "a text"}
 
 
@@ -84,10 +84,12 @@ def expression_mistake(expression: object) -> str | None:
             f'invalid schedule {expression}. Use a cron() schedule or "delete" to remove a schedule that '
             "already exists"
         )
+    if len(expression.removeprefix("cron(").removesuffix(")").split(" ")) != _FIELDS:
+        return f"invalid cron ScheduleExpression {expression}. Should have {_FIELDS} fields"
     try:
         ss.Cron(expression)
     except ss.InvalidScheduleError as error:
-        return str(error)
+        return str(error).partition("; AWS has no seconds field")[0]  # no other form is a schedule here
     return None
 
 
