@@ -65,8 +65,10 @@ def estimate(
 
     Prices and quotas are those of the package, with their dates; --region chooses the quotas of a Region.
     """
+    from stepsched.schedules.moments import later_by
+
     begin = since or session.now().replace(microsecond=0)
-    end = until or begin + _MONTH
+    end = until or later_by(begin, _MONTH)
     if end < begin:
         raise click.UsageError(
             f"expected --until at or after {begin.isoformat()}, the beginning, got {end.isoformat()}"

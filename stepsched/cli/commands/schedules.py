@@ -17,7 +17,7 @@ from stepsched.cli.input.expressions import (
     read_expression,
     schedule_options,
 )
-from stepsched.cli.input.parameters import INSTANT, NUMBER
+from stepsched.cli.input.parameters import INSTANT, MOST_RUNS, NUMBER_OF_RUNS
 from stepsched.cli.output.explanations import explanation_of, explanation_view
 from stepsched.cli.output.tables import Column
 from stepsched.cli.output.times import distance_text, instant_text
@@ -26,8 +26,6 @@ from stepsched.cli.session import Session, pass_session
 
 _SHOWN = 50
 """The number of runs that a terminal shows of a timeline."""
-_MOST = 100_000
-"""The maximum number of runs that are printed of a timeline, or counted."""
 
 
 @command(
@@ -44,7 +42,7 @@ _MOST = 100_000
 @expression_argument(is_required=False)
 @click.option("--document", metavar="FILE", help="A file of jobs, or the document of an interval job.")
 @schedule_options
-@click.option("-n", "--number", type=NUMBER, default=5, show_default=True, help="How many runs.")
+@click.option("-n", "--number", type=NUMBER_OF_RUNS, default=5, show_default=True, help="How many runs.")
 @click.option("--after", type=INSTANT, help="The runs after this instant, exclusive; now, if not given.")
 @pass_session
 def next_runs(
@@ -152,13 +150,13 @@ def timeline(session: Session, files: tuple[str, ...], days: float, after: datet
     except OverflowError as error:
         raise click.UsageError(f"--days: expected an end before the year 10000, got {days:g}") from error
     found = ss.timeline([job.schedule for job in jobs], after=begin, until=end)
-    runs = list(islice(found, _MOST + 1))
+    runs = list(islice(found, MOST_RUNS + 1))
     is_table, rest = session.format == "table", len(runs) - _SHOWN
-    if len(runs) > _MOST and not is_table:
-        raise click.UsageError(f"there are more than {_MOST:,} runs in {days:g} days; use fewer --days")
+    if len(runs) > MOST_RUNS and not is_table:
+        raise click.UsageError(f"there are more than {MOST_RUNS:,} runs in {days:g} days; use fewer --days")
     session.show(_timeline_view(runs[:_SHOWN] if is_table else runs, jobs, now, f"{days:g} days"))
     if is_table and rest > 0:
-        count = f"{rest:,}" if len(runs) <= _MOST else f"more than {rest - 1:,}"
+        count = f"{rest:,}" if len(runs) <= MOST_RUNS else f"more than {rest - 1:,}"
         session.tell(f"and {count} more runs until {instant_text(end)}; -o json prints all")
 
 
