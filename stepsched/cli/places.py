@@ -28,6 +28,10 @@ _URLS = ("sqlite", "file", "local")
 """The schemes of URLs that people write for files."""
 
 
+_ATTEMPTS = 3
+"""How often a call is tried while the endpoint cannot be reached."""
+
+
 class Place(NamedTuple):
     """The parsed text of a backend."""
 
@@ -134,7 +138,7 @@ def open_client(
     if place.kind == "local":
         return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock, is_dry_run=is_dry_run))
     settings = _project().values if None in (region, profile, endpoint_url) else {}
-    session = _boto3_session(region or settings.get("region"), profile or settings.get("profile"))
+    session = boto3_session(region or settings.get("region"), profile or settings.get("profile"))
     connection: dict[str, Any] = {
         "session": session,
         "endpoint_url": endpoint_url or settings.get("endpoint-url"),
@@ -208,13 +212,39 @@ def stand_ins() -> dict[Any, Any]:
     return dict.fromkeys(get_args(ss.targets.AwsTarget), never)
 
 
-def _boto3_session(region: str | None, profile: str | None) -> Any:
+def boto3_session(region: str | None, profile: str | None) -> Any:
+    """Returns the session of boto3 for a person, who waits: its clients give an unreachable endpoint up soon.
+
+    Args:
+        region: The AWS Region. None: as boto3 is configured.
+        profile: The profile of the AWS configuration. None: as boto3 is configured.
+
+    Raises:
+        BackendError: There is no such profile.
+    """
     import boto3
 
     from stepsched.aws.sdk import mapped
 
     with mapped("boto3", "Session"):
-        return boto3.Session(region_name=region, profile_name=profile)
+        session = boto3.Session(region_name=region, profile_name=profile)
+    session.events.register_first("needs-retry", give_up)
+    return session
+
+
+def give_up(*, attempts: int, caught_exception: Exception | None, **_: object) -> None:
+    """Ends the attempts of a call that finds nobody, as a handler of botocore's event ``needs-retry``.
+
+    Args:
+        attempts: The number of attempts so far.
+        caught_exception: The error of the latest attempt. None: the service has answered.
+        **_: What else botocore passes.
+    """
+    from botocore.exceptions import ConnectTimeoutError, HTTPClientError
+
+    most = 2 if isinstance(caught_exception, ConnectTimeoutError) else _ATTEMPTS
+    if isinstance(caught_exception, HTTPClientError) and attempts >= most:
+        raise caught_exception
 
 
 # -- pyproject.toml ------------------------------------------------------------------------------------

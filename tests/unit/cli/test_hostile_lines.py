@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
+from stepsched.cli import places
+from stepsched.jobs.yaml_text import read_yaml
 from tests.unit.cli.conftest import CommandLine, Done
 
 JOBS = """\
@@ -80,3 +84,53 @@ def test_a_job_that_is_refused_makes_no_file(stepsched: CommandLine) -> None:
     assert not Path("new.db").exists()
     assert stepsched(*line[:4], "--backend", "local:new.db", "--", "tidy").code == 0
     assert Path("new.db").exists()
+
+
+# -- what is printed -----------------------------------------------------------------------------------
+
+STEERING = "\x7f\x9b31m\u202e\u2028\u200b\U000e0001\x85\x00\x1b]0;x\x07 \u00e9\U0001f4a5 [red]{}%s"
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "table"])
+@pytest.mark.parametrize("command", ["list", "get tidy", "export"])
+def test_no_form_of_the_output_steers_a_terminal_and_documents_are_read_exactly(
+    stepsched: CommandLine, form: str, command: str
+) -> None:
+    place = ("--backend", "local:jobs.db")
+    written = [{"name": "tidy", "schedule": "rate(1 day)", "target": ["tidy"], "description": STEERING}]
+    Path("jobs.json").write_text(json.dumps(written))
+    assert stepsched("apply", "jobs.json", *place).code == 0
+    done = stepsched(*command.split(), "-o", form, "--no-color", *place, terminal=True)
+    assert done.code == 0
+    assert done.out.replace("\n", "").isprintable()
+    if form != "table":
+        document = done.document if form == "json" else read_yaml(done.out).document
+        item = document[0] if isinstance(document, list) else document
+        assert item.get("job", item)["description"] == STEERING
+
+
+# -- documents -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["- !!timestamp x", "- !!int ''", "- !!bool maybe", "- !!float x", r'- "\UFFFFFFFF"', "- !!binary 1"],
+)
+def test_yaml_whose_values_contradict_their_tags_is_refused(stepsched: CommandLine, text: str) -> None:
+    for command in ("create --file -", "plan --offline -", "resume --from -"):
+        line = refused(stepsched(*command.split(), "--backend", "local:jobs.db", stdin=text))
+        assert "YAML" in line
+
+
+# -- AWS -----------------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_nobody_listens_at_is_given_up_after_three_attempts() -> None:
+    unreachable, slow = EndpointConnectionError(endpoint_url="x"), ConnectTimeoutError(endpoint_url="x")
+    events = places.boto3_session("eu-west-1", None).events
+    tried = "needs-retry.scheduler.ListSchedules"
+    for error, most in ((unreachable, 3), (slow, 2)):
+        events.emit(tried, attempts=most - 1, caught_exception=error)
+        with pytest.raises(type(error)):
+            events.emit(tried, attempts=most, caught_exception=error)
+    events.emit(tried, attempts=9, caught_exception=None)
