@@ -240,10 +240,11 @@ def give_up(*, attempts: int, caught_exception: Exception | None, **_: object) -
         caught_exception: The error of the latest attempt. None: the service has answered.
         **_: What else botocore passes.
     """
+    from botocore.exceptions import ConnectionError as Unreachable
     from botocore.exceptions import ConnectTimeoutError, HTTPClientError
 
     most = 2 if isinstance(caught_exception, ConnectTimeoutError) else _ATTEMPTS
-    if isinstance(caught_exception, HTTPClientError) and attempts >= most:
+    if isinstance(caught_exception, (Unreachable, HTTPClientError)) and attempts >= most:
         raise caught_exception
 
 
@@ -257,7 +258,10 @@ def _project() -> Settings:
     Raises:
         UsageError: A file or a setting cannot be read.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise click.UsageError("the working folder is gone; change to another one") from error
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
         values = _settings(path) if path.is_file() else None
@@ -293,7 +297,10 @@ def _settings(path: Path) -> dict[str, str] | None:
 
 def import_from_here() -> None:
     """Lets modules of the working folder be imported, as ``python -m`` does, until the end of the command."""
-    folder = str(Path.cwd())
+    try:
+        folder = str(Path.cwd())
+    except OSError:  # the folder is gone, and its modules with it
+        return
     if folder not in sys.path and "" not in sys.path:
         sys.path.insert(0, folder)
         click.get_current_context().find_root().call_on_close(lambda: sys.path.remove(folder))

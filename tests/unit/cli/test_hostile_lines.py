@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
+import stepsched as ss
+from stepsched.aws.sdk import mapped
 from stepsched.cli import places
 from stepsched.jobs.yaml_text import read_yaml
 from tests.unit.cli.conftest import CommandLine, Done
@@ -134,3 +137,47 @@ def test_an_endpoint_that_nobody_listens_at_is_given_up_after_three_attempts() -
         with pytest.raises(type(error)):
             events.emit(tried, attempts=most, caught_exception=error)
     events.emit(tried, attempts=9, caught_exception=None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "http://",
+        "http://[::1",
+        "http://a:99999",
+        "http://a b",
+        " ",
+        "http://me:hush@a:1",
+    ],
+)
+def test_an_endpoint_that_is_none_is_refused_before_anybody_is_asked(
+    stepsched: CommandLine, url: str
+) -> None:
+    for place in ("eventbridge:arn:aws:iam::123456789012:role/x", "stack:a"):
+        line = refused(stepsched("list", "--region", "eu-west-1", "--backend", place, "--endpoint-url", url))
+        assert "expected --endpoint-url to be such as 'http://127.0.0.1:4566', got " in line
+        assert "hush" not in line
+
+
+def test_the_password_in_an_address_is_not_shown_when_nobody_listens() -> None:
+    with pytest.raises(ss.BackendError) as caught, mapped("states", "connect"):
+        raise EndpointConnectionError(endpoint_url="http://me:hush@127.0.0.1:1/path")
+    assert "http://me:***@127.0.0.1:1/path" in str(caught.value)
+
+
+# -- places --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a working folder cannot be removed there")
+def test_a_working_folder_that_is_gone_is_named_and_matters_only_where_it_is_read(
+    stepsched: CommandLine, jobs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = ("--backend", f"local:{tmp_path / 'jobs.db'}")
+    assert stepsched("apply", jobs, *place).code == 0
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert stepsched("list", "-o", "name", *place).out == "tidy\n"
+    assert "the working folder is gone" in refused(stepsched("list"))
