@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from stepsched.core.errors import (
     AccessDeniedError,
@@ -17,6 +18,7 @@ from stepsched.core.errors import (
     InvalidScheduleError,
     ThrottledError,
 )
+from stepsched.core.masking import without_secrets
 from stepsched.core.quoting import quoted
 
 _DENIED = """
@@ -73,7 +75,7 @@ def closed(service: str, operation: str) -> BackendError:
     )
 
 
-_URL = re.compile(r"https?://[^\s/?#]+/?", re.ASCII)
+_URL = re.compile(r"https?://[^\s/?#@]+/?", re.ASCII)
 
 
 def validate_connection(session: Any, endpoint_url: Any) -> None:
@@ -85,10 +87,22 @@ def validate_connection(session: Any, endpoint_url: Any) -> None:
     """
     if session is not None and not callable(getattr(session, "client", None)):
         raise TypeError(f"expected a boto3.Session for session, got {quoted(session)}")
-    if endpoint_url is not None and not (isinstance(endpoint_url, str) and _URL.fullmatch(endpoint_url)):
+    if endpoint_url is not None and not _is_endpoint(endpoint_url):
         raise ValueError(
-            f"expected endpoint_url to be such as 'http://127.0.0.1:4566', got {quoted(endpoint_url)}"
+            "expected endpoint_url to be such as 'http://127.0.0.1:4566', got "
+            f"{quoted(without_secrets(endpoint_url))}"
         )
+
+
+def _is_endpoint(url: Any) -> bool:
+    """Returns whether something is a URL of a host alone; of its port, if there is one, too."""
+    if not isinstance(url, str) or _URL.fullmatch(url) is None:
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port out of range
+        return False
 
 
 def camel_case(method: str) -> str:
@@ -143,9 +157,9 @@ def _retry_after(headers: Any) -> timedelta | None:
 
 
 def _from_sdk_error(service: str, operation: str, error: Exception) -> BackendError:
-    code = type(error).__name__
+    code, text = type(error).__name__, str(without_secrets(str(error)))
     classes = {each.__name__ for each in type(error).__mro__}
-    words = f"{str(error).rstrip('.')}; {_REMEDIES[code]}" if code in _REMEDIES else str(error)
+    words = f"{text.rstrip('.')}; {_REMEDIES[code]}" if code in _REMEDIES else text
     if classes & _NO_ACCESS:
         return AccessDeniedError(service, operation, code, detail=words)
     if classes & _UNREACHABLE:

@@ -102,6 +102,9 @@ def ending(cleanup: ExitStack) -> Iterator[End]:
             _say("a time lies outside the years 1 to 9999; use other instants or lengths")
         except OSError as error:
             end.code = give_up(error)
+        except (MemoryError, RecursionError) as error:
+            end.code = FAILED
+            _say("there is not enough memory" if isinstance(error, MemoryError) else "it nests too deeply")
         except ModuleNotFoundError as error:
             if error.name not in _EXTRA:
                 raise

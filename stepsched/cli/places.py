@@ -28,6 +28,10 @@ _URLS = ("sqlite", "file", "local")
 """The schemes of URLs that people write for files."""
 
 
+_ATTEMPTS = 3
+"""How often a call is tried while the endpoint cannot be reached."""
+
+
 class Place(NamedTuple):
     """The parsed text of a backend."""
 
@@ -134,7 +138,7 @@ def open_client(
     if place.kind == "local":
         return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock, is_dry_run=is_dry_run))
     settings = _project().values if None in (region, profile, endpoint_url) else {}
-    session = _boto3_session(region or settings.get("region"), profile or settings.get("profile"))
+    session = boto3_session(region or settings.get("region"), profile or settings.get("profile"))
     connection: dict[str, Any] = {
         "session": session,
         "endpoint_url": endpoint_url or settings.get("endpoint-url"),
@@ -221,13 +225,40 @@ def stand_ins() -> dict[Any, Any]:
     return dict.fromkeys(get_args(ss.targets.AwsTarget), never)
 
 
-def _boto3_session(region: str | None, profile: str | None) -> Any:
+def boto3_session(region: str | None, profile: str | None) -> Any:
+    """Returns the session of boto3 for a person, who waits: its clients give an unreachable endpoint up soon.
+
+    Args:
+        region: The AWS Region. None: as boto3 is configured.
+        profile: The profile of the AWS configuration. None: as boto3 is configured.
+
+    Raises:
+        BackendError: There is no such profile.
+    """
     import boto3
 
     from stepsched.aws.sdk import mapped
 
     with mapped("boto3", "Session"):
-        return boto3.Session(region_name=region, profile_name=profile)
+        session = boto3.Session(region_name=region, profile_name=profile)
+    session.events.register_first("needs-retry", give_up)
+    return session
+
+
+def give_up(*, attempts: int, caught_exception: Exception | None, **_: object) -> None:
+    """Ends the attempts of a call that finds nobody, as a handler of botocore's event ``needs-retry``.
+
+    Args:
+        attempts: The number of attempts so far.
+        caught_exception: The error of the latest attempt. None: the service has answered.
+        **_: What else botocore passes.
+    """
+    from botocore.exceptions import ConnectionError as Unreachable
+    from botocore.exceptions import ConnectTimeoutError, HTTPClientError
+
+    most = 2 if isinstance(caught_exception, ConnectTimeoutError) else _ATTEMPTS
+    if isinstance(caught_exception, (Unreachable, HTTPClientError)) and attempts >= most:
+        raise caught_exception
 
 
 # -- pyproject.toml ------------------------------------------------------------------------------------
@@ -240,7 +271,10 @@ def _project() -> Settings:
     Raises:
         UsageError: A file or a setting cannot be read.
     """
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise click.UsageError("the working folder is gone; change to another one") from error
     for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
         values = _settings(path) if path.is_file() else None
@@ -276,7 +310,10 @@ def _settings(path: Path) -> dict[str, str] | None:
 
 def import_from_here() -> None:
     """Lets modules of the working folder be imported, as ``python -m`` does, until the end of the command."""
-    folder = str(Path.cwd())
+    try:
+        folder = str(Path.cwd())
+    except OSError:  # the folder is gone, and its modules with it
+        return
     if folder not in sys.path and "" not in sys.path:
         sys.path.insert(0, folder)
         click.get_current_context().find_root().call_on_close(lambda: sys.path.remove(folder))

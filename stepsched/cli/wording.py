@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 _WORDS = (
@@ -79,7 +80,26 @@ def of_a_job_on_a_command_line(text: str) -> str:
     return on_a_command_line(text)
 
 
+_BEYOND_ASCII = re.compile(r"[^\n -~]")
+
+
 def visible(text: str) -> str:
     """Returns text in which control characters are written as escapes: what a user stored cannot steer the
     terminal."""
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def visible_json(text: str) -> str:
+    """Returns JSON in which control characters are written as escapes: the same data, which cannot steer the
+    terminal."""
+    return _BEYOND_ASCII.sub(lambda found: _escaped(found[0], json.dumps(found[0])[1:-1]), text)
+
+
+def visible_yaml(text: str) -> str:
+    """Returns YAML of :func:`stepsched.jobs.yaml_text.write_yaml` in which control characters are written as
+    escapes: the same data, which cannot steer the terminal. They stand in double quotes there."""
+    return _BEYOND_ASCII.sub(lambda found: _escaped(found[0], f"\\U{ord(found[0]):08x}"), text)
+
+
+def _escaped(character: str, escape: str) -> str:
+    return character if character.isprintable() else escape

@@ -90,8 +90,8 @@ class Minutes:
         begin = schedule.next_run(after=just_before(self.since))
         if begin is None or begin > self.until:
             return Counted([0] * len(self.ends))
-        end = schedule.previous_run(before=just_after(self.until))
-        assert end is not None  # there is one, at the latest ``begin``
+        # At the end of the calendar nothing is after the last instant, so that no run is found before it.
+        end = schedule.previous_run(before=just_after(self.until)) or begin
         offset = begin - self.origin
         runs = (end - begin) // (step * _SECOND) + 1
         places = 60 // gcd(step, 60)

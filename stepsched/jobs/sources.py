@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from stepsched.core.errors import JobFileError
 from stepsched.core.quoting import given_text, quoted, shortened
 
+_MOST_CHARACTERS = 50_000_000
+"""The maximum number of characters of a file; devices such as /dev/zero never end."""
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
 
@@ -55,16 +57,35 @@ def read_text(path: Path) -> str:
     """Returns the text of a file, without a byte order mark.
 
     Raises:
-        JobFileError: The file cannot be read, or is not UTF-8.
+        JobFileError: The file cannot be read, is too long, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            return text_of(file, str(path))
     except OSError as error:
         raise JobFileError(str(path), error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
     except ValueError as error:  # the path cannot be encoded
         raise JobFileError(str(path), str(error)) from error
+
+
+def text_of(file: TextIO, source: str) -> str:
+    """Returns the text of an open file.
+
+    Args:
+        file: The file.
+        source: What it is, for errors.
+
+    Raises:
+        JobFileError: It is too long.
+        OSError: It cannot be read.
+        UnicodeDecodeError: It has another encoding.
+    """
+    text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise JobFileError(source, f"expected at most {_MOST_CHARACTERS:,} characters, got more")
+    return text
 
 
 def cut(text: str) -> str:

@@ -19,6 +19,8 @@ _MOST_VALUES, _MOST_REPEATED, _VERY_MANY = 100_000, 10, 10**12
 """The limit of values that a YAML file may hold with its aliases expanded: the first number, or the second
 times the values that are written in the file. The count stops at the third."""
 _YES_NO = "!yes-no"
+_OF_PYYAML = (LookupError, ArithmeticError, AttributeError, TypeError)
+"""The errors of PyYAML for values that contradict their tag, such as ``!!bool maybe``."""
 _INDENTED = "its indentation is not that of the lines around it"
 _RESOLVERS = {
     "tag:yaml.org,2002:bool": r"^(?:true|True|TRUE|false|False|FALSE)$",
@@ -129,6 +131,8 @@ def read_yaml(text: str) -> Found:
         raise YamlError(_why_not(error, mark, text), None if mark is None else mark.line + 1) from error
     except yaml.YAMLError as error:
         raise YamlError(str(error)) from error
+    except _OF_PYYAML as error:
+        raise YamlError(f"a value does not have the form of its tag: {error}") from error
 
 
 def _why_not(error: yaml.MarkedYAMLError, mark: yaml.Mark | None, text: str) -> str:

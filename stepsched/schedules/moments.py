@@ -118,6 +118,19 @@ def just_after(instant: datetime) -> datetime:
         return instant
 
 
+def later_by(instant: datetime, length: timedelta) -> datetime:
+    """Returns the instant a length of time after another one; at the latest the end of the calendar.
+
+    Args:
+        instant: The instant; aware.
+        length: The length of time; zero or more.
+    """
+    try:
+        return instant + length
+    except OverflowError:
+        return max(instant, datetime.max.replace(tzinfo=UTC))
+
+
 def plain_moment(value: datetime) -> datetime:
     """Returns a datetime of any subclass as a plain one; nanoseconds are rounded up to a microsecond (P-35).
 

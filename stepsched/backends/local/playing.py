@@ -15,6 +15,7 @@ from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import Turns
 from stepsched.core.clock import PlayableClock
 from stepsched.jobs.events import Event
+from stepsched.schedules.moments import later_by
 
 _CAUGHT = (Exception, SystemExit)
 """The exceptions of a handler that are its outcome; others, such as KeyboardInterrupt, end the play."""
@@ -69,7 +70,7 @@ class Player:
             end_commands(lambda mark: mark.rpartition("#")[0] in dead)
         with self._store.transaction("begin to play"):
             now = self._clock.now()
-            self._store.enter(worker, now + LEASE)
+            self._store.enter(worker, later_by(now, LEASE))
             for other in dead:
                 self._store.bury(other)
             events, letters = self._turns.recover(now)

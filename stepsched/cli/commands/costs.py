@@ -15,6 +15,7 @@ from stepsched.cli.input.job_files import files_argument, jobs_of
 from stepsched.cli.input.parameters import INSTANT
 from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.wording import visible_json
 
 if TYPE_CHECKING:
     from stepsched.estimates.usage import BackendName
@@ -65,8 +66,10 @@ def estimate(
 
     Prices and quotas are those of the package, with their dates; --region chooses the quotas of a Region.
     """
+    from stepsched.schedules.moments import later_by
+
     begin = since or session.now().replace(microsecond=0)
-    end = until or begin + _MONTH
+    end = until or later_by(begin, _MONTH)
     if end < begin:
         raise click.UsageError(
             f"expected --until at or after {begin.isoformat()}, the beginning, got {end.isoformat()}"
@@ -259,7 +262,7 @@ def _place(session: Session, account: str | None) -> dict[str, str]:
 
 
 def _show(session: Session, document: Mapping[str, Any]) -> None:
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    text = visible_json(json.dumps(document, indent=2, ensure_ascii=False))
     session.show(View(document=lambda: document, text=text))
 
 

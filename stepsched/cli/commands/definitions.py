@@ -53,16 +53,18 @@ def create(
     from stepsched.cli.output.job_text import job_view, record_view
 
     job = _new(name, with_program(ctx), group, file)
-    client = session.client(creates=not dry_run, is_dry_run=dry_run)
+    client = session.client(is_dry_run=True)  # so that no file is made for a job that is refused
     job.refuse_if_over(client.backend.now())
-    prepared = client.backend.prepare(job)
+    client.backend.check(job)
     if dry_run:
         _refuse_another(client, job)
         session.show(job_view(job, session.now()))
         session.tell(f"job {job.name!r} can be created; nothing was stored")
         return
+    if isinstance(client.backend, ss.LocalBackend):
+        client = session.client(creates=True)
     try:
-        record, words = client.backend.create(prepared), "created"
+        record, words = client.backend.create(client.backend.prepare(job)), "created"
     except ss.JobExistsError:
         record, words = client.create(job), "nothing to do: it exists already, with the same definition"
     session.show(record_view(record, session.now()))

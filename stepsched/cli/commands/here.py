@@ -158,9 +158,11 @@ def play(session: Session, files: Sequence[str], since: datetime | None, until: 
     the document of an interval job; if nothing else is said, the play begins at its start then, if that is
     later than now.
     """
+    from stepsched.schedules.moments import later_by
+
     jobs, intervals = _jobs_to_play(files)
     begin = since or _beginning(session.now().replace(microsecond=0), jobs, intervals)
-    end = until or begin + _WEEK
+    end = until or later_by(begin, _WEEK)
     if end < begin:
         raise click.UsageError(
             f"expected --until at or after {begin.isoformat()}, the beginning, got {end.isoformat()}"

@@ -17,7 +17,7 @@ from stepsched.cli.output.times import second_text, zoned
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching.histories import History, RunEvent
-from stepsched.cli.wording import visible
+from stepsched.cli.wording import visible, visible_json
 
 _PAUSE = 1.0
 """The pause between two polls of a file, in seconds."""
@@ -110,7 +110,7 @@ def _json_line(event: RunEvent) -> str:
         "job": event.run.job,
         "run": event.run.model_dump(mode="json"),
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    return visible_json(json.dumps(document, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _local(event: RunEvent) -> datetime:

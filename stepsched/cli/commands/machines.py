@@ -16,7 +16,7 @@ from stepsched.cli.input.job_files import FILE, content_of, job_named, read_text
 from stepsched.cli.input.parameters import JOB_IN_FILE
 from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.wording import visible
+from stepsched.cli.wording import visible, visible_json
 
 if TYPE_CHECKING:
     from stepsched.asl import StateMachine
@@ -51,7 +51,7 @@ def render(session: Session, file: str, job: str | None) -> None:
     if session.format == "yaml" or not stdio.is_unicode():
         session.show(View(document=machine.to_dict))
     else:
-        session.write(f"{machine.to_json()}\n")
+        session.write(visible_json(f"{machine.to_json()}\n"))
 
 
 @command(

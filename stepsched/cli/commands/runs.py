@@ -4,6 +4,7 @@ them those of :mod:`~stepsched.cli.commands.recovery` and :mod:`~stepsched.cli.c
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import stepsched as ss
 from stepsched.cli.commands import logs, recovery
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.failures import NOT_FOUND, Failure
-from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
+from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, MOST_RUNS, NUMBER, NUMBER_OF_RUNS
 from stepsched.cli.output.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
@@ -162,7 +163,7 @@ def runs(
 @click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @click.option(
     "--limit",
-    type=NUMBER,
+    type=NUMBER_OF_RUNS,
     metavar="N",
     help=f"The next N runs; {_NEXT}, if neither this nor --until is given.",
 )
@@ -187,13 +188,27 @@ def upcoming(
         found: Iterable[UpcomingRun] = client.upcoming(
             until=until, limit=limit, name_prefix=prefix, group=group, tags=tags
         )
-        session.show(upcoming_view(list(found), session.now()))
+        session.show(upcoming_view(_some(found), session.now()))
         return
     record = client.get(name, group=group)
     is_active = record.status is ss.JobStatus.ACTIVE
     found = ss.jobs.Upcoming([record], after=client.backend.now(), until=until, limit=limit)
     empty = "no run is left" if is_active else f"job {name} is {record.status.value}"
-    session.show(upcoming_view(list(found) if is_active else [], session.now(), empty=empty))
+    session.show(upcoming_view(_some(found) if is_active else [], session.now(), empty=empty))
+
+
+def _some(found: Iterable[UpcomingRun]) -> list[UpcomingRun]:
+    """Returns the runs.
+
+    Raises:
+        UsageError: There are too many to be printed.
+    """
+    runs = list(islice(found, MOST_RUNS + 1))
+    if len(runs) > MOST_RUNS:
+        raise click.UsageError(
+            f"there are more than {MOST_RUNS:,} runs; use an earlier --until, or --limit N"
+        )
+    return runs
 
 
 @command("versions", examples=("stepsched versions nightly-report", "stepsched versions cleanup -o json"))

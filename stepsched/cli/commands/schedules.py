@@ -17,7 +17,7 @@ from stepsched.cli.input.expressions import (
     read_expression,
     schedule_options,
 )
-from stepsched.cli.input.parameters import INSTANT, NUMBER
+from stepsched.cli.input.parameters import INSTANT, MOST_RUNS, NUMBER_OF_RUNS
 from stepsched.cli.output.explanations import explanation_of, explanation_view
 from stepsched.cli.output.tables import Column
 from stepsched.cli.output.times import distance_text, instant_text
@@ -28,8 +28,6 @@ _NEXT = 5
 """The number of next runs, if nothing else is said."""
 _SHOWN = 50
 """The number of runs that a terminal shows of a timeline."""
-_MOST = 100_000
-"""The maximum number of runs that are printed of a timeline, or counted."""
 
 
 @command(
@@ -47,7 +45,9 @@ _MOST = 100_000
 @expression_argument(is_required=False)
 @click.option("--document", metavar="FILE", help="A file of jobs, or the document of an interval job.")
 @schedule_options
-@click.option("-n", "--number", type=NUMBER, help="How many runs; 5, if neither this nor --until is given.")
+@click.option(
+    "-n", "--number", type=NUMBER_OF_RUNS, help="How many runs; 5, if neither this nor --until is given."
+)
 @click.option("--after", type=INSTANT, help="The runs after this instant, exclusive; now, if not given.")
 @click.option("--until", type=INSTANT, help="The runs up to this instant, inclusive.")
 @pass_session
@@ -90,10 +90,10 @@ def _first(
 ) -> list[datetime]:
     if number is None and until is None:
         number = _NEXT
-    runs = list(islice(schedule.runs(after=after, until=until), _MOST + 1 if number is None else number))
-    if number is None and len(runs) > _MOST:
+    runs = list(islice(schedule.runs(after=after, until=until), MOST_RUNS + 1 if number is None else number))
+    if number is None and len(runs) > MOST_RUNS:
         raise click.UsageError(
-            f"there are more than {_MOST:,} runs until then; use --number, or an earlier --until"
+            f"there are more than {MOST_RUNS:,} runs until then; use --number, or an earlier --until"
         )
     return runs
 
@@ -170,13 +170,13 @@ def timeline(session: Session, files: tuple[str, ...], days: float, after: datet
     except OverflowError as error:
         raise click.UsageError(f"--days: expected an end before the year 10000, got {days:g}") from error
     found = ss.timeline([job.schedule for job in jobs], after=begin, until=end)
-    runs = list(islice(found, _MOST + 1))
+    runs = list(islice(found, MOST_RUNS + 1))
     is_table, rest = session.format == "table", len(runs) - _SHOWN
-    if len(runs) > _MOST and not is_table:
-        raise click.UsageError(f"there are more than {_MOST:,} runs in {days:g} days; use fewer --days")
+    if len(runs) > MOST_RUNS and not is_table:
+        raise click.UsageError(f"there are more than {MOST_RUNS:,} runs in {days:g} days; use fewer --days")
     session.show(_timeline_view(runs[:_SHOWN] if is_table else runs, jobs, now, f"{days:g} days"))
     if is_table and rest > 0:
-        count = f"{rest:,}" if len(runs) <= _MOST else f"more than {rest - 1:,}"
+        count = f"{rest:,}" if len(runs) <= MOST_RUNS else f"more than {rest - 1:,}"
         session.tell(f"and {count} more runs until {instant_text(end)}; -o json prints all")
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+import stepsched as ss
+
 
 def read_file(path: str, *, option: str) -> str:
     """Returns the text of a file, or of the standard input for ``-``.
@@ -20,8 +22,15 @@ def read_file(path: str, *, option: str) -> str:
     Raises:
         UsageError: It cannot be read.
     """
+    from stepsched.jobs.sources import text_of
+
     try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+        if path == "-":
+            return text_of(sys.stdin, "standard input")
+        with Path(path).open(encoding="utf-8-sig") as file:
+            return text_of(file, path)
+    except ss.errors.JobFileError as error:
+        raise click.UsageError(f"{option}: cannot read {path}: {error.reason}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise click.UsageError(

@@ -47,7 +47,7 @@ def read_text(file: str) -> str:
     if file != "-":
         return sources.read_text(sources.path_of(file, "the path of a file"))
     try:
-        return sys.stdin.read().removeprefix("\ufeff")
+        return sources.text_of(sys.stdin, STANDARD_INPUT).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ss.errors.JobFileError(STANDARD_INPUT, f"it is not UTF-8: {error}") from error
 

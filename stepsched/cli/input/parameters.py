@@ -11,6 +11,8 @@ from click.shell_completion import CompletionItem
 
 from stepsched.cli.session import Session
 
+MOST_RUNS = 100_000
+"""The maximum number of computed runs that a command prints, or counts."""
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "min": "minutes", "s": "seconds"}
 _SHORT = re.compile(r"(?:[0-9]{1,9}(?:w|d|h|min|m|s))+")
 _NUMBER = re.compile(r"-?[0-9]{1,100}")
@@ -112,17 +114,19 @@ class JobInFileType(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 
 class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
-    """A whole number of at least a given one."""
+    """A whole number in a range."""
 
     name = "number"
 
-    def __init__(self, least: int = 0) -> None:
+    def __init__(self, least: int = 0, most: int | None = None) -> None:
         """Creates the type.
 
         Args:
             least: The least number.
+            most: The greatest number. None: any.
         """
         self.least = least
+        self.most = most
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
         """Returns the placeholder in the help."""
@@ -132,9 +136,13 @@ class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as
         """Returns the number."""
         text = str(value)
         is_number = _NUMBER.fullmatch(text) is not None
-        if not is_number or int(text) < self.least:
-            self.fail(f"expected a whole number of at least {self.least}, got {value!r}", param, ctx)
-        return int(text)
+        number = int(text) if is_number else self.least - 1
+        if number < self.least or (self.most is not None and number > self.most):
+            wanted = (
+                f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most:,}"
+            )
+            self.fail(f"expected a whole number {wanted}, got {value!r}", param, ctx)
+        return number
 
 
 def _from_now(text: str, now: datetime) -> datetime | None:
@@ -164,5 +172,6 @@ def read_length(text: str) -> timedelta | None:
 INSTANT = InstantType()
 LENGTH = LengthType()
 NUMBER = NumberType()
+NUMBER_OF_RUNS = NumberType(most=MOST_RUNS)
 JOB_NAME = JobNameType()
 JOB_IN_FILE = JobInFileType()

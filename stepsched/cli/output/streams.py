@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stepsched.cli import stdio
 from stepsched.cli.output.tables import Column, render
 from stepsched.cli.output.views import View
+from stepsched.cli.wording import visible_json
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
@@ -60,7 +61,7 @@ class Stream:
         """Yields the text that ``json.dumps`` of a list of all documents with ``indent=2`` gives."""
         mark, is_ascii = "[", not stdio.is_unicode()
         for item in self.items:
-            text = json.dumps(item.document, indent=2, ensure_ascii=is_ascii, allow_nan=False)
+            text = visible_json(json.dumps(item.document, indent=2, ensure_ascii=is_ascii, allow_nan=False))
             yield f"{mark}\n  " + text.replace("\n", "\n  ")
             mark = ","
         yield "[]\n" if mark == "[" else "\n]\n"

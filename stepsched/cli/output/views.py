@@ -12,6 +12,7 @@ import click
 
 from stepsched.cli.output.tables import Column, render
 from stepsched.cli.output.times import distance_text, instant_text, scheduled_text
+from stepsched.cli.wording import visible_json, visible_yaml
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
@@ -42,7 +43,9 @@ class View:
         Args:
             is_ascii: Whether all other characters are written as escapes.
         """
-        return json.dumps(self.document(), indent=2, ensure_ascii=is_ascii, allow_nan=False) + "\n"
+        return visible_json(
+            f"{json.dumps(self.document(), indent=2, ensure_ascii=is_ascii, allow_nan=False)}\n"
+        )
 
     def to_yaml(self, *, is_ascii: bool = False) -> str:
         """Returns the document as YAML.
@@ -57,7 +60,7 @@ class View:
             from stepsched.jobs.yaml_text import write_yaml
         except ModuleNotFoundError as error:
             raise click.UsageError("YAML needs the extra: pip install 'stepsched[yaml]'") from error
-        return write_yaml(self.document(), is_ascii=is_ascii)
+        return visible_yaml(write_yaml(self.document(), is_ascii=is_ascii))
 
     def to_table(self, *, width: int, is_colored: bool) -> str:
         """Returns what a terminal shows."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import stepsched as ss
 from stepsched.cli.failures import Failure
+from stepsched.cli.places import boto3_session
 from stepsched.cli.solutions.jobs import JobTasks
 from stepsched.cli.solutions.original import OriginalTasks
 from stepsched.cli.solutions.tasks import Tasks
@@ -63,12 +64,7 @@ class Stack:
         """The session of boto3."""
         if self._given_session is not None:
             return self._given_session
-        import boto3
-
-        from stepsched.aws.sdk import mapped
-
-        with mapped("boto3", "Session"):
-            return boto3.Session(region_name=self.region)
+        return boto3_session(self.region, None)
 
     def client(self, service: str, *, read_timeout: int = 30) -> Any:
         """Returns the boto3 client of a service, always the same one. Its calls raise the errors of boto3;

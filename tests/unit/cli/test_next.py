@@ -112,7 +112,7 @@ def test_the_31st_stays_the_last_day_of_shorter_months(stepsched: CommandLine) -
             ["0 9 * * *", "--start", "2030-01-01T09:00"], "add one, such as 2030-01-01T09:00Z", id="offset"
         ),
         pytest.param(["at(2030-01-01T09:00:00)", "--end", "2030-01-01"], "error: --end: a one-time", id="at"),
-        pytest.param(["0 9 * * *", "-n", "-1"], "expected a whole number of at least 0", id="number"),
+        pytest.param(["0 9 * * *", "-n", "-1"], "expected a whole number from 0 to 100,000", id="number"),
         pytest.param([], "expected an expression, or --document FILE", id="nothing"),
     ],
 )
