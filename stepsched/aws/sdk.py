@@ -88,10 +88,10 @@ def validate_connection(session: Any, endpoint_url: Any) -> None:
     if session is not None and not callable(getattr(session, "client", None)):
         raise TypeError(f"expected a boto3.Session for session, got {quoted(session)}")
     if endpoint_url is not None and not _is_endpoint(endpoint_url):
-        raise ValueError(
-            "expected endpoint_url to be such as 'http://127.0.0.1:4566', got "
-            f"{quoted(without_secrets(endpoint_url))}"
-        )
+        shown = without_secrets(endpoint_url)
+        if isinstance(shown, str):  # such as user:password@host, which is no URL
+            shown = re.sub(r":[^/@]+@", ":***@", shown)
+        raise ValueError(f"expected endpoint_url to be such as 'http://127.0.0.1:4566', got {quoted(shown)}")
 
 
 def _is_endpoint(url: Any) -> bool:
