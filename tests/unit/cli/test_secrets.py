@@ -108,7 +108,10 @@ def test_a_mistake_is_told_without_the_secret(stepsched: CommandLine, tmp_path: 
             id="an endpoint",
         ),
         pytest.param(
-            ("list", *"--backend stack:x --region eu-west-1 --endpoint-url ada:Hidden@host:80".split()),
+            (
+                "list",
+                *["--backend", "stack:x", "--region", "eu-west-1", "--endpoint-url", "ada:Hidden@host:80"],
+            ),
             id="an endpoint that is no URL",
         ),
     ],
