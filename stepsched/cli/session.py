@@ -168,7 +168,9 @@ class Session:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise click.UsageError(f"{question} Nobody can be asked here; use --yes to do it.")
-        click.confirm(question, abort=True, err=True)
+        if not click.confirm(question, err=True):
+            self.tell("nothing was changed")
+            raise click.Abort
 
 
 def pass_session(function: Any) -> Any:

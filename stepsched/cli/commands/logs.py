@@ -17,6 +17,7 @@ from stepsched.cli.output.times import second_text, zoned
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching.histories import History, RunEvent
+from stepsched.cli.watching.waiting import warn_if_unserved
 from stepsched.cli.wording import visible
 
 _PAUSE = 1.0
@@ -54,11 +55,22 @@ def logs(session: Session, name: str | None, since: datetime | None, *, follow: 
         since = client.backend.now()
     history = History(client, name, since=since)
     zones = Zones(session, client)
-    _write(session, history.poll(), zones)
+    events = history.poll()
+    _write(session, events, zones)
     if follow:
+        _tell_of_following(session, client, name)
         pause = _PAUSE if client.backend.first_pause < _PAUSE else _PAUSE_OF_SERVICE
         for events in followed(session, history, pause):
             _write(session, events, zones)
+    elif not events and session.is_terminal and session.format == "table":
+        session.tell("nothing has happened yet" if since is None else "nothing has happened since then")
+
+
+def _tell_of_following(session: Session, client: ss.SchedulerClient, name: str | None) -> None:
+    """Tells a person, who may see no line for long, what is followed."""
+    if session.is_error_terminal and session.format == "table":
+        warn_if_unserved(session, client)
+        session.tell(f"following the runs of {f'job {name!r}' if name else 'all jobs'}; Ctrl-C ends it")
 
 
 def followed(session: Session, history: History, pause: float) -> Iterator[list[RunEvent]]:

@@ -4,7 +4,6 @@ them those of :mod:`~stepsched.cli.commands.recovery` and :mod:`~stepsched.cli.c
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +16,12 @@ from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, NUMBER
 from stepsched.cli.output.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.watching.waiting import refuse_endless_wait, refuse_failure, wait_for
+from stepsched.cli.watching.waiting import (
+    refuse_endless_wait,
+    refuse_failure,
+    wait_for,
+    warn_if_unserved,
+)
 from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
@@ -58,7 +62,7 @@ def run_now(
     if waits:
         refuse_endless_wait(client, name)
     run = client.run_now(name, group=group)
-    _warn_if_unserved(session, client)
+    warn_if_unserved(session, client)
     if waits:
         session.tell(f"run {run.id} of job {visible(run.job)} is recorded; waiting for its end")
         run = wait_for(session, client, run, timeout=timeout)
@@ -81,7 +85,7 @@ def wait(session: Session, name: str, number: int | None, timeout: timedelta | N
     client = session.client()
     run = _run_of(client, name, number)
     if not run.status.has_ended:
-        _warn_if_unserved(session, client)
+        warn_if_unserved(session, client)
         run = wait_for(session, client, run, timeout=timeout)
     session.show(run_view(run, session.now(), Zones(session, client).of([run])))
     refuse_failure(run)
@@ -103,17 +107,6 @@ def _run_of(client: ss.SchedulerClient, name: str, number: int | None) -> Run:
     if not latest:
         raise Failure(f"job {name!r} has no run yet; `stepsched run-now` starts one", NOT_FOUND)
     return latest[0]
-
-
-def _warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
-    """Says that a recorded run does not begin, because no process runs the jobs of the file."""
-    if not client.backend.is_served():
-        path = client.backend.path if isinstance(client.backend, ss.LocalBackend) else None
-        here = path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
-        session.tell(
-            "warning: no process runs the jobs of this file at present; "
-            f"start one with `stepsched serve {visible(str(here))}`"
-        )
 
 
 @command(
@@ -227,7 +220,7 @@ def backfill(session: Session, name: str, since: datetime, until: datetime, grou
     client = session.client()
     found = client.backfill(name, since=since, until=until, group=group)
     if found:
-        _warn_if_unserved(session, client)
+        warn_if_unserved(session, client)
     session.show(
         runs_view(
             found,
