@@ -16,6 +16,27 @@ ALIASES = {"ls": "list", "describe": "get", "delete": "cancel", "unpause": "resu
 """Other words for commands, which other tools use."""
 
 
+_INSTEAD = {
+    "add": "create",
+    "diff": "plan",
+    "disable": "pause",
+    "edit": "update",
+    "enable": "resume",
+    "history": "runs",
+    "lint": "check",
+    "remove": "cancel",
+    "rm": "cancel",
+    "show": "get",
+    "start": "serve",
+    "status": "list",
+    "stop": "pause",
+    "tail": "logs --follow",
+    "trigger": "run-now",
+    "validate": "check",
+}
+"""Words of other tools that are no commands here, and what is meant by them."""
+
+
 class Command(click.Command):
     """A command whose help ends with examples."""
 
@@ -83,6 +104,15 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command of that name or alias."""
         return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, ""))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Returns the command that is meant. Of words of other tools, the error names the one here."""
+        meant = _INSTEAD.get(args[0], "")
+        if self.get_command(ctx, args[0]) is None and self.get_command(ctx, meant.partition(" ")[0]):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections."""
