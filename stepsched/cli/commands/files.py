@@ -168,7 +168,7 @@ def apply(
     groups: tuple[str, ...],
     yes: bool,
 ) -> None:
-    """Store the jobs of files: create, update and, with --prune, cancel.
+    """Store jobs of files: create, update and, with --prune, cancel.
 
     FILE may also be what `stepsched list -o json` or `export` printed, a plan of `stepsched plan -o json`,
     which is then applied as it is, or - for the standard input. Paused jobs stay paused.

@@ -115,7 +115,7 @@ def _refuse_run(client: ss.SchedulerClient, name: str, number: int) -> None:
 @command("repair", examples=("stepsched repair", "stepsched repair -o json"))
 @pass_session
 def repair(session: Session) -> None:
-    """Find and repair jobs that do not come due, and runs that never end."""
+    """Repair jobs that do not come due, and runs that never end."""
     session.show(repairs_view(session.client().repair()))
 
 

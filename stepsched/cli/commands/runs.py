@@ -136,7 +136,7 @@ def runs(
     until: datetime | None,
     limit: int | None,
 ) -> None:
-    """Show the recorded runs of a job, or of all jobs, the latest last."""
+    """Show the recorded runs of a job or of all, the latest last."""
     most = _LATEST + 1 if limit is None and session.is_terminal and session.format == "table" else limit
     client = session.client()
     found = client.runs(name, status=status, since=since, until=until, limit=most)
@@ -170,7 +170,7 @@ def upcoming(
     group: str | None,
     tags: dict[str, str],
 ) -> None:
-    """Show the next runs of a job, or of all active jobs, in the order of their instants."""
+    """Show the next runs of a job, or of all active jobs, in order."""
     if name is not None and (prefix is not None or tags):
         raise click.UsageError("expected either the name of a job or --prefix and --tag, got both")
     if until is None and limit is None:
