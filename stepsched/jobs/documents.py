@@ -128,7 +128,7 @@ def _unknown(key: object) -> Problem:
 def _target_in(document: Mapping[str, Any]) -> BaseModel:
     target = document.get("target")
     if target is None:
-        words = "it is missing; write for example an ARN, package.module:function, or a list: a command"
+        words = "it is missing; write for example an ARN, package.module:function, or a command as a list"
         raise mistake(words, "target")
     return read_target(target, ("target",))
 
