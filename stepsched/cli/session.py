@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # loaded by the commands that need them
 
     from stepsched.cli.output.views import View
 
+_UNCUT = 10_000
+"""More columns than any table has."""
 FORMATS = ("table", "json", "yaml", "name")
 
 
@@ -116,8 +118,9 @@ class Session:
 
     @property
     def width(self) -> int:
-        """The number of columns of the terminal."""
-        return shutil.get_terminal_size((100, 25)).columns
+        """The number of columns of the terminal. Without one, as on a pipe, nothing is cut, unless COLUMNS is
+        set."""
+        return shutil.get_terminal_size((_UNCUT, 25)).columns
 
     def show(self, view: View) -> None:
         """Prints a result in the form that was asked for."""
@@ -155,7 +158,11 @@ class Session:
         """Replaces the line of progress on the standard error stream, if that is a terminal. An empty text
         removes it."""
         if self.is_error_terminal:
-            stdio.tell(f"\r\x1b[2K{text[: self.width - 1]}", ends_line=False)
+            try:  # the output may be a pipe, of another width
+                width = os.get_terminal_size(sys.stderr.fileno()).columns or self.width
+            except (OSError, ValueError):  # such as of a stream in memory
+                width = self.width
+            stdio.tell(f"\r\x1b[2K{text[: width - 1]}", ends_line=False)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something is destroyed: on a terminal, unless ``--yes`` was given.

@@ -159,6 +159,18 @@ def test_narrow_tables_leave_out_the_columns_of_least_use_rather_than_break_thei
     assert titles("runs", 80) == "ID JOB STATUS SCHEDULED TOOK ERROR"
 
 
+def test_a_table_on_a_pipe_is_not_cut(
+    stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logs of pipelines and mails of cron have no width."""
+    file.play()
+    monkeypatch.delenv("COLUMNS")
+    head, first, *_ = stepsched("runs", "-o", "table").out.splitlines()
+    assert head.split() == "ID JOB STATUS SCHEDULED STARTED TOOK ATTEMPT TRIGGER ERROR".split()  # noqa: SIM905
+    assert "2030-01-04 09:00 +01:00 Europe/Paris  on time" in first
+    assert "\u2026" not in first
+
+
 def test_json_of_runs_is_what_the_library_has(stepsched: CommandLine, file: Played) -> None:
     file.play()
     with file.open() as client:
