@@ -163,6 +163,28 @@ def test_follow_tells_a_person_what_it_follows_and_whether_anything_runs(
     assert line == "following the runs of job 'cleanup'; Ctrl-C ends it"
 
 
+@pytest.mark.parametrize(("tail", "count"), [("0", 0), ("3", 3), ("100", 12)])
+def test_tail_shows_the_latest_events_only(
+    tail: str, count: int, stepsched: CommandLine, file: Played
+) -> None:
+    file.play()
+    events = lines(stepsched("logs").out)
+    assert len(events) == 12
+    assert lines(stepsched("logs", "--tail", tail).out) == events[len(events) - count :]
+
+
+def test_follow_with_tail_begins_with_the_latest_events(stepsched: CommandLine, file: Played) -> None:
+    file.play(NOW - DAY)
+    done = stepsched("logs", "-f", "-n", "1", clock=file.clock, pause=pauses(lambda: file.play(NOW)))
+    assert [(each["run"]["id"], each["kind"]) for each in lines(done.out)] == [
+        (4, "failed"),
+        (5, "started"),
+        (5, "succeeded"),
+        (6, "started"),
+        (6, "failed"),
+    ]
+
+
 def test_follow_with_since_begins_with_the_past(stepsched: CommandLine, file: Played) -> None:
     file.play()
     done = stepsched(
