@@ -48,7 +48,7 @@ def test_what_does_not_end_in_time_waits_to_be_started_again_and_says_so(
     assert (run.status, run.restarted, run.pending_reason) == (
         ss.RunStatus.PENDING,
         True,
-        "an attempt that timed out still runs",
+        "an attempt that was given up may still run",
     )
     blocked.release.set()
 
