@@ -29,20 +29,17 @@ ALIASES = {
 
 _INSTEAD = {
     "add": "create",
-    "diff": "plan",
     "disable": "pause",
     "edit": "update",
     "enable": "resume",
     "history": "runs",
     "lint": "check",
     "remove": "cancel",
-    "rm": "cancel",
     "show": "get",
     "start": "serve",
     "status": "list",
     "stop": "pause",
     "tail": "logs --follow",
-    "trigger": "run-now",
     "validate": "check",
 }
 """Words of other tools that are no commands here, and what is meant by them."""
@@ -247,7 +244,8 @@ def _write_options(
         record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
         if record is not None:
             rows[isinstance(each, _SharedOption)].append(record)
-    titles = ("Options", "Where jobs are, and how to print" if len(rows[True]) > 2 else "How to print")
+    has_places = any(isinstance(each, _SharedOption) and each.name == "backend" for each in parameters)
+    titles = ("Options", "Where jobs are, and how to print" if has_places else "How to print")
     for title, those in zip(titles, rows.values(), strict=True):
         if those:
             with formatter.section(title):
