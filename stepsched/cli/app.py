@@ -28,6 +28,12 @@ from stepsched.core.clock import Clock
         "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
         "Shells": shells.COMMANDS,
     },
+    examples=(
+        "stepsched next '0 9 * * 1-5' --timezone Europe/Paris",
+        "stepsched create hello --schedule 'rate(1 minute)' --backend local:jobs.db -- echo hello",
+        "stepsched list --backend local:jobs.db",
+        "stepsched serve jobs.db",
+    ),
     params=[*place_options(), *output_options(), yes_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -27,6 +27,24 @@ ALIASES = {
 """Other words for commands, which other tools use."""
 
 
+_INSTEAD = {
+    "add": "create",
+    "disable": "pause",
+    "edit": "update",
+    "enable": "resume",
+    "history": "runs",
+    "lint": "check",
+    "remove": "cancel",
+    "show": "get",
+    "start": "serve",
+    "status": "list",
+    "stop": "pause",
+    "tail": "logs --follow",
+    "validate": "check",
+}
+"""Words of other tools that are no commands here, and what is meant by them."""
+
+
 class Command(click.Command):
     """A command whose help ends with examples."""
 
@@ -41,16 +59,17 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = tuple(examples)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the options of the command, and below them those that most commands share."""
+        _write_options(ctx, formatter, self.get_params(ctx))
+
     def format_epilog(
         self,
         ctx: click.Context,  # noqa: ARG002 -- as click calls it
         formatter: click.HelpFormatter,
     ) -> None:
         """Writes the examples."""
-        if self.examples:
-            with formatter.section("Examples"):
-                for example in self.examples:  # not wrapped: they are to be copied
-                    formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+        _write_examples(formatter, self.examples)
 
 
 class Group(click.Group):
@@ -59,17 +78,23 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(
-        self, *args: Any, sections: Mapping[str, Sequence[click.Command]] | None = None, **options: Any
+        self,
+        *args: Any,
+        sections: Mapping[str, Sequence[click.Command]] | None = None,
+        examples: Sequence[str] = (),
+        **options: Any,
     ) -> None:
         """Creates a group.
 
         Args:
             *args: Passed to click.
             sections: The commands by the title of their section. None: commands are added later.
+            examples: Command lines with which to begin.
             **options: Passed to click.
         """
         super().__init__(*args, **options)
         self.sections = sections or {}
+        self.examples = tuple(examples)
         for commands in self.sections.values():
             for command in commands:
                 self.add_command(command)
@@ -94,6 +119,26 @@ class Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Returns the command of that name or alias."""
         return super().get_command(ctx, cmd_name) or super().get_command(ctx, ALIASES.get(cmd_name, ""))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Returns the command that is meant. Of words of other tools, the error names the one here."""
+        meant = _INSTEAD.get(args[0], "")
+        if self.get_command(ctx, args[0]) is None and self.get_command(ctx, meant.partition(" ")[0]):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands, and below them the options."""
+        self.format_commands(ctx, formatter)
+        _write_options(ctx, formatter, self.get_params(ctx))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes where to begin."""
+        _write_examples(formatter, self.examples)
+        formatter.write_paragraph()
+        formatter.write(f"{ctx.command_path} COMMAND --help shows more, and examples.\n")
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the sections."""
@@ -170,13 +215,41 @@ def yes_option() -> click.Option:
     return _shared("-y", "--yes", is_flag=True, help="Do not ask before something is destroyed.")
 
 
+class _SharedOption(click.Option):
+    """An option that most commands have."""
+
+
 def _shared(*names: str, **options: Any) -> click.Option:
     def keep(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
         session = ctx.find_object(Session)  # None while a shell completes
         if session is not None and value is not None and value is not False:  # it was given
             setattr(session, parameter.name or "", value)
 
-    return click.Option(names, callback=keep, expose_value=False, **options)
+    return _SharedOption(names, callback=keep, expose_value=False, **options)
+
+
+def _write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    if examples:
+        with formatter.section("Examples"):
+            for example in examples:  # not wrapped: they are to be copied
+                formatter.write(f"{' ' * formatter.current_indent}{example}\n")
+
+
+def _write_options(
+    ctx: click.Context, formatter: click.HelpFormatter, parameters: Sequence[click.Parameter]
+) -> None:
+    """Writes the options in two sections, for the few of the command are to be found among the many."""
+    rows: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
+    for each in parameters:
+        record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+        if record is not None:
+            rows[isinstance(each, _SharedOption)].append(record)
+    has_places = any(isinstance(each, _SharedOption) and each.name == "backend" for each in parameters)
+    titles = ("Options", "Where jobs are, and how to print" if has_places else "How to print")
+    for title, those in zip(titles, rows.values(), strict=True):
+        if those:
+            with formatter.section(title):
+                formatter.write_dl(those)
 
 
 def selection_options(function: Function) -> Function:

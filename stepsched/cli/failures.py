@@ -88,7 +88,7 @@ def ending(cleanup: ExitStack) -> Iterator[End]:
             end.code = INTERRUPTED
         except click.ClickException as error:
             end.code = error.exit_code
-            _say(_one_line(error.format_message()))
+            _say(_one_line(_usage_text(error)))
         except Failure as failure:
             end.code = failure.code
             for line in failure.message.splitlines():
@@ -202,6 +202,16 @@ def give_up(error: OSError) -> int:
     place = f": {error.filename}" if error.filename else ""
     _say(_one_line(f"{error.strerror or error}{place}"))
     return FAILED
+
+
+def _usage_text(error: click.ClickException) -> str:
+    """Returns what is wrong with the use of a command, and where its help is, if the text has no hint."""
+    text = error.format_message()
+    is_unhinted = isinstance(error, click.NoSuchOption | click.MissingParameter) or text.startswith("No such")
+    ctx = getattr(error, "ctx", None)
+    if ctx is None or not is_unhinted or text.endswith(("?", ")")):
+        return text
+    return f"{text.removesuffix('.')}; see `{ctx.command_path} --help`"
 
 
 def _one_line(text: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # loaded by the commands that need them
 
     from stepsched.cli.output.views import View
 
+_UNCUT = 10_000
+"""More columns than any table has."""
 FORMATS = ("table", "json", "yaml", "name")
 
 
@@ -118,8 +120,9 @@ class Session:
 
     @property
     def width(self) -> int:
-        """The number of columns of the terminal."""
-        return shutil.get_terminal_size((100, 25)).columns
+        """The number of columns of the terminal. Without one, as on a pipe, nothing is cut, unless COLUMNS is
+        set."""
+        return shutil.get_terminal_size((_UNCUT, 25)).columns
 
     def show(self, view: View) -> None:
         """Prints a result in the form that was asked for."""
@@ -158,7 +161,11 @@ class Session:
         """Replaces the line of progress on the standard error stream, if that is a terminal. An empty text
         removes it."""
         if self.is_error_terminal and not self.quiet:
-            stdio.tell(f"\r\x1b[2K{text[: self.width - 1]}", ends_line=False)
+            try:  # the output may be a pipe, of another width
+                width = os.get_terminal_size(sys.stderr.fileno()).columns or self.width
+            except (OSError, ValueError):  # such as of a stream in memory
+                width = self.width
+            stdio.tell(f"\r\x1b[2K{text[: width - 1]}", ends_line=False)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Asks before something is destroyed: on a terminal, unless ``--yes`` was given.
@@ -171,7 +178,9 @@ class Session:
             return
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise click.UsageError(f"{question} Nobody can be asked here; use --yes to do it.")
-        click.confirm(question, abort=True, err=True)
+        if not click.confirm(question, err=True):
+            self.tell("nothing was changed")
+            raise click.Abort
 
 
 def pass_session(function: Any) -> Any:

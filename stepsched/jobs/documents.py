@@ -63,6 +63,9 @@ _INSTEAD = {
     "cron": "schedule: cron(0 9 ? * MON-FRI *)",
     "rate": "schedule: rate(5 minutes)",
     "crontab": "schedule: {crontab: '0 9 * * 1-5'}",
+    **dict.fromkeys(("command", "cmd", "run", "script"), "target: [python, report.py]"),
+    **dict.fromkeys(("function", "handler"), "target: package.module:function"),
+    "interval": "every: 5 minutes",
     **dict.fromkeys(("tz", "zone"), "timezone: Europe/Paris"),
     **dict.fromkeys(("disabled", "paused", "state", "status"), "enabled: false, or leave it out"),
 }
@@ -125,7 +128,7 @@ def _unknown(key: object) -> Problem:
 def _target_in(document: Mapping[str, Any]) -> BaseModel:
     target = document.get("target")
     if target is None:
-        words = "it is missing; write for example an ARN, package.module:function, or a list: a command"
+        words = "it is missing; write for example an ARN, package.module:function, or a command as a list"
         raise mistake(words, "target")
     return read_target(target, ("target",))
 

@@ -25,6 +25,13 @@ LINES = 24
 """The number of lines that are shown of an output. Long lines are cut too."""
 OF_CLICK = ("completion",)
 """Commands whose output is that of click, which differs between its versions."""
+TOUR = (
+    "stepsched next '0 9 * * 1-5' --timezone Europe/Paris -n 2",
+    "stepsched create hello --schedule '*/5 * * * *' -- echo hello",
+    "stepsched list",
+    "stepsched pause hello --reason 'until the printer is back'",
+)
+"""The command lines with which the page begins."""
 _WORDS = {"text": "TEXT", **dict.fromkeys(("integer", "integer range", "float", "float range"), "NUMBER")}
 """The placeholders of the types of click."""
 _SHARED = {each.name for each in (*place_options(), *output_options())}
@@ -61,6 +68,23 @@ def files() -> str:
     """Returns the files that the examples read, as a console shows them."""
     shown = ("jobs.yaml", "crontab.txt", "job.json")
     return "".join(f"```console\n$ cat {name}\n{cli_folder.FILES[name]}```\n\n" for name in shown)[:-1]
+
+
+def tour() -> str:
+    """Returns the first commands of a newcomer, one after the other in a folder without jobs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "folder"
+        folder.mkdir()
+        return "\n\n".join(_played(line, folder) for line in TOUR) + "\n"
+
+
+def overview() -> str:
+    """Returns a table of all commands, each with a link to its section."""
+    lines = ["| command | |", "|---|---|"]
+    for name, command in cli_folder.commands():
+        link = name.replace(" ", "-")
+        lines.append(f"| [`{name}`](#{link}) | {_cell(command.get_short_help_str(1_000))} |")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def all_commands() -> str:
@@ -149,11 +173,19 @@ def _prose(text: str) -> str:
 
 
 def _example(example: str, template: Path, *, is_shown: bool) -> str:
-    lines = ["..."]
-    if is_shown:
-        with tempfile.TemporaryDirectory() as folder:
-            ended = cli_folder.play(example, cli_folder.fresh(template, Path(folder) / "folder"))
-        lines = [_cut(line) for line in ended.text.rstrip().splitlines()]
+    if not is_shown:
+        return _console(example, ["..."])
+    with tempfile.TemporaryDirectory() as folder:
+        return _played(example, cli_folder.fresh(template, Path(folder) / "folder"))
+
+
+def _played(example: str, folder: Path) -> str:
+    """Returns an example and what it prints in the folder."""
+    ended = cli_folder.play(example, folder)
+    return _console(example, [_cut(line) for line in ended.text.rstrip().splitlines()])
+
+
+def _console(example: str, lines: Sequence[str]) -> str:
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "..."]
     return "\n".join(["```console", f"$ {example}", *(line.rstrip() for line in lines), "```"])
@@ -168,6 +200,8 @@ def _doc(module: object) -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "tour": tour,
+    "overview": overview,
     "shared options": shared_options,
     "exit codes": exit_codes,
     "files": files,

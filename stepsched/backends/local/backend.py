@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -514,7 +514,12 @@ class LocalBackend(Backend):
             seconds = _IN_A_LOOP
         self._engine.stop(seconds)
 
-    def serve(self, *, grace: float | timedelta | None = None) -> signal.Signals:
+    def serve(
+        self,
+        *,
+        grace: float | timedelta | None = None,
+        on_stop: Callable[[], object] | None = None,
+    ) -> signal.Signals:
         """Runs what is due until SIGINT or SIGTERM. It is for a program that does nothing else.
 
         After the signal no further run starts, runs in progress are awaited, and the previous signal handlers
@@ -523,6 +528,9 @@ class LocalBackend(Backend):
         Args:
             grace: The longest time to wait for runs in progress after the first signal; see ``timeout`` of
                 :meth:`stop`.
+            on_stop: A function that is called in this thread after the first signal, while no further run
+                starts; it may tell a person what is awaited. If it raises, the wait ends at once. None: none
+                is called.
 
         Returns:
             The first signal, SIGINT or SIGTERM.
@@ -549,19 +557,23 @@ class LocalBackend(Backend):
         try:
             self.start()
             first = signal.Signals(_next(told))
-            self._stop_unless_told_again(seconds, told)
+            self._stop_unless_told_again(seconds, told, on_stop)
             return first
         finally:
             self._engine.stop(0)
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-    def _stop_unless_told_again(self, seconds: float | None, told: SimpleQueue[int]) -> None:
+    def _stop_unless_told_again(
+        self, seconds: float | None, told: SimpleQueue[int], on_stop: Callable[[], object] | None
+    ) -> None:
         def stop() -> None:
             self._engine.stop(seconds)
             told.put(0)
 
         threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
+        if on_stop is not None:
+            on_stop()
         while _next(told):  # the number of a signal, or 0 for the end
             self._engine.hurry()
 

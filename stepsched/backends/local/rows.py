@@ -27,7 +27,7 @@ QUEUED, PAUSED, GIVEN_UP = "queue", "paused", "given up"
 _HELD = {
     QUEUED: STILL_RAN,
     PAUSED: "its job is paused",
-    GIVEN_UP: "an attempt that timed out still runs",
+    GIVEN_UP: "an attempt that was given up may still run",
 }
 
 RUN_COLUMNS = (

@@ -62,7 +62,7 @@ def estimate(
     until: datetime | None,
     backend_kind: str | None,
 ) -> None:
-    """Estimate what the jobs of files cost, and what they ask of the quotas.
+    """Estimate the costs of jobs, and what they ask of quotas.
 
     Prices and quotas are those of the package, with their dates; --region chooses the quotas of a Region.
     """
@@ -130,7 +130,7 @@ def policy(
     task_roles: Sequence[str],
     resources: Sequence[str],
 ) -> None:
-    """Print the least permissions of the role that runs the jobs of files.
+    """Print the least permissions with which a role runs jobs of files.
 
     It is the execution role of jobs on EventBridge Scheduler. Jobs that run in a process of yours need no
     permission. --account and --region complete the resources that are given by name.
@@ -193,7 +193,10 @@ def _pairs(texts: Sequence[str]) -> dict[str, list[str]]:
 @click.option("--group", metavar="NAME", default="*", help="The group of the jobs; any, if not given.")
 @pass_session
 def trust(session: Session, account: str | None, partition: str, group: str) -> None:
-    """Print who may use the role that runs jobs: EventBridge Scheduler, for one account."""
+    """Print who may use the role that runs jobs.
+
+    That is EventBridge Scheduler, for one account.
+    """
     place = _place(session, account)
     _show(session, ss.iam.trust_policy(**place, group=group, partition=partition))
 
@@ -237,7 +240,7 @@ def client(
     dead_letter_arn: str | None,
     kms_key_arn: str | None,
 ) -> None:
-    """Print the permissions of who creates, lists, changes and cancels jobs."""
+    """Print the permissions of who creates, changes and cancels jobs."""
     place = _place(session, account)
     document = ss.iam.client_policy(
         **place,

@@ -16,6 +16,7 @@ from stepsched.cli.input.checks import FileCheck, check_file, checks_view
 from stepsched.cli.output.plan_views import applied_view, plan_text, plan_view
 from stepsched.cli.output.views import jobs_file_view
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.watching.waiting import warn_if_unserved
 
 if TYPE_CHECKING:
     from stepsched.jobs import Plan
@@ -169,7 +170,7 @@ def apply(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Store the jobs of files: create, update and, with --prune, cancel.
+    """Store jobs of files: create, update and, with --prune, cancel.
 
     FILE may also be what `stepsched list -o json` or `export` printed, a plan of `stepsched plan -o json`,
     which is then applied as it is, or - for the standard input. Paused jobs stay paused.
@@ -198,6 +199,8 @@ def apply(
     if not made.is_empty and isinstance(client.backend, ss.LocalBackend):
         client = session.client(creates=True)
     session.show(applied_view(client.apply(made)))
+    if session.is_terminal and (made.create or made.update):
+        warn_if_unserved(session, client)
 
 
 def _given_plan(files: Sequence[str], texts: Mapping[str, str]) -> Plan | None:

@@ -6,6 +6,7 @@ import json
 import math
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,12 @@ def serve(
         if line is not None:
             say(line)
 
+    def say_wait() -> None:
+        with suppress(ss.StepschedError):  # runs are awaited all the same
+            running = len(ss.SchedulerClient(backend).runs(status=ss.RunStatus.RUNNING))
+            if running and not quiet:
+                say(serving.waiting_text(running, grace))
+
     with serving.log_lines(session.tell):
         backend = _opened(session, path, modules, workers)
         if not quiet:
@@ -93,7 +100,7 @@ def serve(
             for warning in serving.what_waits(backend, records, modules):
                 say(f"warning: {warning}")
             backend.listen(say_event)
-        ended_by = backend.serve(grace=grace)
+        ended_by = backend.serve(grace=grace, on_stop=say_wait)
     if ended_by is signal.SIGINT:
         raise Failure("", INTERRUPTED)
 

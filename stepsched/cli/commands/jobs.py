@@ -40,7 +40,7 @@ def list_jobs(
 @click.option("--group", metavar="NAME", help="The group of the job, if several have one of this name.")
 @pass_session
 def get(session: Session, name: str, group: str | None) -> None:
-    """Show one job: when it runs, what it does, and how its last run ended."""
+    """Show when a job runs, what it does, how its last run ended."""
     from stepsched.cli.output.job_text import record_view
 
     session.show(record_view(session.client().get(name, group=group), session.now()))

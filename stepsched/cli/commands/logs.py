@@ -11,12 +11,13 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import READER_GONE, sentence_of
-from stepsched.cli.input.parameters import INSTANT, JOB_NAME
+from stepsched.cli.input.parameters import INSTANT, JOB_NAME, NUMBER
 from stepsched.cli.output.run_views import took_text
 from stepsched.cli.output.times import second_text, zoned
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching.histories import History, RunEvent
+from stepsched.cli.watching.waiting import warn_if_unserved
 from stepsched.cli.wording import visible, visible_json
 
 _PAUSE = 1.0
@@ -32,17 +33,27 @@ _COLORS = {
 }
 
 
-@command("logs", examples=("stepsched logs nightly-report", "stepsched logs --since now-1d -o json"))
+@command(
+    "logs",
+    examples=(
+        "stepsched logs nightly-report",
+        "stepsched logs --since now-1d -o json",
+        "stepsched logs --tail 2",
+    ),
+)
 @click.argument("name", type=JOB_NAME, required=False)
 @click.option("--since", type=INSTANT, help="What happened at or after this instant.")
+@click.option("-n", "--tail", type=NUMBER, help="Of what has happened, only this many of the latest events.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on, until Ctrl-C.")
 @pass_session
-def logs(session: Session, name: str | None, since: datetime | None, *, follow: bool) -> None:
+def logs(
+    session: Session, name: str | None, since: datetime | None, tail: int | None, *, follow: bool
+) -> None:
     """Show what happened to runs, or follow what happens.
 
     The events are read from the recorded runs, so that this works from any process. A run of several attempts
-    shows the start of the latest one only; --follow shows those that it sees. With --follow and without
-    --since, it begins now.
+    shows the start of the latest one only; --follow shows those that it sees. With --follow, and
+    without --since or --tail, it begins now.
 
     JSON is one object a line: at, kind (started, retried, succeeded, failed, skipped or missed), job, and
     run, which is the run as it is recorded.
@@ -50,15 +61,26 @@ def logs(session: Session, name: str | None, since: datetime | None, *, follow: 
     if session.output in ("yaml", "name"):
         raise click.UsageError(f"expected table or json for -o, got {session.output}: events have no names")
     client = session.client()
-    if follow and since is None:
+    if follow and since is None and tail is None:
         since = client.backend.now()
     history = History(client, name, since=since)
     zones = Zones(session, client)
-    _write(session, history.poll(), zones)
+    events = history.poll()
+    _write(session, events if tail is None else events[max(0, len(events) - tail) :], zones)
     if follow:
+        _tell_of_following(session, client, name)
         pause = _PAUSE if client.backend.first_pause < _PAUSE else _PAUSE_OF_SERVICE
         for events in followed(session, history, pause):
             _write(session, events, zones)
+    elif not events and session.is_terminal and session.format == "table":
+        session.tell("nothing has happened yet" if since is None else "nothing has happened since then")
+
+
+def _tell_of_following(session: Session, client: ss.SchedulerClient, name: str | None) -> None:
+    """Tells a person, who may see no line for long, what is followed."""
+    if session.is_error_terminal and session.format == "table":
+        warn_if_unserved(session, client)
+        session.tell(f"following the runs of {f'job {name!r}' if name else 'all jobs'}; Ctrl-C ends it")
 
 
 def followed(session: Session, history: History, pause: float) -> Iterator[list[RunEvent]]:

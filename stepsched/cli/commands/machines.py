@@ -42,7 +42,7 @@ _PICTURES = {
 @click.argument("job", type=JOB_IN_FILE, metavar="[JOB]", required=False)
 @pass_session
 def render(session: Session, file: str, job: str | None) -> None:
-    """Print the state machine of a job, which runs it without anything else.
+    """Print the state machine that runs a job all by itself.
 
     JOB may be left out if the file has one job. The output is JSON, also on a terminal, as CreateStateMachine
     takes it.
@@ -167,6 +167,6 @@ def _machine(file: str, name: str | None) -> StateMachine:
 asl = Group(
     "asl",
     sections={"Commands": (render, check, draw)},
-    help="Render, check and draw state machines in Amazon States Language.",
+    help="Render, check and draw state machines (States Language).",
 )
 COMMANDS = (asl,)

@@ -13,6 +13,7 @@ from stepsched.cli.input.parameters import JOB_NAME, NUMBER
 from stepsched.cli.output.run_views import dead_letters_view, repairs_view, runs_view
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.watching.waiting import warn_if_unserved
 
 if TYPE_CHECKING:
     from stepsched.jobs import Run
@@ -64,6 +65,8 @@ def redrive(session: Session, name: str, numbers: tuple[int, ...], *, takes_all:
             failures[f"run {run.id}"] = error
     if len(chosen) == len(failures) == 1:
         raise next(iter(failures.values()))
+    if done:
+        warn_if_unserved(session, client)
     session.show(
         runs_view(
             done,
@@ -115,7 +118,7 @@ def _refuse_run(client: ss.SchedulerClient, name: str, number: int) -> None:
 @command("repair", examples=("stepsched repair", "stepsched repair -o json"))
 @pass_session
 def repair(session: Session) -> None:
-    """Find and repair jobs that do not come due, and runs that never end."""
+    """Repair jobs that do not come due, and runs that never end."""
     session.show(repairs_view(session.client().repair()))
 
 

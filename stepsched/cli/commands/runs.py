@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +17,12 @@ from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, MOST_RUNS,
 from stepsched.cli.output.run_views import run_view, runs_view, upcoming_view, versions_view
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.watching.waiting import refuse_endless_wait, refuse_failure, wait_for
+from stepsched.cli.watching.waiting import (
+    refuse_endless_wait,
+    refuse_failure,
+    wait_for,
+    warn_if_unserved,
+)
 from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ def run_now(
     if waits:
         refuse_endless_wait(client, name)
     run = client.run_now(name, group=group)
-    _warn_if_unserved(session, client)
+    warn_if_unserved(session, client)
     if waits:
         session.tell(f"run {run.id} of job {visible(run.job)} is recorded; waiting for its end")
         run = wait_for(session, client, run, timeout=timeout)
@@ -82,7 +86,7 @@ def wait(session: Session, name: str, number: int | None, timeout: timedelta | N
     client = session.client()
     run = _run_of(client, name, number)
     if not run.status.has_ended:
-        _warn_if_unserved(session, client)
+        warn_if_unserved(session, client)
         run = wait_for(session, client, run, timeout=timeout)
     session.show(run_view(run, session.now(), Zones(session, client).of([run])))
     refuse_failure(run)
@@ -104,17 +108,6 @@ def _run_of(client: ss.SchedulerClient, name: str, number: int | None) -> Run:
     if not latest:
         raise Failure(f"job {name!r} has no run yet; `stepsched run-now` starts one", NOT_FOUND)
     return latest[0]
-
-
-def _warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
-    """Says that a recorded run does not begin, because no process runs the jobs of the file."""
-    if not client.backend.is_served():
-        path = client.backend.path if isinstance(client.backend, ss.LocalBackend) else None
-        here = path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
-        session.tell(
-            "warning: no process runs the jobs of this file at present; "
-            f"start one with `stepsched serve {visible(str(here))}`"
-        )
 
 
 @command(
@@ -144,7 +137,7 @@ def runs(
     until: datetime | None,
     limit: int | None,
 ) -> None:
-    """Show the recorded runs of a job, or of all jobs, the latest last."""
+    """Show the recorded runs of a job or of all, the latest last."""
     most = _LATEST + 1 if limit is None and session.is_terminal and session.format == "table" else limit
     client = session.client()
     found = client.runs(name, status=status, since=since, until=until, limit=most)
@@ -178,7 +171,7 @@ def upcoming(
     group: str | None,
     tags: dict[str, str],
 ) -> None:
-    """Show the next runs of a job, or of all active jobs, in the order of their instants."""
+    """Show the next runs of a job, or of all active jobs, in order."""
     if name is not None and (prefix is not None or tags):
         raise click.UsageError("expected either the name of a job or --prefix and --tag, got both")
     if until is None and limit is None:
@@ -242,7 +235,7 @@ def backfill(session: Session, name: str, since: datetime, until: datetime, grou
     client = session.client()
     found = client.backfill(name, since=since, until=until, group=group)
     if found:
-        _warn_if_unserved(session, client)
+        warn_if_unserved(session, client)
     session.show(
         runs_view(
             found,

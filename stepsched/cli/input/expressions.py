@@ -16,6 +16,7 @@ _EVERY = re.compile(r"every +(.*)", re.IGNORECASE | re.DOTALL)
 _UNIT = re.compile(r"[A-Za-z]+")
 _BARE_CRON = re.compile(r"[0-9*?/,-]+( +[^ ()]+){5,6}")
 """The six fields of AWS without ``cron( )``, or one too many."""
+_SHORTCUT = re.compile("hourly|daily|weekly|monthly|yearly", re.IGNORECASE)
 _WORDS = (
     (
         r"needs start: the first run, such as start: (\S+)",
@@ -32,6 +33,7 @@ _WORDS = (
     ),
     (r"a step of seconds needs start, the first run", "a step of seconds needs --start, the first run"),
     (r"or write timezone: (\S+)", r"or use --timezone \1"),
+    (r"write schedule: \{crontab: ('[^']*')\}", r"write \1"),
     (r"\{crontab: ('[^']*'), timezone: '([^']*)'\}", r"\1 --timezone \2"),
     (r"\{crontab: ('[^']*')\}", r"\1"),
 )
@@ -95,6 +97,9 @@ def read_expression(
     """
     from stepsched.jobs.written import Mistakes, read_schedule
 
+    word = expression.strip()
+    if _SHORTCUT.fullmatch(word):
+        raise click.UsageError(f"{word!r} cannot be read; write '@{word.lower()}'")
     options = {"timezone": timezone, "start": start, "end": end}
     given = {name: value for name, value in options.items() if value is not None}
     try:

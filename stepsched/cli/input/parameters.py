@@ -19,6 +19,13 @@ _NUMBER = re.compile(r"-?[0-9]{1,100}")
 _PART = re.compile(r"([0-9]+)(w|d|h|min|m|s)")
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INSTANT_EXPECTED = (
+    "expected an ISO 8601 instant with its offset, such as 2030-01-31T09:00+01:00, or now, now+2h, now-1d, "
+    "got "
+)
+
+
 class InstantType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # newer clicks have one
     """An instant: ISO 8601 with an offset or a zone in brackets, ``now``, ``now+2h`` or ``now-1d``."""
 
@@ -44,14 +51,13 @@ class InstantType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # n
             try:
                 moment = read_moment(value)
             except ValueError as error:
-                self.fail(str(error), param, ctx)
+                self.fail(
+                    _INSTANT_EXPECTED + _with_offset(value) if _DATE.fullmatch(value) else str(error),
+                    param,
+                    ctx,
+                )
         if moment is None or moment.tzinfo is None:
-            self.fail(
-                "expected an ISO 8601 instant with its offset, such as 2030-01-31T09:00+01:00, or now, "
-                f"now+2h, now-1d, got {value!r}",
-                param,
-                ctx,
-            )
+            self.fail(_INSTANT_EXPECTED + (_with_offset(value) if moment else repr(value)), param, ctx)
         return moment
 
 
@@ -143,6 +149,12 @@ class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as
             )
             self.fail(f"expected a whole number {wanted}, got {value!r}", param, ctx)
         return number
+
+
+def _with_offset(value: str) -> str:
+    """Returns a date, or a date and a time, and how it is written with the offset of UTC."""
+    instant = f"{value}T00:00Z" if _DATE.fullmatch(value) else f"{value}Z"
+    return f"{value!r}; write {instant}, if UTC is meant"
 
 
 def _from_now(text: str, now: datetime) -> datetime | None:

@@ -19,6 +19,7 @@ _SCHEDULED = Column("SCHEDULED", least=len("2030-01-07 09:00:00 +01:00…"))
 """The name of the zone may be cut, the offset not."""
 _ID = Column("ID", is_whole=True)
 _JOB = Column("JOB", is_whole=True)
+_ERROR = Column("ERROR", least=len("exit code 1: …"))
 
 
 def runs_view(
@@ -40,7 +41,11 @@ def runs_view(
             _JOB,
             Column("STATUS", is_whole=True),
             _SCHEDULED,
-            *(Column(title) for title in ("STARTED", "TOOK", "ATTEMPT", "TRIGGER", "ERROR")),
+            Column("STARTED", least=len("after 5 min 10 s"), leaves=1),
+            Column("TOOK", least=len("59 min …")),
+            Column("ATTEMPT", leaves=2),
+            Column("TRIGGER", leaves=3),
+            _ERROR,
         ],
         rows=[_cells(run, now, zones) for run in runs],
         empty=empty,
@@ -90,7 +95,7 @@ def dead_letters_view(runs: Sequence[Run], now: datetime, zones: Mapping[str, st
     return View(
         document=lambda: [run.model_dump(mode="json") for run in runs],
         names=[str(run.id) for run in runs],
-        columns=[_ID, _JOB, _SCHEDULED, *(Column(title) for title in ("FAILED", "ATTEMPT", "ERROR"))],
+        columns=[_ID, _JOB, _SCHEDULED, Column("FAILED"), Column("ATTEMPT", leaves=1), _ERROR],
         rows=[
             (
                 str(run.id),

@@ -1,7 +1,8 @@
-"""Tables on a terminal. Names are never cut: other columns give way."""
+"""Tables on a terminal. Names are never cut: other columns give way, and those of least use are left out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import NamedTuple
@@ -22,6 +23,8 @@ _STYLES = {
 
 
 _LEAST = 8
+_BLANK_END = re.compile(r"(?: |\x1b\[[0-9;]*m)+$")
+"""Blanks at the end of a line, and the codes of colors around them."""
 
 
 class Column(NamedTuple):
@@ -32,6 +35,9 @@ class Column(NamedTuple):
     """Whether its texts are never cut, for they are to be copied, such as names."""
     least: int = _LEAST
     """The least width to which it gives way, if its texts may be cut."""
+    leaves: int = 0
+    """Its place in the order, from the greatest number on, in which columns are left out where even the least
+    widths are too wide. 0: it stays."""
 
 
 def render(
@@ -48,8 +54,9 @@ def render(
     Args:
         columns: The columns.
         rows: The cells of each row.
-        width: The number of columns of the terminal. In a narrow one, columns that say nothing are left out.
-            The table is wider if the whole columns need it.
+        width: The number of columns of the terminal. In a narrow one, columns that say nothing are left out,
+            and then those that may leave, until the rest fits. The table is wider if the columns that stay
+            need it.
         is_colored: Whether words for a status have colors.
         least: The least width of each column, before columns give way: tables with the same widths continue
             each other. Empty: the widths follow from the cells.
@@ -69,7 +76,7 @@ def render(
     ]
     natural = [max(pair) for pair in zip(natural, least or natural, strict=True)]
     if cells and not least and not _fits(natural, width):
-        kept = _without_empty(columns, cells)
+        kept = _without_leaving(columns, natural, _without_empty(columns, cells), width)
         columns, natural = [columns[at] for at in kept], [natural[at] for at in kept]
         cells = [[row[at] for at in kept] for row in cells]
     widths = _fitted(columns, natural, width)
@@ -92,7 +99,12 @@ def render(
         legacy_windows=False,
     )
     console.print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    return "".join(f"{_BLANK_END.sub(_codes, line)}\n" for line in text.getvalue().splitlines())
+
+
+def _codes(blank_end: re.Match[str]) -> str:
+    """Returns the end of a line without its blanks: in the last column, they would break the line."""
+    return blank_end[0].replace(" ", "")
 
 
 def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
@@ -108,6 +120,24 @@ def _fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> li
 
 def _fits(widths: Sequence[int], width: int) -> bool:
     return sum(widths) + _GAP * (len(widths) - 1) <= width
+
+
+def _without_leaving(
+    columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], width: int
+) -> list[int]:
+    """Returns the numbers of the columns that stay, of those that are kept so far."""
+    staying = list(kept)
+    leaving = sorted((at for at in kept if columns[at].leaves), key=lambda at: -columns[at].leaves)
+    for at in leaving:
+        if _fits([_least_of(columns[each], natural[each]) for each in staying], width):
+            break
+        staying.remove(at)
+    return staying
+
+
+def _least_of(column: Column, natural: int) -> int:
+    """Returns the least width of a column."""
+    return natural if column.is_whole else min(natural, column.least)
 
 
 def _without_empty(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
 
 NAME = Column("NAME", is_whole=True)
-_DISTANCE_SHOWN = len("in 12 d 23 h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +82,12 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
             NAME,
             *([Column("GROUP", is_whole=True)] if has_groups else []),
             Column("STATUS", is_whole=True),
-            Column("SCHEDULE"),
+            Column("SCHEDULE", least=len("At 09:00,…"), leaves=2),
             Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
-            Column("IN", is_whole=True),
-            Column("LAST", least=_DISTANCE_SHOWN),
+            Column("IN", least=len("in 23 h…")),
+            Column("LAST", leaves=1),
             Column("OUTCOME", is_whole=True),
-            *([Column("REASON")] if has_reasons else []),
+            *([Column("REASON", leaves=3)] if has_reasons else []),
         ],
         rows=[
             (

@@ -12,12 +12,18 @@ import click
 
 import stepsched as ss
 from stepsched.cli.failures import Failure
-from stepsched.cli.output.times import distance_text, instant_text, scheduled_text, second_text
+from stepsched.cli.output.times import (
+    distance_text,
+    instant_text,
+    length_text,
+    scheduled_text,
+    second_text,
+)
 from stepsched.cli.places import import_from_here
 from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from stepsched.jobs import Event, Job, JobRecord
 
@@ -27,6 +33,8 @@ _FEW = 10
 """The maximum number of jobs that a warning names."""
 _UNSAID = ("created", "updated", "cancelled", "resumed", "due")
 """The kinds of events that say nothing about a run, or nothing yet."""
+_SAID = {"restarted": "was interrupted; it starts again"}
+"""What is said of kinds of events whose names do not say it."""
 
 
 # -- modules of functions ------------------------------------------------------------------------------
@@ -137,6 +145,18 @@ def _named(names: Iterable[str]) -> str:
 # -- what is said of runs ------------------------------------------------------------------------------
 
 
+def waiting_text(running: int, grace: timedelta | None) -> str:
+    """Returns the line about runs in progress after the first signal.
+
+    Args:
+        running: The number of runs in progress.
+        grace: The longest wait for them. None: there is no limit.
+    """
+    runs = "a run" if running == 1 else f"{running} runs"
+    limit = "" if grace is None else f", {length_text(grace)} at most"
+    return f"stopping: waiting for {runs} in progress{limit}; a second signal or Ctrl-C ends the wait"
+
+
 def event_text(event: Event) -> str | None:
     """Returns the line about an event; None if nothing is said about it."""
     run, at = event.run, second_text(event.at)
@@ -144,7 +164,9 @@ def event_text(event: Event) -> str | None:
         return None
     if run is None:
         return f"{at}  {event.job}  {event.kind.value}"
-    text = f"{at}  {event.job}  run {run.id} {event.kind.value.replace('_', ' ')}"
+    text = (
+        f"{at}  {event.job}  run {run.id} {_SAID.get(event.kind.value) or event.kind.value.replace('_', ' ')}"
+    )
     if event.kind is ss.jobs.EventKind.STARTED:
         again = "" if run.attempt <= 1 else f", attempt {run.attempt}"
         return f"{text} (for {instant_text(run.scheduled_for)}{again})"

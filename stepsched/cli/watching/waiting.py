@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stepsched as ss
@@ -20,6 +21,17 @@ _FIRST_STEP = 0.3
 """How long a wait shows no progress, and gives no reason why the run does not start, in seconds."""
 _STEP_ON_A_PIPE = 60.0
 """How often a wait that shows no progress looks why the run does not start, in seconds."""
+
+
+def warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
+    """Says that runs do not begin, because no process runs the jobs of the file."""
+    if not client.backend.is_served():
+        path = client.backend.path if isinstance(client.backend, ss.LocalBackend) else None
+        here = path.relative_to(Path.cwd()) if path and path.is_relative_to(Path.cwd()) else path
+        session.tell(
+            "warning: no process runs the jobs of this file at present; "
+            f"start one with `stepsched serve {visible(str(here))}`"
+        )
 
 
 def refuse_endless_wait(client: ss.SchedulerClient, name: str) -> None:

@@ -145,6 +145,46 @@ def test_follow_shows_each_event_once_until_ctrl_c(stepsched: CommandLine, file:
     ]
 
 
+def test_logs_tells_a_person_why_it_shows_nothing(stepsched: CommandLine, file: Played) -> None:
+    nothing = stepsched("logs", terminal=True)
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "nothing has happened yet\n")
+    file.play()
+    since = stepsched("logs", "--since", "now", clock=file.clock, terminal=True)
+    assert (since.out, since.err) == ("", "nothing has happened since then\n")
+    assert stepsched("logs", "--since", "now", clock=file.clock).err == ""
+
+
+def test_follow_tells_a_person_what_it_follows_and_whether_anything_runs(
+    stepsched: CommandLine, file: Played
+) -> None:
+    done = stepsched("logs", "-f", "cleanup", clock=file.clock, pause=pauses(), terminal=True)
+    warning, line, *_ = done.err.splitlines()
+    assert "start one with `stepsched serve jobs.db`" in warning
+    assert line == "following the runs of job 'cleanup'; Ctrl-C ends it"
+
+
+@pytest.mark.parametrize(("tail", "count"), [("0", 0), ("3", 3), ("100", 12)])
+def test_tail_shows_the_latest_events_only(
+    tail: str, count: int, stepsched: CommandLine, file: Played
+) -> None:
+    file.play()
+    events = lines(stepsched("logs").out)
+    assert len(events) == 12
+    assert lines(stepsched("logs", "--tail", tail).out) == events[len(events) - count :]
+
+
+def test_follow_with_tail_begins_with_the_latest_events(stepsched: CommandLine, file: Played) -> None:
+    file.play(NOW - DAY)
+    done = stepsched("logs", "-f", "-n", "1", clock=file.clock, pause=pauses(lambda: file.play(NOW)))
+    assert [(each["run"]["id"], each["kind"]) for each in lines(done.out)] == [
+        (4, "failed"),
+        (5, "started"),
+        (5, "succeeded"),
+        (6, "started"),
+        (6, "failed"),
+    ]
+
+
 def test_follow_with_since_begins_with_the_past(stepsched: CommandLine, file: Played) -> None:
     file.play()
     done = stepsched(

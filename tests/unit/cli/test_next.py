@@ -106,6 +106,8 @@ def test_the_31st_stays_the_last_day_of_shorter_months(stepsched: CommandLine) -
         pytest.param(["@every 5m"], "write 'every 5 minutes'", id="@every"),
         pytest.param(["nonsense"], "'0 9 * * 1-5' as in a crontab, and 'every month'", id="nonsense"),
         pytest.param(["0 0 */2 * 1"], "for both use '0 0 1-31/2 * *', and", id="two readings"),
+        pytest.param(["Daily"], "'Daily' cannot be read; write '@daily'", id="shortcut"),
+        pytest.param(["cron(0 9 * * *)"], "must be '?'; write '0 9 * * *'\n", id="crontab in cron"),
         pytest.param(["0", "9", "*", "*", "*"], "got 5 arguments; write it in quotes", id="no quotes"),
         pytest.param(["0 9 * * *", "--timezone", "Mars"], "error: --timezone: 'Mars' is not an", id="zone"),
         pytest.param(

@@ -193,6 +193,13 @@ def test_apply_takes_several_files_and_the_standard_input(stepsched: CommandLine
     assert done.err == "error: expected distinct job names, got 'a' in fewer.yaml and standard input\n"
 
 
+def test_apply_tells_a_person_that_no_process_runs_the_jobs(stepsched: CommandLine) -> None:
+    first = stepsched("apply", "jobs.yaml", terminal=True)
+    assert "start one with `stepsched serve jobs.db`" in first.err
+    assert "serve" not in stepsched("apply", "jobs.yaml", terminal=True).err  # it has changed nothing
+    assert "serve" not in stepsched("apply", "fewer.yaml", "--prune", "--yes").err
+
+
 def test_jobs_are_cancelled_only_with_yes_or_after_a_question(stepsched: CommandLine) -> None:
     stepsched("apply", "jobs.yaml")
     done = stepsched("apply", "fewer.yaml", "--prune")
@@ -201,6 +208,7 @@ def test_jobs_are_cancelled_only_with_yes_or_after_a_question(stepsched: Command
     assert "- c" in done.err
     no = stepsched("apply", "fewer.yaml", "--prune", stdin="n\n", terminal=True)
     assert (no.code, list(stored())) == (130, ["a", "b", "c"])
+    assert no.err.endswith("nothing was changed\n")
     yes = stepsched("apply", "fewer.yaml", "--prune", stdin="y\n", terminal=True)
     assert (yes.code, list(stored())) == (0, ["a", "b"])
     stepsched("apply", "jobs.yaml")

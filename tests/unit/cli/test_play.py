@@ -157,3 +157,12 @@ def test_a_wrong_use_is_refused_in_one_line(
     assert (done.code, done.out) == (2, "")
     assert words in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["2030-01-01", "2030-01-01T00:00"])
+def test_an_instant_without_its_offset_is_answered_with_one_that_works(
+    text: str, stepsched: CommandLine
+) -> None:
+    done = stepsched("play", "jobs.yaml", "--from", text)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(f"got '{text}'; write 2030-01-01T00:00Z, if UTC is meant\n")

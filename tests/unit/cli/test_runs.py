@@ -6,6 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
+import click
 import pytest
 
 import stepsched as ss
@@ -133,10 +134,41 @@ def test_runs_are_a_table_with_whole_ids_and_names_on_a_terminal(
     stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.play()
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "110")
     head, first, *_ = stepsched("runs", terminal=True).out.splitlines()
     assert head.split() == "ID JOB STATUS SCHEDULED STARTED TOOK ATTEMPT TRIGGER ERROR".split()  # noqa: SIM905
     assert first.startswith("1   nightly-report  succeeded  2030-01-04 09:00 +01:00 Eu…  on time")
+
+
+def test_narrow_tables_leave_out_the_columns_of_least_use_rather_than_break_their_lines(
+    stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.play()
+    stepsched("pause", "nightly-report", "--reason", "maintenance of the database")
+
+    def titles(command: str, width: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        head, *lines = stepsched(command, terminal=True).out.splitlines()
+        assert max(len(click.unstyle(line)) for line in (head, *lines)) <= width, (command, width, lines)
+        return " ".join(click.unstyle(head).split())
+
+    assert titles("list", 140) == "NAME STATUS SCHEDULE NEXT IN LAST OUTCOME REASON"
+    assert titles("list", 90) == "NAME STATUS SCHEDULE NEXT IN LAST OUTCOME"
+    assert titles("list", 80) == "NAME STATUS NEXT IN LAST OUTCOME"
+    assert titles("runs", 100) == "ID JOB STATUS SCHEDULED STARTED TOOK ATTEMPT ERROR"
+    assert titles("runs", 80) == "ID JOB STATUS SCHEDULED TOOK ERROR"
+
+
+def test_a_table_on_a_pipe_is_not_cut(
+    stepsched: CommandLine, file: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logs of pipelines and mails of cron have no width."""
+    file.play()
+    monkeypatch.delenv("COLUMNS")
+    head, first, *_ = stepsched("runs", "-o", "table").out.splitlines()
+    assert head.split() == "ID JOB STATUS SCHEDULED STARTED TOOK ATTEMPT TRIGGER ERROR".split()  # noqa: SIM905
+    assert "2030-01-04 09:00 +01:00 Europe/Paris  on time" in first
+    assert "\u2026" not in first
 
 
 def test_json_of_runs_is_what_the_library_has(stepsched: CommandLine, file: Played) -> None:

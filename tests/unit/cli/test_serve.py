@@ -147,9 +147,11 @@ def test_a_second_signal_ends_the_wait_and_the_next_process_starts_the_run_again
     served = serve()
     served.until("run 1 started")
     served.process.send_signal(signal.SIGINT)
+    served.until("stopping: waiting for a run in progress; a second signal or Ctrl-C ends the wait")
     with pytest.raises(subprocess.TimeoutExpired):
         served.process.wait(0.2)
     assert served.end(signal.SIGINT) == 130
+    assert served.lines[-1].endswith("run 1 was interrupted; it starts again")
     assert statuses(tmp_path) == [("long", "pending", 1)]
     (tmp_path / "go").touch()
     again = serve("--quiet")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -38,6 +38,17 @@ def job(name: str, target: Any = "json:dumps", **changes: object) -> ss.Job:
     target = ss.HandlerTarget(target) if isinstance(target, str) else target
     daily = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
     return ss.Job(name=name, schedule=daily, target=target).replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("running", "grace", "part"),
+    [
+        (1, None, "waiting for a run in progress;"),
+        (3, timedelta(seconds=90), "waiting for 3 runs in progress, 1 min 30 s at most;"),
+    ],
+)
+def test_what_is_awaited_at_the_end_is_said(running: int, grace: timedelta | None, part: str) -> None:
+    assert part in serving.waiting_text(running, grace)
 
 
 def test_the_greeting_says_how_many_jobs_there_are_and_what_is_next(backend: ss.LocalBackend) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_a_narrow_table_leaves_out_columns_that_say_nothing(
     assert lines[0].split() == ["NAME", "GROUP", "STATUS", "SCHEDULE", "NEXT", "IN"]
     assert all(len(line) <= 80 for line in lines)
     assert [line.split()[0] for line in lines[1:]] == ["a-1", "a-2", "b-1", *names]
+
+
+def test_no_line_of_a_colored_table_ends_with_blanks(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last column of a terminal, they would begin another line."""
+    monkeypatch.setenv("COLUMNS", "120")
+    plain = stepsched("list", "--no-color", terminal=True).out.splitlines()
+    colored = stepsched("list", terminal=True).out.splitlines()
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in colored] == plain
+    assert all(line == line.rstrip() for line in plain)
 
 
 def test_a_wide_table_has_the_zone(stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

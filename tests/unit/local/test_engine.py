@@ -246,7 +246,7 @@ class TestMaxRunTime:
         firing.wait_for(lambda: firing.client.runs("job")[0].status is ss.RunStatus.PENDING)
         firing.let_turns_pass()
         (run,) = firing.client.runs("job")
-        assert (run.attempt, run.pending_reason) == (1, "an attempt that timed out still runs")
+        assert (run.attempt, run.pending_reason) == (1, "an attempt that was given up may still run")
         blocked.release.set()
         (run,) = firing.wait_for_ended(1)
         assert (run.attempt, run.output, run.restarted) == (2, '"next"', False)

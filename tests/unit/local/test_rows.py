@@ -169,7 +169,7 @@ class TestReading:
             ({}, None),
             ({"held": QUEUED}, "an earlier run of the job still ran"),
             ({"held": PAUSED}, "its job is paused"),
-            ({"held": GIVEN_UP}, "an attempt that timed out still runs"),
+            ({"held": GIVEN_UP}, "an attempt that was given up may still run"),
             ({"reason": "no module named m"}, "no module named m"),
             ({"held": PAUSED, "reason": "no module named m"}, "its job is paused"),
             ({"held": PAUSED, "status": "running"}, None),

@@ -48,7 +48,7 @@ def test_what_does_not_end_in_time_waits_to_be_started_again_and_says_so(
     assert (run.status, run.restarted, run.pending_reason) == (
         ss.RunStatus.PENDING,
         True,
-        "an attempt that timed out still runs",
+        "an attempt that was given up may still run",
     )
     blocked.release.set()
 
@@ -229,7 +229,8 @@ if __name__ == "__main__":
     never = ss.Cron("0 0 1 1 ? *")
     client.create(ss.Job(name="job", schedule=never, target=ss.HandlerTarget(handler)))
     client.run_now("job")
-    backend.serve(grace=eval(sys.argv[2]))
+    awaited = lambda: print("awaited", client.runs("job")[0].status, flush=True)
+    backend.serve(grace=eval(sys.argv[2]), on_stop=awaited)
     (run,) = client.runs("job")
     print("served", run.status, run.restarted, flush=True)
     backend.close()
@@ -253,7 +254,9 @@ def test_serve_ends_although_a_handler_never_does(grace: str, signals: int, tmp_
         child.send_signal(number)
         threading.Event().wait(0.2)
     output, _ = child.communicate(timeout=60)
-    assert (output.split()[0], output.split()[2], child.returncode) == ("served", "True", 0)
+    awaited, served = output.splitlines()
+    assert awaited == "awaited running"  # told after the first signal, while the run is in progress
+    assert (served.split()[0], served.split()[2], child.returncode) == ("served", "True", 0)
 
 
 def test_with_closes_what_it_opened(tmp_path: Path) -> None:

@@ -698,7 +698,9 @@ class TestFinish:
             with store.transaction("hand back"):
                 assert not store.hand_back(claimed, OTHER, T0)
                 assert store.hand_back(claimed, ELSEWHERE, T0)
-        assert [run.pending_reason for run in runs(store)] == ["an attempt that timed out still runs"] * 2
+        assert [run.pending_reason for run in runs(store)] == [
+            "an attempt that was given up may still run"
+        ] * 2
         assert claim(store, OTHER, T0 + HOUR) == []
         assert finish(store, first, ss.RunStatus.SUCCEEDED)
         assert [(run.status.value, run.restarted) for run in runs(store)] == [
@@ -935,7 +937,7 @@ class TestRedrive:
         finish(store, claimed, ss.RunStatus.FAILED, error="late", lingering=True)
         again = self.redrive(store, "job", claimed.run.id)
         assert again is not None
-        assert again.pending_reason == "an attempt that timed out still runs"
+        assert again.pending_reason == "an attempt that was given up may still run"
         assert claim(store) == []
         with store.transaction("end"):
             store.end_lingering(ELSEWHERE)
