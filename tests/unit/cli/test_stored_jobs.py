@@ -118,6 +118,13 @@ def test_no_line_of_a_colored_table_ends_with_blanks(
     assert all(line == line.rstrip() for line in plain)
 
 
+def test_list_tells_a_person_why_a_job_that_is_due_does_not_run(stepsched: CommandLine) -> None:
+    assert stepsched("list", terminal=True).err == ""
+    later = FakeClock(NOW + timedelta(days=2))
+    assert "start one with `stepsched serve jobs.db`" in stepsched("list", terminal=True, clock=later).err
+    assert stepsched("list", clock=later).err == ""
+
+
 def test_a_wide_table_has_the_zone(stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     assert "2030-01-07 09:00 +01:00 Europe/Paris  in 2 h" in stepsched("list", terminal=True).out
