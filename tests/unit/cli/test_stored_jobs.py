@@ -111,7 +111,8 @@ def test_no_line_of_a_colored_table_ends_with_blanks(
     stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the last column of a terminal, they would begin another line."""
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "160")
+    stepsched("pause", "a-1", "--reason", "a text that is longer than its title")
     plain = stepsched("list", "--no-color", terminal=True).out.splitlines()
     colored = stepsched("list", terminal=True).out.splitlines()
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in colored] == plain
