@@ -30,8 +30,9 @@ from stepsched.core.clock import Clock
     },
     examples=(
         "stepsched next '0 9 * * 1-5' --timezone Europe/Paris",
-        "stepsched create hello --schedule 'rate(1 minute)' --backend local:jobs.db -- echo hello",
-        "stepsched list --backend local:jobs.db",
+        "export STEPSCHED_BACKEND=local:jobs.db",
+        "stepsched create hello --schedule 'rate(1 minute)' -- echo hello",
+        "stepsched list",
         "stepsched serve jobs.db",
     ),
     params=[*place_options(), *output_options(), yes_option()],

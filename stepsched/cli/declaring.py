@@ -32,6 +32,7 @@ _INSTEAD = {
     "disable": "pause",
     "edit": "update",
     "enable": "resume",
+    "help": "--help",
     "history": "runs",
     "lint": "check",
     "remove": "cancel",
@@ -125,7 +126,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Returns the command that is meant. Of words of other tools, the error names the one here."""
         meant = _INSTEAD.get(args[0], "")
-        if self.get_command(ctx, args[0]) is None and self.get_command(ctx, meant.partition(" ")[0]):
+        is_here = meant == "--help" or self.get_command(ctx, meant.partition(" ")[0]) is not None
+        if is_here and self.get_command(ctx, args[0]) is None:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {meant!r}?")
         return super().resolve_command(ctx, args)
 

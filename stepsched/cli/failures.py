@@ -207,9 +207,10 @@ def give_up(error: OSError) -> int:
 def _usage_text(error: click.ClickException) -> str:
     """Returns what is wrong with the use of a command, and where its help is, if the text has no hint."""
     text = error.format_message()
-    is_unhinted = isinstance(error, click.NoSuchOption | click.MissingParameter) or text.startswith("No such")
+    is_of_click = isinstance(error, click.NoSuchOption | click.MissingParameter)
+    is_unhinted = is_of_click or text.startswith(("No such command", "Got unexpected extra"))
     ctx = getattr(error, "ctx", None)
-    if ctx is None or not is_unhinted or text.endswith(("?", ")")):
+    if ctx is None or not is_unhinted or text.endswith(("?", "?)")) or "(Possible" in text:
         return text
     return f"{text.removesuffix('.')}; see `{ctx.command_path} --help`"
 

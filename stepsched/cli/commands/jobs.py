@@ -16,6 +16,7 @@ from stepsched.cli.input.parameters import JOB_NAME
 from stepsched.cli.input.selections import Key, Outcome, Selection, Skipped, many_options, perform, question
 from stepsched.cli.output.views import jobs_view
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.watching.waiting import warn_if_unserved
 
 
 @command("list", examples=("stepsched list", "stepsched list --status paused -o name"))
@@ -28,11 +29,14 @@ def list_jobs(
     session: Session, status: str | None, prefix: str | None, group: str | None, tags: dict[str, str]
 ) -> None:
     """Show the stored jobs, with their next and last run."""
-    found = session.client().list(status=status, name_prefix=prefix, group=group, tags=tags)
+    client = session.client()
+    found = client.list(status=status, name_prefix=prefix, group=group, tags=tags)
     view = jobs_view(found, session.now())
     if status or prefix or group or tags:
         view = replace(view, empty="no job matches")
     session.show(view)
+    if session.is_terminal and any(each.next_run and each.next_run < session.now() for each in found):
+        warn_if_unserved(session, client)
 
 
 @command("get", examples=("stepsched get nightly-report", "stepsched get nightly-report -o json > job.json"))

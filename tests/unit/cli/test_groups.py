@@ -22,6 +22,7 @@ def test_without_a_command_the_help_is_shown_and_the_use_is_wrong(line: str, ste
         ("nope", "No such command 'nope'", "stepsched --help"),
         ("asl nope", "No such command 'nope'", "stepsched asl --help"),
         ("next --tz UTC", "No such option", "stepsched next --help"),
+        ("list x", "Got unexpected extra argument (x)", "stepsched list --help"),
         ("plan", "Missing argument 'FILE...'", "stepsched plan --help"),
     ],
 )

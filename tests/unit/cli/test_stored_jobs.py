@@ -111,11 +111,19 @@ def test_no_line_of_a_colored_table_ends_with_blanks(
     stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the last column of a terminal, they would begin another line."""
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "160")
+    stepsched("pause", "a-1", "--reason", "a text that is longer than its title")
     plain = stepsched("list", "--no-color", terminal=True).out.splitlines()
     colored = stepsched("list", terminal=True).out.splitlines()
     assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in colored] == plain
     assert all(line == line.rstrip() for line in plain)
+
+
+def test_list_tells_a_person_why_a_job_that_is_due_does_not_run(stepsched: CommandLine) -> None:
+    assert stepsched("list", terminal=True).err == ""
+    later = FakeClock(NOW + timedelta(days=2))
+    assert "start one with `stepsched serve jobs.db`" in stepsched("list", terminal=True, clock=later).err
+    assert stepsched("list", clock=later).err == ""
 
 
 def test_a_wide_table_has_the_zone(stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
