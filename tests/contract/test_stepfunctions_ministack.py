@@ -162,3 +162,5 @@ def test_only_an_update_changes_how_long_the_runs_of_a_job_are_kept(stack: Stack
     assert days() == 3_000
     second.update(job(input=1))
     assert days() == 1
+    ss.SchedulerClient(stack.backend()).update(job(input=2))
+    assert days() == 1

@@ -58,6 +58,8 @@ Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _SECOND = timedelta(seconds=1)
 _DAY, _TEN_YEARS = timedelta(days=1), timedelta(days=3_653)
+_RETENTION = timedelta(days=30)
+"""How long the history of an ended run is kept, if nothing else is said."""
 _PAGE_SIZE = 100
 _ATTEMPTS = 20
 """The maximum number of attempts of a change that conflicts with another one."""
@@ -91,7 +93,7 @@ class StepFunctionsBackend(Backend):
         *,
         state_machine_arn: str,
         table_name: str,
-        retention: timedelta = timedelta(days=30),
+        retention: timedelta | None = None,
         session: Any = None,
         endpoint_url: str | None = None,
         clock: Clock | None = None,
@@ -104,6 +106,7 @@ class StepFunctionsBackend(Backend):
             table_name: The name of the table with the jobs of the machine.
             retention: How long the history of an ended run is kept, from one day to ten years. It applies to
                 jobs that are created or updated from now on; ``pause`` and ``resume`` keep that of a job.
+                None: 30 days for new jobs, and an update keeps that of the job too.
             session: A ``boto3.Session``. None: the default session of boto3, in the machine's Region.
             endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
             clock: The clock that gives the present. None: the clock of this computer.
@@ -121,7 +124,8 @@ class StepFunctionsBackend(Backend):
                 f"got {quoted(table_name)}"
             )
         validate_connection(session, endpoint_url)
-        self._retention = _validate_retention(retention)
+        self._keeps_retention = retention is None
+        self._retention = _RETENTION if retention is None else _validate_retention(retention)
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
@@ -129,8 +133,8 @@ class StepFunctionsBackend(Backend):
         self._table = Table(dynamodb, table_name)
         self._executions = Executions(states, state_machine_arn)
         self._job_executions = JobExecutions(self._table, self._executions)
-        self._recovery = Recovery(self._job_executions, retention)
-        self._runs = Runs(self._table, self._executions, retention)
+        self._recovery = Recovery(self._job_executions, self._retention)
+        self._runs = Runs(self._table, self._executions, self._retention)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
 
@@ -141,7 +145,7 @@ class StepFunctionsBackend(Backend):
         *,
         state_machine_output: str = "StateMachineArn",
         table_output: str = "TableName",
-        retention: timedelta = timedelta(days=30),
+        retention: timedelta | None = None,
         session: Any = None,
         endpoint_url: str | None = None,
         clock: Clock | None = None,
@@ -155,7 +159,7 @@ class StepFunctionsBackend(Backend):
             name: The name or the ARN of the stack, in the Region of the session.
             state_machine_output: The name of the output with the ARN of the machine.
             table_output: The name of the output with the name of the table.
-            retention: How long the history of an ended run is kept, from one day to ten years.
+            retention: How long the history of an ended run is kept; see the constructor.
             session: A ``boto3.Session``. None: the default session of boto3.
             endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
             clock: The clock that gives the present. None: the clock of this computer.
@@ -167,7 +171,9 @@ class StepFunctionsBackend(Backend):
             BackendError: The stack does not exist, or lacks an output.
             AccessDeniedError: The credentials may not describe the stack.
         """
-        retention, clock = _validate_retention(retention), checked_clock(clock)
+        if retention is not None:
+            retention = _validate_retention(retention)
+        clock = checked_clock(clock)
         workers = pool.checked_workers(workers)
         found = find_stack(
             name,
@@ -334,6 +340,7 @@ class StepFunctionsBackend(Backend):
             else:
                 cursor = max(row.cursor, _first_cursor(job, second))
             status = status_after_update(row.status, row.job, job)
+            plan = with_retention_of(row.plan, prepared.plan) if self._keeps_retention else prepared.plan
             return row._replace(
                 job=job,
                 status=status,
@@ -343,7 +350,7 @@ class StepFunctionsBackend(Backend):
                 anchor=anchor,
                 cursor=cursor,
                 token=None if status is JobStatus.PAUSED else new_token(),
-                plan=instructions_text(prepared.plan, job, anchor=anchor, version=row.version + 1),
+                plan=instructions_text(plan, job, anchor=anchor, version=row.version + 1),
                 pause_reason=row.pause_reason if status is JobStatus.PAUSED else None,
             )
 
