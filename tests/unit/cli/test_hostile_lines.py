@@ -125,6 +125,13 @@ def test_yaml_whose_values_contradict_their_tags_is_refused(stepsched: CommandLi
         assert "YAML" in line
 
 
+def test_of_very_many_mistakes_the_first_are_shown(stepsched: CommandLine) -> None:
+    Path("jobs.json").write_text(json.dumps([{"name": "a", "schedule": "rate(1 day)"}] * 1_000))
+    lines = stepsched("plan", "jobs.json", "--offline").err.splitlines()
+    assert len(lines) == 101
+    assert lines[-1].endswith("more; `stepsched check` shows all")
+
+
 # -- AWS -----------------------------------------------------------------------------------------------
 
 
