@@ -40,7 +40,7 @@ _MOST_LINES = 100
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
 _SAYS_ALL = (
-    *("NoRegionError", "NoCredentialsError", "ProfileNotFound"),
+    *("NoRegionError", "InvalidRegionError", "NoCredentialsError", "ProfileNotFound"),
     *(ss.errors.ErrorCode.NO_STACK, ss.errors.ErrorCode.AMBIGUOUS),
 )
 """The codes of errors of which the service and the operation say nothing to a person."""
@@ -118,7 +118,9 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
-        case errors.BackendError(code="NoRegionError" | "ProfileNotFound" | errors.ErrorCode.AMBIGUOUS):
+        case errors.BackendError(code="NoRegionError" | "InvalidRegionError" | "ProfileNotFound"):
+            return USAGE
+        case errors.BackendError(code=errors.ErrorCode.AMBIGUOUS):
             return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT

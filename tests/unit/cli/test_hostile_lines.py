@@ -12,8 +12,10 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 import stepsched as ss
 from stepsched.aws.sdk import mapped
 from stepsched.cli import places
+from stepsched.cli.solutions.app import run
 from stepsched.jobs.yaml_text import read_yaml
 from tests.unit.cli.conftest import CommandLine, Done
+from tests.unit.cli.solutions_fakes import FakeStack
 
 JOBS = """\
 - name: tidy
@@ -188,3 +190,18 @@ def test_a_working_folder_that_is_gone_is_named_and_matters_only_where_it_is_rea
     gone.rmdir()
     assert stepsched("list", "-o", "name", *place).out == "tidy\n"
     assert "the working folder is gone" in refused(stepsched("list"))
+
+
+@pytest.mark.parametrize("region", ["../../x", "\x1b[31m", "eu\nwest"])
+def test_a_region_that_is_none_is_refused(stepsched: CommandLine, region: str) -> None:
+    line = refused(stepsched("list", "--backend", "stack:a", "--region", region))
+    assert "use the name of a Region, such as eu-west-1" in line
+
+
+def test_what_the_known_scheduler_refuses_cannot_steer_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["-s", "st", "-r", "eu-west-1", "list", "\x1b[31m\x9b"], session=FakeStack()) == 2
+    shown = capsys.readouterr().err
+    assert shown.replace("\n", "").isprintable()
+    assert r"\x1b[31m\x9b" in shown
