@@ -201,7 +201,7 @@ def test_a_region_that_is_none_is_refused(stepsched: CommandLine, region: str) -
 def test_what_the_known_scheduler_refuses_cannot_steer_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["-s", "st", "-r", "eu-west-1", "list", "\x1b[31m\x9b"], session=FakeStack()) == 2
+    assert run(["-s", "st", "-r", "eu-west-1", "list", "\x07\x9b"], session=FakeStack()) == 2
     shown = capsys.readouterr().err
     assert shown.replace("\n", "").isprintable()
-    assert r"\x1b[31m\x9b" in shown
+    assert r"\x07\x9b" in shown
