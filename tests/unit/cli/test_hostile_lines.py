@@ -91,6 +91,23 @@ def test_a_job_that_is_refused_makes_no_file(stepsched: CommandLine) -> None:
     assert Path("new.db").exists()
 
 
+def test_a_plan_that_contradicts_itself_is_refused_whole(stepsched: CommandLine, jobs: str) -> None:
+    place = ("--backend", "local:jobs.db")
+    assert stepsched("apply", jobs, *place).code == 0
+    Path("new.yaml").write_text(JOBS.replace("1 minute", "2 minutes") + JOBS.replace("tidy", "other"))
+    made = stepsched("plan", "new.yaml", "-o", "json", *place).document
+    (job,), (change,) = made["create"], made["update"]
+    renamed = {**change, "before": {**change["before"], "name": "another"}}
+    before = stepsched("list", *place).out
+    for words, tampered in {
+        "changes job 'other' twice": {**made, "create": [job, job]},
+        "changes job 'tidy' twice": {**made, "create": [change["after"]]},
+        "renames job 'another'": {**made, "update": [renamed]},
+    }.items():
+        assert words in refused(stepsched("apply", "-", *place, stdin=json.dumps(tampered)))
+    assert stepsched("list", *place).out == before
+
+
 # -- what is printed -----------------------------------------------------------------------------------
 
 STEERING = "\x7f\x9b31m\u202e\u2028\u200b\U000e0001\x85\x00\x1b]0;x\x07 \u00e9\U0001f4a5 [red]{}%s"
