@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -106,6 +108,15 @@ def test_a_plan_that_contradicts_itself_is_refused_whole(stepsched: CommandLine,
     }.items():
         assert words in refused(stepsched("apply", "-", *place, stdin=json.dumps(tampered)))
     assert stepsched("list", *place).out == before
+
+
+@pytest.mark.parametrize("words", [{}, {"COMP_WORDS": "stepsched", "COMP_CWORD": "x"}])
+def test_a_completion_that_no_shell_asks_for_says_nothing_wrong(words: dict[str, str]) -> None:
+    environment = os.environ | {"_STEPSCHED_COMPLETE": "bash_complete"} | words
+    line = [sys.executable, "-m", "stepsched"]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "plain,list" in done.stdout
 
 
 # -- what is printed -----------------------------------------------------------------------------------
