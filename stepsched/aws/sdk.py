@@ -48,6 +48,7 @@ _NO_ACCESS = {
 }
 _REMEDIES = {
     "NoCredentialsError": "set AWS_PROFILE or credentials, or pass session=boto3.Session(...)",
+    "InvalidRegionError": "use the name of a Region, such as eu-west-1",
     "NoRegionError": "set AWS_DEFAULT_REGION, or pass session=boto3.Session(region_name=...)",
     "ProfileNotFound": "correct AWS_PROFILE or ~/.aws/config",
 }

@@ -36,10 +36,12 @@ TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141
 
 _LONGEST = 2_000
 """The number of characters of an error that are printed: values that people mistype may be long."""
+_MOST_LINES = 100
+"""The number of mistakes of a file that are printed."""
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
 _SAYS_ALL = (
-    *("NoRegionError", "NoCredentialsError", "ProfileNotFound"),
+    *("NoRegionError", "InvalidRegionError", "NoCredentialsError", "ProfileNotFound"),
     *(ss.errors.ErrorCode.NO_STACK, ss.errors.ErrorCode.AMBIGUOUS),
 )
 """The codes of errors of which the service and the operation say nothing to a person."""
@@ -120,7 +122,9 @@ def code_of(error: Exception) -> int:
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
-        case errors.BackendError(code="NoRegionError" | "ProfileNotFound" | errors.ErrorCode.AMBIGUOUS):
+        case errors.BackendError(code="NoRegionError" | "InvalidRegionError" | "ProfileNotFound"):
+            return USAGE
+        case errors.BackendError(code=errors.ErrorCode.AMBIGUOUS):
             return USAGE
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT
@@ -145,7 +149,11 @@ def lines_of(error: Exception) -> list[str]:
         head = f"{len(error.failures)} of {len(error.failures) + error.done} failed; the others are done"
         return [head, *(f"{name}: {sentence_of(each)}" for name, each in error.failures.items())]
     if isinstance(error, ss.errors.JobFileError) and len(error.problems) > 1:
-        return [_one_line(located(error.source, line, text)) for line, text in error.problems]
+        lines = [_one_line(located(error.source, line, text)) for line, text in error.problems]
+        more = len(lines) - _MOST_LINES
+        return (
+            [*lines[:_MOST_LINES], f"and {more:,} more; `stepsched check` shows all"] if more > 0 else lines
+        )
     return [sentence_of(error)]
 
 

@@ -291,7 +291,7 @@ def _settings(path: Path) -> dict[str, str] | None:
         import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise click.UsageError(f"cannot read {path}: {error}") from error
     tools = document.get("tool", {})
     settings = tools.get("stepsched") if isinstance(tools, dict) else None

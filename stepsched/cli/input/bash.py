@@ -28,7 +28,10 @@ class Bash(BashComplete):
         """Returns the words before the cursor, and the word that is not complete."""
         line = os.environ.get(_LINE)
         if not line:
-            return super().get_completion_args()
+            try:
+                return super().get_completion_args()
+            except (KeyError, ValueError):  # not asked by a shell
+                return [], ""
         words = shell_completion.split_arg_string(line)[1:]
         is_between = line[-1].isspace() and not line.endswith("\\ ")
         return (words, "") if is_between or not words else (words[:-1], words[-1])

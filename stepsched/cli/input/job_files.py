@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -210,9 +211,27 @@ def plan_in(text: str) -> Plan | None:
     if not {"create", "update", "cancel", "unchanged"} <= document.keys():
         return None
     try:
-        return ss.jobs.Plan.model_validate_json(text)
+        made = ss.jobs.Plan.model_validate_json(text)
     except ValueError as error:
         raise click.UsageError(f"the plan cannot be read: {mistake_of(error)}") from error
+    _refuse_contradictions(made)
+    return made
+
+
+def _refuse_contradictions(plan: Plan) -> None:
+    """Refuses a plan that was changed so that a part of it could only fail after the rest was done.
+
+    Raises:
+        UsageError: It changes a job twice, or renames one.
+    """
+    wanted = [*plan.create, *(change.after for change in plan.update), *(each.job for each in plan.cancel)]
+    keys = [(job.group, job.name) for job in wanted]
+    twice = next((name for (_, name), count in Counter(keys).items() if count > 1), None)
+    if twice is not None:
+        raise click.UsageError(f"the plan cannot be applied: it changes job {twice!r} twice")
+    for change in plan.update:
+        if change.before.name != change.after.name:
+            raise click.UsageError(f"the plan cannot be applied: it renames job {change.before.name!r}")
 
 
 def stored_in(file: str) -> Sequence[JobRecord | Job]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from io import StringIO
 from typing import Any
 
 import click
@@ -91,7 +92,9 @@ def run(arguments: Sequence[str], *, program: str = "aws-solutions-scheduler", s
         try:
             return app.main(list(arguments), prog_name=program, standalone_mode=False, obj=session) or 0
         except click.ClickException as error:
-            error.show()
+            shown = StringIO()
+            error.show(shown)
+            click.echo("\n".join(map(visible, shown.getvalue().rstrip("\n").split("\n"))), err=True)
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
             return INTERRUPTED

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 import stepsched as ss
 from stepsched.aws.sdk import mapped
 from stepsched.cli import places
+from stepsched.cli.solutions.app import run
 from stepsched.jobs.yaml_text import read_yaml
 from tests.unit.cli.conftest import CommandLine, Done
+from tests.unit.cli.solutions_fakes import FakeStack
 
 JOBS = """\
 - name: tidy
@@ -89,6 +93,32 @@ def test_a_job_that_is_refused_makes_no_file(stepsched: CommandLine) -> None:
     assert Path("new.db").exists()
 
 
+def test_a_plan_that_contradicts_itself_is_refused_whole(stepsched: CommandLine, jobs: str) -> None:
+    place = ("--backend", "local:jobs.db")
+    assert stepsched("apply", jobs, *place).code == 0
+    Path("new.yaml").write_text(JOBS.replace("1 minute", "2 minutes") + JOBS.replace("tidy", "other"))
+    made = stepsched("plan", "new.yaml", "-o", "json", *place).document
+    (job,), (change,) = made["create"], made["update"]
+    renamed = {**change, "before": {**change["before"], "name": "another"}}
+    before = stepsched("list", *place).out
+    for words, tampered in {
+        "changes job 'other' twice": {**made, "create": [job, job]},
+        "changes job 'tidy' twice": {**made, "create": [change["after"]]},
+        "renames job 'another'": {**made, "update": [renamed]},
+    }.items():
+        assert words in refused(stepsched("apply", "-", *place, stdin=json.dumps(tampered)))
+    assert stepsched("list", *place).out == before
+
+
+@pytest.mark.parametrize("words", [{}, {"COMP_WORDS": "stepsched", "COMP_CWORD": "x"}])
+def test_a_completion_that_no_shell_asks_for_says_nothing_wrong(words: dict[str, str]) -> None:
+    environment = os.environ | {"_STEPSCHED_COMPLETE": "bash_complete"} | words
+    line = [sys.executable, "-m", "stepsched"]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "plain,list" in done.stdout
+
+
 # -- what is printed -----------------------------------------------------------------------------------
 
 STEERING = "\x7f\x9b31m\u202e\u2028\u200b\U000e0001\x85\x00\x1b]0;x\x07 \u00e9\U0001f4a5 [red]{}%s"
@@ -123,6 +153,13 @@ def test_yaml_whose_values_contradict_their_tags_is_refused(stepsched: CommandLi
     for command in ("create --file -", "plan --offline -", "resume --from -"):
         line = refused(stepsched(*command.split(), "--backend", "local:jobs.db", stdin=text))
         assert "YAML" in line
+
+
+def test_of_very_many_mistakes_the_first_are_shown(stepsched: CommandLine) -> None:
+    Path("jobs.json").write_text(json.dumps([{"name": "a", "schedule": "rate(1 day)"}] * 1_000))
+    lines = stepsched("plan", "jobs.json", "--offline").err.splitlines()
+    assert len(lines) == 101
+    assert lines[-1].endswith("more; `stepsched check` shows all")
 
 
 # -- AWS -----------------------------------------------------------------------------------------------
@@ -181,3 +218,18 @@ def test_a_working_folder_that_is_gone_is_named_and_matters_only_where_it_is_rea
     gone.rmdir()
     assert stepsched("list", "-o", "name", *place).out == "tidy\n"
     assert "the working folder is gone" in refused(stepsched("list"))
+
+
+@pytest.mark.parametrize("region", ["../../x", "\x1b[31m", "eu\nwest"])
+def test_a_region_that_is_none_is_refused(stepsched: CommandLine, region: str) -> None:
+    line = refused(stepsched("list", "--backend", "stack:a", "--region", region))
+    assert "use the name of a Region, such as eu-west-1" in line
+
+
+def test_what_the_known_scheduler_refuses_cannot_steer_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["-s", "st", "-r", "eu-west-1", "list", "\x07\x9b"], session=FakeStack()) == 2
+    shown = capsys.readouterr().err
+    assert shown.replace("\n", "").isprintable()
+    assert r"\x07\x9b" in shown
