@@ -229,7 +229,9 @@ def node_environment() -> None:
 
 
 def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
-    with subprocess.Popen([str(part) for part in command], cwd=cwd) as child:
+    # The processes that tests start compile nothing again, whatever the shell of the gate says.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen([str(part) for part in command], cwd=cwd, env=kept) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:  # the child has heard of it too: let it clear up

@@ -26,3 +26,12 @@ def new_session_of(kind: type[Kind], **options: Any) -> Kind:
     inner = botocore.session.get_session()
     inner.register_component("data_loader", LOADER)
     return kind(**options, botocore_session=inner)
+
+
+class SharedModels(boto3.Session):
+    """A session as a command line makes it, with the same models."""
+
+    def __init__(self, **options: Any) -> None:
+        inner = botocore.session.get_session()
+        inner.register_component("data_loader", LOADER)
+        super().__init__(**options, botocore_session=inner)

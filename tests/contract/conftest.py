@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.parts.ministack import Ministack, clients, delete_schedules, running
+from tests.sessions import SharedModels
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +34,9 @@ def aws(ministack: Ministack, account: str) -> Iterator[Callable[[str], Any]]:
     """Gives the boto3 client of a service for the test's account."""
     with clients(ministack, account) as client:
         yield client
+
+
+@pytest.fixture
+def shared_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the sessions of a command line share what the SDK reads of its files."""
+    monkeypatch.setattr(boto3, "Session", SharedModels)

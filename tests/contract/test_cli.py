@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-import botocore.session
 import pytest
 from moto import mock_aws
 
@@ -21,7 +19,6 @@ import stepsched as ss
 from stepsched.core.clock import SystemClock
 from stepsched.deploy import template
 from tests.parts.ministack import REGION, Ministack
-from tests.sessions import LOADER
 from tests.unit.cli.conftest import CommandLine, Done, stepsched  # noqa: F401 -- a fixture
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -43,18 +40,7 @@ class Backend:
         return self.call(*arguments, *self.options, clock=SystemClock(), **options)
 
 
-class SharedModels(boto3.Session):
-    """A session that reads the models of its services once for all tests."""
-
-    def __init__(self, **options: Any) -> None:
-        inner = botocore.session.get_session()
-        inner.register_component("data_loader", LOADER)
-        super().__init__(**options, botocore_session=inner)
-
-
-@pytest.fixture(autouse=True)
-def shared_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boto3, "Session", SharedModels)
+pytestmark = pytest.mark.usefixtures("shared_models")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import stepsched as ss
 from tests.unit.cli.conftest import CommandLine, Done, stepsched
 
 __all__ = ["stepsched"]
+pytestmark = pytest.mark.usefixtures("shared_models")
 
 REGION = "eu-west-1"
 ROLE = "arn:aws:iam::123456789012:role/scheduler"

@@ -16,6 +16,7 @@ from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine, Done, stepsched
 
 __all__ = ["stepsched"]
+pytestmark = pytest.mark.usefixtures("shared_models")
 
 REGION = "eu-west-1"
 ROLE = "arn:aws:iam::123456789012:role/scheduler"

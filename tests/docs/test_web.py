@@ -47,7 +47,16 @@ SERVERS = {
 }
 SEVERAL = {"several workers": 2, "preload": 3, "preload, uvicorn": 2}
 """How many workers each has."""
-every_server = pytest.mark.parametrize("name", SERVERS)
+every_server = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("one worker", marks=pytest.mark.proof),
+        "several workers",
+        pytest.param("preload", marks=pytest.mark.proof),
+        "preload, uvicorn",
+    ],
+)
+"""Two of the servers are in the gate; the others are proofs."""
 
 
 def soon(seconds: float) -> str:

@@ -49,13 +49,13 @@ def lines_of(name: str, command: click.Command, chance: random.Random) -> Iterat
     words = shlex.split(example)[1:]
     depth = len(name.split())
     for at in range(depth, len(words)):
-        for garbage in chance.sample(GARBAGE, 20):
+        for garbage in chance.sample(GARBAGE, 10):
             yield [*words[:at], garbage, *words[at + 1 :]]
     for option in command.params:
         if isinstance(option, click.Option) and not option.is_flag and option.name != "endpoint_url":
-            for garbage in chance.sample(GARBAGE, 10):
+            for garbage in chance.sample(GARBAGE, 5):
                 yield [*words[:depth], option.opts[-1], garbage, *words[depth:]]
-    for garbage in chance.sample(GARBAGE, 12):
+    for garbage in chance.sample(GARBAGE, 6):
         yield [*words, garbage]
 
 

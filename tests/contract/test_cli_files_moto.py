@@ -13,6 +13,7 @@ from moto import mock_aws
 from tests.unit.cli.conftest import CommandLine, stepsched
 
 __all__ = ["stepsched"]
+pytestmark = pytest.mark.usefixtures("shared_models")
 REGION = "eu-west-1"
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:inbox"
