@@ -128,7 +128,9 @@ def last_run(server: WebServer, name: str) -> object:
     return run and run["status"]
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.proof] * (each == "preload")) for each in SEVERAL]
+)
 def test_a_worker_that_is_killed_loses_nothing(name: str, tmp_path: Path) -> None:
     with serving(SERVERS[name], tmp_path) as server:
         server.wait_for(lambda: len(server.workers()) == SEVERAL[name], "the workers")

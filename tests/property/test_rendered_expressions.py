@@ -390,7 +390,7 @@ def test_retries_occupy_the_job_as_in_the_embedded_backend(
         assert begun(player)[:first] == embedded(wanted, length, Nth(failures))[:first]
 
 
-@pytest.mark.parametrize("rate", [1, 1.5, 2])
+@pytest.mark.parametrize("rate", [1, pytest.param(1.5, marks=pytest.mark.proof), 2])
 @pytest.mark.parametrize("overlap", [ss.Overlap.SKIP, ss.Overlap.ALLOW])
 def test_the_third_attempt_succeeds(jsonata_engine: JsonataEngine, rate: float, overlap: ss.Overlap) -> None:
     retry = ss.Retry(interval=10 * SECOND, backoff_rate=rate)

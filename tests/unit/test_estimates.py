@@ -577,7 +577,10 @@ class TestStepFunctions:
         found = estimate([job("a", schedule, retry=retry)], NEW_YEAR, until, backend=STEP_FUNCTIONS)
         assert units(found)["state transitions"] == played(minutes + 1, ends=ends, retries=retries)
 
-    @pytest.mark.parametrize(("days", "aged"), [(299, 0), (301, 1), (900, 3), (1_000, 3), (3_000, 10)])
+    @pytest.mark.parametrize(
+        ("days", "aged"),
+        [(299, 0), (301, 1), (900, 3), (1_000, 3), pytest.param(3_000, 10, marks=pytest.mark.proof)],
+    )
     def test_of_a_job_that_is_far_ahead_are_those_of_executions_that_grow_old(
         self, days: int, aged: int
     ) -> None:
