@@ -26,7 +26,7 @@ SECONDS = {
     "types": 10,
     "imports": 1,
     "units": 90,
-    "tests": 545,
+    "tests": 550,
     "pythons": 115,
     "wheel": 14,
     "reference": 10,

@@ -365,7 +365,8 @@ needs_kill = pytest.mark.skipif(os.name != "posix", reason="SIGKILL is of Unix")
 
 @needs_kill
 @pytest.mark.parametrize(
-    ("workers", "kills"), [pytest.param(1, 8, id="one"), pytest.param(3, 12, id="three")]
+    ("workers", "kills"),
+    [pytest.param(1, 8, id="one", marks=pytest.mark.proof), pytest.param(3, 12, id="three")],
 )
 def test_killed_workers_lose_no_run_and_record_none_twice(tmp_path: Path, workers: int, kills: int) -> None:
     report = play(tmp_path, seed=workers, kills=kills, workers=workers, first_jobs=800)
