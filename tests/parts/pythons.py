@@ -30,7 +30,7 @@ SAME_EVERYWHERE = (
             *("completion", "costs", "definitions", "examples", "explain", "logs", "plan_and_apply", "play"),
             *("personalize_configuration", "personalize_jobs", "solutions", "solutions_imports"),
             *("runs", "serving", "stored_jobs", "verbs"),
-            *("hostile_lines", "import_cost", "secrets", "serve"),
+            *("hostile_lines", "import_cost", "processes", "secrets", "serve"),
         )
     ),
     "tests/unit/eventbridge",
