@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 import stepsched as ss
+from stepsched.cli.input.job_files import read_text
 
 
 def read_file(path: str, *, option: str) -> str:
@@ -22,19 +21,11 @@ def read_file(path: str, *, option: str) -> str:
     Raises:
         UsageError: It cannot be read.
     """
-    from stepsched.jobs.sources import text_of
-
     try:
-        if path == "-":
-            return text_of(sys.stdin, "standard input")
-        with Path(path).open(encoding="utf-8-sig") as file:
-            return text_of(file, path)
+        return read_text(path)
     except ss.errors.JobFileError as error:
-        raise click.UsageError(f"{option}: cannot read {path}: {error.reason}") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
         raise click.UsageError(
-            f"{option}: cannot read {path or 'a file without a name'}: {reason}"
+            f"{option}: cannot read {path or 'a file without a name'}: {error.reason}"
         ) from error
 
 

@@ -6,7 +6,7 @@ import importlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -116,13 +116,8 @@ def what_waits(
         yield f"jobs that wait: {_named(broken)}"
 
 
-def _parts_of(job: Job) -> tuple[Any, ...]:
-    target = job.target
-    return target.targets if isinstance(target, ss.ParallelTarget) else (target,)
-
-
 def _functions_of(job: Job) -> list[str]:
-    return [part.handler for part in _parts_of(job) if isinstance(part, ss.HandlerTarget)]
+    return [part.handler for part in ss.targets.parts_of(job.target) if isinstance(part, ss.HandlerTarget)]
 
 
 def _is_below(handler: str, modules: Iterable[str]) -> bool:
@@ -133,7 +128,7 @@ def _is_below(handler: str, modules: Iterable[str]) -> bool:
 def _is_remote(job: Job) -> bool:
     here = (ss.HandlerTarget, ss.CommandTarget)
     has_letters = job.dead_letter is not None or job.notify is not None
-    return has_letters or not all(isinstance(part, here) for part in _parts_of(job))
+    return has_letters or not all(isinstance(part, here) for part in ss.targets.parts_of(job.target))
 
 
 def _named(names: Iterable[str]) -> str:
