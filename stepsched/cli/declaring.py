@@ -25,8 +25,6 @@ ALIASES = {
     "diff": "plan",
 }
 """Other words for commands, which other tools use."""
-
-
 _INSTEAD = {
     "add": "create",
     "disable": "pause",

@@ -182,11 +182,12 @@ def cancel(
     keys = selection.find(client, session)
     if keys and not yes:
         session.confirm(question("Cancel", _known(client, keys, session)), yes=yes)
-    verb: Callable[[Key], ss.JobRecord] = lambda key: client.cancel(  # noqa: E731 -- a call with its options
-        key.name, group=key.group, stop_run=stop_run
-    )
+
+    def cancel_one(key: Key) -> ss.JobRecord:
+        return client.cancel(key.name, group=key.group, stop_run=stop_run)
+
     is_selected = not selection.names
-    _finish(session, perform(client, keys, verb, is_selected=is_selected), "no job matches")
+    _finish(session, perform(client, keys, cancel_one, is_selected=is_selected), "no job matches")
 
 
 def _known(client: ss.SchedulerClient, keys: Sequence[Key], session: Session) -> Sequence[Key]:

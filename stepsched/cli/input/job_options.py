@@ -68,10 +68,6 @@ class NoneOr(click.ParamType):  # type: ignore[type-arg, unused-ignore] # newer 
         """Creates a type."""
         self.kind, self.name = kind, kind.name
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:  # noqa: ARG002
-        """Returns the placeholder in the help."""
-        return param.metavar or "LENGTH"
-
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Returns the value, or ``NOTHING``."""
         return NOTHING if value in ("none", NOTHING) else self.kind.convert(value, param, ctx)

@@ -17,8 +17,6 @@ _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "min": "minut
 _SHORT = re.compile(r"(?:[0-9]{1,9}(?:w|d|h|min|m|s))+")
 _NUMBER = re.compile(r"-?[0-9]{1,100}")
 _PART = re.compile(r"([0-9]+)(w|d|h|min|m|s)")
-
-
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT_EXPECTED = (
     "expected an ISO 8601 instant with its offset, such as 2030-01-31T09:00+01:00, or now, now+2h, now-1d, "
@@ -30,10 +28,6 @@ class InstantType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # n
     """An instant: ISO 8601 with an offset or a zone in brackets, ``now``, ``now+2h`` or ``now-1d``."""
 
     name = "instant"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
-        """Returns the placeholder in the help."""
-        return "INSTANT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Returns the instant; aware."""
@@ -65,10 +59,6 @@ class LengthType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as
     """A length of time: ``90s``, ``1h30m``, ``2d``, or ``90 minutes``."""
 
     name = "length"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
-        """Returns the placeholder in the help."""
-        return "LENGTH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Returns the length."""
@@ -122,7 +112,7 @@ class JobInFileType(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as above
     """A whole number in a range."""
 
-    name = "number"
+    name = "n"
 
     def __init__(self, least: int = 0, most: int | None = None) -> None:
         """Creates the type.
@@ -133,10 +123,6 @@ class NumberType(click.ParamType):  # type: ignore[type-arg, unused-ignore] # as
         """
         self.least = least
         self.most = most
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:  # noqa: ARG002
-        """Returns the placeholder in the help."""
-        return "N"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Returns the number."""
