@@ -11,6 +11,7 @@ import logging
 import pickle
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
@@ -70,10 +71,11 @@ def held() -> Iterator[Held]:
     yield backend
     backend.release.set()
     backend.error = None  # whose traceback holds the client
-    gc.collect()  # the clients of the test, whose threads then end
-    for thread in backend.threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+    deadline = time.monotonic() + PATIENCE
+    while any(thread.is_alive() for thread in backend.threads) and time.monotonic() < deadline:
+        gc.collect()  # the clients of the test, once no thread holds an exception of theirs; their threads then end
+        time.sleep(0.001)
+    assert not any(thread.is_alive() for thread in backend.threads)
     backend.close()
 
 
