@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +29,8 @@ SECONDS = {
     "tests": 550,
     "pythons": 115,
     "wheel": 14,
+    "coverage": 600,
+    "properties": 1_800,
     "reference": 10,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
@@ -36,8 +38,8 @@ MAKING = 100
 """About how many seconds it takes besides to make the environments, the first time."""
 ALL = ("lint", "types", "imports", "tests", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
-ASKED_FOR = ("reference",)
-"""Checks nothing, so it runs only when it is named."""
+ASKED_FOR = ("coverage", "properties", "reference")
+"""They take long, or check nothing, so they run only when they are named."""
 GROUPS = {"all": ALL, "quick": QUICK}
 USAGE = f"""\
 stages: {", ".join(SECONDS)}
@@ -45,6 +47,8 @@ stages: {", ".join(SECONDS)}
   python3 tests/gate.py            all of it: {", ".join(ALL)}
   python3 tests/gate.py quick      for in between: {", ".join(QUICK)}
   python3 tests/gate.py lint types only these stages, in this order
+  python3 tests/gate.py coverage   the tests again, and which lines of the package they run; at least 97%
+  python3 tests/gate.py properties many more examples of the properties, new ones each time
   python3 tests/gate.py reference  renders the reference of all public names into .reference/
 """
 GRACE = 10
@@ -59,6 +63,8 @@ CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
 DOCS = ("-e", f"{ROOT}[docs]")
 """The package with what renders its reference."""
+# Three processes for two cores, for many tests wait for the emulator.
+PYTEST = ("-m", "pytest", "-p", "tests.no_skips", "-n", "3", "--dist", "worksteal", "-m", "not proof")
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
@@ -124,14 +130,27 @@ def imports(python: Path) -> int:
 
 
 def tests(python: Path) -> int:
+    parts()
+    return run(python, *PYTEST, "--doctest-modules", "stepsched", "tests")
+
+
+def coverage(python: Path) -> int:
+    """The tests without the properties, which call the same lines thousands of times."""
+    parts()
+    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
+    return run(python, *PYTEST, *measured, "--cov", "--cov-report=term")
+
+
+def properties(python: Path) -> int:
+    parts()
+    return run(python, *PYTEST, "--timeout=1800", PROPERTIES, more={"HYPOTHESIS_PROFILE": "thorough"})
+
+
+def parts() -> None:
+    """Makes the environments of the parts that tests run beside the package."""
     environment("ministack", [MINISTACK])
     environment("cfn-lint", [CFN_LINT])
     node_environment()
-    # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
-    # times, which takes twice as long where it is measured what they cover.
-    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-n", "3", "--dist", "worksteal", "-m", "not proof")
-    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
-    return run(python, *pytest, *measured, "--cov", "--cov-report=term") or run(python, *pytest, PROPERTIES)
 
 
 def units(python: Path) -> int:
@@ -228,9 +247,11 @@ def node_environment() -> None:
     stamp.write_bytes(wanted)
 
 
-def run(*command: str | Path, cwd: str | Path = ROOT) -> int:
+def run(*command: str | Path, cwd: str | Path = ROOT, more: Mapping[str, str] | None = None) -> int:
+    """Runs a program, with more variables in its environment, and returns its exit code."""
     # The processes that tests start compile nothing again, whatever the shell of the gate says.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    kept |= more or {}
     with subprocess.Popen([str(part) for part in command], cwd=cwd, env=kept) as child:
         try:
             return child.wait()

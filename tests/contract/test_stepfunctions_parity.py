@@ -121,6 +121,7 @@ def compare(ministack: Ministack, account: str, aws: Callable[[str], Any], busy_
     assert sorted(calls) == invoked, "each run has invoked its target once"
 
 
+@pytest.mark.proof
 def test_a_year_of_a_fleet(ministack: Ministack, account: str, aws: Callable[[str], Any]) -> None:
     compare(ministack, account, aws, busy_days=1)
 

@@ -71,7 +71,7 @@ def live(stack: Stack) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "rounds", [40, pytest.param(500, marks=[pytest.mark.proof, pytest.mark.timeout(600)])]
+    "rounds", [15, pytest.param(500, marks=[pytest.mark.proof, pytest.mark.timeout(600)])]
 )
 def test_pause_update_and_renewal_at_the_same_instant(stack: Stack, rounds: int) -> None:
     clients = [ss.SchedulerClient(stack.backend()) for _ in range(2)]

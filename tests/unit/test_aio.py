@@ -73,8 +73,8 @@ def held() -> Iterator[Held]:
     backend.error = None  # whose traceback holds the client
     deadline = time.monotonic() + PATIENCE
     while any(thread.is_alive() for thread in backend.threads) and time.monotonic() < deadline:
-        gc.collect()  # the clients of the test, once no thread holds an exception of theirs; their threads then end
-        time.sleep(0.001)
+        gc.collect()  # the clients, once no thread holds an exception of theirs; their threads then end
+        threading.Event().wait(0.001)
     assert not any(thread.is_alive() for thread in backend.threads)
     backend.close()
 
