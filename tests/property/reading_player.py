@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from stepsched.machines.shared.schedule_reading import READ_SCHEDULE, reading_states
-from tests.parts.jsonata_engine import UNDEFINED, JsonataEngine
+from tests.parts.jsonata_engine import UNDEFINED
 
 STATES = {name: state.to_dict() for name, state in reading_states(next="Next", refused="Refused").items()}
 _AT_ONCE = 400
@@ -14,7 +14,13 @@ _Asked: TypeAlias = tuple[str, dict[str, Any]]
 _Play: TypeAlias = Generator[_Asked, Any, Any]
 
 
-def read_schedules(engine: JsonataEngine, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+class Engine(Protocol):
+    """What evaluates expressions."""
+
+    def evaluate_many(self, cases: Iterable[tuple[str, Mapping[str, Any] | None]]) -> list[Any]: ...
+
+
+def read_schedules(engine: Engine, cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The variables at the end of each case, without those that it began with; ``end`` is where it ended.
 
     Args:
@@ -27,7 +33,7 @@ def read_schedules(engine: JsonataEngine, cases: Sequence[Mapping[str, Any]]) ->
     return found
 
 
-def _side_by_side(engine: JsonataEngine, plays: list[_Play]) -> list[dict[str, Any]]:
+def _side_by_side(engine: Engine, plays: list[_Play]) -> list[dict[str, Any]]:
     ended: dict[int, dict[str, Any]] = {}
     asked = {number: next(play) for number, play in enumerate(plays)}
     while asked:

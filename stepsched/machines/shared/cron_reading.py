@@ -7,7 +7,6 @@ plan with that of Python, by the reference implementation of JSONata 2.0.6.
 
 from __future__ import annotations
 
-import json
 from calendar import isleap, monthrange
 from datetime import date
 from itertools import accumulate
@@ -15,7 +14,7 @@ from typing import Any
 
 from stepsched.asl.states import Pass, State
 from stepsched.machines.plan import LAST_SECOND
-from stepsched.machines.shared.reading_words import DIGITS, SHOWN, fixed, stage
+from stepsched.machines.shared.reading_words import DIGITS, SHOWN, fixed, new_year, stage
 from stepsched.machines.zones import FIRST_YEAR
 from stepsched.schedules.cron_fields import (
     DAY_OF_MONTH,
@@ -59,27 +58,29 @@ def _of(field: Field) -> dict[str, Any]:
         "name": field.name,
         "low": field.low,
         "high": field.high,
-        "width": field.width,
+        "numbers": {text: value for text, value in field.known.items() if text not in field.names},
+        "names": {text: field.known[text] for text in field.names},
+        "spelled": field.names,
         "step": field.largest_step,
         "wraps": field.wraps,
-        "values": {name: field.low + index for index, name in enumerate(field.names)},
-        "names": list(field.names),
         "cure": _CURES[field],
     }
 
 
-_FIELDS = json.dumps([_of(each) for each in (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)])
+_FIELDS = [_of(each) for each in (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)]
 
-# $value: the number that a number or a name in upper case stands for. $name: the text of one end of a range.
-# $item: a value, a range or a step; ``values`` ascend. $list: a whole field. None has a value if the text
-# cannot be read.
+# $value: the number of a text that is a number or a name in upper case. $between: the number of one or two
+# digits. $spans: a range or a step; ``values`` ascend. $item: one of these or a value. $list: a whole field.
+# None of them has a value if the text cannot be read.
 _ITEMS = """
-$value := function($f, $t) {
-  $digits($t) ? ($length($t) <= $f.width ? ( $n := $number($t); $n >= $f.low and $n <= $f.high ? $n ))
-    : $lookup($f.values, $t)
+$value := function($f, $t) {(
+  $n := $lookup($f.numbers, $t);
+  $exists($n) ? $n : $lookup($f.names, $t)
+)};
+$between := function($low, $high, $t) {
+  $digits($t) and $length($t) <= 2 ? ( $n := $number($t); $n >= $low and $n <= $high ? $n )
 };
-$name := function($f, $n, $numbered) { $numbered ? $string($n) : $f.names[$n - $f.low] };
-$item := function($f, $s) {(
+$spans := function($f, $s) {(
   $halves := $split($s, '/');
   $stepped := $count($halves) = 2;
   $by := $stepped
@@ -90,7 +91,8 @@ $item := function($f, $s) {(
   $ranged := $count($ends) = 2;
   $first := $star ? $f.low : $value($f, $ends[0]);
   $last := $star or ($stepped and $not($ranged)) ? $f.high : $value($f, $ends[-1]);
-  $numbered := $digits($ends[0]) and $digits($ends[-1]);
+  $numbered := $exists($lookup($f.numbers, $ends[0])) and $exists($lookup($f.numbers, $ends[-1]));
+  $name := function($n) { $numbered ? $string($n) : $f.spelled[$n - $f.low] };
   $size := $f.high - $f.low + 1;
   $exists($by) and $by > 0 and $exists($first) and $exists($last) and $count($ends) <= 2
     and ($stepped or $not($star)) and ($f.wraps or $first <= $last) ? (
@@ -99,11 +101,17 @@ $item := function($f, $s) {(
       'values': $first <= $last ? [$range($first, $last, $by)]
         : $next <= $last ? [$range($next, $last, $by), $range($first, $f.high, $by)]
         : [$range($first, $f.high, $by)],
-      'text': ($star ? '*' : $ranged ? $name($f, $first, $numbered) & '-' & $name($f, $last, $numbered)
-        : $digits($ends[0]) ? $string($first) : $ends[0]) & ($stepped ? '/' & $by : '')
+      'text': ($star ? '*' : $ranged ? $name($first) & '-' & $name($last) : $name($first))
+        & ($stepped ? '/' & $by : '')
     }
   )
 )};
+$item := function($f, $s) {
+  $contains($s, '/') or $contains($s, '-') ? $spans($f, $s) : (
+    $n := $value($f, $s);
+    $exists($n) ? {'values': [$n], 'text': $exists($lookup($f.numbers, $s)) ? $string($n) : $s}
+  )
+};
 $list := function($f, $s) {(
   $given := $split($s, ',');
   $items := $map($given, function($each) { $item($f, $each) });
@@ -129,15 +137,14 @@ $rest := function($s) { $substring($s, 0, $length($s) - 1) };
 
 # $days: the rule for the days and its canonical text. Numbers of weekdays begin with 0 for Sunday.
 _DAYS = """
-$upto := function($low, $high, $t) { $value({'low': $low, 'high': $high, 'width': 2, 'values': {}}, $t) };
 $in_month := function() {
   $day = 'L' ? {'rule': 'back', 'n': 0, 'text': $day}
   : $day = 'LW' ? {'rule': 'lw', 'text': $day}
   : $substring($day, 0, 2) = 'L-' ? (
-    $n := $upto(1, 30, $substring($day, 2));
+    $n := $between(1, 30, $substring($day, 2));
     $exists($n) ? {'rule': 'back', 'n': $n, 'text': 'L-' & $n} )
   : $last($day) = 'W' ? (
-    $n := $upto(1, 31, $rest($day));
+    $n := $value($fields[2], $rest($day));
     $exists($n) ? {'rule': 'near', 'n': $n, 'text': $n & 'W'} )
   : (
     $read := $list($fields[2], $day);
@@ -148,7 +155,7 @@ $in_week := function() {(
   $weekday = 'L' ? {'rule': 'week', 'weekdays': [6], 'text': $weekday}
   : $count($hash) = 2 ? (
     $d := $value($fields[4], $hash[0]);
-    $n := $upto(1, 5, $hash[1]);
+    $n := $between(1, 5, $hash[1]);
     $exists($d) and $exists($n) ? {'rule': 'nth', 'weekday': $d - 1, 'n': $n, 'text': $d & '#' & $n} )
   : $last($weekday) = 'L' ? (
     $d := $value($fields[4], $rest($weekday));
@@ -217,7 +224,7 @@ $shapes := $special ? $merge($map($all, function($each) { {$each.key: $each.days
 # $alive: the kinds of years in which the rule matches a day.
 _ALIVE = """
 $chosen := [$filter($months, function($m) { $m.month in $reading.months })];
-$matches := function($kind) {(
+$has_day := function($kind) {(
   $leap := $kind % 2;
   $exists($filter($chosen, function($m) {(
     $length := $m.length + $leap * $m.leap;
@@ -228,7 +235,7 @@ $matches := function($kind) {(
 $always := $special ? $not(0 in $map($all, function($each) { $count($each.days) }))
   : $rule = 'week' or $min($days.days) <= 28;
 $alive := $always ? $kinds
-  : $join([$map([0..13], function($kind) { $matches($kind) ? $substring($kinds, $kind, 1) })], '');
+  : $join([$map([0..13], function($kind) { $has_day($kind) ? $substring($kinds, $kind, 1) })], '');
 $merge([$reading, {'alive': $alive}, $special ? {'shapes': $shapes} : {}])
 """
 
@@ -254,11 +261,6 @@ $count($years) = 0 ? {'problem': 'expression: no date fits ' & $shown($schedule)
 """
 
 
-def _before(year: int) -> int:
-    """The last second before a year."""
-    return (date(year, 1, 1) - date(1970, 1, 1)).days * 86_400 - 1
-
-
 def cron_states(*, read: str) -> dict[str, State]:
     """The states that read ``$schedule``, text of printable ASCII in ``cron( )``.
 
@@ -268,11 +270,11 @@ def cron_states(*, read: str) -> dict[str, State]:
     Args:
         read: The name of the following state.
     """
-    fields = fixed("fields", _FIELDS)
-    kinds = fixed("kinds", f"'{_KINDS}'")
-    constants = fixed("of_years", f"'{_KIND_OF_YEARS}'") + fixed("low", f"{FIRST_CRON_YEAR}")
-    constants += fixed("every", f"{len(_KIND_OF_YEARS)}") + fixed("before", f"{_before(FIRST_YEAR)}")
-    constants += fixed("end", f"{LAST_SECOND}")
+    fields, months, kinds = fixed("fields", _FIELDS), fixed("months", _MONTHS), fixed("kinds", _KINDS)
+    years = (
+        fixed("of_years", _KIND_OF_YEARS) + fixed("low", FIRST_CRON_YEAR) + fixed("every", len(_NEW_YEARS))
+    )
+    ends = fixed("before", new_year(FIRST_YEAR) - 1) + fixed("end", LAST_SECOND)
     return {
         "Read cron fields": Pass(
             assign={"reading": stage(DIGITS, SHOWN, fields, _ITEMS, _SPLIT, _DAYS, _FIELDS_READ)},
@@ -280,13 +282,11 @@ def cron_states(*, read: str) -> dict[str, State]:
         ),
         "Match cron days": Pass(
             comment="In which of the 28 shapes of a month, and of the 14 kinds of years, there are runs",
-            assign={
-                "reading": stage(kinds, fixed("months", json.dumps(_MONTHS)), _SHAPES, _ALIVE, then=True)
-            },
+            assign={"reading": stage(kinds, months, _SHAPES, _ALIVE, then=True)},
             next="Choose cron years",
         ),
         "Choose cron years": Pass(
-            assign={"reading": stage(SHOWN, kinds, constants, _YEARS, then=True)},
+            assign={"reading": stage(SHOWN, kinds, years, ends, _YEARS, then=True)},
             next=read,
         ),
     }

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from stepsched.asl.states import Pass, State
 from stepsched.machines.next_run import CALENDAR_DAYS
 from stepsched.machines.plan import LAST_SECOND
-from stepsched.machines.shared.reading_words import DIGITS, ISO, SHOWN, stage
+from stepsched.machines.shared.reading_words import DAY, DIGITS, ISO, SHOWN, new_year, stage
 from stepsched.machines.zones import FIRST_YEAR
 
-DAY = 86_400
-"""The number of seconds in a day."""
 _LONGEST_RATE = timedelta.max // timedelta(seconds=1)
-
-
-def new_year(year: int) -> int:
-    """The number of seconds from 1970 to the beginning of a year, in UTC."""
-    return (date(year, 1, 1) - date(1970, 1, 1)).days * DAY
-
 
 # $wall: the seconds of a wall time; no value if the text is not a date and a time that exist. $instant: of a
 # wall time; in a gap it is moved by the length of the gap. $covers: whether the offsets of the zone are known

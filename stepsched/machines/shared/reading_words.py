@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+from typing import Any
+
 from stepsched.machines.literals import quoted
 
+DAY = 86_400
+"""The number of seconds in a day."""
 LONGEST_QUOTE = 100
 """The maximum number of characters of a given text in a sentence."""
 
@@ -27,9 +33,27 @@ ISO = "$iso := function($w) { $substring($fromMillis(1000 * $w), 0, 19) };"
 """``$iso``: the text of a wall time that is given in seconds."""
 
 
-def fixed(name: str, expression: str) -> str:
-    """The definition of a variable of an expression."""
-    return f"${name} := {expression};\n"
+def fixed(name: str, value: Any) -> str:
+    """The definition of a variable of an expression.
+
+    Args:
+        name: The name of the variable.
+        value: A text, a number, or a list. A list is parsed as a whole: the members of a literal would be
+            evaluated side by side, which counts towards the depth.
+    """
+    match value:
+        case str():
+            text = quoted(value)
+        case int():
+            text = str(value)
+        case _:
+            text = f"$parse({quoted(json.dumps(value))})"
+    return f"${name} := {text};\n"
+
+
+def new_year(year: int) -> int:
+    """The number of seconds from 1970 to the beginning of a year, in UTC."""
+    return (date(year, 1, 1) - date(1970, 1, 1)).days * DAY
 
 
 def stage(*parts: str, then: bool = False) -> str:

@@ -7,13 +7,20 @@ ISO 8601 that Python reads are refused: ``24:00``, an offset without minutes or 
 
 from __future__ import annotations
 
-import json
-
 from stepsched.asl.states import Pass, State
 from stepsched.machines.literals import quoted
 from stepsched.machines.plan import LAST_SECOND, MEAN_MONTH
-from stepsched.machines.shared.moment_reading import DAY, TIMES, new_year
-from stepsched.machines.shared.reading_words import DIGITS, ISO, LONGEST_QUOTE, SHOWN, fixed, stage
+from stepsched.machines.shared.moment_reading import TIMES
+from stepsched.machines.shared.reading_words import (
+    DAY,
+    DIGITS,
+    ISO,
+    LONGEST_QUOTE,
+    SHOWN,
+    fixed,
+    new_year,
+    stage,
+)
 from stepsched.schedules.frequency import LONGEST, UNITS
 
 # $moment: the wall time of a text, its offset if it has one, and whether it has a fraction of a second.
@@ -153,7 +160,7 @@ def window_states(*, read: str) -> dict[str, State]:
     Args:
         read: The name of the following state.
     """
-    units = fixed("units", json.dumps(UNITS))
+    units = fixed("units", UNITS)
     return {
         "Read window": Pass(
             assign={"reading": stage(DIGITS, SHOWN, TIMES, _MOMENTS, _WINDOW_TIMES)}, next="Read step"
