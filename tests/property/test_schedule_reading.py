@@ -53,7 +53,7 @@ def check(engine: JsonataEngine, cases: Sequence[Given]) -> int:
 def is_sentence(problem: Mapping[str, Any]) -> bool:
     field, colon, rest = problem["cause"].partition(": ")
     known = (
-        *("expression", "minutes", "hours", "day-of-month", "month", "day-of-week", "year"),
+        *("minutes", "hours", "day-of-month", "month", "day-of-week", "year"),
         *("at", "rate", "schedule", "start", "end", "every", "kind", "timezone"),
     )
     return problem["error"] == INVALID_SCHEDULE and field in known and colon != "" and ("; " in rest)
@@ -83,19 +83,19 @@ def test_drawn_windows_times_and_rates(jsonata_engine: JsonataEngine, cases: lis
 
 LONG = "cron(" + "0," * 200 + "0 9 * * ? *)"
 REFUSED: tuple[tuple[Any, str], ...] = (
-    (None, "expression: expected text or an object with start and every, got null; use cron(0 9 ? *"),
-    (5, "expression: expected text or an object with start and every, got 5; use cron(0 9 ? *"),
-    (["a"], 'expression: expected text or an object with start and every, got ["a"]; use cron(0 9 ? *'),
-    ("", "expression: it is empty; use cron(0 9 ? * MON-FRI *), rate(5 minutes) or at(2030-01-01T09:00:00)"),
-    ("daily", "expression: 'daily' cannot be read; use cron(0 9 ? *"),
-    (" rate(5 minutes)", "expression: ' rate(5 minutes)' cannot be read; use cron(0 9 ? *"),
-    (LONG, f"expression: expected at most 256 characters, got 417: '{LONG[:100]}...'; use cron(0 9 ? *"),
-    ("cron(0 9 ? * \u017fUN *)", "expression: the character '\u017f' of 'cron(0 9 ? * \u017fUN *)' is not"),
+    (None, "schedule: expected text or an object with start and every, got null; use cron(0 9 ? *"),
+    (5, "schedule: expected text or an object with start and every, got 5; use cron(0 9 ? *"),
+    (["a"], 'schedule: expected text or an object with start and every, got ["a"]; use cron(0 9 ? *'),
+    ("", "schedule: it is empty; use cron(0 9 ? * MON-FRI *), rate(5 minutes) or at(2030-01-01T09:00:00)"),
+    ("daily", "schedule: 'daily' cannot be read; use cron(0 9 ? *"),
+    (" rate(5 minutes)", "schedule: ' rate(5 minutes)' cannot be read; use cron(0 9 ? *"),
+    (LONG, f"schedule: expected at most 256 characters, got 417: '{LONG[:100]}...'; use cron(0 9 ? *"),
+    ("cron(0 9 ? * \u017fUN *)", "schedule: the character '\u017f' of 'cron(0 9 ? * \u017fUN *)' is not"),
     (
         "cron(0 9 * *)",
-        "expression: expected five or six fields with one blank between them, got 'cron(0 9 * *)'",
+        "schedule: expected five or six fields with one blank between them, got 'cron(0 9 * *)'",
     ),
-    ("cron(0  9 * * ?)", "expression: expected five or six fields with one blank between them, got "),
+    ("cron(0  9 * * ?)", "schedule: expected five or six fields with one blank between them, got "),
     ("cron(60 9 * * ?)", "minutes: '60' cannot be read in 'cron(60 9 * * ?)'; use numbers from 0 to 59, "),
     ("cron(0 24 * * ?)", "hours: '24' cannot be read in 'cron(0 24 * * ?)'; use numbers from 0 to 23, "),
     (
@@ -124,7 +124,7 @@ REFUSED: tuple[tuple[Any, str], ...] = (
     ),
     (
         "cron(0 9 31 2 ?)",
-        "expression: no date fits 'cron(0 9 31 2 ?)'; use a day that one of its months and ",
+        "schedule: no date fits 'cron(0 9 31 2 ?)'; use a day that one of its months and ",
     ),
     (
         "rate(5 weeks)",

@@ -177,7 +177,7 @@ $years := $named ? $list($fields[5], $parts[5]);
 $days := $named ? ( $weekday = '?' ? $in_month() : $in_week() );
 $bad := $not($exists($minutes)) ? 0 : $not($exists($hours)) ? 1
   : $not($exists($days)) ? ($weekday = '?' ? 2 : 4) : $not($exists($months)) ? 3 : $not($exists($years)) ? 5;
-$not($whole) ? {'problem': 'expression: expected five or six fields with one blank between them, got '
+$not($whole) ? {'problem': 'schedule: expected five or six fields with one blank between them, got '
     & $shown($schedule) & '; use cron(minutes hours day-of-month month day-of-week year), such as '
     & 'cron(0 9 ? * MON-FRI *)'}
 : $not($named) ? {'problem': ($day = '?'
@@ -243,7 +243,7 @@ _YEARS = """
 $years := $reading.alive = $kinds ? $reading.years : [$filter($reading.years, function($year) {
   $contains($reading.alive, $substring($of_years, $year - $low, 1)) })];
 $days := $reading.days;
-$count($years) = 0 ? {'problem': 'expression: no date fits ' & $shown($schedule)
+$count($years) = 0 ? {'problem': 'schedule: no date fits ' & $shown($schedule)
   & '; use a day that one of its months and years has'} : {
   'kind': 'cron',
   'plan': $merge([

@@ -20,8 +20,8 @@ _CHARACTERS = quoted("".join(map(chr, range(32, 127))))
 _FORMS = "use cron(0 9 ? * MON-FRI *), rate(5 minutes) or at(2030-01-01T09:00:00)"
 _FOREIGN = f"$filter($split($schedule, ''), function($c) {{ $not($contains({_CHARACTERS}, $c)) }})[0]"
 _UNREADABLE = f"""
-$foreign := $type($schedule) = 'string' and $length($schedule) <= {LONGEST_EXPRESSION} ? {_FOREIGN};
-'expression: ' & (
+$foreign := $type($schedule) = 'string' ? ( $length($schedule) <= {LONGEST_EXPRESSION} ? {_FOREIGN} );
+'schedule: ' & (
   $type($schedule) != 'string' ? 'expected text or an object with start and every, got ' & $shown($schedule)
   : $length($schedule) > {LONGEST_EXPRESSION}
     ? 'expected at most {LONGEST_EXPRESSION} characters, got ' & $length($schedule) & ': ' & $shown($schedule)
@@ -36,9 +36,9 @@ def _text_in(keyword: str) -> str:
     """The condition that a schedule is text of printable ASCII with a keyword and parentheses around it."""
     before = f"{keyword.upper()}("
     return (
-        f"$type($schedule) = 'string' and $length($schedule) <= {LONGEST_EXPRESSION}"
+        f"($type($schedule) = 'string' ? $length($schedule) <= {LONGEST_EXPRESSION}"
         f" and $uppercase($substring($schedule, 0, {len(before)})) = '{before}'"
-        f" and $substring($schedule, $length($schedule) - 1) = ')' and $not($exists({_FOREIGN}))"
+        f" and $substring($schedule, $length($schedule) - 1) = ')' and $not($exists({_FOREIGN})) : false)"
     )
 
 
