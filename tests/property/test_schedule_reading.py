@@ -67,13 +67,108 @@ def test_stored_expressions_are_read_as_python_reads_them(jsonata_engine: Jsonat
     assert check(jsonata_engine, stored_expressions()) > 50
 
 
+EDGES = (
+    *("*/59 * * * ?", "*/60 * * * ?", "*/0 * * * ?", "*/005 * * * ?", "*/0005 * * * ?", "5/ * * * ?"),
+    *(
+        "007 9 * * ?",
+        "07 9 * * ?",
+        "0,*/20 9 * * ?",
+        "0,* 9 * * ?",
+        ", 9 * * ?",
+        "1-2-3 9 * * ?",
+        "1/2/3 9 * * ?",
+    ),
+    *("50-10 9 * * ?", "50-10/7 9 * * ?", "59-58/59 9 * * ?", "-5 9 * * ?", "5- 9 * * ?", "+5 9 * * ?"),
+    *(
+        "0 9 L * ?",
+        "0 9 l-03 * ?",
+        "0 9 L-30 2/1 ?",
+        "0 9 L-28 2 ?",
+        "0 9 L-29 2 ?",
+        "0 9 L-0 * ?",
+        "0 9 L-31 * ?",
+    ),
+    *(
+        "0 9 L-003 * ?",
+        "0 9 1w * ?",
+        "0 9 031W * ?",
+        "0 9 W * ?",
+        "0 9 WL * ?",
+        "0 9 31W 2-4/2 ?",
+        "0 9 1,LW * ?",
+    ),
+    *("0 9 ? * L", "0 9 ? * LL", "0 9 ? * satL", "0 9 ? * 06L", "0 9 ? * 0L", "0 9 ? * L-2", "0 9 ? * 6#05"),
+    *("0 9 ? * fri#3", "0 9 ? * 6#005", "0 9 ? * #3", "0 9 ? * 6#", "0 9 ? * 6#3#1", "0 9 ? * 6#3,2#1"),
+    *(
+        "0 9 ? * FRI-2",
+        "0 9 ? * 6-mon",
+        "0 9 ? * 1/2",
+        "0 9 ? * SUN-SAT",
+        "0 9 ? 3 MON-MON",
+        "0 9 ? DEC-FEB/2 MON",
+    ),
+    *(
+        "0 9 1 feb/4 ?",
+        "0 9 1 13 ?",
+        "0 9 29 2 ? 2100",
+        "0 9 29 2 ? 2096-2104",
+        "0 9 30,31 2,4 ?",
+        "0 9 31 4-6/2 ?",
+    ),
+    *("0 9 1 1 ? 2030-2020", "0 9 1 1 ? 1970/229", "0 9 1 1 ? 02030", "0 9 1 1 ? */230", "0 9 1 1 ? 2199"),
+)
+
+
+def test_the_edges_of_every_field(jsonata_engine: JsonataEngine) -> None:
+    valid = check(jsonata_engine, [Given(f"cron({text})") for text in EDGES])
+    assert 20 < valid < len(EDGES) - 20
+
+
+PARIS = "Europe/Paris"
+PASSES = (
+    "2030-10-27T00:30Z",
+    "2030-10-27T01:30Z",
+    "2030-10-27T02:30+01:00",
+    "2030-10-27 02:30",
+    "2030-03-31T02:30",
+)
+"""Both passes of a repeated hour, and a time in a gap."""
+MOMENTS = (
+    *(Given({"start": start, "every": {unit: 1}}, PARIS) for start in PASSES for unit in ("months", "hours")),
+    *(Given({"start": "2030-01-01T00:00", "end": end, "every": {"days": 1}}, PARIS) for end in PASSES),
+    *(Given({"start": start, "end": end, "every": {"days": 1}}, PARIS) for start in PASSES for end in PASSES),
+    *(
+        Given(f"at(2030-{time})", PARIS)
+        for time in ("10-27T02:30", "10-27T02:30:59", "03-31T02:30", "03-31T03:00")
+    ),
+    *(Given(f"at({time})") for time in ("0001-01-01T00:00", "1969-12-31T23:59:59", "9999-12-31T23:59:59")),
+    Given({"start": "1969-12-31T23:59:59", "every": {"quarters": 1}}),
+    Given({"start": "0001-01-01T00:30+01:00", "every": {"weeks": 1}}),
+    Given({"start": "9999-12-31T23:30-01:00", "every": {"weeks": 1}}),
+    Given({"start": "2028-02-29T23:59:59.000-00:00", "end": "9999-12-31T23:59:59", "every": {"years": 1}}),
+    Given({"start": "2030-04-07T01:45", "every": {"months": 1, "seconds": 90}}, "Australia/Lord_Howe"),
+    Given({"start": "2030-01-01T00:00", "every": {"days": 3_652_500}}),
+    Given({"start": "2030-01-01T00:00", "every": {"days": 3_652_500, "seconds": 1}}),
+    Given("rate(86399 minutes)"),
+    Given("rate(999999999day)"),
+    Given("rate(1439999999999 minutes)"),
+    Given("rate(1440000000000 minutes)"),
+    Given(f"rate({'0' * 200}7 HOURS)"),
+    Given(f"rate({'9' * 200} hours)"),
+)
+
+
+def test_the_edges_of_windows_times_and_rates(jsonata_engine: JsonataEngine) -> None:
+    assert 30 < check(jsonata_engine, MOMENTS) < len(MOMENTS)
+
+
 @settings(max_examples=4)
 @given(cases=st.lists(crons(), min_size=40, max_size=40))
 def test_drawn_crons(jsonata_engine: JsonataEngine, cases: list[Given]) -> None:
     check(jsonata_engine, cases)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(cases=st.lists(st.one_of(windows(), windows(), one_times(), rates()), min_size=40, max_size=40))
 def test_drawn_windows_times_and_rates(jsonata_engine: JsonataEngine, cases: list[Given]) -> None:
     check(jsonata_engine, cases)
