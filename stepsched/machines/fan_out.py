@@ -1,8 +1,9 @@
 """Sends the messages of a FanOutTarget in batches: the expressions of the states that do so.
 
-A variable holds the positions of the messages that have not been sent, in order. Each call sends the first
-ten of them. Those that Amazon SQS has accepted leave the variable; if it has not accepted all, the attempt
-has failed, and the next one goes on with the first message that is left.
+Each ten messages are a batch. A variable holds the positions of the messages that have not been sent, in
+order, and each call sends those of the first batch that has any. Those that Amazon SQS has accepted leave the
+variable. If it has not accepted all, the attempt has failed; the next one sends what is left of this batch,
+and no message of a later batch before.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 """
@@ -17,7 +18,6 @@ from stepsched.targets.messages import MAX_BATCH, queue_url
 
 SEND_MESSAGES = "Send messages"
 """The name of the call in the instructions of a job, and of the runner's state that makes it."""
-_FIRST = f"[[0..{MAX_BATCH - 1}]]"
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 
 
@@ -96,18 +96,18 @@ def after_call(failure: str, attempt: str, rest: str) -> dict[str, Any]:
         rest: As for :meth:`Messages.variables`.
     """
     answer = "$states.result"
-    failed = f"$count({answer}.Successful) < $min([{MAX_BATCH}, $count(${rest})])"
+    failed = f"$count({answer}.Successful) < $count(${rest}[$ < {_end(rest)}])"
     first = f"{answer}.Failed[0]"
     error = f"$exists({first}.Code) ? 'Sqs.' & {first}.Code : 'Stepsched.NotSent'"
     cause = f"'messages[' & {first}.Id & ']: ' & {first}.Message"
-    is_left = f"$i > {MAX_BATCH - 1} or $not($string($n) in {answer}.Successful.Id)"
+    is_left = f"$ >= {_end(rest)} or $not($string($) in {answer}.Successful.Id)"
     return {
         failure: {
             "error": f"{{% {failed} ? ({error}) : '' %}}",
             "cause": f"{{% {failed} ? {cause} : '' %}}",
             "attempts": f"{{% ${attempt} + 1 %}}",
         },
-        rest: f"{{% [$filter(${rest}, function($n, $i) {{{is_left}}})] %}}",
+        rest: f"{{% [${rest}[{is_left}]] %}}",
     }
 
 
@@ -117,4 +117,9 @@ def _ids(group: str, digest: str, run: str) -> str:
 
 def _entries(messages: str, ids: str, rest: str) -> str:
     entry = f"{{'Id': $string($n), 'MessageBody': {messages}[$n]{ids}}}"
-    return f"[$map([${rest}{_FIRST}], function($n) {{{entry}}})]"
+    return f"[$map(${rest}[$ < {_end(rest)}], function($n) {{{entry}}})]"
+
+
+def _end(rest: str) -> str:
+    """The expression of the first position after the present batch."""
+    return f"{MAX_BATCH} * $floor(${rest}[0] / {MAX_BATCH}) + {MAX_BATCH}"
