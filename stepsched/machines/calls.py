@@ -163,7 +163,7 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return _queue_call(target, message, resource)
         case FanOutTarget():
             messages = Messages(target, message.digest(), message.due)
-            return Call(resource, messages.arguments("messages", "rest"), messages=messages)
+            return Call(resource, messages.arguments("messages", "unsent"), messages=messages)
         case TopicTarget():
             arguments = topic_arguments(target, message.text(), message)
             return Call(resource, arguments)

@@ -32,7 +32,7 @@ class Names(NamedTuple):
     all_sent: str = "All sent?"
     sent: str = "Sent"
     messages: str = "messages"
-    rest: str = "rest"
+    unsent: str = "unsent"
 
     @classmethod
     def of_part(cls, number: int) -> Names:
@@ -46,7 +46,7 @@ class Names(NamedTuple):
             all_sent=f"All sent {number}?",
             sent=f"Sent {number}",
             messages=f"messages_{number}",
-            rest=f"rest_{number}",
+            unsent=f"unsent_{number}",
         )
 
 
@@ -66,7 +66,7 @@ class Work(NamedTuple):
     def beginning(self, names: Names) -> dict[str, Any]:
         """The variables that must be set before the first attempt of each run."""
         messages = self.call.messages
-        return {} if messages is None else messages.variables(names.messages, names.rest)
+        return {} if messages is None else messages.variables(names.messages, names.unsent)
 
 
 def attempts(
@@ -102,7 +102,7 @@ def attempts(
     again = condition(f"{attempt} <= {retry.max_attempts} and {in_time}")
     arguments, messages, sending = work.call.arguments, work.call.messages, dict[str, State]()
     if messages is not None:
-        arguments = messages.arguments(names.messages, names.rest)
+        arguments = messages.arguments(names.messages, names.unsent)
         failed = {names.attempt: caught[names.attempt], **on_failure}
         sending = {
             names.all_sent: Choice(
@@ -110,13 +110,13 @@ def attempts(
                     condition(f"${names.failure}.error != ''").then(
                         names.retry_choice, assign=failed, comment="a message was not accepted"
                     ),
-                    condition(f"$count(${names.rest}) > 0").then(names.run, comment="the next batch"),
+                    condition(f"$count(${names.unsent}) > 0").then(names.run, comment="the next batch"),
                 ),
                 default=names.sent,
             ),
             names.sent: Pass(**done),
         }
-        answered = after_call(names.failure, names.attempt, names.rest)
+        answered = after_call(f"${names.messages}", names.failure, names.attempt, names.unsent)
         done = {"assign": answered, "output": {}, "next": names.all_sent}
     run = Task(
         resource=work.call.resource,

@@ -8,7 +8,7 @@ from typing import Any
 from stepsched.asl.resources import integration, sdk_integration
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
-from stepsched.machines.fan_out import SEND_MESSAGES, after_call, data_arguments, data_positions
+from stepsched.machines.fan_out import SEND_MESSAGES, after_call, data_arguments, first_positions
 from stepsched.machines.notifications import DEAD_LETTER_ATTRIBUTES, notice, notification_body
 from stepsched.machines.retries import ERRORS
 from stepsched.machines.shared.expressions import (
@@ -23,6 +23,7 @@ from stepsched.machines.shared.expressions import (
 from stepsched.machines.shared.history import ALL_SENT, ROUTE, Events
 from stepsched.targets import FanOutTarget
 
+_MESSAGES = "$job.arguments.Messages"
 LONGEST_TIMEOUT = 99_999_999
 """The timeout in seconds of a task without ``max_run_time``: the default of AWS."""
 
@@ -43,8 +44,9 @@ def call_states(calls: Collection[str], partition: str, events: Events) -> dict[
     sending = _sending_states(partition, events, caught) if SEND_MESSAGES in calls else {}
     if sending:
         # A retry goes on with the messages that are left.
-        rest = f"{{% $attempt = 0 ? {data_positions('$job.arguments')} : $rest %}}"
-        rules.append(condition(f"$job.call = '{SEND_MESSAGES}'").then(SEND_MESSAGES, assign={"rest": rest}))
+        unsent = f"{{% $attempt = 0 ? {first_positions(_MESSAGES)} : $unsent %}}"
+        rule = condition(f"$job.call = '{SEND_MESSAGES}'")
+        rules.append(rule.then(SEND_MESSAGES, assign={"unsent": unsent}))
     states: dict[str, State] = {ROUTE: Choice(choices=tuple(rules), default="Unknown call"), **sending}
     for name, resource in resources.items():
         states[name] = Task(
@@ -82,11 +84,11 @@ def _sending_states(partition: str, events: Events, caught: Mapping[str, Any]) -
     return {
         SEND_MESSAGES: Task(
             resource=sdk_integration(*FanOutTarget.api_call[:2], partition=partition),
-            arguments=data_arguments("$job.arguments", token, "rest"),
+            arguments=data_arguments("$job.arguments", token, "unsent"),
             timeout_seconds="{% $job.timeout %}",
             assign={
                 "outcome": "succeeded",
-                **after_call("failure", "attempt", "rest"),
+                **after_call(_MESSAGES, "failure", "attempt", "unsent"),
                 "output": "",
                 "ended": "{% $millis() %}",
                 "spent": f"{{% $spent + {events.batch} %}}",
@@ -100,7 +102,7 @@ def _sending_states(partition: str, events: Events, caught: Mapping[str, Any]) -
                 condition("$failure.error != ''").then(
                     "Try again?", assign=again, comment="a message was not accepted"
                 ),
-                condition("$count($rest) > 0").then(SEND_MESSAGES, comment="the next batch"),
+                condition("$count($unsent) > 0").then(SEND_MESSAGES, comment="the next batch"),
             ),
             default="Record",
         ),

@@ -95,7 +95,7 @@ def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
         "runs": 3,
         "spent": 100,
         "attempt": 1,
-        "rest": [0, 1],
+        "unsent": [0, 1],
         "aging": 1_896_130_800_000,
         "ended": 1_896_134_400_000,
         "started_at": "2030-01-31T17:00:00.000Z",
