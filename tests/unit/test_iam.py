@@ -98,6 +98,11 @@ TARGETS = [
         [allow("SqsSendMessage", "sqs:SendMessage", f"{QUEUE}.fifo")],
         id="queue",
     ),
+    pytest.param(
+        ss.FanOutTarget(QUEUE, ["a", "b"]),
+        [allow("SqsSendMessage", "sqs:SendMessage", QUEUE)],
+        id="several messages",
+    ),
     pytest.param(ss.TopicTarget(TOPIC), [allow("SnsPublish", "sns:Publish", TOPIC)], id="topic"),
     pytest.param(ss.EventBusTarget(BUS), [allow("EventsPutEvents", "events:PutEvents", BUS)], id="bus"),
     pytest.param(

@@ -68,6 +68,7 @@ TARGETS: dict[type[Any], tuple[Target, Any]] = {
     ss.LambdaTarget: (ss.LambdaTarget(LAMBDA), {}),
     ss.StateMachineTarget: (ss.StateMachineTarget(f"{OTHER}:live"), {}),
     ss.QueueTarget: (ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g"), {}),
+    ss.FanOutTarget: (ss.FanOutTarget(QUEUE, ["a", "b"]), {}),
     ss.TopicTarget: (ss.TopicTarget(TOPIC), {}),
     ss.EventBusTarget: (ss.EventBusTarget(BUS), {}),
     ss.targets.KinesisTarget: (ss.targets.KinesisTarget(STREAM, partition_key="p"), {}),

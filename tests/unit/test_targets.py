@@ -36,6 +36,7 @@ TARGETS = [
     pytest.param(ss.StateMachineTarget(MACHINE), "state_machine", id="state_machine"),
     pytest.param(ss.QueueTarget(QUEUE), "queue", id="queue"),
     pytest.param(ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g"), "queue", id="fifo queue"),
+    pytest.param(ss.FanOutTarget(QUEUE, ["a", "b"]), "fan_out", id="fan_out"),
     pytest.param(ss.TopicTarget(TOPIC), "topic", id="topic"),
     pytest.param(ss.EventBusTarget(BUS, detail_type="Tick", source="my.app"), "event_bus", id="event_bus"),
     pytest.param(

@@ -216,6 +216,12 @@ TARGETS = [
     pytest.param(ss.StateMachineTarget(MACHINE), PAYLOAD, id="state machine"),
     pytest.param(ss.QueueTarget(QUEUE), PAYLOAD, id="queue"),
     pytest.param(ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g" * 128), PAYLOAD, id="fifo queue"),
+    pytest.param(ss.FanOutTarget(QUEUE, ["a", "5", "a"]), {}, id="several messages"),
+    pytest.param(
+        ss.FanOutTarget(f"{QUEUE}.fifo", ["a"] * 10, message_group_id="g" * 128),
+        {},
+        id="several fifo messages",
+    ),
     pytest.param(ss.TopicTarget(TOPIC), PAYLOAD, id="topic"),
     pytest.param(ss.EventBusTarget(BUS), PAYLOAD, id="bus"),
     pytest.param(ss.EventBusTarget(BUS, detail_type="d" * 128, source="s" * 256), PAYLOAD, id="bus, named"),
