@@ -17,8 +17,8 @@ _WAKE_UP = 0.2
 class Signals:
     """While its block runs, SIGINT and SIGTERM are put into a queue. The block must be in the main thread.
 
-    The previous handlers are restored afterwards. In the child of a fork they apply at once, since it does not
-    serve.
+    The previous handlers are restored afterwards. In the child of a fork they apply at once, since it does
+    not serve.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,8 @@ class Signals:
     def next(self) -> int:
         """Waits for the next signal and returns its number; 0 for :meth:`wake`.
 
-        A signal that arrives just before the wait is handled only after it, so the wait is repeated regularly.
+        A signal that arrives just before the wait is handled only after it, so the wait is repeated
+        regularly.
         """
         while True:
             try:
