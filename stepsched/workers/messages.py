@@ -6,14 +6,12 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from types import MappingProxyType
 from typing import Any
 
 from stepsched.core.clock import utc_now
 from stepsched.core.enums import StrEnum
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class QueueMessage:
     """The ID that SQS gave to the message; it is the same in every delivery."""
     group: str | None = None
     """The message group; None: it has none."""
-    attributes: Mapping[str, str | bytes] = field(default=_NONE, hash=False)
+    attributes: Mapping[str, str | bytes] = field(default_factory=dict, hash=False)
     """The message attributes by name. Numbers are text; binary values are bytes."""
     receive_count: int = 1
     """How often the message has been delivered, with this delivery. SQS counts approximately."""
@@ -136,7 +134,7 @@ def _message(
         body=body,
         id=key,
         group=own.get("MessageGroupId"),
-        attributes=MappingProxyType(dict(attributes)),
+        attributes=attributes,
         receive_count=int(own.get("ApproximateReceiveCount", 1)),
         sent_at=None if sent is None else _EPOCH + timedelta(milliseconds=int(sent)),
         deadline=deadline,
