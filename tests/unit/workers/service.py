@@ -1,7 +1,7 @@
 """An SQS in memory for one queue, on a clock of the test's, and a player of workers on the same clock.
 
-It is written after the documentation of SQS, not after the worker: visibility, receipt handles that expire with
-the next delivery, the limit of 12 hours, groups of FIFO queues, and redrive.
+It is written after the documentation of SQS, not after the worker: visibility, receipt handles that expire
+with the next delivery, the limit of 12 hours, groups of FIFO queues, and redrive.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class Service:
             self.changed.notify_all()
         return stored
 
+    def next_visible(self, now: float) -> float:
+        """The next instant at which a message may become visible; a few seconds later, if a group waits."""
+        return min([each.visible_at for each in self.messages if each.visible_at > now] + [now + 10])
+
     # -- as boto3 gives it -------------------------------------------------------------------------
 
     def client(self, name: str, **options: Any) -> Service:
@@ -121,8 +125,10 @@ class Service:
         with self.changed:
             self.calls.append((name, request))
             if name in self.failing:
+                self.changed.notify_all()
                 raise self.failing[name]
             yield
+            self.changed.notify_all()
 
     def _visible(self) -> list[Stored]:
         now = self.now()
@@ -238,6 +244,7 @@ class Player:
         fails: Callable[[QueueMessage], bool] = lambda _: False,
     ) -> None:
         assert isinstance(service.now, Time)
+        self.service = service
         self.time = service.now
         self.desk = Desk(settings)
         address = address_of(URL + (".fifo" if settings.is_fifo else ""))
@@ -278,7 +285,7 @@ class Player:
                 break
         else:
             raise AssertionError("it does not come to rest")
-        poll = now + 1 if self.desk.asks_for() else float("inf")
+        poll = self.service.next_visible(now) if self.desk.asks_for() else float("inf")
         return min([self.desk.wakes_at(), poll, *(end for _, end, _ in self.running)])
 
     def told(self, kind: WorkerEventKind) -> list[str]:
@@ -289,13 +296,14 @@ class Player:
 
 
 def play(until: float, *players: Player, events: Mapping[float, Callable[[], object]] | None = None) -> None:
-    """Plays workers until an instant; ``events`` happen at theirs."""
+    """Plays workers until an instant, or until nothing is left to be done; ``events`` happen at theirs."""
     time = players[0].time
     todo = sorted((events or {}).items())
     while True:
         while todo and todo[0][0] <= time.at:
             todo.pop(0)[1]()
         following = min([player.turn() for player in players] + [todo[0][0] if todo else until])
-        if time.at >= until:
+        is_over = not todo and not players[0].service.messages and all(each.desk.is_empty for each in players)
+        if time.at >= until or is_over:
             return
         time.at = min(max(following, time.at + 1e-6), until)

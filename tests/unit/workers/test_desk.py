@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stepsched.workers.desk import Settings
-from stepsched.workers.messages import WorkerEventKind
+from stepsched.workers.desk import Desk, Settings
+from stepsched.workers.messages import QueueMessage, WorkerEventKind
 from tests.unit.workers.service import HOURS_12, Player, Service, Time, client_error, play
 
 SUCCEEDED, FAILED = WorkerEventKind.SUCCEEDED, WorkerEventKind.FAILED
@@ -43,16 +43,16 @@ def test_a_message_is_deleted_after_its_handler_and_not_before() -> None:
     assert player.desk.summary.succeeded == 1
 
 
-@pytest.mark.parametrize("visibility", [1, 2, 30, 900])
+@pytest.mark.parametrize("visibility", [1, 30, 900])
 def test_a_message_is_hidden_as_long_as_its_handler_runs(visibility: int) -> None:
     service = Service(Time())
     message = service.send("a")
-    player = Player(service, Settings(visibility=visibility), lasts=lambda _: 3_600)
+    player = Player(service, Settings(visibility=visibility), lasts=lambda _: 1_800)
     other = Player(service, Settings(visibility=visibility))
     play(4_000, player, other)
     assert message.deliveries == [0.0]
-    assert service.deleted == {message.id: 3_600.0}
-    assert len(entries(service, HIDE)) <= 2 * 3_600 / visibility + 1
+    assert service.deleted == {message.id: 1_800.0}
+    assert len(entries(service, HIDE)) <= 2 * 1_800 / visibility + 1
 
 
 def test_messages_that_wait_their_turn_are_hidden_too() -> None:
@@ -198,7 +198,7 @@ def test_a_short_outage_does_not_show_a_message_to_others() -> None:
     message = service.send("a")
     player = Player(service, Settings(visibility=60), lasts=lambda _: 600)
     down = {at: (lambda: service.failing.update({HIDE: client_error("Throttling")})) for at in (29.0, 200.0)}
-    up = {at: service.failing.clear for at in (52.0, 222.0)}
+    up = dict.fromkeys((52.0, 222.0), service.failing.clear)
     play(1_000, player, Player(service, Settings(visibility=60)), events=down | up)
     assert message.deliveries == [0.0]
 
@@ -297,7 +297,7 @@ def test_a_failed_message_of_a_group_holds_up_its_group_alone() -> None:
 groups = st.lists(st.sampled_from("abc"), min_size=1, max_size=25)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data(), names=groups, visibility=st.sampled_from([2, 5, 30]), concurrency=st.integers(1, 5))
 def test_the_order_within_a_group_is_kept_whatever_fails(
     data: Any, names: list[str], visibility: int, concurrency: int
@@ -319,7 +319,7 @@ def test_the_order_within_a_group_is_kept_whatever_fails(
 
     def fail(message: Any) -> bool:
         failed[message.body] += 1
-        return failed[message.body] <= fails[message.body]
+        return bool(failed[message.body] <= fails[message.body])
 
     players = [Player(service, settings, lambda m: lasts[m.body], fail) for _ in range(2)]
     play(3_000, *players)
@@ -332,7 +332,7 @@ def test_the_order_within_a_group_is_kept_whatever_fails(
         assert done == [number for number, name in enumerate(names) if name == group]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data(), count=st.integers(1, 30), fifo=st.booleans())
 def test_workers_that_die_lose_no_message(data: Any, count: int, fifo: bool) -> None:
     """A worker that is killed does nothing any more; another one takes its place."""
@@ -356,3 +356,15 @@ def test_workers_that_die_lose_no_message(data: Any, count: int, fifo: bool) -> 
         assert any(each.message.id == key and each.ended <= at for each in calls), (
             "deleted without its handler"
         )
+
+
+def test_nothing_is_received_while_a_message_waits_that_can_be_started() -> None:
+    desk = Desk(Settings(concurrency=3))
+    assert desk.asks_for() == 10
+    desk.take([(QueueMessage("a", "1"), "r")], 0)
+    assert desk.asks_for() == 0, "it is about to be started"
+    desk.decide(0)
+    assert desk.asks_for() == 10
+    desk.take([(QueueMessage("b", str(key)), "r") for key in range(2, 5)], 0)
+    desk.decide(0)
+    assert desk.asks_for() == 0, "all threads are busy"
