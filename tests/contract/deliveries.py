@@ -191,6 +191,19 @@ SAMPLES = (
         lambda at: ss.QueueTarget(at.inbox("inbox.fifo").arn, message_group_id="g"),
         lambda at: at.messages("inbox.fifo"),
     ),
+    Sample("`FanOutTarget`", lambda at: _fan_out(at, "inbox", 2), lambda at: at.messages() // 2, {}),
+    Sample(
+        "`FanOutTarget`, FIFO",
+        lambda at: _fan_out(at, "inbox.fifo", 2),
+        lambda at: at.messages("inbox.fifo") // 2,
+        {},
+    ),
+    Sample(
+        "`FanOutTarget`, eleven messages",
+        lambda at: _fan_out(at, "inbox", 11),
+        lambda at: at.messages() // 11,
+        {},
+    ),
     Sample("`TopicTarget`", lambda at: ss.TopicTarget(at.topic("news"))),
     Sample(
         "`TopicTarget`, FIFO",
@@ -261,6 +274,12 @@ SAMPLES = (
 """Of each member of the union one, and the variants that are sent in another way."""
 
 
+def _fan_out(at: Place, inbox: str, count: int) -> Target:
+    """A target of equal messages."""
+    group = "g" if inbox.endswith(".fifo") else None
+    return ss.FanOutTarget(at.inbox(inbox).arn, ["equal"] * count, message_group_id=group)
+
+
 def _url(at: Place) -> str:
     at.inbox()
     return f"https://sqs.{REGION}.amazonaws.com/{at.account}/inbox"
@@ -287,7 +306,8 @@ def _local(at: Place, job: ss.Job, count: Callable[[Place], int], path: Path | N
     noted = at.folder / "noted"
     written = len(noted.read_text()) if noted.exists() else 0
     noted.unlink(missing_ok=True)
-    return (len(at.local) + len(_NOTED) + written) // len(targets.parts_of(job.target))
+    messages = sum(len(getattr(part, "messages", "1")) for part in targets.parts_of(job.target))
+    return (len(at.local) + len(_NOTED) + written) // messages
 
 
 def _memory(at: Place, job: ss.Job, count: Callable[[Place], int]) -> int:

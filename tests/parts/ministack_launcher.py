@@ -4,7 +4,8 @@ Scheduler's clock is the machine's, moved by what a file says. While waits are h
 Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
 it, and their answers go out on the standard output. DynamoDB does one thing at a time, and what a busy
 machine takes away from an evaluation does not count for its limit. A schedule also calls APIs, which the
-emulator alone does not: as Step Functions calls them. Summaries of templates tell their metadata.
+emulator alone does not: as Step Functions calls them. State machines send batches of messages. Summaries of
+templates tell their metadata.
 
 Needs the standard library and the pinned emulator only. What it replaces are private names of some modules
 of that version; if one of them is gone, it does not start.
@@ -677,6 +678,14 @@ def call_apis(eventbridge: ModuleType, states: ModuleType) -> None:
     names["_invoke_target"] = fire
 
 
+def send_batches(states: ModuleType) -> None:
+    """Calls of Amazon SQS by state machines have lists: the emulator would write them in the form of the
+    older protocol, which it does not read itself."""
+    names = vars(states)
+    refuse_if_missing("Step Functions", names, {"_AWS_SDK_SERVICE_MAP"})
+    names["_AWS_SDK_SERVICE_MAP"]["sqs"] = {"target_prefix": "AmazonSQS", "protocol": "json"}
+
+
 def _attributes(event: Any, schedule: Any) -> dict[str, str]:
     due = datetime.fromtimestamp(event["Time"], timezone.utc)
     return {
@@ -760,6 +769,7 @@ def main() -> None:
     move_clock(importlib.import_module(f"{services}.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]), clock)
     states = importlib.import_module(f"{services}.stepfunctions")
     call_apis(importlib.import_module(f"{services}.eventbridge"), states)
+    send_batches(states)
     one_at_a_time("dynamodb", vars(importlib.import_module(f"{services}.dynamodb")), ITEMS)
     tell_metadata(importlib.import_module(f"{services}.cloudformation.handlers"))
     limit_own_time(vars(importlib.import_module("jsonata.timebox")))

@@ -23,6 +23,7 @@ from stepsched.machines.calls import (
     waits_for_end,
 )
 from stepsched.machines.data import call_data, message_of
+from stepsched.machines.fan_out import batches_of
 from stepsched.machines.notifications import subject
 from stepsched.machines.plan import ZONE, timing_of
 from stepsched.machines.retries import whole_seconds
@@ -215,7 +216,7 @@ def _build(
         "overlap": job.overlap.value,
         "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
         "gone": job.is_one_time and job.completion is Completion.DELETE,
-        "limit": event_limit(retry.max_attempts),
+        "limit": event_limit(retry.max_attempts, batches_of(job.target)),
         _KEEP: retention // _SECOND,
     }
 
@@ -229,6 +230,8 @@ def _check_size(job: Job, instructions: dict[str, Any]) -> None:
     text = to_json(instructions)
     passed, stored = len(to_json(text).encode()), len(text.encode()) + len(job.model_dump_json().encode())
     remedy = "keep large data elsewhere, such as in S3, and pass its location"
+    if batches_of(job.target):
+        remedy = "use one job for each of target.batches()"
     if job.dead_letter is not None:
         remedy += " (the call and the dead letter each contain the input)"
     if passed > MAX_INSTRUCTIONS_BYTES:
