@@ -66,7 +66,7 @@ class QueueWorker:
         session: Any = None,
         endpoint_url: str | None = None,
         concurrency: int = 1,
-        batch_size: int = BATCH,
+        batch_size: int | None = None,
         visibility_timeout: _Duration | None = None,
         wait_time: _Duration = _LONGEST_WAIT,
         retry_delay: _Duration = 10,
@@ -84,13 +84,15 @@ class QueueWorker:
             concurrency: The maximum number of messages that are handled at the same time, in threads; 1 to
                 1000.
             batch_size: The maximum number of messages that are received at once, 1 to 10. More are faster;
-                with 1 no message waits in this process while another worker is free.
+                with 1 no message waits in this process while another worker is free. None: 10, of a FIFO
+                queue 1. If a FIFO queue gives several messages of a group at once and the first one fails,
+                the others are delivered again with it, and reach the dead-letter queue with it too.
             visibility_timeout: The time for which the queue hides a message from other workers; it is
                 extended while the handler runs, up to 12 hours after the delivery. If this process is killed,
                 its messages are delivered again after this time. In seconds or as a timedelta, 1 second to 12
                 hours. None: the setting of the queue.
-            wait_time: How long a request waits for messages, in seconds or as a timedelta, at most 20
-                seconds. A stop waits for such a request, too.
+            wait_time: How long a request waits for messages, in seconds or as a timedelta, 1 to 20 seconds.
+                A stop waits for such a request, too.
             retry_delay: The delay before a message that has failed is delivered again, in seconds or as a
                 timedelta. It is doubled with each delivery, and rounded up to a second.
             max_retry_delay: The maximum of this delay; at most 12 hours.
@@ -104,8 +106,10 @@ class QueueWorker:
         validate_connection(session, endpoint_url)
         self._connection = (session, endpoint_url)
         self._concurrency = _whole(concurrency, "concurrency", _MOST_HANDLERS)
+        if batch_size is None:
+            batch_size = 1 if self._address.is_fifo else BATCH
         self._batch_size = _whole(batch_size, "batch_size", BATCH)
-        self._wait = _within(wait_time, "wait_time", 0, _LONGEST_WAIT)
+        self._wait = _within(wait_time, "wait_time", 1, _LONGEST_WAIT)
         self._retry_delay = _within(retry_delay, "retry_delay", 0, LONGEST_VISIBILITY)
         self._max_retry_delay = _within(max_retry_delay, "max_retry_delay", 0, LONGEST_VISIBILITY)
         self._visibility = (

@@ -116,7 +116,8 @@ def test_a_queue_is_given_by_its_url_its_arn_or_a_target(queue: Any, address: Ad
         ({"batch_size": 11}, ValueError, "from 1 to 10 for batch_size, got 11"),
         ({"visibility_timeout": 0.5}, ValueError, "visibility_timeout from 1 to 43200 seconds, got 0.5"),
         ({"visibility_timeout": timedelta(hours=13)}, ValueError, "visibility_timeout from 1 to 43200"),
-        ({"wait_time": 21}, ValueError, "wait_time from 0 to 20 seconds, got 21"),
+        ({"wait_time": 21}, ValueError, "wait_time from 1 to 20 seconds, got 21"),
+        ({"wait_time": 0}, ValueError, "wait_time from 1 to 20 seconds, got 0"),
         ({"wait_time": None}, TypeError, "expected wait_time in seconds"),
         ({"retry_delay": -1}, ValueError, "expected retry_delay of at least 0 seconds"),
         ({"max_retry_delay": "1"}, TypeError, "expected max_retry_delay in seconds"),
@@ -293,6 +294,20 @@ def test_a_queue_without_a_dead_letter_queue_is_warned_of(
     )
 
 
+@pytest.mark.parametrize(
+    ("fifo", "given", "sent"), [(False, None, 10), (True, None, 1), (True, 5, 5), (False, 2, 2)]
+)
+def test_of_a_fifo_queue_one_message_is_received_at_a_time(
+    service: Service, fifo: bool, given: int | None, sent: int
+) -> None:
+    service.fifo = fifo
+    url = URL + ".fifo" * fifo
+    with ss.QueueWorker(url, print, session=service, wait_time=1, batch_size=given):
+        pass
+    asked = {request["MaxNumberOfMessages"] for name, request in service.calls if name == "receive_message"}
+    assert asked == {sent}
+
+
 @pytest.mark.parametrize(("given", "sent"), [(None, 30), (90, 90), (timedelta(minutes=2), 120)])
 def test_the_visibility_timeout_is_that_of_the_queue_or_the_given_one(
     service: Service, given: Any, sent: int
@@ -306,7 +321,7 @@ def test_the_visibility_timeout_is_that_of_the_queue_or_the_given_one(
 
 def test_a_fifo_queue_is_asked_again_for_an_answer_that_was_lost(service: Service) -> None:
     service.fifo = True
-    with ss.QueueWorker(f"{URL}.fifo", print, session=service, wait_time=0):
+    with ss.QueueWorker(f"{URL}.fifo", print, session=service, wait_time=1):
         pass
     keys = [
         request["ReceiveRequestAttemptId"] for name, request in service.calls if name == "receive_message"
