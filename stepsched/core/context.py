@@ -139,7 +139,7 @@ def find_look_alike(value: Any, place: str = "input") -> str | None:
             return None
         case str():
             return place if re.search(LOOK_ALIKE, value) else None
-        case list():
+        case list() | tuple():
             found = (find_look_alike(item, f"{place}[{number}]") for number, item in enumerate(value))
             return next(filter(None, found), None)
         case dict():

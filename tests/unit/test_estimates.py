@@ -532,13 +532,17 @@ def units(found: Estimate, backend: str = STEP_FUNCTIONS) -> dict[str, int]:
     return {charge.units: charge.count for charge in services(found)[backend].charges}
 
 
-def played(runs: int, *, ends: bool, one_time: bool = False, retries: int = 3, aged: int = 0) -> int:
+def played(
+    runs: int, *, ends: bool, one_time: bool = False, retries: int = 3, aged: int = 0, batches: int = 0
+) -> int:
     """The oracle: the state transitions of a job, by following its executions from state to state.
 
     The numbers of events are those of the documentation: an execution counts 24 for each run that it plans,
-    from 13 at its start.
+    from 13 at its start, and 7 for each batch of messages.
     """
     limit = MAX_EVENTS - (24 + 12 * retries + 34 + 17 + 2 * 3 * 8 + 70)
+    limit -= 7 * (batches + retries + 1) if batches else 0
+    call = ["Send messages", "All sent?"] * batches or ["call"]
     begins = ("Load", "Mine?", "Take")
     visited, spent = list(begins), 13
     for _ in range(aged):  # nothing is due for 300 days
@@ -549,7 +553,8 @@ def played(runs: int, *, ends: bool, one_time: bool = False, retries: int = 3, a
         if spent > limit:
             visited += ["Renew", "Renewed", *begins, "Plan", "More?"]
             spent = 13 + 24
-        visited += ["Sleep", "Fence", "Route", "call", "Record"]
+        visited += ["Sleep", "Fence", "Route", *call, "Record"]
+        spent += 7 * batches
         is_last = run == runs - 1
         if is_last and not ends and spent + 24 > limit:  # it hands over at once
             visited += ["Plan", "More?", "Renew", "Renewed", *begins]
@@ -589,6 +594,16 @@ class TestStepFunctions:
         assert units(found)["state transitions"] == played(1, ends=True, aged=aged)
         later = estimate([one_time("once", at + DAY)], NEW_YEAR, at, backend=STEP_FUNCTIONS)
         assert units(later)["state transitions"] == played(0, ends=False, aged=aged)
+
+    @pytest.mark.parametrize("messages", [1, 10, 11, 25, 1_000])
+    @pytest.mark.parametrize("minutes", [0, 33, 34, 35, 2_000])
+    def test_of_several_messages_are_those_of_all_batches(self, messages: int, minutes: int) -> None:
+        target = ss.FanOutTarget("arn:aws:sqs:eu-west-1:123456789012:tasks", ["task"] * messages)
+        until = NEW_YEAR + minutes * MINUTE
+        jobs = [job("a", every(1, start=NEW_YEAR), target=target, retry=ss.Retry(max_attempts=3))]
+        found = estimate(jobs, NEW_YEAR, until, backend=STEP_FUNCTIONS)
+        batches = -(-messages // 10)
+        assert units(found)["state transitions"] == played(minutes + 1, ends=False, batches=batches)
 
     def test_need_no_stack_with_the_call(self) -> None:
         call = ss.ApiTarget("s3", "putObject", {"Bucket": "b", "Key": "k"})

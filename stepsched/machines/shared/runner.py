@@ -130,10 +130,11 @@ def runs_per_execution(max_attempts: int, *, batches: int = 0, failed: bool = Fa
     """
     of = events()
     left = event_limit(max_attempts, batches) - of.start
-    if not failed:
-        return left // (of.run + batches * of.batch)
+    run = of.run + batches * of.batch
+    if failed:
+        run = of.run + (max_attempts + 1) * of.retry + of.notification
     # It hands over when the planning of one more run would exceed the limit.
-    return (left - of.run) // (of.run + (max_attempts + 1) * of.retry + of.notification) + 1
+    return (left - of.run) // run + 1
 
 
 def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
