@@ -87,7 +87,7 @@ def test_one_message_per_task_in_order_in_one_group_and_a_worker_with_one_messag
     lab: Account,
 ) -> None:
     url = lab.queue("tasks.fifo", receives=5)
-    tasks = [*TASKS, *(f"task {number}" for number in range(11))]
+    tasks = [*TASKS, *(f"task {number}" for number in range(4))]
     send(lab, tasks)
     printed = Printed()
     with working(

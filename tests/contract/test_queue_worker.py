@@ -333,6 +333,7 @@ def test_a_second_signal_ends_it_at_once_and_deletes_nothing(real: Account, tmp_
     assert real.count(url) == (1, 1)
 
 
+@pytest.mark.proof
 def test_an_idle_worker_is_ended_quietly(real: Account, tmp_path: Path) -> None:
     url = real.queue("work", receives=5)
     real.send(url, ["a"])
