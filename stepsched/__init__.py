@@ -12,6 +12,7 @@ The names that most programs need are in this module. The others are in namespac
 - ``iam``, ``deploy``, ``estimates``: permissions, stacks and costs in AWS
 - ``asl``: Amazon States Language
 - ``testing``: a fake clock for tests, and the contract suite for backends
+- ``workers``: what workers of queues hand to handlers and listeners
 
 Names are imported on first use, so that ``import stepsched`` stays cheap and never imports boto3.
 """
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from stepsched import schedules as schedules
     from stepsched import targets as targets
     from stepsched import testing as testing
+    from stepsched import workers as workers
     from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
     from stepsched.aio import CallCancelledError as CallCancelledError
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from stepsched.targets import StateMachineTarget as StateMachineTarget
     from stepsched.targets import Target as Target
     from stepsched.targets import TopicTarget as TopicTarget
+    from stepsched.workers import QueueWorker as QueueWorker
 
 __version__ = "0.1.0"
 
@@ -152,6 +155,7 @@ _HOMES = {
         "Target",
         "TopicTarget",
     ),
+    "stepsched.workers": ("QueueWorker",),
 }
 _NAMESPACES = (
     "asl",
@@ -166,6 +170,7 @@ _NAMESPACES = (
     "schedules",
     "targets",
     "testing",
+    "workers",
 )
 _ELSEWHERE = {
     "backends": (
@@ -235,6 +240,7 @@ _ELSEWHERE = {
         "SingleTarget",
         "TemplateTarget",
     ),
+    "workers": ("QueueMessage", "WorkSummary", "WorkerEvent", "WorkerEventKind"),
 }
 """The namespaces of names that are not in this module, for the error of a failed lookup."""
 __all__ = sorted([*(name for names in _HOMES.values() for name in names), *_NAMESPACES, "__version__"])  # noqa: PLE0605 -- the map is the list

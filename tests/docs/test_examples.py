@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ LINES: dict[str, list[str]] = {
         r"    .*: lambda:InvokeFunction on .*:function:close-the-books",
         r"    Runner: states:DescribeStateMachine, .*",
     ],
+    "fan_out_worker.py": [f"report on {city}, delivery 1" for city in ("paris", "lima", "osaka", "lima")],
     ON_AWS: [
         r"created:   wake-up, next \d{2}:\d{2}:\d{2}",
         r"run:       succeeded, scheduled for \d{2}:\d{2}:\d{2}, started at \d{2}:\d{2}:\d{2}",
@@ -86,6 +88,34 @@ def test_the_program_that_calls_aws_leaves_nothing_behind_there(
     there.append(held(on_aws))
     assert there[0] == there[1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_worker_of_a_queue_works_until_a_signal(tmp_path: Path, on_aws: Mapping[str, str]) -> None:
+    session = boto3.Session(region_name=on_aws["AWS_DEFAULT_REGION"])
+    own = {key: on_aws[f"AWS_{key.upper()}"] for key in ("access_key_id", "secret_access_key")}
+    keys: Any = {f"aws_{key}": value for key, value in own.items()}
+    with closing(session.client("sqs", endpoint_url=on_aws["AWS_ENDPOINT_URL"], **keys)) as sqs:
+        url = sqs.get_queue_url(QueueName="orders")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="paris")
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", str(EXAMPLES / "fan_out_worker.py")],
+            cwd=tmp_path,
+            env={**on_aws, "QUEUE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline() == "report on paris, delivery 1\n"
+            sqs.send_message(QueueUrl=url, MessageBody="lima")
+            program.send_signal(
+                signal.SIGTERM
+            )  # the request that waits is answered with the message or without
+            sqs.send_message(QueueUrl=url, MessageBody="osaka")
+            out, _ = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert "WorkSummary(received=" in out
+    assert "failed=0" in out
 
 
 def held(environment: Mapping[str, str]) -> list[object]:

@@ -14,7 +14,6 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -28,7 +27,6 @@ from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.leases import Leases
-from stepsched.backends.local.outcomes import one_line
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
 from stepsched.core.clock import Clock, PlayableClock, checked_clock
@@ -43,7 +41,9 @@ from stepsched.core.errors import (
     JobNotFoundError,
     StepschedError,
 )
+from stepsched.core.outcomes import one_line
 from stepsched.core.quoting import quoted
+from stepsched.core.signals import Signals
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.jobs.records import first_status, status_after, status_after_update
@@ -54,8 +54,6 @@ from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
 """The longest time in seconds that ``stop`` waits in the thread of an event loop, which it blocks."""
-_WAKE_UP = 0.2
-"""The pause in seconds between two checks for a signal."""
 _FEW = 1_000
 """The number of jobs with functions in memory up to which those of deleted jobs are kept."""
 _BACKFILLED_AT_ONCE = 10_000
@@ -542,41 +540,26 @@ class LocalBackend(Backend):
             ValueError: ``grace`` is negative, or this is not the main thread.
         """
         seconds = seconds_of(grace, "grace")
-        told: SimpleQueue[int] = SimpleQueue()  # put() is safe in a signal handler
-        signals = (signal.SIGINT, signal.SIGTERM)
-        home = os.getpid()
-
-        def hear(number: int, _frame: object) -> None:
-            if os.getpid() == home:
-                told.put(number)
-            else:  # the child of a fork, which inherited this loop and does not serve
-                signal.signal(number, before[number])
-                signal.raise_signal(number)
-
-        before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
-        for number in signals:
-            signal.signal(number, hear)
-        try:
-            self.start()
-            first = signal.Signals(_next(told))
-            self._stop_unless_told_again(seconds, told, on_stop)
-            return first
-        finally:
-            self._engine.stop(0)
-            for each, handler in before.items():
-                signal.signal(each, handler)
+        with Signals() as signals:
+            try:
+                self.start()
+                first = signal.Signals(signals.next())
+                self._stop_unless_told_again(seconds, signals, on_stop)
+                return first
+            finally:
+                self._engine.stop(0)
 
     def _stop_unless_told_again(
-        self, seconds: float | None, told: SimpleQueue[int], on_stop: Callable[[], object] | None
+        self, seconds: float | None, signals: Signals, on_stop: Callable[[], object] | None
     ) -> None:
         def stop() -> None:
             self._engine.stop(seconds)
-            told.put(0)
+            signals.wake()
 
         threading.Thread(target=stop, name="stepsched-stop", daemon=True).start()
         if on_stop is not None:
             on_stop()
-        while _next(told):  # the number of a signal, or 0 for the end
+        while signals.next():
             self._engine.hurry()
 
     def run_coroutines_on(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -755,16 +738,6 @@ def _check_path(path: object) -> None:
 def _opened(path: str, options: dict[str, Any]) -> LocalBackend:
     """Creates the backend when it is unpickled."""
     return LocalBackend(path, **options)
-
-
-def _next(told: SimpleQueue[int]) -> int:
-    """Waits in the main thread for the next item of the queue. A signal that arrives just before the wait is
-    handled only after it, so the wait is repeated regularly."""
-    while True:
-        try:
-            return told.get(timeout=_WAKE_UP)
-        except Empty:
-            continue
 
 
 def _is_in_a_loop() -> bool:

@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from stepsched.backends.local.outcomes import OUTPUT_LIMIT, too_long
 from stepsched.backends.local.process import MARKER, end_commands
+from stepsched.core.outcomes import OUTPUT_LIMIT, too_long
 from stepsched.targets import CommandTarget
 
 

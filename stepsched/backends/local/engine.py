@@ -29,7 +29,6 @@ from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
 from stepsched.backends.local.listeners import Listeners
-from stepsched.backends.local.outcomes import GRACE, too_long, trace, words
 from stepsched.backends.local.parts import PartsFailedError
 from stepsched.backends.local.playing import Player
 from stepsched.backends.local.pool import Pool
@@ -40,6 +39,7 @@ from stepsched.backends.local.turns import GONE, Turns
 from stepsched.backends.local.waking import Latch, Wake
 from stepsched.core.clock import Clock, PlayableClock, SystemClock
 from stepsched.core.errors import BackendError, ErrorCode
+from stepsched.core.outcomes import GRACE, too_long, trace, words
 from stepsched.jobs import Job, RunStatus
 from stepsched.jobs.events import Event, EventKind, Listener
 

@@ -16,11 +16,9 @@ from uuid import uuid4
 
 from stepsched.backends.capabilities import NAMES
 from stepsched.backends.local.commands import run_command
-from stepsched.backends.local.loops import Loops
-from stepsched.backends.local.outcomes import one_line, storable, words
 from stepsched.backends.local.parameters import call_of
 from stepsched.backends.local.parts import Parts
-from stepsched.backends.local.process import marker_of, only_here
+from stepsched.backends.local.process import marker_of
 from stepsched.backends.needs import others_for
 from stepsched.core.clock import Clock, PlayableClock
 from stepsched.core.context import (
@@ -32,6 +30,9 @@ from stepsched.core.context import (
     fill,
 )
 from stepsched.core.errors import UnsupportedError
+from stepsched.core.forks import only_here
+from stepsched.core.loops import Loops
+from stepsched.core.outcomes import one_line, storable, words
 from stepsched.core.payloads import to_json
 from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, Run

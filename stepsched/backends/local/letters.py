@@ -11,11 +11,11 @@ from collections.abc import Set as AbstractSet
 from stepsched.backends.local import policy
 from stepsched.backends.local.attempts import DEAD_LETTER, NOTIFICATION, Letter, part_of
 from stepsched.backends.local.invoke import Invoker
-from stepsched.backends.local.outcomes import told
 from stepsched.backends.local.pool import Pool
 from stepsched.backends.local.store import Store
 from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError
+from stepsched.core.outcomes import told
 from stepsched.jobs.events import Event, EventKind
 from stepsched.targets import TopicTarget
 

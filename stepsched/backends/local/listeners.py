@@ -10,9 +10,9 @@ from functools import partial
 from queue import SimpleQueue
 
 from stepsched.backends.local.attempts import part_of
-from stepsched.backends.local.outcomes import indented, one_line, told
 from stepsched.backends.local.pool import at_shutdown
-from stepsched.backends.local.process import only_here
+from stepsched.core.forks import only_here
+from stepsched.core.outcomes import indented, one_line, told
 from stepsched.jobs.events import Event, EventKind, Listener
 
 _log = logging.getLogger("stepsched.local")

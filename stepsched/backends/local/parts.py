@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from stepsched.backends.local.outcomes import GRACE, storable, too_long, trace, words
-from stepsched.backends.local.process import only_here
 from stepsched.core.clock import PlayableClock
+from stepsched.core.forks import only_here
+from stepsched.core.outcomes import GRACE, storable, too_long, trace, words
 from stepsched.jobs import Run
 from stepsched.targets import ApiTarget, CommandTarget, FanOutTarget, ParallelTarget, SingleTarget
 

@@ -9,11 +9,11 @@ from stepsched.backends.local.attempts import Attempt, Outcome, elapsed
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
-from stepsched.backends.local.outcomes import too_long, words
 from stepsched.backends.local.process import end_commands
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import Turns
 from stepsched.core.clock import PlayableClock
+from stepsched.core.outcomes import too_long, words
 from stepsched.jobs.events import Event
 from stepsched.schedules.moments import later_by
 

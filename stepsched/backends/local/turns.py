@@ -19,11 +19,11 @@ from stepsched.backends.local import policy
 from stepsched.backends.local.attempts import Attempt, Letter, Outcome, letters_of, undelivered
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.listeners import Listeners
-from stepsched.backends.local.outcomes import one_line, words
 from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, JobRow, RunRow
 from stepsched.backends.local.store import Candidate, Store
 from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError
+from stepsched.core.outcomes import one_line, words
 from stepsched.jobs import Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
 from stepsched.jobs.events import Event, EventKind
 from stepsched.jobs.records import STILL_RAN

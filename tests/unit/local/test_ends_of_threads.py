@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from stepsched.backends.local.loops import Loops
 from stepsched.backends.local.pool import Pool
+from stepsched.core.loops import Loops
 
 
 def test_that_no_thread_starts_while_the_interpreter_ends_is_not_told(

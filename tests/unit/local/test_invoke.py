@@ -19,7 +19,7 @@ import pytest
 import stepsched as ss
 from stepsched.backends.local.commands import CommandFailedError
 from stepsched.backends.local.invoke import Invoker
-from stepsched.backends.local.outcomes import OUTPUT_LIMIT
+from stepsched.core.outcomes import OUTPUT_LIMIT
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
 RUN = ss.Run(id=7, job="job", scheduled_for=T0, status=ss.RunStatus.RUNNING, attempt=1)

@@ -247,7 +247,7 @@ def test_a_worker_of_this_process_before_it_was_replaced_by_another_program_is_n
 
 FORKS = """
 import os, sys, signal
-from stepsched.backends.local.process import only_here
+from stepsched.core.forks import only_here
 signal.alarm(60)
 
 def forks(then):

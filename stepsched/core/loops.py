@@ -12,8 +12,8 @@ from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
 from typing import NamedTuple
 
-from stepsched.backends.local.outcomes import GRACE, too_long
-from stepsched.backends.local.process import end_child
+from stepsched.core.forks import end_child
+from stepsched.core.outcomes import GRACE, too_long
 from stepsched.core.threads import LoopExecutor
 
 _THREADS = 32

@@ -18,7 +18,7 @@ TRACEBACK_LIMIT = 16_384
 """The maximum number of characters that are stored of a traceback: a part of its beginning, and its end."""
 GRACE = timedelta(seconds=1)
 """The grace period for a command or a coroutine to end by itself after its timeout."""
-_PACKAGE = str(Path(__file__).resolve().parents[2])
+_PACKAGE = str(Path(__file__).resolve().parents[1])
 # Characters that would end or colour a log line, or change its direction.
 _CONTROLS = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
