@@ -129,7 +129,9 @@ class JobSchedule(Construct):
             role_arn=f"arn:{place.partition}:iam::{place.account}:role/stepsched",
             group=schedule_group if isinstance(schedule_group, str) else None,
             dead_letter_arn=_arn(dead_letter_queue, place),
-            kms_key_arn=None if key is None else _arn(arn_of(key.key_arn, service="kms", name="key/*"), place),
+            kms_key_arn=None
+            if key is None
+            else _arn(arn_of(key.key_arn, service="kms", name="key/*"), place),
         )
         translation = check_job(job, settings, region=place.region, partition=place.partition)
         request = write_job(
@@ -158,7 +160,7 @@ class JobSchedule(Construct):
     @property
     def schedule_arn(self) -> str:
         """The ARN of the schedule."""
-        return str(self._schedule.get_att("Arn"))
+        return str(self._schedule.get_att("Arn").to_string())
 
     @property
     def role(self) -> iam.IRole:
