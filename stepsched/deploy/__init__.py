@@ -6,8 +6,9 @@ application that creates jobs. Both functions are pure.
 
 from stepsched.deploy.policies import client_policy
 from stepsched.deploy.templates import template
+from stepsched.machines.shared.registration import registration
 
-__all__ = ["client_policy", "template"]
+__all__ = ["client_policy", "registration", "template"]
 
 
 def __dir__() -> list[str]:
