@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -16,12 +16,10 @@ from constructs import Construct
 from stepsched.cdk.arns import arn_of
 from stepsched.cdk.job_schedule import JobSchedule
 from stepsched.cdk.outputs import add_outputs
+from stepsched.cdk.scheduler import BaseScheduler
 from stepsched.jobs import Job
 from stepsched.schedules import AnySchedule
 from stepsched.targets import FanOutTarget
-
-if TYPE_CHECKING:
-    from stepsched.cdk.scheduler import Scheduler
 
 _VISIBILITY = 6
 """The visibility timeout in timeouts of the worker, which AWS recommends for functions.
@@ -53,7 +51,7 @@ class FanOut(Construct):
         retention_period: cdk.Duration | None = None,
         receive_message_wait_time: cdk.Duration | None = None,
         max_receive_count: int = 5,
-        scheduler: Scheduler | None = None,
+        scheduler: BaseScheduler | None = None,
         dead_letter_queue: Any = None,
         **policies: Any,
     ) -> None:
@@ -172,7 +170,7 @@ class FanOut(Construct):
         timeout = getattr(function, "timeout", None)
         if timeout is not None and timeout.to_seconds() > self._timeout.to_seconds():
             raise ValueError(
-                f"expected a function with a timeout of at most worker_timeout {self._timeout.to_seconds()} s, "
+                f"expected a function with a timeout of at most {self._timeout.to_seconds()} s, "
                 f"got {timeout.to_seconds()} s; use FanOut(worker_timeout=...)"
             )
         source = SqsEventSource(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -14,19 +14,17 @@ from stepsched.backends.eventbridge.checks import NAME, check_job
 from stepsched.backends.eventbridge.documents import Settings, write_job
 from stepsched.backends.eventbridge.timing import translate
 from stepsched.cdk.arns import Place, arn_of, place_of, placed, placed_arn, resolved_in
+from stepsched.cdk.roles import invoking_role
+from stepsched.cdk.scheduler import BaseScheduler
 from stepsched.core.clock import utc_now
 from stepsched.core.errors import InvalidScheduleError, UnsupportedError
 from stepsched.core.quoting import quoted
 from stepsched.iam import policy_for
-from stepsched.iam.documents import SERVICE
 from stepsched.jobs import Completion, Job
 from stepsched.jobs.job import no_job
 from stepsched.jobs.records import first_status
 from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.schedules.zones import UTC
-
-if TYPE_CHECKING:
-    from stepsched.cdk.scheduler import Scheduler
 
 _BEFORE = datetime.min.replace(tzinfo=UTC)
 """An instant before every start, so that a template depends on no clock."""
@@ -65,7 +63,7 @@ class JobSchedule(Construct):
         id: str,  # noqa: A002 -- the name that every construct gives it
         *,
         job: Job,
-        scheduler: Scheduler | None = None,
+        scheduler: BaseScheduler | None = None,
         ensure_every: cdk.Duration | None = None,
         schedule_group: Any = None,
         role: iam.IRole | None = None,
@@ -107,7 +105,7 @@ class JobSchedule(Construct):
         super().__init__(scope, id)
         if not isinstance(job, Job):
             raise no_job(job)
-        refuse_past(job, utc_now())
+        job.refuse_if_over(utc_now())
         if scheduler is not None:
             given = (schedule_group, role, dead_letter_queue, key)
             if any(each is not None for each in given) or task_roles or resources:
@@ -116,12 +114,12 @@ class JobSchedule(Construct):
                     "for a job of a scheduler; use the policies of the job and those of the Scheduler"
                 )
             period = cdk.Duration.minutes(15) if ensure_every is None else ensure_every
-            request = scheduler._ensuring(job, period)  # noqa: SLF001 -- one mechanism in two classes
-            self._role = scheduler._starter  # noqa: SLF001
-            self._schedule = _schedule(self, request, self._role)
+            self._role: iam.IRole = scheduler.starter
+            self._schedule = _schedule(self, scheduler.ensuring(job, period), self._role)
             return
         if ensure_every is not None:
             raise ValueError("expected ensure_every only for a job of a scheduler; use scheduler=...")
+        _refuse_past_start(job, utc_now())
         _refuse_self_deletion(job)
         place = place_of(cdk.Stack.of(self), job)
         job = placed(job, place)
@@ -168,18 +166,17 @@ class JobSchedule(Construct):
         return self._role
 
 
-def refuse_past(job: Job, now: datetime) -> None:
-    """Refuses a job that would never run, or whose start is in the past: AWS refuses a start that is older
-    than five minutes, also in an update of the stack long after.
+def _refuse_past_start(job: Job, now: datetime) -> None:
+    """Refuses a start in the past: AWS refuses one that is older than five minutes, also in an update of the
+    stack long after.
 
     Raises:
-        InvalidScheduleError: The schedule is one of these.
+        InvalidScheduleError: The start is in the past.
     """
-    job.refuse_if_over(now)
     try:
         start = getattr(translate(job.schedule), "start", None)
-    except NoEquivalentError:  # for a scheduler, which sends no start
-        start = getattr(job.schedule, "start", None)
+    except NoEquivalentError:  # the check of the job tells the reason
+        return
     if start is not None and start < now:
         following = job.schedule.next_run(after=now)
         raise InvalidScheduleError(
@@ -188,23 +185,6 @@ def refuse_past(job: Job, now: datetime) -> None:
             f"expected a start in the future for job {job.name!r} in a template, got {start.isoformat()}; leave "
             f"it out, or use the next run, {following.isoformat() if following else None}",
         )
-
-
-def invoking_role(scope: Construct, id: str, *, group: str, policy: Mapping[str, Any]) -> iam.Role:  # noqa: A002
-    """A role that EventBridge Scheduler assumes for the schedules of a group.
-
-    The ARN of a schedule in the conditions would be refused: AWS supports only the group.
-    """
-    stack = cdk.Stack.of(scope)
-    source = stack.format_arn(service="scheduler", resource="schedule-group", resource_name=group)
-    conditions = {"StringEquals": {"aws:SourceAccount": stack.account, "aws:SourceArn": source}}
-    return iam.Role(
-        scope,
-        id,
-        assumed_by=iam.PrincipalWithConditions(iam.ServicePrincipal(SERVICE), conditions),
-        description="Lets EventBridge Scheduler run a job of stepsched",
-        inline_policies={"stepsched": iam.PolicyDocument.from_json(resolved_in(dict(policy)))},
-    )
 
 
 def _refuse_self_deletion(job: Job) -> None:

