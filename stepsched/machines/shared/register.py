@@ -390,7 +390,7 @@ def _deleting(tasks: RegisterTasks) -> dict[str, State]:
     return {
         "Delete": tasks.delete(),
         "Are versions left?": Choice(
-            choices=(condition("$number <= $latest").then("Delete versions"),), default="Waiting runs"
+            choices=(condition("$undeleted <= $latest").then("Delete versions"),), default="Waiting runs"
         ),
         "Delete versions": tasks.delete_versions(),
         "Waiting runs": tasks.waiting_runs(),

@@ -252,7 +252,7 @@ class RegisterTasks(TableTasks):
                 "told": f"{{% {{'job': {_STORED_JOB}, 'status': 'cancelled',"
                 f" 'version': {latest}, 'due': '{schema.NO_MORE}'}} %}}",
                 "counted": "JobsDeleted",
-                "number": MAX_DELETED_VERSIONS + 1,
+                "undeleted": MAX_DELETED_VERSIONS + 1,
                 "latest": f"{{% {latest} %}}",
                 "low": RUN,
                 "closings": 0,
@@ -263,14 +263,14 @@ class RegisterTasks(TableTasks):
 
     def delete_versions(self) -> Task:
         version = {"Delete": self.row("{% $name %}", "{% 'v' & $string($number) %}")}
-        last = f"$min([$latest, $number + {_AT_ONCE - 1}])"
+        last = f"$min([$latest, $undeleted + {_AT_ONCE - 1}])"
         return Task(
             comment="Deletes further versions",
             resource=sdk_integration("dynamodb", "transactWriteItems", partition=self.partition),
             arguments={
-                "TransactItems": f"{{% [$map([$number..{last}], function($number) {{{_js(version)}}})] %}}"
+                "TransactItems": f"{{% [$map([$undeleted..{last}], function($number) {{{_js(version)}}})] %}}"
             },
-            assign={"number": f"{{% $number + {_AT_ONCE} %}}"},
+            assign={"undeleted": f"{{% $undeleted + {_AT_ONCE} %}}"},
             output={},
             retry=(RETRY_SOON,),
             next="Are versions left?",

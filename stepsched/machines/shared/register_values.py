@@ -124,8 +124,8 @@ $joined := function($parts, $fills) {
 """
 """``$json``: a value as JSON. ``$joined``: pieces of a literal, with their holes filled."""
 _NARROWED = f"""
-$narrowed := function($text, $length) {{
-  $join($map([0..$min([$length, $length($text)]) - 1], function($i) {{(
+$narrowed := function($text, $most) {{
+  $join($map([0..$min([$most, $length($text)]) - 1], function($i) {{(
     $c := $substring($text, $i, 1); $contains('{_ALLOWED}', $c) ? $c : '-' )}}), '') }};
 """
 NARROWED_LINE = " ".join(_NARROWED.split("\n"))
@@ -206,7 +206,7 @@ INSTRUCTIONS = expression(
     + _NARROWED
     + """
     $group := $parse($job).group;
-    $digest := function($value, $length) { $substring($hash($value, 'SHA-256'), 0, $length) };
+    $digest := function($value, $most) { $substring($hash($value, 'SHA-256'), 0, $most) };
     $is_text := $substring($text, 0, 1) = '"';
     $quoted := $json($text);
     $seen := $join($map([0..$length($name) - 1], function($i) {(
