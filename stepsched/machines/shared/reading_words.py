@@ -23,6 +23,9 @@ $shown := function($value) {{(
 """
 """``$shown``: a given value in a sentence; at most its first characters."""
 
+ISO = "$iso := function($w) { $substring($fromMillis(1000 * $w), 0, 19) };"
+"""``$iso``: the text of a wall time that is given in seconds."""
+
 
 def fixed(name: str, expression: str) -> str:
     """The definition of a variable of an expression."""

@@ -19,6 +19,7 @@ repaired by the next equal call, or by ``client.repair()``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from stepsched.asl.machine import StateMachine
@@ -31,7 +32,8 @@ from stepsched.machines.shared.reading_words import SHOWN
 from stepsched.machines.shared.register_tasks import RegisterTasks
 from stepsched.machines.shared.registration import RECURRING, with_holes
 from stepsched.machines.shared.runner import CALLS
-from stepsched.machines.shared.schedule_reading import READ_SCHEDULE, reading_states
+from stepsched.machines.shared.schedule_reading import NEEDS_ZONE, READ_SCHEDULE, reading_states
+from stepsched.machines.zones import FIRST_YEAR
 from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import StateMachineTarget
 
@@ -41,6 +43,7 @@ MEMBERS = (
     "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
 )
 """The members of a call. Step Functions Local and the console add the last one."""
+_FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=timezone.utc).timestamp())
 _ATTEMPTS = 20
 """The maximum number of attempts of a change that conflicts with another one."""
 _ANY_ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:stepsched-any"
@@ -133,12 +136,14 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 "name": _given("name"),
                 "schedule": _given("schedule"),
                 "action": _given("action", action),
-                "timezone": f"{{% $exists({schedule}.timezone) ? {schedule}.timezone : {given_zone} %}}",
+                "timezone": f"{{% $type({schedule}.timezone) = 'string' ? {schedule}.timezone : {given_zone} %}}",
                 "given": _wrapped("input", "state_machine.input"),
                 "wish": _wrapped("enabled"),
                 "arn": _given("state_machine.arn"),
                 "literal": _given("registration", "{}"),
-                "unknown": f"{{% [$filter($keys($states.input), function($key) {{ $not($key in [{known}]) }})] %}}",
+                "unknown": values.expression(
+                    f"[$filter($keys($states.input), function($key) {{ $not($key in [{known}]) }})]"
+                ),
                 "runner": runner_arn,
                 "tries": 0,
                 "outrun": True,
@@ -202,13 +207,16 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
 
 def _choosing_the_zone(tasks: RegisterTasks) -> dict[str, State]:
     unknown = (
-        "'timezone: ' & $shown($timezone) & ' is not among the zones of this table; use the IANA name of a zone,"
-        " and write the rows of the zones when the stack is deployed'"
+        "'timezone: ' & $shown($timezone) & ' is not among the zones of this table; use the IANA name of a"
+        " zone, and write the rows of the zones when the stack is deployed'"
     )
     version = timezone_database().version
     return {
         "Which zone?": Choice(
             choices=(
+                condition(f"$not({NEEDS_ZONE})").then(
+                    READ_SCHEDULE, assign={"zone": {"offset": 0}, "zones": version}
+                ),
                 _refuse("$type($timezone) = 'string' ? $timezone = '' : true", "UnknownZone", unknown),
                 condition("$timezone = $literal.zone.name").then(
                     READ_SCHEDULE,
@@ -239,7 +247,8 @@ def _writing_the_job(calls: tuple[str, ...]) -> dict[str, State]:
                 _refuse(
                     "$type($pieces) = 'string'",
                     "Unsupported",
-                    "'schedule: the job cannot have ' & ($once ? 'a single run' : 'recurring runs') & ': ' & $pieces",
+                    "'schedule: the job cannot have ' & ($once ? 'a single run' : 'recurring runs') & ': '"
+                    " & $pieces",
                 ),
                 _refuse(
                     f"$not({call} in [{known}])",
@@ -252,6 +261,13 @@ def _writing_the_job(calls: tuple[str, ...]) -> dict[str, State]:
                     "InvalidName",
                     "'name: expected the name of a Batch job (up to 128 letters, digits, - and _, the first a"
                     " letter or digit), got ' & $shown($name) & '; use job_name of the target'",
+                ),
+                _refuse(
+                    f"$exists($plan.origin) and $not($once or $exists($zone.offset))"
+                    f" ? $plan.origin < {_FIRST} : false",
+                    "InvalidSchedule",
+                    f"'start: expected a start from {FIRST_YEAR} on in the zone ' & $shown($timezone)"
+                    " & ', got ' & $shown($schedule) & '; use a later one, with the same months and days'",
                 ),
                 *_input_rules(),
             ),
@@ -415,7 +431,10 @@ def _deleting(tasks: RegisterTasks) -> dict[str, State]:
 
 def _ensuring(tasks: RegisterTasks) -> dict[str, State]:
     generation = "($g := $substringAfter($latest_arn, $token & '-'); $g = $latest_arn ? 1 : $number($g))"
-    following = f"{{% ( {values.NARROWED_LINE} $executions & ':' & $narrowed($name, 55) & '-' & $token & '-' & $string({generation} + 1) ) %}}"
+    following = values.expression(
+        f"{values.NARROWED} $executions & ':' & $narrowed($name, 55) & '-' & $token & '-'"
+        f" & $string({generation} + 1)"
+    )
     first = f"{{% $executions & ':' & {values.EXECUTION[2:-2].strip()} %}}"
     revivable = (
         "$exists($row.claimed_by) or $parse($row.job.S).schedule.kind = 'one_time'"
@@ -432,9 +451,7 @@ def _ensuring(tasks: RegisterTasks) -> dict[str, State]:
         ),
         "Is one running?": Choice(
             choices=(
-                condition(values.HAS_SEEN_TOKEN).then(
-                    "Describe", assign={"latest_arn": "{% $row.execution.S %}"}
-                ),
+                condition(values.IS_SEEN).then("Describe", assign={"latest_arn": "{% $row.execution.S %}"}),
             ),
             default="Start",
         ),

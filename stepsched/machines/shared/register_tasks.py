@@ -150,7 +150,7 @@ class RegisterTasks(TableTasks):
         }
 
     def _new_item(self) -> dict[str, Any]:
-        return self.job_key["Key"] | self._sets()
+        return {**self.job_key["Key"], **self._sets()}
 
     def _version_item(self) -> dict[str, Any]:
         key = self.row("{% $name %}", "{% 'v' & $string($next.version) %}")["Key"]
@@ -256,7 +256,8 @@ class RegisterTasks(TableTasks):
                 "latest": f"{{% {latest} %}}",
                 "low": RUN,
                 "closings": 0,
-                "was_one_time": "{% $exists($row.job) ? $parse($row.job.S).schedule.kind = 'one_time' : false %}",
+                "was_one_time": "{% $exists($row.job) ? $parse($row.job.S).schedule.kind = 'one_time'"
+                " : false %}",
             },
             next="Are versions left?",
         )
@@ -277,7 +278,7 @@ class RegisterTasks(TableTasks):
         )
 
     def waiting_runs(self) -> Task:
-        last = "$states.result.LastEvaluatedKey"
+        last = f"$states.result.LastEvaluatedKey.{schema.VERSION}"
         return Task(
             comment="Reads the runs of the deleted job that wait",
             resource=sdk_integration("dynamodb", "query", partition=self.partition),
@@ -300,7 +301,7 @@ class RegisterTasks(TableTasks):
             },
             assign={
                 "waiting": f"{{% [$states.result.Items.{schema.VERSION}.S] %}}",
-                "following": f"{{% $exists({last}.{schema.VERSION}) ? {last}.{schema.VERSION}.S & ' ' : '' %}}",
+                "following": f"{{% $exists({last}) ? {last}.S & ' ' : '' %}}",
             },
             output={},
             retry=(RETRY_SOON,),

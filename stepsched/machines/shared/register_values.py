@@ -73,7 +73,8 @@ def bad_name() -> str:
     """The condition that the name is not valid (:func:`stepsched.jobs.names.is_name`)."""
     return line(
         f"""
-        $type($name) != 'string' ? true : $length($name) < 1 or $length($name) > {MAX_NAME} or $name in ['.', '..']
+        $type($name) != 'string' ? true : $length($name) < 1 or $length($name) > {MAX_NAME}
+        or $name in ['.', '..']
         or $substring($name, 0, 1) = ' ' or $substring($name, $length($name) - 1) = ' '
         or $exists($filter([0..$length($name) - 1], function($i) {{
           $contains({_escaped(invisible_characters())}, $substring($name, $i, 1)) }})[0])
@@ -82,8 +83,8 @@ def bad_name() -> str:
 
 
 BAD_NAME = (
-    f"'name: expected 1 to {MAX_NAME} visible characters, with spaces only between them, got ' & $shown($name)"
-    " & '; use another name'"
+    f"'name: expected 1 to {MAX_NAME} visible characters, with spaces only between them, got '"
+    " & $shown($name) & '; use another name'"
 )
 BAD_JOB_NAME = line(
     f"""
@@ -123,12 +124,11 @@ $joined := function($parts, $fills) {
   $join($map($parts, function($part, $i) { $i % 2 = 0 ? $part : $lookup($fills, $part) }), '') };
 """
 """``$json``: a value as JSON. ``$joined``: pieces of a literal, with their holes filled."""
-_NARROWED = f"""
+NARROWED = f"""
 $narrowed := function($text, $most) {{
   $join($map([0..$min([$most, $length($text)]) - 1], function($i) {{(
     $c := $substring($text, $i, 1); $contains('{_ALLOWED}', $c) ? $c : '-' )}}), '') }};
 """
-NARROWED_LINE = " ".join(_NARROWED.split("\n"))
 """``$narrowed``: the beginning of a name (:func:`stepsched.jobs.names.narrowed`)."""
 PIECES = "{% $once ? $literal.once : $literal.instructions %}"
 TEXT_OF_INPUT = expression(_JSON + "$exists($given.value) ? $json($given.value) : $literal.input.json")
@@ -203,7 +203,7 @@ ANCHORED_PLAN = (
 )
 INSTRUCTIONS = expression(
     _JSON
-    + _NARROWED
+    + NARROWED
     + """
     $group := $parse($job).group;
     $digest := function($value, $most) { $substring($hash($value, 'SHA-256'), 0, $most) };
@@ -223,7 +223,8 @@ INSTRUCTIONS = expression(
       'digest': $digest(($exists($group) ? $group : 'default') & '/' & $name, 32),
       'group': $json($length($name) <= 128 and $narrowed($name, 128) = $name ? $name
         : $narrowed($name, 115) & '-' & $digest($name, 12)),
-      'subject': $json('Job ' & ($length($seen) <= 88 ? $seen : $substring($seen, 0, 85) & '...') & ' failed'),
+      'subject': $json('Job ' & ($length($seen) <= 88 ? $seen : $substring($seen, 0, 85) & '...')
+        & ' failed'),
       'job-name': $json($name), 'arn': $json($arn)
     })
     """
@@ -232,10 +233,10 @@ INSTRUCTIONS = expression(
 
 # -- Its executions -------------------------------------------------------------------------------------
 
-EXECUTION = expression(_NARROWED + "$narrowed($name, 67) & '-' & $token")
+EXECUTION = expression(NARROWED + "$narrowed($name, 67) & '-' & $token")
 """The name of the first execution with a token."""
 INPUT = expression(
-    _NARROWED
+    NARROWED
     + """
     $series := $narrowed($name, 55);
     $merge([{'name': $name, 'token': $token},
@@ -243,13 +244,13 @@ INPUT = expression(
     """
 )
 """The input of an execution."""
-HAS_SEEN_TOKEN = "($exists($row.execution) ? $contains($row.execution.S, '-' & $row.token.S) : false)"
+IS_SEEN = "($exists($row.execution) ? $contains($row.execution.S, '-' & $row.token.S) : false)"
 """Whether the execution of the row has its token."""
 FORMER = expression(
-    _NARROWED
+    NARROWED
     + f"""
     $busy := $exists($row.claimed_by) ? $row.claimed_by.S : '';
-    $first := $exists($row.token) and $not({HAS_SEEN_TOKEN})
+    $first := $exists($row.token) and $not({IS_SEEN})
       ? [$executions & ':' & $narrowed($name, 67) & '-' & $row.token.S] : [];
     {{
       'known': [$filter($exists($row.execution) ? [$row.execution.S] : [], function($a) {{ $a != $busy }})],

@@ -221,7 +221,7 @@ def _stable(
     Raises:
         ValueError: The runner cannot run the job, or they depend on it.
     """
-    found = []
+    found, call = [], ""
     for name in _NAMES:
         job = probe(name)
         instructions = build_instructions(
@@ -229,7 +229,7 @@ def _stable(
         )
         instructions.pop("zones", None)
         instructions |= {key: _mark(hole) for key, hole in _WRITTEN.items()}
-        probed = _Probe.of(job, holes)
+        probed, call = _Probe.of(job, holes), instructions["call"]
         if keeps_input:
             probed = probed._replace(input=_MARK)
         elif not instructions["fills"]:
@@ -238,7 +238,7 @@ def _stable(
     one, other = found
     if one != other:
         raise ValueError("its call depends on the name of the job, which register cannot follow")
-    return one, instructions["call"]
+    return one, call
 
 
 def _pieces(value: Any, mark: Callable[[str, Any], Any]) -> list[str]:

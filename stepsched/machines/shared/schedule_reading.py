@@ -6,7 +6,9 @@ from stepsched.asl.rules import condition
 from stepsched.asl.states import Choice, Pass, State
 from stepsched.machines.literals import quoted
 from stepsched.machines.shared.cron_reading import cron_states
+from stepsched.machines.shared.moment_reading import moment_states
 from stepsched.machines.shared.reading_words import SHOWN, stage
+from stepsched.machines.shared.window_reading import window_states
 from stepsched.schedules.base import LONGEST_EXPRESSION
 
 READ_SCHEDULE = "Read schedule"
@@ -40,6 +42,20 @@ def _text_in(keyword: str) -> str:
     )
 
 
+NEEDS_ZONE = f"$not({_text_in('rate')})"
+"""The condition that a schedule depends on its zone: every schedule but a rate."""
+
+
+def zone_name(otherwise: str) -> str:
+    """The expression of the name of the zone that ``$schedule`` itself names, if it is a window that does.
+
+    Args:
+        otherwise: The expression of the name of the zone of other schedules.
+    """
+    is_named = "$type($schedule) = 'object' and $type($schedule.timezone) = 'string'"
+    return f"({is_named} ? $schedule.timezone : {otherwise})"
+
+
 def reading_states(*, next: str, refused: str) -> dict[str, State]:  # noqa: A002 -- the States Language's word
     """The states that read the variable ``$schedule``; the first is :data:`READ_SCHEDULE`.
 
@@ -63,9 +79,17 @@ def reading_states(*, next: str, refused: str) -> dict[str, State]:  # noqa: A00
     read = "Is schedule read?"
     return {
         READ_SCHEDULE: Choice(
-            choices=(condition(_text_in("cron")).then("Read cron fields"),), default="Unreadable schedule"
+            choices=(
+                condition("$type($schedule) = 'object'").then("Read window"),
+                condition(_text_in("cron")).then("Read cron fields"),
+                condition(_text_in("rate")).then("Read rate"),
+                condition(_text_in("at")).then("Read time"),
+            ),
+            default="Unreadable schedule",
         ),
         **cron_states(read=read),
+        **moment_states(read=read),
+        **window_states(read=read),
         "Unreadable schedule": Pass(
             assign={"reading": {"problem": stage(SHOWN, _UNREADABLE)}},
             next=read,

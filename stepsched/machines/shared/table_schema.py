@@ -26,8 +26,8 @@ MAX_DELETED_VERSIONS = 9
 limited to 4 MB, and a row to 400 KB."""
 
 ZONE_ROWS = "zone#"
-"""The prefix of the names of rows that hold the rules of a zone, such as ``zone#Europe/Paris``. A job may have
-such a name: its rows have other sort keys."""
+"""The prefix of the names of rows that hold the rules of a zone, such as ``zone#Europe/Paris``. A job may
+have such a name: its rows have other sort keys."""
 ZONE_ROW = "zone"
 """The sort key of these rows. No list of jobs or of runs contains them: they have no status."""
 
