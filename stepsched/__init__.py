@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from stepsched.targets import BatchTarget as BatchTarget
     from stepsched.targets import CommandTarget as CommandTarget
     from stepsched.targets import EventBusTarget as EventBusTarget
+    from stepsched.targets import FanOutTarget as FanOutTarget
     from stepsched.targets import HandlerTarget as HandlerTarget
     from stepsched.targets import LambdaTarget as LambdaTarget
     from stepsched.targets import ParallelTarget as ParallelTarget
@@ -142,6 +143,7 @@ _HOMES = {
         "BatchTarget",
         "CommandTarget",
         "EventBusTarget",
+        "FanOutTarget",
         "HandlerTarget",
         "LambdaTarget",
         "ParallelTarget",

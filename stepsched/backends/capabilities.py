@@ -29,6 +29,8 @@ class Capabilities:
     """Accepts targets in the form of EventBridge Scheduler (``TemplateTarget``)."""
     parallel: bool = True
     """Invokes several targets in one run (``ParallelTarget``)."""
+    many_messages: bool = True
+    """Sends more than ten messages in one run (``FanOutTarget``)."""
     calendar: bool = True
     """Runs calendar steps that no cron expression describes, such as every five months."""
     seconds: bool = True
@@ -90,6 +92,7 @@ BUILT_IN: Mapping[str, Capabilities] = {
     "EventBridgeBackend": Capabilities(
         functions=False,
         parallel=False,
+        many_messages=False,
         calendar=False,
         seconds=False,
         crontab=False,

@@ -11,7 +11,15 @@ from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
 from stepsched.jobs.names import is_narrow
 from stepsched.schedules import AnySchedule, Cron, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
-from stepsched.targets import CommandTarget, HandlerTarget, ParallelTarget, TemplateTarget, parts_of
+from stepsched.targets import (
+    CommandTarget,
+    FanOutTarget,
+    HandlerTarget,
+    ParallelTarget,
+    TemplateTarget,
+    parts_of,
+)
+from stepsched.targets.messages import MAX_BATCH
 
 _MACHINE = "render_asl(job) gives a state machine that does that"
 _SECOND = timedelta(seconds=1)
@@ -77,6 +85,8 @@ def _needs_of_target(job: Job) -> Iterator[str]:
             yield "functions"
         if isinstance(part, TemplateTarget):
             yield "templates"
+        if isinstance(part, FanOutTarget) and len(part.messages) > MAX_BATCH:
+            yield "many_messages"
 
 
 def _needs_of_policies(job: Job) -> Iterator[str]:

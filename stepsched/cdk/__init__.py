@@ -10,7 +10,7 @@ Requires the extra ``cdk``: ``pip install 'stepsched[cdk]'``.
 """
 
 from stepsched.cdk.arns import arn_of, target_of
-# from stepsched.cdk.fan_out import FanOut
+from stepsched.cdk.fan_out import FanOut
 from stepsched.cdk.fragment import SchedulerFragment
 from stepsched.cdk.job_schedule import JobSchedule
 from stepsched.cdk.scheduler import BaseScheduler, Scheduler
@@ -18,7 +18,7 @@ from stepsched.cdk.tasks import ScheduledTask
 
 __all__ = [
     "BaseScheduler",
-    # "FanOut",
+    "FanOut",
     "JobSchedule",
     "ScheduledTask",
     "Scheduler",

@@ -266,7 +266,8 @@ class JobFileError(StepschedError, ValueError):
     Attributes:
         source: The path or module name.
         reason: The reason.
-        action: What cannot be done with it: ``"load jobs from"`` or ``"write jobs to"``.
+        action: What cannot be done with it: ``"load jobs from"``, ``"write jobs to"`` or
+            ``"read messages from"``.
         problems: All mistakes, in the order of the file: each a pair of the number of its line, or None, and
             a text without that line. At least one; ``reason`` has the same, up to 100.
     """

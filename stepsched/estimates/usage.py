@@ -115,6 +115,7 @@ def usage_of(job: Job, backend: str, since: datetime) -> Usage:
 
 def _usage_of_execution(job: Job, since: datetime) -> Usage:
     from stepsched.backends.stepfunctions.rows import write_version
+    from stepsched.machines.fan_out import batches_of
     from stepsched.machines.shared.runner import runs_per_execution, transitions
 
     item = _row_of(job, since)
@@ -133,15 +134,17 @@ def _usage_of_execution(job: Job, since: datetime) -> Usage:
         job.retry.max_attempts,
         sum(each is not None for each in (job.dead_letter, job.notify)),
     )
+    batches = batches_of(job.target)
+    sending = batches * of.batch - 1 if batches else 0  # the run has one state that sends
     return Usage(
-        run=Units(transitions=of.run, write_units=current + record),
+        run=Units(transitions=of.run + sending, write_units=current + record),
         failed=Units(transitions=attempts * of.retry + of.failure + notices * of.notification),
         start=reading.plus(Units(transitions=of.start, write_units=creation)),
         renewal=reading.plus(Units(transitions=of.renewal)),
         rest=Units(transitions=of.rest),
         end=Units(transitions=of.end, write_units=removal),
-        runs_per_execution=runs_per_execution(attempts),
-        failed_per_execution=runs_per_execution(attempts, failed=True),
+        runs_per_execution=runs_per_execution(attempts, batches=batches),
+        failed_per_execution=runs_per_execution(attempts, batches=batches, failed=True),
     )
 
 

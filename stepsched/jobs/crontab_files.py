@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from stepsched.core.errors import InvalidScheduleError, JobFileError, ScheduleWarning
 from stepsched.core.quoting import quoted
+from stepsched.core.text_files import path_of, read_text
 from stepsched.jobs.job import Job
 from stepsched.jobs.names import checked_name
 from stepsched.jobs.policies import CatchUp, Retry
-from stepsched.jobs.sources import FileProblem, checked_text, path_of, read_text, refuse
+from stepsched.jobs.sources import FileProblem, checked_text, refuse
 from stepsched.schedules import Cron
 from stepsched.schedules.crontab_lines import HASHED, REBOOT
 from stepsched.schedules.zones import load_zone

@@ -36,7 +36,6 @@ from stepsched.schedules.crontab import parse_crontab
 from stepsched.schedules.stored import reading_stored
 from stepsched.targets import (
     SERVICE_TARGETS,
-    BatchTarget,
     CommandTarget,
     HandlerTarget,
     ParallelTarget,
@@ -226,7 +225,7 @@ def _has_fields(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
 
 
 def _has_arn(model: type[BaseModel], value: Mapping[str, Any]) -> bool:
-    if not issubclass(model, ServiceTarget) or model is BatchTarget:
+    if not issubclass(model, ServiceTarget) or not model.follows_from_arn:
         return False
     name, form = arn_field(model)
     return str(value[name]).split(":")[2:3] == [form.service]
@@ -239,7 +238,7 @@ def _from_arn(arn: str, place: Place) -> BaseModel:
         kind: model
         for kind, model in TARGETS.items()
         if issubclass(model, ServiceTarget)
-        and model is not BatchTarget
+        and model.follows_from_arn
         and arn_field(model)[1].service == service
     }
     if service == "batch":
@@ -443,7 +442,7 @@ def _targets(target: Target) -> Iterator[Document]:
             yield {"target": name}
         case CommandTarget(command=command):
             yield {"target": list(command)}
-        case ServiceTarget() if not isinstance(target, BatchTarget):
+        case ServiceTarget() if target.follows_from_arn:
             yield {"target": getattr(target, arn_field(type(target))[0])}
         case _:
             pass

@@ -16,11 +16,12 @@ from uuid import uuid4
 
 from stepsched.core.errors import JobFileError
 from stepsched.core.quoting import quoted, shortened
+from stepsched.core.text_files import path_of, read_text
 from stepsched.jobs.decorator import job_of
 from stepsched.jobs.documents import read_job, write_job
 from stepsched.jobs.job import Job, checked_jobs, no_job
 from stepsched.jobs.json_text import JsonError, read_json
-from stepsched.jobs.sources import FileProblem, checked_text, cut, listed, path_of, read_text, refuse
+from stepsched.jobs.sources import FileProblem, checked_text, cut, listed, refuse
 from stepsched.jobs.written import Place, Problem
 from stepsched.schedules.stored import reading_stored
 

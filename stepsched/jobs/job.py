@@ -23,7 +23,6 @@ from stepsched.schedules.moments import aware, just_after
 from stepsched.targets import (
     SERVICE_TARGETS,
     AnyTarget,
-    BatchTarget,
     CommandTarget,
     QueueTarget,
     Target,
@@ -75,7 +74,7 @@ def _target_of(text: str) -> str:
     """Returns the code that makes a target of an ARN or the name of a function."""
     if not text.startswith("arn:"):
         return f"HandlerTarget({quoted(text)})" if ":" in text else "one such as LambdaTarget(arn)"
-    able = [kind for kind in SERVICE_TARGETS if kind is not BatchTarget]  # it is named by two ARNs
+    able = [kind for kind in SERVICE_TARGETS if kind.follows_from_arn]
     kinds = [kind for kind in able if [arn_field(kind)[1].service] == text.split(":")[2:3]]
     if len(kinds) != 1:
         return "one such as LambdaTarget(arn)"

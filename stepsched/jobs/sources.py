@@ -1,16 +1,13 @@
-"""The files from which jobs are read: their path, their text, and the error that lists all problems."""
+"""The problems of a file of jobs, and the error that lists them all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 from stepsched.core.errors import JobFileError
-from stepsched.core.quoting import given_text, quoted, shortened
+from stepsched.core.quoting import quoted, shortened
 
-_MOST_CHARACTERS = 50_000_000
-"""The maximum number of characters of a file; devices such as /dev/zero never end."""
 _MOST_SHOWN, _MOST_PROBLEMS = 500, 100
 """The maximum number of characters in a problem, and of problems in an error."""
 
@@ -26,22 +23,6 @@ class FileProblem(NamedTuple):
     """The text with the line, as the error has it. Empty: the text."""
 
 
-def path_of(source: object, expected: str, action: str = "load jobs from") -> Path:
-    """Returns the path that a caller gave.
-
-    Args:
-        source: The path.
-        expected: What is expected, for the error.
-        action: As in :class:`JobFileError`.
-
-    Raises:
-        JobFileError: ``source`` is no path of a file.
-    """
-    if not isinstance(source, (str, Path)) or not str(source).strip().strip(".") or "\0" in str(source):
-        raise JobFileError(given_text(source), f"expected {expected}", action)
-    return Path(source)
-
-
 def checked_text(text: object) -> str:
     """Returns the text of a file unchanged.
 
@@ -50,41 +31,6 @@ def checked_text(text: object) -> str:
     """
     if not isinstance(text, str):
         raise TypeError(f"expected a string for text, got {quoted(text)}")
-    return text
-
-
-def read_text(path: Path) -> str:
-    """Returns the text of a file, without a byte order mark.
-
-    Raises:
-        JobFileError: The file cannot be read, is too long, or is not UTF-8.
-    """
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            return text_of(file, str(path))
-    except OSError as error:
-        raise JobFileError(str(path), error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise JobFileError(str(path), f"it is not UTF-8: {error}") from error
-    except ValueError as error:  # the path cannot be encoded
-        raise JobFileError(str(path), str(error)) from error
-
-
-def text_of(file: TextIO, source: str) -> str:
-    """Returns the text of an open file.
-
-    Args:
-        file: The file.
-        source: What it is, for errors.
-
-    Raises:
-        JobFileError: It is too long.
-        OSError: It cannot be read.
-        UnicodeDecodeError: It has another encoding.
-    """
-    text = file.read(_MOST_CHARACTERS + 1)
-    if len(text) > _MOST_CHARACTERS:
-        raise JobFileError(source, f"expected at most {_MOST_CHARACTERS:,} characters, got more")
     return text
 
 

@@ -20,6 +20,7 @@ from stepsched.core.context import ATTRIBUTES, ContextText, find_look_alike
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Job, Overlap
 from stepsched.jobs.names import distinct
+from stepsched.machines.fan_out import SEND_MESSAGES, Messages
 from stepsched.machines.literals import literal, quoted
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -30,6 +31,7 @@ from stepsched.targets import (
     CommandTarget,
     EcsTaskTarget,
     EventBusTarget,
+    FanOutTarget,
     FirehoseTarget,
     HandlerTarget,
     KinesisTarget,
@@ -59,11 +61,13 @@ class Call(NamedTuple):
     """Whether the run has ended when the call returns. False where the call only starts the target."""
     why_not: str = ""
     """Why Step Functions cannot wait for the target, such as " with tags"; may be empty."""
+    messages: Messages | None = None
+    """The messages of a :class:`FanOutTarget`, for which the call is repeated. None: it is made once."""
 
     @property
     def name(self) -> str:
         """The name of the call, such as ``sqs:sendMessage`` or ``aws-sdk:kinesis:putRecord``."""
-        return self.resource.split(":::", 1)[1]
+        return SEND_MESSAGES if self.messages is not None else self.resource.split(":::", 1)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,11 @@ class Message:
 
     def deduplication_id(self) -> str:
         """The expression of a text that is unique to each run."""
-        digest = sha256(self.key.encode()).hexdigest()[:32]
-        return f"{{% {quoted(digest + '/')} & {self.due} %}}"
+        return f"{{% {quoted(self.digest() + '/')} & {self.due} %}}"
+
+    def digest(self) -> str:
+        """A text that is unique to the job and the part of a parallel target, with 32 characters."""
+        return sha256(self.key.encode()).hexdigest()[:32]
 
 
 def call_of(target: Target, message: Message, *, wait: bool, partition: str = "aws") -> Call:
@@ -154,6 +161,9 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(resource, {"StateMachineArn": arn, "Input": payload}, waits)
         case QueueTarget():
             return _queue_call(target, message, resource)
+        case FanOutTarget():
+            messages = Messages(target, message.digest(), message.due)
+            return Call(resource, messages.arguments("messages", "rest"), messages=messages)
         case TopicTarget():
             arguments = topic_arguments(target, message.text(), message)
             return Call(resource, arguments)
@@ -254,7 +264,7 @@ def resource_of(call: ApiCall, *, wait: bool, partition: str) -> str:
 
 def all_calls() -> tuple[str, ...]:
     """The names of the calls of all target classes that always make the same call."""
-    calls = [kind.api_call for kind in SERVICE_TARGETS]
+    calls = [kind.api_call for kind in SERVICE_TARGETS if kind is not FanOutTarget]
     names = [
         Call(resource_of(call, wait=wait, partition="aws"), {}).name
         for call in calls
@@ -262,7 +272,7 @@ def all_calls() -> tuple[str, ...]:
     ]
     names.sort(key=lambda name: name.startswith("aws-sdk:"))
     # A task with options that the optimised integration lacks is started by the SDK integration.
-    return tuple(dict.fromkeys([*names, f"aws-sdk:{EcsTaskTarget.api_call.name}"]))
+    return tuple(dict.fromkeys([*names, f"aws-sdk:{EcsTaskTarget.api_call.name}", SEND_MESSAGES]))
 
 
 def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:

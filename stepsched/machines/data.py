@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from stepsched.core.context import SCHEDULED_TIME, ContextText, find_look_alike
@@ -36,7 +35,7 @@ class DataMessage(Message):
         return value
 
     def deduplication_id(self) -> str:
-        return sha256(self.key.encode()).hexdigest()[:32] + "/" + SCHEDULED_TIME + RUN_TOKEN
+        return self.digest() + "/" + SCHEDULED_TIME + RUN_TOKEN
 
 
 class CallData(NamedTuple):
@@ -50,7 +49,7 @@ class CallData(NamedTuple):
 
 def message_of(job: Job) -> DataMessage:
     """The message of every run of a job."""
-    return DataMessage(job.input, f"{job.group}/{job.name}", job.name, "", {})
+    return DataMessage(job.input, f"{job.group}/{job.name}", job.name, "$due", {})
 
 
 def call_data(job: Job) -> CallData:
@@ -63,6 +62,8 @@ def call_data(job: Job) -> CallData:
     message = message_of(job)
     call = call_of(job.target, message, wait=waits_for_runs(job))
     check_call(call)
+    if call.messages is not None:
+        call = call._replace(arguments=call.messages.data())
     letter = None if job.dead_letter is None else call_of(job.dead_letter, message, wait=False).arguments
     texts = [call.arguments, *([] if letter is None else [letter])]
     fills = any(has_attributes(text) for text in texts)

@@ -11,9 +11,10 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from stepsched.asl.rules import condition
-from stepsched.asl.states import Catcher, Choice, State, Task, Wait
+from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
 from stepsched.jobs import Retry
 from stepsched.machines.calls import Call
+from stepsched.machines.fan_out import after_call, batches_of
 
 _SECOND = timedelta(seconds=1)
 ERRORS = ("States.DataLimitExceeded", "States.ALL")
@@ -28,6 +29,25 @@ class Names(NamedTuple):
     pause: str = "Pause"
     attempt: str = "attempt"
     failure: str = "failure"
+    all_sent: str = "All sent?"
+    sent: str = "Sent"
+    messages: str = "messages"
+    rest: str = "rest"
+
+    @classmethod
+    def of_part(cls, number: int) -> Names:
+        """The names for a part of a parallel target, which begin at 1."""
+        return cls(
+            run=f"Run {number}",
+            retry_choice=f"Try again {number}?",
+            pause=f"Pause {number}",
+            attempt=f"tries_{number}",
+            failure=f"fault_{number}",
+            all_sent=f"All sent {number}?",
+            sent=f"Sent {number}",
+            messages=f"messages_{number}",
+            rest=f"rest_{number}",
+        )
 
 
 class Work(NamedTuple):
@@ -37,6 +57,16 @@ class Work(NamedTuple):
     retry: Retry
     timeout: int | None
     """The maximum duration of an attempt in seconds. None: unlimited."""
+
+    @property
+    def batches(self) -> int:
+        """The number of batches of messages that a run sends. 0: the call is made once."""
+        return 0 if self.call.messages is None else batches_of(self.call.messages.target)
+
+    def beginning(self, names: Names) -> dict[str, Any]:
+        """The variables that must be set before the first attempt of each run."""
+        messages = self.call.messages
+        return {} if messages is None else messages.variables(names.messages, names.rest)
 
 
 def attempts(
@@ -70,9 +100,27 @@ def attempts(
     age = whole_seconds("retry.max_age", retry.max_age)
     in_time = f"$millis() + 1000 * {delay} <= $toMillis($due) + {1000 * age}"
     again = condition(f"{attempt} <= {retry.max_attempts} and {in_time}")
+    arguments, messages, sending = work.call.arguments, work.call.messages, dict[str, State]()
+    if messages is not None:
+        arguments = messages.arguments(names.messages, names.rest)
+        failed = {names.attempt: caught[names.attempt], **on_failure}
+        sending = {
+            names.all_sent: Choice(
+                choices=(
+                    condition(f"${names.failure}.error != ''").then(
+                        names.retry_choice, assign=failed, comment="a message was not accepted"
+                    ),
+                    condition(f"$count(${names.rest}) > 0").then(names.run, comment="the next batch"),
+                ),
+                default=names.sent,
+            ),
+            names.sent: Pass(**done),
+        }
+        answered = after_call(names.failure, names.attempt, names.rest)
+        done = {"assign": answered, "output": {}, "next": names.all_sent}
     run = Task(
         resource=work.call.resource,
-        arguments=work.call.arguments,
+        arguments=arguments,
         **({} if work.timeout is None else {"timeout_seconds": work.timeout}),
         catch=tuple(
             Catcher(error_equals=(error,), next=names.retry_choice, assign=caught, output={})
@@ -82,6 +130,7 @@ def attempts(
     )
     return {
         names.run: run,
+        **sending,
         names.retry_choice: Choice(
             choices=(again.then(names.pause, comment="a try is left, in time"),), **given_up
         ),

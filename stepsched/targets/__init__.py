@@ -27,6 +27,7 @@ from stepsched.targets.aws import (
 )
 from stepsched.targets.base import ServiceTarget
 from stepsched.targets.containers import BatchTarget, CapacityProvider, EcsTaskTarget, Placement
+from stepsched.targets.fan_out import FanOutTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
 
@@ -34,6 +35,7 @@ _AwsPart: TypeAlias = (
     LambdaTarget
     | StateMachineTarget
     | QueueTarget
+    | FanOutTarget
     | TopicTarget
     | EventBusTarget
     | KinesisTarget
@@ -103,6 +105,7 @@ __all__ = [
     "CommandTarget",
     "EcsTaskTarget",
     "EventBusTarget",
+    "FanOutTarget",
     "FirehoseTarget",
     "HandlerTarget",
     "KinesisTarget",

@@ -11,7 +11,7 @@ from stepsched.core.payloads import Text
 from stepsched.core.quoting import quoted
 from stepsched.core.values import ShortKeys
 from stepsched.targets.base import ApiCall, ServiceTarget
-from stepsched.targets.messages import GROUP_ID
+from stepsched.targets.messages import MAX_GROUP_ID, QUEUE, check_group_of, checked_group, is_fifo
 
 # Step Functions allows no blanks, brackets, wildcards, control or special characters in a name.
 _MACHINE = r"[^\s:<>{}\[\]?*\"#%\\^|~`$&,;/\x00-\x1f\x7f-\x9f]{1,80}(:[\w-]+)?"
@@ -50,9 +50,9 @@ class QueueTarget(ServiceTarget, frozen=True):
 
     api_call: ClassVar = ApiCall("sqs", "sendMessage")
     kind: Literal["queue"] = "queue"
-    queue_arn: Annotated[str, Arn("sqs", "", r"[\w-]{1,75}(\.fifo)?", "<queue name>")]
+    queue_arn: Annotated[str, QUEUE]
     """The queue: ``arn:aws:sqs:<region>:<account>:<name>``; the name of a FIFO queue ends in ``.fifo``."""
-    message_group_id: str | None = Field(default=None, min_length=1, max_length=128)
+    message_group_id: str | None = Field(default=None, min_length=1, max_length=MAX_GROUP_ID)
     """The message group: 1 to 128 ASCII letters, digits and punctuation characters. It is required for a FIFO
     queue and refused for a standard queue."""
 
@@ -64,27 +64,17 @@ class QueueTarget(ServiceTarget, frozen=True):
         kind: Literal["queue"] = "queue",
     ) -> None:
         self._assign(queue_arn=queue_arn, message_group_id=message_group_id, kind=kind)
-        fifo = self.is_fifo
-        if fifo and self.message_group_id is None:
-            raise ValueError(f"expected message_group_id for the FIFO queue {queue_arn!r}, got None")
-        if not fifo and self.message_group_id is not None:
-            raise ValueError(f"expected no message_group_id for the standard queue {queue_arn!r}")
+        check_group_of(self.queue_arn, self.message_group_id)
 
     @property
     def is_fifo(self) -> bool:
         """Whether the queue is a FIFO queue."""
-        return self.queue_arn.endswith(".fifo")
+        return is_fifo(self.queue_arn)
 
     @field_validator("message_group_id")
     @classmethod
     def _is_group_id(cls, group: str | None) -> str | None:
-        if group is not None and not GROUP_ID.fullmatch(group):
-            found = next(character for character in group if not GROUP_ID.fullmatch(character))
-            raise ValueError(
-                "expected a message group of ASCII letters, digits and punctuation, as Amazon SQS requires, "
-                f"got the character {found!r} in {group!r}"
-            )
-        return group
+        return checked_group(group)
 
 
 class TopicTarget(ServiceTarget, frozen=True):
@@ -104,7 +94,7 @@ class TopicTarget(ServiceTarget, frozen=True):
     @property
     def is_fifo(self) -> bool:
         """Whether the topic is a FIFO topic."""
-        return self.topic_arn.endswith(".fifo")
+        return is_fifo(self.topic_arn)
 
 
 class EventBusTarget(ServiceTarget, frozen=True):

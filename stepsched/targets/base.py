@@ -30,6 +30,8 @@ class ServiceTarget(PositionalValue, frozen=True):
 
     api_call: ClassVar[ApiCall]
     """The call that invokes the target."""
+    follows_from_arn: ClassVar[bool] = True
+    """Whether an ARN of the service stands for a target of this class. If not, its kind must be given."""
     takes_input: ClassVar[bool] = True
     """Whether the call passes the job's input. If not, it passes values of the target's fields."""
 

@@ -162,6 +162,7 @@ class BatchTarget(ServiceTarget, frozen=True):
     """Submits an AWS Batch job with ``parameters``. The job's input is not used."""
 
     api_call: ClassVar = ApiCall("batch", "submitJob")
+    follows_from_arn: ClassVar = False  # it is named by two ARNs
     takes_input: ClassVar = False
     kind: Literal["batch"] = "batch"
     job_definition: str = Field(min_length=1, max_length=1600)

@@ -18,6 +18,7 @@ from stepsched.targets import (
     CodePipelineTarget,
     EcsTaskTarget,
     EventBusTarget,
+    FanOutTarget,
     QueueTarget,
     Target,
     TopicTarget,
@@ -43,6 +44,8 @@ def why_not_input(target: Target, payload: Any, *, lenient: bool = False) -> str
         case EventBusTarget() if not isinstance(payload, dict):
             words = "the input of an EventBusTarget is the detail of an event, a JSON object"
             return f"{words}; got {quoted(payload)}"
+        case FanOutTarget() if payload != {}:
+            return "a FanOutTarget takes no input of the job; put the data into messages of the target"
         case QueueTarget() | TopicTarget() if payload == "":
             return "input is an empty string, and the service requires a character"
         case QueueTarget() if isinstance(payload, str):

@@ -166,6 +166,6 @@ def _calls_by_arn() -> dict[str, ApiCall]:
     """Returns the calls of the targets that are determined by their ARN, by the service in the ARN."""
     calls = {"inspector": ApiCall("inspector", "startAssessmentRun")}  # there is no target class for it
     for kind in SERVICE_TARGETS:
-        if kind not in (BatchTarget, EcsTaskTarget):
+        if kind.follows_from_arn and kind is not EcsTaskTarget:
             calls[arn_field(kind)[1].service] = kind.api_call
     return calls

@@ -10,8 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from stepsched.aws.arns import Arn
 from stepsched.core.quoting import quoted
 
+QUEUE = Arn("sqs", "", r"[\w-]{1,75}(\.fifo)?", "<queue name>")
+"""The form of the ARN of a queue."""
+MAX_MESSAGE_BYTES = 1_048_576
+"""The maximum size of a message in a queue, and of all messages of a batch together, in bytes of UTF-8."""
+MAX_BATCH = 10
+"""The maximum number of messages of one call of SendMessageBatch."""
 MAX_GROUP_ID = 128
 """The maximum length of a message group ID."""
 GROUP_ID = re.compile(r"""[A-Za-z0-9!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}""")
@@ -81,6 +88,42 @@ def why_no_message(text: str) -> str | None:
     if found is None:
         return None
     return f"Amazon SQS does not allow the character {found[0]!r} in a message"
+
+
+def is_fifo(arn: str) -> bool:
+    """Whether the ARN of a queue or topic is that of a FIFO one."""
+    return arn.endswith(".fifo")
+
+
+def checked_group(group: str | None) -> str | None:
+    """Returns a message group, or None, unchanged.
+
+    Raises:
+        ValueError: Amazon SQS does not allow a character of it.
+    """
+    if group is not None and not GROUP_ID.fullmatch(group):
+        found = next(character for character in group if not GROUP_ID.fullmatch(character))
+        raise ValueError(
+            "expected a message group of ASCII letters, digits and punctuation, as Amazon SQS requires, "
+            f"got the character {found!r} in {group!r}"
+        )
+    return group
+
+
+def check_group_of(queue: str, group: str | None) -> None:
+    """Refuses a FIFO queue without a message group, and a standard queue with one.
+
+    Args:
+        queue: The ARN of the queue.
+        group: The message group; None if there is none.
+
+    Raises:
+        ValueError: The group is missing, or must not be there.
+    """
+    if is_fifo(queue) and group is None:
+        raise ValueError(f"expected message_group_id for the FIFO queue {queue!r}, got None")
+    if not is_fifo(queue) and group is not None:
+        raise ValueError(f"expected no message_group_id for the standard queue {queue!r}")
 
 
 _PLACES = {

@@ -63,6 +63,7 @@ def targets() -> list[ss.Target]:
         ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
         ss.StateMachineTarget("arn:aws:states:eu-west-1:123456789012:stateMachine:m"),
         ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:q.fifo", message_group_id="g"),
+        ss.FanOutTarget("arn:aws:sqs:eu-west-1:123456789012:q", (text for text in ("a", "b"))),
         ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:t"),
         ss.EventBusTarget("arn:aws:events:eu-west-1:123456789012:event-bus/default", source="my.app"),
         ss.BatchTarget("report:3", job_queue="nightly", parameters={"format": "pdf"}),
@@ -220,6 +221,7 @@ ss.Windowed("2030-01-01T00:00")  # call-arg
 ss.parse_schedule(None)  # arg-type
 ss.LambdaTarget(42)  # arg-type
 ss.QueueTarget("q", "group")  # misc, call-arg
+ss.FanOutTarget("q")  # call-arg
 ss.BatchTarget("report")  # call-arg
 ss.CommandTarget(5)  # arg-type
 ss.HandlerTarget(5)  # arg-type

@@ -25,9 +25,7 @@ MINUTE = timedelta(minutes=1)
 def stack(
     ministack: Ministack, account: str, aws: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> Stack:
-    monkeypatch.setattr(
-        instructions, "event_limit", lambda _retries: 40
-    )  # each execution hands over after one run
+    monkeypatch.setattr(instructions, "event_limit", lambda *_: 40)  # each execution hands over after one run
     return Stack(ministack, account, aws, FakeClock(MONDAY))
 
 

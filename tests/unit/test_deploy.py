@@ -106,6 +106,10 @@ def waiting(rule: str) -> Allowed:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html
 TARGETS: dict[str, tuple[Target, Allowed]] = {
     "lambda": (ss.LambdaTarget(f"{LAMBDA}:live"), {("lambda:InvokeFunction", f"{LAMBDA}:live")}),
+    "several messages": (
+        ss.FanOutTarget(f"{QUEUE}.fifo", ["a", "b"], message_group_id="g"),
+        {("sqs:SendMessage", f"{QUEUE}.fifo")},
+    ),
     "state machine": (
         ss.StateMachineTarget(f"{OTHER}:live"),
         {
@@ -323,7 +327,8 @@ def needs(state: dict[str, Any]) -> list[tuple[str, str | None]]:
         return [("states:StartExecution", OWN)]
     if action == "copyObject":
         return [("s3:GetObject", None), ("s3:PutObject", None)]
-    verb = "InvokeFunction" if action == "invoke" else action[0].upper() + action[1:]
+    verbs_of = {"invoke": "InvokeFunction", "sendMessageBatch": "SendMessage"}
+    verb = verbs_of.get(action, action[0].upper() + action[1:])
     return [(f"{service}:{verb}", None)]
 
 
@@ -422,7 +427,7 @@ def test_the_machine_has_the_states_that_its_targets_need() -> None:
     assert {name for name in definition["States"] if ":" in name} == wanted
     assert asl.check(definition) == []
     whole = runner("jobs", calls=[*CALLS, "aws-sdk:s3:copyObject"]).to_dict()["States"]
-    assert whole.keys() - definition["States"].keys() == set(CALLS) - wanted
+    assert whole.keys() - definition["States"].keys() == {*CALLS, "All sent?"} - wanted
 
 
 def test_no_text_of_the_caller_stands_in_the_definition_or_where_references_are_filled_in() -> None:

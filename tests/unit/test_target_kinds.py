@@ -49,6 +49,7 @@ from stepsched.targets import (
     CommandTarget,
     EcsTaskTarget,
     EventBusTarget,
+    FanOutTarget,
     FirehoseTarget,
     HandlerTarget,
     KinesisTarget,
@@ -78,6 +79,7 @@ SAMPLES: list[Target] = [
     LambdaTarget(f"arn:aws:lambda:{PLACE}:function:report"),
     StateMachineTarget(f"arn:aws:states:{PLACE}:stateMachine:close"),
     QueueTarget(f"arn:aws:sqs:{PLACE}:orders.fifo", message_group_id="g"),
+    FanOutTarget(f"arn:aws:sqs:{PLACE}:orders.fifo", ["a", "b", "b"], message_group_id="g"),
     TopicTarget(f"arn:aws:sns:{PLACE}:news"),
     EventBusTarget(f"arn:aws:events:{PLACE}:event-bus/main", detail_type="Tick", source="shop"),
     KinesisTarget(f"arn:aws:kinesis:{PLACE}:stream/clicks", partition_key="k"),
@@ -328,5 +330,7 @@ def test_the_embedded_backend_calls_its_handler(target: Target) -> None:
     backend.run_until(NOON)
     assert [run.status for run in client.runs("job")] == [RunStatus.SUCCEEDED]
     wanted = () if isinstance(target, CommandTarget) else targets.parts_of(target)
+    if isinstance(target, FanOutTarget):  # once for each message
+        wanted *= len(target.messages)
     assert sorted(map(repr, seen)) == sorted(map(repr, wanted))
     backend.close()

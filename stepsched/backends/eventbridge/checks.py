@@ -45,6 +45,7 @@ from stepsched.targets import (
     CodePipelineTarget,
     EcsTaskTarget,
     EventBusTarget,
+    FanOutTarget,
     HandlerTarget,
     QueueTarget,
     TemplateTarget,
@@ -54,7 +55,7 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import arn_of
 from stepsched.targets.inputs import why_not_input
-from stepsched.targets.messages import why_no_group
+from stepsched.targets.messages import MAX_BATCH, why_no_group
 
 NAME = NAMES["EventBridgeBackend"]
 """How the backend is called in errors."""
@@ -176,6 +177,10 @@ def _why_not(job: Job, capability: str) -> tuple[str, ...]:
             count = len(parts_of(job.target))
             reason = f"ParallelTarget: a schedule has one target, and this one has {count}"
             return reason, "one job for each target"
+        case "many_messages":
+            counts = [len(part.messages) for part in parts_of(job.target) if isinstance(part, FanOutTarget)]
+            reason = f"FanOutTarget: a schedule sends at most {MAX_BATCH} messages, got {max(counts):,}"
+            return reason, "one job for each of target.batches()"
         case "functions":
             what = "a Python function" if isinstance(job.target, HandlerTarget) else "a command"
             reason = f"AWS cannot invoke {what} of this process"
@@ -240,7 +245,7 @@ def _why_untranslatable(schedule: AnySchedule) -> str:
 
 def _check_target(translation: Translation, region: str, partition: str) -> None:
     job, target, arn = translation.job, translation.target, translation.wire.arn
-    if isinstance(target, (QueueTarget, TopicTarget)):  # the call names a FIFO queue or topic in its request
+    if isinstance(target, (FanOutTarget, QueueTarget, TopicTarget)):  # a call names it in its request
         arn = arn_of(target)
     match = ARN.fullmatch(arn)
     if match is None or len(arn) > 1600:
@@ -293,7 +298,7 @@ def _check_input(translation: Translation) -> None:
     job, target, wire, _ = translation
     call = universal_parts(target, job.input, job.name)
     if not takes_input(target) and job.input != {}:
-        where = "the request" if isinstance(target, ApiTarget) else "parameters"
+        where = {ApiTarget: "the request", FanOutTarget: "messages"}.get(type(target), "parameters")
         reason = f"the target takes no input of the job, so {quoted(job.input)} would be lost"
         raise _refusal(job, reason, f"put it into {where} of the {type(target).__name__}", "leave it out")
     place = find_look_alike(job.input) or (None if call is None else find_look_alike(call[2], "request"))

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from stepsched.aws.arns import ARN
-from stepsched.backends.eventbridge.universal import fifo_request, is_fifo, is_universal, read_fifo
+from stepsched.backends.eventbridge.universal import (
+    batch_request,
+    fifo_request,
+    is_fifo,
+    is_universal,
+    read_batch,
+    read_fifo,
+)
 from stepsched.core.context import JSON_KEY, ContextText, recognise
 from stepsched.core.payloads import to_json
 from stepsched.targets import (
@@ -21,6 +28,7 @@ from stepsched.targets import (
     CommandTarget,
     EcsTaskTarget,
     EventBusTarget,
+    FanOutTarget,
     HandlerTarget,
     KinesisTarget,
     ParallelTarget,
@@ -58,6 +66,8 @@ BLOCKS = {
 """The templated targets and their parameter blocks."""
 _FIFO = "fifo"
 """The metadata of a target that is a FIFO queue or topic, and not an :class:`ApiTarget`."""
+_FAN_OUT = "fan_out"
+"""The metadata of a target that sends several messages, and not an :class:`ApiTarget`."""
 _KNOWN = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}
 
 
@@ -176,6 +186,9 @@ def _read_universal(arn: str, text: str | None, kept: dict[str, Any], name: str)
     if fifo is not None:
         target, message = fifo
         return target, _read_input(arn_of(target), message, is_string=kept.get("text") is True)
+    several = read_batch(request) if kept.get("target") == _FAN_OUT else None
+    if several is not None:
+        return several, {}
     if kept.get("target") == "batch" and service == "batch":
         named = request["JobName"]
         return BatchTarget(
@@ -308,6 +321,8 @@ def universal_parts(target: AwsTarget, payload: Any, name: str) -> tuple[str, st
         case QueueTarget() | TopicTarget() if target.is_fifo:
             request = fifo_request(target, _text_of(target, payload), name)
             return target.api_call.service, target.api_call.action, request
+        case FanOutTarget():
+            return target.api_call.service, target.api_call.action, batch_request(target)
         case ApiTarget(service=service, action=action, request=request):
             return service, action, request
         case BatchTarget():
@@ -324,6 +339,8 @@ def kept_of_target(target: AwsTarget, payload: Any, name: str) -> dict[str, Any]
             kept["named"] = True
     if is_fifo(target):
         kept["target"] = _FIFO
+    if isinstance(target, FanOutTarget):
+        kept["target"] = _FAN_OUT
     if is_text(target) and isinstance(payload, (str, ContextText)):
         kept["text"] = True
     return kept

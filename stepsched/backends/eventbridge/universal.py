@@ -8,7 +8,7 @@ from typing import Any
 
 from stepsched.core.context import EXECUTION_ID, ContextText
 from stepsched.core.payloads import to_json
-from stepsched.targets import QueueTarget, Target, TopicTarget
+from stepsched.targets import FanOutTarget, QueueTarget, Target, TopicTarget
 from stepsched.targets.messages import queue_arn, queue_url
 
 _BODIES = {"sqs": "MessageBody", "sns": "Message"}
@@ -68,6 +68,35 @@ def read_fifo(request: dict[str, Any], name: str) -> tuple[QueueTarget | TopicTa
     except ValueError:
         return None
     return (target, text) if target.is_fifo and fifo_request(target, text, name) == request else None
+
+
+def batch_request(target: FanOutTarget) -> dict[str, Any]:
+    """Returns the request that sends all messages of a target, which must be those of one batch."""
+    entries: list[dict[str, Any]] = []
+    for number, text in enumerate(target.messages):
+        entry: dict[str, Any] = {"Id": str(number), "MessageBody": text}
+        if target.message_group_id is not None:
+            # The position keeps equal messages apart; another attempt of the service has the same IDs.
+            entry |= {
+                "MessageGroupId": target.message_group_id,
+                "MessageDeduplicationId": ContextText(f"{EXECUTION_ID}-{number}"),
+            }
+        entries.append(entry)
+    return {"QueueUrl": queue_url(target.queue_arn), "Entries": entries}
+
+
+def read_batch(request: dict[str, Any]) -> FanOutTarget | None:
+    """Returns the target of a request; None if :func:`batch_request` would write another request."""
+    try:
+        entries = request["Entries"]
+        target = FanOutTarget(
+            queue_arn(request["QueueUrl"]),
+            [entry["MessageBody"] for entry in entries],
+            message_group_id=entries[0].get("MessageGroupId"),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return None
+    return target if batch_request(target) == request else None
 
 
 def message_of(payload: str) -> str:

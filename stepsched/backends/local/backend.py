@@ -177,7 +177,9 @@ class LocalBackend(Backend):
 
         Args:
             target: A target class, such as ``LambdaTarget``, for all targets of this class; or one target.
-            handler: The function. It is called with as many of ``(target, input, run)`` as it accepts.
+            handler: The function. It is called with as many of ``(target, input, run)`` as it accepts. For a
+                :class:`FanOutTarget` it is called once for each message, in order, with the message as input;
+                without such a function, that of the ``QueueTarget`` of its queue is called.
 
         Raises:
             TypeError: ``target`` is not an AWS target.

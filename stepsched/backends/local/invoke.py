@@ -38,8 +38,10 @@ from stepsched.jobs import Job, Run
 from stepsched.targets import (
     AwsTarget,
     CommandTarget,
+    FanOutTarget,
     HandlerTarget,
     ParallelTarget,
+    QueueTarget,
     SingleTarget,
     parts_of,
     takes_input,
@@ -242,9 +244,11 @@ class Invoker:
         target, limit = job.target, job.max_run_time
         if not isinstance(target, ParallelTarget):
             return self._call_part(job, run, target)
-        return self._parts.call(target, run, limit, lambda part: self._call_part(job, run, part))
+        return self._parts.call(
+            target, run, limit, lambda place, part: self._call_part(job, run, part, place)
+        )
 
-    def _call_part(self, job: Job, run: Run, part: SingleTarget) -> str | None:
+    def _call_part(self, job: Job, run: Run, part: SingleTarget, place: int = 0) -> str | None:
         attributes = _Attributes(job, run)
         given = job.input
         payload = given if type(given) in _SCALARS else fill(deepcopy(given), attributes)
@@ -255,9 +259,14 @@ class Invoker:
                 marker = marker_of(self.worker, run)
                 return run_command(target, to_json(payload), job.max_run_time, marker=marker)
             case target:
-                handler = self._registered(target)
-                if handler is None:
+                found = self._registered(target)
+                if found is None:
                     raise LookupError(f"no handler is registered for {target!r} in this process")
+                known, handler = found
+                if isinstance(target, FanOutTarget):
+                    return self._parts.send(
+                        target, run, place, lambda text: self._answer(job, handler, known, text, run)
+                    )
                 return self._answer(job, handler, _filled(target, attributes), payload, run)
 
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
@@ -305,13 +314,18 @@ class Invoker:
             raise UnsupportedError(job.name, NAME, f"{target.handler} is not callable")
         return found
 
-    def _registered(self, target: AwsTarget) -> Handler | None:
-        """Returns the handler of exactly this target, or else of its class; the latest registration
-        applies."""
-        for wanted in (target, type(target)):
-            for known, handler in reversed(self._handlers):
-                if known == wanted:
-                    return handler
+    def _registered(self, target: AwsTarget) -> tuple[AwsTarget, Handler] | None:
+        """Returns the handler of exactly this target, or else of its class, with the target that it is called
+        with; the latest registration applies. A :class:`FanOutTarget` without a handler has that of its
+        queue."""
+        able = [target]
+        if isinstance(target, FanOutTarget):
+            able.append(QueueTarget(target.queue_arn, message_group_id=target.message_group_id))
+        for each in able:
+            for wanted in (each, type(each)):
+                for known, handler in reversed(self._handlers):
+                    if known == wanted:
+                        return each, handler
         return None
 
 

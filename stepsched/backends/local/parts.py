@@ -1,6 +1,7 @@
-"""Calls the parts of a :class:`ParallelTarget`, and keeps in memory which of them have succeeded.
+"""Makes the several calls of a run, and keeps in memory which of them have succeeded: the parts of a
+:class:`ParallelTarget`, and the messages of a :class:`FanOutTarget`.
 
-After the end of the process all parts of a run are called again.
+After the end of the process all calls of a run are made again.
 """
 
 from __future__ import annotations
@@ -19,36 +20,38 @@ from stepsched.backends.local.outcomes import GRACE, storable, too_long, trace, 
 from stepsched.backends.local.process import only_here
 from stepsched.core.clock import PlayableClock
 from stepsched.jobs import Run
-from stepsched.targets import ApiTarget, CommandTarget, ParallelTarget, SingleTarget
+from stepsched.targets import ApiTarget, CommandTarget, FanOutTarget, ParallelTarget, SingleTarget
 
 REMEMBERED = 10_000
-"""The maximum number of runs whose succeeded parts are kept; the oldest are dropped, and all their parts are
-called again."""
+"""The maximum number of runs whose succeeded calls are kept; the oldest are dropped, and all their calls are
+made again."""
 _NAMES = 3_000
 """The maximum number of characters for the failures of all parts together, so that all are named."""
 
-Call = Callable[[SingleTarget], "str | None"]
-"""A function that calls a part: it returns the result as text, or raises the exception of the part."""
+Call = Callable[[int, SingleTarget], "str | None"]
+"""A function that calls a part, by its index: it returns the result as text, or raises the exception of the
+part."""
 
 
 class _Done(NamedTuple):
-    """The parts of a run that have succeeded."""
+    """The calls of a run that have succeeded."""
 
-    target: ParallelTarget
+    target: ParallelTarget | FanOutTarget
     answers: dict[int, str | None]
-    """The results by the index of the part."""
+    """The results by the index of the part or message."""
 
 
 class Parts:
-    """The memory of succeeded parts, and their calls."""
+    """The memory of succeeded parts and messages, and their calls."""
 
     def __init__(self, clock: PlayableClock | None) -> None:
         """Creates the object. Parts are called in parallel; with a fake clock in order, in the caller's
         thread."""
         self._clock = clock
         self._lock = threading.Lock()
-        self._done: dict[int, _Done] = {}
-        """The succeeded parts by the ID of the run, in the order of the latest calls."""
+        self._done: dict[int, dict[int | None, _Done]] = {}
+        """The succeeded calls by the ID of the run, in the order of the latest calls: those of each part that
+        has several by its index, and the parts themselves by None."""
 
     def call(self, target: ParallelTarget, run: Run, limit: timedelta | None, call: Call) -> str | None:
         """Calls the parts of a run that have not succeeded yet, and waits for all of them.
@@ -65,7 +68,7 @@ class Parts:
         Raises:
             PartsFailedError: At least one part failed.
         """
-        answers = self._begin(target, run)
+        answers = self._begin(target, run, None).answers
         left = {place: part for place, part in enumerate(target.targets) if place not in answers}
         late: tuple[Future[str | None], ...] = ()
         if self._clock is None:
@@ -76,25 +79,57 @@ class Parts:
             raise PartsFailedError(target, failures, late) from next(iter(failures.values()))
         return _joined(answers[place] for place in range(len(target.targets)))
 
+    def send(
+        self, target: FanOutTarget, run: Run, place: int, call: Callable[[str], str | None]
+    ) -> str | None:
+        """Handles the messages of a target in order, from the first that has not been handled yet.
+
+        Args:
+            target: The messages. If they differ from those of an earlier attempt, all of them are handled.
+            run: The run. Its first attempt handles all messages.
+            place: The index of the target in a :class:`ParallelTarget`; 0 if it is not in one.
+            call: The function that handles a message: it returns the result as text, or raises an exception,
+                which ends the attempt.
+
+        Returns:
+            The results as a JSON list in the order of the messages, truncated; None if there is none.
+        """
+        done = self._begin(target, run, place)
+        for number, text in enumerate(target.messages):
+            if number in done.answers:
+                continue
+            if not self._is_current(done, run, place):
+                raise TimeoutError("the attempt has ended; another one handles the messages that are left")
+            done.answers[number] = call(text)
+        return _joined(done.answers[number] for number in range(len(target.messages)))
+
     def reset(self) -> None:
         """Resets the state in a child process: the lock may have been held by a thread of the parent."""
         self._lock = threading.Lock()
         self._done = {}
 
     def forget(self, run: Run) -> None:
-        """Forgets which parts of a run have succeeded."""
+        """Forgets which calls of a run have succeeded."""
         with self._lock:
             self._done.pop(run.id, None)
 
-    def _begin(self, target: ParallelTarget, run: Run) -> dict[int, str | None]:
+    def _begin(self, target: ParallelTarget | FanOutTarget, run: Run, place: int | None) -> _Done:
+        """Begins an attempt. An earlier one that still goes on is no longer the current one."""
         with self._lock:
-            known = self._done.pop(run.id, None)
-            if known is None or run.attempt <= 1 or known.target != target:
-                known = _Done(target, {})
-            self._done[run.id] = known
+            of_run = self._done.pop(run.id, {})
+            known = of_run.get(place)
+            is_known = known is not None and run.attempt > 1 and known.target == target
+            done = of_run[place] = _Done(
+                target, dict(known.answers) if known is not None and is_known else {}
+            )
+            self._done[run.id] = of_run
             if len(self._done) > REMEMBERED:
                 del self._done[next(iter(self._done))]
-            return known.answers
+            return done
+
+    def _is_current(self, done: _Done, run: Run, place: int) -> bool:
+        with self._lock:
+            return self._done.get(run.id, {}).get(place) is done
 
 
 class PartsFailedError(Exception):
@@ -148,7 +183,7 @@ def _side_by_side(
     for place, future in futures.items():
         threading.Thread(
             target=copy_context().run,  # so that they have the same current span as the run
-            args=(_work, future, call, left[place]),
+            args=(_work, future, call, place, left[place]),
             name="stepsched-part",
             daemon=True,
         ).start()
@@ -167,9 +202,9 @@ def _side_by_side(
     return failures, tuple(late)
 
 
-def _work(future: Future[str | None], call: Call, part: SingleTarget) -> None:
+def _work(future: Future[str | None], call: Call, place: int, part: SingleTarget) -> None:
     try:
-        answer = only_here(lambda: call(part))
+        answer = only_here(lambda: call(place, part))
     except BaseException as error:  # noqa: BLE001 -- whatever user code raises is the outcome
         future.set_exception(error)
     else:
@@ -187,7 +222,7 @@ def _in_order(
     for place, part in left.items():
         began = clock.now()
         try:
-            answer = call(part)
+            answer = call(place, part)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- as above; what interrupts a play goes on
             failures[place] = error
             continue

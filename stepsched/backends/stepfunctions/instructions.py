@@ -17,6 +17,7 @@ from stepsched.machines.calls import (
     call_of,
 )
 from stepsched.machines.data import message_of
+from stepsched.machines.fan_out import batches_of
 from stepsched.machines.plan import ZONE, timing_of
 from stepsched.machines.shared.instructions import (
     KEEP,
@@ -159,6 +160,8 @@ def _check_size(job: Job, instructions: dict[str, Any]) -> None:
     text = to_json(instructions)
     passed, stored = len(to_json(text).encode()), len(text.encode()) + len(job.model_dump_json().encode())
     remedy = "keep large data elsewhere, such as in S3, and pass its location"
+    if batches_of(job.target):
+        remedy = "use one job for each of target.batches()"
     if job.dead_letter is not None:
         remedy += " (the call and the dead letter each contain the input)"
     if passed > MAX_INSTRUCTIONS_BYTES:

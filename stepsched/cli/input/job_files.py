@@ -43,12 +43,12 @@ def read_text(file: str) -> str:
     Raises:
         JobFileError: It cannot be read, or is not UTF-8.
     """
-    from stepsched.jobs import sources
+    from stepsched.core import text_files
 
     if file != "-":
-        return sources.read_text(sources.path_of(file, "the path of a file"))
+        return text_files.read_text(text_files.path_of(file, "the path of a file"))
     try:
-        return sources.text_of(sys.stdin, STANDARD_INPUT).removeprefix("\ufeff")
+        return text_files.text_of(sys.stdin, STANDARD_INPUT).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ss.errors.JobFileError(STANDARD_INPUT, f"it is not UTF-8: {error}") from error
 

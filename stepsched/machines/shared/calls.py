@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from stepsched.asl.resources import integration
+from stepsched.asl.resources import integration, sdk_integration
 from stepsched.asl.rules import condition
 from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
+from stepsched.machines.fan_out import SEND_MESSAGES, after_call, data_arguments, data_positions
 from stepsched.machines.notifications import DEAD_LETTER_ATTRIBUTES, notice, notification_body
 from stepsched.machines.retries import ERRORS
 from stepsched.machines.shared.expressions import (
     DELAY,
     NO_FAILURE,
     NOW,
+    TOKEN,
     data_of,
     expression_of,
     fill_attributes,
 )
-from stepsched.machines.shared.history import COUNT_FAILURE, GIVEN_UP, ROUTE, Events
+from stepsched.machines.shared.history import ALL_SENT, COUNT_FAILURE, GIVEN_UP, ROUTE, Events
 from stepsched.machines.shared.metrics import count_failure
+from stepsched.targets import FanOutTarget
 
 LONGEST_TIMEOUT = 99_999_999
 """The timeout in seconds of a task without ``max_run_time``: the default of AWS."""
 
 
-def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[str, State]:
+def call_states(calls: Collection[str], partition: str, events: Events) -> dict[str, State]:
     """The states that call the targets, one for each call."""
-    resources = {name: f"arn:{partition}:states:::{name}" for name in calls}
+    resources = {name: f"arn:{partition}:states:::{name}" for name in calls if name != SEND_MESSAGES}
     caught = {
         "failure": {
             "error": "{% $states.errorOutput.Error %}",
@@ -37,7 +41,12 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
         "spent": f"{{% $spent + {events.retry} %}}",
     }
     rules = [condition(f"$job.call = '{name}'").then(name) for name in resources]
-    states: dict[str, State] = {ROUTE: Choice(choices=tuple(rules), default="Unknown call")}
+    sending = _sending_states(partition, events, caught) if SEND_MESSAGES in calls else {}
+    if sending:
+        # A retry goes on with the messages that are left.
+        rest = f"{{% $attempt = 0 ? {data_positions('$job.arguments')} : $rest %}}"
+        rules.append(condition(f"$job.call = '{SEND_MESSAGES}'").then(SEND_MESSAGES, assign={"rest": rest}))
+    states: dict[str, State] = {ROUTE: Choice(choices=tuple(rules), default="Unknown call"), **sending}
     for name, resource in resources.items():
         states[name] = Task(
             resource=resource,
@@ -50,10 +59,7 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
                 "ended": "{% $millis() %}",
             },
             output={},
-            catch=tuple(
-                Catcher(error_equals=(error,), next="Try again?", assign=caught, output={})
-                for error in ERRORS
-            ),
+            catch=_catchers(caught),
             next="Record",
         )
     states["Unknown call"] = Pass(
@@ -68,6 +74,44 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
         next=GIVEN_UP,
     )
     return states
+
+
+def _sending_states(partition: str, events: Events, caught: Mapping[str, Any]) -> dict[str, State]:
+    """The states that send the messages of a :class:`FanOutTarget`, one batch after another."""
+    again = {name: caught[name] for name in ("attempt", "spent")}
+    token = f"$due & {TOKEN}"
+    return {
+        SEND_MESSAGES: Task(
+            resource=sdk_integration(*FanOutTarget.api_call[:2], partition=partition),
+            arguments=data_arguments("$job.arguments", token, "rest"),
+            timeout_seconds="{% $job.timeout %}",
+            assign={
+                "outcome": "succeeded",
+                **after_call("failure", "attempt", "rest"),
+                "output": "",
+                "ended": "{% $millis() %}",
+                "spent": f"{{% $spent + {events.batch} %}}",
+            },
+            output={},
+            catch=_catchers(caught),
+            next=ALL_SENT,
+        ),
+        ALL_SENT: Choice(
+            choices=(
+                condition("$failure.error != ''").then(
+                    "Try again?", assign=again, comment="a message was not accepted"
+                ),
+                condition("$count($rest) > 0").then(SEND_MESSAGES, comment="the next batch"),
+            ),
+            default="Record",
+        ),
+    }
+
+
+def _catchers(caught: Mapping[str, Any]) -> tuple[Catcher, ...]:
+    return tuple(
+        Catcher(error_equals=(error,), next="Try again?", assign=dict(caught), output={}) for error in ERRORS
+    )
 
 
 def _output(call: str) -> str:

@@ -31,6 +31,8 @@ PASSED = (
 )
 """The instant up to which scheduled runs are finished or, with ``Overlap.SKIP``, skipped because of this
 run."""
+TOKEN = f"$substring($key, {len(RUN) + 20})"
+"""What distinguishes runs of one scheduled instant."""
 ME = "$states.context.Execution.Id"
 _RETRIES = "$states.context.State.RetryCount"
 RETRIED = f"{EVENTS_OF_A_RETRY} * ($exists({_RETRIES}) ? {_RETRIES} : 0)"
@@ -45,7 +47,7 @@ def fill_attributes(text: str) -> str:
         SCHEDULED_TIME: "$due",
         EXECUTION_ID: attempt_id("$due", "$string($attempt + 1)"),
         ATTEMPT_NUMBER: "$string($attempt + 1)",
-        RUN_TOKEN: f"$substring($key, {len(RUN) + 20})",
+        RUN_TOKEN: TOKEN,
     }
     for attribute, value in values.items():
         text = f"$replace({text}, {quoted(attribute)}, {value})"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from stepsched.asl.budget import way_through
 from stepsched.asl.states import State
+from stepsched.machines.fan_out import SEND_MESSAGES
 from stepsched.machines.renewal import renewal_events
 
 CLAIMING = ("Fence", "Claim")
@@ -15,6 +16,8 @@ RECORDING = ("Record", "Record run only", "Record skipped")
 """The states that record the end of a run."""
 ROUTE = "Route"
 """The state that selects the call of the job's target."""
+ALL_SENT = "All sent?"
+"""The state after a batch of messages."""
 GIVEN_UP = "Given up"
 """The state that a run enters when it has no attempt left."""
 COUNT_FAILURE = "Count failure"
@@ -42,6 +45,8 @@ class Events(NamedTuple):
     """Skipping an unscheduled run that another execution has taken."""
     renewal: int = 0
     """The hand-over to the successor, with all retries."""
+    batch: int = 0
+    """A batch of messages of a run that sends several; the run itself is counted besides."""
 
 
 NOT_COUNTED = Events()
@@ -66,6 +71,8 @@ class Transitions(NamedTuple):
     """The sleep before a hand-over that comes because the next run is far ahead."""
     end: int
     """The end of a job that has no run left."""
+    batch: int
+    """A batch of messages of a run that sends several. One state of the first is counted with the run."""
 
 
 def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
@@ -85,7 +92,8 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
     def along(*names: str, retries: bool = False) -> int:
         return way_through(definitions, *names, retries=retries).events
 
-    call = max(calls, key=along)
+    once = [name for name in calls if name != SEND_MESSAGES]
+    call = max(once, key=along)
     (lost_claim, *_) = definitions["Claim"]["Retry"]
     return Events(
         start=1 + along("Load", "Mine?", "Take"),
@@ -104,6 +112,7 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
         + along("Skip taken run", "Plan")
         + EVENTS_OF_A_RETRY * lost_claim["MaxAttempts"],
         renewal=renewal_events(),
+        batch=along(SEND_MESSAGES, ALL_SENT) if SEND_MESSAGES in states else 0,
     )
 
 
@@ -122,7 +131,7 @@ def count_transitions(states: Mapping[str, State], calls: Iterable[str]) -> Tran
     def along(*names: str) -> int:
         return way_through(definitions, *names).transitions
 
-    call = next(iter(calls))
+    call = next(name for name in calls if name != SEND_MESSAGES)
     start = along("Load", "Mine?", "Take")
     return Transitions(
         start=start,
@@ -133,4 +142,5 @@ def count_transitions(states: Mapping[str, State], calls: Iterable[str]) -> Tran
         renewal=along("Plan", "More?", "Renew", "Renewed") + start,
         rest=along("Rest"),
         end=along("Plan", "More?", "Ended", "Done"),
+        batch=along(SEND_MESSAGES, ALL_SENT),
     )

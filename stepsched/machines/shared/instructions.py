@@ -12,6 +12,7 @@ from typing import Any
 from stepsched.jobs import Completion, Job, OnFailure, Overlap
 from stepsched.machines.calls import check_policies, topic_arguments, waits_for_end
 from stepsched.machines.data import call_data, message_of
+from stepsched.machines.fan_out import batches_of
 from stepsched.machines.notifications import subject
 from stepsched.machines.plan import ZONE, timing_of
 from stepsched.machines.retries import whole_seconds
@@ -98,7 +99,7 @@ def build_instructions(
         "overlap": job.overlap.value,
         "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
         "gone": job.is_one_time and job.completion is Completion.DELETE,
-        "limit": event_limit(retry.max_attempts),
+        "limit": event_limit(retry.max_attempts, batches_of(job.target)),
         KEEP: retention // _SECOND,
     }
 

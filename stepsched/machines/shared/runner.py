@@ -64,22 +64,26 @@ POLL_SECONDS = 60
 """Seconds between two reads of whether the other run of the job has ended."""
 
 
-def event_limit(max_attempts: int) -> int:
+def event_limit(max_attempts: int, batches: int = 0) -> int:
     """The number of events after which an execution begins no further run.
 
     Args:
         max_attempts: The maximum number of retries of a run.
+        batches: The number of batches of messages that a run sends, if it sends several messages.
 
     Raises:
         ValueError: A single run could write more events than an execution holds.
     """
     of = events(metrics=True)  # the machine may be given metrics later
     worst = of.run + max_attempts * of.retry + of.notification + of.lost_claim + _RETRY_RESERVE + of.renewal
-    left = MAX_EVENTS - worst
-    if left < of.start + of.run:
+    # Each failed attempt may have sent a part of a batch.
+    left = MAX_EVENTS - worst - (batches + max_attempts + 1 if batches else 0) * of.batch
+    if left < of.start + of.run + batches * of.batch:
+        what = f"a run of {batches:,} batches" if batches else "a run"
+        remedy = " or one job for each of target.batches()" if batches else ""
         raise ValueError(
-            f"a run with {max_attempts} retries may write more events than an execution holds; "
-            "use fewer retries"
+            f"{what} with {max_attempts} retries may write more events than an execution holds; "
+            f"use fewer retries{remedy}"
         )
     return left
 
@@ -121,20 +125,21 @@ def transitions() -> Transitions:
     return count_transitions(_states(TableTasks("any", "aws"), CALLS), CALLS)
 
 
-def runs_per_execution(max_attempts: int, *, failed: bool = False) -> int:
+def runs_per_execution(max_attempts: int, *, batches: int = 0, failed: bool = False) -> int:
     """The number of runs after which an execution hands over.
 
     Args:
         max_attempts: The maximum number of retries of a run.
+        batches: As for :func:`event_limit`.
         failed: Whether all runs fail for good, after all their retries.
 
     Raises:
         ValueError: As for :func:`event_limit`.
     """
     of = events(metrics=True)
-    left = event_limit(max_attempts) - of.start
+    left = event_limit(max_attempts, batches) - of.start
     if not failed:
-        return left // of.run
+        return left // (of.run + batches * of.batch)
     # It hands over when the planning of one more run would exceed the limit.
     return (left - of.run) // (of.run + (max_attempts + 1) * of.retry + of.notification) + 1
 

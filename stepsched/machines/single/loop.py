@@ -54,9 +54,10 @@ from stepsched.machines.next_run import LATEST_RUN, NEVER, NEXT_RUN
 from stepsched.machines.notifications import notices
 from stepsched.machines.plan import timing_of
 from stepsched.machines.renewal import START, renew_rule, renewal_events, renewal_states, rest_rule
-from stepsched.machines.retries import Work, whole_seconds
+from stepsched.machines.retries import Names, Work, whole_seconds
 from stepsched.machines.single.runs import Cost, Exits, Run, cost_of, parallel, single
 from stepsched.targets import (
+    FanOutTarget,
     QueueTarget,
     SingleTarget,
     Target,
@@ -64,8 +65,11 @@ from stepsched.targets import (
     parts_of,
     takes_input,
 )
+from stepsched.targets.messages import MAX_BATCH
 
 MAX_RUN_TIME = timedelta(days=60)
+_MAX_IDS = 400
+"""The maximum number of bytes that a message of a batch has besides its text."""
 
 
 def machine_of(job: Job, *, max_events: int = MAX_EVENTS) -> StateMachine:
@@ -211,7 +215,8 @@ class _Loop:
             raise RenderError(
                 self.job.name,
                 f"expected an input of at most {MAX_PAYLOAD_BYTES - 2_000:,} bytes as JSON, got {size:,}; "
-                "keep large data elsewhere, such as in S3, and pass its location",
+                "keep large data elsewhere, such as in S3, and pass its location"
+                + ("; or use one job for each of target.batches()" if self.has_messages else ""),
             )
         if (size + 1) * (len(self.works) + 1) > LARGEST // 8:  # escapes may need six times the space
             size = len(machine.to_json(indent=None).encode())
@@ -221,6 +226,11 @@ class _Loop:
                     f"expected a definition of at most {LARGEST:,} bytes, got {size:,}; "
                     "use a smaller input or fewer targets",
                 )
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether a target sends several messages."""
+        return any(work.batches for work in self.works)
 
     @property
     def planning(self) -> tuple[str, ...]:
@@ -237,7 +247,8 @@ class _Loop:
             raise RenderError(
                 self.job.name,
                 f"a single run may write {run.worst.events:,} events, and an execution holds "
-                f"{self.max_events:,}; use fewer retries or fewer targets",
+                f"{self.max_events:,}; use fewer retries or fewer targets"
+                + (", or one job for each of target.batches()" if self.has_messages else ""),
             )
 
     def budget(self, run: Run, planning: Cost, fixed_events: int) -> Budget:
@@ -306,13 +317,15 @@ class _Loop:
         rules = [condition(never).then("Done", comment="no run is left"), renew_rule(limit), rest_rule()]
         if self.is_one_time:
             del rules[1]
+        variables = self.works[0].beginning(Names()) if len(self.works) == 1 else {}
+        beginning: dict[str, Any] = {"assign": variables} if variables else {}
         planned = {"due": text, "attempt": 0, "spent": f"{{% $spent + {turn} %}}"}
         states: dict[str, State] = (
             {} if self.is_one_time else {"Plan": Pass(comment=_PLAN, assign=planned, next="More?")}
         )
         return states | {
             "More?": Choice(choices=tuple(rules), default="Sleep"),
-            "Sleep": Wait(timestamp=self.wake_up_time(), next="Run"),
+            "Sleep": Wait(timestamp=self.wake_up_time(), next="Run", **beginning),
         }
 
     def wake_up_time(self) -> str:
@@ -399,6 +412,8 @@ def _is_message(target: Target) -> bool:
 
 def _own_size(target: SingleTarget) -> int:
     """The size in bytes of the data that a target has instead of the input."""
+    if isinstance(target, FanOutTarget):
+        return len(to_json(list(target.messages)).encode()) + MAX_BATCH * _MAX_IDS
     brought = () if takes_input(target) else [value for _, value in target if isinstance(value, dict)]
     return sum(len(to_json(value).encode()) for value in brought)
 

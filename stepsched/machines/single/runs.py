@@ -84,22 +84,41 @@ def single(work: Work, exits: Exits) -> Run:
         )
 
     counted = states(0)
-    once = cost_of(counted, "Run")
-    again = cost_of(counted, "Try again?", "Pause", "Run")
+    once = _once(counted, work, Names())
+    again = _again(counted, work, Names())
     worst = once.plus(again, work.retry.max_attempts).plus(cost_of(counted, "Try again?"))
     return Run(states(again.events), once, worst.plus(exits.on_failure))
+
+
+def _once(states: Mapping[str, State], work: Work, names: Names) -> Cost:
+    """The cost of a run that succeeds at its first attempt."""
+    if not work.batches:
+        return cost_of(states, names.run)
+    return cost_of(states, names.sent).plus(_batch(states, names), work.batches)
+
+
+def _again(states: Mapping[str, State], work: Work, names: Names) -> Cost:
+    """The cost of a further attempt."""
+    asked = (names.all_sent,) if work.batches else ()
+    return cost_of(states, names.retry_choice, names.pause, names.run, *asked)
+
+
+def _batch(states: Mapping[str, State], names: Names) -> Cost:
+    """The cost of sending a batch of messages."""
+    return cost_of(states, names.run, names.all_sent)
 
 
 def parallel(works: Sequence[Work], exits: Exits) -> Run:
     """A run of several targets. It ends when all have ended, and each is retried independently."""
     branches = [_branch(work, number) for number, work in enumerate(works, 1)]
-    again, failed = Cost(), Cost()
+    again, failed, further = Cost(), Cost(), Cost()
     for number, (work, branch) in enumerate(zip(works, branches, strict=True), 1):
-        ask = f"Try again {number}?"
-        more = cost_of(branch.states, ask, f"Pause {number}", f"Run {number}")
+        names = Names.of_part(number)
+        more = _again(branch.states, work, names)
         again = max(again, more)
         failed = failed.plus(more, work.retry.max_attempts)
-        failed = failed.plus(cost_of(branch.states, ask, f"Given up {number}"))
+        failed = failed.plus(cost_of(branch.states, names.retry_choice, f"Given up {number}"))
+        further = further.plus(_batch(branch.states, names), work.batches - 1) if work.batches else further
     failures = "$filter($states.input, function($r) { $exists($r.error) })"
     words = "function($f) { 'part ' & $string($f.part) & ': ' & $f.error & ': ' & $f.cause }"
     failure = {
@@ -121,16 +140,15 @@ def parallel(works: Sequence[Work], exits: Exits) -> Run:
         )
         return {"Run": Parallel(branches=branches, next="All done?"), "All done?": ask}
 
-    usual = cost_of(states(0), "Run", "All done?")
+    usual = cost_of(states(0), "Run", "All done?").plus(further)
     worst = usual.plus(failed).plus(exits.on_failure)
     return Run(states(worst.events), usual, worst)
 
 
 def _branch(work: Work, number: int) -> Flow:
-    names = Names(
-        f"Run {number}", f"Try again {number}?", f"Pause {number}", f"tries_{number}", f"fault_{number}"
-    )
-    states: dict[str, State] = {f"Start {number}": Pass(assign={names.attempt: 0}, output={}, next=names.run)}
+    names = Names.of_part(number)
+    begin = {names.attempt: 0, **work.beginning(names)}
+    states: dict[str, State] = {f"Start {number}": Pass(assign=begin, output={}, next=names.run)}
     states |= attempts(
         work,
         names,

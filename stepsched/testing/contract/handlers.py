@@ -12,6 +12,7 @@ TOPIC = ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms")
 TEMPLATE = TemplateTarget("arn:aws:inspector:eu-west-1:123456789012:target/0-nvgVhaxX/template/0-7sbz2Kz0")
 PIPELINE = CodePipelineTarget("arn:aws:codepipeline:eu-west-1:123456789012:release")
 MACHINE = ss.StateMachineTarget("arn:aws:states:eu-west-1:123456789012:stateMachine:report")
+MESSAGES = ss.FanOutTarget("arn:aws:sqs:eu-west-1:123456789012:tasks", ["task"] * 11)
 PARALLEL = ss.ParallelTarget([TOPIC, ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:news")])
 
 

@@ -56,6 +56,7 @@ NEEDS = [
     pytest.param("aws_targets", {"target": handlers.TOPIC}, id="topic"),
     pytest.param("templates", {"target": handlers.TEMPLATE}, id="template"),
     pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
+    pytest.param("many_messages", {"target": handlers.MESSAGES}, id="eleven messages"),
     pytest.param("max_run_time", {"max_run_time": HOUR}, id="run time"),
     pytest.param(
         "every_end", {"target": handlers.PIPELINE, "overlap": ss.Overlap.SKIP}, id="overlap of a pipeline"
@@ -86,7 +87,13 @@ def test_a_job_is_stored_as_it_stands_or_refused(
 ) -> None:
     register = getattr(backend, "register", None)
     if register is not None and capability != "aws_targets":  # a function replaces the target in AWS
-        for kind in (ss.TopicTarget, ss.StateMachineTarget, CodePipelineTarget, TemplateTarget):
+        for kind in (
+            ss.FanOutTarget,
+            ss.TopicTarget,
+            ss.StateMachineTarget,
+            CodePipelineTarget,
+            TemplateTarget,
+        ):
             register(kind, handlers.note)
     wanted = job(**({"input": {}} | changes))
     if getattr(backend.capabilities, capability):

@@ -78,7 +78,7 @@ def test_an_end_far_away_does_not_fill_the_memory(stepsched: CommandLine, jobs: 
 def test_a_file_without_an_end_is_refused(
     stepsched: CommandLine, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stepsched.jobs.sources._MOST_CHARACTERS", 1_000)  # to be soon
+    monkeypatch.setattr("stepsched.core.text_files._MOST_CHARACTERS", 1_000)  # to be soon
     assert "expected at most 1,000 characters, got more" in refused(stepsched(*command.split()))
 
 

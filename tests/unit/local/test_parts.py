@@ -179,7 +179,7 @@ class TestRemembered:
         """Calls the parts; the commands called ``bad`` fail."""
         names = list[str]()
 
-        def call(part: ss.Target) -> None:
+        def call(_place: int, part: ss.Target) -> None:
             assert isinstance(part, ss.CommandTarget)
             names.append(part.command[0])
             if fail and part.command[0] == "bad":

@@ -102,7 +102,8 @@ def test_a_call_that_the_machine_was_made_with_is_taken() -> None:
 def test_each_call_has_a_state() -> None:
     states = runner("jobs", calls=[*CALLS, "aws-sdk:s3:putObject"]).to_dict()["States"]
     for call in (*CALLS, "aws-sdk:s3:putObject"):
-        assert states[call]["Resource"] == f"arn:aws:states:::{call}"
+        made = {"Send messages": "aws-sdk:sqs:sendMessageBatch"}.get(call, call)
+        assert states[call]["Resource"] == f"arn:aws:states:::{made}"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ def test_each_call_has_a_state() -> None:
         ({"target": MACHINE, "overlap": ss.Overlap.QUEUE}, "states:startExecution.sync:2"),
         ({"target": MACHINE, "schedule": ss.OneTime("2031-01-01T00:00")}, "states:startExecution.sync:2"),
         ({"target": QUEUE}, "sqs:sendMessage"),
+        ({"target": ss.FanOutTarget(QUEUE.queue_arn, ["a", "b"])}, "Send messages"),
         ({"target": PIPELINE}, "aws-sdk:codepipeline:startPipelineExecution"),
     ],
 )

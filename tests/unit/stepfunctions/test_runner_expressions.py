@@ -38,6 +38,9 @@ JOB = ss.Job(
     dead_letter=ss.QueueTarget("arn:aws:sqs:eu-west-1:123456789012:dead"),
     notify=ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:alarms"),
 )
+FIFO = ss.FanOutTarget(
+    "arn:aws:sqs:eu-west-1:123456789012:tasks.fifo", ["a", "b", "b"], message_group_id="1337"
+)
 SCHEDULES: list[ss.Schedule] = [
     ss.OneTime("2030-03-01T09:00", timezone="America/New_York"),
     ss.Rate(timedelta(minutes=5)),
@@ -92,6 +95,7 @@ def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
         "runs": 3,
         "spent": 100,
         "attempt": 1,
+        "rest": [0, 1],
         "aging": 1_896_130_800_000,
         "ended": 1_896_134_400_000,
         "started_at": "2030-01-31T17:00:00.000Z",
@@ -108,17 +112,20 @@ def variables(job: ss.Job, *, manual: bool, outcome: str) -> dict[str, Any]:
 
 
 CASES = [
-    *((schedule, False, "succeeded") for schedule in SCHEDULES),
-    (JOB.schedule, False, "failed"),
-    (JOB.schedule, True, "succeeded"),
+    *((JOB.replace(schedule=schedule), False, "succeeded") for schedule in SCHEDULES),
+    (JOB, False, "failed"),
+    (JOB, True, "succeeded"),
+    (JOB.replace(target=FIFO, input={}), False, "succeeded"),
 ]
 
 
-@pytest.mark.parametrize(("schedule", "manual", "outcome"), CASES, ids=str)
+@pytest.mark.parametrize(
+    ("job", "manual", "outcome"), CASES, ids=lambda each: str(getattr(each, "schedule", each))
+)
 def test_every_expression_has_a_value_and_stays_far_below_what_aws_allows(
-    jsonata_engine: JsonataEngine, schedule: ss.Schedule, manual: bool, outcome: str
+    jsonata_engine: JsonataEngine, job: ss.Job, manual: bool, outcome: str
 ) -> None:
-    given = variables(JOB.replace(schedule=schedule), manual=manual, outcome=outcome)
+    given = variables(job, manual=manual, outcome=outcome)
     places = {text: place for place, text in expressions(runner("jobs").to_dict()["States"])}
     for text, place in places.items():
         try:

@@ -40,6 +40,8 @@ TARGETS: dict[str, tuple[Any, Any]] = {
     "queue": (ss.QueueTarget(QUEUE), {"a": 1}),
     "queue, text": (ss.QueueTarget(QUEUE), "plain {% text %}"),
     "fifo queue": (ss.QueueTarget(f"{QUEUE}.fifo", message_group_id="g"), {}),
+    "several messages": (ss.FanOutTarget(QUEUE, ["plain {% text %}"]), {}),
+    "several fifo messages": (ss.FanOutTarget(f"{QUEUE}.fifo", ["a"] * 25, message_group_id="{%g%}"), {}),
     "topic": (ss.TopicTarget(TOPIC), {"a": 1}),
     "fifo topic": (ss.TopicTarget(f"{TOPIC}.fifo"), "text"),
     "bus": (ss.EventBusTarget(BUS), {}),
@@ -91,6 +93,12 @@ TARGETS: dict[str, tuple[Any, Any]] = {
     "parallel": (
         ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE), ss.StateMachineTarget(MACHINE)]),
         {"a": 1},
+    ),
+    "parallel with messages": (
+        ss.ParallelTarget(
+            [ss.LambdaTarget(LAMBDA), ss.FanOutTarget(QUEUE, ["a"] * 11), ss.FanOutTarget(QUEUE, ["b"])]
+        ),
+        {},
     ),
 }
 """Those that any policy allows."""
