@@ -94,6 +94,7 @@ class SchedulerFragment(sfn.StateMachineFragment):
         super().__init__(scope, f"Schedule {schedule_for}" if id is None else id)
         if (schedule_input_path in (None, "")) == (schedule_input is None):
             raise ValueError("schedule_input_path or schedule_input must be provided, not both")
+        register = scheduler.standard_register
         title = schedule_for.title()
         language = _JsonataWords() if query_language is JSONATA else _JsonPathWords()
         given: dict[str, Any] = {"overlap": scheduler.default_overlap if overlap is None else overlap}
@@ -127,7 +128,7 @@ class SchedulerFragment(sfn.StateMachineFragment):
         create = register_task(
             self,
             f"Create Schedule For {title}",
-            scheduler.register,
+            register,
             content,
             query_language,
             language.discarding,
@@ -139,7 +140,7 @@ class SchedulerFragment(sfn.StateMachineFragment):
             .otherwise(not_required)
         )
         self._ends = [create, not_required]
-        self._register = scheduler.register
+        self._register = register
 
     @property
     def start_state(self) -> sfn.State:

@@ -14,7 +14,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, resolved_in, target_of
 from stepsched.cdk.outputs import add_outputs
@@ -101,12 +101,26 @@ class BaseScheduler(Construct):
         """The state machine that creates, changes, reads and cancels jobs; see docs/register.md."""
         return self._register
 
+    @property
+    def standard_register(self) -> sfn.IStateMachine:
+        """The register, for state machines that wait for its answer.
+
+        Raises:
+            ValueError: It is an Express workflow, whose end a state machine cannot wait for.
+        """
+        if self._express:
+            raise ValueError(
+                "expected a scheduler with a Standard register, whose end a state machine can wait for, got "
+                f"the Express register of {self.node.path}; use Scheduler(express=False)"
+            )
+        return self._register
+
     # -- tasks of the machines of the app --------------------------------------------------------------
 
     @property
     def create_scheduled_task(self) -> ScheduledTask:
         """Makes states that create a job, or change the one of that name."""
-        return ScheduledTask(self._register, None, self.registration_of)
+        return ScheduledTask(self.standard_register, None, self.registration_of)
 
     @property
     def update_scheduled_task(self) -> ScheduledTask:
@@ -116,12 +130,12 @@ class BaseScheduler(Construct):
     @property
     def read_scheduled_task(self) -> ScheduledTask:
         """Makes states that read a job. The answer for a job that does not exist is null."""
-        return ScheduledTask(self._register, "read", self.registration_of)
+        return ScheduledTask(self.standard_register, "read", self.registration_of)
 
     @property
     def delete_scheduled_task(self) -> ScheduledTask:
         """Makes states that cancel a job. It succeeds also if there is none."""
-        return ScheduledTask(self._register, "delete", self.registration_of)
+        return ScheduledTask(self.standard_register, "delete", self.registration_of)
 
     # -- jobs of the app -------------------------------------------------------------------------------
 
@@ -241,7 +255,9 @@ class Scheduler(BaseScheduler):
             id: The identifier, unique in the scope.
             sync: Whether a run waits for the end of its target, so that a run that comes due meanwhile is
                 skipped. Jobs that name an overlap policy are not affected.
-            express: Whether the register is an Express workflow, which costs less and answers faster.
+            express: Whether the register is an Express workflow, which costs less and answers faster, for API
+                Gateway and :class:`JobSchedule`. A state machine cannot wait for it, so fragments and tasks
+                need a Standard one.
             name: The name of the state machine that runs the jobs; the others append to it. None: the name of
                 the stack and the path of the construct.
             table: An existing table of jobs: an ``ITable``, or its name. None: the construct creates one.
@@ -271,6 +287,7 @@ class Scheduler(BaseScheduler):
         texts = {}
         if table_name is not None and cdk.Token.is_unresolved(table_name):
             self._existing, texts = _TABLE, {_TABLE: table_name}
+        self.node.add_validation(_HasTargets(self))
         made = StackParts(self, self._resources, name=self._name, texts=texts)
         self._role = iam.Role.from_role_arn(
             self, "RunnerGrants", made.resources["RunnerRole"].get_att("Arn").to_string()
@@ -364,6 +381,11 @@ class Scheduler(BaseScheduler):
         if found not in self._topics:
             self._topics.append(found)
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether jobs may invoke anything."""
+        return bool(self._targets)
+
     def _allow(self, job: Job) -> None:
         self.grant_invoke(job.target)
         if job.dead_letter is not None:
@@ -414,6 +436,20 @@ class Scheduler(BaseScheduler):
             resource_name=name,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
+
+
+@jsii.implements(IValidation)
+class _HasTargets:
+    """Refuses to write the template of a scheduler that may invoke nothing."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def validate(self) -> list[str]:
+        """The errors."""
+        if self._scheduler.has_targets:
+            return []
+        return ["expected a target that jobs may invoke, got none; use scheduler.grant_invoke(target)"]
 
 
 class _Imported(BaseScheduler):

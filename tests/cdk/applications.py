@@ -64,9 +64,13 @@ def application(folder: Path, account: str, region: str) -> cdk.App:
             job=ss.Job(name="sample", schedule=cron, target=target_of(target)),
             result_path="$.created",
         )
-    ).next(scheduler.read_scheduled_task.state(stack, "Read", payload={"name": "by-task"}, result_path="$.read"))
+    ).next(
+        scheduler.read_scheduled_task.state(stack, "Read", payload={"name": "by-task"}, result_path="$.read")
+    )
     tasks = tasks.next(
-        scheduler.delete_scheduled_task.state(stack, "Delete", payload={"name": "by-task"}, result_path="$.deleted")
+        scheduler.delete_scheduled_task.state(
+            stack, "Delete", payload={"name": "by-task"}, result_path="$.deleted"
+        )
     )
     machine = sfn.StateMachine(stack, "Tasks", definition_body=sfn.DefinitionBody.from_chainable(tasks))
     cdk.CfnOutput(stack, "TasksArn", value=machine.state_machine_arn)
