@@ -150,12 +150,13 @@ def tests(python: Path) -> int:
 
 
 def cdk(_python: Path) -> int:
-    """The constructs, in a process that imports the library of the CDK and starts its engine once."""
+    """The constructs, in processes that import the library of the CDK and start its engine once."""
     environment("ministack", [MINISTACK])
     python = environment("cdk", CDK)
     npm_packages("cdk", python, CDK_CLI)
     pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
-    return run(python, *pytest, "--doctest-modules", "stepsched/cdk", CDK_TESTS)
+    parallel = ("-n", "2", "--dist", "loadfile")  # the deployment mostly waits for the command line
+    return run(python, *pytest, *parallel, "--doctest-modules", "stepsched/cdk", CDK_TESTS)
 
 
 def units(python: Path) -> int:

@@ -16,7 +16,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, resolved_in, target_of
+from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_of
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.stack_parts import StackParts
@@ -58,6 +58,7 @@ class BaseScheduler(Construct):
     ) -> None:
         self._sync, self._express = sync, express
         self._machine_arn, self._register_arn, self._table = machine_arn, register_arn, table
+        self._machine_name = cdk.Fn.select(6, cdk.Fn.split(":", machine_arn))
         self._machine = sfn.StateMachine.from_state_machine_arn(self, "RunnerMachine", machine_arn)
         self._register = sfn.StateMachine.from_state_machine_arn(self, "RegisterMachine", register_arn)
 
@@ -84,7 +85,7 @@ class BaseScheduler(Construct):
     @property
     def state_machine_name(self) -> str:
         """The name of this state machine."""
-        return cdk.Fn.select(6, cdk.Fn.split(":", self._machine_arn))
+        return self._machine_name
 
     @property
     def state_machine_executions_arn(self) -> str:
@@ -201,7 +202,7 @@ class BaseScheduler(Construct):
     # -- jobs ---------------------------------------------------------------------------------------------
 
     def registration_of(self, job: Job) -> dict[str, Any]:
-        """The member ``registration`` for the input of the register, with the tokens of the CDK.
+        """The member ``registration`` for the input of the register, with ARNs that stand for resources.
 
         The scheduler is allowed to invoke what the job names.
 
@@ -210,8 +211,7 @@ class BaseScheduler(Construct):
         """
         self._allow(job)
         place = place_of(cdk.Stack.of(self), job)
-        literal: dict[str, Any] = resolved_in(registration(placed(job, place)))
-        return literal
+        return registration(placed(job, place))
 
     @property
     def default_overlap(self) -> Overlap:

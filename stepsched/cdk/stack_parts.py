@@ -9,12 +9,30 @@ from typing import Any
 
 import aws_cdk as cdk
 import jsii
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stepsched.cdk.arns import resolved
 
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Za-z0-9]+)(?P<attribute>\.[A-Za-z0-9.]+)?\}")
 _STACK_NAME = "AWS::StackName"
+_DOCUMENTS = {"AssumeRolePolicyDocument", "PolicyDocument"}
+"""The properties that hold any JSON."""
+_INTRINSICS = {"Ref", "Fn::GetAtt", "Fn::Sub"}
+# The typed classes, so that tags, aspects and rules for these kinds of resources apply.
+_CLASSES: Mapping[str, Callable[..., cdk.CfnResource]] = {
+    "AWS::CloudWatch::Alarm": cloudwatch.CfnAlarm,
+    "AWS::CloudWatch::Dashboard": cloudwatch.CfnDashboard,
+    "AWS::DynamoDB::Table": dynamodb.CfnTable,
+    "AWS::IAM::Role": iam.CfnRole,
+    "AWS::Scheduler::Schedule": scheduler.CfnSchedule,
+    "AWS::Scheduler::ScheduleGroup": scheduler.CfnScheduleGroup,
+    "AWS::StepFunctions::StateMachine": sfn.CfnStateMachine,
+}
 
 
 @jsii.implements(cdk.IStableAnyProducer)
@@ -52,22 +70,31 @@ class StackParts:
         self._made, self._name, self._texts = made, name, texts
         self.resources: dict[str, cdk.CfnResource] = {}
         for logical, resource in made().items():
-            machine = "Definition" in resource["Properties"]
-            hidden = {"Definition", "DefinitionSubstitutions"} if machine else set()
-            names = [key for key in resource["Properties"] if key not in hidden]
-            properties = {key: self._late(logical, key) for key in names}
-            if machine:
-                properties["DefinitionString"] = self._late(logical, None)
-            self.resources[logical] = cdk.CfnResource(
-                scope, logical, type=resource["Type"], properties=properties
-            )
+            properties = {
+                _snake(key): self._late(logical, key, value)
+                for key, value in resource["Properties"].items()
+                if key not in ("Definition", "DefinitionSubstitutions")
+            }
+            if "Definition" in resource["Properties"]:
+                properties["definition_string"] = cdk.Token.as_string(self._lazy(logical, self._definition))
+            self.resources[logical] = _CLASSES[resource["Type"]](scope, logical, **properties)
 
-    def _late(self, logical: str, key: str | None) -> Any:
-        def value() -> Any:
-            properties = self._made()[logical]["Properties"]
-            return self._definition(properties) if key is None else self._moved(properties[key])
+    def _late(self, logical: str, key: str, sample: Any) -> Any:
+        """The value of a property, as the class of its resource accepts it."""
+        if isinstance(sample, (bool, int, float)):
+            return sample
+        is_document = key in _DOCUMENTS
 
-        return cdk.Lazy.any(_Late(value))
+        def value(properties: Mapping[str, Any]) -> Any:
+            moved = self._moved(properties[key])
+            return moved if is_document else _typed(moved)
+
+        lazy = self._lazy(logical, value)
+        is_text = isinstance(sample, str) or (isinstance(sample, dict) and bool(_INTRINSICS & sample.keys()))
+        return cdk.Token.as_string(lazy) if is_text else lazy
+
+    def _lazy(self, logical: str, value: Callable[[Mapping[str, Any]], Any]) -> cdk.IResolvable:
+        return cdk.Lazy.any(_Late(lambda: value(self._made()[logical]["Properties"])))
 
     def _definition(self, properties: Mapping[str, Any]) -> str:
         """The definition of a state machine as text: CDK would leave out what is null in an object."""
@@ -106,3 +133,21 @@ class StackParts:
     def _logical(self, name: str) -> str:
         found = self.resources.get(name)
         return name if found is None else found.logical_id
+
+
+def _snake(name: str) -> str:
+    """The name of a property in Python: ``role_arn`` for ``RoleArn``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _typed(value: Any) -> Any:
+    """The value of a property in the form of the CDK's own types, whose keys begin with a small letter."""
+    match value:
+        case dict() if not _INTRINSICS & value.keys():
+            return {
+                key[0].lower() + key[1:]: item if key in _DOCUMENTS else _typed(item)
+                for key, item in value.items()
+            }
+        case list():
+            return [_typed(item) for item in value]
+    return value

@@ -9,6 +9,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from stepsched.cdk.arns import resolved_in
 from stepsched.jobs import Job
 from stepsched.machines.literals import literal
 
@@ -153,10 +154,12 @@ def literal_of(registration_of: Registering, job: Job, *, is_jsonata: bool) -> d
     """
     found = registration_of(job)
     if is_jsonata:
-        written: dict[str, Any] = literal(found, {})
-        return written
-    _refuse_paths(found)
-    return found
+        # An escape would break a token of the CDK, so the tokens come last.
+        found = literal(found, {})
+    else:
+        _refuse_paths(found)
+    written: dict[str, Any] = resolved_in(found)
+    return written
 
 
 def _refuse_paths(value: Any) -> None:
