@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import aws_cdk as cdk
 import cdk_nag
 import pytest
 from aws_cdk import assertions
-from aws_cdk import aws_iam as iam
 
 import stepsched as ss
 from stepsched.cdk import FanOut, JobSchedule, Scheduler
@@ -36,13 +36,19 @@ def test_no_rule_is_broken_without_a_reason(tmp_path: Path) -> None:
     FanOut(stack, "Tasks", schedule=cron, messages=["one"])
     JobSchedule(stack, "Nightly", job=ss.Job(name="nightly", schedule=cron, target=target))
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    try:
+    with pytest.raises(RuntimeError, match="AwsSolutions"):
         app.synth()
-    except Exception:  # it says so in its report too
-        pass
-    report = json.loads((tmp_path / "validation-report.json").read_text())
-    print(json.dumps(report, indent=1)[:6000])
-    assert 0
+    (report,) = json.loads((tmp_path / "validation-report.json").read_text())["pluginReports"]
+    broken = {
+        (each["ruleName"].partition("[")[0], where["constructPath"].split("/")[1])
+        for each in report["violations"]
+        for where in each["violatingConstructs"]
+    }
+    assert broken == {(rule, "Scheduler") for rule in ARGUED}
+    page = (ROOT / "docs" / "cdk.md").read_text("utf-8")
+    for rule, reason in ARGUED.items():
+        assert f"`{rule}`" in page
+        assert reason in " ".join(page.split())
 
 
 def test_the_example_is_an_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,4 +57,16 @@ def test_the_example_is_an_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made = assertions.Template.from_stack(stack)
     made.resource_count_is("AWS::StepFunctions::StateMachine", 4)
     made.resource_count_is("AWS::Scheduler::Schedule", 1)
+    made.resource_count_is("AWS::Lambda::Function", 0)
+
+
+def test_the_snippets_of_the_page_are_an_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
+    names: dict[str, object] = {}
+    for piece in re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "cdk.md").read_text("utf-8"), re.M | re.S
+    ):
+        exec(compile(piece, "docs/cdk.md", "exec"), names)
+    made = assertions.Template.from_stack(names["stack"])
+    made.resource_count_is("AWS::Scheduler::Schedule", 3)
     made.resource_count_is("AWS::Lambda::Function", 0)
