@@ -14,8 +14,9 @@ from stepsched.aws.arns import validate_arn
 from stepsched.core.context import ATTRIBUTES
 from stepsched.core.quoting import quoted
 from stepsched.iam.documents import validate_resources, validate_roles
-from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
+from stepsched.iam.grants import Grant, Place, allow, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
+from stepsched.iam.roles import MAX_INLINE_CHARACTERS
 from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.runner import runner
@@ -159,7 +160,7 @@ class Permissions(NamedTuple):
     """The targets, queues and topics of the jobs."""
     task_roles: Sequence[str] = ()
     """The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`."""
-    resources: Mapping[str, Sequence[str]] = {}  # noqa: RUF012 -- never changed
+    resources: Mapping[str, Sequence[str]] = {}
     """The resources of ApiTarget calls; see :func:`stepsched.iam.policy_for`."""
 
     def grants(self, machine_arn: str, *, waits: bool) -> list[Grant]:
@@ -187,6 +188,27 @@ class Permissions(NamedTuple):
             grant for each in self.listed for grant in _target_grants(each, named, machine_arn, waits=waits)
         ]
         return grants + (role_grants(roles) if any(each.action == "ecs:RunTask" for each in grants) else [])
+
+    def document(self, own: Sequence[Grant], machine_arn: str, *, waits: bool) -> dict[str, Any]:
+        """The policy of a role that invokes the targets.
+
+        Args:
+            own: Further grants of the role.
+            machine_arn: As for :meth:`grants`.
+            waits: As for :meth:`grants`.
+
+        Raises:
+            TypeError: As for :meth:`grants`.
+            ValueError: As for :meth:`grants`, or the policy is too long for IAM.
+        """
+        policy = document([*own, *self.grants(machine_arn, waits=waits)])
+        length = len(json.dumps(policy, separators=(",", ":")))
+        if length > MAX_INLINE_CHARACTERS:
+            raise ValueError(
+                f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
+                f"{len(self.listed)} targets; use several stacks"
+            )
+        return policy
 
 
 def role_policy(
@@ -217,7 +239,7 @@ def role_policy(
     own = own_grants(
         StateMachine(states=states), machine_arn=machine_arn, table_name=table_name, runner_arn=machine_arn
     )
-    return document(own + permissions.grants(machine_arn, waits=True))
+    return permissions.document(own, machine_arn, waits=True)
 
 
 def document(grants: Iterable[Grant]) -> dict[str, Any]:
@@ -323,7 +345,7 @@ def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocatio
 # -- The application ------------------------------------------------------------------------------------
 
 
-def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
+def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = False) -> dict[str, Any]:
     """The policy of an application that creates, lists, changes and cancels jobs through the client.
 
     It allows no other tables and state machines. Transactions need the actions of the items that they write.
@@ -336,6 +358,7 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     Args:
         table_arn: The output ``TableArn`` of the stack, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
         state_machine_arn: The output ``StateMachineArn`` of the stack, without version or alias.
+        metrics: Whether the stack has alarms or a dashboard, so that the client writes metrics.
 
     Raises:
         ValueError: An argument is malformed, or the two are not in one account and Region.
@@ -366,8 +389,13 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
             ("DescribeExecution", "GetExecutionHistory", "StopExecution"),
             executions,
         ),
+        *(_metric_statements() if metrics else ()),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _metric_statements() -> list[dict[str, Any]]:
+    return [allow("Metrics", ["cloudwatch:PutMetricData"], ["*"], OWN_METRICS)]
 
 
 def _place_of(arn: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
 from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
 from stepsched.deploy.parts.dashboard import dashboard
@@ -38,9 +39,6 @@ from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.register import register as register_machine
 from stepsched.machines.shared.runner import CALLS
 from stepsched.targets import QueueTarget, TopicTarget
-
-METRIC_NAMESPACE = "MetricNamespace"
-"""The output by which clients know that the stack has metrics."""
 
 
 class Wanted(NamedTuple):
@@ -80,8 +78,8 @@ def parts_of(wanted: Wanted) -> StackPart:
     if parts & frozenset(REGISTERS):
         found.append(_register(wanted, calls, metrics=metrics))
     if Part.GROUP in parts:
-        invoked = permissions.grants(runner_arn, waits=False)
-        found.append(group(names, document(invoked), boundary=boundary))
+        invoked = permissions.document([], runner_arn, waits=False)
+        found.append(group(names, invoked, boundary=boundary))
     if Part.DEAD_LETTERS in parts:
         found.append(dead_letters(names))
     if parts & frozenset(QUEUES):
@@ -142,7 +140,7 @@ def _watch(wanted: Wanted) -> StackPart:
     )
     made = watch(names, document(grants), boundary=wanted.boundary)
     namespace = output("The namespace of the metrics of the jobs", NAMESPACE)
-    return StackPart(made.resources, {names.logical(METRIC_NAMESPACE): namespace})
+    return StackPart(made.resources, {names.logical(METRICS_OUTPUT): namespace})
 
 
 def scheduler_parts(
