@@ -342,6 +342,56 @@ def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocatio
     return found
 
 
+def runner_policy(
+    targets: Iterable[Target],
+    *,
+    table_arn: str,
+    state_machine_arn: str,
+    task_roles: Sequence[str] = (),
+    dead_letters: Iterable[QueueTarget] = (),
+    topics: Iterable[TopicTarget] = (),
+    resources: Mapping[str, Sequence[str]] | None = None,
+    metrics: bool = False,
+) -> dict[str, Any]:
+    """The minimal policy of a role that is given to :func:`template` as ``role_arn``.
+
+    The trust policy of such a role is :func:`stepsched.iam.machine_trust_policy`.
+
+    Args:
+        targets: The targets that jobs may invoke, with the queue of the stack if it has one.
+        table_arn: The ARN of the table; see the output ``TableArn``.
+        state_machine_arn: The ARN of the machine, ``arn:aws:states:<region>:<account>:stateMachine:<name>``.
+            Its name is that of the stack, or ``<prefix>-runner``.
+        task_roles: As for :func:`template`.
+        dead_letters: As for :func:`template`, with the queue of the stack if it has one.
+        topics: As for :func:`template`, with the topic of the stack if it has one.
+        resources: As for :func:`template`.
+        metrics: Whether the stack has alarms or a dashboard, so that the machine writes metrics.
+
+    Raises:
+        TypeError: As for :func:`template`.
+        ValueError: As for :func:`template`, or an ARN is malformed.
+
+    >>> place = "eu-west-1:123456789012"
+    >>> policy = runner_policy(
+    ...     [QueueTarget(f"arn:aws:sqs:{place}:orders")],
+    ...     table_arn=f"arn:aws:dynamodb:{place}:table/jobs",
+    ...     state_machine_arn=f"arn:aws:states:{place}:stateMachine:jobs",
+    ... )
+    >>> [statement["Sid"] for statement in policy["Statement"]][-2:]
+    ['SqsSendMessage', 'StatesStartExecution']
+    """
+    table, machine = _table_and_machine(table_arn, state_machine_arn)
+    called = validate_targets(targets, may_be_empty=True)
+    listed = called + validate_queues(dead_letters) + validate_topics(topics)
+    return role_policy(
+        Permissions(listed, task_roles, resources or {}),
+        machine_arn=machine,
+        table_name=table.partition("table/")[2],
+        metrics=metrics,
+    )
+
+
 # -- The application ------------------------------------------------------------------------------------
 
 
@@ -370,13 +420,7 @@ def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = Fal
     >>> [statement["Sid"] for statement in policy["Statement"]]
     ['Table', 'TableIndex', 'Runner', 'RunnerExecutions']
     """
-    table = validate_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
-    machine = validate_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
-    if _place_of(table) != _place_of(machine):
-        raise ValueError(
-            "expected table_arn and state_machine_arn in one account and Region, "
-            f"got {table!r} and {machine!r}; use the outputs of one stack"
-        )
+    table, machine = _table_and_machine(table_arn, state_machine_arn)
     items = ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem")
     executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"
     statements = [
@@ -396,6 +440,22 @@ def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = Fal
 
 def _metric_statements() -> list[dict[str, Any]]:
     return [allow("Metrics", ["cloudwatch:PutMetricData"], ["*"], OWN_METRICS)]
+
+
+def _table_and_machine(table_arn: str, state_machine_arn: str) -> tuple[str, str]:
+    """Validates the ARNs of a table and its machine.
+
+    Raises:
+        ValueError: One is malformed, or the two are not in one account and Region.
+    """
+    table = validate_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
+    machine = validate_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
+    if _place_of(table) != _place_of(machine):
+        raise ValueError(
+            "expected table_arn and state_machine_arn in one account and Region, "
+            f"got {table!r} and {machine!r}; use the outputs of one stack"
+        )
+    return table, machine
 
 
 def _place_of(arn: str) -> list[str]:
