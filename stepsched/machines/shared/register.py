@@ -129,6 +129,7 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
     schedule = "$states.input.schedule"
     action = f"($exists({schedule}) ? ({schedule} = 'delete' ? 'delete' : 'put') : 'put')"
     zone = "$exists($states.input.registration.zone) ? $states.input.registration.zone.name : 'UTC'"
+    named = f"$type({schedule}.timezone) = 'string'"
     given_zone = _given("timezone", f"({zone})")[2:-2].strip()
     return {
         "Read call": Pass(
@@ -136,7 +137,7 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 "name": _given("name"),
                 "schedule": _given("schedule"),
                 "action": _given("action", action),
-                "timezone": f"{{% $type({schedule}.timezone) = 'string' ? {schedule}.timezone : {given_zone} %}}",
+                "timezone": f"{{% {named} ? {schedule}.timezone : {given_zone} %}}",
                 "given": _wrapped("input", "state_machine.input"),
                 "wish": _wrapped("enabled"),
                 "arn": _given("state_machine.arn"),
