@@ -95,6 +95,7 @@ class RegisterStack(Stack):
     def _normal(self, item: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(item).replace(self.account, "<account>")
         normal: dict[str, Any] = json.loads(text)
+        normal.pop("output", None)  # it holds the ID of a message
         for attribute in ("token", "execution", "claimed_by"):
             if attribute in normal:
                 normal[attribute] = re.sub(r"[0-9a-f]{12}", "<token>", normal[attribute]["S"])
@@ -123,19 +124,33 @@ class Pair:
         for client in (self.our_client, self.client):
             verb(client)
 
-    def put(self, job: ss.Job, **call: Any) -> None:
+    def apply(self, job: ss.Job) -> None:
         self.client.apply([job])
+
+    def put(self, job: ss.Job, **call: Any) -> None:
+        self.apply(job)
         self.ours.put(job, **call)
 
     def compare(self, name: str) -> None:
         """The rows of a job are equal in both accounts."""
+        self.settle()
         ours, python = self.ours.rows(name), self.python.rows(name)
-        assert ours == python, name
+        different = [
+            (key, attribute, one.get(attribute), other.get(attribute))
+            for key in sorted(ours.keys() | python.keys())
+            for one, other in [(ours.get(key, {}), python.get(key, {}))]
+            for attribute in sorted(one.keys() | other.keys())
+            if one.get(attribute) != other.get(attribute)
+        ]
+        assert different == [], (name, different)
 
     def move(self, instant: datetime) -> None:
         self.server.move_time(instant)
         self.ours.clock.move_to(instant)
         self.python.clock.move_to(instant)
+        self.settle()
+
+    def settle(self) -> None:
         for stack in (self.ours, self.python):
             self.server.settled(stack.account)
 

@@ -72,3 +72,68 @@ def test_the_rows_are_those_of_the_client(pair: Pair) -> None:
     for name, fields in JOBS.items():
         pair.put(ss.Job(name=f"job {name} <é𝄞>" if name != "batch" else name, **fields))
         pair.compare(f"job {name} <é𝄞>" if name != "batch" else name)
+
+
+STEPS: dict[str, list[tuple[str, Any]]] = {
+    "a job changes, is paused, resumed and disabled": [
+        ("put", {"schedule": LATER}),
+        ("move", MINUTE),
+        ("put", {"schedule": LATER, "input": {"a": 1}}),
+        ("put", {"schedule": LATER, "input": {"a": 1}}),
+        ("pause", "a while"),
+        ("move", MINUTE),
+        ("put", {"schedule": LATER, "input": {"a": 1}}),
+        ("put", {"schedule": LATER, "input": {"a": 2}}),
+        ("put", {"schedule": LATER, "input": {"a": 2}, "enabled": False}),
+        ("move", MINUTE),
+        ("put", {"schedule": LATER, "input": {"a": 2}, "enabled": True}),
+        ("resume", None),
+    ],
+    "a rate keeps its grid, and another schedule begins anew": [
+        ("put", {"schedule": ss.parse_schedule("rate(7 days)")}),
+        ("move", 90 * MINUTE),
+        ("put", {"schedule": ss.parse_schedule("rate(2 days)")}),
+        ("put", {"schedule": ss.Windowed("2030-01-07T02:00", every=ss.Frequency(days=1))}),
+        ("put", {"schedule": ss.parse_schedule("rate(2 days)")}),
+        ("pause", None),
+        ("move", 80 * MINUTE),
+        ("put", {"schedule": ss.parse_schedule("rate(1 day)")}),
+    ],
+    "a one-time job becomes recurring, and the other way round": [
+        ("put", {"schedule": ss.OneTime("2030-01-08T00:00")}),
+        ("put", {"schedule": ss.Cron("0 0 8 1 ? *")}),
+        ("put", {"schedule": ss.OneTime("2030-01-07T00:10")}),
+        ("move", HOUR),
+        ("put", {"schedule": ss.OneTime("2030-01-09T00:00")}),
+        ("cancel", None),
+        ("put", {"schedule": LATER}),
+    ],
+}
+
+
+@pytest.mark.parametrize("title", STEPS)
+def test_changes_leave_the_rows_of_the_client(pair: Pair, title: str) -> None:
+    """After each step, the rows of the job and of its versions are equal."""
+    play(pair, "job", STEPS[title])
+    assert pair.our_client.repair() == []
+    assert len(pair.ours.executions()) == len(pair.python.executions())
+
+
+def play(pair: Pair, name: str, steps: list[tuple[str, Any]]) -> None:
+    now = pair.ours.clock.now()
+    for verb, given in steps:
+        match verb:
+            case "put":
+                for stack, put in ((pair.python, pair.apply), (pair.ours, pair.ours.put)):
+                    put(ss.Job(name=name, target=stack.inbox, **given))
+            case "move":
+                now += given
+                pair.move(now)
+            case "pause":
+                pair.both(lambda client, why=given: client.pause(name, reason=why))
+            case "resume":
+                pair.both(lambda client: client.resume(name))
+            case "cancel":
+                pair.client.cancel(name)
+                pair.ours.call(name=name, schedule="delete")
+        pair.compare(name)
