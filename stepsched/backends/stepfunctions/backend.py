@@ -37,6 +37,7 @@ from stepsched.backends.stepfunctions.service import (
 )
 from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT, find_stack
 from stepsched.backends.stepfunctions.table import Table
+from stepsched.backends.stepfunctions.zone_rows import renew_zone_rows
 from stepsched.core.clock import Clock, checked_clock
 from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
@@ -465,7 +466,10 @@ class StepFunctionsBackend(Backend):
             return record
 
     def repair(self) -> builtins.list[Repair]:
+        """Finds and repairs problems of all jobs. The rows of zones, if there are any, are renewed without a
+        report."""
         self._ready()
+        renew_zone_rows(self._table, workers=self._workers)
         return repair(
             self._recovery, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
         )
