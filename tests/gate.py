@@ -71,6 +71,8 @@ CDK_CLI = ROOT / "tests" / "parts" / "cdk_cli"
 """Holds the lock file of the command line of the CDK."""
 CDK_TESTS = "tests/cdk"
 """Tests of the constructs, which run in an environment of their own."""
+PARLIAMENT = "parliament==1.6.4"
+"""The linter of IAM policies, for those of stacks."""
 DOCS = ("-e", f"{ROOT}[docs]")
 """The package with what renders its reference."""
 PROPERTIES = "tests/property"
@@ -140,6 +142,7 @@ def imports(python: Path) -> int:
 def tests(python: Path) -> int:
     environment("ministack", [MINISTACK])
     environment("cfn-lint", [CFN_LINT])
+    environment("parliament", [PARLIAMENT])
     node_environment()
     # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
     # times, which takes twice as long where it is measured what they cover.

@@ -19,7 +19,6 @@ repaired by the next equal call, or by ``client.repair()``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from stepsched.asl.machine import StateMachine
@@ -33,7 +32,6 @@ from stepsched.machines.shared.register_tasks import RegisterTasks
 from stepsched.machines.shared.registration import RECURRING, with_holes
 from stepsched.machines.shared.runner import CALLS
 from stepsched.machines.shared.schedule_reading import NEEDS_ZONE, READ_SCHEDULE, reading_states
-from stepsched.machines.zones import FIRST_YEAR
 from stepsched.schedules.zone_databases import timezone_database
 from stepsched.targets import StateMachineTarget
 
@@ -43,7 +41,6 @@ MEMBERS = (
     "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
 )
 """The members of a call. Step Functions Local and the console add the last one."""
-_FIRST = int(datetime(FIRST_YEAR, 1, 1, tzinfo=timezone.utc).timestamp())
 _ATTEMPTS = 20
 """The maximum number of attempts of a change that conflicts with another one."""
 _ANY_ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:stepsched-any"
@@ -129,6 +126,7 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
     schedule = "$states.input.schedule"
     action = f"($exists({schedule}) ? ({schedule} = 'delete' ? 'delete' : 'put') : 'put')"
     zone = "$exists($states.input.registration.zone) ? $states.input.registration.zone.name : 'UTC'"
+    named = f"$type({schedule}.timezone) = 'string'"
     given_zone = _given("timezone", f"({zone})")[2:-2].strip()
     return {
         "Read call": Pass(
@@ -136,7 +134,7 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 "name": _given("name"),
                 "schedule": _given("schedule"),
                 "action": _given("action", action),
-                "timezone": f"{{% $type({schedule}.timezone) = 'string' ? {schedule}.timezone : {given_zone} %}}",
+                "timezone": f"{{% {named} ? {schedule}.timezone : {given_zone} %}}",
                 "given": _wrapped("input", "state_machine.input"),
                 "wish": _wrapped("enabled"),
                 "arn": _given("state_machine.arn"),
@@ -261,13 +259,6 @@ def _writing_the_job(calls: tuple[str, ...]) -> dict[str, State]:
                     "InvalidName",
                     "'name: expected the name of a Batch job (up to 128 letters, digits, - and _, the first a"
                     " letter or digit), got ' & $shown($name) & '; use job_name of the target'",
-                ),
-                _refuse(
-                    f"$exists($plan.origin) and $not($once or $exists($zone.offset))"
-                    f" ? $plan.origin < {_FIRST} : false",
-                    "InvalidSchedule",
-                    f"'start: expected a start from {FIRST_YEAR} on in the zone ' & $shown($timezone)"
-                    " & ', got ' & $shown($schedule) & '; use a later one, with the same months and days'",
                 ),
                 *_input_rules(),
             ),

@@ -29,7 +29,11 @@ RETRY_SOON = Retrier(
 )
 """Retries errors that pass, such as throttling. A caller waits for the answer."""
 NO_RETRY = Retrier(error_equals=(CANCELLED,), max_attempts=0)
-ALREADY_STARTED = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
+ALREADY_STARTED = (
+    "StepFunctions.ExecutionAlreadyExistsException",
+    "StepFunctions.ExecutionAlreadyExists",
+    "ExecutionAlreadyExists",
+)
 GONE = ("Sfn.ExecutionDoesNotExistException", "Sfn.ExecutionDoesNotExist")
 NAMESPACE = "stepsched"
 """The namespace of the metrics."""
