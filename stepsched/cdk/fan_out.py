@@ -17,8 +17,8 @@ from stepsched.cdk.arns import arn_of
 from stepsched.cdk.job_schedule import JobSchedule
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.scheduler import BaseScheduler
-from stepsched.jobs import Job
-from stepsched.schedules import AnySchedule
+from stepsched.jobs import Completion, Job
+from stepsched.schedules import AnySchedule, OneTime
 from stepsched.targets import FanOutTarget
 
 _VISIBILITY = 6
@@ -108,6 +108,8 @@ class FanOut(Construct):
             enforce_ssl=True,
         )
         target = FanOutTarget(arn_of(self._queue), messages, message_group_id=message_group_id)
+        if scheduler is None and isinstance(schedule, OneTime):  # a schedule of a stack cannot delete itself
+            policies = {"completion": Completion.KEEP, **policies}
         name = f"{self.node.path.replace('/', '-')}"[-64:] if prefix is None else f"{prefix}-send"
         self._job = JobSchedule(
             self,

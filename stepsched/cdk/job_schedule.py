@@ -182,8 +182,8 @@ def _refuse_past_start(job: Job, now: datetime) -> None:
         raise InvalidScheduleError(
             str(job.schedule),
             "start",
-            f"expected a start in the future for job {job.name!r} in a template, got {start.isoformat()}; leave "
-            f"it out, or use the next run, {following.isoformat() if following else None}",
+            f"expected a start in the future for job {job.name!r} in a template, got {start.isoformat()}; "
+            f"leave it out, or use the next run, {following.isoformat() if following else None}",
         )
 
 

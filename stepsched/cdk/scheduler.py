@@ -276,7 +276,7 @@ class Scheduler(BaseScheduler):
             raise ValueError("expected alarms=True with alarm_topic, got False; use alarms=True")
         self._parts = [Part.EXPRESS_REGISTER if express else Part.REGISTER]
         self._parts += [Part.ALARMS] * alarms + [Part.DASHBOARD] * dashboard
-        self._given = {"task_roles": task_roles, "resources": resources}
+        self._given: dict[str, Any] = {"task_roles": task_roles, "resources": resources}
         self._targets: list[Target] = []
         self._letters: list[QueueTarget] = []
         self._topics: list[TopicTarget] = []

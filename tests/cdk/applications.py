@@ -46,7 +46,7 @@ def application(folder: Path, account: str, region: str) -> cdk.App:
     work = sfn.DefinitionBody.from_chainable(sfn.Pass(stack, "Work"))
     target = sfn.StateMachine(stack, "Target", definition_body=work)
     cdk.CfnOutput(stack, "TargetArn", value=target.state_machine_arn)
-    scheduler = Scheduler(stack, "Scheduler", dashboard=True)
+    scheduler = Scheduler(stack, "Scheduler", alarms=True, dashboard=True)
     scheduler.grant_invoke(target)
     user(stack, "JsonPath", sfn.QueryLanguage.JSON_PATH, scheduler, target, timezone="Europe/Paris")
     user(stack, "Jsonata", sfn.QueryLanguage.JSONATA, scheduler, target)

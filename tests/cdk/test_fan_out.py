@@ -16,7 +16,6 @@ from stepsched.cdk import FanOut, Scheduler
 
 TASKS = ["Hello from Lambda #1!", "Hello from Lambda #2!", "Hello from Lambda #2!"]
 ONCE = ss.OneTime("2037-12-31T23:59:59", timezone="Asia/Taipei")
-KEEP = {"completion": ss.Completion.KEEP}
 
 
 def made(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
@@ -24,7 +23,7 @@ def made(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_job_sends_one_message_for_each_text_in_order(stack: cdk.Stack) -> None:
-    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, message_group_id="1337", **KEEP)
+    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, message_group_id="1337")
     (schedule,) = (each["Properties"] for each in made(stack, "AWS::Scheduler::Schedule").values())
     assert schedule["ScheduleExpression"] == "at(2037-12-31T23:59:59)"
     assert schedule["ScheduleExpressionTimezone"] == "Asia/Taipei"
@@ -39,7 +38,7 @@ def test_the_job_sends_one_message_for_each_text_in_order(stack: cdk.Stack) -> N
 
 
 def test_no_function_is_made(stack: cdk.Stack) -> None:
-    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, **KEEP)
+    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS)
     assert made(stack, "AWS::Lambda::Function") == {}
     (role,) = made(stack, "AWS::IAM::Role").values()
     (policy,) = role["Properties"]["Policies"]
@@ -54,7 +53,6 @@ def test_a_poison_message_is_set_aside(stack: cdk.Stack) -> None:
         messages=TASKS,
         worker_timeout=cdk.Duration.minutes(2),
         max_receive_count=3,
-        **KEEP,
     )
     queues = {name: each["Properties"] for name, each in made(stack, "AWS::SQS::Queue").items()}
     ((letters, dead),) = ((name, each) for name, each in queues.items() if "DeadLetters" in name)
@@ -71,7 +69,7 @@ def test_a_poison_message_is_set_aside(stack: cdk.Stack) -> None:
 
 
 def test_prefix_and_outputs(stack: cdk.Stack) -> None:
-    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, prefix="cdklab", **KEEP)
+    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, prefix="cdklab")
     names = {each["Properties"]["QueueName"] for each in made(stack, "AWS::SQS::Queue").values()}
     assert names == {"cdklab-tasks.fifo", "cdklab-dead-letters.fifo"}
     (schedule,) = made(stack, "AWS::Scheduler::Schedule").values()
@@ -87,14 +85,14 @@ def test_prefix_and_outputs(stack: cdk.Stack) -> None:
 
 
 def test_without_group_the_queue_is_a_standard_one(stack: cdk.Stack) -> None:
-    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, message_group_id=None, prefix="lab", **KEEP)
+    FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, message_group_id=None, prefix="lab")
     queues = [each["Properties"] for each in made(stack, "AWS::SQS::Queue").values()]
     assert {each["QueueName"] for each in queues} == {"lab-tasks", "lab-dead-letters"}
     assert not any("FifoQueue" in each for each in queues)
 
 
 def test_a_worker_reports_the_messages_that_failed(stack: cdk.Stack) -> None:
-    fan_out = FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, **KEEP)
+    fan_out = FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS)
     code = lambda_.Code.from_inline("def handler(event, context): ...")
 
     def function(name: str, seconds: int) -> lambda_.Function:
@@ -116,7 +114,7 @@ def test_a_worker_reports_the_messages_that_failed(stack: cdk.Stack) -> None:
 
 
 def test_a_consumer_may_receive_and_delete(stack: cdk.Stack) -> None:
-    fan_out = FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS, **KEEP)
+    fan_out = FanOut(stack, "Tasks", schedule=ONCE, messages=TASKS)
     role = iam.Role(stack, "Worker", assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"))
     fan_out.grant_consume(role)
     (policy,) = made(stack, "AWS::IAM::Policy").values()
@@ -133,7 +131,7 @@ def test_a_consumer_may_receive_and_delete(stack: cdk.Stack) -> None:
 def test_more_messages_than_one_call_sends_need_a_scheduler(stack: cdk.Stack) -> None:
     many = [str(number) for number in range(11)]
     with pytest.raises(ss.UnsupportedError, match="10"):
-        FanOut(stack, "Tasks", schedule=ONCE, messages=many, **KEEP)
-    FanOut(stack, "More", schedule=ONCE, messages=many, scheduler=Scheduler(stack, "Scheduler"), **KEEP)
+        FanOut(stack, "Tasks", schedule=ONCE, messages=many)
+    FanOut(stack, "More", schedule=ONCE, messages=many, scheduler=Scheduler(stack, "Scheduler"))
     (schedule,) = made(stack, "AWS::Scheduler::Schedule").values()
     assert all(text in json.dumps(schedule["Properties"]["Target"]["Input"]) for text in ("0", "10"))

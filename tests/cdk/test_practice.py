@@ -64,7 +64,7 @@ def test_the_snippets_of_the_page_are_an_app(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
     names: dict[str, object] = {}
     for piece in re.findall(
-        r"^```python\n(.*?)^```", (ROOT / "docs" / "cdk.md").read_text("utf-8"), re.M | re.S
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "cdk.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     ):
         exec(compile(piece, "docs/cdk.md", "exec"), names)
     made = assertions.Template.from_stack(names["stack"])

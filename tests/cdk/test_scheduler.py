@@ -1,4 +1,4 @@
-"""Scheduler and SchedulerFragment, as templates. Each test is named after what the AWS Solutions scheduler has."""
+"""Scheduler and SchedulerFragment as templates. Tests are named after what the AWS Solutions scheduler has."""
 
 from __future__ import annotations
 
@@ -332,9 +332,8 @@ def test_the_name_of_the_task(
     "inputs", [{}, {"schedule_input_path": "$.a", "schedule_input": {}}], ids=["none", "both"]
 )
 def test_both_or_neither_input_is_refused(stack: cdk.Stack, inputs: dict[str, Any]) -> None:
-    with pytest.raises(
-        ValueError, match="^schedule_input_path or schedule_input must be provided, not both$"
-    ):
+    words = "schedule_input_path or schedule_input must be provided, not both"
+    with pytest.raises(ValueError, match=f"^{words}$"):
         fragment_in(stack, sfn.QueryLanguage.JSON_PATH, **{"schedule_input_path": "", **inputs})
 
 

@@ -35,7 +35,9 @@ def run(
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path not in (ON_AWS, ON_CDK)], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [path for path in FILES if path not in (ON_AWS, ON_CDK)],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
     done = run(path, tmp_path)
