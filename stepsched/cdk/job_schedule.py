@@ -13,7 +13,15 @@ from constructs import Construct
 from stepsched.backends.eventbridge.checks import NAME, check_job
 from stepsched.backends.eventbridge.documents import Settings, write_job
 from stepsched.backends.eventbridge.timing import translate
-from stepsched.cdk.arns import Place, arn_of, place_of, placed, placed_arn, resolved_in
+from stepsched.cdk.arns import (
+    Place,
+    arn_of,
+    place_of,
+    placed,
+    placed_arn,
+    refuse_dynamic_references,
+    resolved_in,
+)
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.scheduler import BaseScheduler
 from stepsched.core.clock import utc_now
@@ -106,6 +114,7 @@ class JobSchedule(Construct):
         if not isinstance(job, Job):
             raise no_job(job)
         job.refuse_if_over(utc_now())
+        refuse_dynamic_references(job)
         if scheduler is not None:
             given = (schedule_group, role, dead_letter_queue, key)
             if any(each is not None for each in given) or task_roles or resources:

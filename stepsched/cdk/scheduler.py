@@ -16,7 +16,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_of
+from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, refuse_dynamic_references, target_of
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.stack_parts import StackParts
@@ -209,6 +209,7 @@ class BaseScheduler(Construct):
         Raises:
             UnsupportedError: The scheduler cannot run the job.
         """
+        refuse_dynamic_references(job)
         self._allow(job)
         place = place_of(cdk.Stack.of(self), job)
         return registration(placed(job, place))

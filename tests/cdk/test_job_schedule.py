@@ -295,6 +295,12 @@ def test_what_the_service_cannot_do_is_refused_at_synthesis(
         JobSchedule(stack, "Job", job=ss.Job(**given))
 
 
+def test_text_that_cloudformation_would_replace_is_refused(stack: cdk.Stack) -> None:
+    job = job_of("job", NINE, REPORT, input={"a": ["{{resolve:ssm:secret}}"]})
+    with pytest.raises(ValueError, match=r"expected no '\{\{resolve:'"):
+        JobSchedule(stack, "Job", job=job)
+
+
 def test_arguments_are_checked(stack: cdk.Stack) -> None:
     job = job_of("job", NINE, REPORT)
     with pytest.raises(TypeError, match="expected a Job, got str"):

@@ -1,4 +1,4 @@
-"""Scheduler and SchedulerFragment as templates. Tests are named after what the AWS Solutions scheduler has."""
+"""Scheduler and SchedulerFragment as templates. Tests bear the names of what the original constructs have."""
 
 from __future__ import annotations
 
