@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -135,14 +135,14 @@ def test_every_name_begins_with_the_prefix(parts: list[Part]) -> None:
     assert set(made["Outputs"]) == {f"TeamBlue{name}" for name in plain["Outputs"]}
     assert "AWS::StackName" not in json.dumps(made)
     names = [
-        each["Properties"][key]
+        (each["Type"], each["Properties"][key])
         for each in made["Resources"].values()
         for key in each["Properties"]
         if key == "Name" or key in {f"{kind}Name" for kind in KINDS}
     ]
     assert len(names) == sum(not name.endswith("Role") for name in plain["Resources"])
-    assert len(set(names)) >= len(names) - 3  # the group, the table and the dashboard have one name
-    assert all(name.startswith("team-blue-") for name in names)
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("team-blue-") for _, name in names)
     for name in _references(made):
         assert name.startswith(("TeamBlue", "AWS::")), name
 
@@ -166,9 +166,13 @@ def _references(value: Any) -> Iterator[str]:
                 yield from _references(item)
 
 
-@pytest.mark.parametrize("prefix", ["", "Blue", "1a", "a_b", "a-", "-a", "a--b", "a-1", "a b", "${x}", 3, "é"])
+@pytest.mark.parametrize(
+    "prefix", ["", "Blue", "1a", "a_b", "a-", "-a", "a--b", "a-1", "a b", "${x}", 3, "é"]
+)
 def test_a_malformed_prefix_is_refused(prefix: Any) -> None:
-    with pytest.raises(ValueError, match=r"expected a prefix of words of a-z and 0-9.*use one such as 'blue'"):
+    with pytest.raises(
+        ValueError, match=r"expected a prefix of words of a-z and 0-9.*use one such as 'blue'"
+    ):
         template(PLAIN, prefix=prefix)
 
 
@@ -250,7 +254,9 @@ def test_schedules_of_the_group_may_do_what_jobs_with_these_targets_need(target:
     needed = policy_for([job], resources=resources, **known)["Statement"]  # type: ignore[arg-type]
     if isinstance(target, ss.ApiTarget) and target.service == "firehose":
         needed[0]["Resource"] = [TARGETS["call that tells"][1].copy().pop()[1]]  # its request names it
-    assert statements(made, "SchedulerRole") == needed
+    for each in (found := statements(made, "SchedulerRole")) + needed:
+        each["Resource"] = set(each["Resource"])  # the order is that of placeholders
+    assert found == needed
 
 
 def test_schedules_of_the_group_do_not_publish_the_notifications() -> None:
@@ -326,8 +332,20 @@ def test_a_linter_of_policies_finds_nothing_and_would_find_a_fault() -> None:
         ],
     }
     *found, faults = parliament([*asked, faulty])
-    assert found == [[] for _ in asked]
+    assert {fault for faults in found for fault in faults} == {
+        f"RESOURCE_MISMATCH: [{{'action': '{action}', 'required_format': '{form}'}}]"
+        for action, form in ALTERNATIVES.items()
+    }
     assert {fault.split(":")[0] for fault in faults} == {"UNKNOWN_ACTION", "RESOURCE_MISMATCH"}
+
+
+ALTERNATIVES = {
+    "batch:SubmitJob": "arn:*:batch:*:*:job/*",
+    "states:DescribeExecution": "arn:*:states:*:*:express:*:*:*",
+    "states:ListExecutions": "arn:*:states:*:*:mapRun:*/*:*",
+}
+"""Resources that parliament asks for besides those of the policy, although AWS lists them as alternatives: a
+job is submitted to a queue with a definition, and Standard executions have no ARN of these forms."""
 
 
 def _with_plain_arns(value: Any) -> Any:
@@ -347,9 +365,7 @@ def _with_plain_arns(value: Any) -> Any:
 def test_data_is_kept_encrypted_and_never_lost_at_once(prefix: str | None) -> None:
     for parts in (STANDARD, [Part.FIFO_QUEUE, Part.DEAD_LETTERS]):
         made = template(PLAIN, parts=parts, prefix=prefix)
-        (table,) = [
-            each for each in made["Resources"].values() if each["Type"] == "AWS::DynamoDB::Table"
-        ]
+        (table,) = [each for each in made["Resources"].values() if each["Type"] == "AWS::DynamoDB::Table"]
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain"
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert "SSESpecification" not in table["Properties"]  # then AWS encrypts with a key of its own
@@ -402,7 +418,7 @@ def test_the_machines_are_sound() -> None:
 
 # -- The size -------------------------------------------------------------------------------------------
 
-SIZES: dict[str, tuple[list[Target], list[Part], bool]] = {
+SIZES: dict[str, tuple[list[Target], Sequence[Part], bool]] = {
     "one target": (PLAIN, [], True),
     "four targets": (USUAL, [], True),
     "one target, alarms": (PLAIN, [Part.ALARMS], True),
@@ -422,7 +438,7 @@ SIZES: dict[str, tuple[list[Target], list[Part], bool]] = {
 
 
 @pytest.mark.parametrize(("targets", "parts", "fits"), SIZES.values(), ids=SIZES)
-def test_which_templates_fit_into_a_request(targets: list[Target], parts: list[Part], fits: bool) -> None:
+def test_which_templates_fit_into_a_request(targets: list[Target], parts: Sequence[Part], fits: bool) -> None:
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
     made = template(targets, parts=parts)
     assert (length(made) <= 51_200) is fits
