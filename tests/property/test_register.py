@@ -73,7 +73,8 @@ POLICIES: list[dict[str, Any]] = [
     {"completion": ss.Completion.KEEP, "description": "'quoted' {% $x %} é𝄞"},
 ]
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<"), max_size=5)
-numbers = st.integers(-(2**40), 2**40) | st.floats(-1e6, 1e6).map(lambda x: round(x, 3) + 0.0)
+fractions = st.floats(-1e6, 1e6).map(lambda number: round(number, 3)).filter(lambda x: x != int(x))
+numbers = st.integers(-(2**40), 2**40) | fractions  # Step Functions writes 1.0 as 1
 values = st.recursive(
     st.none() | st.booleans() | numbers | plain,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(plain, inner, max_size=3),
@@ -204,7 +205,8 @@ class Both:
         ours, python = (self.rows(side, name) for side in self.sides)
         assert ours.keys() == python.keys()
         for key, row in ours.items():
-            assert row == python[key]
+            for attribute in row.keys() | python[key].keys():
+                assert row.get(attribute) == python[key].get(attribute), (key, attribute)
 
     def rows(self, side: Side, name: str) -> dict[str, Any]:
         found = self.dynamodb.query(
