@@ -57,7 +57,7 @@ JOBS = {
     },
     "batch": {
         "schedule": LATER,
-        "target": ss.BatchTarget(
+        "target": ss.targets.BatchTarget(
             job_queue=f"arn:aws:batch:{ACCOUNT}:job-queue/q",
             job_definition=f"arn:aws:batch:{ACCOUNT}:job-definition/d",
             parameters={"n": ss.context.SCHEDULED_TIME},

@@ -27,7 +27,7 @@ NOW = datetime(2030, 1, 7, tzinfo=timezone.utc)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAILY = "cron(0 9 * * ? *)"
 ACCOUNT = "eu-west-1:123456789012"
-BATCH = ss.BatchTarget(
+BATCH = ss.targets.BatchTarget(
     job_queue=f"arn:aws:batch:{ACCOUNT}:job-queue/q",
     job_definition=f"arn:aws:batch:{ACCOUNT}:job-definition/d",
 )
@@ -58,7 +58,7 @@ def refusal(stack: RegisterStack, **call: Any) -> str:
 
 def test_each_error_names_the_field_the_value_and_the_cure(stack: RegisterStack) -> None:
     """Nothing is written by a call that is refused."""
-    bus = ss.EventBusTarget(f"arn:aws:events:{ACCOUNT}:event-bus/b", detail_type="d", source="s")
+    bus = ss.targets.EventBusTarget(f"arn:aws:events:{ACCOUNT}:event-bus/b", detail_type="d", source="s")
     fifo = ss.QueueTarget(f"arn:aws:sqs:{ACCOUNT}:q.fifo", message_group_id="g")
     cases: list[tuple[dict[str, Any], str]] = [
         ({"name": " job"}, "InvalidName: name: expected 1 to 256 visible characters, .*got ' job'; use"),
