@@ -186,8 +186,8 @@ def refuse_dynamic_references(job: Job) -> None:
     """
     if _DYNAMIC in job.model_dump_json():
         raise ValueError(
-            f"expected no {_DYNAMIC!r} in the texts of job {job.name!r}, because CloudFormation would replace "
-            "what follows; use client.create for this job"
+            f"expected no {_DYNAMIC!r} in the texts of job {job.name!r}, which CloudFormation would replace; "
+            "use client.create for this job"
         )
 
 

@@ -10,7 +10,7 @@ from tests.gate import VENVS
 from tests.parts.environments import PartFailedError, PartMissingError
 from tests.parts.ministack import REGION, Ministack
 
-PATIENCE = 100
+PATIENCE = 180
 PROGRAM = VENVS / "cdk" / "packages" / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
 

@@ -15,6 +15,7 @@ from tests.cdk.cli import CdkCli
 from tests.parts.ministack import REGION, Ministack, clients, delete_schedules, running
 from tests.sessions import new_session
 
+pytestmark = pytest.mark.timeout(400)  # setting up runs the command line twice, on a machine that may be busy
 START = datetime(2030, 1, 1, tzinfo=timezone.utc)
 GIVEN = {"group": "train", "field_in_state_input": 42}
 
