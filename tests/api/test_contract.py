@@ -94,6 +94,7 @@ CALLS: dict[str, str] = {
     "iam.ensure_role": "name, *, jobs, task_roles=",
     "iam.machine_policy": "machine, *, machine_arn, task_roles=",
     "deploy.client_policy": "*, table_arn, state_machine_arn",
+    "deploy.registration": "job",
     "deploy.template": "targets, *, task_roles=, resources=",
     "testing.FakeClock": "start",
     "testing.FakeClock.advance": "self, step",

@@ -13,6 +13,8 @@ from tests.docs.snippets import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
+ON_CDK = ROOT / "docs" / "cdk.md"
+"""The page whose snippets need the library of the CDK: tests/cdk runs them."""
 ON_AWS = ROOT / "docs" / "stepfunctions.md"
 """The page whose snippets call AWS as they stand. Others bring an emulator of their own, or call nothing."""
 
@@ -33,7 +35,9 @@ def run(
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path != ON_AWS], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [path for path in FILES if path not in (ON_AWS, ON_CDK)],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
     done = run(path, tmp_path)

@@ -20,7 +20,8 @@ from stepsched.machines.shared.expressions import (
     expression_of,
     fill_attributes,
 )
-from stepsched.machines.shared.history import ALL_SENT, ROUTE, Events
+from stepsched.machines.shared.history import ALL_SENT, COUNT_FAILURE, GIVEN_UP, ROUTE, Events
+from stepsched.machines.shared.metrics import count_failure
 from stepsched.targets import FanOutTarget
 
 _MESSAGES = "$job.arguments.Messages"
@@ -72,7 +73,7 @@ def call_states(calls: Collection[str], partition: str, events: Events) -> dict[
                 "attempts": 1,
             },
         },
-        next="Given up",
+        next=GIVEN_UP,
     )
     return states
 
@@ -123,28 +124,35 @@ def _output(call: str) -> str:
     return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
 
 
-def giving_up(partition: str, events: Events) -> dict[str, State]:
-    """The states after a failed attempt: a pause and the next attempt, or the notifications of the
-    failure."""
+def giving_up(partition: str, events: Events, *, metrics: bool = False) -> dict[str, State]:
+    """The states after a failed attempt: a pause and the next attempt, or the notifications of the failure.
+
+    Args:
+        partition: The partition of the machine.
+        events: The events of the machine.
+        metrics: Whether the failure of a run is counted in a metric.
+    """
     again = (
         f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
     )
     letter = {"MessageAttributes": DEAD_LETTER_ATTRIBUTES}
     body = {"Message": notification_body("{% $name %}")}
+    counted = {COUNT_FAILURE: count_failure(partition, "Letter?")} if metrics else {}
     return {
         "Try again?": Choice(
-            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default="Given up"
+            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default=GIVEN_UP
         ),
         "Pause": Wait(seconds=f"{{% {DELAY} %}}", assign={"started_at": f"{{% {NOW} %}}"}, next="Route"),
-        "Given up": Pass(
+        GIVEN_UP: Pass(
             assign={
                 "outcome": "failed",
                 "output": "",
                 "ended": "{% $millis() %}",
                 "spent": f"{{% $spent + {events.notification} %}}",
             },
-            next="Letter?",
+            next=next(iter(counted), "Letter?"),
         ),
+        **counted,
         "Letter?": Choice(
             choices=(condition("$exists($job.letter)").then("Dead letter"),), default="Notice?"
         ),
