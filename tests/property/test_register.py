@@ -273,17 +273,20 @@ def play(both: Both, name: str, target: ss.targets.Target, steps: list[tuple[str
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.kind)
 def test_every_target_has_the_rows_of_the_client(both: Both, target: ss.targets.Target) -> None:
-    """With texts, lists, numbers and objects as input; refused by both, or by neither."""
+    """With texts, lists, numbers and objects as input; refused by both, or by neither. Each target begins
+    with another schedule, so that all of them occur."""
+    first = TARGETS.index(target)
+    schedules = [*SCHEDULES, *SCHEDULES][first : first + 4]
     inputs: list[Any] = [{"a": [1, [2], []], "b.$": None}, "te'xt \" {% \\ é𝄞", [1.5], 7, True, None, {}]
     steps = [
         ("put", {"schedule": schedule, "input": value, "policies": policies, "enabled": True})
-        for schedule, value, policies in zip(SCHEDULES, inputs, [*POLICIES, *POLICIES], strict=False)
+        for schedule, value, policies in zip(schedules, inputs[first % 3 :], POLICIES, strict=False)
     ]
     play(both, "table", target, [*steps, ("cancel", None)])
 
 
 @settings(
-    max_examples=8,
+    max_examples=4,
     suppress_health_check=list(HealthCheck),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # an example takes long: none is shrunk in the gate
