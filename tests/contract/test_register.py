@@ -35,7 +35,7 @@ def pair(ministack: Ministack) -> Iterator[Pair]:
         yield two
 
 
-JOBS = {
+JOBS: dict[str, dict[str, Any]] = {
     "cron": {"schedule": LATER, "target": FUNCTION, "input": {"a": [1, [2]], "b.$": None, "c": {}}},
     "once": {"schedule": ss.OneTime("2030-06-01T09:00", timezone="America/New_York"), "target": FUNCTION},
     "window": {
@@ -136,7 +136,8 @@ def play(pair: Pair, name: str, steps: list[tuple[str, Any]]) -> None:
                 now += given
                 pair.move(now)
             case "pause":
-                pair.both(lambda client, why=given: client.pause(name, reason=why))
+                for client in (pair.our_client, pair.client):
+                    client.pause(name, reason=given)
             case "resume":
                 pair.both(lambda client: client.resume(name))
             case "cancel":

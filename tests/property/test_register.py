@@ -53,17 +53,17 @@ TARGETS: list[ss.targets.Target] = [
     ),
     API,
 ]
-PARIS = {"timezone": "Europe/Paris"}
+PARIS = "Europe/Paris"
 SCHEDULES: list[ss.schedules.AnySchedule] = [
     ss.Cron("0 9 ? * MON-FRI *"),
-    ss.Cron("30 2 L * ? *", **PARIS),
+    ss.Cron("30 2 L * ? *", timezone=PARIS),
     ss.Cron("*/15 * * * ? 2030-2032", timezone="Asia/Kolkata"),
     ss.parse_schedule("rate(5 minutes)"),
     ss.parse_schedule("rate(1 day)"),
     ss.OneTime("2030-01-07T00:20:00"),
-    ss.OneTime("2030-06-01T02:30:00", **PARIS),
+    ss.OneTime("2030-06-01T02:30:00", timezone=PARIS),
     ss.Windowed("2030-01-06T00:00", every=ss.Frequency(hours=6)),
-    ss.Windowed("2030-01-31T09:00", every=ss.Frequency(months=1), end="2031-01-31T09:00", **PARIS),
+    ss.Windowed("2030-01-31T09:00", every=ss.Frequency(months=1), end="2031-01-31T09:00", timezone=PARIS),
 ]
 POLICIES: list[dict[str, Any]] = [
     {},
@@ -135,7 +135,7 @@ class Both:
         if schedule["kind"] == "one_time":
             text = f"at({schedule['at']})"
         if schedule["kind"] == "rate":
-            text = job.schedule.expression  # type: ignore[union-attr]
+            text = job.schedule.expression
         call: dict[str, Any] = {
             "name": job.name,
             "schedule": text or schedule,
