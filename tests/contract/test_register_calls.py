@@ -202,7 +202,7 @@ def test_eight_callers_leave_one_execution_and_all_versions(
     literal = sample(stack.inbox)
     schedules = [f"cron({minute} 9 * * ? *)" for minute in range(8)]
     race(stack, [{"name": "job", "schedule": each, "registration": literal} for each in schedules])
-    versions = [f"cron({each.job.schedule.expression[5:]}" for each in client.versions("job")]  # type: ignore[union-attr,index]
+    versions = [f"cron({each.job.schedule.expression[5:]}" for each in client.versions("job")]  # type: ignore[index]
     record = client.get("job")
     assert record.version == 8
     assert sorted([*versions, str(record.job.schedule)]) == sorted(schedules)

@@ -292,7 +292,7 @@ class Table:
         Returns:
             Whether it was written.
         """
-        expressions = write(schema.IS_OLDER, values={"version": {"S": version}})
+        expressions = write(schema.IS_OLDER, values={"newer": {"S": version}})
         return self._try_write("put_item", TableName=self.name, Item=item, **expressions)
 
     def update(self, update: Mapping[str, Any]) -> bool:

@@ -290,9 +290,9 @@ class RegisterTasks(TableTasks):
                 "TableName": self.table_name,
                 "ConsistentRead": True,
                 "Limit": 500,
-                "KeyConditionExpression": "#name = :name AND #version BETWEEN :low AND :high",
-                "FilterExpression": "#status = :pending",
-                "ProjectionExpression": "#version",
+                "KeyConditionExpression": f"#{schema.NAME} = :name AND #{schema.VERSION} BETWEEN :low AND :high",
+                "FilterExpression": f"#{schema.STATUS} = :pending",
+                "ProjectionExpression": f"#{schema.VERSION}",
                 "ExpressionAttributeNames": {
                     f"#{each}": each for each in (schema.NAME, schema.VERSION, schema.STATUS)
                 },

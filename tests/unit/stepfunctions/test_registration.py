@@ -52,7 +52,10 @@ def test_the_pieces_make_the_instructions_of_another_job(
     assert literal["accepts"] == accepts
     assert json.loads(to_json(literal)) == literal
     other = sample.replace(name="other", **({"input": {"a": [1, "\u0001"]}} if accepts else {}))
-    for part, schedule in (("instructions", ss.Cron("5 * * * ? *")), ("once", ss.OneTime("2031-01-01T00:00"))):
+    for part, schedule in (
+        ("instructions", ss.Cron("5 * * * ? *")),
+        ("once", ss.OneTime("2031-01-01T00:00")),
+    ):
         expected = build_instructions(
             other.replace(schedule=schedule),
             anchor=ANCHOR,
