@@ -1,7 +1,9 @@
-"""The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, and a role.
+"""The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, a role, and
+optional parts.
 
-:func:`template` returns them as one CloudFormation template, and :func:`client_policy` the IAM policy of the
-application that creates jobs. Both functions are pure.
+:func:`template` returns them as one CloudFormation template, :func:`client_policy` the IAM policy of the
+application that creates jobs, and :func:`runner_policy` that of a role which is given to the template. The
+functions are pure.
 """
 
 from stepsched.deploy.parts import Part

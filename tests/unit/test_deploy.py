@@ -709,7 +709,7 @@ def test_its_actions_are_known_to_aws() -> None:
         ),
     ],
 )
-def test_a_wrong_arn_is_refused(arguments: dict[str, str], words: str) -> None:
+def test_a_wrong_arn_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         client_policy(**{"table_arn": TABLE, "state_machine_arn": OWN, **arguments})
 

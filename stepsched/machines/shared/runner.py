@@ -136,7 +136,7 @@ def runs_per_execution(max_attempts: int, *, batches: int = 0, failed: bool = Fa
     Raises:
         ValueError: As for :func:`event_limit`.
     """
-    of = events(metrics=True)
+    of = events()
     left = event_limit(max_attempts, batches) - of.start
     run = of.run + batches * of.batch
     if failed:
