@@ -1,13 +1,35 @@
 """The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, and a role.
 
 :func:`template` returns them as one CloudFormation template, and :func:`client_policy` the IAM policy of the
-application that creates jobs. Both functions are pure.
+application that creates jobs. Both functions are pure. :func:`plan`, :func:`apply`, :func:`discard` and
+:func:`destroy` call AWS: they show what a template would change, change it, and remove the stack.
 """
 
 from stepsched.deploy.policies import client_policy
+from stepsched.deploy.stacks import (
+    DeployedStack,
+    DestroyedStack,
+    ResourceChange,
+    StackPlan,
+    apply,
+    destroy,
+    discard,
+    plan,
+)
 from stepsched.deploy.templates import template
 
-__all__ = ["client_policy", "template"]
+__all__ = [
+    "DeployedStack",
+    "DestroyedStack",
+    "ResourceChange",
+    "StackPlan",
+    "apply",
+    "client_policy",
+    "destroy",
+    "discard",
+    "plan",
+    "template",
+]
 
 
 def __dir__() -> list[str]:
