@@ -5,6 +5,7 @@ application that creates jobs. Both functions are pure. :func:`plan`, :func:`app
 :func:`destroy` call AWS: they show what a template would change, change it, and remove the stack.
 """
 
+from stepsched.deploy.parts import Part
 from stepsched.deploy.policies import client_policy
 from stepsched.deploy.stacks import (
     DeployedStack,
@@ -17,10 +18,12 @@ from stepsched.deploy.stacks import (
     plan,
 )
 from stepsched.deploy.templates import template
+from stepsched.machines.shared.registration import registration
 
 __all__ = [
     "DeployedStack",
     "DestroyedStack",
+    "Part",
     "ResourceChange",
     "StackPlan",
     "apply",
@@ -28,6 +31,7 @@ __all__ = [
     "destroy",
     "discard",
     "plan",
+    "registration",
     "template",
 ]
 

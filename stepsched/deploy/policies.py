@@ -17,6 +17,7 @@ from stepsched.iam.documents import validate_resources, validate_roles
 from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
 from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
+from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import INDEX
 from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, Target, TopicTarget, parts_of
@@ -59,15 +60,19 @@ _PASSED_ROLE = {"personalize": "RoleArn"}
 """The parameter of a service's requests that names the role which the service takes on."""
 
 
-def validate_targets(targets: Iterable[Target]) -> list[NamedTarget]:
+def validate_targets(targets: Iterable[Target], *, may_be_empty: bool = False) -> list[NamedTarget]:
     """Validates the targets. Parallel targets are replaced by their parts.
+
+    Args:
+        targets: The targets.
+        may_be_empty: Whether the list may be empty.
 
     Raises:
         TypeError: ``targets`` is not a list of targets.
         ValueError: The list is empty, or AWS cannot invoke a target. The error names it and the reason.
     """
     listed = _listed("targets", targets, get_args(Target), "LambdaTarget(...)")
-    if not listed:
+    if not listed and not may_be_empty:
         raise ValueError("expected at least one target, got an empty list; use [LambdaTarget(...)]")
     found = [NamedTarget(argument, part) for argument, target in listed for part in parts_of(target)]
     for each in found:
@@ -113,6 +118,20 @@ def _listed(argument: str, values: Any, kinds: tuple[type[Any], ...], example: s
     return found
 
 
+def validate_boundary(arn: str | None) -> None:
+    """Validates the ARN of a permissions boundary. None is accepted.
+
+    Raises:
+        ValueError: It is not the ARN of a managed policy.
+    """
+    form = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]{1,512}"
+    if arn is not None and not (isinstance(arn, str) and re.fullmatch(form, arn, re.ASCII)):
+        raise ValueError(
+            "expected permissions_boundary to be the ARN of a managed policy, "
+            f"arn:aws:iam::<account>:policy/<name>, got {quoted(arn)}"
+        )
+
+
 def partition_of(listed: Sequence[NamedTarget]) -> str:
     """The partition of all targets; ``aws`` if no target has an ARN.
 
@@ -133,13 +152,45 @@ def partition_of(listed: Sequence[NamedTarget]) -> str:
 # -- The runner -----------------------------------------------------------------------------------------
 
 
-def runner_policy(
-    listed: Sequence[NamedTarget],
-    *,
-    task_roles: Sequence[str],
-    resources: Mapping[str, Sequence[str]],
-    machine_arn: str,
-    table_name: str,
+class Permissions(NamedTuple):
+    """What decides on the permissions to invoke targets."""
+
+    listed: Sequence[NamedTarget]
+    """The targets, queues and topics of the jobs."""
+    task_roles: Sequence[str] = ()
+    """The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`."""
+    resources: Mapping[str, Sequence[str]] = {}  # noqa: RUF012 -- never changed
+    """The resources of ApiTarget calls; see :func:`stepsched.iam.policy_for`."""
+
+    def grants(self, machine_arn: str, *, waits: bool) -> list[Grant]:
+        """The grants to invoke the targets.
+
+        Args:
+            machine_arn: The ARN of a machine in the account and Region of targets that are given by name.
+            waits: Whether the caller can wait for the end of a target.
+
+        Raises:
+            TypeError: An argument that should be a list is text.
+            ValueError: The permissions of a target do not follow from it, or an argument is malformed.
+        """
+        apis = [invocations(each.target)[0] for each in self.listed if isinstance(each.target, ApiTarget)]
+        known = sorted({call.name for call in apis})
+        for name in self.resources:
+            if name not in known:
+                raise ValueError(
+                    f"expected resources of calls of the ApiTargets ({', '.join(known) or 'there is none'}), "
+                    f"got {name!r}"
+                )
+        named = validate_resources(self.resources, apis)
+        roles = validate_roles("task_roles", self.task_roles)
+        grants = [
+            grant for each in self.listed for grant in _target_grants(each, named, machine_arn, waits=waits)
+        ]
+        return grants + (role_grants(roles) if any(each.action == "ecs:RunTask" for each in grants) else [])
+
+
+def role_policy(
+    permissions: Permissions, *, machine_arn: str, table_name: str, metrics: bool = False
 ) -> dict[str, Any]:
     """The minimal policy of the runner's role.
 
@@ -147,69 +198,91 @@ def runner_policy(
     states read their arguments from the rows of jobs, so their permissions follow from the targets.
 
     Args:
-        listed: The targets, queues and topics of the jobs.
-        task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
-        resources: The resources of ApiTarget calls; see :func:`stepsched.iam.policy_for`.
+        permissions: What decides on the permissions to invoke targets.
         machine_arn: The ARN of the runner.
         table_name: The name of the table, in the account and Region of the machine.
+        metrics: Whether the runner writes metrics.
 
     Raises:
         TypeError: An argument that should be a list is text.
         ValueError: The permissions of a target do not follow from it, or an argument is malformed.
     """
-    _, partition, _, region, account, _ = machine_arn.split(":", 5)
-    place = Place(account, region, partition)
-    apis = [invocations(each.target)[0] for each in listed if isinstance(each.target, ApiTarget)]
-    known = sorted({call.name for call in apis})
-    for name in resources:
-        if name not in known:
-            raise ValueError(
-                f"expected resources of calls of the ApiTargets ({', '.join(known) or 'there is none'}), "
-                f"got {name!r}"
-            )
-    named = validate_resources(resources, apis)
-    roles = validate_roles("task_roles", task_roles)
-    grants = _runner_grants(machine_arn, table_name)
-    for each in listed:
-        grants += _target_grants(each, named, machine_arn, place)
-    if any(grant.action == "ecs:RunTask" for grant in grants):
-        grants += role_grants(roles)
+    _, partition, *_ = machine_arn.split(":", 5)
+    definition = runner(table_name, partition=partition, metrics=metrics)
+    states = {
+        name: state
+        for name, state in definition.states.items()
+        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: read from the row
+    }
+    own = own_grants(
+        StateMachine(states=states), machine_arn=machine_arn, table_name=table_name, runner_arn=machine_arn
+    )
+    return document(own + permissions.grants(machine_arn, waits=True))
+
+
+def document(grants: Iterable[Grant]) -> dict[str, Any]:
+    """The policy with these grants."""
     return {"Version": "2012-10-17", "Statement": merged(grants)}
 
 
-def _runner_grants(machine_arn: str, table_name: str) -> list[Grant]:
-    """The grants of the states with constant arguments."""
+def own_grants(machine: StateMachine, *, machine_arn: str, table_name: str, runner_arn: str) -> list[Grant]:
+    """The grants of a machine of the stack, which uses only the table, the runner and the metrics of the
+    stack.
+
+    Calls of the SDK name their resources in many ways, so that their grants are on ``*`` at first.
+
+    Args:
+        machine: The definition.
+        machine_arn: The ARN of the machine.
+        table_name: The name of the table, in the account and Region of the machine.
+        runner_arn: The ARN of the runner.
+    """
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
-    states = {
-        name: state
-        for name, state in runner(table_name, partition=partition).states.items()
-        if isinstance(state, Task) and not isinstance(state.arguments, str)  # text: read from the row
-    }
-    text = json.dumps(StateMachine(states=states).to_dict())
+    table = f"arn:{partition}:dynamodb:{region}:{account}:table/{table_name}"
+    text = json.dumps(machine.to_dict())
     grants = []
-    for grant in machine_grants(StateMachine(states=states), machine_arn=machine_arn):
+    for grant in machine_grants(machine, machine_arn=machine_arn):
+        service, _, action = grant.action.partition(":")
         if grant.resource != "*":
             grants.append(grant)
-            continue
-        # A transaction may write any table. These write only this table, with the actions in their arguments.
-        verb = grant.action.removeprefix("dynamodb:").removesuffix("Item")
-        if re.search(rf"\b{verb}\b|:{verb.lower()}Item\b", text):
-            table = f"arn:{partition}:dynamodb:{region}:{account}:table/{table_name}"
+        elif service == "cloudwatch":
+            grants.append(grant._replace(condition=OWN_METRICS))
+        elif service == "states":
+            executions = f"{runner_arn.replace(':stateMachine:', ':execution:', 1)}:*"
+            grants.append(grant._replace(resource=executions if action in _ON_EXECUTIONS else runner_arn))
+        elif action == "Query":
+            grants.append(grant._replace(resource=f"{table}/index/{INDEX}" if INDEX in text else table))
+        elif _is_written(action, text):
             grants.append(grant._replace(resource=table))
     return grants
 
 
+OWN_METRICS = ("StringEquals", "cloudwatch:namespace", NAMESPACE)
+"""The condition of writing only the metrics of stepsched: PutMetricData supports no resource.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html"""
+_ON_EXECUTIONS = ("DescribeExecution", "GetExecutionHistory", "StopExecution")
+
+
+def _is_written(action: str, text: str) -> bool:
+    """Whether a definition uses an action of DynamoDB. A transaction may use all actions of items; those that
+    it uses are in its arguments."""
+    verb = action.removesuffix("Item")
+    return bool(re.search(rf"\b{verb}\b|:{verb[:1].lower()}{verb[1:]}Item\b", text))
+
+
 def _target_grants(
-    named_target: NamedTarget, named: Mapping[str, Sequence[str]], machine_arn: str, place: Place
+    named_target: NamedTarget, named: Mapping[str, Sequence[str]], machine_arn: str, *, waits: bool
 ) -> list[Grant]:
-    """The grants for a target, both for jobs that wait for its end and for those that do not."""
-    calls = named_target.calls(place.partition)
+    """The grants for a target: also for jobs that wait for its end, if the caller can wait."""
+    _, partition, _, region, account, _ = machine_arn.split(":", 5)
+    place = Place(account, region, partition)
+    calls = named_target.calls(partition)
     try:
         (found,) = invocations(named_target.target)
         invocation = with_resources(found, named)
         if not invocation.resources:
             invocation = _invocation_of_request(invocation.name, calls[0], machine_arn)
-        waits = any(".sync" in call.name for call in calls)
+        waits = waits and any(".sync" in call.name for call in calls)
         grants = grants_of(replace(invocation, waits=waits), place)
         return grants + _passed_role_grants(named_target.target)
     except ValueError as error:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepsched.core.quoting import quoted
+from stepsched.deploy.parts import Part, Wanted, parts_of
+from stepsched.deploy.parts.names import Names, validate_prefix
+from stepsched.deploy.parts.part import QUEUES, validate_parts
 from stepsched.deploy.policies import (
-    NamedTarget,
+    Permissions,
     partition_of,
-    runner_policy,
+    validate_boundary,
     validate_queues,
     validate_targets,
     validate_topics,
 )
-from stepsched.iam import machine_trust_policy
-from stepsched.iam.roles import MAX_INLINE_CHARACTERS
-from stepsched.machines.shared.runner import runner
-from stepsched.machines.shared.table_schema import creation, time_to_live
+from stepsched.iam.documents import validate_roles
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
-# Placeholders in policies for values that only the stack knows, which are replaced by references. They have
-# the maximum length of the values, so that a policy that fits here fits in every stack.
-_REGION = "the-region-of-stack-1"
-_ACCOUNT = "000000000000"
-_NAME = "s" * 80
-_TABLE = f"{_NAME}-Table-{'x' * 13}"
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
@@ -39,6 +32,10 @@ def template(
     topics: Iterable[TopicTarget] = (),
     resources: Mapping[str, Sequence[str]] | None = None,
     table_name: str | None = None,
+    parts: Iterable[Part | str] = (),
+    prefix: str | None = None,
+    permissions_boundary: str | None = None,
+    role_arn: str | None = None,
 ) -> dict[str, Any]:
     """The CloudFormation template with all resources of the Step Functions backend.
 
@@ -49,15 +46,30 @@ def template(
     | ``RunnerRole`` | the role of the machine, with the minimal policy for these targets |
 
     The outputs are ``TableName``, ``TableArn`` and ``StateMachineArn``. The same arguments give the same
-    template. A stack can be updated with further targets: no resource is replaced, and jobs keep running.
+    template. A stack can be updated with further targets and parts: no resource is replaced, and jobs keep
+    running.
+
+    | part | resources | outputs |
+    |---|---|---|
+    | ``register``, ``express-register`` | ``Register``, ``RegisterRole`` | ``RegisterArn`` |
+    | ``group`` | ``Group``, ``SchedulerRole`` | ``GroupName``, ``SchedulerRoleArn`` |
+    | ``dead-letters`` | ``DeadLetters`` | ``DeadLetterQueueArn`` |
+    | ``topic`` | ``Topic`` | ``TopicArn`` |
+    | ``queue``, ``fifo-queue`` | ``Queue``, ``QueueDeadLetters`` | ``QueueUrl``, ``QueueArn`` |
+    | ``alarms`` | three alarms, and the watch | ``MetricNamespace`` |
+    | ``dashboard`` | ``Dashboard``, and the watch | ``DashboardName``, ``MetricNamespace`` |
+
+    The watch is a state machine without a function that counts late jobs every five minutes. With alarms or
+    a dashboard, the runner, the register and clients that are made by ``from_stack`` write metrics too.
 
     - CloudFormation chooses the name of the table, so that a new stack does not conflict with the table of a
       deleted one. The table is encrypted with an AWS owned key, which is free and needs no permission.
       https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
     - The ARN of the machine is built from the name of the stack, because its role allows it to start itself
-      and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters.
-    - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, and what
-      ``resources`` names.
+      and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters;
+      that of a stack with a register has at most 71, and with a watch 74.
+    - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, writing metrics,
+      which is restricted to the namespace ``stepsched``, and what ``resources`` names.
     - The role that a request of Amazon Personalize names may be passed to that service.
     - The machine has one state for each call that the targets need. The definition contains no text of the
       caller.
@@ -68,8 +80,8 @@ def template(
     S3. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
     Args:
-        targets: The targets that jobs may invoke; at least one. A :class:`ParallelTarget` counts as its
-        parts.
+        targets: The targets that jobs may invoke; at least one, unless the stack has a queue. A
+            :class:`ParallelTarget` counts as its parts.
         task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
         dead_letters: The queues that jobs name as ``dead_letter``.
         topics: The topics that jobs name as ``notify``.
@@ -78,12 +90,23 @@ def template(
         table_name: The name of an existing table in the account and Region of the stack, such as that of an
             AWS Solutions scheduler. It must have the keys of a table of jobs. None: the stack creates a
             table.
+        parts: The optional parts, as :class:`Part` or as text.
+        prefix: The beginning of the names of all resources: ``blue`` names the machine ``blue-runner`` and
+            the table ``blue-jobs``. Logical IDs and outputs begin with it too, such as ``BlueTableName``, so
+            that several templates can be merged into one stack. None: the name of the stack is used where a
+            name is needed, and CloudFormation chooses the others. The names of roles are always chosen by
+            CloudFormation.
+        permissions_boundary: The ARN of a managed policy that limits all roles of the stack. None: there is
+            none.
+        role_arn: The ARN of an existing role for the machine. It must trust ``states.amazonaws.com``, and
+            allow what :func:`runner_policy` returns. None: the stack creates a role.
 
     Raises:
         TypeError: An argument that should be a list is text or a single value, or holds another type; or
             ``resources`` is not a dict.
         ValueError: There are no targets, AWS cannot invoke one, the resources of a call are not known, the
-            targets are in several Regions, or their policy is too long. The error names the target.
+            targets are in several Regions, or their policy is too long. The error names the target. Or a part
+            is unknown, the prefix is too long for a name, or another argument is malformed.
 
     >>> from stepsched import QueueTarget
     >>> made = template([QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders")])
@@ -98,135 +121,27 @@ def template(
         raise ValueError(
             f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {table_name!r}"
         )
-    called = validate_targets(targets)
+    chosen = validate_parts(parts)
+    validate_prefix(prefix, chosen, existing_table=table_name is not None)
+    validate_boundary(permissions_boundary)
+    if role_arn is not None:
+        validate_roles("role_arn", [role_arn])
+    called = validate_targets(targets, may_be_empty=bool(chosen & frozenset(QUEUES)))
     listed = called + validate_queues(dead_letters) + validate_topics(topics)
     partition = partition_of(listed)
-    made: dict[str, Any] = {
+    made = parts_of(
+        Wanted(
+            Names(prefix, partition, table_name),
+            chosen,
+            Permissions(listed, task_roles, resources or {}),
+            calls=[call.name for each in called for call in each.calls(partition)],
+            boundary=permissions_boundary,
+            role_arn=role_arn,
+        )
+    )
+    return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "stepsched: a table of jobs, and the state machine that runs them",
-        "Resources": {
-            "Table": _table(),
-            "RunnerRole": _role(listed, task_roles, resources or {}, partition),
-            "Runner": _machine(called, partition),
-        },
-        "Outputs": {
-            "TableName": {"Description": "The table of jobs", "Value": {"Ref": "Table"}},
-            "TableArn": {"Description": "The ARN of the table", "Value": {"Fn::GetAtt": ["Table", "Arn"]}},
-            "StateMachineArn": {
-                "Description": "The state machine that runs the jobs",
-                "Value": {"Ref": "Runner"},
-            },
-        },
+        "Resources": made.resources,
+        "Outputs": made.outputs,
     }
-    if table_name is None:
-        return made
-    del made["Resources"]["Table"]
-    with_existing_table: dict[str, Any] = _on_table(made, table_name)
-    return with_existing_table
-
-
-def _on_table(value: Any, name: str) -> Any:
-    """A copy of the template in which references to its table are replaced by an existing table."""
-    match value:
-        case {"Ref": "Table"}:
-            return name
-        case {"Fn::GetAtt": ["Table", "Arn"]}:
-            arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
-            return {"Fn::Sub": arn + name}
-        case dict():
-            return {key: _on_table(item, name) for key, item in value.items()}
-        case list():
-            return [_on_table(item, name) for item in value]
-    return value
-
-
-def _table() -> dict[str, Any]:
-    properties = creation("")
-    del properties["TableName"]  # CloudFormation chooses a unique name
-    return {
-        "Type": "AWS::DynamoDB::Table",
-        "DeletionPolicy": "Retain",
-        "UpdateReplacePolicy": "Retain",
-        "Properties": {
-            **properties,
-            "TimeToLiveSpecification": time_to_live(),
-            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-        },
-    }
-
-
-def _machine(called: list[NamedTarget], partition: str) -> dict[str, Any]:
-    return {
-        "Type": "AWS::StepFunctions::StateMachine",
-        # cfn-lint takes only a plain number as TimeoutSeconds, and the definition computes it.
-        "Metadata": {"cfn-lint": {"config": {"ignore_checks": ["E3601"]}}},
-        "Properties": {
-            "StateMachineName": {"Ref": "AWS::StackName"},
-            "StateMachineType": "STANDARD",
-            "RoleArn": {"Fn::GetAtt": ["RunnerRole", "Arn"]},
-            "Definition": _definition(called, partition),
-            "DefinitionSubstitutions": {"TableName": {"Ref": "Table"}},
-        },
-    }
-
-
-def _definition(called: list[NamedTarget], partition: str) -> dict[str, Any]:
-    """The definition of the runner with the required calls. With all calls it would be too long for a
-    request."""
-    calls = {call.name: None for each in called for call in each.calls(partition)}
-    # The name is replaced in the JSON text, because it is also inside of expressions that escape braces.
-    text = json.dumps(runner(_TABLE, partition=partition, calls=sorted(calls)).to_dict())
-    assert "${" not in text, "CloudFormation would read it as a reference"
-    definition: dict[str, Any] = json.loads(text.replace(_TABLE, "${TableName}"))
-    return definition
-
-
-def _role(
-    listed: list[NamedTarget],
-    task_roles: Sequence[str],
-    resources: Mapping[str, Sequence[str]],
-    partition: str,
-) -> dict[str, Any]:
-    arn = f"arn:{partition}:states:{_REGION}:{_ACCOUNT}:stateMachine:{_NAME}"
-    policy = runner_policy(
-        listed, task_roles=task_roles, resources=resources, machine_arn=arn, table_name=_TABLE
-    )
-    length = len(json.dumps(policy, separators=(",", ":")))
-    if length > MAX_INLINE_CHARACTERS:
-        raise ValueError(
-            f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
-            f"{len(listed)} targets; use several stacks"
-        )
-    trust = machine_trust_policy(account=_ACCOUNT, machine_arn=arn)
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "Description": "Lets the state machine of stepsched run the jobs of its table",
-            "AssumeRolePolicyDocument": _with_references(trust),
-            "Policies": [{"PolicyName": "stepsched", "PolicyDocument": _with_references(policy)}],
-        },
-    }
-
-
-_STACK_ARN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{_REGION}:{_ACCOUNT}:(?P<rest>.+)")
-
-
-def _with_references(value: Any) -> Any:
-    """A copy of the document in which placeholders are replaced by references."""
-    match value:
-        case dict():
-            return {key: _with_references(item) for key, item in value.items()}
-        case list():
-            return [_with_references(item) for item in value]
-    return {"Ref": "AWS::AccountId"} if value == _ACCOUNT else _arn_with_references(value)
-
-
-def _arn_with_references(text: str) -> Any:
-    match = _STACK_ARN.fullmatch(text)
-    if match is None:
-        return text
-    service, rest = match["service"], match["rest"]
-    if rest == f"table/{_TABLE}":
-        return {"Fn::GetAtt": ["Table", "Arn"]}
-    rest = "stateMachine:${AWS::StackName}" if rest == f"stateMachine:{_NAME}" else rest.replace("${", "${!")
-    return {"Fn::Sub": f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{rest}"}

@@ -293,7 +293,7 @@ WORK = {
     "stepfunctions": {
         "backends.stepfunctions.backend.instructions_of": 1,
         "machines.data.check_input": 1,
-        "backends.stepfunctions.instructions.timing_of": 1,
+        "machines.shared.instructions.timing_of": 1,
     },
 }
 """What a verb works out of a job, and how often."""

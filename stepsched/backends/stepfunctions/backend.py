@@ -51,6 +51,7 @@ from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.machines.calls import places_of
+from stepsched.machines.shared.instructions import DEFAULT_RETENTION
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
 from stepsched.schedules.moments import just_before
 
@@ -58,8 +59,6 @@ Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 _SECOND = timedelta(seconds=1)
 _DAY, _TEN_YEARS = timedelta(days=1), timedelta(days=3_653)
-_RETENTION = timedelta(days=30)
-"""How long the history of an ended run is kept, if nothing else is said."""
 _PAGE_SIZE = 100
 _ATTEMPTS = 20
 """The maximum number of attempts of a change that conflicts with another one."""
@@ -125,7 +124,7 @@ class StepFunctionsBackend(Backend):
             )
         validate_connection(session, endpoint_url)
         self._keeps_retention = retention is None
-        self._retention = _RETENTION if retention is None else _validate_retention(retention)
+        self._retention = DEFAULT_RETENTION if retention is None else _validate_retention(retention)
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]

@@ -1,7 +1,4 @@
-"""Builds the instructions of a job for the runner: its schedule, call and policies, as JSON in the job's row.
-
-Instructions are data that is never evaluated, so nothing in them is escaped.
-"""
+"""The instructions of a job as this backend stores them: as JSON in the job's row."""
 
 from __future__ import annotations
 
@@ -15,30 +12,24 @@ from stepsched.backends.capabilities import BUILT_IN, NAMES
 from stepsched.backends.needs import alternatives_for, needs_of, others_for
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
 from stepsched.core.payloads import to_json
-from stepsched.jobs import Completion, Job, OnFailure, Overlap
+from stepsched.jobs import Job, OnFailure, Overlap
 from stepsched.machines.calls import (
     call_of,
-    check_policies,
-    topic_arguments,
-    waits_for_end,
 )
-from stepsched.machines.data import call_data, message_of
-from stepsched.machines.notifications import subject
+from stepsched.machines.data import message_of
 from stepsched.machines.plan import ZONE, timing_of
-from stepsched.machines.retries import whole_seconds
-from stepsched.machines.shared.calls import LONGEST_TIMEOUT
-from stepsched.machines.shared.runner import event_limit
-from stepsched.schedules import OneTime
+from stepsched.machines.shared.instructions import (
+    KEEP,
+    MissingCallError,
+    build_instructions,
+    is_once_in_a_zone,
+)
 from stepsched.schedules.zone_databases import timezone_database
-from stepsched.targets import ParallelTarget
 
 NAME = NAMES["StepFunctionsBackend"]
 """The name of the backend in errors."""
 _CLASS = "StepFunctionsBackend"
 """The name of the backend among the alternatives of errors."""
-_SECOND = timedelta(seconds=1)
-_KEEP = "keep"
-"""The retention of ended runs in the instructions, in seconds."""
 MAX_INSTRUCTIONS_BYTES = 255_000
 """The maximum size of the instructions as a JSON string, in bytes. Step Functions passes 262,144 in total."""
 MAX_ROW_BYTES = 400_000
@@ -62,8 +53,12 @@ def instructions_of(
         alternative.
     """
     try:
-        instructions = _build(job, anchor, version, retention, calls)
+        instructions = build_instructions(
+            job, anchor=anchor, version=version, retention=retention, calls=calls
+        )
         _check_size(job, instructions)
+    except MissingCallError as error:
+        raise UnsupportedError(job.name, NAME, str(error), alternatives_for(job, _CLASS)) from error
     except ValueError as error:
         raise UnsupportedError(job.name, NAME, str(error), _alternatives(job)) from error
     return instructions
@@ -96,10 +91,10 @@ def with_retention_of(text: str, instructions: dict[str, Any]) -> dict[str, Any]
         instructions: The new instructions.
     """
     try:
-        keep = json.loads(text)[_KEEP]
+        keep = json.loads(text)[KEEP]
     except (LookupError, TypeError, ValueError):
         return instructions
-    return {**instructions, _KEEP: keep} if type(keep) is int else instructions
+    return {**instructions, KEEP: keep} if type(keep) is int else instructions
 
 
 def with_new_zone(text: str, job: Job, *, anchor: datetime, cursor: datetime) -> str | None:
@@ -123,7 +118,7 @@ def with_new_zone(text: str, job: Job, *, anchor: datetime, cursor: datetime) ->
         rules, origin = before.get(ZONE), before.get("origin")
     except (AttributeError, LookupError, TypeError, ValueError):  # repair goes on with the other jobs
         return None
-    is_once = isinstance(origin, int) and _is_once_in_a_zone(job)
+    is_once = isinstance(origin, int) and is_once_in_a_zone(job)
     if version is None or version < written_by or (rules is None and not is_once):
         return None
     plan = timing_of(job.anchored(anchor)).plan
@@ -132,12 +127,6 @@ def with_new_zone(text: str, job: Job, *, anchor: datetime, cursor: datetime) ->
     else:
         is_kept = plan.get(ZONE) == rules
     return None if is_kept else to_json({**stored, "plan": plan, "zones": version})
-
-
-def _is_once_in_a_zone(job: Job) -> bool:
-    """Whether the only run of a job is at a wall time, whose instant depends on the rules of a zone."""
-    schedule = job.schedule
-    return isinstance(schedule, OneTime) and schedule.at.tzinfo is None and schedule.timezone != "UTC"
 
 
 def warn_unobserved_failures(job: Job) -> None:
@@ -159,65 +148,6 @@ def warn_unobserved_failures(job: Job) -> None:
             ScheduleWarning,
             stacklevel=4,
         )
-
-
-def _build(
-    job: Job, anchor: datetime, version: int, retention: timedelta, calls: Collection[str]
-) -> dict[str, Any]:
-    if isinstance(job.target, ParallelTarget):
-        raise ValueError("the runner does not support a ParallelTarget")  # noqa: TRY004 -- about the job
-    check_policies(job)
-    timing = timing_of(job.anchored(anchor))
-    call, letter, fills = call_data(job)
-    name = call.name
-    if name not in calls:
-        reason = (
-            f"the machine of this stack cannot call {name}; update the stack with the template of "
-            "deploy.template(...) for this target too"
-        )
-        raise UnsupportedError(job.name, NAME, reason, alternatives_for(job, _CLASS))
-    if not call.waits_for_completion:
-        why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
-        if job.overlap is not Overlap.ALLOW:
-            raise ValueError(f"overlap: {why}; use Overlap.ALLOW")
-        if job.max_run_time is not None:
-            can_wait = waits_for_end(job.target, wait=True) and not job.is_one_time
-            remedy = "use Overlap.SKIP or QUEUE, or leave it out" if can_wait else "leave it out"
-            raise ValueError(f"max_run_time: {why}; {remedy}")
-    notice: dict[str, Any] = {}
-    if job.notify is not None:
-        published = topic_arguments(job.notify, "", message_of(job)) | {"Subject": subject(job)}
-        notice = {"notice": {key: value for key, value in published.items() if key != "Message"}}
-    retry = job.retry
-    bound = retry.max_age if retry.max_delay is None else retry.max_delay
-    limit = LONGEST_TIMEOUT
-    if job.max_run_time is not None:
-        limit = whole_seconds("max_run_time", job.max_run_time)
-    return {
-        "version": version,
-        "kind": timing.kind,
-        "plan": timing.plan,
-        **({"zones": timezone_database().version} if ZONE in timing.plan or _is_once_in_a_zone(job) else {}),
-        "call": name,
-        "arguments": call.arguments,
-        "fills": fills,
-        **({} if letter is None else {"letter": letter}),
-        **notice,
-        "retry": {
-            "attempts": retry.max_attempts,
-            "age": whole_seconds("retry.max_age", retry.max_age),
-            "first": retry.interval / _SECOND,
-            "rate": retry.backoff_rate,
-            "bound": bound / _SECOND,
-        },
-        "timeout": limit,
-        "jitter": whole_seconds("jitter", job.jitter),
-        "overlap": job.overlap.value,
-        "stops": job.on_failure is OnFailure.STOP and not job.is_one_time,
-        "gone": job.is_one_time and job.completion is Completion.DELETE,
-        "limit": event_limit(retry.max_attempts),
-        _KEEP: retention // _SECOND,
-    }
 
 
 def _check_size(job: Job, instructions: dict[str, Any]) -> None:

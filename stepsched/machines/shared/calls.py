@@ -17,7 +17,8 @@ from stepsched.machines.shared.expressions import (
     expression_of,
     fill_attributes,
 )
-from stepsched.machines.shared.history import ROUTE, Events
+from stepsched.machines.shared.history import COUNT_FAILURE, GIVEN_UP, ROUTE, Events
+from stepsched.machines.shared.metrics import count_failure
 
 LONGEST_TIMEOUT = 99_999_999
 """The timeout in seconds of a task without ``max_run_time``: the default of AWS."""
@@ -64,7 +65,7 @@ def call_states(calls: Iterable[str], partition: str, events: Events) -> dict[st
                 "attempts": 1,
             },
         },
-        next="Given up",
+        next=GIVEN_UP,
     )
     return states
 
@@ -77,28 +78,35 @@ def _output(call: str) -> str:
     return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
 
 
-def giving_up(partition: str, events: Events) -> dict[str, State]:
-    """The states after a failed attempt: a pause and the next attempt, or the notifications of the
-    failure."""
+def giving_up(partition: str, events: Events, *, metrics: bool = False) -> dict[str, State]:
+    """The states after a failed attempt: a pause and the next attempt, or the notifications of the failure.
+
+    Args:
+        partition: The partition of the machine.
+        events: The events of the machine.
+        metrics: Whether the failure of a run is counted in a metric.
+    """
     again = (
         f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
     )
     letter = {"MessageAttributes": DEAD_LETTER_ATTRIBUTES}
     body = {"Message": notification_body("{% $name %}")}
+    counted = {COUNT_FAILURE: count_failure(partition, "Letter?")} if metrics else {}
     return {
         "Try again?": Choice(
-            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default="Given up"
+            choices=(condition(again).then("Pause", comment="a try is left, in time"),), default=GIVEN_UP
         ),
         "Pause": Wait(seconds=f"{{% {DELAY} %}}", assign={"started_at": f"{{% {NOW} %}}"}, next="Route"),
-        "Given up": Pass(
+        GIVEN_UP: Pass(
             assign={
                 "outcome": "failed",
                 "output": "",
                 "ended": "{% $millis() %}",
                 "spent": f"{{% $spent + {events.notification} %}}",
             },
-            next="Letter?",
+            next=next(iter(counted), "Letter?"),
         ),
+        **counted,
         "Letter?": Choice(
             choices=(condition("$exists($job.letter)").then("Dead letter"),), default="Notice?"
         ),

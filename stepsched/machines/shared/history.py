@@ -17,6 +17,8 @@ ROUTE = "Route"
 """The state that selects the call of the job's target."""
 GIVEN_UP = "Given up"
 """The state that a run enters when it has no attempt left."""
+COUNT_FAILURE = "Count failure"
+"""The state that writes a metric when a run has no attempt left. Not every runner has it."""
 EVENTS_OF_A_RETRY = 3
 """The events of a failed attempt of a task: it is scheduled, started, and fails."""
 
@@ -89,7 +91,12 @@ def count(states: Mapping[str, State], calls: Iterable[str]) -> Events:
         start=1 + along("Load", "Mine?", "Take"),
         run=along("Plan", "More?", "Sleep", "Fence", "Route", call, "Record"),
         retry=along("Try again?", "Pause", "Route", call),
-        notification=along(GIVEN_UP, "Letter?", "Dead letter", "Notice?", "Notify", retries=True),
+        notification=along(
+            GIVEN_UP,
+            *(name for name in (COUNT_FAILURE,) if name in definitions),
+            *("Letter?", "Dead letter", "Notice?", "Notify"),
+            retries=True,
+        ),
         lost_claim=along("Record run only", "Release", "Read job", "Claim lost?"),
         busy=along("Fence", "Read job", "Claim lost?", "Busy", "More?", "Sleep"),
         # The events of reading the job are counted by the state that reads it.

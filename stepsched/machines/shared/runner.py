@@ -73,7 +73,7 @@ def event_limit(max_attempts: int) -> int:
     Raises:
         ValueError: A single run could write more events than an execution holds.
     """
-    of = events()
+    of = events(metrics=True)  # the machine may be given metrics later
     worst = of.run + max_attempts * of.retry + of.notification + of.lost_claim + _RETRY_RESERVE + of.renewal
     left = MAX_EVENTS - worst
     if left < of.start + of.run:
@@ -84,7 +84,9 @@ def event_limit(max_attempts: int) -> int:
     return left
 
 
-def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CALLS) -> StateMachine:
+def runner(
+    table_name: str, *, partition: str = "aws", calls: Iterable[str] = CALLS, metrics: bool = False
+) -> StateMachine:
     """The machine that runs the jobs of a table.
 
     An execution is started with ``{"name": ..., "token": ...}``: the name of the job and the token of its
@@ -96,15 +98,21 @@ def runner(table_name: str, *, partition: str = "aws", calls: Iterable[str] = CA
         partition: The partition of the machine.
         calls: The calls that the machine can make: members of :data:`CALLS`, and
             ``aws-sdk:<service>:<action>`` for the ApiTargets of the jobs.
+        metrics: Whether the machine writes the metric ``RunsFailed``.
     """
-    states = _states(TableTasks(table_name, partition, events()), tuple(calls))
+    machine = TableTasks(table_name, partition, events(metrics=metrics))
+    states = _states(machine, tuple(calls), metrics=metrics)
     return StateMachine(comment=TITLE, query_language="JSONata", start_at="Load", states=states)
 
 
 @cache
-def events() -> Events:
-    """The events of a runner. They do not depend on its table or on further calls."""
-    return count(_states(TableTasks("any", "aws"), CALLS), CALLS)
+def events(*, metrics: bool = False) -> Events:
+    """The events of a runner. They do not depend on its table or on further calls.
+
+    Args:
+        metrics: Whether it writes the metric ``RunsFailed``.
+    """
+    return count(_states(TableTasks("any", "aws"), CALLS, metrics=metrics), CALLS)
 
 
 @cache
@@ -123,7 +131,7 @@ def runs_per_execution(max_attempts: int, *, failed: bool = False) -> int:
     Raises:
         ValueError: As for :func:`event_limit`.
     """
-    of = events()
+    of = events(metrics=True)
     left = event_limit(max_attempts) - of.start
     if not failed:
         return left // of.run
@@ -131,7 +139,7 @@ def runs_per_execution(max_attempts: int, *, failed: bool = False) -> int:
     return (left - of.run) // (of.run + (max_attempts + 1) * of.retry + of.notification) + 1
 
 
-def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
+def _states(machine: TableTasks, calls: Sequence[str], *, metrics: bool = False) -> dict[str, State]:
     partition, events = machine.partition, machine.events
     return {
         "Load": machine.load(),
@@ -175,7 +183,7 @@ def _states(machine: TableTasks, calls: Sequence[str]) -> dict[str, State]:
         "Claim": machine.claim(),
         "Read run": machine.read_run(),
         **call_states(calls, partition, events),
-        **giving_up(partition, events),
+        **giving_up(partition, events, metrics=metrics),
         "Record": machine.record(),
         "Record run only": machine.record_run_only(),
         "Release": machine.release(),
