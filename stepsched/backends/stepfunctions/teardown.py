@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions.backend import StepFunctionsBackend
 from stepsched.backends.stepfunctions.executions import JobExecutions
 from stepsched.backends.stepfunctions.rows import Row
-from stepsched.backends.stepfunctions.service import DISABLED, Executions
+from stepsched.backends.stepfunctions.service import DISABLED, Executions, validate_state_machine_arn
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.errors import BackendError, StepschedError, UnsupportedError
 from stepsched.jobs import JobRecord, JobStatus
@@ -37,19 +37,28 @@ class Teardown:
     """Looks at a state machine and its table, and ends what runs there."""
 
     def __init__(
-        self, backend: StepFunctionsBackend, *, dynamodb: Any, states: Any, now: Callable[[], datetime]
+        self,
+        *,
+        state_machine_arn: str,
+        table_name: str,
+        dynamodb: Any,
+        states: Any,
+        backend: Callable[[], StepFunctionsBackend],
+        now: Callable[[], datetime],
     ) -> None:
         """No call is made.
 
         Args:
-            backend: The backend on the machine and the table.
+            state_machine_arn: The ARN of the machine.
+            table_name: The table of its jobs.
             dynamodb: A DynamoDB client of boto3.
             states: A Step Functions client of boto3.
+            backend: Makes the backend on the machine and the table, if jobs have to be paused.
             now: The clock.
         """
         self._backend = backend
-        self._table = Table(dynamodb, backend.table_name)
-        self._executions = Executions(states, backend.state_machine_arn)
+        self._table = Table(dynamodb, table_name)
+        self._executions = Executions(states, validate_state_machine_arn(state_machine_arn))
         self._rows = JobExecutions(self._table, self._executions)
         self._now = now
 
@@ -104,7 +113,7 @@ class Teardown:
             running = self._running()
             if not names and not running:
                 break
-            for name, answer in zip(names, self._backend.each(self._pause, names), strict=True):
+            for name, answer in zip(names, self._pause(names), strict=True):
                 if isinstance(answer, StepschedError):
                     raise answer
                 paused.add(name)
@@ -112,8 +121,16 @@ class Teardown:
                 self._executions.stop(arn, DISABLED, _CAUSE)
         return sorted(paused)
 
-    def _pause(self, name: str) -> JobRecord:
+    def _pause(self, names: Sequence[str]) -> list[JobRecord | StepschedError]:
+        backend = self._backend()
+
+        def pause(name: str) -> JobRecord:
+            try:
+                return backend.pause(name, stop_run=True, reason=_CAUSE)
+            except UnsupportedError:  # a task of the AWS Solutions scheduler, which has no reason
+                return backend.pause(name, stop_run=True)
+
         try:
-            return self._backend.pause(name, stop_run=True, reason=_CAUSE)
-        except UnsupportedError:  # a task of the AWS Solutions scheduler, which has no reason
-            return self._backend.pause(name, stop_run=True)
+            return backend.each(pause, names)
+        finally:
+            backend.close()

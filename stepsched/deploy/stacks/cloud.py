@@ -22,7 +22,7 @@ _FIRST_PAUSE, _LAST_PAUSE, _GROWTH = 0.1, 5.0, 1.5
 class Scheduler(NamedTuple):
     """A state machine and the table of its jobs, as the outputs of a stack name them."""
 
-    machine_arn: str
+    state_machine_arn: str
     table_name: str
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions import StepFunctionsBackend
@@ -58,15 +59,16 @@ def teardowns(cloud: Cloud, stack: Stack) -> list[Teardown]:
     """The state machines of a stack, with their tables."""
     return [
         Teardown(
-            StepFunctionsBackend(
-                state_machine_arn=each.machine_arn,
-                table_name=each.table_name,
+            **each._asdict(),
+            dynamodb=cloud.client("dynamodb"),
+            states=cloud.client("stepfunctions"),
+            backend=partial(
+                StepFunctionsBackend,
+                **each._asdict(),
                 session=cloud.session,
                 endpoint_url=cloud.endpoint_url,
                 workers=8,
             ),
-            dynamodb=cloud.client("dynamodb"),
-            states=cloud.client("stepfunctions"),
             now=utc_now,
         )
         for each in stack.schedulers
