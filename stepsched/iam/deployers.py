@@ -243,7 +243,7 @@ def _resource_statements(
         sid = "".join(kind.split("::")[1:])
         actions = {*of.actions.split(), *of.own_actions.split()}
         if kind == "AWS::IAM::Role" and boundary is not None:
-            condition = ("StringEquals", "iam:PermissionsBoundary", boundary)
+            condition = ("ArnEquals", "iam:PermissionsBoundary", boundary)
             yield _statement(
                 f"{sid}Bounded", "iam", [*_BOUNDED, "PutRolePermissionsBoundary"], arns, condition
             )
@@ -366,7 +366,6 @@ def _bucket_statements(
             "CreateBucket",
             "PutBucketPublicAccessBlock",
             "PutEncryptionConfiguration",
-            "PutLifecycleConfiguration",
         )
     )
     yield _statement("Bucket", "s3", ["ListBucket", *made], [arn])

@@ -449,4 +449,4 @@ class FakeCloud:
     def s3_PutPublicAccessBlock(self, **_: Any) -> None:
         """Nothing is kept of it."""
 
-    s3_PutBucketEncryption = s3_PutBucketLifecycleConfiguration = s3_PutPublicAccessBlock
+    s3_PutBucketEncryption = s3_PutPublicAccessBlock

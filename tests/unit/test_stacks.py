@@ -234,18 +234,16 @@ def test_a_longer_one_travels_through_the_bucket_of_the_account(cloud: FakeCloud
     calls = [(operation, given) for service, operation, given in cloud.calls if service == "s3"]
     assert [operation for operation, _ in calls] == [
         *("HeadBucket", "CreateBucket", "PutPublicAccessBlock", "PutBucketEncryption"),
-        *("PutBucketLifecycleConfiguration", "PutObject", "HeadBucket", "PutObject"),
+        *("PutObject", "HeadBucket", "PutObject"),
     ]
     assert all(given["ExpectedBucketOwner"] == ACCOUNT for name, given in calls if name != "CreateBucket")
-    made_with = dict(calls[:6])
+    made_with = dict(calls[:5])
     assert made_with["CreateBucket"]["CreateBucketConfiguration"] == {"LocationConstraint": REGION}
     closed = made_with["PutPublicAccessBlock"]["PublicAccessBlockConfiguration"]
     assert set(closed.values()) == {True}
     assert len(closed) == 4
     (rule,) = made_with["PutBucketEncryption"]["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
-    (rule,) = made_with["PutBucketLifecycleConfiguration"]["LifecycleConfiguration"]["Rules"]
-    assert rule["Expiration"] == {"Days": 7}
 
 
 def test_a_given_bucket_is_used_for_every_template(cloud: FakeCloud, on: Any) -> None:

@@ -11,8 +11,6 @@ from stepsched.deploy.stacks.cloud import Cloud
 from stepsched.deploy.stacks.documents import Document
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_KEPT_DAYS = 7
-"""How long the bucket of this package keeps a template, which CloudFormation reads once."""
 
 
 def validate_bucket(bucket: Any) -> str | None:
@@ -35,7 +33,7 @@ def upload(cloud: Cloud, document: Document, bucket: str | None) -> str:
         cloud: The account.
         document: The template.
         bucket: The bucket, which exists. None: ``stepsched-<account>-<region>``, which is created if it does
-            not exist: encrypted, closed to the public, and emptied of templates after 7 days.
+            not exist: encrypted, and closed to the public. Its templates stay, each once.
 
     Returns:
         The URL of the template, for CloudFormation.
@@ -90,5 +88,3 @@ def _create(cloud: Cloud, owner: dict[str, str]) -> None:
     cloud.call(
         "s3", "put_bucket_encryption", **owner, ServerSideEncryptionConfiguration={"Rules": [encrypted]}
     )
-    rule = {"ID": "templates", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": _KEPT_DAYS}}
-    cloud.call("s3", "put_bucket_lifecycle_configuration", **owner, LifecycleConfiguration={"Rules": [rule]})
