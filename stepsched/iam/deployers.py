@@ -53,7 +53,7 @@ _KINDS: dict[str, _Kind] = {
         DescribeKinesisStreamingDestination DescribeTable DescribeTimeToLive GetResourcePolicy
         ListTagsOfResource TagResource UntagResource UpdateContinuousBackups UpdateTable UpdateTimeToLive""",
         255,
-        own_actions="BatchGetItem BatchWriteItem GetItem PutItem Query UpdateItem",
+        own_actions="BatchGetItem GetItem Query UpdateItem",
     ),
     "AWS::StepFunctions::StateMachine": _Kind(
         "states",
@@ -270,7 +270,12 @@ def _further(kind: str, arns: list[str]) -> Iterator[dict[str, Any]]:
         yield _statement("DynamoDBIndex", "dynamodb", ["Query"], [f"{arn}/index/*" for arn in arns])
     if kind == "AWS::StepFunctions::StateMachine":
         ran = [f"{arn.replace(':stateMachine:', ':execution:', 1)}:*" for arn in arns]
-        yield _statement("StepFunctionsExecution", "states", ["DescribeExecution", "StopExecution"], ran)
+        yield _statement(
+            "StepFunctionsExecution",
+            "states",
+            ["DescribeExecution", "GetExecutionHistory", "StopExecution"],
+            ran,
+        )
     if kind == "AWS::Scheduler::ScheduleGroup":
         held = [f"{arn.replace(':schedule-group/', ':schedule/', 1)}/*" for arn in arns]
         yield _statement("SchedulerGroupSchedules", "scheduler", ["DeleteSchedule"], held)

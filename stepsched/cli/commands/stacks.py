@@ -161,7 +161,7 @@ def _confirm(session: Session, plan: StackPlan, connection: Mapping[str, Any], *
 @command(
     "destroy",
     is_on_aws=True,
-    examples=("stepsched destroy jobs --yes", "stepsched destroy jobs --delete-table --force --yes"),
+    examples=("stepsched destroy old --yes", "stepsched destroy old --delete-table --force --yes"),
 )
 @click.argument("name")
 @click.option("--delete-table", is_flag=True, help="Delete the table too, with all jobs and their history.")

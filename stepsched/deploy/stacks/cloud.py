@@ -61,8 +61,10 @@ class Stack(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether the stack is of a template of this package, by its description or its outputs."""
-        return self.description.startswith(_TITLE) or bool(self.schedulers)
+        """Whether the stack is of a template of this package, by its description or its outputs. So is one
+        that could not be created: nothing is left of it."""
+        is_gone = self.status == "ROLLBACK_COMPLETE"
+        return is_gone or self.description.startswith(_TITLE) or bool(self.schedulers)
 
 
 class Cloud:
