@@ -6,7 +6,7 @@ application that creates jobs. Both functions are pure. :func:`plan`, :func:`app
 """
 
 from stepsched.deploy.parts import Part
-from stepsched.deploy.policies import client_policy
+from stepsched.deploy.policies import client_policy, runner_policy
 from stepsched.deploy.stacks import (
     DeployedStack,
     DestroyedStack,
@@ -32,6 +32,7 @@ __all__ = [
     "discard",
     "plan",
     "registration",
+    "runner_policy",
     "template",
 ]
 

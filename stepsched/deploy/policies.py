@@ -14,8 +14,9 @@ from stepsched.aws.arns import validate_arn
 from stepsched.core.context import ATTRIBUTES
 from stepsched.core.quoting import quoted
 from stepsched.iam.documents import validate_resources, validate_roles
-from stepsched.iam.grants import Grant, Place, grants_of, merged, role_grants, with_resources
+from stepsched.iam.grants import Grant, Place, allow, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
+from stepsched.iam.roles import MAX_INLINE_CHARACTERS
 from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.runner import runner
@@ -159,7 +160,7 @@ class Permissions(NamedTuple):
     """The targets, queues and topics of the jobs."""
     task_roles: Sequence[str] = ()
     """The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`."""
-    resources: Mapping[str, Sequence[str]] = {}  # noqa: RUF012 -- never changed
+    resources: Mapping[str, Sequence[str]] = {}
     """The resources of ApiTarget calls; see :func:`stepsched.iam.policy_for`."""
 
     def grants(self, machine_arn: str, *, waits: bool) -> list[Grant]:
@@ -187,6 +188,27 @@ class Permissions(NamedTuple):
             grant for each in self.listed for grant in _target_grants(each, named, machine_arn, waits=waits)
         ]
         return grants + (role_grants(roles) if any(each.action == "ecs:RunTask" for each in grants) else [])
+
+    def document(self, own: Sequence[Grant], machine_arn: str, *, waits: bool) -> dict[str, Any]:
+        """The policy of a role that invokes the targets.
+
+        Args:
+            own: Further grants of the role.
+            machine_arn: As for :meth:`grants`.
+            waits: As for :meth:`grants`.
+
+        Raises:
+            TypeError: As for :meth:`grants`.
+            ValueError: As for :meth:`grants`, or the policy is too long for IAM.
+        """
+        policy = document([*own, *self.grants(machine_arn, waits=waits)])
+        length = len(json.dumps(policy, separators=(",", ":")))
+        if length > MAX_INLINE_CHARACTERS:
+            raise ValueError(
+                f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
+                f"{len(self.listed)} targets; use several stacks"
+            )
+        return policy
 
 
 def role_policy(
@@ -217,7 +239,7 @@ def role_policy(
     own = own_grants(
         StateMachine(states=states), machine_arn=machine_arn, table_name=table_name, runner_arn=machine_arn
     )
-    return document(own + permissions.grants(machine_arn, waits=True))
+    return permissions.document(own, machine_arn, waits=True)
 
 
 def document(grants: Iterable[Grant]) -> dict[str, Any]:
@@ -320,10 +342,60 @@ def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocatio
     return found
 
 
+def runner_policy(
+    targets: Iterable[Target],
+    *,
+    table_arn: str,
+    state_machine_arn: str,
+    task_roles: Sequence[str] = (),
+    dead_letters: Iterable[QueueTarget] = (),
+    topics: Iterable[TopicTarget] = (),
+    resources: Mapping[str, Sequence[str]] | None = None,
+    metrics: bool = False,
+) -> dict[str, Any]:
+    """The minimal policy of a role that is given to :func:`template` as ``role_arn``.
+
+    The trust policy of such a role is :func:`stepsched.iam.machine_trust_policy`.
+
+    Args:
+        targets: The targets that jobs may invoke, with the queue of the stack if it has one.
+        table_arn: The ARN of the table; see the output ``TableArn``.
+        state_machine_arn: The ARN of the machine, ``arn:aws:states:<region>:<account>:stateMachine:<name>``.
+            Its name is that of the stack, or ``<prefix>-runner``.
+        task_roles: As for :func:`template`.
+        dead_letters: As for :func:`template`, with the queue of the stack if it has one.
+        topics: As for :func:`template`, with the topic of the stack if it has one.
+        resources: As for :func:`template`.
+        metrics: Whether the stack has alarms or a dashboard, so that the machine writes metrics.
+
+    Raises:
+        TypeError: As for :func:`template`.
+        ValueError: As for :func:`template`, or an ARN is malformed.
+
+    >>> place = "eu-west-1:123456789012"
+    >>> policy = runner_policy(
+    ...     [QueueTarget(f"arn:aws:sqs:{place}:orders")],
+    ...     table_arn=f"arn:aws:dynamodb:{place}:table/jobs",
+    ...     state_machine_arn=f"arn:aws:states:{place}:stateMachine:jobs",
+    ... )
+    >>> [statement["Sid"] for statement in policy["Statement"]][-2:]
+    ['SqsSendMessage', 'StatesStartExecution']
+    """
+    table, machine = _table_and_machine(table_arn, state_machine_arn)
+    called = validate_targets(targets, may_be_empty=True)
+    listed = called + validate_queues(dead_letters) + validate_topics(topics)
+    return role_policy(
+        Permissions(listed, task_roles, resources or {}),
+        machine_arn=machine,
+        table_name=table.partition("table/")[2],
+        metrics=metrics,
+    )
+
+
 # -- The application ------------------------------------------------------------------------------------
 
 
-def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
+def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = False) -> dict[str, Any]:
     """The policy of an application that creates, lists, changes and cancels jobs through the client.
 
     It allows no other tables and state machines. Transactions need the actions of the items that they write.
@@ -336,6 +408,7 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     Args:
         table_arn: The output ``TableArn`` of the stack, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
         state_machine_arn: The output ``StateMachineArn`` of the stack, without version or alias.
+        metrics: Whether the stack has alarms or a dashboard, so that the client writes metrics.
 
     Raises:
         ValueError: An argument is malformed, or the two are not in one account and Region.
@@ -347,13 +420,7 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
     >>> [statement["Sid"] for statement in policy["Statement"]]
     ['Table', 'TableIndex', 'Runner', 'RunnerExecutions']
     """
-    table = validate_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
-    machine = validate_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
-    if _place_of(table) != _place_of(machine):
-        raise ValueError(
-            "expected table_arn and state_machine_arn in one account and Region, "
-            f"got {table!r} and {machine!r}; use the outputs of one stack"
-        )
+    table, machine = _table_and_machine(table_arn, state_machine_arn)
     items = ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem")
     executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"
     statements = [
@@ -366,8 +433,29 @@ def client_policy(*, table_arn: str, state_machine_arn: str) -> dict[str, Any]:
             ("DescribeExecution", "GetExecutionHistory", "StopExecution"),
             executions,
         ),
+        *(_metric_statements() if metrics else ()),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _metric_statements() -> list[dict[str, Any]]:
+    return [allow("Metrics", ["cloudwatch:PutMetricData"], ["*"], OWN_METRICS)]
+
+
+def _table_and_machine(table_arn: str, state_machine_arn: str) -> tuple[str, str]:
+    """Validates the ARNs of a table and its machine.
+
+    Raises:
+        ValueError: One is malformed, or the two are not in one account and Region.
+    """
+    table = validate_arn(table_arn, "dynamodb", r"table/[\w.-]{3,255}", "table/<name>")
+    machine = validate_arn(state_machine_arn, "states", _MACHINE, "stateMachine:<name>")
+    if _place_of(table) != _place_of(machine):
+        raise ValueError(
+            "expected table_arn and state_machine_arn in one account and Region, "
+            f"got {table!r} and {machine!r}; use the outputs of one stack"
+        )
+    return table, machine
 
 
 def _place_of(arn: str) -> list[str]:

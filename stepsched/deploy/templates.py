@@ -11,7 +11,6 @@ from stepsched.deploy.parts import Part, Wanted, parts_of
 from stepsched.deploy.parts.names import Names, validate_prefix
 from stepsched.deploy.parts.part import QUEUES, validate_parts
 from stepsched.deploy.policies import (
-    Permissions,
     partition_of,
     validate_boundary,
     validate_queues,
@@ -127,14 +126,17 @@ def template(
     if role_arn is not None:
         validate_roles("role_arn", [role_arn])
     called = validate_targets(targets, may_be_empty=bool(chosen & frozenset(QUEUES)))
-    listed = called + validate_queues(dead_letters) + validate_topics(topics)
-    partition = partition_of(listed)
+    queues, news = validate_queues(dead_letters), validate_topics(topics)
+    partition = partition_of(called + queues + news)
     made = parts_of(
         Wanted(
             Names(prefix, partition, table_name),
             chosen,
-            Permissions(listed, task_roles, resources or {}),
-            calls=[call.name for each in called for call in each.calls(partition)],
+            called,
+            queues,
+            news,
+            task_roles,
+            resources or {},
             boundary=permissions_boundary,
             role_arn=role_arn,
         )

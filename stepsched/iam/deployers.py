@@ -41,7 +41,8 @@ class _Kind(NamedTuple):
     """The names that CloudFormation makes if the template gives none."""
     is_regional: bool = True
     own_actions: str = ""
-    """What ``stepsched.deploy.destroy`` calls besides, to see what would be lost."""
+    """What ``stepsched.deploy`` calls besides: to see what would be lost, to pause jobs, and to write time
+    zones."""
 
 
 _KINDS: dict[str, _Kind] = {
@@ -53,7 +54,7 @@ _KINDS: dict[str, _Kind] = {
         DescribeKinesisStreamingDestination DescribeTable DescribeTimeToLive GetResourcePolicy
         ListTagsOfResource TagResource UntagResource UpdateContinuousBackups UpdateTable UpdateTimeToLive""",
         255,
-        own_actions="BatchGetItem GetItem Query UpdateItem",
+        own_actions="BatchGetItem GetItem PutItem Query UpdateItem",
     ),
     "AWS::StepFunctions::StateMachine": _Kind(
         "states",

@@ -20,7 +20,7 @@ from stepsched.core.quoting import quoted
 MAX_NAME = 256
 """The maximum length of a job's name in characters: at most 1,024 bytes of UTF-8. A key of DynamoDB holds
 2,048."""
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """The Unicode categories of characters that a name cannot have: controls and line breaks, which would forge
 lines of a log, invisible characters and those that turn the direction of text, and surrogates."""
 _NARROW = re.compile(r"[0-9a-zA-Z_.-]{1,64}")
@@ -37,13 +37,13 @@ def is_name(text: str) -> bool:
         return text.isprintable() and text == text.strip()
     categories = [unicodedata.category(character) for character in text]
     spaces = (character for character, kind in zip(text, categories, strict=True) if kind == "Zs")
-    return _INVISIBLE.isdisjoint(categories) and all(each == " " for each in spaces) and text == text.strip()
+    return INVISIBLE.isdisjoint(categories) and all(each == " " for each in spaces) and text == text.strip()
 
 
 def is_one_line(text: str) -> bool:
     """Returns whether the text has visible characters, and beside them only blanks: no control, line break,
     surrogate or character that turns the direction of text."""
-    return bool(text.strip()) and _INVISIBLE.isdisjoint(map(unicodedata.category, text))
+    return bool(text.strip()) and INVISIBLE.isdisjoint(map(unicodedata.category, text))
 
 
 def is_name_prefix(text: str) -> bool:

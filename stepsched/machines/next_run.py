@@ -36,7 +36,7 @@ $run := function($c) {(
 # by its kind: twice the weekday of its first day (0 = Sunday), plus 1 in a leap year.
 # $pass: the first instant with a wall time; no value in a gap. Of the offsets 26 hours before and after, the
 # one that the zone has at the resulting instant is correct.
-_CALENDAR_DAYS = """
+CALENDAR_DAYS = """
 $civil := function($y, $m, $d) {(
   $a := $m > 2 ? $y : $y - 1;
   $era := $floor($a / 400);
@@ -59,6 +59,7 @@ $pass := function($w) {(
     : $offset($w - $latter) = $latter ? $w - $latter
 )};
 """
+"""``$civil``, ``$offset`` and ``$pass``, for the zone of ``$plan``."""
 
 _CALENDAR = """
 $at := function($k) { $k = 0 ? $plan.origin : (
@@ -138,8 +139,8 @@ $run := function($c) {(
 
 _FUNCTIONS: dict[Kind, str] = {
     "grid": _GRID,
-    "calendar": _CALENDAR_DAYS + _CALENDAR,
-    "cron": _CALENDAR_DAYS + _CRON,
+    "calendar": CALENDAR_DAYS + _CALENDAR,
+    "cron": CALENDAR_DAYS + _CRON,
 }
 
 _FIRST = """
@@ -187,4 +188,4 @@ def next_run_of(kind: str, after: str) -> str:
     """
     grid, calendar, cron = (f"( {part} $run )" for part in (_GRID, _CALENDAR, _CRON))
     run = f"$run := {kind} = 'grid' ? {grid} : {kind} = 'calendar' ? {calendar} : {cron};"
-    return _expression(_SECONDS, _TEXT, _CALENDAR_DAYS, run, _FIRST.replace("$after", after))
+    return _expression(_SECONDS, _TEXT, CALENDAR_DAYS, run, _FIRST.replace("$after", after))

@@ -27,6 +27,8 @@ ZONE = "zone"
 """The key of a plan under which the rules of its zone are."""
 LAST_SECOND = 253_402_300_799
 """The last second of the year 9999."""
+MEAN_MONTH = 2_629_746
+"""The mean length of a month in seconds, over 400 years."""
 
 
 class Timing(NamedTuple):
@@ -80,7 +82,7 @@ def _windowed(windowed: Windowed) -> Timing:
         "months": months,
         "days": days,
         "elapsed": elapsed,
-        "mean": months * 2_629_746 + days * 86_400 + elapsed,  # average over 400 years
+        "mean": months * MEAN_MONTH + days * 86_400 + elapsed,
         "end": end,
         ZONE: zone_table(windowed.timezone, _first_year(origin)),
     }

@@ -28,7 +28,7 @@ _SECONDS = {
 }
 """The length in seconds of each unit of a document that has a fixed length."""
 _DAYS_IN_400_YEARS = 146_097
-_LONGEST = 3_652_500 * _DAY
+LONGEST = 3_652_500 * _DAY
 """The longest step in seconds: 10,000 years, the range of years of a datetime."""
 _LARGEST = 10**15
 """The largest number in a document: a step of as many milliseconds is too long."""
@@ -83,7 +83,7 @@ class Frequency(ScheduleValue, frozen=True):
         if not any(counts):
             raise InvalidScheduleError(f"Frequency({shown})", "every", _NO_STEP)
         mean_days = Fraction(_DAYS_IN_400_YEARS * self.total_months, 4_800) + self.total_days
-        if mean_days * _DAY + self.total_seconds > _LONGEST:
+        if mean_days * _DAY + self.total_seconds > LONGEST:
             reason = "the step is longer than 10,000 years"
             raise InvalidScheduleError(f"Frequency({shown})", "every", reason)
 

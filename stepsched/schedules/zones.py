@@ -44,6 +44,8 @@ _LATEST = plain_datetime(9999, 12, 29, tzinfo=UTC)
 # Entries of a zoneinfo folder that are not IANA zones: the machine's local setting and copies with
 # leap seconds.
 _NOT_ZONES = ("localtime", "posixrules", "Factory", "posix/", "right/")
+LONGEST_NAME = 50
+"""The maximum length of the name of a zone that EventBridge Scheduler allows (P-19)."""
 
 
 class Change(NamedTuple):
@@ -282,8 +284,9 @@ def _has_rules_of(zone: tzinfo, name: str) -> bool:
 @lru_cache(maxsize=128)
 def known_zone(key: str) -> Zone:
     """Returns the zone of a name that has been validated before, such as that of a value."""
-    if len(key) > 50:
-        raise InvalidScheduleError(key, "timezone", "expected a zone name of at most 50 characters")
+    if len(key) > LONGEST_NAME:
+        reason = f"expected a zone name of at most {LONGEST_NAME} characters"
+        raise InvalidScheduleError(key, "timezone", reason)
     if not key or key.startswith(_NOT_ZONES):
         raise _unknown_zone(key)
     try:
@@ -292,6 +295,11 @@ def known_zone(key: str) -> Zone:
         raise _unknown_zone(key) from error
     warn_of_old_rules(zone)
     return zone
+
+
+def is_zone_name(name: str) -> bool:
+    """Whether a name in the database is that of a zone of schedules."""
+    return len(name) <= LONGEST_NAME and not name.startswith(_NOT_ZONES)
 
 
 _warned = set[str]()

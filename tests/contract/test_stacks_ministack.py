@@ -156,10 +156,11 @@ def test_a_stack_in_which_jobs_wait_is_destroyed_only_by_force_and_then_nothing_
         client.create(job(place, "resting", enabled=False))
         place.server.settled(place.number)
         assert len(place.running()) == 22
-        for _ in range(2):
-            with pytest.raises(BackendError) as info:
-                destroy("jobs", **place.on)
-            assert info.value.code == ErrorCode.JOBS_WAITING
+        with pytest.raises(BackendError, match="waiting jobs"):
+            destroy("jobs", **place.on)
+        with pytest.raises(BackendError) as info:
+            destroy("jobs", **place.on)
+        assert info.value.code == ErrorCode.JOBS_WAITING
         assert "holds 23 waiting jobs: " in info.value.detail
         assert "job-00 (active, next run 2030-01-07T09:00:00+00:00)" in info.value.detail
         assert info.value.detail.count("next run") == 20
@@ -224,6 +225,31 @@ def test_a_long_template_travels_through_s3(place: Place) -> None:
     destroy("jobs", keep_table=False, **place.on)
 
 
+def test_the_time_zones_that_register_reads_are_written_with_the_stack(place: Place) -> None:
+    made = plan("jobs", template([place.queue], parts=[Part.REGISTER]), **place.on)
+    lines = list[str]()
+    done = apply(made, progress=lines.append, **place.on)
+    key = {"name": {"S": "zone#Europe/Paris"}, "version": {"S": "zone"}}
+    tables = place.aws("dynamodb")
+    assert tables.get_item(TableName=done.outputs["TableName"], Key=key)["Item"]
+    assert lines[-1].endswith(f"time zones are written to table {done.outputs['TableName']}")
+    tables.delete_item(TableName=done.outputs["TableName"], Key=key)
+    again = list[str]()
+    assert not apply(made, progress=again.append, **place.on).is_changed
+    assert again == [f"1 time zones are written to table {done.outputs['TableName']}"]
+    given = {"name": "from-aws", "schedule": "cron(0 9 ? * MON-FRI *)", "timezone": "Europe/Paris"}
+    given["registration"] = ss.deploy.registration(job(place, "sample"))
+    given["input"] = "go"
+    states = place.aws("stepfunctions")
+    states.start_execution(stateMachineArn=done.outputs["RegisterArn"], input=json.dumps(given))
+    place.server.settled(place.number)
+    with place.client() as client:
+        assert client.get("from-aws").status is ss.JobStatus.ACTIVE
+    with pytest.raises(BackendError, match="1 waiting job: from-aws"):
+        destroy("jobs", **place.on)
+    destroy("jobs", keep_table=False, force=True, **place.on)
+
+
 IAM_NAMES = {
     "s3:HeadBucket": "s3:ListBucket",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
@@ -259,12 +285,11 @@ def slow_machine(place: Place) -> str:
 
 def test_the_policy_of_the_deployer_allows_the_calls_that_are_made_and_no_others(place: Place) -> None:
     """CloudFormation calls the rest on behalf of the deployer: tests/unit/test_deployers.py."""
-    parts = [Part.GROUP]
+    parts = [Part.GROUP, Part.REGISTER, Part.DEAD_LETTERS]
     made = {
         **template([place.queue, ss.StateMachineTarget(SLOW.format(place.number))], parts=parts),
         "Metadata": {"padding": "x" * 60_000},
     }
-    made["Resources"]["Dead"] = {"Type": "AWS::SQS::Queue", "Properties": {}}
     ss.deploy.discard(plan("jobs", made, **place.on), **place.on)
     apply(plan("jobs", made, **place.on), **place.on)
     plan("jobs", made, **place.on)

@@ -6,6 +6,7 @@ import builtins
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.backends import pool
 from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, checked_job, checked_prepared
 from stepsched.backends.capabilities import BUILT_IN
+from stepsched.backends.stepfunctions.counts import JobCounts
 from stepsched.backends.stepfunctions.executions import JobExecutions, new_token
 from stepsched.backends.stepfunctions.instructions import (
     NAME,
@@ -33,8 +35,9 @@ from stepsched.backends.stepfunctions.service import (
     Executions,
     validate_state_machine_arn,
 )
-from stepsched.backends.stepfunctions.stacks import find_stack
+from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT, find_stack
 from stepsched.backends.stepfunctions.table import Table
+from stepsched.backends.stepfunctions.zone_rows import renew_zone_rows
 from stepsched.core.clock import Clock, checked_clock
 from stepsched.core.durations import plain_duration
 from stepsched.core.errors import (
@@ -52,6 +55,7 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.instructions import DEFAULT_RETENTION
+from stepsched.machines.shared.metrics import JOBS_CREATED, JOBS_DELETED
 from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
 from stepsched.schedules.moments import just_before
 
@@ -97,6 +101,7 @@ class StepFunctionsBackend(Backend):
         endpoint_url: str | None = None,
         clock: Clock | None = None,
         workers: int = 32,
+        metrics: bool = False,
     ) -> None:
         """A backend on one state machine and its table. boto3 is loaded; no call is made.
 
@@ -110,6 +115,9 @@ class StepFunctionsBackend(Backend):
             endpoint_url: The endpoint of every service that is called. None: as boto3 is configured.
             clock: The clock that gives the present. None: the clock of this computer.
             workers: The maximum number of concurrent calls in bulk verbs; at least 1.
+            metrics: Whether new and cancelled jobs are counted in CloudWatch, as the metrics ``JobsCreated``
+                and ``JobsDeleted`` of the machine in the namespace ``stepsched``. A count that cannot be
+                written is a :class:`ScheduleWarning`.
 
         Raises:
             TypeError: ``session`` or ``clock`` has another type.
@@ -128,7 +136,14 @@ class StepFunctionsBackend(Backend):
         self._clock = checked_clock(clock)
         self._workers = pool.checked_workers(workers)
         region = state_machine_arn.split(":")[3]
-        dynamodb, states = _clients(session, region, endpoint_url, workers)
+        import boto3
+
+        with mapped("states", "connect"):
+            session = boto3.Session() if session is None else session
+            connect = partial(_client, session, region, endpoint_url, workers)
+            dynamodb, states = connect("dynamodb"), connect("stepfunctions")
+        counting = partial(connect, "cloudwatch") if metrics else None
+        self._counts = JobCounts(counting, state_machine_arn.rpartition(":")[2])
         self._table = Table(dynamodb, table_name)
         self._executions = Executions(states, state_machine_arn)
         self._job_executions = JobExecutions(self._table, self._executions)
@@ -142,8 +157,8 @@ class StepFunctionsBackend(Backend):
         cls,
         name: str,
         *,
-        state_machine_output: str = "StateMachineArn",
-        table_output: str = "TableName",
+        state_machine_output: str = STATE_MACHINE_OUTPUT,
+        table_output: str = TABLE_OUTPUT,
         retention: timedelta | None = None,
         session: Any = None,
         endpoint_url: str | None = None,
@@ -152,11 +167,12 @@ class StepFunctionsBackend(Backend):
     ) -> Self:
         """A backend on the state machine and the table of a CloudFormation stack, such as that of
         ``stepsched.deploy.template``. One call is made, ``cloudformation:DescribeStacks``, after the
-        arguments have been validated.
+        arguments have been validated. The backend writes metrics if the stack has alarms or a dashboard.
 
         Args:
             name: The name or the ARN of the stack, in the Region of the session.
-            state_machine_output: The name of the output with the ARN of the machine.
+            state_machine_output: The name of the output with the ARN of the machine, such as
+                ``BlueStateMachineArn`` in a stack with the prefix ``blue``.
             table_output: The name of the output with the name of the table.
             retention: How long the history of an ended run is kept; see the constructor.
             session: A ``boto3.Session``. None: the default session of boto3.
@@ -210,6 +226,7 @@ class StepFunctionsBackend(Backend):
         self.stop(timeout=timeout)
         self._table.close()
         self._executions.close()
+        self._counts.close()
 
     def _ready(self) -> frozenset[str]:
         """Checks once that the table and the machine exist and belong together, and returns the calls of the
@@ -271,6 +288,7 @@ class StepFunctionsBackend(Backend):
             stored = self._table.item(job.name)  # the response to this write may have been lost
             if row.token is None or stored is None or stored.get(TOKEN) != {"S": row.token}:
                 raise
+        self._counts.add(JOBS_CREATED)
         if row.token is not None:
             self._job_executions.start(row)
         return self._record(row)
@@ -284,7 +302,8 @@ class StepFunctionsBackend(Backend):
             except StepschedError as error:
                 return error
 
-        return list(pool.each(attempt, items, workers=self._workers))
+        with self._counts.batch():
+            return list(pool.each(attempt, items, workers=self._workers))
 
     def get(self, name: str, *, group: str | None = None) -> JobRecord:
         return self._record(self._row(name, group))
@@ -419,6 +438,7 @@ class StepFunctionsBackend(Backend):
                 raise ConflictError(name, row.version)
         self._runs.close(name, self.now())
         self._end_execution(row, stop_run=stop_run)
+        self._counts.add(JOBS_DELETED)
         return self._record(row._replace(status=JobStatus.CANCELLED, pause_reason=None))
 
     def _cancel_unreadable(self, name: str, group: str | None, *, stop_run: bool) -> None:
@@ -430,6 +450,7 @@ class StepFunctionsBackend(Backend):
         self._runs.close(name, self.now())
         cause = f"execution disabled for {name}"
         self._job_executions.end_unreadable(item, DISABLED, cause, stop_run=stop_run)
+        self._counts.add(JOBS_DELETED)
 
     def _end_execution(self, row: Row, *, stop_run: bool) -> None:
         cause = f"execution disabled for {row.job.name}"
@@ -445,7 +466,10 @@ class StepFunctionsBackend(Backend):
             return record
 
     def repair(self) -> builtins.list[Repair]:
+        """Finds and repairs problems of all jobs. The rows of zones, if there are any, are renewed without a
+        report."""
         self._ready()
+        renew_zone_rows(self._table, workers=self._workers)
         return repair(
             self._recovery, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
         )
@@ -640,8 +664,8 @@ def _first_cursor(job: Job, second: datetime) -> datetime:
     return second - _SECOND if job.starts_at_creation else second
 
 
-def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) -> tuple[Any, Any]:
-    import boto3
+def _client(session: Any, region: str, endpoint_url: str | None, workers: int, service: str) -> Any:
+    """A client of boto3 for a service."""
     from botocore.config import Config
 
     config = Config(
@@ -652,10 +676,4 @@ def _clients(session: Any, region: str, endpoint_url: str | None, workers: int) 
         user_agent_extra="stepsched",
         parameter_validation=False,  # requests are built here, and not from data of a caller
     )
-    with mapped("states", "connect"):
-        session = boto3.Session() if session is None else session
-        dynamodb, states = (
-            session.client(name, region_name=region, endpoint_url=endpoint_url, config=config)
-            for name in ("dynamodb", "stepfunctions")
-        )
-    return dynamodb, states
+    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)

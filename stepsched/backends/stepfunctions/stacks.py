@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 from stepsched.aws.sdk import mapped, validate_connection
 from stepsched.core.errors import BackendError, ErrorCode
+from stepsched.machines.shared.metrics import NAMESPACE
+
+STATE_MACHINE_OUTPUT, TABLE_OUTPUT, METRICS_OUTPUT = "StateMachineArn", "TableName", "MetricNamespace"
+"""The outputs of a stack, without prefix."""
 
 
 class Stack(NamedTuple):
@@ -13,6 +17,8 @@ class Stack(NamedTuple):
 
     state_machine_arn: str
     table_name: str
+    metrics: bool
+    """Whether the stack has metrics."""
 
 
 def find_stack(
@@ -74,4 +80,10 @@ def find_stack(
             "or the names of its outputs as state_machine_output and table_output"
         )
         raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)
-    return Stack(outputs[state_machine_output], outputs[table_output])
+    namespace = outputs.get(_beside(state_machine_output))
+    return Stack(outputs[state_machine_output], outputs[table_output], metrics=namespace == NAMESPACE)
+
+
+def _beside(state_machine_output: str) -> str:
+    """The name of the output with the namespace of the metrics. It has the same prefix as the machine's."""
+    return state_machine_output.removesuffix(STATE_MACHINE_OUTPUT) + METRICS_OUTPUT

@@ -286,6 +286,15 @@ class Table:
         """
         return self._try_write("put_item", TableName=self.name, Item=item, **write(schema.IS_NEW))
 
+    def put_newer(self, item: Item, version: str) -> bool:
+        """Writes the row of a zone if there is none, or one of an older database.
+
+        Returns:
+            Whether it was written.
+        """
+        expressions = write(schema.IS_OLDER, values={"version": {"S": version}})
+        return self._try_write("put_item", TableName=self.name, Item=item, **expressions)
+
     def update(self, update: Mapping[str, Any]) -> bool:
         """Updates a row.
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
 from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
 from stepsched.deploy.parts.dashboard import dashboard
@@ -39,25 +40,59 @@ from stepsched.machines.shared.register import register as register_machine
 from stepsched.machines.shared.runner import CALLS
 from stepsched.targets import QueueTarget, TopicTarget
 
-METRIC_NAMESPACE = "MetricNamespace"
-"""The output by which clients know that the stack has metrics."""
-
 
 class Wanted(NamedTuple):
     """What a stack should consist of."""
 
     names: Names
     parts: frozenset[Part]
-    permissions: Permissions
-    """What decides on the permissions to invoke the targets of jobs."""
-    called: tuple[NamedTarget, ...] = ()
-    """The targets of jobs, without their dead letters and topics."""
+    called: Sequence[NamedTarget] = ()
+    """The targets of jobs."""
+    dead_letters: Sequence[NamedTarget] = ()
+    """The queues that jobs name as ``dead_letter``."""
+    topics: Sequence[NamedTarget] = ()
+    """The topics that jobs name as ``notify``."""
+    task_roles: Sequence[str] = ()
+    """The roles of ECS task definitions."""
+    resources: Mapping[str, Sequence[str]] = {}
+    """The resources of ApiTarget calls."""
     calls: Iterable[str] = ()
     """The calls for which the runner has a state."""
     boundary: str | None = None
     """The permissions boundary of all roles."""
     role_arn: str | None = None
     """The role of the runner. None: the stack has one."""
+
+    def with_own_targets(self) -> Wanted:
+        """The same with the queues and the topic of the stack, which its jobs may use."""
+        names, parts = self.names, self.parts
+        called, letters, topics = list(self.called), list(self.dead_letters), list(self.topics)
+        if parts & frozenset(QUEUES):
+            fifo = Part.FIFO_QUEUE in parts
+            arn = names.queue_arn("Queue", fifo=fifo)
+            target = QueueTarget(arn, message_group_id="jobs" if fifo else None)
+            called.append(NamedTarget("the queue", target))
+        if Part.DEAD_LETTERS in parts:
+            queue_arn = names.queue_arn("DeadLetters")
+            letters.append(NamedTarget("the queue for dead letters", QueueTarget(queue_arn)))
+        if Part.TOPIC in parts:
+            topics.append(NamedTarget("the topic", TopicTarget(names.topic_arn("Topic"))))
+        return self._replace(called=called, dead_letters=letters, topics=topics)
+
+    def call_names(self) -> list[str]:
+        """The calls for which the runner has a state, sorted. With all calls its definition would be too
+        long for a request."""
+        found = {call.name for each in self.called for call in each.calls(self.names.partition)}
+        return sorted(found.union(self.calls))
+
+    def permissions(self, *, notifies: bool) -> Permissions:
+        """What decides on the permissions to invoke the targets.
+
+        Args:
+            notifies: Whether the caller publishes to the topics.
+        """
+        topics = self.topics if notifies else ()
+        return Permissions((*self.called, *self.dead_letters, *topics), self.task_roles, self.resources)
 
 
 def parts_of(wanted: Wanted) -> StackPart:
@@ -66,22 +101,16 @@ def parts_of(wanted: Wanted) -> StackPart:
     Raises:
         ValueError: A policy is too long, or the permissions of a target do not follow from it.
     """
+    wanted = wanted.with_own_targets()
     names, parts, boundary = wanted.names, wanted.parts, wanted.boundary
     metrics = is_observed(parts)
-    own = _own_targets(names, parts)
-    permissions = wanted.permissions._replace(listed=(*wanted.permissions.listed, *own))
-    runner_arn = names.machine_arn(RUNNER)
-    policy = role_policy(permissions, machine_arn=runner_arn, table_name=names.table, metrics=metrics)
-    calls = {*wanted.calls, *(call.name for each in _called(own) for call in each.calls(names.partition))}
-    found = [
-        table(names),
-        runner(names, Calls(calls, policy), metrics=metrics, role_arn=wanted.role_arn, boundary=boundary),
-    ]
+    found = [table(names), _runner(wanted, metrics=metrics)]
     if parts & frozenset(REGISTERS):
-        found.append(_register(wanted, calls, metrics=metrics))
+        found.append(_register(wanted, metrics=metrics))
     if Part.GROUP in parts:
-        invoked = permissions.grants(runner_arn, waits=False)
-        found.append(group(names, document(invoked), boundary=boundary))
+        permissions = wanted.permissions(notifies=False)
+        policy = permissions.document([], names.machine_arn(RUNNER), waits=False)
+        found.append(group(names, policy, boundary=boundary))
     if Part.DEAD_LETTERS in parts:
         found.append(dead_letters(names))
     if parts & frozenset(QUEUES):
@@ -97,30 +126,28 @@ def parts_of(wanted: Wanted) -> StackPart:
     return combined(found)
 
 
-def _own_targets(names: Names, parts: frozenset[Part]) -> tuple[NamedTarget, ...]:
-    """The queues and the topic of the stack, which its jobs may use."""
-    found = []
-    if parts & frozenset(QUEUES):
-        fifo = Part.FIFO_QUEUE in parts
-        arn = names.queue_arn("Queue", fifo=fifo)
-        found.append(NamedTarget("queue", QueueTarget(arn, message_group_id="jobs" if fifo else None)))
-    if Part.DEAD_LETTERS in parts:
-        found.append(NamedTarget("dead letters", QueueTarget(names.queue_arn("DeadLetters"))))
-    if Part.TOPIC in parts:
-        found.append(NamedTarget("topic", TopicTarget(names.topic_arn("Topic"))))
-    return tuple(found)
+def _runner(wanted: Wanted, *, metrics: bool) -> StackPart:
+    names = wanted.names
+    policy = role_policy(
+        wanted.permissions(notifies=True),
+        machine_arn=names.machine_arn(RUNNER),
+        table_name=names.table,
+        metrics=metrics,
+    )
+    return runner(
+        names,
+        Calls(wanted.call_names(), policy),
+        metrics=metrics,
+        role_arn=wanted.role_arn,
+        boundary=wanted.boundary,
+    )
 
 
-def _called(own: Iterable[NamedTarget]) -> list[NamedTarget]:
-    """Those that jobs invoke as their target."""
-    return [each for each in own if each.argument == "queue"]
-
-
-def _register(wanted: Wanted, calls: Iterable[str], *, metrics: bool) -> StackPart:
+def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
     names = wanted.names
     runner_arn = names.machine_arn(RUNNER)
     definition = register_machine(
-        names.table, runner_arn, partition=names.partition, calls=sorted(calls), metrics=metrics
+        names.table, runner_arn, partition=names.partition, calls=wanted.call_names(), metrics=metrics
     )
     grants = own_grants(
         definition,
@@ -142,7 +169,7 @@ def _watch(wanted: Wanted) -> StackPart:
     )
     made = watch(names, document(grants), boundary=wanted.boundary)
     namespace = output("The namespace of the metrics of the jobs", NAMESPACE)
-    return StackPart(made.resources, {names.logical(METRIC_NAMESPACE): namespace})
+    return StackPart(made.resources, {names.logical(METRICS_OUTPUT): namespace})
 
 
 def scheduler_parts(
@@ -169,9 +196,7 @@ def scheduler_parts(
     """
     chosen = validate_parts(parts)
     validate_prefix(prefix, chosen, existing_table=False)
-    return parts_of(
-        Wanted(Names(prefix, partition), chosen, Permissions(()), calls=CALLS, boundary=permissions_boundary)
-    )
+    return parts_of(Wanted(Names(prefix, partition), chosen, calls=CALLS, boundary=permissions_boundary))
 
 
 __all__ = ["OBSERVED", "Part", "StackPart", "Wanted", "parts_of", "scheduler_parts"]

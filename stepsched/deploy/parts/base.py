@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine
 from stepsched.deploy.parts.names import Names
-from stepsched.iam.roles import MAX_INLINE_CHARACTERS
 
 
 class StackPart(NamedTuple):
@@ -48,16 +47,7 @@ def role(
         trust: The trust policy, with placeholders.
         policy: The inline policy, with placeholders.
         boundary: The ARN of the permissions boundary. None: there is none.
-
-    Raises:
-        ValueError: The policy is too long for IAM.
     """
-    length = len(json.dumps(policy, separators=(",", ":")))
-    if length > MAX_INLINE_CHARACTERS:
-        raise ValueError(
-            f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,}; "
-            "use several stacks, each with a part of the targets"
-        )
     limit = {} if boundary is None else {"PermissionsBoundary": boundary}
     return {
         "Type": "AWS::IAM::Role",

@@ -25,16 +25,15 @@ _EXECUTIONS = ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")
 def dashboard(names: Names) -> StackPart:
     """The dashboard with the metrics of the jobs and of the state machine."""
     name, arn = (f"${{{names.logical('Runner')}{attribute}}}" for attribute in (".Name", ""))
-    jobs = (DIMENSION, name)
+    jobs = (NAMESPACE, DIMENSION, name)
     widgets = [
-        _widget("Jobs", 0, NAMESPACE, jobs, {JOBS_CREATED: "Sum", JOBS_DELETED: "Sum"}),
-        _widget("Failed runs, late jobs", 8, NAMESPACE, jobs, {RUNS_FAILED: "Sum", JOBS_LATE: "Maximum"}),
+        _widget("Jobs", 0, jobs, [JOBS_CREATED, JOBS_DELETED]),
+        _widget("Failed runs, late jobs", 8, jobs, [RUNS_FAILED, JOBS_LATE]),
         _widget(
             "Executions",
             16,
-            "AWS/States",
-            ("StateMachineArn", arn),
-            dict.fromkeys((f"Executions{each}" for each in _EXECUTIONS), "Sum"),
+            ("AWS/States", "StateMachineArn", arn),
+            [f"Executions{each}" for each in _EXECUTIONS],
         ),
     ]
     body = json.dumps({"widgets": widgets}, separators=(",", ":"))
@@ -46,24 +45,30 @@ def dashboard(names: Names) -> StackPart:
     return StackPart({names.logical("Dashboard"): resource}, outputs)
 
 
-def _widget(
-    title: str, left: int, namespace: str, dimension: tuple[str, str], metrics: dict[str, str]
-) -> dict[str, Any]:
+def _widget(title: str, left: int, source: tuple[str, str, str], metrics: list[str]) -> dict[str, Any]:
     """A diagram of metrics.
 
     Args:
         title: The title.
         left: The column of its left edge, of 24.
-        namespace: The namespace of the metrics.
-        dimension: The name and value of their dimension.
-        metrics: The statistic of each metric.
+        source: The namespace, and the name and value of the dimension.
+        metrics: The names of the metrics.
     """
-    rows = [[namespace, metric, *dimension, {"stat": stat}] for metric, stat in metrics.items()]
+    namespace, dimension, value = source
+    first, *others = metrics
+    # A point takes the place of the part above it.
+    rows = [[namespace, first, dimension, value], *([".", each, ".", "."] for each in others)]
     return {
         "type": "metric",
         "x": left,
         "y": 0,
         "width": 8,
         "height": 6,
-        "properties": {"title": title, "region": "${AWS::Region}", "period": 300, "metrics": rows},
+        "properties": {
+            "title": title,
+            "region": "${AWS::Region}",
+            "period": 300,
+            "stat": "Sum",
+            "metrics": rows,
+        },
     }

@@ -23,8 +23,9 @@ _MAX_TABLE_NAME = 255
 """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
 _MAX_GROUP_NAME = 64
 """https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateScheduleGroup.html"""
-_MAX_QUEUE_NAME = 80
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
+_MAX_QUEUE_NAME = 75
+"""Without the ending ``.fifo``, for which a name of at most 80 characters has room.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
 _MAX_TOPIC_NAME = 256
 """https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
@@ -98,8 +99,7 @@ class Names(NamedTuple):
 
     def queue_arn(self, logical: str, *, fifo: bool = False) -> str:
         """The ARN of a queue of the stack, with placeholders."""
-        ending = _FIFO if fifo else ""
-        return self.arn("sqs", logical.ljust(_MAX_QUEUE_NAME - len(ending), "-") + ending)
+        return self.arn("sqs", logical.ljust(_MAX_QUEUE_NAME, "-") + (_FIFO if fifo else ""))
 
     def topic_arn(self, logical: str) -> str:
         """The ARN of a topic of the stack, with placeholders."""
@@ -214,7 +214,7 @@ def _explicit_names(parts: frozenset[Part], *, existing_table: bool) -> Iterable
     if Part.DEAD_LETTERS in parts:
         yield "queue", DEAD_LETTERS, _MAX_QUEUE_NAME
     if parts & frozenset(QUEUES):
-        yield "queue", QUEUE_DEAD_LETTERS + (_FIFO if Part.FIFO_QUEUE in parts else ""), _MAX_QUEUE_NAME
+        yield "queue", QUEUE_DEAD_LETTERS, _MAX_QUEUE_NAME
     if Part.TOPIC in parts:
         yield "topic", TOPIC, _MAX_TOPIC_NAME
 

@@ -63,9 +63,6 @@ def _queue(names: Names, name: str, *, retention: timedelta, **properties: Any) 
     ending = ".fifo" if "FifoQueue" in properties else ""
     return {
         "Type": "AWS::SQS::Queue",
-        # The messages are lost with the queue: AWS keeps no copy.
-        "DeletionPolicy": "Delete",
-        "UpdateReplacePolicy": "Delete",
         "Properties": {
             **names.explicit("QueueName", name + ending),
             "SqsManagedSseEnabled": True,

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stepsched.backends.stepfunctions.table import Table
+from stepsched.backends.stepfunctions.zone_rows import write_zone_rows
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.deploy.stacks.cloud import Cloud, Stack, refused
-from stepsched.deploy.stacks.events import Events
+from stepsched.deploy.stacks.events import Events, Tell
 from stepsched.deploy.stacks.planning import checked_plan
 from stepsched.deploy.stacks.values import DeployedStack, StackPlan
 from stepsched.display.progress import telling
 
+_WORKERS = 8
+"""The number of concurrent calls that write time zones; boto3 keeps 10 connections."""
 _DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 _CURES = {
     "ROLLBACK_COMPLETE": "nothing of it is left but its name; destroy it with "
@@ -32,7 +36,8 @@ def apply(
 ) -> DeployedStack:
     """Makes the changes of a plan, and returns the stack when CloudFormation has ended.
 
-    Applying a plan again has no effect. If the first creation of a stack fails, everything that it has
+    Applying a plan again has no effect. If the stack has the machine *register*, the rows of all time zones
+    are written to its table. If the first creation of a stack fails, everything that it has
     created is deleted again, the table too; if a change fails, the stack becomes what it was.
 
     Args:
@@ -63,12 +68,14 @@ def apply(
             case "EXECUTE_IN_PROGRESS":
                 events = Events(cloud, plan.stack_id, is_running=True)
             case "APPLIED":
+                _write_zones(cloud, stack, tell)  # an earlier call may have ended before it did
                 return _deployed(stack, is_changed=False)
             case _:
                 raise _stale(plan, "has been changed")
         after = events.wait(tell)
         if after is None or after.status not in _DONE:
             raise _failed(plan, after, events.cause())
+        _write_zones(cloud, after, tell)
         return _deployed(after, is_changed=True)
 
 
@@ -104,6 +111,14 @@ def _execute(cloud: Cloud, plan: StackPlan) -> None:
         if error.code in ("InvalidChangeSetStatus", "ChangeSetNotFound"):
             raise _stale(plan, "has been changed") from error
         raise
+
+
+def _write_zones(cloud: Cloud, stack: Stack, tell: Tell) -> None:
+    """Writes the rows of time zones that the machine *register* reads, if the stack has one."""
+    for name in stack.registered_tables:
+        count = write_zone_rows(Table(cloud.client("dynamodb"), name), workers=_WORKERS)
+        if count:
+            tell(f"{count:,} time zones are written to table {name}")
 
 
 def _deployed(stack: Stack, *, is_changed: bool) -> DeployedStack:

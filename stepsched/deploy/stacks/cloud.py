@@ -13,7 +13,7 @@ from stepsched.core.errors import BackendError, ErrorCode
 
 _TITLE = "stepsched:"
 """How the descriptions of templates of this package begin."""
-_MACHINE, _TABLE = "StateMachineArn", "TableName"
+_MACHINE, _TABLE, _REGISTER = "StateMachineArn", "TableName", "RegisterArn"
 """The outputs of a scheduler; with a prefix, they begin with it."""
 _FIRST_PAUSE, _LAST_PAUSE, _GROWTH = 0.1, 5.0, 1.5
 """Between two looks at a stack, in seconds."""
@@ -58,6 +58,13 @@ class Stack(NamedTuple):
             for prefix in sorted(prefixes)
             if f"{prefix}{_TABLE}" in self.outputs
         )
+
+    @property
+    def registered_tables(self) -> tuple[str, ...]:
+        """The tables in which the machine *register* of the stack makes jobs."""
+        prefixes = [key.removesuffix(_REGISTER) for key in self.outputs if key.endswith(_REGISTER)]
+        keys = [f"{prefix}{_TABLE}" for prefix in sorted(prefixes)]
+        return tuple(self.outputs[key] for key in keys if key in self.outputs)
 
     @property
     def is_ours(self) -> bool:

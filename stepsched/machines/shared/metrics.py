@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricDa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from stepsched.asl.resources import sdk_integration
@@ -25,23 +26,19 @@ RUNS_FAILED = "RunsFailed"
 """The number of runs that failed for good."""
 
 
-def metric_data(metric: str, value: Any, machine_name: str) -> dict[str, Any]:
-    """The request of PutMetricData with one value of a metric.
+def metric_data(values: Mapping[str, Any], machine_name: str) -> dict[str, Any]:
+    """The request of PutMetricData.
 
     Args:
-        metric: The name of the metric.
-        value: The value, or the expression that gives it.
+        values: For each metric, its value or the expression that gives it.
         machine_name: The name of the state machine that runs the jobs, or the expression that gives it.
     """
+    dimensions = [{"Name": DIMENSION, "Value": machine_name}]
     return {
         "Namespace": NAMESPACE,
         "MetricData": [
-            {
-                "MetricName": metric,
-                "Dimensions": [{"Name": DIMENSION, "Value": machine_name}],
-                "Value": value,
-                "Unit": "Count",
-            }
+            {"MetricName": metric, "Dimensions": dimensions, "Value": value, "Unit": "Count"}
+            for metric, value in values.items()
         ],
     }
 
@@ -54,5 +51,5 @@ def put_metric_data(partition: str) -> str:
 def count_failure(partition: str, following: str) -> Task:
     """The task of the runner that counts a run that failed for good. When the count cannot be written, the
     machine continues with ``following`` all the same."""
-    data = metric_data(RUNS_FAILED, 1, "{% $states.context.StateMachine.Name %}")
+    data = metric_data({RUNS_FAILED: 1}, "{% $states.context.StateMachine.Name %}")
     return notice(put_metric_data(partition), data, following)

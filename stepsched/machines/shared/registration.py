@@ -1,9 +1,9 @@
-"""Writes a job as a literal for the machine *register*, which makes jobs of it with other names, schedules and
-inputs.
+"""Writes a job as a literal for the machine *register*, which makes jobs of it with other names, schedules
+and inputs.
 
-The literal holds the JSON of the job and of its instructions in pieces: text, the name of a hole, text, and so
-on. To find the holes, the instructions are built for names and inputs that occur nowhere else. What depends on
-the name or the input in another way than a hole says is refused.
+The literal holds the JSON of the job and of its instructions in pieces: text, the name of a hole, text, and
+so on. To find the holes, the instructions are built for names and inputs that occur nowhere else. What
+depends on the name or the input in another way than a hole says is refused.
 """
 
 from __future__ import annotations
@@ -33,20 +33,19 @@ RECURRING = Cron("* * * * ? *")
 ONCE = OneTime(datetime(2199, 1, 1, tzinfo=timezone.utc))
 _ANCHOR = datetime(2000, 1, 1, tzinfo=UTC)
 _MARK = "\u0001stepsched hole 6f1c0b5e9a7d:"
-_HOLE = re.compile(
-    r'"\\u0001stepsched hole 6f1c0b5e9a7d:([a-z-]+)\\u0001"|\\u0001stepsched hole 6f1c0b5e9a7d:([a-z-]+)\\u0001'
-)
+_MARKED = r"\\u0001stepsched hole 6f1c0b5e9a7d:([a-z-]+)\\u0001"
+_HOLE = re.compile(f'"{_MARKED}"|{_MARKED}')
 _NAMES = ("stepsched-name-4be1f2a09c", "stepsched-name-77d3a0e51b")
 """Names of which every service accepts the whole."""
 _INPUT = "stepsched-input-c90a51e7"
 _WRITTEN = {"version": "version", "kind": "kind", "plan": "plan", KEEP: "keep"}
-"""The members of the instructions that register writes, and their holes. That of the plan includes the version
-of the database of its zone."""
+"""The members of the instructions that register writes, and their holes. That of the plan includes the
+version of the database of its zone."""
 _OF_NAME = {"MessageGroupId": "group", "JobName": "job-name"}
 """The arguments that are derived from the name of the job, and their holes."""
 DATA, DOCUMENT, TEXT, MESSAGE, JSON_TEXT = "data", "document", "text", "message", "json-text"
-"""The holes of the input: as data; as data, but a text as JSON; as text, which must not be empty; as text that
-Amazon SQS accepts; as JSON text."""
+"""The holes of the input: as data; as data, but a text as JSON; as text, which must not be empty; as text
+that Amazon SQS accepts; as JSON text."""
 _INPUT_HOLES = (DATA, DOCUMENT, TEXT, MESSAGE, JSON_TEXT)
 
 
@@ -104,6 +103,7 @@ def with_holes(job: Job, holes: Mapping[str, str]) -> dict[str, Any]:
         **({"enabled": job.enabled} if "enabled" in stored else {}),
         "instructions": instructions if isinstance(instructions, str) else instructions.pieces,
         "once": once if isinstance(once, str) else once.pieces,
+        "calls": [each if isinstance(each, str) else each.call for each in (instructions, once)],
         "accepts": list(own.accepts),
         "holes": sorted({hole for hole in own.pieces[1::2] if hole in _INPUT_HOLES}),
         "zone": {"name": zone, "table": zone_table(zone, FIRST_YEAR), "version": timezone_database().version},
@@ -115,8 +115,10 @@ class _Found(NamedTuple):
 
     pieces: list[str]
     accepts: tuple[str, ...]
-    """The kinds of inputs that the target accepts: ``object``, ``text`` and ``other``. Empty: the input of the
-    job cannot be replaced."""
+    """The kinds of inputs that the target accepts: ``object``, ``text`` and ``other``. Empty: the input of
+    the job cannot be replaced."""
+    call: str
+    """The call of the target."""
 
 
 class _Probe(NamedTuple):
@@ -164,12 +166,12 @@ def _mark(hole: str) -> str:
 def _of_kind(job: Job, holes: Mapping[str, str]) -> _Found | str:
     """The instructions of a job in pieces; or why the runner cannot run it."""
     try:
-        own = _stable(lambda name: job.replace(name=name), holes, keeps_input=True)
+        own, call = _stable(lambda name: job.replace(name=name), holes, keeps_input=True)
     except ValueError as error:
         return str(error)
     found = _try({_INPUT: True}, job, holes)
     if found is None or not set(found[1::2]) & {"data", "text"}:
-        return _Found(own, ())
+        return _Found(own, (), call)
     as_text, as_other = _try(_INPUT, job, holes), _try([_INPUT], job, holes)
     accepts = ["object"]
     pairs = None if as_text is None else _paired(found, as_text)
@@ -180,7 +182,7 @@ def _of_kind(job: Job, holes: Mapping[str, str]) -> _Found | str:
         found[1::2] = pairs
     if as_other is not None and len(as_other) == len(found):
         accepts.append("other")
-    return _Found(found, tuple(accepts))
+    return _Found(found, tuple(accepts), call)
 
 
 _KINDS = {
@@ -205,18 +207,21 @@ def _paired(objects: list[str], texts: list[str]) -> list[str] | None:
 def _try(value: Any, job: Job, holes: Mapping[str, str]) -> list[str] | None:
     """The pieces for an input. None: the target does not accept it, or changes it."""
     try:
-        return _stable(lambda name: job.replace(name=name, input=value), holes, keeps_input=False)
+        return _stable(lambda name: job.replace(name=name, input=value), holes, keeps_input=False)[0]
     except ValueError:
         return None
 
 
-def _stable(probe: Callable[[str], Job], holes: Mapping[str, str], *, keeps_input: bool) -> list[str]:
-    """The pieces of the instructions, which must not depend on the name otherwise than by holes.
+def _stable(
+    probe: Callable[[str], Job], holes: Mapping[str, str], *, keeps_input: bool
+) -> tuple[list[str], str]:
+    """The pieces of the instructions, which must not depend on the name otherwise than by holes; and the
+    call.
 
     Raises:
         ValueError: The runner cannot run the job, or they depend on it.
     """
-    found = []
+    found, call = [], ""
     for name in _NAMES:
         job = probe(name)
         instructions = build_instructions(
@@ -224,16 +229,16 @@ def _stable(probe: Callable[[str], Job], holes: Mapping[str, str], *, keeps_inpu
         )
         instructions.pop("zones", None)
         instructions |= {key: _mark(hole) for key, hole in _WRITTEN.items()}
-        probed = _Probe.of(job, holes)
+        probed, call = _Probe.of(job, holes), instructions["call"]
         if keeps_input:
             probed = probed._replace(input=_MARK)
         elif not instructions["fills"]:
             instructions["fills"] = _mark("fills")
         found.append(_pieces(instructions, probed.mark))
     one, other = found
-    if one != other or any(name in text for name, text in zip(_NAMES, ("".join(one), "".join(other)))):
+    if one != other:
         raise ValueError("its call depends on the name of the job, which register cannot follow")
-    return one
+    return one, call
 
 
 def _pieces(value: Any, mark: Callable[[str, Any], Any]) -> list[str]:

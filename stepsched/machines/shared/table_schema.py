@@ -25,6 +25,12 @@ MAX_DELETED_VERSIONS = 9
 """The maximum number of version rows that are deleted in one transaction with the job's row: a transaction is
 limited to 4 MB, and a row to 400 KB."""
 
+ZONE_ROWS = "zone#"
+"""The prefix of the names of rows that hold the rules of a zone, such as ``zone#Europe/Paris``. A job may
+have such a name: its rows have other sort keys."""
+ZONE_ROW = "zone"
+"""The sort key of these rows. No list of jobs or of runs contains them: they have no status."""
+
 # -- attributes -----------------------------------------------------------------------------------------
 
 NAME = "name"
@@ -83,6 +89,11 @@ JOB_VERSION = "job_version"
 RESTARTED = "restarted"
 """Present if a run was started again although its target may have been invoked."""
 
+OFFSETS = "offsets"
+"""The offsets of a zone (:func:`stepsched.machines.zones.zone_table`), as JSON."""
+DATABASE = "database"
+"""The version of the time zone database with these offsets."""
+
 ATTRIBUTES = frozenset(
     {
         *(NAME, VERSION, STATUS, DUE, TTL, TOKEN, EXECUTION, STARTED_AT),
@@ -101,10 +112,13 @@ ATTRIBUTES = frozenset(
             WRITTEN_AT,
         ),
         *(TRIGGER, RECORDED_AT, ATTEMPTS, ERROR, CAUSE, OUTPUT, ENDED_AT, PASSED, JOB_VERSION, RESTARTED),
+        *(OFFSETS, DATABASE),
     }
 )
 CLAIM = (CLAIMED_BY, CLAIMED, STARTED_AT)
 """The attributes of a job's row that describe the run that is running."""
+SEEN = (LATEST, CURSOR, STATUS, TOKEN, CLAIMED_BY, CLAIMED, PAUSE_REASON)
+"""The attributes by which a writer recognises that the row of a job is still as it was read."""
 
 # -- conditions -----------------------------------------------------------------------------------------
 
@@ -136,6 +150,8 @@ IS_UNFINISHED = f"attribute_not_exists(#{ENDED_AT})"
 """The run has not ended."""
 IS_NOT_TAKEN = f"(attribute_not_exists(#{EXECUTION}) OR #{EXECUTION} = :me)"
 """No other execution has started the run."""
+IS_OLDER = f"(attribute_not_exists(#{DATABASE}) OR #{DATABASE} < :version)"
+"""The row holds the offsets of an older database, or does not exist."""
 IS_FOREIGN = f"attribute_not_exists(#{JOB})"
 """The row was written by the AWS Solutions scheduler, and not yet by stepsched."""
 

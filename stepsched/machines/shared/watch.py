@@ -66,7 +66,7 @@ def watch(table_name: str, machine_name: str, *, partition: str = "aws") -> Stat
         "Count": Task(
             comment="Zero too: a missing value tells that the watch itself does not work",
             resource=put_metric_data(partition),
-            arguments=metric_data(JOBS_LATE, "{% $late %}", machine_name),
+            arguments=metric_data({JOBS_LATE: "{% $late %}"}, machine_name),
             output={"late": "{% $late %}"},
             retry=(_RETRY,),
             end=True,
@@ -129,7 +129,7 @@ def _read(table_name: str, partition: str) -> Task:
             "keys": f"{{% [$append({_portion('>=')}, {unread})] %}}",
         },
         output={},
-        retry=(Retrier(error_equals=(_TOO_LARGE,), max_attempts=0), _RETRY),
+        retry=(_RETRY,),  # States.ALL does not match this error
         # A state holds at most 256 KiB: larger rows are read in smaller portions.
         catch=(
             Catcher(
