@@ -17,6 +17,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from stepsched.machines.shared import table_schema
 from tests.sessions import new_session
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -82,6 +83,8 @@ class FakeCloud:
         self.protected_tables: set[str] = set()
         self.messages: dict[str, int] = {}
         self.schedules: dict[str, list[str]] = {}
+        self.missing_zones: set[str] = set()
+        """The names of the rows of time zones that tables do not have."""
         self.page_size = 1_000
         self.looks = 0
         """How often somebody has to look until a change set is made, or a stack begins to change."""
@@ -154,6 +157,8 @@ class FakeCloud:
             prefix = key.removesuffix("TableName").removesuffix("StateMachineArn")
             if key.endswith("TableName"):
                 stack.outputs[key] = stack.physical.get(f"{prefix}Table", "given")
+            elif key.endswith("RegisterArn"):
+                stack.outputs[key] = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{stack.name}-register"
             elif key.endswith("StateMachineArn"):
                 stack.outputs[key] = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{stack.name}"
 
@@ -399,8 +404,6 @@ class FakeCloud:
             raise RefusedError("ResourceNotFoundException", f"Table: {name} not found")
 
     def dynamodb_DescribeTable(self, TableName: str) -> dict[str, Any]:
-        from stepsched.machines.shared import table_schema
-
         self._table(TableName)
         table = table_schema.creation(TableName)
         return {"Table": {**table, "DeletionProtectionEnabled": TableName in self.protected_tables}}
@@ -412,6 +415,20 @@ class FakeCloud:
     def dynamodb_Query(self, TableName: str, **_: Any) -> dict[str, Any]:
         self._table(TableName)
         return {"Items": []}
+
+    def dynamodb_BatchGetItem(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        """The rows of time zones; there are no others."""
+        ((table, asked),) = RequestItems.items()
+        self._table(table)
+        keys = [each for each in asked["Keys"] if each["name"]["S"] not in self.missing_zones]
+        found = [{**each, table_schema.DATABASE: {"S": "9999z"}} for each in keys]
+        return {"Responses": {table: found}}
+
+    def dynamodb_PutItem(self, TableName: str, Item: dict[str, Any], **_: Any) -> None:
+        self._table(TableName)
+        if Item["name"]["S"] not in self.missing_zones:
+            raise RefusedError("ConditionalCheckFailedException")
+        self.missing_zones.remove(Item["name"]["S"])
 
     def stepfunctions_ListExecutions(self, **_: Any) -> dict[str, Any]:
         return {"executions": []}

@@ -461,6 +461,25 @@ def test_a_plan_that_is_being_applied_is_waited_for(cloud: FakeCloud, on: Any) -
     assert lines[-1] == "stack jobs is created"
 
 
+@pytest.mark.parametrize("prefix", [None, "blue"])
+def test_the_time_zones_that_register_reads_are_written_too(
+    cloud: FakeCloud, on: Any, prefix: str | None
+) -> None:
+    made = plan("jobs", template([QUEUE], parts=["register"], prefix=prefix), **on)
+    cloud.missing_zones = {"zone#Europe/Paris", "zone#UTC"}
+    lines = list[str]()
+    table = apply(made, progress=lines.append, **on).outputs[
+        "TableName" if prefix is None else "BlueTableName"
+    ]
+    assert lines[-1] == f"2 time zones are written to table {table}"
+    cloud.missing_zones = {"zone#Asia/Tokyo"}  # such as after an interruption
+    again = list[str]()
+    assert not apply(made, progress=again.append, **on).is_changed
+    assert again == [f"1 time zone is written to table {table}"]
+    assert not apply(made, progress=again.append, **on).is_changed
+    assert len(again) == 1
+
+
 def stale_by_another(cloud: FakeCloud, on: Any) -> None:
     apply(plan("jobs", template([TOPIC]), **on), **on)
 

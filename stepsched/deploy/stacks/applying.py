@@ -118,7 +118,8 @@ def _write_zones(cloud: Cloud, stack: Stack, tell: Tell) -> None:
     for name in stack.registered_tables:
         count = write_zone_rows(Table(cloud.client("dynamodb"), name), workers=_WORKERS)
         if count:
-            tell(f"{count:,} time zones are written to table {name}")
+            zones = "1 time zone is" if count == 1 else f"{count:,} time zones are"
+            tell(f"{zones} written to table {name}")
 
 
 def _deployed(stack: Stack, *, is_changed: bool) -> DeployedStack:
