@@ -57,6 +57,8 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+PARLIAMENT = "parliament==1.6.4"
+"""The linter of IAM policies, for those of stacks."""
 DOCS = ("-e", f"{ROOT}[docs]")
 """The package with what renders its reference."""
 PROPERTIES = "tests/property"
@@ -126,6 +128,7 @@ def imports(python: Path) -> int:
 def tests(python: Path) -> int:
     environment("ministack", [MINISTACK])
     environment("cfn-lint", [CFN_LINT])
+    environment("parliament", [PARLIAMENT])
     node_environment()
     # Three for two cores, for many wait for the emulator. The properties call the same lines thousands of
     # times, which takes twice as long where it is measured what they cover.

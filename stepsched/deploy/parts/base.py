@@ -60,6 +60,18 @@ def role(
     }
 
 
+def _without_nulls(value: Any) -> Any:
+    """A copy of a definition in which null is an expression: CloudFormation accepts no null in a template."""
+    match value:
+        case None:
+            return "{% null %}"
+        case dict():
+            return {key: _without_nulls(item) for key, item in value.items()}
+        case list():
+            return [_without_nulls(item) for item in value]
+    return value
+
+
 def machine(
     machine_type: str,
     name: Any,
@@ -80,7 +92,7 @@ def machine(
         metadata: The metadata of the resource. None: there is none.
     """
     # A placeholder is replaced in the JSON text, because it is also inside of expressions that escape braces.
-    text = json.dumps(definition.to_dict())
+    text = json.dumps(_without_nulls(definition.to_dict()))
     assert "${" not in text, "CloudFormation would read it as a reference"
     for key, (placeholder, _) in substitutions.items():
         text = text.replace(placeholder, f"${{{key}}}")

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
+from urllib.parse import quote
 
 from stepsched.jobs.names import INVISIBLE, MAX_NAME
 from stepsched.machines.shared import table_schema as schema
@@ -64,9 +65,11 @@ def invisible_characters() -> str:
 
 
 def _escaped(text: str) -> str:
-    """A string literal in which each character of the basic plane is written as its number."""
-    written = (f"\\u{ord(each):04x}" if ord(each) < 0x10000 else each for each in text)
-    return f"'{''.join(written)}'"
+    """The expression of a text, in ASCII. Characters beyond the basic plane are encoded as in a URL: their
+    escapes in JSON are surrogates, which linters of templates cannot read."""
+    basic = "".join(f"\\u{ord(each):04x}" for each in text if ord(each) < 0x10000)
+    others = quote("".join(each for each in text if ord(each) >= 0x10000), safe="")
+    return f"('{basic}' & $decodeUrlComponent('{others}'))" if others else f"'{basic}'"
 
 
 def bad_name() -> str:
