@@ -13,6 +13,8 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 import stepsched as ss
 from stepsched.deploy import Part, apply, destroy, plan, template
@@ -20,6 +22,7 @@ from stepsched.errors import BackendError, ErrorCode
 from stepsched.iam.deployers import _KINDS, STACK_ACTIONS
 from stepsched.machines.shared import table_schema
 from stepsched.testing import FakeClock
+from tests.contract.test_stepfunctions_solutions import put_theirs
 from tests.parts.ministack import REGION, Ministack
 from tests.parts.state_machines import ROLE
 from tests.sessions import new_session
@@ -191,6 +194,60 @@ def test_a_stack_in_which_jobs_wait_is_destroyed_only_by_force_and_then_nothing_
     destroy("again", force=True, **place.on)
     rows = place.aws("dynamodb").scan(TableName=done.outputs["TableName"])["Items"]
     assert sum(row["version"] == {"S": "v0"} for row in rows) == 23
+
+
+def test_a_job_that_cannot_be_paused_keeps_its_stack(place: Place) -> None:
+    apply(plan("jobs", template([place.queue]), **place.on), **place.on)
+    with place.client() as client:
+        client.create_many([job(place, "one"), job(place, "two")])
+    place.server.settled(place.number)
+
+    def refuse(**_: object) -> tuple[AWSResponse, Any]:
+        error = {"Code": "AccessDeniedException", "Message": "not authorized"}
+        answer = AWSResponse("https://refused", 400, HTTPHeaders(), None)
+        return answer, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+    events: Any = place.session.events
+    events.register_first("before-call.dynamodb.UpdateItem", refuse)
+    with pytest.raises(ss.errors.AccessDeniedError):
+        destroy("jobs", force=True, **place.on)
+    events.unregister("before-call.dynamodb.UpdateItem", refuse)
+    assert place.status() == "CREATE_COMPLETE"
+    done = destroy("jobs", force=True, keep_table=False, **place.on)
+    assert str(done).splitlines()[1] == "2 jobs had been paused before"
+
+
+def test_tasks_of_the_aws_solutions_scheduler_do_not_wait_in_the_stack(place: Place) -> None:
+    """They run on a machine of another stack, and the table has no index."""
+    keys = [{"AttributeName": "name", "KeyType": "HASH"}, {"AttributeName": "version", "KeyType": "RANGE"}]
+    kinds = [{"AttributeName": name, "AttributeType": "S"} for name in ("name", "version")]
+    place.aws("dynamodb").create_table(
+        TableName="theirs", KeySchema=keys, AttributeDefinitions=kinds, BillingMode="PAY_PER_REQUEST"
+    )
+    machine = ss.StateMachineTarget(SLOW.format(place.number))
+    put_theirs(place.aws("dynamodb"), "theirs", machine)
+    made = template([machine, place.queue], table_name="theirs")
+    apply(plan("jobs", made, **place.on), **place.on)
+    with place.client() as client:
+        client.create(job(place, "ours"))
+    with pytest.raises(BackendError, match="holds 1 waiting job: ours"):
+        destroy("jobs", **place.on)
+    assert destroy("jobs", force=True, **place.on).paused_jobs == ("ours",)
+
+
+def test_a_paused_job_without_runs_left_does_not_wait(place: Place) -> None:
+    apply(plan("jobs", template([place.queue]), **place.on), **place.on)
+    past = ss.Cron("0 9 * * ? *", end=datetime(2020, 1, 1, tzinfo=timezone.utc))
+    with place.client() as client:
+        client.create(job(place))
+        client.pause("nightly")
+    row = {"name": {"S": "nightly"}, "version": {"S": "v0"}}
+    table = place.aws("dynamodb").list_tables()["TableNames"][0]
+    found = place.aws("dynamodb").get_item(TableName=table, Key=row)["Item"]
+    stored = json.loads(found["job"]["S"])
+    stored["schedule"] |= json.loads(job(place).replace(schedule=past).model_dump_json())["schedule"]
+    place.aws("dynamodb").put_item(TableName=table, Item={**found, "job": {"S": json.dumps(stored)}})
+    destroy("jobs", keep_table=False, **place.on)
 
 
 def test_a_job_without_runs_left_does_not_keep_its_stack(place: Place) -> None:

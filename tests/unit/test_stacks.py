@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -15,6 +17,7 @@ import stepsched as ss
 from stepsched.deploy import StackPlan, apply, destroy, discard, plan, template
 from stepsched.errors import BackendError, ErrorCode
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud, RefusedError
+from tests.sessions import new_session
 
 QUEUE = ss.QueueTarget(f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders")
 TOPIC = ss.TopicTarget(f"arn:aws:sns:{REGION}:{ACCOUNT}:news")
@@ -739,3 +742,149 @@ def test_destroy_refuses_malformed_arguments_before_any_call(
     with pytest.raises((ValueError, TypeError), match=words):
         destroy(given.pop("name"), **given)
     assert cloud.calls == []
+
+
+# -- whatever is not allowed ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("DescribeStacks", "CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents"),
+        *("ExecuteChangeSet", "PutObject", "HeadBucket"),
+    ],
+)
+def test_a_call_that_is_not_allowed_is_an_access_denied_error(
+    cloud: FakeCloud, on: Any, operation: str
+) -> None:
+    long = padded(51_201)
+    if operation in ("DescribeStackEvents", "ExecuteChangeSet"):
+        made = plan("jobs", long, **on)
+        cloud.faults[operation] = [RefusedError("AccessDenied", "not authorized", 403)]
+        with pytest.raises(ss.errors.AccessDeniedError, match="not authorized"):
+            apply(made, **on)
+        return
+    cloud.faults[operation] = [RefusedError("AccessDenied", "not authorized", 403)]
+    with pytest.raises(ss.errors.AccessDeniedError):
+        plan("jobs", long, **on)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *("ListStackResources", "DescribeTable", "Query", "ListExecutions", "GetQueueAttributes"),
+        *("ListSchedules", "DeleteStack", "DeleteTable"),
+    ],
+)
+def test_a_stack_is_destroyed_only_if_every_call_is_allowed(
+    cloud: FakeCloud, on: Any, operation: str
+) -> None:
+    stack = cloud.add_stack("jobs", WITH_MORE)
+    cloud.messages, cloud.schedules = {stack.physical["Dead"]: 0}, {stack.physical["Group"]: []}
+    cloud.faults[operation] = [RefusedError("AccessDenied", "not authorized", 403)]
+    with pytest.raises(ss.errors.AccessDeniedError, match="not authorized"):
+        destroy("jobs", keep_table=False, **on)
+    assert stack.status == ("DELETE_COMPLETE" if operation == "DeleteTable" else "CREATE_COMPLETE")
+
+
+def test_a_table_whose_jobs_cannot_be_read_keeps_its_stack(cloud: FakeCloud, on: Any) -> None:
+    """Its jobs are read after its protection has been looked at."""
+    cloud.add_stack("jobs", SMALL)
+    cloud.faults["DescribeTable"] = [RefusedError("AccessDenied", "not authorized", 403)]
+    with pytest.raises(ss.errors.AccessDeniedError):
+        destroy("jobs", **on)
+
+
+@pytest.mark.parametrize("operation", ["DeleteChangeSet", "ListChangeSets"])
+def test_a_plan_that_cannot_be_dropped_says_so(cloud: FakeCloud, on: Any, operation: str) -> None:
+    made = plan("jobs", SMALL, **on)
+    cloud.faults[operation] = [RefusedError("AccessDenied", "not authorized", 403)]
+    with pytest.raises(ss.errors.AccessDeniedError):
+        discard(made, **on)
+
+
+def test_a_plan_that_is_being_applied_is_not_dropped(cloud: FakeCloud, on: Any) -> None:
+    made = plan("jobs", SMALL, **on)
+    apply(made, **on)
+    cloud.faults["DeleteChangeSet"] = [RefusedError("InvalidChangeSetStatus", "is in EXECUTE_IN_PROGRESS")]
+    discard(made, **on)
+    assert cloud.find("jobs").status == "CREATE_COMPLETE"
+
+
+def test_a_state_of_a_plan_that_cannot_be_read_is_an_error(cloud: FakeCloud, on: Any) -> None:
+    made = plan("jobs", SMALL, **on)
+    cloud.faults["DescribeChangeSet"] = [RefusedError("AccessDenied", "not authorized", 403)]
+    with pytest.raises(ss.errors.AccessDeniedError):
+        apply(made, **on)
+
+
+def test_a_bucket_that_does_not_answer_is_an_error(cloud: FakeCloud, on: Any) -> None:
+    cloud.faults["HeadBucket"] = [RefusedError("500", "Internal Server Error", 500)]
+    with pytest.raises(ss.errors.BackendUnavailableError):
+        plan("jobs", padded(51_201), **on)
+
+
+def test_in_the_oldest_region_a_bucket_has_no_constraint(cloud: FakeCloud) -> None:
+    session = new_session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    cloud.attach(session)
+    made = plan("jobs", padded(51_201), session=session)
+    assert f"s3.amazonaws.com/stepsched-{ACCOUNT}-us-east-1/" in str(made.template_url)
+    (given,) = [given for _, operation, given in cloud.calls if operation == "CreateBucket"]
+    assert "CreateBucketConfiguration" not in given
+
+
+def test_a_change_of_outputs_alone_is_a_change(cloud: FakeCloud, on: Any) -> None:
+    given = template([QUEUE], table_name="given", role_arn=f"arn:aws:iam::{ACCOUNT}:role/given")
+    cloud.add_stack("jobs", given)
+    made = plan("jobs", {**given, "Outputs": {**given["Outputs"], "More": {"Value": "1"}}}, **on)
+    assert str(made).splitlines() == [
+        f"stack jobs in {REGION}, account {ACCOUNT}: changes of tags or outputs",
+        f"template: {made.template_size:,} bytes, in the request",
+        "0 to create, 0 to change, 0 to replace, 0 to remove",
+    ]
+
+
+def test_a_resource_of_others_is_kept_in_silence(cloud: FakeCloud, on: Any) -> None:
+    """An explicit name of a role needs another capability."""
+    role = {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "ours"}}
+    named = {**SMALL, "Resources": {**SMALL["Resources"], "Named": role}}
+    made = plan("jobs", named, **on)
+    assert made.capabilities == ("CAPABILITY_NAMED_IAM",)
+    assert made.identities == ("Named", "RunnerRole")
+
+
+def test_a_failure_without_events_is_told_by_the_stack(cloud: FakeCloud, on: Any) -> None:
+    made = plan("jobs", SMALL, **on)
+    stack = cloud.find("jobs")
+    cloud.edit = lambda changes: changes
+    found = cloud.change_sets[str(made.change_set_id)]
+    found["Changes"] = []
+
+    def fail(*_: object) -> None:
+        stack.reason = "Quota of stacks."
+        cloud._move(stack, "ROLLBACK_COMPLETE")
+
+    cloud.__dict__["_work"] = fail
+    with pytest.raises(BackendError, match=r"could not be created: Quota of stacks\. The stack is ROLLBACK"):
+        apply(made, **on)
+
+
+def test_many_properties_are_shortened(cloud: FakeCloud, on: Any) -> None:
+    cloud.add_stack("jobs", SMALL)
+    details = [{"Target": {"Attribute": "Properties", "Name": name}} for name in "GFEDCBA"]
+    kind = "AWS::DynamoDB::Table"
+    found = {"Action": "Modify", "LogicalResourceId": "Table", "ResourceType": kind, "Details": details}
+    cloud.edit = lambda _: [{"ResourceChange": found}]
+    assert plan("jobs", LARGE, **on).changes[0].words == "in place: A, B, C, D, E and 2 more"
+
+
+@pytest.mark.parametrize(("is_terminal", "choice"), [(True, True), (True, False), (False, True)])
+def test_the_steps_are_written_for_somebody_who_watches(
+    cloud: FakeCloud, on: Any, is_terminal: bool, choice: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    apply(plan("jobs", SMALL, **on), progress=choice, **on)
+    lines = stream.getvalue().splitlines()
+    assert lines[-1:] == (["stack jobs is created"] if is_terminal and choice else [])

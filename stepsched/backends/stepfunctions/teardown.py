@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from stepsched.backends.stepfunctions.backend import StepFunctionsBackend
@@ -11,7 +12,7 @@ from stepsched.backends.stepfunctions.executions import JobExecutions
 from stepsched.backends.stepfunctions.rows import Row
 from stepsched.backends.stepfunctions.service import DISABLED, Executions, validate_state_machine_arn
 from stepsched.backends.stepfunctions.table import Table
-from stepsched.core.errors import BackendError, StepschedError, UnsupportedError
+from stepsched.core.errors import BackendError, StepschedError
 from stepsched.jobs import JobRecord, JobStatus
 
 _ROUNDS = 5
@@ -82,7 +83,7 @@ class Teardown:
             raise
         for status in statuses or (JobStatus.ACTIVE, JobStatus.PAUSED):
             for row in self._rows.rows(status, indexed=indexed):
-                if row.status is status:
+                if row.status is status and row.owned:  # others are tasks of the AWS Solutions scheduler
                     yield row
 
     def running(self) -> list[str]:
@@ -123,14 +124,7 @@ class Teardown:
 
     def _pause(self, names: Sequence[str]) -> list[JobRecord | StepschedError]:
         backend = self._backend()
-
-        def pause(name: str) -> JobRecord:
-            try:
-                return backend.pause(name, stop_run=True, reason=_CAUSE)
-            except UnsupportedError:  # a task of the AWS Solutions scheduler, which has no reason
-                return backend.pause(name, stop_run=True)
-
         try:
-            return backend.each(pause, names)
+            return backend.each(partial(backend.pause, stop_run=True, reason=_CAUSE), names)
         finally:
             backend.close()

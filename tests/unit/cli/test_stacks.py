@@ -94,6 +94,7 @@ def test_a_dry_run_changes_nothing_and_says_whether_there_are_changes(
 
 def test_the_options_reach_the_template(stepsched: CommandLine, cloud: FakeCloud) -> None:
     cloud.buckets["ours"] = ACCOUNT
+    cloud.tables.add("given")
     boundary = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
     done = stepsched(
         *("deploy", "jobs", "jobs.yaml", "--yes", "--prefix", "blue", "--with", "register"),
