@@ -208,10 +208,13 @@ def test_a_job_that_cannot_be_paused_keeps_its_stack(place: Place) -> None:
         return answer, {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
 
     events: Any = place.session.events
-    events.register_first("before-call.dynamodb.UpdateItem", refuse)
+    writes = [f"before-call.dynamodb.{each}" for each in ("UpdateItem", "TransactWriteItems")]
+    for each in writes:
+        events.register_first(each, refuse)
     with pytest.raises(ss.errors.AccessDeniedError):
         destroy("jobs", force=True, **place.on)
-    events.unregister("before-call.dynamodb.UpdateItem", refuse)
+    for each in writes:
+        events.unregister(each, refuse)
     assert place.status() == "CREATE_COMPLETE"
     done = destroy("jobs", force=True, keep_table=False, **place.on)
     assert str(done).splitlines()[1] == "2 jobs had been paused before"
@@ -376,6 +379,8 @@ def test_the_policy_of_the_deployer_allows_the_calls_that_are_made_and_no_others
         UpdateExpression="REMOVE #execution",
         ExpressionAttributeNames={"#execution": table_schema.EXECUTION},
     )
+    with pytest.raises(BackendError, match=r"\d running execution"):
+        destroy("jobs", **place.on)
     place.calls[:] = before
     destroy("jobs", keep_table=False, force=True, **place.on)
     called = actions_of(place.calls) - {"sts:GetCallerIdentity"}

@@ -15,8 +15,6 @@ from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.errors import BackendError, StepschedError
 from stepsched.jobs import JobRecord, JobStatus
 
-_ROUNDS = 5
-"""How often jobs that others have created in the meantime are paused too."""
 _CAUSE = "the stack is being destroyed"
 _NO_TABLE, _NO_MACHINE = "ResourceNotFoundException", "StateMachineDoesNotExist"
 
@@ -109,18 +107,17 @@ class Teardown:
             BackendError: A job cannot be paused.
         """
         paused = set[str]()
-        for _ in range(_ROUNDS):
+        while True:  # somebody may create a job in the meantime
             names = [row.job.name for row in self._jobs(JobStatus.ACTIVE)]
             running = self._running()
             if not names and not running:
-                break
+                return sorted(paused)
             for name, answer in zip(names, self._pause(names), strict=True):
                 if isinstance(answer, StepschedError):
                     raise answer
                 paused.add(name)
             for arn, _ in running:
                 self._executions.stop(arn, DISABLED, _CAUSE)
-        return sorted(paused)
 
     def _pause(self, names: Sequence[str]) -> list[JobRecord | StepschedError]:
         backend = self._backend()

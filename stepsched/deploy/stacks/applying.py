@@ -73,7 +73,7 @@ def apply(
             case _:
                 raise _stale(plan, "has been changed")
         after = events.wait(tell)
-        if after is None or after.status not in _DONE:
+        if after.status not in _DONE:
             raise _failed(plan, after, events.cause())
         _write_zones(cloud, after, tell)
         return _deployed(after, is_changed=True)
@@ -137,10 +137,9 @@ def _stale(plan: StackPlan, what: str) -> BackendError:
     return refused(ErrorCode.STALE_PLAN, "ExecuteChangeSet", words)
 
 
-def _failed(plan: StackPlan, stack: Stack | None, cause: str) -> BackendError:
+def _failed(plan: StackPlan, stack: Stack, cause: str) -> BackendError:
     verb = "created" if plan.is_new else "changed"
-    status = "gone" if stack is None else stack.status
-    reason = cause or (stack.reason if stack is not None else "") or "no reason given"
-    cure = _CURES.get(status, _OTHER_CURE).format(name=plan.stack)
-    words = f"stack {plan.stack!r} could not be {verb}: {reason.rstrip('.')}. The stack is {status}: {cure}"
+    reason = (cause or stack.reason or "no reason given").rstrip(".")
+    cure = _CURES.get(stack.status, _OTHER_CURE).format(name=plan.stack)
+    words = f"stack {plan.stack!r} could not be {verb}: {reason}. The stack is {stack.status}: {cure}"
     return refused(ErrorCode.STACK_FAILED, "ExecuteChangeSet", words)

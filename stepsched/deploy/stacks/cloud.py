@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from typing_extensions import Self
 
 from stepsched.aws.sdk import camel_case, mapped, validate_connection
 from stepsched.core.errors import BackendError, ErrorCode
 
+Found = TypeVar("Found")
 _TITLE = "stepsched:"
 """How the descriptions of templates of this package begin."""
 _MACHINE, _TABLE, _REGISTER = "StateMachineArn", "TableName", "RegisterArn"
@@ -150,13 +151,13 @@ class Cloud:
         return _read_stack(found[0]) if found else None
 
     def existing(self, name: str) -> Stack:
-        """The stack of a name.
+        """The stack of a name or an ARN.
 
         Raises:
             BackendError: There is none; the code is ``NO_STACK``.
         """
         stack = self.find(name)
-        if stack is None or stack.status == "DELETE_COMPLETE":
+        if stack is None:
             words = f"there is no stack {name!r} in {self.region}; correct the name or the Region"
             raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_STACK, detail=words)
         return stack
@@ -175,13 +176,13 @@ class Cloud:
         return found
 
 
-def pauses() -> Iterator[float]:
-    """Waits between two looks at a stack, longer each time, and yields the length in seconds."""
+def waited(look: Callable[[], Found | None]) -> Found:
+    """Looks again and again, with longer pauses each time, and returns the first answer that is not None."""
     length, never = _FIRST_PAUSE, Event()
-    while True:
-        yield length
+    while (found := look()) is None:
         never.wait(length)
         length = min(length * _GROWTH, _LAST_PAUSE)
+    return found
 
 
 def refused(code: ErrorCode, operation: str, words: str) -> BackendError:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from stepsched.backends.stepfunctions.teardown import Teardown
 from stepsched.core.errors import BackendError, ErrorCode
-from stepsched.deploy.stacks.cloud import Cloud, Stack, pauses, refuse_foreign, refused
+from stepsched.deploy.stacks.cloud import Cloud, Stack, refuse_foreign, refused, waited
 from stepsched.deploy.stacks.documents import validate_stack_name
 from stepsched.deploy.stacks.events import Events, Tell
 from stepsched.deploy.stacks.held import TABLE, held_by, teardowns
@@ -150,9 +150,7 @@ def _delete_table(cloud: Cloud, table: str, tell: Tell) -> None:
     except BackendError as error:
         if error.code != "ResourceNotFoundException":
             raise
-    for _ in pauses():
-        if _described(cloud, table) is None:
-            break
+    waited(lambda: True if _described(cloud, table) is None else None)
     tell(f"table {table} is deleted")
 
 

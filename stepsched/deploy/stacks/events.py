@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from stepsched.deploy.stacks.cloud import Cloud, Stack, pauses
+from stepsched.deploy.stacks.cloud import Cloud, Stack, waited
 
 Tell = Callable[[str], object]
 _STACK = "AWS::CloudFormation::Stack"
@@ -58,24 +58,19 @@ class Events:
     def _is_of_stack(self, event: Event) -> bool:
         return event["ResourceType"] == _STACK and event.get("PhysicalResourceId") == self._stack_id
 
-    def wait(self, tell: Tell) -> Stack | None:
-        """Waits until the operation has ended, and tells its events.
+    def wait(self, tell: Tell) -> Stack:
+        """Waits until the operation has ended, tells its events, and returns the stack as it is then."""
+        return waited(lambda: self._look(tell))
 
-        Returns:
-            The stack as it is then. None: it is gone.
-        """
-        for _ in pauses():
-            stack = self._cloud.find(self._stack_id)
-            if stack is None:
-                return None
-            events = self._new()
-            for each in events:
-                if each["EventId"] not in self._told:
-                    self._told.add(each["EventId"])
-                    tell(words_of(each))
-            if not stack.status.endswith("_IN_PROGRESS") and self._has_ended(events, stack.status):
-                return stack
-        raise AssertionError("the pauses never end")
+    def _look(self, tell: Tell) -> Stack | None:
+        """Tells what has happened since the last look. The stack, if the operation has ended."""
+        stack, events = self._cloud.existing(self._stack_id), self._new()
+        for each in events:
+            if each["EventId"] not in self._told:
+                self._told.add(each["EventId"])
+                tell(words_of(each))
+        is_at_rest = not stack.status.endswith("_IN_PROGRESS")
+        return stack if is_at_rest and self._has_ended(events, stack.status) else None
 
     def _has_ended(self, events: Sequence[Event], status: str) -> bool:
         """Whether the status is that of the operation, and not the one from before it."""

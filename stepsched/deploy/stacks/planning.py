@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.quoting import quoted
-from stepsched.deploy.stacks.cloud import Cloud, Stack, pauses, refuse_foreign, refused
+from stepsched.deploy.stacks.cloud import Cloud, Stack, refuse_foreign, refused, waited
 from stepsched.deploy.stacks.documents import Document, read_template, validate_stack_name
 from stepsched.deploy.stacks.uploads import upload, validate_bucket
 from stepsched.deploy.stacks.values import Action, ResourceChange, StackPlan
@@ -159,11 +159,12 @@ def _is_new(stack: Stack | None) -> bool:
 def _described(cloud: Cloud, change_set: str, stack_id: str) -> dict[str, Any]:
     """Returns a change set with all its changes, when CloudFormation has made it."""
     asked = {"ChangeSetName": change_set, "StackName": stack_id}
-    found: dict[str, Any] = {}
-    for _ in pauses():
-        found = cloud.call("cloudformation", "describe_change_set", **asked)
-        if found["Status"] in ("CREATE_COMPLETE", "FAILED"):
-            break
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = cloud.call("cloudformation", "describe_change_set", **asked)
+        return found if found["Status"] in ("CREATE_COMPLETE", "FAILED") else None
+
+    found = waited(look)
     changes, token = list(found.get("Changes", ())), found.get("NextToken")
     while token:
         page = cloud.call("cloudformation", "describe_change_set", **asked, NextToken=token)
