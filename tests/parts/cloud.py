@@ -342,7 +342,7 @@ class FakeCloud:
             raise RefusedError("InvalidChangeSetStatus", f"ChangeSet is in {found['ExecutionStatus']} status")
         stack = self.find(StackName)
         for arn in [key for key, each in self.change_sets.items() if each["StackId"] == stack.arn]:
-            if arn != ChangeSetName:
+            if arn != ChangeSetName and self.change_sets[arn]["ExecutionStatus"] != "EXECUTE_COMPLETE":
                 del self.change_sets[arn]
         found["ExecutionStatus"] = "EXECUTE_IN_PROGRESS"
         verb = "CREATE" if stack.status == "REVIEW_IN_PROGRESS" else "UPDATE"
