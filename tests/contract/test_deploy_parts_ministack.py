@@ -239,6 +239,52 @@ def test_late_jobs_and_failed_runs_are_counted(account_of: Deployed) -> None:
     client.close()
 
 
+@pytest.mark.parametrize("size", [100, 7], ids=["pages", "small portions"])
+def test_the_watch_reads_every_page(account_of: Deployed, size: int) -> None:
+    outputs = account_of.create("jobs", made([account_of.inbox], Part.ALARMS))
+    due = (MONDAY - HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def row(name: str, **more: str) -> dict[str, Any]:
+        attributes = {"name": name, "version": "v0", "status": "active", "due": due, "plan": '{"jitter": 0}'}
+        item = {key: {"S": value} for key, value in {**attributes, **more}.items()}
+        return {"PutRequest": {"Item": item}}
+
+    rows = [row(f"job-{number}") for number in range(205)]
+    rows += [row("running", claimed_by="an execution"), row("soon", due="2030-01-07T00:00:00Z")]
+    rows += [row("jittered", plan='{"jitter": 86400}'), row("ended", status="ended", due="never")]
+    for first in range(0, len(rows), 25):
+        account_of.dynamodb.batch_write_item(RequestItems={outputs["TableName"]: rows[first : first + 25]})
+    watch = account_of.resources("jobs")["Watch"]
+    found = account_of.states.describe_state_machine(stateMachineArn=watch)["definition"]
+    assert found.count('"size": 100') == 1
+    account_of.states.update_state_machine(
+        stateMachineArn=watch, definition=found.replace('"size": 100', f'"size": {size}')
+    )
+    assert account_of.late(watch) == 205
+
+
+@pytest.mark.parametrize("part", [Part.REGISTER, Part.EXPRESS_REGISTER])
+def test_the_register_of_the_stack_makes_jobs_that_the_client_sees(account_of: Deployed, part: Part) -> None:
+    slow = account_of.slow(MINUTE)
+    outputs = account_of.create("jobs", made([slow], part, Part.ALARMS))
+    task = {"arn": slow.state_machine_arn, "input": {"job": "task"}}
+    for schedule, metric in (("cron(0 * * * ? *)", "JobsCreated"), ("delete", "JobsDeleted")):
+        call = {"name": "task", "schedule": schedule, "state_machine": task}
+        started = account_of.states.start_execution(
+            stateMachineArn=outputs["RegisterArn"], input=json.dumps(call)
+        )
+        account_of.server.settled(account_of.account)
+        found = account_of.states.describe_execution(executionArn=started["executionArn"])
+        assert found["status"] == "SUCCEEDED", found.get("cause")
+        assert account_of.total(metric, "jobs") == (1, 1)
+        with account_of.client("jobs") as client:
+            assert [record.job.name for record in client.list()] == ["task"] * (schedule != "delete")
+        if schedule != "delete":
+            account_of.play(MONDAY + HOUR + 2 * MINUTE)
+            assert account_of.calls_of() == ["task"]
+    assert account_of.executions() == []
+
+
 def test_the_schedule_starts_the_watch(account_of: Deployed) -> None:
     account_of.create("jobs", made([account_of.inbox], Part.ALARMS))
     for minutes in (6, 12):

@@ -131,7 +131,7 @@ def runs_per_execution(max_attempts: int, *, failed: bool = False) -> int:
     Raises:
         ValueError: As for :func:`event_limit`.
     """
-    of = events(metrics=True)
+    of = events()
     left = event_limit(max_attempts) - of.start
     if not failed:
         return left // of.run
