@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from stepsched.cli.failures import INTERRUPTED
+import stepsched as ss
+from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of
 from stepsched.cli.session import FORMATS, Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -69,6 +70,39 @@ class Command(click.Command):
     ) -> None:
         """Writes the examples."""
         _write_examples(formatter, self.examples)
+
+
+DETAILED = "--detailed-exitcode"
+CHANGES = 2
+"""The exit code of a plan with changes, as Terraform has it."""
+
+
+class PlanCommand(Command):
+    """A command whose exit code for every error is 1 with ``--detailed-exitcode``, since 2 says something
+    else then."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Reads the arguments."""
+        is_detailed = DETAILED in args
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            if not is_detailed:
+                raise
+            raise Failure(error.format_message(), FAILED) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        if not ctx.params["is_detailed"]:
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            raise Failure(error.format_message(), FAILED) from error
+        except (ss.StepschedError, ValueError, TypeError) as error:
+            raise Failure("\n".join(lines_of(error)), FAILED) from error
 
 
 class Group(click.Group):
@@ -160,6 +194,7 @@ def command(
     examples: Sequence[str],
     is_offline: bool = False,
     has_region: bool = False,
+    is_on_aws: bool = False,
     has_form: bool = True,
     **options: Any,
 ) -> Callable[[Callable[..., Any]], Command]:
@@ -171,6 +206,7 @@ def command(
         examples: At least two command lines that work.
         is_offline: Whether the command never asks a backend, so that it has no options for one.
         has_region: Whether an offline command needs the AWS Region.
+        is_on_aws: Whether the command calls AWS without a backend, so that it has no option for one.
         has_form: Whether the options for the form of the output apply; not if the command has one form.
         **options: Passed to click.
     """
@@ -178,9 +214,10 @@ def command(
     def declare(function: Callable[..., Any]) -> Command:
         kind: type[Command] = options.pop("cls", Command)
         made: Command = click.command(name, cls=kind, examples=examples, **options)(function)
-        places = [
-            each for each in place_options() if not is_offline or (has_region and each.name == "region")
-        ]
+        left_out = {"backend"} if is_on_aws else set[str | None]()
+        if is_offline:
+            left_out = {each.name for each in place_options()} - ({"region"} if has_region else set())
+        places = [each for each in place_options() if each.name not in left_out]
         made.params += [*places, *(output_options() if has_form else [])]
         return made
 
@@ -244,7 +281,7 @@ def _write_options(
         record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
         if record is not None:
             rows[isinstance(each, _SharedOption)].append(record)
-    has_places = any(isinstance(each, _SharedOption) and each.name == "backend" for each in parameters)
+    has_places = any(isinstance(each, _SharedOption) and each.name == "profile" for each in parameters)
     titles = ("Options", "Where jobs are, and how to print" if has_places else "How to print")
     for title, those in zip(titles, rows.values(), strict=True):
         if those:

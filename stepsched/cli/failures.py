@@ -40,9 +40,16 @@ _MOST_LINES = 100
 """The number of mistakes of a file that are printed."""
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
+_OF_STACKS = tuple(
+    ss.errors.ErrorCode[name]
+    for name in ("FOREIGN_STACK", "JOBS_WAITING", "STACK_BUSY", "STACK_PROTECTED", "STALE_PLAN")
+)
+"""The codes of errors of stacks that are in another state than a command needs."""
 _SAYS_ALL = (
     *("NoRegionError", "InvalidRegionError", "NoCredentialsError", "ProfileNotFound"),
     *(ss.errors.ErrorCode.NO_STACK, ss.errors.ErrorCode.AMBIGUOUS),
+    *_OF_STACKS,
+    ss.errors.ErrorCode.STACK_FAILED,
 )
 """The codes of errors of which the service and the operation say nothing to a person."""
 
@@ -126,6 +133,8 @@ def code_of(error: Exception) -> int:
             return USAGE
         case errors.BackendError(code=errors.ErrorCode.AMBIGUOUS):
             return USAGE
+        case errors.BackendError(code=code) if code in _OF_STACKS:
+            return CONFLICT
         case errors.JobExistsError() | errors.ConflictError() | errors.InvalidTransitionError():
             return CONFLICT
         case errors.UnsupportedError():

@@ -137,13 +137,7 @@ def open_client(
     place = find_place(given)
     if place.kind == "local":
         return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock, is_dry_run=is_dry_run))
-    settings = _project().values if None in (region, profile, endpoint_url) else {}
-    session = boto3_session(region or settings.get("region"), profile or settings.get("profile"))
-    connection: dict[str, Any] = {
-        "session": session,
-        "endpoint_url": endpoint_url or settings.get("endpoint-url"),
-        "clock": clock,
-    }
+    connection = {**connection_of(region, profile, endpoint_url), "clock": clock}
     if place.kind == "stack":
         return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **connection))
     try:
@@ -156,6 +150,22 @@ def open_client(
     except ValueError as error:
         raise click.UsageError(on_a_command_line(str(error))) from error
     return ss.SchedulerClient(backend)
+
+
+def connection_of(region: str | None, profile: str | None, endpoint_url: str | None) -> dict[str, Any]:
+    """Returns the arguments ``session`` and ``endpoint_url`` of what calls AWS.
+
+    Args:
+        region: The AWS Region. None: that of ``pyproject.toml``, or as boto3 is configured.
+        profile: The profile of the AWS configuration. None: as above.
+        endpoint_url: The endpoint of every AWS service. None: as above.
+
+    Raises:
+        BackendError: There is no such profile.
+    """
+    settings = _project().values if None in (region, profile, endpoint_url) else {}
+    session = boto3_session(region or settings.get("region"), profile or settings.get("profile"))
+    return {"session": session, "endpoint_url": endpoint_url or settings.get("endpoint-url")}
 
 
 def find_place(given: str | None) -> Place:

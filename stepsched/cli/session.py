@@ -85,6 +85,14 @@ class Session:
             self._shows_log_records = True
         return client
 
+    def connection(self) -> dict[str, Any]:
+        """Returns the arguments ``session`` and ``endpoint_url`` of what calls AWS without a backend.
+
+        Raises:
+            BackendError: There is no such profile.
+        """
+        return places.connection_of(self.region, self.profile, self.endpoint_url)
+
     # -- output --------------------------------------------------------------------------------------
 
     @property

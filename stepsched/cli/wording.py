@@ -48,6 +48,11 @@ _WORDS = (
     (r"\ba StateMachineTarget\b", "the ARN of a state machine"),
     (r"\ba QueueTarget\b", "the ARN of a queue"),
     (r"\bstepsched\.deploy\.template\(\.\.\.\)", "stepsched.deploy.template"),
+    (r"\bstepsched\.deploy\.destroy\('([^']*)'\)", r"`stepsched destroy \1`"),
+    (r"\buse force=True\b", "use --force"),
+    (r"\buse keep_table=True, and\b", "leave --delete-table out, and"),
+    (r"\buse bucket= with\b", "use --bucket with"),
+    (r"\bor leave bucket out\b", "or leave --bucket out"),
 )  # fmt: skip
 """Words about Python, and what a command line says instead."""
 

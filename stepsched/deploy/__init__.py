@@ -1,17 +1,44 @@
 """The AWS resources of the Step Functions backend: a table, a state machine that runs its jobs, a role, and
 optional parts.
 
-:func:`template` returns them as one CloudFormation template, :func:`client_policy` the IAM policy of the
-application that creates jobs, and :func:`runner_policy` that of a role which is given to the template. The
-functions are pure.
+These functions are pure: :func:`template` returns them as one CloudFormation template, :func:`client_policy`
+the IAM policy of the application that creates jobs, :func:`runner_policy` that of a role which is given to the
+template, :func:`registration` a job for calls of the machine *register*, and :func:`jobs_to_cloudformation` and
+:func:`jobs_to_terraform` jobs on EventBridge Scheduler as templates. :func:`plan`, :func:`apply`,
+:func:`discard` and :func:`destroy` call AWS: they show what a template would change, change it, and remove the
+stack.
 """
 
 from stepsched.deploy.parts import Part
 from stepsched.deploy.policies import client_policy, runner_policy
+from stepsched.deploy.stacks import (
+    DeployedStack,
+    DestroyedStack,
+    ResourceChange,
+    StackPlan,
+    apply,
+    destroy,
+    discard,
+    plan,
+)
 from stepsched.deploy.templates import template
 from stepsched.machines.shared.registration import registration
 
-__all__ = ["Part", "client_policy", "registration", "runner_policy", "template"]
+__all__ = [
+    "DeployedStack",
+    "DestroyedStack",
+    "Part",
+    "ResourceChange",
+    "StackPlan",
+    "apply",
+    "client_policy",
+    "destroy",
+    "discard",
+    "plan",
+    "registration",
+    "runner_policy",
+    "template",
+]
 
 
 def __dir__() -> list[str]:

@@ -69,3 +69,25 @@ class Bar:
         """Ends the line."""
         if self._is_shown:
             sys.stderr.write("\n")
+
+
+def telling(progress: bool | Callable[[str], object]) -> Callable[[str], object]:  # noqa: FBT001 -- a choice
+    """Returns a function to be called with each line about what happens.
+
+    Args:
+        progress: The function to report to. True: the standard error stream, if that is a terminal or a
+            notebook. False: nothing is told.
+
+    Raises:
+        TypeError: ``progress`` is something else.
+    """
+    if callable(progress):
+        return progress
+    if not isinstance(progress, bool):
+        raise TypeError(f"expected True, False or a function for progress, got {progress!r}")
+    return _write_line if progress and _is_watched() else ignore
+
+
+def _write_line(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

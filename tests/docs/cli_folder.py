@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import boto3
 import click
 
 import stepsched as ss
 from stepsched.cli.app import app, run
 from stepsched.cli.declaring import Command
 from stepsched.testing import FakeClock
+from tests.parts.cloud import ACCOUNT, REGION, FakeCloud
+from tests.sessions import SharedModels
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime.fromisoformat("2030-01-07T06:00:00+00:00")
@@ -120,6 +123,8 @@ from datetime import datetime
 sys.path[:0] = [{root!r}]
 from stepsched.cli.app import run
 from stepsched.testing import FakeClock
+from tests.parts.cloud import ACCOUNT, REGION, FakeCloud
+from tests.sessions import SharedModels
 
 sys.exit(run(sys.argv[1:], clock=FakeClock(datetime.fromisoformat({now!r}))))
 """
@@ -226,9 +231,25 @@ def needs_a_shell(example: str) -> bool:
     return bool({"|", ">", "<", "&&", ";"} & {*words}) or words[0] != "stepsched"
 
 
+class _Session(SharedModels):
+    """A session that finds an account with a stack ``old``."""
+
+    def __init__(self, **options: Any) -> None:
+        given = {key: value for key, value in options.items() if value is not None}
+        super().__init__(**{"region_name": REGION, **_CREDENTIALS, **given})
+        cloud = FakeCloud()
+        cloud.add_stack("old", ss.deploy.template([ss.QueueTarget(_QUEUE)]))
+        cloud.attach(self)
+
+
+_CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
+
+
 def _here(arguments: list[str]) -> Ended:
     out = Terminal()
     with ExitStack() as stack:
+        stack.enter_context(patch.object(boto3, "Session", _Session))
         for name, stream in (("stdin", Answers(out)), ("stdout", out), ("stderr", out)):
             stack.enter_context(patch.object(sys, name, stream))
         code = run(arguments, clock=FakeClock(NOW))

@@ -107,7 +107,7 @@ def _sections(template: Path) -> Iterator[str]:
 
 
 def _section(name: str, command: Command, template: Path) -> str:
-    shared = _SHARED if any(each.name == "backend" for each in command.params) else _SHARED - {"region"}
+    shared = _SHARED if any(each.name == "profile" for each in command.params) else _SHARED - {"region"}
     own = [each for each in command.params if isinstance(each, click.Option) and each.name not in shared]
     aliases = [alias for alias, of in ALIASES.items() if of == name]
     parts = [

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
 ON_CDK = ROOT / "docs" / "cdk.md"
 """The page whose snippets need the library of the CDK: tests/cdk runs them."""
-ON_AWS = ROOT / "docs" / "stepfunctions.md"
-"""The page whose snippets call AWS as they stand. Others bring an emulator of their own, or call nothing."""
+ON_AWS = [ROOT / "docs" / name for name in ("stepfunctions.md", "deploy.md")]
+"""The pages whose snippets call AWS as they stand. Others bring an emulator of their own, or call nothing."""
 
 
 def run(
@@ -36,7 +36,7 @@ def run(
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if path not in (ON_AWS, ON_CDK)],
+    [path for path in FILES if path not in (*ON_AWS, ON_CDK)],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
@@ -44,8 +44,11 @@ def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
-def test_every_snippet_of_the_page_on_step_functions_runs(tmp_path: Path, on_aws: Mapping[str, str]) -> None:
-    done = run(ON_AWS, tmp_path, on_aws)
+@pytest.mark.parametrize("path", ON_AWS, ids=lambda path: path.name)
+def test_every_snippet_of_a_page_that_calls_aws_runs(
+    path: Path, tmp_path: Path, on_aws: Mapping[str, str]
+) -> None:
+    done = run(path, tmp_path, on_aws)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
@@ -115,4 +118,4 @@ def test_the_readme_and_the_docs_hold_snippets() -> None:
     found = {path: len(pieces(path.read_text(encoding="utf-8"))) for path in FILES}
     assert sum(found.values()) > 0
     assert found[ROOT / "README.md"] > 0
-    assert found[ON_AWS] > 0
+    assert all(found[path] > 0 for path in ON_AWS)

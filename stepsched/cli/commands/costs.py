@@ -140,7 +140,7 @@ def policy(
         dead_letter_arn=dead_letter_arn,
         kms_key_arn=kms_key_arn,
         task_roles=task_roles,
-        resources=_pairs(resources),
+        resources=pairs_of(resources),
         account=account,
         region=session.region,
         partition=partition,
@@ -169,7 +169,12 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, list[str]]:
+def pairs_of(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the resources of API calls that the values of ``--resource`` name.
+
+    Raises:
+        UsageError: One has another form.
+    """
     found = dict[str, list[str]]()
     for text in texts:
         call, mark, arn = text.partition("=")

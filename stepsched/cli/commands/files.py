@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import stepsched as ss
-from stepsched.cli.declaring import Command, command, selection_options
-from stepsched.cli.failures import FAILED, NOT_FOUND, USAGE, Failure, lines_of
+from stepsched.cli.declaring import CHANGES, DETAILED, PlanCommand, command, selection_options
+from stepsched.cli.failures import NOT_FOUND, USAGE, Failure
 from stepsched.cli.input import job_files
 from stepsched.cli.input.checks import FileCheck, check_file, checks_view
 from stepsched.cli.output.plan_views import applied_view, plan_text, plan_view
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from stepsched.jobs import Plan
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_DETAILED = "--detailed-exitcode"
-_CHANGES = 2
-"""The exit code of a plan with changes, as Terraform has it."""
 
 
 @command("check", examples=("stepsched check jobs.yaml", "stepsched check jobs.yaml --backend local:jobs.db"))
@@ -66,37 +63,9 @@ def _prune_of(groups: Sequence[str], *, prune: bool) -> bool | Collection[str]:
     return list(groups) or prune
 
 
-class _PlanCommand(Command):
-    """A command whose exit code for every error is 1 with ``--detailed-exitcode``, since 2 says something
-    else then."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """Reads the arguments."""
-        is_detailed = _DETAILED in args
-        try:
-            return super().make_context(info_name, args, parent, **extra)
-        except click.UsageError as error:
-            if not is_detailed:
-                raise
-            raise Failure(error.format_message(), FAILED) from error
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command."""
-        if not ctx.params["is_detailed"]:
-            return super().invoke(ctx)
-        try:
-            return super().invoke(ctx)
-        except click.ClickException as error:
-            raise Failure(error.format_message(), FAILED) from error
-        except (ss.StepschedError, ValueError, TypeError) as error:
-            raise Failure("\n".join(lines_of(error)), FAILED) from error
-
-
 @command(
     "plan",
-    cls=_PlanCommand,
+    cls=PlanCommand,
     examples=("stepsched plan jobs.yaml", "stepsched plan jobs.yaml --prune --stored jobs.yaml"),
 )
 @job_files.files_argument
@@ -108,7 +77,7 @@ class _PlanCommand(Command):
     help="Compare with what `stepsched list -o json` or `export` printed, or with a file of jobs; ask no "
     "backend.",
 )
-@click.option(_DETAILED, "is_detailed", is_flag=True, help="Exit with 0: no change, 1: error, 2: changes.")
+@click.option(DETAILED, "is_detailed", is_flag=True, help="Exit with 0: no change, 1: error, 2: changes.")
 @pass_session
 def plan(
     session: Session,
@@ -136,7 +105,7 @@ def plan(
         made = session.client(is_dry_run=True).plan(jobs, prune=chosen)
     session.show(plan_view(made))
     if is_detailed and not made.is_empty:
-        raise Failure("", _CHANGES)
+        raise Failure("", CHANGES)
 
 
 def _offline_plan(

@@ -1,0 +1,93 @@
+"""The text of a template, and what CloudFormation has to be told about it. The functions are pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from stepsched.core.quoting import quoted
+
+MAX_INLINE_BYTES = 51_200
+"""The maximum size of a template in a request; longer ones travel through S3.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+MAX_BYTES = 1_000_000
+"""The maximum size of a template in S3."""
+_NAMED = {
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+}
+"""The property of an IAM resource with which it needs CAPABILITY_NAMED_IAM.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html"""
+_STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,79}")
+
+
+class Document(NamedTuple):
+    """A template as it is sent."""
+
+    text: str
+    """Compact JSON."""
+    size: int
+    """The size of the text in bytes."""
+    digest: str
+    """The SHA-256 digest of the text, in hexadecimal."""
+    capabilities: tuple[str, ...]
+    """The capabilities that the template requires."""
+    roles: tuple[str, ...]
+    """The logical IDs of the IAM resources, for which they are required."""
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether the template fits in a request."""
+        return self.size <= MAX_INLINE_BYTES
+
+
+def read_template(template: Mapping[str, Any]) -> Document:
+    """Writes a template as compact JSON.
+
+    Raises:
+        TypeError: ``template`` is not a dict, or holds a value that JSON does not have.
+        ValueError: It has no resources, or is too long for CloudFormation.
+    """
+    if not isinstance(template, Mapping):
+        raise TypeError(
+            f"expected template to be a dict, got {quoted(template)}; use stepsched.deploy.template([...])"
+        )
+    resources = template.get("Resources")
+    if not isinstance(resources, Mapping) or not resources:
+        raise ValueError(
+            "expected a template with Resources, got one without; use stepsched.deploy.template([...])"
+        )
+    text = json.dumps(template, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    data = text.encode()
+    if len(data) > MAX_BYTES:
+        raise ValueError(
+            f"expected a template of at most {MAX_BYTES:,} bytes, got {len(data):,}; use several stacks"
+        )
+    identities = {
+        name: each for name, each in resources.items() if str(each.get("Type", "")).startswith("AWS::IAM::")
+    }
+    named = any(
+        _NAMED.get(each["Type"], "") in (each.get("Properties") or {}) for each in identities.values()
+    )
+    needed = ("CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM",) if identities else ()
+    return Document(text, len(data), sha256(data).hexdigest(), needed, tuple(sorted(identities)))
+
+
+def validate_stack_name(name: Any) -> str:
+    """Validates the name of a stack, which is the name of its state machine too.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    if not isinstance(name, str) or _STACK_NAME.fullmatch(name) is None:
+        raise ValueError(
+            "expected the name of a stack, 1 to 80 characters of A-Z a-z 0-9 - that begin with a letter, "
+            f"got {quoted(name)}"
+        )
+    return name
