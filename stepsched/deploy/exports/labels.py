@@ -24,7 +24,7 @@ def logical_id(name: str, kind: str, *, group: str = "default") -> str:
         group: The group of a job.
 
     >>> logical_id("nightly-report", "Schedule"), logical_id("nightly_report", "Schedule")
-    ('NightlyReportSchedule', 'NightlyReportScheduled1d3e8ce')
+    ('NightlyReportSchedule', 'NightlyReportScheduleb563ed0d')
     """
     words = "".join(word[:1].upper() + word[1:] for word in _words(name))
     return f"{words}{kind}{_told_apart(name, group)}"
@@ -38,7 +38,7 @@ def label(name: str, *, group: str = "default") -> str:
         group: The group of a job.
 
     >>> label("nightly-report"), label("nightly_report")
-    ('nightly_report', 'nightly_report__d1d3e8ce')
+    ('nightly_report', 'nightly_report__b563ed0d')
     """
     words, digest = "_".join(_words(name)).lower(), _told_apart(name, group)
     made = f"{words}__{digest}" if digest else words  # two underscores, which no other label has
