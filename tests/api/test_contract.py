@@ -92,6 +92,8 @@ CALLS: dict[str, str] = {
     "iam.machine_policy": "machine, *, machine_arn, task_roles=",
     "deploy.client_policy": "*, table_arn, state_machine_arn",
     "deploy.template": "targets, *, task_roles=, resources=",
+    "deploy.jobs_to_cloudformation": "jobs, *, role_arn=, names=, passed=, next_runs=, now=",
+    "deploy.jobs_to_terraform": "jobs, *, role_arn=, names=, passed=, next_runs=, now=",
     "testing.FakeClock": "start",
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",

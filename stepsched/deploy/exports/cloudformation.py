@@ -28,8 +28,6 @@ ROLE = "SchedulerRole"
 MAX_RESOURCES = 500
 MAX_BYTES = 1_000_000
 """The maximum size of a template that is read from S3, in bytes."""
-MAX_INLINE_BYTES = 51_200
-"""The maximum size of a template in a request, in bytes."""
 _REFERENCE = "{{resolve:"
 """How text begins that CloudFormation replaces by a secret or parameter. There is no escape for it."""
 

@@ -17,7 +17,19 @@ from tests.docs import cli_folder
 COMMANDS = dict(cli_folder.commands())
 HEAVY = {"pydantic", "boto3", "botocore", "rich", "yaml", "croniter", "dateutil", "sqlite3", "asyncio"}
 """Modules that help never loads."""
-OFFLINE = ("next", "explain", "timeline", "crontab", "check", "play", "asl", "estimate", "iam", "completion")
+OFFLINE = (
+    "next",
+    "explain",
+    "timeline",
+    "crontab",
+    "check",
+    "play",
+    "asl",
+    "estimate",
+    "iam",
+    "template",
+    "completion",
+)
 """The first words of the commands that never ask a backend."""
 PROBE = """
 import contextlib, io, json, sys
