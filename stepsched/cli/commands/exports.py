@@ -15,6 +15,7 @@ from stepsched.cli.failures import FAILED, Failure
 from stepsched.cli.input.job_files import files_argument, jobs_of
 from stepsched.cli.input.parameters import RESOURCES, TASK_ROLES, read_resources
 from stepsched.cli.session import Session, pass_session
+from stepsched.cli.wording import visible_json
 
 _FORMS = {"cloudformation": "jobs_to_cloudformation", "terraform": "jobs_to_terraform"}
 _ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -107,12 +108,13 @@ def template(
         now=session.now(),
         **options,
     )
-    text = f"{json.dumps(made, indent=2)}\n"
-    if form == "cloudformation" and len(text) > _INLINE_BYTES:
-        text = f"{json.dumps(made, separators=(',', ':'))}\n"
-        if len(text) > _INLINE_BYTES:
+    text = _written(made, indent=2)
+    if form == "cloudformation" and len(text.encode()) > _INLINE_BYTES:
+        text = _written(made, separators=(",", ":"))
+        size = len(text.encode())
+        if size > _INLINE_BYTES:
             session.tell(
-                f"the template has {len(text):,} bytes, and a request holds {_INLINE_BYTES:,}: use "
+                f"the template has {size:,} bytes, and a request holds {_INLINE_BYTES:,}: use "
                 "aws cloudformation deploy --s3-bucket NAME"
             )
     if target is None:
@@ -122,6 +124,11 @@ def template(
         Path(target).write_text(text, encoding="utf-8")
     except OSError as error:
         raise Failure(f"cannot write {target}: {error.strerror or error}", FAILED) from error
+
+
+def _written(made: dict[str, Any], **options: Any) -> str:
+    """Returns a template as text. cfn-lint reads no pairs of surrogates, which JSON in ASCII has."""
+    return visible_json(f"{json.dumps(made, ensure_ascii=False, **options)}\n")
 
 
 COMMANDS = (template,)
