@@ -74,6 +74,7 @@ def _spelled(value: Any, shape: Shape) -> Any:
     match shape:
         case StructureShape():
             members = {name.lower(): name for name in shape.members}
+            assert all(key[0].isupper() for key in value), "CloudFormation spells all properties like this"
             return {
                 members[key.lower()]: _spelled(item, shape.members[members[key.lower()]])
                 for key, item in value.items()
