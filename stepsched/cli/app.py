@@ -9,7 +9,18 @@ from collections.abc import Callable, Sequence
 import click
 
 import stepsched as ss
-from stepsched.cli.commands import costs, files, here, jobs, machines, runs, schedules, shells, stacks
+from stepsched.cli.commands import (
+    costs,
+    exports,
+    files,
+    here,
+    jobs,
+    machines,
+    runs,
+    schedules,
+    shells,
+    stacks,
+)
 from stepsched.cli.declaring import Group, output_options, place_options, yes_option
 from stepsched.cli.failures import ending
 from stepsched.cli.session import Session
@@ -26,7 +37,7 @@ from stepsched.core.clock import Clock
         "Runs": runs.COMMANDS,
         "Run jobs here": here.COMMANDS,
         "Stacks on AWS": stacks.COMMANDS,
-        "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS),
+        "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS, *exports.COMMANDS),
         "Shells": shells.COMMANDS,
     },
     examples=(

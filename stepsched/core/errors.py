@@ -85,7 +85,7 @@ class InvalidScheduleError(StepschedError, ValueError):
 
 
 class RenderError(StepschedError, ValueError):
-    """A job cannot be rendered as Amazon States Language.
+    """A job cannot be rendered: as Amazon States Language, or in a template of CloudFormation or Terraform.
 
     Attributes:
         job: The name of the job.

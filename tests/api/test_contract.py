@@ -102,6 +102,8 @@ CALLS: dict[str, str] = {
     "deploy.discard": "plan, *, session=, endpoint_url=",
     "deploy.destroy": "name, *, keep_table=, force=, progress=, session=, endpoint_url=",
     "iam.deployer_policy": "template, *, stack_name, account, region, partition=, bucket=",
+    "deploy.jobs_to_cloudformation": "jobs, *, role_arn=, names=, passed=, next_runs=, now=",
+    "deploy.jobs_to_terraform": "jobs, *, role_arn=, names=, passed=, next_runs=, now=",
     "testing.FakeClock": "start",
     "testing.FakeClock.advance": "self, step",
     "testing.FakeClock.move_to": "self, instant",

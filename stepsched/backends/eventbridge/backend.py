@@ -20,6 +20,7 @@ from stepsched.backends.capabilities import BUILT_IN, backends_with
 from stepsched.backends.eventbridge.checks import NAME, check_job, check_key, check_queue, check_role
 from stepsched.backends.eventbridge.dead_letters import DeadLetter, DeadLetterQueue
 from stepsched.backends.eventbridge.documents import (
+    ORIGIN,
     Settings,
     Stored,
     anchor_after,
@@ -466,7 +467,7 @@ class EventBridgeBackend(Backend):
                     anchor=anchor_after(stored, job, now),
                     status=status_after_update(stored.status, stored.job, job),
                     reason=stored.pause_reason,
-                    origin=origin,
+                    notes={ORIGIN: origin},
                 )
 
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -43,7 +44,8 @@ from stepsched.targets import AwsTarget, QueueTarget
 _SCHEDULES: TypeAdapter[AnySchedule] = TypeAdapter(AnySchedule)
 _LATE = datetime(9999, 12, 29, tzinfo=UTC)
 """An instant after every possible start."""
-_ORIGIN = "moved_from"
+ORIGIN = "moved_from"
+"""The name of the group from which a job was moved, in the metadata."""
 _OF_THE_ANSWER = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
 
 
@@ -140,7 +142,7 @@ def write_job(
     status: JobStatus = JobStatus.ACTIVE,
     reason: str | None = None,
     theirs: bool = False,
-    origin: str | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Returns the request that creates or replaces the job's schedule, without the client token.
 
@@ -153,8 +155,7 @@ def write_job(
         status: The status of the job.
         reason: Why the job was paused before; it is kept if the job is paused. None: no reason.
         theirs: Whether the schedule is foreign.
-        origin: The group from which the job is moved, which is stored if the description has room for it.
-            None: it is not moved.
+        notes: Further data for the metadata suffix, which is left out if the description has no room for it.
 
     Raises:
         NoRoomError: The description has no room for the reason.
@@ -165,9 +166,9 @@ def write_job(
     mark = Mark(version=version, digest=job_digest, kept=kept)
     if reason is not None and status is JobStatus.PAUSED:
         mark = with_reason(job.description, mark, reason)
-    moved = mark if origin is None else mark._replace(kept={**mark.kept, _ORIGIN: origin})
-    if len(write_description(job.description, moved)) <= LIMIT:
-        mark = moved
+    noted = mark._replace(kept={**mark.kept, **(notes or {})})
+    if len(write_description(job.description, noted)) <= LIMIT:
+        mark = noted
     minutes = job.jitter // timedelta(minutes=1)
     window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes} if minutes else {"Mode": "OFF"}
     delete = job.is_one_time and job.completion is Completion.DELETE
@@ -245,7 +246,7 @@ def read_document(document: dict[str, Any], settings: Settings) -> Stored:
 def origin_of(document: dict[str, Any]) -> str | None:
     """Returns the group from which the schedule was moved; None if it was not, or was changed since."""
     _, mark = read_description(document.get("Description") or "")
-    origin = None if mark is None else mark.kept.get(_ORIGIN)
+    origin = None if mark is None else mark.kept.get(ORIGIN)
     return origin if isinstance(origin, str) else None
 
 

@@ -12,7 +12,7 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import Group, command
 from stepsched.cli.input.job_files import files_argument, jobs_of
-from stepsched.cli.input.parameters import INSTANT
+from stepsched.cli.input.parameters import INSTANT, RESOURCES, TASK_ROLES, read_resources
 from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.wording import visible_json
@@ -104,20 +104,8 @@ def estimate(
 @_PARTITION
 @click.option("--dead-letter-arn", metavar="ARN", help="The queue for failed runs of jobs without one.")
 @click.option("--kms-key-arn", metavar="ARN", help="The key that encrypts the schedules.")
-@click.option(
-    "--task-role",
-    "task_roles",
-    metavar="ARN",
-    multiple=True,
-    help="A role of a task definition of ECS. May be repeated.",
-)
-@click.option(
-    "--resource",
-    "resources",
-    metavar="CALL=ARN",
-    multiple=True,
-    help="A resource of an API call, such as dynamodb:putItem=ARN; any, if not given. May be repeated.",
-)
+@TASK_ROLES
+@RESOURCES
 @pass_session
 def policy(
     session: Session,
@@ -140,7 +128,7 @@ def policy(
         dead_letter_arn=dead_letter_arn,
         kms_key_arn=kms_key_arn,
         task_roles=task_roles,
-        resources=pairs_of(resources),
+        resources=read_resources(resources),
         account=account,
         region=session.region,
         partition=partition,
@@ -167,21 +155,6 @@ def _invoked_by_aws(session: Session, jobs: Sequence[Job]) -> list[Job]:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def pairs_of(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Returns the resources of API calls that the values of ``--resource`` name.
-
-    Raises:
-        UsageError: One has another form.
-    """
-    found = dict[str, list[str]]()
-    for text in texts:
-        call, mark, arn = text.partition("=")
-        if not (call and mark and arn):
-            raise click.UsageError(f"expected CALL=ARN for --resource, got {text!r}")
-        found.setdefault(call, []).append(arn)
-    return found
 
 
 @command(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
-from stepsched.cli.commands.costs import pairs_of
+from stepsched.cli.input.parameters import read_resources
 from stepsched.cli.declaring import CHANGES, DETAILED, PlanCommand, command, read_tags
 from stepsched.cli.failures import Failure
 from stepsched.cli.input.job_files import files_argument, jobs_of, refuse_repeats
@@ -133,7 +133,7 @@ def _template(
             dead_letters=[job.dead_letter for job in jobs if job.dead_letter is not None],
             topics=[job.notify for job in jobs if job.notify is not None],
             task_roles=task_roles,
-            resources=pairs_of(resources),
+            resources=read_resources(resources),
             table_name=table,
             parts=parts,
             prefix=prefix,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -173,3 +174,36 @@ NUMBER = NumberType()
 NUMBER_OF_RUNS = NumberType(most=MOST_RUNS)
 JOB_NAME = JobNameType()
 JOB_IN_FILE = JobInFileType()
+
+
+TASK_ROLES = click.option(
+    "--task-role",
+    "task_roles",
+    metavar="ARN",
+    multiple=True,
+    help="A role of a task definition of ECS. May be repeated.",
+)
+"""The option for the roles of ECS task definitions."""
+RESOURCES = click.option(
+    "--resource",
+    "resources",
+    metavar="CALL=ARN",
+    multiple=True,
+    help="A resource of an API call, such as dynamodb:putItem=ARN; any, if not given. May be repeated.",
+)
+"""The option for the resources of API calls, which :func:`read_resources` reads."""
+
+
+def read_resources(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Returns the resources by the call that the values of ``--resource`` name.
+
+    Raises:
+        UsageError: One has another form.
+    """
+    found = dict[str, list[str]]()
+    for text in texts:
+        call, mark, arn = text.partition("=")
+        if not (call and mark and arn):
+            raise click.UsageError(f"expected CALL=ARN for --resource, got {text!r}")
+        found.setdefault(call, []).append(arn)
+    return found

@@ -17,7 +17,19 @@ from tests.docs import cli_folder
 COMMANDS = dict(cli_folder.commands())
 HEAVY = {"pydantic", "boto3", "botocore", "rich", "yaml", "croniter", "dateutil", "sqlite3", "asyncio"}
 """Modules that help never loads."""
-OFFLINE = ("next", "explain", "timeline", "crontab", "check", "play", "asl", "estimate", "iam", "completion")
+OFFLINE = (
+    "next",
+    "explain",
+    "timeline",
+    "crontab",
+    "check",
+    "play",
+    "asl",
+    "estimate",
+    "iam",
+    "template",
+    "completion",
+)
 """The first words of the commands that never ask a backend."""
 PROBE = """
 import contextlib, io, json, sys
@@ -118,13 +130,13 @@ def test_every_command_without_a_backend_has_such_an_example() -> None:
     assert {name for name, _ in OFFLINE_LINES} == offline | ({"plan"} & COMMANDS.keys())
 
 
-@pytest.mark.parametrize("reads_models", [False, True], ids=["others", "asl, iam and estimate"])
+@pytest.mark.parametrize("reads_models", [False, True], ids=["others", "asl, iam, estimate and template"])
 def test_commands_without_a_backend_load_no_boto3_and_open_no_socket(
     reads_models: bool, folder: Path
 ) -> None:
     """Some read the models of services, which botocore has as files; urllib3, which it loads, asks the system
     for IPv6 by a socket that is never connected."""
-    first = ("asl", "iam", "estimate")
+    first = ("asl", "iam", "estimate", "template")
     chosen = [line for name, line in OFFLINE_LINES if (name.split()[0] in first) is reads_models]
     probed = probe(*(shlex.split(line)[1:] for line in chosen), folder=folder)
     assert [(code, err) for code, _, err in probed.results if code] == []

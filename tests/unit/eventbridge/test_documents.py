@@ -21,6 +21,7 @@ import stepsched as ss
 from stepsched.backends.eventbridge import documents
 from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import (
+    ORIGIN,
     Settings,
     Stored,
     read_document,
@@ -1138,7 +1139,7 @@ def test_a_reason_is_removed_from_the_description_with_the_pause() -> None:
 
 def test_a_reason_goes_before_the_origin_of_a_move_where_room_is_short() -> None:
     wanted = translation_of(job(description="d" * 440))
-    given: dict[str, Any] = {"version": 1, "now": NOW, "anchor": NOW, "origin": "old" * 10}
+    given: dict[str, Any] = {"version": 1, "now": NOW, "anchor": NOW, "notes": {ORIGIN: "old" * 10}}
     kept = []
     for reason in (None, "x" * 20):
         request = write_job(wanted, SETTINGS, status=ss.JobStatus.PAUSED, reason=reason, **given)

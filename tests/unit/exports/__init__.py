@@ -1,0 +1,1 @@
+"""Jobs as templates of CloudFormation and Terraform."""
