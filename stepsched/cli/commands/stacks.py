@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import stepsched as ss
-from stepsched.cli.input.parameters import read_resources
 from stepsched.cli.declaring import CHANGES, DETAILED, PlanCommand, command, read_tags
 from stepsched.cli.failures import Failure
 from stepsched.cli.input.job_files import files_argument, jobs_of, refuse_repeats
+from stepsched.cli.input.parameters import RESOURCES, TASK_ROLES, read_resources
 from stepsched.cli.output.stack_views import deployed_view, destroyed_view, plan_text, plan_view
 from stepsched.cli.session import Session, pass_session
 
@@ -48,20 +48,8 @@ _PARTS = (
 @click.option("--prefix", metavar="TEXT", help="The beginning of all names, so that several fit in a stack.")
 @click.option("--table", metavar="NAME", help="An existing table of jobs; a new one, if not given.")
 @click.option("--boundary", metavar="ARN", help="The permissions boundary of the roles of the stack.")
-@click.option(
-    "--task-role",
-    "task_roles",
-    metavar="ARN",
-    multiple=True,
-    help="A role of a task definition of ECS. May be repeated.",
-)
-@click.option(
-    "--resource",
-    "resources",
-    metavar="CALL=ARN",
-    multiple=True,
-    help="A resource of an API call, such as dynamodb:putItem=ARN. May be repeated.",
-)
+@TASK_ROLES
+@RESOURCES
 @click.option(
     "--tag", "tags", metavar="KEY=VALUE", multiple=True, help="A tag of the stack. May be repeated."
 )

@@ -189,7 +189,7 @@ RESOURCES = click.option(
     "resources",
     metavar="CALL=ARN",
     multiple=True,
-    help="A resource of an API call, such as dynamodb:putItem=ARN; any, if not given. May be repeated.",
+    help="A resource of an API call, such as dynamodb:putItem=ARN. May be repeated.",
 )
 """The option for the resources of API calls, which :func:`read_resources` reads."""
 
