@@ -124,7 +124,7 @@ def test_a_queue_is_given_by_its_url_its_arn_or_a_target(queue: Any, address: Ad
         ({"session": 3}, TypeError, "expected a boto3.Session for session, got 3"),
         ({"endpoint_url": "here"}, ValueError, "expected endpoint_url to be such as"),
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_what_cannot_work_is_refused_at_once(
     options: dict[str, Any], error: type[Exception], text: str
