@@ -299,7 +299,12 @@ def test_any_sequence_leaves_the_rows_of_the_client(
 
 
 @pytest.mark.proof
-@settings(max_examples=400, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(
+    max_examples=100,
+    suppress_health_check=list(HealthCheck),
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 @given(name=names, target=st.sampled_from(TARGETS), given_steps=st.lists(steps, min_size=2, max_size=12))
 def test_many_sequences_leave_the_rows_of_the_client(
     both: Both, name: str, target: ss.targets.Target, given_steps: list[tuple[str, Any]]

@@ -283,6 +283,7 @@ class RegisterTasks(TableTasks):
 
     def waiting_runs(self) -> Task:
         last = f"$states.result.LastEvaluatedKey.{schema.VERSION}"
+        keys = f"#{schema.NAME} = :name AND #{schema.VERSION} BETWEEN :low AND :high"
         return Task(
             comment="Reads the runs of the deleted job that wait",
             resource=sdk_integration("dynamodb", "query", partition=self.partition),
@@ -290,7 +291,7 @@ class RegisterTasks(TableTasks):
                 "TableName": self.table_name,
                 "ConsistentRead": True,
                 "Limit": 500,
-                "KeyConditionExpression": f"#{schema.NAME} = :name AND #{schema.VERSION} BETWEEN :low AND :high",
+                "KeyConditionExpression": keys,
                 "FilterExpression": f"#{schema.STATUS} = :pending",
                 "ProjectionExpression": f"#{schema.VERSION}",
                 "ExpressionAttributeNames": {
