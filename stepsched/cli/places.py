@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 _FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME"
 _KINDS = ("local", "eventbridge", "stack")
-_OPTIONS = {"group", "dead_letter"}
-"""What may follow the role, as in ``eventbridge:ROLE?group=NAME&dead_letter=QUEUE_ARN``: the schedule group,
-and the dead-letter queue of jobs that name none."""
+_OPTIONS = {
+    "eventbridge": ("group", "dead_letter"),
+    "stack": ("prefix", "state_machine_output", "table_output"),
+}
+"""What may follow the name, as in ``eventbridge:ROLE?group=NAME&dead_letter=QUEUE_ARN``: the schedule group,
+and the dead-letter queue of jobs that name none; the prefix of ``deploy --prefix``, or the outputs of a
+stack."""
 _SETTINGS = ("backend", "region", "profile", "endpoint-url")
 _URLS = ("sqlite", "file", "local")
 """The schemes of URLs that people write for files."""
@@ -60,20 +64,22 @@ def read_place(text: str, *, source: str = "--backend") -> Place:
         UsageError: The text is malformed.
     """
     kind, _, rest = text.partition(":")
-    name, mark, query = rest.partition("?") if kind == "eventbridge" else (rest, "", "")
+    name, mark, query = rest.partition("?") if kind in _OPTIONS else (rest, "", "")
     if kind not in _KINDS or not name or name.startswith("//") or name == ":memory:":
         raise click.UsageError(f"expected {_FORMS} for {source}, got {text!r}{_cure(text)}")
     pairs = parse_qsl(query, keep_blank_values=True)
     names = [key for key, _ in pairs]
+    known = _OPTIONS.get(kind, ())
     if (
         (mark and not pairs)
-        or {*names} - _OPTIONS
+        or {*names} - {*known}
         or len(names) > len({*names})
         or "" in dict(pairs).values()
     ):
+        form = "stack:NAME?prefix=TEXT" if kind == "stack" else "eventbridge:ROLE?group=NAME"
         raise click.UsageError(
-            f"expected eventbridge:ROLE?group=NAME for {source}, got {text!r}; "
-            "the options are group and dead_letter, with one value each"
+            f"expected {form} for {source}, got {text!r}; "
+            f"the options are {', '.join(known[:-1])} and {known[-1]}, with one value each"
         )
     if kind == "local":
         name = _home_replaced(name, source)
@@ -139,7 +145,8 @@ def open_client(
         return ss.SchedulerClient(_local(place.name, creates=creates, clock=clock, is_dry_run=is_dry_run))
     connection = {**connection_of(region, profile, endpoint_url), "clock": clock}
     if place.kind == "stack":
-        return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **connection))
+        outputs = stack_outputs(place)
+        return ss.SchedulerClient(ss.StepFunctionsBackend.from_stack(place.name, **outputs, **connection))
     try:
         backend = ss.EventBridgeBackend(
             place.name,
@@ -150,6 +157,15 @@ def open_client(
     except ValueError as error:
         raise click.UsageError(on_a_command_line(str(error))) from error
     return ss.SchedulerClient(backend)
+
+
+def stack_outputs(place: Place) -> dict[str, Any]:
+    """Returns the names of the outputs of a stack: the given ones, or those with its prefix."""
+    from stepsched.deploy.parts.names import logical_prefix
+
+    names = dict(place.options)
+    first = logical_prefix(names.pop("prefix", None))
+    return {"state_machine_output": f"{first}StateMachineArn", "table_output": f"{first}TableName", **names}
 
 
 def connection_of(region: str | None, profile: str | None, endpoint_url: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from weakref import WeakSet
 from typing_extensions import Self
 
 from stepsched.aws.sdk import validate_connection
+from stepsched.core.amounts import length_text
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import AccessDeniedError
 from stepsched.core.payloads import to_json
@@ -253,9 +254,9 @@ class QueueWorker:
         if own.max_receives is None:
             _log.warning(
                 "queue %s has no dead-letter queue: a message that always fails is delivered again and again "
-                "for %s, its retention; set its RedrivePolicy",
+                "for %s, the retention of the queue; set its RedrivePolicy",
                 queue.name,
-                own.retention,
+                length_text(own.retention),
             )
         return settings, first
 

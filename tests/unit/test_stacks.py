@@ -422,7 +422,7 @@ def test_the_steps_are_told_in_words_and_in_their_order(cloud: FakeCloud, on: An
     ]
     assert done.is_changed
     assert done.status == "CREATE_COMPLETE"
-    assert str(done).splitlines()[0] == f"stack jobs in {REGION} stands"
+    assert str(done).splitlines()[0] == f"stack jobs in {REGION} is ready"
     with ss.SchedulerClient.from_stack(done.name, **on) as client:
         assert client.backend.table_name == done.outputs["TableName"]  # type: ignore[attr-defined]
 

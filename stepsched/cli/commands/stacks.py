@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,8 @@ def deploy(
         _confirm(session, made, connection, yes=yes)
     done = ss.deploy.apply(made, progress=session.tell, **connection)
     session.show(deployed_view(done))
-    session.tell(f"next: stepsched apply {' '.join(files)} --backend stack:{name}")
+    place = f"stack:{name}" + (f"?prefix={prefix}" if (prefix := options["prefix"]) else "")
+    session.tell(f"next: stepsched apply {shlex.join(files)} --backend {shlex.quote(place)}")
 
 
 def _template(

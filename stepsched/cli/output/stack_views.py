@@ -26,7 +26,7 @@ def plan_view(plan: StackPlan) -> View:
 
 
 def deployed_view(stack: DeployedStack) -> View:
-    """Returns the view of a stack that stands."""
+    """Returns the view of a stack that is ready."""
     return View(
         document=lambda: stack.model_dump(mode="json"), names=[f"stack:{stack.name}"], text=_lines(stack)
     )

@@ -181,7 +181,7 @@ class StackPlan(Value, frozen=True):
 
 
 class DeployedStack(Value, frozen=True):
-    """A stack that stands. ``SchedulerClient.from_stack(name)`` uses its jobs."""
+    """A stack that was created or changed. ``SchedulerClient.from_stack(name)`` uses its jobs."""
 
     name: str
     """The name of the stack."""
@@ -201,7 +201,7 @@ class DeployedStack(Value, frozen=True):
 
     def __str__(self) -> str:
         """Returns the stack in a line, and its outputs, one a line."""
-        what = "stands" if self.is_changed else "stands, nothing was changed"
+        what = "is ready" if self.is_changed else "is ready, nothing was changed"
         width = max(map(len, self.outputs), default=0)
         lines = [f"{key:<{width}}  {value}" for key, value in self.outputs.items()]
         return "\n".join([f"stack {self.name} in {self.region} {what}", *lines])

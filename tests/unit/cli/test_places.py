@@ -48,6 +48,7 @@ def store(path: Path, *names: str) -> None:
         pytest.param(f"eventbridge:{ROLE}", "eventbridge", ROLE, None, id="a role"),
         pytest.param(f"eventbridge:{ROLE}?group=a-b", "eventbridge", ROLE, "a-b", id="a role and a group"),
         pytest.param("stack:jobs", "stack", "jobs", None, id="a stack"),
+        pytest.param("stack:jobs?prefix=blue", "stack", "jobs", None, id="a stack and a prefix"),
     ],
 )
 def test_a_place_is_read(text: str, kind: str, name: str, group: str | None) -> None:
@@ -75,6 +76,7 @@ def test_a_place_is_read(text: str, kind: str, name: str, group: str | None) -> 
         pytest.param(
             f"eventbridge:{ROLE}?groups=a", "the options are group and dead_letter", id="an unknown option"
         ),
+        pytest.param("stack:jobs?group=a", "the options are prefix, state_machine_output", id="a group"),
         pytest.param(
             f"eventbridge:{ROLE}?group=a&group=b", "the options are group and dead_letter", id="two groups"
         ),
@@ -272,7 +274,8 @@ def test_the_project_gives_the_region(stepsched: CommandLine, tmp_path: Path) ->
             ),
             1,
             "cloudformation DescribeStacks failed with NO_OUTPUT: stack 'a' has no output TableName; it has: "
-            "none. Use the stack of stepsched.deploy.template",
+            "none. Use the stack of stepsched.deploy.template, or --backend 'stack:NAME?prefix=TEXT' for one that "
+            "was deployed with --prefix",
             id="another stack",
         ),
         pytest.param(

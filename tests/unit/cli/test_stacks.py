@@ -11,6 +11,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.commands.stacks import _PARTS
+from stepsched.cli.places import read_place, stack_outputs
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud, RefusedError
 from tests.sessions import SharedModels
 from tests.unit.cli.conftest import CommandLine
@@ -44,8 +45,17 @@ def test_deploy_shows_the_plan_asks_and_creates_the_stack(stepsched: CommandLine
     assert f"Create stack jobs in {REGION}? [y/N]" in done.err
     assert "stack jobs is created" in done.err
     assert "next: stepsched apply jobs.yaml --backend stack:jobs" in done.err
-    assert done.out.startswith(f"stack jobs in {REGION} stands\n")
+    assert done.out.startswith(f"stack jobs in {REGION} is ready\n")
     assert cloud.find("jobs").status == "CREATE_COMPLETE"
+
+
+def test_the_next_command_finds_a_stack_with_a_prefix(stepsched: CommandLine, cloud: FakeCloud) -> None:
+    done = stepsched("deploy", "jobs", "jobs.yaml", "--prefix", "blue-team", "--yes")
+    place = done.err.rpartition("--backend ")[2].strip().strip("'")
+    assert place == "stack:jobs?prefix=blue-team"
+    outputs = {"state_machine_output": "BlueTeamStateMachineArn", "table_output": "BlueTeamTableName"}
+    assert stack_outputs(read_place(place)) == outputs
+    assert {*outputs.values()} <= done.document["outputs"].keys()
 
 
 def test_an_answer_of_no_leaves_nothing_behind(stepsched: CommandLine, cloud: FakeCloud) -> None:

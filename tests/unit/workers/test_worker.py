@@ -289,7 +289,7 @@ def test_a_queue_without_a_dead_letter_queue_is_warned_of(
     with worker(Service(time.monotonic, max_receives=most), print):
         pass
     texts = [record.getMessage() for record in caplog.records]
-    assert [bool(re.search("no dead-letter queue: .* for 4 days", text)) for text in texts] == [True] * (
+    assert [bool(re.search("no dead-letter queue: .* for 4 days, the", text)) for text in texts] == [True] * (
         not most
     )
 
