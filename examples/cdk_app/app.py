@@ -1,6 +1,6 @@
 """A CDK app: a state machine schedules another one, a nightly job, and a queue that is filled every hour.
 
-Run ``cdk deploy`` in this folder.
+``pip install 'stepsched[cdk]'``, then run ``cdk bootstrap``, once for an account and Region, and ``cdk deploy`` in this folder.
 """
 
 from datetime import timedelta
