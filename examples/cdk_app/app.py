@@ -1,6 +1,7 @@
-"""A CDK app: a state machine schedules another one, a nightly job, and a queue that is filled every hour.
+"""A CDK app: a state machine that schedules another one, and a nightly job.
 
-``pip install 'stepsched[cdk]'``, then run ``cdk bootstrap``, once for an account and Region, and ``cdk deploy`` in this folder.
+``pip install 'stepsched[cdk]'``, run ``cdk bootstrap`` once for an account and Region, then ``cdk deploy`` in
+this folder.
 """
 
 from datetime import timedelta

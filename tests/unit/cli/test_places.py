@@ -274,8 +274,8 @@ def test_the_project_gives_the_region(stepsched: CommandLine, tmp_path: Path) ->
             ),
             1,
             "cloudformation DescribeStacks failed with NO_OUTPUT: stack 'a' has no output TableName; it has: "
-            "none. Use the stack of stepsched.deploy.template, or --backend 'stack:NAME?prefix=TEXT' for one that "
-            "was deployed with --prefix",
+            "none. Use the stack of stepsched.deploy.template, or --backend 'stack:NAME?prefix=TEXT' for one "
+            "that was deployed with --prefix",
             id="another stack",
         ),
         pytest.param(
