@@ -190,8 +190,8 @@ def refused(code: ErrorCode, operation: str, words: str) -> BackendError:
     return BackendError("cloudformation", operation, code, detail=words)
 
 
-def refuse_foreign(stack: Stack, operation: str) -> None:
-    """Refuses a stack that is not of a template of this package.
+def refuse_foreign(stack: Stack, operation: str, *, cure: str) -> None:
+    """Refuses a stack that is not of a template of this package, and says what to do instead.
 
     Raises:
         BackendError: It is not; the code is ``FOREIGN_STACK``.
@@ -201,8 +201,8 @@ def refuse_foreign(stack: Stack, operation: str) -> None:
         raise refused(
             ErrorCode.FOREIGN_STACK,
             operation,
-            f"stack {stack.name!r} in {stack.arn.split(':')[3]} was not made from a template of stepsched "
-            f"(its outputs: {has}), and is left alone; use another name",
+            f"stack {stack.name!r} in {stack.arn.split(':')[3]} was not made from a template of "
+            f"stepsched.deploy.template (its outputs: {has}), and is left alone; {cure}",
         )
 
 

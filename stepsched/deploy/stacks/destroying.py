@@ -104,7 +104,7 @@ def _refuse(stack: Stack) -> None:
         words = f"stack {stack.name!r} is protected against deletion; remove its termination protection"
         raise refused(ErrorCode.STACK_PROTECTED, _OPERATION, words)
     if not stack.is_empty:
-        refuse_foreign(stack, _OPERATION)
+        refuse_foreign(stack, _OPERATION, cure="delete it with CloudFormation")
 
 
 def _refuse_kept(cloud: Cloud, stack: Stack, tables: Sequence[str]) -> None:

@@ -145,7 +145,7 @@ def _is_new(stack: Stack | None) -> bool:
     if stack.is_busy:
         words = f"stack {stack.name!r} is being changed ({stack.status}); wait until that has ended"
         raise refused(ErrorCode.STACK_BUSY, "CreateChangeSet", words)
-    refuse_foreign(stack, "CreateChangeSet")
+    refuse_foreign(stack, "CreateChangeSet", cure="use another name")
     if stack.status in _UPDATABLE:
         return False
     if stack.status in _DEAD:
