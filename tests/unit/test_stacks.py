@@ -326,7 +326,7 @@ FOREIGN = {"Description": "A shop", "Resources": {"Shop": {"Type": "AWS::SNS::To
 def test_a_foreign_stack_of_the_name_is_left_alone(cloud: FakeCloud, on: Any) -> None:
     cloud.add_stack("jobs", FOREIGN)
     for verb in (lambda: plan("jobs", SMALL, **on), lambda: destroy("jobs", force=True, **on)):
-        with pytest.raises(BackendError, match="was not made from a template of stepsched") as info:
+        with pytest.raises(BackendError, match="is not the stack of a scheduler of stepsched") as info:
             verb()
         assert info.value.code == ErrorCode.FOREIGN_STACK
     assert set(cloud.operations()) == {"cloudformation:DescribeStacks"}

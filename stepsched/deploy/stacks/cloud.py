@@ -201,8 +201,8 @@ def refuse_foreign(stack: Stack, operation: str, *, cure: str) -> None:
         raise refused(
             ErrorCode.FOREIGN_STACK,
             operation,
-            f"stack {stack.name!r} in {stack.arn.split(':')[3]} was not made from a template of "
-            f"stepsched.deploy.template (its outputs: {has}), and is left alone; {cure}",
+            f"stack {stack.name!r} in {stack.arn.split(':')[3]} is not the stack of a scheduler of "
+            f"stepsched (its outputs: {has}), and is left alone; {cure}",
         )
 
 

@@ -134,7 +134,9 @@ def test_every_part_of_a_stack_is_a_choice() -> None:
         pytest.param("deploy jobs jobs.yaml --with tea", 2, "tea", id="no part"),
         pytest.param("deploy jobs jobs.yaml --tag team", 2, "KEY=VALUE", id="no tag"),
         pytest.param("deploy jobs jobs.yaml --resource x", 2, "CALL=ARN", id="no resource"),
-        pytest.param("deploy shop jobs.yaml --yes", 4, "not made from a template of stepsched", id="foreign"),
+        pytest.param(
+            "deploy shop jobs.yaml --yes", 4, "not the stack of a scheduler of stepsched", id="foreign"
+        ),
         pytest.param("destroy shop --yes --force", 4, "delete it with CloudFormation", id="foreign too"),
         pytest.param("deploy dead jobs.yaml --yes", 1, "`stepsched destroy dead`", id="dead"),
         pytest.param("destroy nothing --yes", 3, "there is no stack 'nothing'", id="no stack"),
