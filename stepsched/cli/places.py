@@ -18,7 +18,7 @@ from stepsched.cli.wording import on_a_command_line
 if TYPE_CHECKING:
     from stepsched.core.clock import Clock
 
-_FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME"
+_FORMS = "local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME[?prefix=TEXT]"
 _KINDS = ("local", "eventbridge", "stack")
 _OPTIONS = {
     "eventbridge": ("group", "dead_letter"),
