@@ -229,7 +229,9 @@ def place_options() -> list[click.Option]:
     later one counts."""
     return [
         _shared(
-            "--backend", metavar="PLACE", help="local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME[?prefix=TEXT]."
+            "--backend",
+            metavar="PLACE",
+            help="local:FILE, eventbridge:ROLE[?group=NAME] or stack:NAME[?prefix=TEXT].",
         ),
         _shared("--region", metavar="NAME", help="The AWS Region."),
         _shared("--profile", metavar="NAME", help="The profile of the AWS configuration."),

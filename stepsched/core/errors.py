@@ -357,7 +357,7 @@ class ErrorCode(StrEnum):
     FOREIGN = "FOREIGN"
     """The SQLite file belongs to another program; choose another file."""
     FOREIGN_STACK = "FOREIGN_STACK"
-    """The CloudFormation stack of this name is not the stack of a scheduler of stepsched; use another name."""
+    """The CloudFormation stack of this name is not that of a scheduler of stepsched; use another name."""
     FORKED = "FORKED"
     """The backend belongs to the parent of this forked process; create another one in the child."""
     FULL = "FULL"
