@@ -16,7 +16,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, refuse_dynamic_references, target_of
+from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_of
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.stack_parts import StackParts
@@ -24,6 +24,7 @@ from stepsched.cdk.tasks import ScheduledTask
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.quoting import quoted
 from stepsched.deploy import Part, registration, template
+from stepsched.deploy.exports.properties import refuse_references
 from stepsched.deploy.parts.names import REGISTER, max_stack_name
 from stepsched.jobs import Job, Overlap
 from stepsched.machines.shared.metrics import (
@@ -208,8 +209,9 @@ class BaseScheduler(Construct):
 
         Raises:
             UnsupportedError: The scheduler cannot run the job.
+            RenderError: CloudFormation would change a text of the job.
         """
-        refuse_dynamic_references(job)
+        refuse_references(job, job.model_dump_json())
         self._allow(job)
         place = place_of(cdk.Stack.of(self), job)
         return registration(placed(job, place))
