@@ -125,7 +125,7 @@ def _refuse_kept(cloud: Cloud, stack: Stack, tables: Sequence[str]) -> None:
 
 def _end(ends: Sequence[Teardown], tell: Tell) -> list[str]:
     tell("jobs are paused, and executions are stopped")
-    return [name for each in ends for name in each.end()]
+    return [name for each in ends for name in waited(each.end)]
 
 
 def _delete(cloud: Cloud, stack: Stack, tell: Tell) -> None:
