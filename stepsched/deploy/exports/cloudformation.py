@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from stepsched.aws.stacks import MAX_TEMPLATE_BYTES
 from stepsched.deploy.exports.labels import logical_id
 from stepsched.deploy.exports.properties import properties_of
 from stepsched.deploy.exports.roles import DESCRIPTION, POLICY_NAME, Role, with_references
@@ -23,8 +24,6 @@ from stepsched.jobs import Job
 ROLE = "SchedulerRole"
 """The identifier of the role."""
 MAX_RESOURCES = 500
-MAX_BYTES = 1_000_000
-"""The maximum size of a template that is read from S3, in bytes."""
 
 
 def jobs_to_cloudformation(
@@ -207,6 +206,8 @@ def _checked(template: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"expected at most {MAX_RESOURCES} resources in a template, got {count:,}; {instead}"
         )
-    if size > MAX_BYTES:
-        raise ValueError(f"expected a template of at most {MAX_BYTES:,} bytes, got {size:,}; {instead}")
+    if size > MAX_TEMPLATE_BYTES:
+        raise ValueError(
+            f"expected a template of at most {MAX_TEMPLATE_BYTES:,} bytes, got {size:,}; {instead}"
+        )
     return template
