@@ -25,7 +25,7 @@ def validate_stack_name(name: Any, argument: str = "name") -> str:
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ValueError(
-            f"expected {argument} to be that of a stack, 1 to 80 characters of A-Z a-z 0-9 - that begin with "
-            f"a letter, got {quoted(name)}"
+            f"expected the name of a stack for {argument}, 1 to 80 characters of A-Z a-z 0-9 - that begin "
+            f"with a letter, got {quoted(name)}"
         )
     return name
