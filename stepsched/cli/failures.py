@@ -40,9 +40,12 @@ _MOST_LINES = 100
 """The number of mistakes of a file that are printed."""
 _EXTRA = ("rich", "yaml", "tomli")
 """The modules of the extra that are loaded where they are used."""
-_OF_STACKS = tuple(
-    ss.errors.ErrorCode[name]
-    for name in ("FOREIGN_STACK", "JOBS_WAITING", "STACK_BUSY", "STACK_PROTECTED", "STALE_PLAN")
+_OF_STACKS = (
+    ss.errors.ErrorCode.FOREIGN_STACK,
+    ss.errors.ErrorCode.JOBS_WAITING,
+    ss.errors.ErrorCode.STACK_BUSY,
+    ss.errors.ErrorCode.STACK_PROTECTED,
+    ss.errors.ErrorCode.STALE_PLAN,
 )
 """The codes of errors of stacks that are in another state than a command needs."""
 _SAYS_ALL = (

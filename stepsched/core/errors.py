@@ -370,6 +370,8 @@ class ErrorCode(StrEnum):
     """Another connection locked a table of the SQLite file; try again."""
     NOTADB = "NOTADB"
     """The file is not an SQLite database; choose another file."""
+    NO_BUCKET = "NO_BUCKET"
+    """There is no S3 bucket of this name; create it, or leave ``bucket`` out."""
     NO_OUTPUT = "NO_OUTPUT"
     """The CloudFormation stack lacks an output that names the table or the state machine."""
     NO_RUNNER = "NO_RUNNER"

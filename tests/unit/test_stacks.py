@@ -258,7 +258,7 @@ def test_a_given_bucket_is_used_for_every_template(cloud: FakeCloud, on: Any) ->
 @pytest.mark.parametrize(
     ("buckets", "given", "code", "words"),
     [
-        pytest.param({}, "ours", "NoSuchBucket", "there is no bucket 'ours'", id="absent"),
+        pytest.param({}, "ours", "NO_BUCKET", "there is no bucket 'ours'", id="absent"),
         pytest.param({"ours": "0" * 12}, "ours", "403", "belongs to another account", id="foreign"),
         pytest.param(
             {f"stepsched-{ACCOUNT}-{REGION}": "0" * 12}, None, "403", "use bucket=", id="default is foreign"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from stepsched.core.errors import BackendError
+from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.quoting import quoted
 from stepsched.deploy.stacks.cloud import Cloud
 from stepsched.deploy.stacks.documents import Document
@@ -47,7 +47,7 @@ def upload(cloud: Cloud, document: Document, bucket: str | None) -> str:
     if not _exists(cloud, owner):
         if bucket is not None:
             words = f"there is no bucket {name!r}; create it, or leave bucket out"
-            raise BackendError("s3", "HeadBucket", "NoSuchBucket", detail=words)
+            raise BackendError("s3", "HeadBucket", ErrorCode.NO_BUCKET, detail=words)
         _create(cloud, owner)
     key = f"{document.digest}.json"
     cloud.call(

@@ -65,7 +65,15 @@ OPTIONS = {
     "iam policy": "",
     "iam trust": "",
     "iam client": "",
+    "template": "--format --role --group --existing-group --names --passed --next-runs -o --output",
     "completion": "",
+    "deploy": " ".join(
+        (
+            "--with --prefix --table --boundary --task-role --resource --tag --bucket",
+            "--dry-run --detailed-exitcode -y --yes",
+        )
+    ),
+    "destroy": "--delete-table --force -y --yes",
 }
 """The options of each command; those that say where jobs are and how to print come on top."""
 OFFLINE = (
@@ -81,10 +89,13 @@ OFFLINE = (
     "iam policy",
     "iam trust",
     "iam client",
+    "template",
     "completion",
 )
 """The commands that never ask a backend."""
-OWN_FORM = ("serve", "asl draw", "completion")
+ON_STACKS = ("deploy", "destroy")
+"""The commands about stacks, which are in AWS whatever the backend."""
+OWN_FORM = ("serve", "asl draw", "template", "completion")
 """The commands whose output has one form."""
 COMMANDS = dict(cli_folder.commands())
 
@@ -122,7 +133,8 @@ def test_words_of_other_tools_are_taken(stepsched: CommandLine, alias: str, name
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_command_has_its_options(name: str) -> None:
-    wanted = {*OPTIONS[name].split(), *(() if name in OFFLINE else PLACES)}
+    places = () if name in OFFLINE else PLACES[1:] if name in ON_STACKS else PLACES
+    wanted = {*OPTIONS[name].split(), *places}
     wanted |= {*(() if name in OWN_FORM else OUTPUT)}
     found = options_of(COMMANDS[name])
     assert wanted <= found

@@ -177,7 +177,8 @@ WAITS: dict[str, str] = {
 
 
 def test_every_target_is_looked_at() -> None:
-    several = {"fifo queue", "fifo topic", "parallel"}
+    several = {"fifo queue", "fifo topic", "parallel"}  # tests of their own look at these
+    several |= {"several messages", "several fifo messages", "parallel with messages"}
     assert STARTS.keys() | several == TARGETS.keys() | STARTED.keys()
 
 
