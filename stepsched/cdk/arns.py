@@ -16,7 +16,6 @@ from aws_cdk.region_info import RegionInfo
 from pydantic import BaseModel
 
 from stepsched.core.quoting import quoted
-from stepsched.jobs import Job
 from stepsched.targets import (
     EventBusTarget,
     LambdaTarget,
@@ -47,9 +46,6 @@ UNKNOWN = Place()
 """The place of a stack whose Region or account is known at deployment only."""
 _UNKNOWN_PREFIX = re.compile(rf"arn:aws:(?P<service>[a-z0-9-]*):{UNKNOWN.region}:{UNKNOWN.account}:")
 _LITERAL_PLACE = re.compile(r"arn:(aws[a-z-]*):[a-z0-9-]+:([a-z0-9-]+):(\d{12}):")
-
-
-_DYNAMIC = "{{resolve:"
 
 
 class _Stood(NamedTuple):
@@ -174,21 +170,6 @@ def placed(value: Model, place: Place) -> Model:
 def placed_arn(text: str, place: Place) -> str:
     """The text with all ARNs that stand for resources in a place."""
     return _UNKNOWN_PREFIX.sub(f"arn:{place.partition}:\\g<service>:{place.region}:{place.account}:", text)
-
-
-def refuse_dynamic_references(job: Job) -> None:
-    """Refuses text that CloudFormation would replace when it deploys the stack.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html
-
-    Raises:
-        ValueError: The job contains such text.
-    """
-    if _DYNAMIC in job.model_dump_json():
-        raise ValueError(
-            f"expected no {_DYNAMIC!r} in the texts of job {job.name!r}, which CloudFormation would replace; "
-            "use client.create for this job"
-        )
 
 
 def resolved(text: str) -> str:

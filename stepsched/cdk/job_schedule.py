@@ -10,48 +10,30 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stepsched.backends.eventbridge.checks import NAME, check_job
+from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import Settings, write_job
-from stepsched.backends.eventbridge.timing import translate
 from stepsched.cdk.arns import (
     Place,
     arn_of,
     place_of,
     placed,
     placed_arn,
-    refuse_dynamic_references,
     resolved_in,
 )
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.scheduler import BaseScheduler
 from stepsched.core.clock import utc_now
-from stepsched.core.errors import InvalidScheduleError, UnsupportedError
 from stepsched.core.quoting import quoted
+from stepsched.deploy.exports.properties import properties_of
+from stepsched.deploy.exports.schedules import refuse_passed_start
 from stepsched.iam import policy_for
-from stepsched.jobs import Completion, Job
+from stepsched.jobs import Job
 from stepsched.jobs.job import no_job
 from stepsched.jobs.records import first_status
-from stepsched.schedules.equivalents import NoEquivalentError
 from stepsched.schedules.zones import UTC
 
 _BEFORE = datetime.min.replace(tzinfo=UTC)
 """An instant before every start, so that a template depends on no clock."""
-_PROPERTIES = (
-    "Name",
-    "GroupName",
-    "Description",
-    "ScheduleExpression",
-    "ScheduleExpressionTimezone",
-    "StartDate",
-    "EndDate",
-    "FlexibleTimeWindow",
-    "State",
-    "KmsKeyArn",
-    "Target",
-)
-"""The fields of a request that CloudFormation has too: all but ``ActionAfterCompletion``.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-scheduler-schedule.html
-"""
 
 
 class JobSchedule(Construct):
@@ -108,13 +90,14 @@ class JobSchedule(Construct):
             TypeError: ``job`` is not a Job, or an argument has another type.
             InvalidScheduleError: The job would never run, or its start is in the past.
             UnsupportedError: The service cannot run the job exactly as defined.
+            RenderError: CloudFormation cannot create the schedule, such as one that deletes itself.
             ValueError: Permissions do not follow from the target, or arguments do not fit one another.
         """
         super().__init__(scope, id)
         if not isinstance(job, Job):
             raise no_job(job)
-        job.refuse_if_over(utc_now())
-        refuse_dynamic_references(job)
+        now = utc_now()
+        job.refuse_if_over(now)
         if scheduler is not None:
             given = (schedule_group, role, dead_letter_queue, key)
             if any(each is not None for each in given) or task_roles or resources:
@@ -124,12 +107,10 @@ class JobSchedule(Construct):
                 )
             period = cdk.Duration.minutes(15) if ensure_every is None else ensure_every
             self._role: iam.IRole = scheduler.starter
-            self._schedule = _schedule(self, scheduler.ensuring(job, period), self._role)
+            self._schedule = _schedule(self, job, scheduler.ensuring(job, period), self._role)
             return
         if ensure_every is not None:
             raise ValueError("expected ensure_every only for a job of a scheduler; use scheduler=...")
-        _refuse_past_start(job, utc_now())
-        _refuse_self_deletion(job)
         place = place_of(cdk.Stack.of(self), job)
         job = placed(job, place)
         settings = Settings(
@@ -141,6 +122,8 @@ class JobSchedule(Construct):
             else _arn(arn_of(key.key_arn, service="kms", name="key/*"), place),
         )
         translation = check_job(job, settings, region=place.region, partition=place.partition)
+        following = job.schedule.next_run(after=now)
+        refuse_passed_start(job, now, f"leave it out, or use the next run, {following}")
         request = write_job(
             translation, settings, version=1, now=_BEFORE, anchor=None, status=first_status(job)
         )
@@ -157,7 +140,7 @@ class JobSchedule(Construct):
             )
             role = invoking_role(self, "Role", group=request["GroupName"], policy=policy)
         self._role = role
-        self._schedule = _schedule(self, request, role)
+        self._schedule = _schedule(self, job, request, role)
 
     @property
     def schedule_name(self) -> str:
@@ -175,40 +158,10 @@ class JobSchedule(Construct):
         return self._role
 
 
-def _refuse_past_start(job: Job, now: datetime) -> None:
-    """Refuses a start in the past: AWS refuses one that is older than five minutes, also in an update of the
-    stack long after.
-
-    Raises:
-        InvalidScheduleError: The start is in the past.
-    """
-    try:
-        start = getattr(translate(job.schedule), "start", None)
-    except NoEquivalentError:  # the check of the job tells the reason
-        return
-    if start is not None and start < now:
-        following = job.schedule.next_run(after=now)
-        raise InvalidScheduleError(
-            str(job.schedule),
-            "start",
-            f"expected a start in the future for job {job.name!r} in a template, got {start.isoformat()}; "
-            f"leave it out, or use the next run, {following.isoformat() if following else None}",
-        )
-
-
-def _refuse_self_deletion(job: Job) -> None:
-    if job.is_one_time and job.completion is Completion.DELETE:
-        reason = "completion 'delete': CloudFormation cannot create a schedule that deletes itself"
-        raise UnsupportedError(job.name, NAME, reason, ("Completion.KEEP", "client.create"))
-
-
-def _schedule(scope: Construct, request: Mapping[str, Any], role: iam.IRole) -> cdk.CfnResource:
-    """The resource of a request of EventBridge Scheduler."""
-    properties = {name: request[name] for name in _PROPERTIES if name in request}
-    for name in ("StartDate", "EndDate"):
-        if name in properties:
-            properties[name] = properties[name].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    properties["Target"] = {**properties["Target"], "RoleArn": role.role_arn}
+def _schedule(scope: Construct, job: Job, request: Mapping[str, Any], role: iam.IRole) -> cdk.CfnResource:
+    """The resource of a request to EventBridge Scheduler."""
+    properties = properties_of(job, request)
+    properties["Target"]["RoleArn"] = role.role_arn
     return cdk.CfnResource(
         scope, "Schedule", type="AWS::Scheduler::Schedule", properties=resolved_in(properties)
     )

@@ -16,7 +16,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, refuse_dynamic_references, target_of
+from stepsched.backends.stepfunctions.stacks import CONSTRUCT_OUTPUT, METRICS_OUTPUT
+from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_of
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.stack_parts import StackParts
@@ -24,7 +25,9 @@ from stepsched.cdk.tasks import ScheduledTask
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.quoting import quoted
 from stepsched.deploy import Part, registration, template
+from stepsched.deploy.exports.properties import refuse_references
 from stepsched.deploy.parts.names import REGISTER, max_stack_name
+from stepsched.deploy.parts.part import is_observed
 from stepsched.jobs import Job, Overlap
 from stepsched.machines.shared.metrics import (
     DIMENSION,
@@ -208,8 +211,9 @@ class BaseScheduler(Construct):
 
         Raises:
             UnsupportedError: The scheduler cannot run the job.
+            RenderError: CloudFormation would change a text of the job.
         """
-        refuse_dynamic_references(job)
+        refuse_references(job, job.model_dump_json())
         self._allow(job)
         place = place_of(cdk.Stack.of(self), job)
         return registration(placed(job, place))
@@ -311,8 +315,13 @@ class Scheduler(BaseScheduler):
             self,
             {
                 "SchedulerTableName": (str(table_name), "The table of the jobs"),
-                "SchedulerStepFunctionArn": (self._machine_arn, "The state machine that runs the jobs"),
+                f"Scheduler{CONSTRUCT_OUTPUT}": (self._machine_arn, "The state machine that runs the jobs"),
                 "SchedulerRegisterArn": (self._register_arn, "The state machine that creates jobs"),
+                **(
+                    {f"Scheduler{METRICS_OUTPUT}": (NAMESPACE, "The namespace of the metrics of the jobs")}
+                    if is_observed(self._parts)
+                    else {}
+                ),
             },
         )
 

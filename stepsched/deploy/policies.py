@@ -119,20 +119,6 @@ def _listed(argument: str, values: Any, kinds: tuple[type[Any], ...], example: s
     return found
 
 
-def validate_boundary(arn: str | None) -> None:
-    """Validates the ARN of a permissions boundary. None is accepted.
-
-    Raises:
-        ValueError: It is not the ARN of a managed policy.
-    """
-    form = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]{1,512}"
-    if arn is not None and not (isinstance(arn, str) and re.fullmatch(form, arn, re.ASCII)):
-        raise ValueError(
-            "expected permissions_boundary to be the ARN of a managed policy, "
-            f"arn:aws:iam::<account>:policy/<name>, got {quoted(arn)}"
-        )
-
-
 def partition_of(listed: Sequence[NamedTarget]) -> str:
     """The partition of all targets; ``aws`` if no target has an ARN.
 

@@ -12,12 +12,11 @@ from stepsched.deploy.parts.names import Names, validate_prefix
 from stepsched.deploy.parts.part import QUEUES, validate_parts
 from stepsched.deploy.policies import (
     partition_of,
-    validate_boundary,
     validate_queues,
     validate_targets,
     validate_topics,
 )
-from stepsched.iam.documents import validate_roles
+from stepsched.iam.documents import validate_boundary, validate_roles
 from stepsched.targets import QueueTarget, Target, TopicTarget
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")

@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from stepsched.aws.stacks import MAX_INLINE_TEMPLATE_BYTES, validate_stack_name
 from stepsched.core.quoting import quoted
 from stepsched.iam.grants import Condition, Place, allow
 
-_MAX_INLINE_BYTES = 51_200
-"""The maximum size of a template that does not need a bucket."""
-_STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,79}")
 _ROLE_ARN = re.compile(r"arn:[^:]+:iam::\d{12}:role/.+")
 _RANDOM = 13
 """The maximum number of characters with which CloudFormation ends a name that it makes."""
@@ -183,11 +181,7 @@ def deployer_policy(
     ['arn:aws:dynamodb:eu-west-1:123456789012:table/jobs-Table-*']
     """
     resources = _resources_of(template)
-    if not isinstance(stack_name, str) or _STACK_NAME.fullmatch(stack_name) is None:
-        raise ValueError(
-            "expected stack_name to be 1 to 80 characters of A-Z a-z 0-9 - that begin with a letter, "
-            f"got {quoted(stack_name)}"
-        )
+    validate_stack_name(stack_name, "stack_name")
     place = Place(account, region, partition)
     place.validate()
     stack = place.arn("cloudformation", f"stack/{stack_name}/*")
@@ -361,7 +355,7 @@ def _bucket_statements(
     template: Mapping[str, Any], bucket: str | None, place: Place
 ) -> Iterator[dict[str, Any]]:
     size = len(json.dumps(template, separators=(",", ":"), ensure_ascii=False).encode())
-    if bucket is None and size <= _MAX_INLINE_BYTES:
+    if bucket is None and size <= MAX_INLINE_TEMPLATE_BYTES:
         return
     name = bucket or f"stepsched-{place.account}-{place.region}"
     arn = f"arn:{place.partition}:s3:::{name}"

@@ -312,6 +312,23 @@ def validate_roles(argument: str, arns: Sequence[str]) -> list[str]:
     return sorted(set(arns))
 
 
+def validate_boundary(arn: str | None) -> str | None:
+    """Validates the ARN of a permissions boundary; None is accepted.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_Policy.html
+
+    Raises:
+        ValueError: It is not the ARN of a managed policy.
+    """
+    form = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]{1,640}"
+    if arn is not None and not (isinstance(arn, str) and re.fullmatch(form, arn, re.ASCII)):
+        raise ValueError(
+            "expected permissions_boundary to be the ARN of a managed policy, "
+            f"arn:aws:iam::<account>:policy/<name>, got {quoted(arn)}"
+        )
+    return arn
+
+
 def validate_jobs(jobs: Iterable[Job]) -> list[Job]:
     """Validates a list of jobs.
 

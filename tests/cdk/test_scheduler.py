@@ -17,6 +17,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 import stepsched as ss
+from stepsched.backends.stepfunctions.stacks import metrics_output
 from stepsched.cdk import JobSchedule, Scheduler, SchedulerFragment, target_of
 from stepsched.deploy import template
 from tests.cdk.conftest import ENVIRONMENT
@@ -171,6 +172,12 @@ def test_outputs_and_two_schedulers_in_one_stack(stack: cdk.Stack) -> None:
     made = assertions.Template.from_stack(stack).find_resources("AWS::StepFunctions::StateMachine")
     names = [each["Properties"]["StateMachineName"] for each in made.values()]
     assert sorted(names) == ["jobs-blue", "jobs-blue-register", "jobs-scheduler", "jobs-scheduler-register"]
+
+
+def test_a_client_finds_the_metrics_of_the_stack(stack: cdk.Stack) -> None:
+    Scheduler(stack, "Scheduler", alarms=True).grant_invoke(TRAIN)
+    outputs = assertions.Template.from_stack(stack).to_json()["Outputs"]
+    assert outputs[metrics_output("SchedulerStepFunctionArn")]["Value"] == "stepsched"
 
 
 def test_a_long_path_gives_a_name_that_aws_accepts(app: cdk.App) -> None:

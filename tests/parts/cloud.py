@@ -437,7 +437,11 @@ class FakeCloud:
         name = QueueUrl.rpartition("/")[2]
         if name not in self.messages:
             raise RefusedError("AWS.SimpleQueueService.NonExistentQueue")
-        return {"Attributes": dict(zip(AttributeNames, (str(self.messages[name]), "0"), strict=True))}
+        count = self.messages[name]
+        delayed = min(count, 1)
+        counts = {"": count - delayed, "NotVisible": 0, "Delayed": delayed}
+        found = {f"ApproximateNumberOfMessages{kind}": str(each) for kind, each in counts.items()}
+        return {"Attributes": {each: found[each] for each in AttributeNames}}
 
     def scheduler_ListSchedules(self, GroupName: str, NextToken: str | None = None) -> dict[str, Any]:
         if GroupName not in self.schedules:

@@ -14,10 +14,9 @@ import pytest
 import stepsched as ss
 from stepsched import asl
 from stepsched.deploy import Part, client_policy, runner_policy, template
-from stepsched.deploy.parts import scheduler_parts
 from stepsched.deploy.parts.names import max_stack_name
 from stepsched.iam import policy_for
-from stepsched.machines.shared.runner import CALLS, event_limit, events, runner
+from stepsched.machines.shared.runner import event_limit, events, runner
 from stepsched.machines.shared.watch import watch
 from stepsched.targets import Target
 from tests.parts.iam_checks import parliament
@@ -478,27 +477,6 @@ def test_everything_at_once_fits_when_it_is_uploaded() -> None:
 def test_wrong_parts_are_refused(parts: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         template(PLAIN, parts=parts)
-
-
-def test_the_resources_of_a_scheduler_have_all_calls_and_no_permission_of_a_target() -> None:
-    made = scheduler_parts(prefix="blue", parts=[Part.EXPRESS_REGISTER, Part.ALARMS])
-    definition = made.resources["BlueRunner"]["Properties"]["Definition"]
-    assert set(CALLS) < set(definition["States"])
-    (policy,) = made.resources["BlueRunnerRole"]["Properties"]["Policies"]
-    actions = {each["Action"][0] for each in policy["PolicyDocument"]["Statement"]}
-    assert actions == {
-        "cloudwatch:PutMetricData",
-        "dynamodb:DeleteItem",
-        "dynamodb:GetItem",
-        "dynamodb:UpdateItem",
-        "states:StartExecution",
-    }
-    assert set(made.outputs) == {
-        f"Blue{name}"
-        for name in ("TableName", "TableArn", "StateMachineArn", "RegisterArn", "MetricNamespace")
-    }
-    with pytest.raises(ValueError, match="expected a prefix"):
-        scheduler_parts(prefix="Blue")
 
 
 # -- The metrics ----------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from stepsched.machines.shared.metrics import NAMESPACE
 
 STATE_MACHINE_OUTPUT, TABLE_OUTPUT, METRICS_OUTPUT = "StateMachineArn", "TableName", "MetricNamespace"
 """The outputs of a stack, without prefix."""
+CONSTRUCT_OUTPUT = "StepFunctionArn"
+"""The ending of the output of the machine in stacks of the construct, as AWS Solutions names it."""
 
 
 class Stack(NamedTuple):
@@ -80,10 +82,12 @@ def find_stack(
             "or the names of its outputs as state_machine_output and table_output"
         )
         raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)
-    namespace = outputs.get(_beside(state_machine_output))
+    namespace = outputs.get(metrics_output(state_machine_output))
     return Stack(outputs[state_machine_output], outputs[table_output], metrics=namespace == NAMESPACE)
 
 
-def _beside(state_machine_output: str) -> str:
+def metrics_output(state_machine_output: str) -> str:
     """The name of the output with the namespace of the metrics. It has the same prefix as the machine's."""
-    return state_machine_output.removesuffix(STATE_MACHINE_OUTPUT) + METRICS_OUTPUT
+    endings = (STATE_MACHINE_OUTPUT, CONSTRUCT_OUTPUT)
+    ending = next((each for each in endings if state_machine_output.endswith(each)), "")
+    return state_machine_output.removesuffix(ending) + METRICS_OUTPUT

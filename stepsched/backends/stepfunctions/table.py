@@ -46,6 +46,7 @@ from stepsched.machines.shared.table_schema import (
     MAX_DELETED_VERSIONS,
     NAME,
     RUN,
+    SEEN,
     VERSION,
     is_as_read,
     write,
@@ -179,22 +180,22 @@ class Table:
 
     def _unchanged(self, row: Row) -> tuple[list[str], dict[str, Any]]:
         """The conditions that a row is still as it was read, and the values in the conditions."""
-        seen: dict[str, Any] = {schema.LATEST: {"N": str(row.version)}}
-        conditions = [is_as_read(schema.LATEST, absent=False)]
+        latest = {schema.LATEST: {"N": str(row.version)}}
         if not row.owned:
-            return [*conditions, schema.IS_FOREIGN], {f"old_{name}": value for name, value in seen.items()}
+            conditions = [is_as_read(schema.LATEST, absent=False), schema.IS_FOREIGN]
+            return conditions, {f"old_{name}": value for name, value in latest.items()}
         texts = {
             schema.CURSOR: write_second(row.cursor),
             schema.STATUS: row.status.value,
             schema.TOKEN: row.token,
             schema.CLAIMED_BY: None if row.claim is None else row.claim.execution,
             schema.CLAIMED: None if row.claim is None else row.claim.key,
+            schema.PAUSE_REASON: row.pause_reason,
         }
-        if row.status is JobStatus.PAUSED:
-            texts[schema.PAUSE_REASON] = row.pause_reason
-        conditions += [is_as_read(name, absent=value is None) for name, value in texts.items()]
-        seen |= {name: {"S": value} for name, value in texts.items() if value is not None}
-        return conditions, {f"old_{name}": value for name, value in seen.items()}
+        found = {**latest, **{name: {"S": text} for name, text in texts.items() if text is not None}}
+        seen = [name for name in SEEN if name != schema.PAUSE_REASON or row.status is JobStatus.PAUSED]
+        conditions = [is_as_read(name, absent=name not in found) for name in seen]
+        return conditions, {f"old_{name}": found[name] for name in seen if name in found}
 
     def read(self, name: str) -> Row:
         """The current row of a job, by a consistent read.

@@ -60,6 +60,7 @@ class Teardown:
         self._executions = Executions(states, validate_state_machine_arn(state_machine_arn))
         self._rows = JobExecutions(self._table, self._executions)
         self._now = now
+        self._paused = set[str]()
 
     def waiting(self) -> list[Waiting]:
         """The jobs that would run again: the active ones, and the paused ones that have runs left. Empty if
@@ -97,27 +98,27 @@ class Teardown:
                 return []
             raise
 
-    def end(self) -> list[str]:
-        """Pauses the active jobs, and stops every execution, so that nothing runs any more.
+    def end(self) -> list[str] | None:
+        """Pauses the active jobs, and stops every execution. It is to be called again until nothing is left:
+        lists of executions show a stop a little later, and somebody may create a job in the meantime.
 
         Returns:
-            The names of the jobs that were paused, sorted.
+            The names of the jobs that were paused so far, sorted. None: something was left.
 
         Raises:
             BackendError: A job cannot be paused.
         """
-        paused = set[str]()
-        while True:  # somebody may create a job in the meantime
-            names = [row.job.name for row in self._jobs(JobStatus.ACTIVE)]
-            running = self._running()
-            if not names and not running:
-                return sorted(paused)
-            for name, answer in zip(names, self._pause(names), strict=True):
-                if isinstance(answer, StepschedError):
-                    raise answer
-                paused.add(name)
-            for arn, _ in running:
-                self._executions.stop(arn, DISABLED, _CAUSE)
+        names = [row.job.name for row in self._jobs(JobStatus.ACTIVE)]
+        running = self._running()
+        if not names and not running:
+            return sorted(self._paused)
+        for name, answer in zip(names, self._pause(names), strict=True):
+            if isinstance(answer, StepschedError):
+                raise answer
+            self._paused.add(name)
+        for arn, _ in running:
+            self._executions.stop(arn, DISABLED, _CAUSE)
+        return None
 
     def _pause(self, names: Sequence[str]) -> list[JobRecord | StepschedError]:
         backend = self._backend()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import stepsched as ss
+from stepsched.aws.stacks import MAX_INLINE_TEMPLATE_BYTES
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import FAILED, Failure
 from stepsched.cli.input.job_files import files_argument, jobs_of
@@ -19,8 +20,6 @@ from stepsched.cli.wording import visible_json
 
 _FORMS = {"cloudformation": "jobs_to_cloudformation", "terraform": "jobs_to_terraform"}
 _ROLE = "arn:aws:iam::123456789012:role/scheduler"
-_INLINE_BYTES = 51_200
-"""The maximum size in bytes of a template of CloudFormation in a request."""
 
 
 @command(
@@ -109,12 +108,12 @@ def template(
         **options,
     )
     text = _written(made, indent=2)
-    if form == "cloudformation" and len(text.encode()) > _INLINE_BYTES:
+    if form == "cloudformation" and len(text.encode()) > MAX_INLINE_TEMPLATE_BYTES:
         text = _written(made, separators=(",", ":"))
         size = len(text.encode())
-        if size > _INLINE_BYTES:
+        if size > MAX_INLINE_TEMPLATE_BYTES:
             session.tell(
-                f"the template has {size:,} bytes, and a request holds {_INLINE_BYTES:,}: use "
+                f"the template has {size:,} bytes, and a request holds {MAX_INLINE_TEMPLATE_BYTES:,}: use "
                 "aws cloudformation deploy --s3-bucket NAME"
             )
     if target is None:

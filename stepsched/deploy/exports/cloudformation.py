@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from stepsched.core.errors import RenderError
+from stepsched.aws.stacks import MAX_TEMPLATE_BYTES
 from stepsched.deploy.exports.labels import logical_id
+from stepsched.deploy.exports.properties import properties_of
 from stepsched.deploy.exports.roles import DESCRIPTION, POLICY_NAME, Role, with_references
 from stepsched.deploy.exports.schedules import (
     Export,
@@ -17,20 +17,13 @@ from stepsched.deploy.exports.schedules import (
     Passed,
     Schedule,
     export_of,
-    refused_block,
     texts_of,
 )
 from stepsched.jobs import Job
-from stepsched.schedules.zones import UTC
 
-TOOL = "CloudFormation"
 ROLE = "SchedulerRole"
 """The identifier of the role."""
 MAX_RESOURCES = 500
-MAX_BYTES = 1_000_000
-"""The maximum size of a template that is read from S3, in bytes."""
-_REFERENCE = re.compile(r"\{\{\s*resolve\s*:")
-"""How text begins that CloudFormation replaces by a secret or parameter. There is no escape for it."""
 
 
 def jobs_to_cloudformation(
@@ -183,15 +176,11 @@ def _role(role: Role, groups: Mapping[str, str]) -> dict[str, Any]:
 
 def _schedule(schedule: Schedule, groups: Mapping[str, str], *, names: bool) -> dict[str, Any]:
     job, place, request = schedule
-    _check(job, request)
-    target = {key: _in_pascal_case(value) for key, value in request["Target"].items()}
-    target["RoleArn"] = request["Target"]["RoleArn"] or {"Fn::GetAtt": [ROLE, "Arn"]}
-    properties = {
-        key: _timestamp(value) if isinstance(value, datetime) else value
-        for key, value in request.items()
-        if key != "ActionAfterCompletion" and (names or key != "Name")
-    }
+    properties = properties_of(job, request)
     properties["GroupName"] = {"Ref": groups[place]} if place in groups else place
+    properties["Target"]["RoleArn"] = request["Target"]["RoleArn"] or {"Fn::GetAtt": [ROLE, "Arn"]}
+    if not names:
+        del properties["Name"]
     metadata: dict[str, Any] = {"stepsched": {"job": job.name}}
     if any("${" in text for text in texts_of(request)):
         # cfn-lint takes it for a forgotten Fn::Sub. Outside of one it is plain text.
@@ -199,49 +188,8 @@ def _schedule(schedule: Schedule, groups: Mapping[str, str], *, names: bool) -> 
     return {
         "Type": "AWS::Scheduler::Schedule",
         "Metadata": metadata,
-        "Properties": properties | {"Target": target},
+        "Properties": properties,
     }
-
-
-def _check(job: Job, request: Mapping[str, Any]) -> None:
-    """Refuses what CloudFormation cannot express.
-
-    Raises:
-        RenderError: The job has such a part.
-    """
-    refused_block(job, request, TOOL)
-    if request["ActionAfterCompletion"] != "NONE":
-        raise RenderError(
-            job.name,
-            "CloudFormation cannot delete a one-time schedule after its run; use Completion.KEEP, "
-            "jobs_to_terraform or client.apply",
-        )
-    found = next((match for text in texts_of(request) if (match := _REFERENCE.search(text))), None)
-    if found is not None:
-        raise RenderError(
-            job.name,
-            f"it has text with {found[0]!r}, which CloudFormation would replace; use other text, or "
-            "client.apply",
-        )
-
-
-def _in_pascal_case(value: Any) -> Any:
-    """Returns a part of a target with keys in upper case, as CloudFormation spells those that the API spells
-    like Amazon ECS. The tags of a task are maps, whose keys are data."""
-    match value:
-        case dict():
-            return {
-                key[:1].upper() + key[1:]: item if key == "Tags" else _in_pascal_case(item)
-                for key, item in value.items()
-            }
-        case list():
-            return [_in_pascal_case(item) for item in value]
-    return value
-
-
-def _timestamp(moment: datetime) -> str:
-    """Returns an instant with milliseconds, without which CloudFormation refuses it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _checked(template: dict[str, Any]) -> dict[str, Any]:
@@ -258,6 +206,8 @@ def _checked(template: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(
             f"expected at most {MAX_RESOURCES} resources in a template, got {count:,}; {instead}"
         )
-    if size > MAX_BYTES:
-        raise ValueError(f"expected a template of at most {MAX_BYTES:,} bytes, got {size:,}; {instead}")
+    if size > MAX_TEMPLATE_BYTES:
+        raise ValueError(
+            f"expected a template of at most {MAX_TEMPLATE_BYTES:,} bytes, got {size:,}; {instead}"
+        )
     return template

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from stepsched.iam import policy_for, trust_policy
+from stepsched.iam.documents import validate_boundary
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
 from stepsched.jobs import Job
 
@@ -63,9 +64,7 @@ def role_of(
             f"expected a policy of at most {MAX_INLINE_CHARACTERS:,} characters, got {length:,} for "
             f"{len(jobs)} jobs; use several templates, or role_arn= with a role of your own"
         )
-    if permissions_boundary is not None:
-        _check_boundary(permissions_boundary)
-    return Role(_trust(groups, partition), policy, permissions_boundary)
+    return Role(_trust(groups, partition), policy, validate_boundary(permissions_boundary))
 
 
 def _trust(groups: Sequence[str], partition: str) -> dict[str, Any]:
@@ -76,14 +75,6 @@ def _trust(groups: Sequence[str], partition: str) -> dict[str, Any]:
     sources = [each["Statement"][0]["Condition"]["StringEquals"]["aws:SourceArn"] for each in made]
     made[0]["Statement"][0]["Condition"]["StringEquals"]["aws:SourceArn"] = sources
     return made[0]
-
-
-def _check_boundary(arn: str) -> None:
-    form = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[\w+=,.@/-]{1,576}"
-    if not isinstance(arn, str) or not re.fullmatch(form, arn, re.ASCII):
-        raise ValueError(
-            f"expected arn:aws:iam::<account>:policy/<name> for permissions_boundary, got {arn!r}"
-        )
 
 
 def with_references(

@@ -150,6 +150,28 @@ def texts_of(value: Any) -> Iterator[str]:
                 yield from texts_of(item)
 
 
+def refuse_passed_start(job: Job, now: datetime, cure: str) -> None:
+    """Refuses a start that has passed: AWS accepts none, also in a change long after.
+
+    Args:
+        job: A job that EventBridge Scheduler can run.
+        now: The present.
+        cure: What to do instead.
+
+    Raises:
+        InvalidScheduleError: The start has passed.
+    """
+    timing = translate(job.schedule)
+    start = None if isinstance(timing, OneTime) else timing.start
+    if start is not None and start <= now:
+        raise InvalidScheduleError(
+            str(job.schedule),
+            "start",
+            f"the start of job {job.name!r}, {start.isoformat()}, has passed, and AWS accepts none that has; "
+            f"{cure}",
+        )
+
+
 # -- Arguments ------------------------------------------------------------------------------------------
 
 
@@ -223,13 +245,10 @@ def _schedule_of(
     job: Job, settings: Settings, now: datetime, options: Options, *, region: str, partition: str
 ) -> Schedule:
     translation = check_job(job, settings, region=region, partition=partition)
-    timing = translate(job.schedule)
-    start = None if isinstance(timing, OneTime) else timing.start
-    if start is not None and start <= now and options.passed == "refuse":
-        raise InvalidScheduleError(
-            str(job.schedule),
-            "start",
-            f"the start of job {job.name!r}, {start.isoformat()}, has passed, and AWS accepts none that has; "
+    if options.passed == "refuse":
+        refuse_passed_start(
+            job,
+            now,
             "use passed='omit', with which a rate begins at the next run of its grid, and any other schedule "
             "has no start",
         )

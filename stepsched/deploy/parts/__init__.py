@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
@@ -13,14 +13,12 @@ from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
 from stepsched.deploy.parts.dashboard import dashboard
 from stepsched.deploy.parts.group import group
-from stepsched.deploy.parts.names import REGISTER, RUNNER, WATCH, Names, validate_prefix
+from stepsched.deploy.parts.names import REGISTER, RUNNER, WATCH, Names
 from stepsched.deploy.parts.part import (
-    OBSERVED,
     QUEUES,
     REGISTERS,
     Part,
     is_observed,
-    validate_parts,
 )
 from stepsched.deploy.parts.queues import dead_letters, queue
 from stepsched.deploy.parts.register import register
@@ -37,7 +35,6 @@ from stepsched.deploy.policies import (
 )
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.register import register as register_machine
-from stepsched.machines.shared.runner import CALLS
 from stepsched.targets import QueueTarget, TopicTarget
 
 
@@ -56,8 +53,6 @@ class Wanted(NamedTuple):
     """The roles of ECS task definitions."""
     resources: Mapping[str, Sequence[str]] = {}
     """The resources of ApiTarget calls."""
-    calls: Iterable[str] = ()
-    """The calls for which the runner has a state."""
     boundary: str | None = None
     """The permissions boundary of all roles."""
     role_arn: str | None = None
@@ -82,8 +77,7 @@ class Wanted(NamedTuple):
     def call_names(self) -> list[str]:
         """The calls for which the runner has a state, sorted. With all calls its definition would be too
         long for a request."""
-        found = {call.name for each in self.called for call in each.calls(self.names.partition)}
-        return sorted(found.union(self.calls))
+        return sorted({call.name for each in self.called for call in each.calls(self.names.partition)})
 
     def permissions(self, *, notifies: bool) -> Permissions:
         """What decides on the permissions to invoke the targets.
@@ -172,31 +166,4 @@ def _watch(wanted: Wanted) -> StackPart:
     return StackPart(made.resources, {names.logical(METRICS_OUTPUT): namespace})
 
 
-def scheduler_parts(
-    *,
-    prefix: str,
-    parts: Iterable[Part | str] = (Part.REGISTER,),
-    partition: str = "aws",
-    permissions_boundary: str | None = None,
-) -> StackPart:
-    """The resources of a stack whose runner can make all calls, but is allowed to invoke no target.
-
-    Whoever adds the resources to a stack allows targets on the role ``<Prefix>RunnerRole`` later. A
-    definition with all calls is too long for a request of CloudFormation: the template must be uploaded.
-
-    Args:
-        prefix: The prefix of names, logical IDs and outputs; see :func:`stepsched.deploy.template`.
-        parts: The optional parts.
-        partition: The partition of the stack.
-        permissions_boundary: The ARN of the permissions boundary of all roles. None: there is none.
-
-    Raises:
-        TypeError: ``parts`` is not a list.
-        ValueError: An argument is malformed.
-    """
-    chosen = validate_parts(parts)
-    validate_prefix(prefix, chosen, existing_table=False)
-    return parts_of(Wanted(Names(prefix, partition), chosen, calls=CALLS, boundary=permissions_boundary))
-
-
-__all__ = ["OBSERVED", "Part", "StackPart", "Wanted", "parts_of", "scheduler_parts"]
+__all__ = ["Part", "StackPart", "Wanted", "parts_of"]

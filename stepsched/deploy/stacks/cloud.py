@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 from typing_extensions import Self
 
 from stepsched.aws.sdk import camel_case, mapped, validate_connection
+from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT
 from stepsched.core.errors import BackendError, ErrorCode
 
 Found = TypeVar("Found")
 _TITLE = "stepsched:"
 """How the descriptions of templates of this package begin."""
-_MACHINE, _TABLE, _REGISTER = "StateMachineArn", "TableName", "RegisterArn"
+_MACHINE, _TABLE, _REGISTER = STATE_MACHINE_OUTPUT, TABLE_OUTPUT, "RegisterArn"
 """The outputs of a scheduler; with a prefix, they begin with it."""
 _FIRST_PAUSE, _LAST_PAUSE, _GROWTH = 0.1, 5.0, 1.5
 """Between two looks at a stack, in seconds."""

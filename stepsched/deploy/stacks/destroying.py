@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
+from stepsched.aws.stacks import validate_stack_name
 from stepsched.backends.stepfunctions.teardown import Teardown
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.deploy.stacks.cloud import Cloud, Stack, refuse_foreign, refused, waited
-from stepsched.deploy.stacks.documents import validate_stack_name
 from stepsched.deploy.stacks.events import Events, Tell
 from stepsched.deploy.stacks.held import TABLE, held_by, teardowns
 from stepsched.deploy.stacks.values import DestroyedStack
@@ -125,7 +125,7 @@ def _refuse_kept(cloud: Cloud, stack: Stack, tables: Sequence[str]) -> None:
 
 def _end(ends: Sequence[Teardown], tell: Tell) -> list[str]:
     tell("jobs are paused, and executions are stopped")
-    return [name for each in ends for name in each.end()]
+    return [name for each in ends for name in waited(each.end)]
 
 
 def _delete(cloud: Cloud, stack: Stack, tell: Tell) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from stepsched.aws.stacks import MAX_INLINE_TEMPLATE_BYTES, MAX_TEMPLATE_BYTES
 from stepsched.core.quoting import quoted
 
-MAX_INLINE_BYTES = 51_200
-"""The maximum size of a template in a request; longer ones travel through S3.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
-MAX_BYTES = 1_000_000
-"""The maximum size of a template in S3."""
 _NAMED = {
     "AWS::IAM::Role": "RoleName",
     "AWS::IAM::User": "UserName",
@@ -24,7 +19,6 @@ _NAMED = {
 }
 """The property of an IAM resource with which it needs CAPABILITY_NAMED_IAM.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html"""
-_STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,79}")
 
 
 class Document(NamedTuple):
@@ -44,7 +38,7 @@ class Document(NamedTuple):
     @property
     def is_inline(self) -> bool:
         """Whether the template fits in a request."""
-        return self.size <= MAX_INLINE_BYTES
+        return self.size <= MAX_INLINE_TEMPLATE_BYTES
 
 
 def read_template(template: Mapping[str, Any]) -> Document:
@@ -65,9 +59,10 @@ def read_template(template: Mapping[str, Any]) -> Document:
         )
     text = json.dumps(template, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     data = text.encode()
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_TEMPLATE_BYTES:
         raise ValueError(
-            f"expected a template of at most {MAX_BYTES:,} bytes, got {len(data):,}; use several stacks"
+            f"expected a template of at most {MAX_TEMPLATE_BYTES:,} bytes, got {len(data):,}; "
+            "use several stacks"
         )
     identities = {
         name: each for name, each in resources.items() if str(each.get("Type", "")).startswith("AWS::IAM::")
@@ -77,17 +72,3 @@ def read_template(template: Mapping[str, Any]) -> Document:
     )
     needed = ("CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM",) if identities else ()
     return Document(text, len(data), sha256(data).hexdigest(), needed, tuple(sorted(identities)))
-
-
-def validate_stack_name(name: Any) -> str:
-    """Validates the name of a stack, which is the name of its state machine too.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    if not isinstance(name, str) or _STACK_NAME.fullmatch(name) is None:
-        raise ValueError(
-            "expected the name of a stack, 1 to 80 characters of A-Z a-z 0-9 - that begin with a letter, "
-            f"got {quoted(name)}"
-        )
-    return name

@@ -99,9 +99,9 @@ def _present(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _messages(cloud: Cloud, url: str) -> int:
-    counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    counts = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
     try:
-        found = cloud.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=list(counts))
+        found = cloud.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=counts)
     except BackendError as error:
         if "NonExistentQueue" in error.code or "QueueDoesNotExist" in error.code:
             return 0

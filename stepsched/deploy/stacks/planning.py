@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
+from stepsched.aws.stacks import validate_stack_name
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.quoting import quoted
 from stepsched.deploy.stacks.cloud import Cloud, Stack, refuse_foreign, refused, waited
-from stepsched.deploy.stacks.documents import Document, read_template, validate_stack_name
+from stepsched.deploy.stacks.documents import Document, read_template
 from stepsched.deploy.stacks.uploads import upload, validate_bucket
 from stepsched.deploy.stacks.values import Action, ResourceChange, StackPlan
 

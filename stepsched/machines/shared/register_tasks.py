@@ -12,6 +12,7 @@ from stepsched.machines.shared import register_values as values
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.expressions import CANCELLED, expression_of
 from stepsched.machines.shared.instructions import DEFAULT_RETENTION
+from stepsched.machines.shared.metrics import JOBS_CREATED, JOBS_DELETED, metric_data, put_metric_data
 from stepsched.machines.shared.table_schema import (
     CLAIM,
     MAX_DELETED_VERSIONS,
@@ -35,8 +36,6 @@ ALREADY_STARTED = (
     "ExecutionAlreadyExists",
 )
 GONE = ("Sfn.ExecutionDoesNotExistException", "Sfn.ExecutionDoesNotExist")
-NAMESPACE = "stepsched"
-"""The namespace of the metrics."""
 _AT_ONCE = 50
 """The maximum number of rows of one transaction, beside the job's."""
 _READ = (
@@ -133,7 +132,7 @@ class RegisterTasks(TableTasks):
                     "version": "{% $next.version %}",
                     "due": "{% $due %}",
                 },
-                "counted": "{% $next.there ? '' : 'JobsCreated' %}",
+                "counted": f"{{% $next.there ? '' : '{JOBS_CREATED}' %}}",
                 "fresh": True,
                 "was_one_time": "{% $next.one_time %}",
             },
@@ -255,7 +254,7 @@ class RegisterTasks(TableTasks):
                 "reason": f"{{% {{'error': '410', 'cause': {_DISABLED}}} %}}",
                 "told": f"{{% {{'job': {_STORED_JOB}, 'status': 'cancelled',"
                 f" 'version': {latest}, 'due': '{schema.NO_MORE}'}} %}}",
-                "counted": "JobsDeleted",
+                "counted": JOBS_DELETED,
                 "undeleted": MAX_DELETED_VERSIONS + 1,
                 "latest": f"{{% {latest} %}}",
                 "low": RUN,
@@ -385,21 +384,11 @@ class RegisterTasks(TableTasks):
         )
 
     def count(self) -> Task:
-        name = "{% $split($runner, ':')[6] %}"
+        """The task that counts a new or a deleted job. Without retries, because a caller waits."""
         return Task(
             comment="Counts the job; the call does not fail without",
-            resource=sdk_integration("cloudwatch", "putMetricData", partition=self.partition),
-            arguments={
-                "Namespace": NAMESPACE,
-                "MetricData": [
-                    {
-                        "MetricName": "{% $counted %}",
-                        "Value": 1,
-                        "Unit": "Count",
-                        "Dimensions": [{"Name": "StateMachine", "Value": name}],
-                    }
-                ],
-            },
+            resource=put_metric_data(self.partition),
+            arguments=metric_data({"{% $counted %}": 1}, "{% $split($runner, ':')[6] %}"),
             output={},
             catch=(Catcher(error_equals=("States.ALL",), next="Done", output={}),),
             next="Done",

@@ -212,7 +212,7 @@ def test_a_boundary_and_terraforms_order() -> None:
     found = jobs_to_terraform([JOB], permissions_boundary=boundary)["resource"]
     assert found["aws_iam_role"]["stepsched"]["permissions_boundary"] == boundary
     assert found["aws_scheduler_schedule"]["daily"]["depends_on"] == ["aws_iam_role_policy.stepsched"]
-    with pytest.raises(ValueError, match="for permissions_boundary, got 'limit'"):
+    with pytest.raises(ValueError, match=r"permissions_boundary to be .*, got 'limit'"):
         jobs_to_terraform([JOB], permissions_boundary="limit")
 
 
