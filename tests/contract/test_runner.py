@@ -166,8 +166,10 @@ def test_the_machine_is_accepted_by_validators() -> None:
     assert asl.check(definition) == []
     assert asl_validator([definition]) == [[]]
     # cfn-lint does not know that a timeout may be computed; the stack's template says so to it.
-    computed = "/States/lambda:invoke/TimeoutSeconds: '{% $job.timeout %}' is not of type 'number'"
-    assert cfn_lint([definition]) == [[f"E3601: {computed}"]]
+    # It names one of the states, whichever it finds first.
+    ((finding,),) = cfn_lint([definition])
+    assert finding.startswith("E3601: /States/")
+    assert finding.endswith("/TimeoutSeconds: '{% $job.timeout %}' is not of type 'number'")
     assert definition["Comment"] == TITLE
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.backends.stepfunctions import instructions
+from stepsched.machines.shared import instructions
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
 from tests.contract.stepfunctions import Stack

@@ -30,7 +30,7 @@ from tests.parts.environments import PartFailedError, PartMissingError, python_o
 
 REGION = "eu-west-1"
 HOST = "127.0.0.1"
-PATIENCE = 15
+PATIENCE = 60
 """Seconds that anything may take before it is a failure."""
 STARTS = 3
 """Tries, as another process may take the free port before the server does."""
