@@ -356,8 +356,8 @@ class Scheduler(BaseScheduler):
             ValueError: The state machine cannot invoke the target.
         """
         found = target_of(target)
-        template([found], **self._given)
         if found not in self._targets:
+            template([found], **self._given)
             self._targets.append(found)
 
     def grant_dead_letters(self, queue: Any) -> None:

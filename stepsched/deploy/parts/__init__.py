@@ -144,10 +144,19 @@ def _runner(wanted: Wanted, *, metrics: bool) -> StackPart:
 
 
 def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
-    names = wanted.names
+    definition, policy = _register_of(wanted.names, tuple(wanted.call_names()), metrics=metrics)
+    express = Part.EXPRESS_REGISTER in wanted.parts
+    return register(wanted.names, definition, policy, express=express, boundary=wanted.boundary)
+
+
+@lru_cache(maxsize=8)  # an app of the CDK asks for the same one again and again
+def _register_of(
+    names: Names, calls: tuple[str, ...], *, metrics: bool
+) -> tuple[StateMachine, dict[str, Any]]:
+    """The definition of the register and its policy."""
     runner_arn = names.machine_arn(RUNNER)
     definition = register_machine(
-        names.table, runner_arn, partition=names.partition, calls=wanted.call_names(), metrics=metrics
+        names.table, runner_arn, partition=names.partition, calls=calls, metrics=metrics
     )
     grants = own_grants(
         definition,
@@ -155,8 +164,7 @@ def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
         table_name=names.table,
         runner_arn=runner_arn,
     )
-    express = Part.EXPRESS_REGISTER in wanted.parts
-    return register(names, definition, document(grants), express=express, boundary=wanted.boundary)
+    return definition, document(grants)
 
 
 def _watch(wanted: Wanted) -> StackPart:
