@@ -20,7 +20,10 @@ NULL = sfn.JsonPath.DISCARD
 JSON_PATH, JSONATA = sfn.QueryLanguage.JSON_PATH, sfn.QueryLanguage.JSONATA
 _INPUT = "{% $states.input %}"
 _TEXT_OF_INPUT = sfn.JsonPath.json_to_string(sfn.JsonPath.object_at("$"))
-_ANSWER = "{% $merge([$states.input, {'Output': $parse($states.input.Output)}]) %}"
+_ANSWER = {
+    **{name: f"{{% $states.input.{name} %}}" for name in ("ExecutionArn", "Name", "Status")},
+    "Output": "{% $states.input.Output = 'null' ? null : $parse($states.input.Output) %}",
+}
 """The result of ``startSyncExecution`` in the form of ``startExecution.sync:2``."""
 _ERROR = (
     "{% $substring($states.input.Error, 0, 10) = 'Stepsched.' ? $states.input.Error : 'Stepsched.Failed' %}"

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+from stepsched.asl.machine import StateMachine
 from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
 from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
@@ -35,6 +37,7 @@ from stepsched.deploy.policies import (
     own_grants,
     role_policy,
 )
+from stepsched.iam.grants import Grant
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.register import register as register_machine
 from stepsched.machines.shared.runner import CALLS
@@ -144,16 +147,16 @@ def _runner(wanted: Wanted, *, metrics: bool) -> StackPart:
 
 
 def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
-    definition, policy = _register_of(wanted.names, tuple(wanted.call_names()), metrics=metrics)
+    definition, grants = _register_of(wanted.names, tuple(wanted.call_names()), metrics=metrics)
     express = Part.EXPRESS_REGISTER in wanted.parts
-    return register(wanted.names, definition, policy, express=express, boundary=wanted.boundary)
+    return register(wanted.names, definition, document(grants), express=express, boundary=wanted.boundary)
 
 
 @lru_cache(maxsize=8)  # an app of the CDK asks for the same one again and again
 def _register_of(
     names: Names, calls: tuple[str, ...], *, metrics: bool
-) -> tuple[StateMachine, dict[str, Any]]:
-    """The definition of the register and its policy."""
+) -> tuple[StateMachine, tuple[Grant, ...]]:
+    """The definition of the register and its grants."""
     runner_arn = names.machine_arn(RUNNER)
     definition = register_machine(
         names.table, runner_arn, partition=names.partition, calls=calls, metrics=metrics
@@ -164,7 +167,7 @@ def _register_of(
         table_name=names.table,
         runner_arn=runner_arn,
     )
-    return definition, document(grants)
+    return definition, tuple(grants)
 
 
 def _watch(wanted: Wanted) -> StackPart:
