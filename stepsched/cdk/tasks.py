@@ -123,8 +123,11 @@ class RegisterCalls(NamedTuple):
         )
         branch = sfn.Chain.start(start)
         if given is not None:
-            content = {"outputs" if is_jsonata else "parameters": given}
-            branch = sfn.Pass(scope, f"{id} Input", query_language=language, **content).next(start)
+            parameters, outputs = (None, given) if is_jsonata else (given, None)
+            first = sfn.Pass(
+                scope, f"{id} Input", query_language=language, parameters=parameters, outputs=outputs
+            )
+            branch = first.next(start)
         failed = sfn.Fail(scope, f"{id} Failed", query_language=JSONATA, error=_ERROR, cause=_CAUSE)
         answer = sfn.Pass(scope, f"{id} Answer", query_language=JSONATA, outputs=_ANSWER)
         if not is_jsonata:
