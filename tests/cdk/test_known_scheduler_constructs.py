@@ -77,9 +77,13 @@ def test_a_fragment_looks_for_the_schedule_and_passes_its_input(made: Made) -> N
 @pytest.mark.parametrize(
     "more", [{"schedule_input_path": "$"}, {"schedule_input": None}], ids=["both", "none"]
 )
-def test_a_fragment_with_both_or_neither_input_is_refused(made: Made, more: dict[str, Any]) -> None:
+def test_a_fragment_with_both_or_neither_input_is_refused(stack: cdk.Stack, more: dict[str, Any]) -> None:
+    arn = TRAIN.state_machine_arn
+    other = Scheduler.from_scheduler_attributes(
+        stack, "Other", table_name="jobs", state_machine_arn=arn, register_arn=f"{arn}-register"
+    )
     with pytest.raises(ValueError, match="must be provided, not both"):
-        SchedulerFragment(made[0], next(iter(more)), scheduler=made[1], **{**GIVEN, **more})
+        SchedulerFragment(stack, scheduler=other, **{**GIVEN, **more})
 
 
 def test_derived_input_is_mixed_with_static_input(made: Made) -> None:
