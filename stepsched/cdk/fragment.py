@@ -12,7 +12,7 @@ from constructs import Construct
 
 from stepsched.cdk.arns import arn_of, target_of
 from stepsched.cdk.scheduler import BaseScheduler
-from stepsched.cdk.tasks import JSON_PATH, JSONATA, literal_of, register_task, with_nulls
+from stepsched.cdk.tasks import JSON_PATH, JSONATA, literal_of, with_nulls
 from stepsched.core.quoting import quoted
 from stepsched.jobs import Job, Overlap, Retry
 from stepsched.machines.literals import quoted as jsonata_text
@@ -94,7 +94,7 @@ class SchedulerFragment(sfn.StateMachineFragment):
         super().__init__(scope, f"Schedule {schedule_for}" if id is None else id)
         if (schedule_input_path in (None, "")) == (schedule_input is None):
             raise ValueError("schedule_input_path or schedule_input must be provided, not both")
-        register = scheduler.standard_register
+        calls = scheduler.register_calls
         title = schedule_for.title()
         language = _JsonataWords() if query_language is JSONATA else _JsonPathWords()
         given: dict[str, Any] = {"overlap": scheduler.default_overlap if overlap is None else overlap}
@@ -124,14 +124,8 @@ class SchedulerFragment(sfn.StateMachineFragment):
             ),
             "registration": literal_of(scheduler.registration_of, job, is_jsonata=query_language is JSONATA),
         }
-        content = sfn.TaskInput.from_object(with_nulls(payload))
-        create = register_task(
-            self,
-            f"Create Schedule For {title}",
-            register,
-            content,
-            query_language,
-            language.discarding,
+        create = calls.state(
+            self, f"Create Schedule For {title}", with_nulls(payload), query_language, language.discarding
         )
         not_required = sfn.Pass(self, f"{title} Schedule Not Required", query_language=query_language)
         self._start = (
@@ -139,8 +133,8 @@ class SchedulerFragment(sfn.StateMachineFragment):
             .when(language.is_present(schedule_path), create)
             .otherwise(not_required)
         )
-        self._ends = [create, not_required]
-        self._register = register
+        self._ends: list[sfn.INextable] = [create, not_required]
+        self._calls = calls
 
     @property
     def start_state(self) -> sfn.State:
@@ -156,8 +150,7 @@ class SchedulerFragment(sfn.StateMachineFragment):
         """Allows the role of a state machine to call the scheduler. A ``StateMachine`` whose definition
         contains the fragment is allowed already; use this for one that is written otherwise.
         """
-        self._register.grant_start_execution(machine)
-        self._register.grant_execution(machine, "states:DescribeExecution", "states:StopExecution")
+        self._calls.grant(machine)
 
 
 class _JsonPathWords:

@@ -21,7 +21,7 @@ from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_o
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
 from stepsched.cdk.stack_parts import StackParts
-from stepsched.cdk.tasks import ScheduledTask
+from stepsched.cdk.tasks import RegisterCalls, ScheduledTask
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.quoting import quoted
 from stepsched.deploy import Part, registration, template
@@ -106,25 +106,16 @@ class BaseScheduler(Construct):
         return self._register
 
     @property
-    def standard_register(self) -> sfn.IStateMachine:
-        """The register, for state machines that wait for its answer.
-
-        Raises:
-            ValueError: It is an Express workflow, whose end a state machine cannot wait for.
-        """
-        if self._express:
-            raise ValueError(
-                "expected a scheduler with a Standard register, whose end a state machine can wait for, got "
-                f"the Express register of {self.node.path}; use Scheduler(express=False)"
-            )
-        return self._register
+    def register_calls(self) -> RegisterCalls:
+        """How state machines of the app call the register."""
+        return RegisterCalls(self._register, self._express)
 
     # -- tasks of the machines of the app --------------------------------------------------------------
 
     @property
     def create_scheduled_task(self) -> ScheduledTask:
         """Makes states that create a job, or change the one of that name."""
-        return ScheduledTask(self.standard_register, None, self.registration_of)
+        return ScheduledTask(self.register_calls, None, self.registration_of)
 
     @property
     def update_scheduled_task(self) -> ScheduledTask:
@@ -134,12 +125,12 @@ class BaseScheduler(Construct):
     @property
     def read_scheduled_task(self) -> ScheduledTask:
         """Makes states that read a job. The answer for a job that does not exist is null."""
-        return ScheduledTask(self.standard_register, "read", self.registration_of)
+        return ScheduledTask(self.register_calls, "read", self.registration_of)
 
     @property
     def delete_scheduled_task(self) -> ScheduledTask:
         """Makes states that cancel a job. It succeeds also if there is none."""
-        return ScheduledTask(self.standard_register, "delete", self.registration_of)
+        return ScheduledTask(self.register_calls, "delete", self.registration_of)
 
     # -- jobs of the app -------------------------------------------------------------------------------
 
@@ -260,9 +251,8 @@ class Scheduler(BaseScheduler):
             id: The identifier, unique in the scope.
             sync: Whether a run waits for the end of its target, so that a run that comes due meanwhile is
                 skipped. Jobs that name an overlap policy are not affected.
-            express: Whether the register is an Express workflow, which costs less and answers faster, for API
-                Gateway and :class:`JobSchedule`. A state machine cannot wait for it, so fragments and tasks
-                need a Standard one.
+            express: Whether the register is an Express workflow, which costs less and answers faster. API
+                Gateway can call only such a one.
             name: The name of the state machine that runs the jobs; the others append to it. None: the name of
                 the stack and the path of the construct.
             table: An existing table of jobs: an ``ITable``, or its name. None: the construct creates one.
@@ -375,8 +365,8 @@ class Scheduler(BaseScheduler):
             ValueError: The state machine cannot invoke the target.
         """
         found = target_of(target)
-        template([found], **self._given)
         if found not in self._targets:
+            template([found], **self._given)
             self._targets.append(found)
 
     def grant_dead_letters(self, queue: Any) -> None:

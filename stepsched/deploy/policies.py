@@ -247,7 +247,7 @@ def own_grants(machine: StateMachine, *, machine_arn: str, table_name: str, runn
     """
     _, partition, _, region, account, _ = machine_arn.split(":", 5)
     table = f"arn:{partition}:dynamodb:{region}:{account}:table/{table_name}"
-    text = json.dumps(machine.to_dict())
+    words = frozenset(re.findall(r"\w+", json.dumps(machine.to_dict())))
     grants = []
     for grant in machine_grants(machine, machine_arn=machine_arn):
         service, _, action = grant.action.partition(":")
@@ -259,8 +259,8 @@ def own_grants(machine: StateMachine, *, machine_arn: str, table_name: str, runn
             executions = f"{runner_arn.replace(':stateMachine:', ':execution:', 1)}:*"
             grants.append(grant._replace(resource=executions if action in _ON_EXECUTIONS else runner_arn))
         elif action == "Query":
-            grants.append(grant._replace(resource=f"{table}/index/{INDEX}" if INDEX in text else table))
-        elif _is_written(action, text):
+            grants.append(grant._replace(resource=f"{table}/index/{INDEX}" if INDEX in words else table))
+        elif _is_written(action, words):
             grants.append(grant._replace(resource=table))
     return grants
 
@@ -271,11 +271,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-
 _ON_EXECUTIONS = ("DescribeExecution", "GetExecutionHistory", "StopExecution")
 
 
-def _is_written(action: str, text: str) -> bool:
+def _is_written(action: str, words: frozenset[str]) -> bool:
     """Whether a definition uses an action of DynamoDB. A transaction may use all actions of items; those that
     it uses are in its arguments."""
-    verb = action.removesuffix("Item")
-    return bool(re.search(rf"\b{verb}\b|:{verb[:1].lower()}{verb[1:]}Item\b", text))
+    return action.removesuffix("Item") in words or f"{action[:1].lower()}{action[1:]}" in words
 
 
 def _target_grants(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 import stepsched as ss
-from stepsched.cdk import JobSchedule, Scheduler, SchedulerFragment, target_of
+from stepsched.cdk import FanOut, JobSchedule, Scheduler, SchedulerFragment, target_of
 
 STACK = "PersonalizeStack"
 INPUT = {"static_input": "value", "nothing": None, "derived_input.$": "$.field_in_state_input"}
 SCHEDULE_PATH = "$.path.to.cron"
+MESSAGES = ["one", "same", "same"]
 
 
 def user(
@@ -56,22 +58,43 @@ def application(folder: Path, account: str, region: str) -> cdk.App:
     known = ss.Job(name="known", schedule=cron, target=target_of(inbox), input={"n": None})
     JobSchedule(stack, "Known", job=known, scheduler=scheduler)
     JobSchedule(stack, "Nightly", job=known.replace(name="nightly"))
-    tasks = sfn.Chain.start(
-        scheduler.create_scheduled_task.state(
-            stack,
-            "Create",
-            payload={"name": "by-task", "schedule.$": "$.schedule"},
-            job=ss.Job(name="sample", schedule=cron, target=target_of(target)),
-            result_path="$.created",
-        )
-    ).next(
-        scheduler.read_scheduled_task.state(stack, "Read", payload={"name": "by-task"}, result_path="$.read")
-    )
-    tasks = tasks.next(
-        scheduler.delete_scheduled_task.state(
-            stack, "Delete", payload={"name": "by-task"}, result_path="$.deleted"
-        )
-    )
-    machine = sfn.StateMachine(stack, "Tasks", definition_body=sfn.DefinitionBody.from_chainable(tasks))
-    cdk.CfnOutput(stack, "TasksArn", value=machine.state_machine_arn)
+    FanOut(stack, "FanOut", schedule=ss.Rate(timedelta(minutes=10)), messages=MESSAGES, prefix="lab")
+    blue = Scheduler(stack, "Blue", sync=False, express=True)
+    user(stack, "ExpressJsonPath", sfn.QueryLanguage.JSON_PATH, blue, target)
+    user(stack, "ExpressJsonata", sfn.QueryLanguage.JSONATA, blue, target)
+    task_machine(stack, "Tasks", scheduler, target)
+    task_machine(stack, "ExpressTasks", blue, target)
     return app
+
+
+def task_machine(stack: cdk.Stack, name: str, scheduler: Scheduler, target: Any) -> None:
+    """A machine that creates, reads and deletes a job, and deletes one with a name that is refused."""
+    cron = ss.Cron("0 9 * * ? *", timezone="Europe/Paris")
+    given, prefix = {"name": "by-task"}, f"{name} "
+    create = scheduler.create_scheduled_task.state(
+        stack,
+        f"{prefix}Create",
+        payload={**given, "schedule.$": "$.schedule"},
+        job=ss.Job(name="sample", schedule=cron, target=target_of(target)),
+        result_path="$.created",
+    )
+    read = scheduler.read_scheduled_task.state(
+        stack,
+        f"{prefix}Read",
+        payload=given,
+        result_selector={"state": "read", "answer.$": "$.Output", "status.$": "$.Status"},
+        result_path="$.read",
+    )
+    delete = scheduler.delete_scheduled_task.state(
+        stack, f"{prefix}Delete", payload=given, result_path="$.deleted"
+    )
+    again = scheduler.read_scheduled_task.state(stack, f"{prefix}Again", payload=given, result_path="$.again")
+    caught = scheduler.delete_scheduled_task.state(
+        stack,
+        f"{prefix}Refused",
+        payload={"name": " "},
+        failure_state=sfn.Pass(stack, f"{prefix}Caught"),
+    )
+    chain = sfn.Chain.start(create).next(read).next(delete).next(again).next(caught)
+    machine = sfn.StateMachine(stack, name, definition_body=sfn.DefinitionBody.from_chainable(chain))
+    cdk.CfnOutput(stack, f"{name}Arn", value=machine.state_machine_arn)

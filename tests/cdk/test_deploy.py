@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from tests.cdk.applications import STACK, application
+from tests.cdk.applications import MESSAGES, STACK, application
 from tests.cdk.cli import CdkCli
 from tests.parts.ministack import REGION, Ministack, clients, delete_schedules, running
 from tests.sessions import new_session
@@ -28,12 +28,17 @@ class Deployed:
         self.states, self.cloudformation = aws("stepfunctions"), aws("cloudformation")
         self.outputs = self.read_outputs()
         keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
-        self.client = ss.SchedulerClient.from_stack(
+        self.session = new_session(region_name=REGION, **keys)
+        self.client, self.blue = self.client_of(""), self.client_of("Blue")
+
+    def client_of(self, prefix: str) -> ss.SchedulerClient:
+        """The client of one of the schedulers."""
+        return ss.SchedulerClient.from_stack(
             STACK,
-            session=new_session(region_name=REGION, **keys),
-            endpoint_url=server.endpoint_url,
-            state_machine_output="SchedulerStepFunctionArn",
-            table_output="SchedulerTableName",
+            session=self.session,
+            endpoint_url=self.server.endpoint_url,
+            state_machine_output=f"{prefix}SchedulerStepFunctionArn",
+            table_output=f"{prefix}SchedulerTableName",
         )
 
     def read_outputs(self) -> dict[str, str]:
@@ -143,15 +148,35 @@ def test_the_value_delete_removes_the_job(deployed: Deployed, machine: str) -> N
         assert name not in {each.name for each in deployed.client.list()}
 
 
-def test_states_create_read_and_delete_a_job(deployed: Deployed) -> None:
-    ran = deployed.run("Tasks", {"schedule": "cron(0 12 * * ? *)"})
+@pytest.mark.parametrize("language", ["JsonPath", "Jsonata"])
+def test_a_machine_calls_the_express_register_of_another_scheduler(deployed: Deployed, language: str) -> None:
+    name, given = f"my-Express{language}-schedule-train", {**GIVEN, "path": {"to": {"cron": "rate(1 day)"}}}
+    ran = deployed.run(f"Express{language}", given)
+    assert (ran["status"], json.loads(ran["output"])) == ("SUCCEEDED", given), ran
+    record = deployed.blue.get(name)
+    assert record.job.input == {"static_input": "value", "nothing": None, "derived_input": 42}
+    assert record.job.overlap is ss.Overlap.ALLOW
+    assert name not in {each.name for each in deployed.client.list()}
+    given["path"] = {"to": {"cron": "cron(0 0 ? * 0 *)"}}
+    ran = deployed.run(f"Express{language}", given)
+    assert (ran["status"], ran["error"]) == ("FAILED", "Stepsched.InvalidSchedule"), ran
+    assert ran["cause"].startswith("day-of-week: ")
+    assert deployed.blue.repair() == []
+    deployed.blue.cancel(name)
+
+
+@pytest.mark.parametrize("machine", ["Tasks", "ExpressTasks"])
+def test_states_create_read_and_delete_a_job(deployed: Deployed, machine: str) -> None:
+    ran = deployed.run(machine, {"schedule": "cron(0 12 * * ? *)"})
     assert ran["status"] == "SUCCEEDED", ran
     told = json.loads(ran["output"])
-    created, read, deleted = (told[key]["Output"] for key in ("created", "read", "deleted"))
-    assert created == read
+    created, read, deleted = told["created"]["Output"], told["read"], told["deleted"]["Output"]
+    assert read == {"state": "read", "status": "SUCCEEDED", "answer": created}
     assert (created["name"], created["status"], created["version"]) == ("by-task", "active", 1)
     assert created["next_run"] == "2030-01-01T11:00:00Z"  # noon in Paris
     assert deleted["status"] == "cancelled"
+    assert told["again"]["Output"] is None
+    assert "Stepsched.InvalidName" in json.dumps(told["statesError"])
     assert "by-task" not in {each.name for each in deployed.client.list()}
 
 
@@ -180,14 +205,25 @@ def test_a_job_on_eventbridge_is_one_of_its_client(deployed: Deployed) -> None:
     assert isinstance(record.job.target, ss.QueueTarget)
 
 
+def test_a_fan_out_sends_its_messages_when_its_schedule_fires(deployed: Deployed) -> None:
+    schedules, sqs = deployed.aws("scheduler"), deployed.aws("sqs")
+    target = schedules.get_schedule(Name="lab-send")["Target"]
+    assert target["Arn"] == "arn:aws:scheduler:::aws-sdk:sqs:sendMessageBatch"
+    url = deployed.outputs["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)  # it fired when tests moved the clock
+    deployed.server.set_time(deployed.server.now() + timedelta(minutes=11))
+    got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [each["Body"] for each in got] == MESSAGES
+
+
 def test_a_second_deployment_changes_nothing(deployed: Deployed) -> None:
     assert "(no changes)" in deployed.cli.run("deploy", "--app", "cdk.out", "--require-approval", "never")
 
 
 def test_destroy_leaves_only_the_table(deployed: Deployed) -> None:
     """The last test."""
-    table = deployed.outputs["SchedulerTableName"]
+    tables = {deployed.outputs[f"{prefix}SchedulerTableName"] for prefix in ("", "Blue")}
     deployed.cli.run("destroy", "--app", "cdk.out", "--force")
-    assert deployed.aws("dynamodb").list_tables()["TableNames"] == [table]
+    assert set(deployed.aws("dynamodb").list_tables()["TableNames"]) == tables
     assert deployed.states.list_state_machines()["stateMachines"] == []
     assert deployed.aws("scheduler").list_schedules()["Schedules"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -18,8 +19,8 @@ TASKS = ["Hello from Lambda #1!", "Hello from Lambda #2!", "Hello from Lambda #2
 ONCE = ss.OneTime("2037-12-31T23:59:59", timezone="Asia/Taipei")
 
 
-def made(stack: cdk.Stack, kind: str) -> dict[str, dict[str, Any]]:
-    return dict(assertions.Template.from_stack(stack).find_resources(kind))
+def made(stack: cdk.Stack, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    return assertions.Template.from_stack(stack).find_resources(kind)
 
 
 def test_the_job_sends_one_message_for_each_text_in_order(stack: cdk.Stack) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import runpy
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import cdk_nag
@@ -62,7 +63,7 @@ def test_the_example_is_an_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_snippets_of_the_page_are_an_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for piece in re.findall(
         r"^```python\n(.*?)^```", (ROOT / "docs" / "cdk.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     ):

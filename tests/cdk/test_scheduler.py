@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -561,16 +560,78 @@ def test_what_the_register_cannot_read_is_refused(stack: cdk.Stack) -> None:
         JobSchedule(stack, "B", job=job, scheduler=scheduler, schedule_group="x")
 
 
-def test_fragments_and_tasks_need_a_standard_register(stack: cdk.Stack) -> None:
+# -- An Express register --------------------------------------------------------------------------------
+
+
+def express_branch(call: dict[str, Any]) -> dict[str, Any]:
+    """The states of the only branch of a call, in order up to the check, by what their names end with."""
+    (branch,) = call["Branches"]
+    steps = branch["States"]
+    assert steps[branch["StartAt"]].get("Next", branch["StartAt"]) in steps
+    return {name.rpartition(" ")[2]: step for name, step in steps.items()}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_fragment_calls_an_express_register(stack: cdk.Stack, language: sfn.QueryLanguage) -> None:
+    states = fragment_in(stack, language, scheduler=Scheduler(stack, "Scheduler", express=True))
+    call = states["Create Schedule For My Schedule"]
+    steps = express_branch(call)
+    assert list(steps) == ["Input", "Start", "Check", "Failed", "Answer"]
+    start = steps["Start"]
+    assert start["Resource"].endswith(":states:::aws-sdk:sfn:startSyncExecution")
+    given = start.get("Parameters") or start["Arguments"]
+    assert given["StateMachineArn"].endswith(":jobs-scheduler-register")
+    if language is sfn.QueryLanguage.JSON_PATH:
+        assert given["Input.$"] == "States.JsonToString($)"
+        assert steps["Input"]["Parameters"]["input.$"] == "$.input"
+        assert call["ResultPath"] is None
+    else:
+        assert given["Input"] == "{% $string($states.input) %}"
+        assert steps["Input"]["Output"]["input"] == "{% $states.input.input %}"
+        assert call["Output"] == "{% $states.input %}"
+    actions = allowed(stack, "AWS::IAM::Policy", "UserRoleDefaultPolicy")
+    assert actions.keys() == {"states:StartSyncExecution"}
+    assert all("jobs-scheduler-register" in each for each in actions["states:StartSyncExecution"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_tasks_call_an_express_register(stack: cdk.Stack, language: sfn.QueryLanguage) -> None:
     scheduler = Scheduler(stack, "Scheduler", express=True)
     scheduler.grant_invoke(TRAIN)
-    calls: list[Callable[[], object]] = [
-        lambda: fragment_in(stack, sfn.QueryLanguage.JSON_PATH, scheduler=scheduler),
-        lambda: scheduler.read_scheduled_task,
-    ]
-    for call in calls:
-        with pytest.raises(ValueError, match="expected a scheduler with a Standard register"):
-            call()
+    failed = sfn.Fail(stack, "Failed", query_language=language)
+    whole = scheduler.create_scheduled_task.state(
+        stack, "Whole", query_language=language, failure_state=failed, errors=["Stepsched.Conflict"]
+    )
+    body = sfn.DefinitionBody.from_chainable(whole)
+    sfn.StateMachine(stack, "User", definition_body=body, query_language=language)
+    call = definition(stack, "User")["States"]["Whole"]
+    assert list(express_branch(call)) == ["Start", "Check", "Failed", "Answer"]
+    assert call["Retry"] == [{"ErrorEquals": ["Stepsched.Conflict"]}]
+    assert call["Catch"][0]["Next"] == "Failed"
+    if language is sfn.QueryLanguage.JSON_PATH:
+        assert (call["ResultSelector"], call["OutputPath"]) == ({"Output.$": "$[0]['Output']"}, "$.Output")
+    else:
+        assert call["Output"] == "{% $states.result.Output %}"
+
+
+@pytest.mark.parametrize(("express", "action"), [(False, "StartExecution"), (True, "StartSyncExecution")])
+def test_a_machine_written_otherwise_is_granted_the_call(
+    stack: cdk.Stack, express: bool, action: str
+) -> None:
+    scheduler = Scheduler(stack, "Scheduler", express=express)
+    fragment = SchedulerFragment(
+        stack,
+        schedule_for="a",
+        schedule_for_suffix="b",
+        scheduler=scheduler,
+        target=TRAIN,
+        schedule_path="$.cron",
+        schedule_input={},
+    )
+    sfn.StateMachine(stack, "First", definition_body=sfn.DefinitionBody.from_chainable(fragment))
+    other = sfn.DefinitionBody.from_chainable(sfn.Pass(stack, "Other"))
+    fragment.grant(sfn.StateMachine(stack, "User", definition_body=other))
+    assert f"states:{action}" in allowed(stack, "AWS::IAM::Policy", "UserRoleDefaultPolicy")
 
 
 def test_a_scheduler_without_a_target_is_refused_at_synthesis(app: cdk.App, stack: cdk.Stack) -> None:

@@ -70,6 +70,37 @@ class Printed:
         return handle
 
 
+def test_the_schedule_is_that_of_the_lab_field_by_field(lab: Account) -> None:
+    """Its zone, its description, no window, 3 retries in 3600 s, and the input ``{}``."""
+    client = lab.session.client("scheduler", endpoint_url=lab.endpoint_url)
+    policy = ss.Retry(max_attempts=3, max_age=timedelta(hours=1))
+    wanted = job(ss.LambdaTarget(LAMBDA)).replace(input={}, retry=policy, completion=ss.Completion.KEEP)
+    role = f"arn:aws:iam::{lab.number}:role/stepsched"
+    with (
+        closing(client),
+        ss.EventBridgeBackend(role_arn=role, session=lab.session, endpoint_url=lab.endpoint_url) as backend,
+    ):
+        scheduler = ss.SchedulerClient(backend)
+        scheduler.create(wanted)
+        found = client.get_schedule(Name="cdklab")
+        scheduler.cancel("cdklab")
+    assert found["Description"].startswith("Scheduler to invoke send-task-lambda-function")
+    assert found["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert found["ScheduleExpression"] == "at(2037-12-31T23:59:59)"
+    assert found["ScheduleExpressionTimezone"] == "Asia/Taipei"
+    assert found["Target"] == {
+        "Arn": LAMBDA,
+        "RoleArn": role,
+        "Input": "{}",
+        "RetryPolicy": {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 3},
+    }
+
+
+@pytest.mark.parametrize("text", ["rate(5 minutes)", "cron(0 9 * * ? *)", "at(2037-12-31T23:59:59)"])
+def test_the_schedule_may_be_at_rate_or_cron(text: str) -> None:
+    assert str(ss.parse_schedule(text)) == text
+
+
 def test_runs_once_at_the_instant_in_taipei_and_the_worker_gets_each_task(lab: Account) -> None:
     printed, backend = Printed(), ss.LocalBackend(clock=FakeClock(DUE - timedelta(days=400)))
     fan_out = target(lab, TASKS)
@@ -170,6 +201,54 @@ def test_payloads_are_json_and_nothing_else(lab: Account) -> None:
     with working([lab.worker(url, lambda text: seen.append(text))]):
         until(lambda: lab.count(url) == (0, 0))
     assert seen == ['{"py/object": "os.system"}'], "a worker hands on the text as it is"
+
+
+def lab_template(tasks: list[str]) -> dict[str, Any]:
+    """The resources of the lab, without a function."""
+    arn = f"arn:aws:sqs:{REGION}:123456789012:tasks.fifo"
+    fan_out = ss.FanOutTarget(arn, tasks, message_group_id=GROUP)
+    return ss.deploy.template([fan_out], parts=["queue"], prefix="cdklab")
+
+
+def test_the_queue_has_settings_and_a_dead_letter_queue() -> None:
+    made = lab_template(TASKS)["Resources"]
+    queue, letters = (made[f"CdklabQueue{name}"]["Properties"] for name in ("", "DeadLetters"))
+    assert (queue["VisibilityTimeout"], queue["MessageRetentionPeriod"]) == (360, 345_600)
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["CdklabQueueDeadLetters", "Arn"]}
+    assert letters["MessageRetentionPeriod"] == 1_209_600
+
+
+def test_a_layer_of_dependencies_is_needless_without_a_function() -> None:
+    kinds = {each["Type"] for each in lab_template(TASKS)["Resources"].values()}
+    assert not any(kind.startswith("AWS::Lambda") for kind in kinds)
+
+
+def test_a_prefix_is_in_all_names_and_outputs() -> None:
+    made = lab_template(TASKS)
+    names = [
+        value
+        for each in made["Resources"].values()
+        for key, value in each["Properties"].items()
+        if key in ("TableName", "StateMachineName", "QueueName")
+    ]
+    assert len(names) == 4
+    assert all(name.startswith("cdklab-") for name in names)
+    assert all(name.startswith("Cdklab") for name in made["Outputs"])
+
+
+def test_roles_allow_what_was_evaluated_and_nothing_else() -> None:
+    arn = f"arn:aws:sqs:{REGION}:123456789012:tasks.fifo"
+    policy = ss.iam.policy_for([job(ss.FanOutTarget(arn, TASKS, message_group_id=GROUP))])
+    ((action, resource),) = ((each["Action"], each["Resource"]) for each in policy["Statement"])
+    assert (action, resource) in [("sqs:SendMessage", arn), (["sqs:SendMessage"], [arn])]
+
+
+def test_deploy_and_destroy_all_with_outputs(lab: Account) -> None:
+    on: dict[str, Any] = {"session": lab.session, "endpoint_url": lab.endpoint_url}
+    done = ss.deploy.apply(ss.deploy.plan("cdklab", lab_template(TASKS), **on), **on)
+    assert {"CdklabQueueUrl", "CdklabQueueArn", "CdklabStateMachineArn"} <= done.outputs.keys()
+    ss.deploy.destroy("cdklab", keep_table=False, force=True, **on)
+    assert lab.sqs.list_queues().get("QueueUrls", []) == []
 
 
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:send"

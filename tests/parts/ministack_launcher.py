@@ -366,6 +366,7 @@ class StepFunctions:
             "_invoke_resource_with_timeout": self._limited,
             "_register_sfn_jsonata_functions": self._functions,
             "_run_execution": self._run,
+            "_run_parallel_branches": self._parallel,
             "_scaled_sleep": self._sleep,
             "_sleep_until": self._sleep_until,
             "_start_execution": self._start,
@@ -383,11 +384,13 @@ class StepFunctions:
             "_ExecutionError",
             "_SFN_WAIT_SCALE",
             "_add_event",
+            "_apply_jsonata_output",
             "_emit_execution_status_event",
             "_executions",
             "_invoke_resource",
             "_jsonata_state_field",
             "_state_machines",
+            "_state_query_language",
             "get_account_id",
         }
         refuse_if_missing("Step Functions", self._names, replaced.keys() | used)
@@ -485,6 +488,14 @@ class StepFunctions:
             return self._emulated[name](state, *more)
 
         return execute
+
+    def _parallel(self, state: Any, given: Any, execution: Any, context: Any) -> Any:
+        """Runs branches, and gives their result the form that the state says, in JSONata too."""
+        output, following = self._emulated["_run_parallel_branches"](state, given, execution, context)
+        if self._names["_state_query_language"](state, context) == "JSONata":
+            shape = self._names["_apply_jsonata_output"]
+            output = shape(state, given, context, result=output, default=output)
+        return output, following
 
     def _arguments(self, state: Any, given: Any, context: Any = None) -> Any:
         if isinstance(state, ComputedTimeout):

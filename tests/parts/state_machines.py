@@ -3,7 +3,7 @@
 What the emulator (1.5.33) does otherwise than AWS documents, so that a test does not rely on it:
 
 - The entries of one ``Assign`` see each other: they are assigned in turn, not all at once.
-- A Parallel state in JSONata ignores its own ``Arguments``, ``Output`` and ``Assign``. What a branch assigns
+- A Parallel state in JSONata ignores its own ``Arguments`` and ``Assign``. What a branch assigns
   is seen by the other branches and afterwards, and the branches share ``$states.context.State``.
 - ``Output`` is ignored on Succeed, and on Choice for its ``Default``.
 - Starting an execution under a used name always fails, also with the same input while it runs; the error is

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
+from stepsched.asl.machine import StateMachine
 from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
 from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
@@ -33,6 +35,7 @@ from stepsched.deploy.policies import (
     own_grants,
     role_policy,
 )
+from stepsched.iam.grants import Grant
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.register import register as register_machine
 from stepsched.targets import QueueTarget, TopicTarget
@@ -138,10 +141,19 @@ def _runner(wanted: Wanted, *, metrics: bool) -> StackPart:
 
 
 def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
-    names = wanted.names
+    definition, grants = _register_of(wanted.names, tuple(wanted.call_names()), metrics=metrics)
+    express = Part.EXPRESS_REGISTER in wanted.parts
+    return register(wanted.names, definition, document(grants), express=express, boundary=wanted.boundary)
+
+
+@lru_cache(maxsize=8)  # an app of the CDK asks for the same one again and again
+def _register_of(
+    names: Names, calls: tuple[str, ...], *, metrics: bool
+) -> tuple[StateMachine, tuple[Grant, ...]]:
+    """The definition of the register and its grants."""
     runner_arn = names.machine_arn(RUNNER)
     definition = register_machine(
-        names.table, runner_arn, partition=names.partition, calls=wanted.call_names(), metrics=metrics
+        names.table, runner_arn, partition=names.partition, calls=calls, metrics=metrics
     )
     grants = own_grants(
         definition,
@@ -149,8 +161,7 @@ def _register(wanted: Wanted, *, metrics: bool) -> StackPart:
         table_name=names.table,
         runner_arn=runner_arn,
     )
-    express = Part.EXPRESS_REGISTER in wanted.parts
-    return register(names, definition, document(grants), express=express, boundary=wanted.boundary)
+    return definition, tuple(grants)
 
 
 def _watch(wanted: Wanted) -> StackPart:
