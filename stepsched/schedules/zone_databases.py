@@ -89,7 +89,7 @@ def read_zone(key: str) -> ZoneInfo:
 
 
 def zone_file(key: str) -> bytes:
-    """Reads the file (TZif, RFC 9636) of which :func:`read_zone` makes a zone; names of one zone have equal ones.
+    """Reads the file (TZif, RFC 9636) of which :func:`read_zone` makes a zone. It is equal for all its names.
 
     Args:
         key: The name of a zone that exists.
