@@ -35,7 +35,7 @@ def year_by_year(key: str, first_year: int) -> dict[str, Any]:
         for year in range(first_year - 1, LAST_YEAR + 2)
         for change in zone.year(year).changes
     }
-    offset = datetime(first_year - 1, 1, 1, tzinfo=UTC).astimezone(ZoneInfo(key)).utcoffset()
+    offset = (datetime(first_year - 1, 1, 1, tzinfo=UTC) - SECOND).astimezone(ZoneInfo(key)).utcoffset()
     assert offset is not None
     years = {}
     for year in range(first_year - 1, LAST_YEAR + 1):

@@ -217,12 +217,12 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
 
 
 def _choosing_the_zone(tasks: RegisterTasks) -> dict[str, State]:
+    written = "write the rows of the zones when the stack is deployed"
     unknown = (
         "UnknownZone",
         "timezone: ",
         "$timezone",
-        " is not among the zones of this table; use the IANA name of a zone, and write the rows of the zones"
-        + " when the stack is deployed",
+        f" is not among the zones of this table; use the IANA name of a zone, and {written}",
     )
     version = timezone_database().version
     return {

@@ -152,8 +152,7 @@ $not($type($every) = 'object') ? {{'problem': 'every: expected an object such as
 
 
 def window_states(*, read: str) -> dict[str, State]:
-    """The states "Read times" for ``at( )`` and an object with ``start``, ``end`` and ``every``, and "Read step"
-    for the object.
+    """The states for ``at( )`` or an object with ``start``, ``end`` and ``every``: "Read times", "Read step".
 
     They set ``$reading``: either ``problem``, a sentence, or ``kind``, ``plan``, ``once``, ``anchored`` and
     ``canonical``, as :func:`stepsched.machines.shared.schedule_reading.reading_states` says.
