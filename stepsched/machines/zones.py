@@ -7,20 +7,34 @@ such as those in which Morocco follows the lunar calendar, have entries of their
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from io import BytesIO
+from struct import unpack_from
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from stepsched.schedules.cron_fields import LAST_YEAR
-from stepsched.schedules.zones import UTC, Change, Zone, load_zone
+from stepsched.schedules.zone_databases import zone_file
+from stepsched.schedules.zones import UTC, Zone
 
 FIRST_YEAR = 2020
 """The first year of a table, unless its schedule begins earlier. No execution began before it."""
 _SECOND = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@lru_cache(maxsize=256)
+class _Counts(NamedTuple):
+    """The counts in a header of a file of a zone (RFC 9636, section 3.1)."""
+
+    is_utc: int
+    is_standard: int
+    leaps: int
+    times: int
+    types: int
+    characters: int
+
+
 def zone_table(key: str, first_year: int) -> dict[str, Any]:
     """The offsets of a zone, in seconds, from a year on.
 
@@ -30,15 +44,25 @@ def zone_table(key: str, first_year: int) -> dict[str, Any]:
     January (0 is Sunday), plus 1 in a leap year. A year is looked up by its number first, then by its kind.
 
     Args:
-        key: The IANA name of the zone.
+        key: The IANA name of a zone that exists.
         first_year: The first year for which the table must be correct.
     """
-    zone = load_zone(key)
-    years = _years(zone, first_year - 1)
-    kinds: dict[int, dict[str, list[int]]] = {}
-    for year in range(LAST_YEAR - 27, LAST_YEAR + 1):  # all kinds occur in 28 years
-        kinds[_kind(year)] = years[year]
-    exceptions = {str(year): entry for year, entry in years.items() if entry != kinds[_kind(year)]}
+    return _table(zone_file(key), first_year)
+
+
+@lru_cache(maxsize=1024)
+def _table(file: bytes, first_year: int) -> dict[str, Any]:
+    """The table of all zones that have a file: other names of one zone have the same one."""
+    zone = Zone("", ZoneInfo.from_file(BytesIO(file)))
+    last_year = min(_last_listed_year(file) + 1, LAST_YEAR)
+    listed = {year: _entry(zone, year) for year in range(first_year - 1, last_year + 1)}
+    # All kinds occur in 28 years. Without a rule, all years are as the last one.
+    repeats = file[4:5] < b"2" or b"," not in file.splitlines()[-1]
+    last = _entry(zone, LAST_YEAR)
+    kinds = {
+        _kind(year): last if repeats else _entry(zone, year) for year in range(LAST_YEAR - 27, LAST_YEAR + 1)
+    }
+    exceptions = {str(year): entry for year, entry in listed.items() if entry != kinds[_kind(year)]}
     offsets = {offset for entry in kinds.values() for offset in entry["offset"]}
     if not exceptions and len(offsets) == 1:
         return {"offset": offsets.pop()}
@@ -46,26 +70,41 @@ def zone_table(key: str, first_year: int) -> dict[str, Any]:
     return table | ({"years": exceptions} if exceptions else {})
 
 
-def _years(zone: Zone, first_year: int) -> dict[int, dict[str, list[int]]]:
-    """The changes and offsets of each year from ``first_year`` to the last year of cron."""
-    changes: defaultdict[int, dict[datetime, Change]] = defaultdict(dict)
-    for year in range(first_year, LAST_YEAR + 2):
-        for change in zone.year(year).changes:
+def _last_listed_year(file: bytes) -> int:
+    """The year of the last change that a file lists (RFC 9636, section 3); 1 if it lists none.
+
+    Later changes follow the rule at the end of the file, which names months, weeks and days: they are the
+    same in all years of a kind.
+    """
+    first, second = _counts(file), 0
+    if file[4:5] >= b"2":  # the same again, with moments of 64 bits
+        second = 44 + first.times * 5 + first.types * 6 + first.characters + first.leaps * 8 + sum(first[:2])
+    times = _counts(file[second:]).times
+    size, code = (8, "q") if second else (4, "i")
+    if not times:
+        return 1
+    (last,) = unpack_from(f">{code}", file, second + 44 + size * (times - 1))
+    return (_EPOCH + timedelta(seconds=last)).year
+
+
+def _counts(header: bytes) -> _Counts:
+    return _Counts(*unpack_from(">6i", header, 20))
+
+
+def _entry(zone: Zone, year: int) -> dict[str, list[int]]:
+    """The changes and offsets of a year in UTC."""
+    new_year = datetime(year, 1, 1, tzinfo=UTC)
+    changes = {}
+    for near in range(max(year - 1, 1), year + 2):
+        for change in zone.year(near).changes:
             at = change.wall_before.replace(tzinfo=change.before).astimezone(UTC)
-            changes[at.year][at] = change
-    start = datetime(first_year, 1, 1, tzinfo=UTC)
-    offset = zone.localise(start).utcoffset()
-    assert offset is not None
-    years = {}
-    for year in range(first_year, LAST_YEAR + 1):
-        new_year = datetime(year, 1, 1, tzinfo=UTC)
-        entry: dict[str, list[int]] = {"at": [], "offset": [offset // _SECOND]}
-        for at in sorted(changes[year]):
-            offset = changes[year][at].after.utcoffset(None)
-            entry["at"].append((at - new_year) // _SECOND)
-            entry["offset"].append(offset // _SECOND)
-        years[year] = entry
-    return years
+            if at.year == year:
+                changes[(at - new_year) // _SECOND] = change
+    ascending = sorted(changes)
+    first = changes[ascending[0]].before.utcoffset(None) if changes else zone.localise(new_year).utcoffset()
+    assert first is not None
+    offsets = [first, *(changes[at].after.utcoffset(None) for at in ascending)]
+    return {"at": ascending, "offset": [each // _SECOND for each in offsets]}
 
 
 def _kind(year: int) -> int:

@@ -10,8 +10,11 @@ import zoneinfo
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 _VERSION = re.compile(r"[0-9]{4}[a-z]+")
 _LINE = 100
@@ -79,10 +82,29 @@ def read_zone(key: str) -> ZoneInfo:
             name holds no zone.
         OSError: The name is that of a folder, or the file cannot be read.
     """
-    if timezone_database().source == "tzdata" and key in _package_zones():
-        with resources.files("tzdata").joinpath("zoneinfo", *key.split("/")).open("rb") as file:
+    if _is_of_package(key):
+        with _in_package(key).open("rb") as file:
             return ZoneInfo.from_file(file, key=key)
     return ZoneInfo(key)  # the system's database first, then the package
+
+
+def zone_file(key: str) -> bytes:
+    """Reads the file (TZif, RFC 9636) of which :func:`read_zone` makes a zone. It is equal for all its names.
+
+    Args:
+        key: The name of a zone that exists.
+    """
+    folders = () if _is_of_package(key) else zoneinfo.TZPATH
+    found = next((path for each in folders if (path := Path(each, key)).is_file()), None)
+    return (found or _in_package(key)).read_bytes()
+
+
+def _is_of_package(key: str) -> bool:
+    return timezone_database().source == "tzdata" and key in _package_zones()
+
+
+def _in_package(key: str) -> Traversable:
+    return resources.files("tzdata").joinpath("zoneinfo", *key.split("/"))
 
 
 def _system_path() -> Path | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 
@@ -481,6 +482,17 @@ def test_the_time_zones_that_register_reads_are_written_too(
     assert again == [f"1 time zone is written to table {table}"]
     assert not apply(made, progress=again.append, **on).is_changed
     assert len(again) == 1
+
+
+def test_it_is_told_how_many_time_zones_are_written(cloud: FakeCloud, on: Any) -> None:
+    made = plan("jobs", template([QUEUE], parts=["register"]), **on)
+    apply(made, **on)
+    zones = sorted(available_timezones() - {"localtime", "Factory", "posixrules"})[:250]
+    cloud.missing_zones = {f"zone#{name}" for name in zones}
+    lines = list[str]()
+    apply(made, progress=lines.append, **on)
+    told = [line.partition(" time zones are written")[0] for line in lines]
+    assert told == ["100 of 250", "200 of 250", "250"]
 
 
 def stale_by_another(cloud: FakeCloud, on: Any) -> None:

@@ -6,14 +6,14 @@ No list of jobs or of runs contains them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 from zoneinfo import available_timezones
 
 from stepsched.backends import pool
-from stepsched.backends.stepfunctions.rows import key
+from stepsched.backends.stepfunctions.rows import Item, key
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.payloads import to_json
+from stepsched.display.progress import ignore
 from stepsched.machines.shared import table_schema as schema
 from stepsched.machines.shared.table_schema import ZONE_ROW, ZONE_ROWS
 from stepsched.machines.zones import FIRST_YEAR, zone_table
@@ -22,9 +22,17 @@ from stepsched.schedules.zones import is_zone_name, load_zone
 
 _LAST = "UTC"
 """The zone whose row is written last, so that it says whether there are rows, and of which database."""
+_TOLD = 100
+"""The number of rows after which it is told how many are written."""
 
 
-def write_zone_rows(table: Table, zones: Iterable[str] | None = None, *, workers: int = 32) -> int:
+def write_zone_rows(
+    table: Table,
+    zones: Iterable[str] | None = None,
+    *,
+    workers: int = 32,
+    tell: Callable[[str], object] = ignore,
+) -> int:
     """Writes the rows of zones that are missing or of an older database. It may be repeated, also after an
     interruption.
 
@@ -33,6 +41,7 @@ def write_zone_rows(table: Table, zones: Iterable[str] | None = None, *, workers
         zones: The IANA names of zones. None: all zones of this machine's database. The row of UTC is always
             written too.
         workers: The maximum number of concurrent calls.
+        tell: Called with lines on how many are written.
 
     Returns:
         The number of rows that were written.
@@ -44,9 +53,17 @@ def write_zone_rows(table: Table, zones: Iterable[str] | None = None, *, workers
     names = _all_zones() if zones is None else [load_zone(zone).key for zone in zones]
     version = _version()
     found = _versions(table, [*names, _LAST])
-    old = [name for name in dict.fromkeys(names) if name != _LAST and found.get(name, "") < (version or " ")]
-    written = sum(pool.each(lambda name: _write(table, name, version), old, workers=workers))
-    return written + _write(table, _LAST, version)
+    old = [name for name in dict.fromkeys([*names, _LAST]) if found.get(name, "") < (version or " ")]
+    old.sort(key=_LAST.__eq__)
+    rows = (_row(name, version) for name in old)  # in this thread: other names of a zone cost nothing
+    written = 0
+    for done, is_written in enumerate(
+        pool.each(lambda row: table.put_newer(row, version), rows, workers=workers), start=1
+    ):
+        written += is_written
+        if done % _TOLD == 0 and done < len(old):
+            tell(f"{done} of {len(old)} time zones are written to table {table.name}")
+    return written
 
 
 def renew_zone_rows(table: Table, *, workers: int) -> int:
@@ -76,13 +93,12 @@ def _versions(table: Table, names: Iterable[str]) -> dict[str, str]:
     return {item[schema.NAME]["S"].removeprefix(ZONE_ROWS): item[schema.DATABASE]["S"] for item in items}
 
 
-def _write(table: Table, name: str, version: str) -> bool:
-    item: dict[str, Any] = {
+def _row(name: str, version: str) -> Item:
+    return {
         **key(_name(name), ZONE_ROW),
         schema.OFFSETS: {"S": to_json(zone_table(name, FIRST_YEAR))},
         schema.DATABASE: {"S": version},
     }
-    return table.put_newer(item, version)
 
 
 def _name(zone: str) -> str:

@@ -116,7 +116,7 @@ def _execute(cloud: Cloud, plan: StackPlan) -> None:
 def _write_zones(cloud: Cloud, stack: Stack, tell: Tell) -> None:
     """Writes the rows of time zones that the machine *register* reads, if the stack has one."""
     for name in stack.registered_tables:
-        count = write_zone_rows(Table(cloud.client("dynamodb"), name), workers=_WORKERS)
+        count = write_zone_rows(Table(cloud.client("dynamodb"), name), workers=_WORKERS, tell=tell)
         if count:
             zones = "1 time zone is" if count == 1 else f"{count:,} time zones are"
             tell(f"{zones} written to table {name}")

@@ -58,7 +58,7 @@ def _of(field: Field) -> dict[str, Any]:
         "name": field.name,
         "low": field.low,
         "high": field.high,
-        "numbers": {text: value for text, value in field.known.items() if text not in field.names},
+        "width": field.width,
         "names": {text: field.known[text] for text in field.names},
         "spelled": field.names,
         "step": field.largest_step,
@@ -69,17 +69,18 @@ def _of(field: Field) -> dict[str, Any]:
 
 _FIELDS = [_of(each) for each in (MINUTES, HOURS, DAY_OF_MONTH, MONTH, DAY_OF_WEEK, YEAR)]
 
-# $value: the number of a text that is a number or a name in upper case. $between: the number of one or two
-# digits. $spans: a range or a step; ``values`` ascend. $item: one of these or a value. $list: a whole field.
-# None of them has a value if the text cannot be read.
+# $numeral: the number of digits that a field may hold, with a leading zero or without; $value: also that of a
+# name in upper case. $between: the number of a few digits. $spans: a range or a step; ``values`` ascend.
+# $item: one of these or a value. $list: a whole field. None of them has a value if the text cannot be read.
 _ITEMS = """
+$between := function($low, $high, $width, $t) {
+  $length($t) <= $width ? ( $digits($t) ? ( $n := $number($t); $n >= $low and $n <= $high ? $n ) )
+};
+$numeral := function($f, $t) { $between($f.low, $f.high, $f.width, $t) };
 $value := function($f, $t) {(
-  $n := $lookup($f.numbers, $t);
+  $n := $numeral($f, $t);
   $exists($n) ? $n : $lookup($f.names, $t)
 )};
-$between := function($low, $high, $t) {
-  $digits($t) and $length($t) <= 2 ? ( $n := $number($t); $n >= $low and $n <= $high ? $n )
-};
 $spans := function($f, $s) {(
   $halves := $split($s, '/');
   $stepped := $count($halves) = 2;
@@ -91,7 +92,7 @@ $spans := function($f, $s) {(
   $ranged := $count($ends) = 2;
   $first := $star ? $f.low : $value($f, $ends[0]);
   $last := $star or ($stepped and $not($ranged)) ? $f.high : $value($f, $ends[-1]);
-  $numbered := $exists($lookup($f.numbers, $ends[0])) and $exists($lookup($f.numbers, $ends[-1]));
+  $numbered := $exists($numeral($f, $ends[0])) and $exists($numeral($f, $ends[-1]));
   $name := function($n) { $numbered ? $string($n) : $f.spelled[$n - $f.low] };
   $size := $f.high - $f.low + 1;
   $exists($by) and $by > 0 and $exists($first) and $exists($last) and $count($ends) <= 2
@@ -109,7 +110,7 @@ $spans := function($f, $s) {(
 $item := function($f, $s) {
   $contains($s, '/') or $contains($s, '-') ? $spans($f, $s) : (
     $n := $value($f, $s);
-    $exists($n) ? {'values': [$n], 'text': $exists($lookup($f.numbers, $s)) ? $string($n) : $s}
+    $exists($n) ? {'values': [$n], 'text': $exists($numeral($f, $s)) ? $string($n) : $s}
   )
 };
 $list := function($f, $s) {(
@@ -141,7 +142,7 @@ $in_month := function() {
   $day = 'L' ? {'rule': 'back', 'n': 0, 'text': $day}
   : $day = 'LW' ? {'rule': 'lw', 'text': $day}
   : $substring($day, 0, 2) = 'L-' ? (
-    $n := $between(1, 30, $substring($day, 2));
+    $n := $between(1, 30, 2, $substring($day, 2));
     $exists($n) ? {'rule': 'back', 'n': $n, 'text': 'L-' & $n} )
   : $last($day) = 'W' ? (
     $n := $value($fields[2], $rest($day));
@@ -155,7 +156,7 @@ $in_week := function() {(
   $weekday = 'L' ? {'rule': 'week', 'weekdays': [6], 'text': $weekday}
   : $count($hash) = 2 ? (
     $d := $value($fields[4], $hash[0]);
-    $n := $between(1, 5, $hash[1]);
+    $n := $between(1, 5, 2, $hash[1]);
     $exists($d) and $exists($n) ? {'rule': 'nth', 'weekday': $d - 1, 'n': $n, 'text': $d & '#' & $n} )
   : $last($weekday) = 'L' ? (
     $d := $value($fields[4], $rest($weekday));

@@ -58,7 +58,7 @@ TIMES = CALENDAR_DAYS + ISO + _TIMES
 """``$number_at``, ``$wall``, ``$instant``, ``$covers`` and ``$outside``, for the zone ``$zone`` with the name
 ``$timezone``."""
 
-_AT = """
+AT = """
 $text := $substring($schedule, 3, $length($schedule) - 4);
 $at := $wall($text);
 $not($exists($at)) ? {'problem': 'at: expected a date and a time that exist, got ' & $shown($text)
@@ -72,6 +72,7 @@ $not($exists($at)) ? {'problem': 'at: expected a date and a time that exist, got
   }
 )
 """
+"""Reads ``at( )``, after :data:`TIMES`."""
 
 _RATE = f"""
 $text := $lowercase($substring($schedule, 5, $length($schedule) - 6));
@@ -103,9 +104,9 @@ $every = 0 ? {{'problem': 'rate: expected a whole number of at least 1 and minut
 
 
 def moment_states(*, read: str) -> dict[str, State]:
-    """The states "Read time" for ``at( )`` and "Read rate" for ``rate( )``.
+    """The state "Read rate" for ``rate( )``.
 
-    ``$schedule`` is text of printable ASCII. They set ``$reading``: either ``problem``, a sentence, or
+    ``$schedule`` is text of printable ASCII. It sets ``$reading``: either ``problem``, a sentence, or
     ``kind``, ``plan``, ``once``, ``anchored`` and ``canonical``, as
     :func:`stepsched.machines.shared.schedule_reading.reading_states` says.
 
@@ -113,6 +114,5 @@ def moment_states(*, read: str) -> dict[str, State]:
         read: The name of the following state.
     """
     return {
-        "Read time": Pass(assign={"reading": stage(DIGITS, SHOWN, TIMES, _AT)}, next=read),
         "Read rate": Pass(assign={"reading": stage(DIGITS, SHOWN, _RATE)}, next=read),
     }

@@ -47,7 +47,7 @@ def fixed(name: str, value: Any) -> str:
         case int():
             text = str(value)
         case _:
-            text = f"$parse({quoted(json.dumps(value))})"
+            text = f"$parse({quoted(json.dumps(value, separators=(',', ':')))})"
     return f"${name} := {text};\n"
 
 
@@ -61,7 +61,12 @@ def stage(*parts: str, then: bool = False) -> str:
 
     Args:
         parts: Its parts; the last one ends in its value.
-        then: Whether another state has read the beginning: a problem that it has found stays as it is.
+        then: Whether another state has read the beginning: a problem that it has found stays as it is, and a
+            schedule that it has read as a whole.
     """
     text = " ".join(line.strip() for part in parts for line in part.splitlines() if line.strip())
-    return f"{{% $exists($reading.problem) ? $reading : ( {text} ) %}}" if then else f"{{% ( {text} ) %}}"
+    return (
+        f"{{% $exists($reading.problem) or $exists($reading.canonical) ? $reading : ( {text} ) %}}"
+        if then
+        else f"{{% ( {text} ) %}}"
+    )

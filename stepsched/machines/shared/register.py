@@ -27,7 +27,6 @@ from stepsched.asl.states import Choice, Fail, Pass, State, Wait
 from stepsched.jobs import Job, Overlap
 from stepsched.machines.next_run import NEVER, next_run_of
 from stepsched.machines.shared import register_values as values
-from stepsched.machines.shared.reading_words import SHOWN
 from stepsched.machines.shared.register_tasks import RegisterTasks
 from stepsched.machines.shared.registration import RECURRING, with_holes
 from stepsched.machines.shared.runner import CALLS
@@ -94,15 +93,18 @@ def register(
     return StateMachine(comment=TITLE, query_language="JSONata", start_at="Read call", states=states)
 
 
-def _refuse(when: str, error: str, cause: str) -> Rule:
-    """The rule that fails the execution.
+def _refuse(when: str, error: str, cause: str, got: str = "", cure: str = "") -> Rule:
+    """The rule that fails the execution. The sentence is put together in the last state.
 
     Args:
         when: The condition.
         error: The name of the error, without ``Stepsched.``.
-        cause: The expression of its sentence, which may quote values with ``$shown``.
+        cause: The sentence, or its beginning; text, or an expression in ``{% %}``.
+        got: The expression of a value that follows. Empty: none.
+        cure: The end of the sentence, after the value.
     """
-    problem = {"error": f"Stepsched.{error}", "cause": values.expression(SHOWN + cause)}
+    value = {"got": f"{{% {got} %}}", "cure": cure} if got else {}
+    problem = {"error": f"Stepsched.{error}", "cause": cause, **value}
     return condition(when).then("Refused", assign={"problem": problem})
 
 
@@ -160,20 +162,25 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 _refuse(
                     "$count($unknown) > 0",
                     "InvalidInput",
-                    f"'expected the members {', '.join(MEMBERS[:-1])}, got ' & $shown($unknown[0])"
-                    " & '; remove it'",
+                    f"expected the members {', '.join(MEMBERS[:-1])}, got ",
+                    "$unknown[0]",
+                    "; remove it",
                 ),
-                _refuse(values.bad_name(), "InvalidName", values.BAD_NAME),
+                _refuse(values.bad_name(), "InvalidName", values.BAD_NAME, "$name", "; use another name"),
                 _refuse(
                     "$not($action in ['put', 'delete', 'read'])",
                     "Unsupported",
-                    "'action: expected put, delete or read, got ' & $shown($action) & '; use one of these'",
+                    "action: expected put, delete or read, got ",
+                    "$action",
+                    "; use one of these",
                 ),
                 condition("$action != 'put'").then("Look"),
                 _refuse(
                     "$exists($wish.value) ? $type($wish.value) != 'boolean' : false",
                     "InvalidInput",
-                    "'enabled: expected true or false, got ' & $shown($wish.value) & '; use one of these'",
+                    "enabled: expected true or false, got ",
+                    "$wish.value",
+                    "; use one of these",
                 ),
                 condition(
                     "$type($literal.job) = 'array' and $exists($literal.instructions)"
@@ -182,14 +189,15 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 _refuse(
                     "$literal != {} or $arn = ''",
                     "Unsupported",
-                    "'registration: expected the literal of stepsched.deploy.registration(job), or"
-                    " state_machine with arn and input; use one of these'",
+                    "registration: expected the literal of stepsched.deploy.registration(job), or"
+                    " state_machine with arn and input; use one of these",
                 ),
                 _refuse(
                     f"$type($arn) = 'string' ? $not($contains($arn, {_ARN})) : true",
                     "InvalidInput",
-                    "'state_machine.arn: expected the ARN of a state machine, got ' & $shown($arn)"
-                    " & '; use arn:aws:states:<region>:<account>:stateMachine:<name>'",
+                    "state_machine.arn: expected the ARN of a state machine, got ",
+                    "$arn",
+                    "; use arn:aws:states:<region>:<account>:stateMachine:<name>",
                 ),
             ),
             default="Start a machine",
@@ -199,14 +207,22 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
             assign={"literal": with_holes(_SAMPLE, {_ANY_ARN: "arn"})},
             next="Which zone?",
         ),
-        "Refused": Fail(error="{% $problem.error %}", cause="{% $problem.cause %}"),
+        "Refused": Fail(
+            error="{% $problem.error %}",
+            cause=values.sentence(
+                "$problem.cause & ($exists($problem.got) ? $shown($problem.got) & $problem.cure : '')"
+            ),
+        ),
     }
 
 
 def _choosing_the_zone(tasks: RegisterTasks) -> dict[str, State]:
+    written = "write the rows of the zones when the stack is deployed"
     unknown = (
-        "'timezone: ' & $shown($timezone) & ' is not among the zones of this table; use the IANA name of a"
-        " zone, and write the rows of the zones when the stack is deployed'"
+        "UnknownZone",
+        "timezone: ",
+        "$timezone",
+        f" is not among the zones of this table; use the IANA name of a zone, and {written}",
     )
     version = timezone_database().version
     return {
@@ -215,7 +231,7 @@ def _choosing_the_zone(tasks: RegisterTasks) -> dict[str, State]:
                 condition(f"$not({NEEDS_ZONE})").then(
                     READ_SCHEDULE, assign={"zone": {"offset": 0}, "zones": version}
                 ),
-                _refuse("$type($timezone) = 'string' ? $timezone = '' : true", "UnknownZone", unknown),
+                _refuse("$type($timezone) = 'string' ? $timezone = '' : true", *unknown),
                 condition("$timezone = $literal.zone.name").then(
                     READ_SCHEDULE,
                     assign={"zone": "{% $literal.zone.table %}", "zones": "{% $literal.zone.version %}"},
@@ -227,9 +243,7 @@ def _choosing_the_zone(tasks: RegisterTasks) -> dict[str, State]:
             default="Read zone",
         ),
         "Read zone": tasks.read_zone(),
-        "Is zone known?": Choice(
-            choices=(_refuse("$zone = {}", "UnknownZone", unknown),), default=READ_SCHEDULE
-        ),
+        "Is zone known?": Choice(choices=(_refuse("$zone = {}", *unknown),), default=READ_SCHEDULE),
     }
 
 
@@ -245,20 +259,22 @@ def _writing_the_job(calls: tuple[str, ...]) -> dict[str, State]:
                 _refuse(
                     "$type($pieces) = 'string'",
                     "Unsupported",
-                    "'schedule: the job cannot have ' & ($once ? 'a single run' : 'recurring runs') & ': '"
-                    " & $pieces",
+                    "{% 'schedule: the job cannot have ' & ($once ? 'a single run' : 'recurring runs') & ': '"
+                    " & $pieces %}",
                 ),
                 _refuse(
                     f"$not({call} in [{known}])",
                     "Unsupported",
-                    f"'registration: the runner of this stack cannot call ' & {call} & '; update the stack"
-                    " with the template for this target too'",
+                    f"{{% 'registration: the runner of this stack cannot call ' & {call} & '; update the"
+                    " stack with the template for this target too' %}",
                 ),
                 _refuse(
                     values.BAD_JOB_NAME,
                     "InvalidName",
-                    "'name: expected the name of a Batch job (up to 128 letters, digits, - and _, the first a"
-                    " letter or digit), got ' & $shown($name) & '; use job_name of the target'",
+                    "name: expected the name of a Batch job (up to 128 letters, digits, - and _, the first a"
+                    " letter or digit), got ",
+                    "$name",
+                    "; use job_name of the target",
                 ),
                 *_input_rules(),
             ),
@@ -277,34 +293,40 @@ def _input_rules() -> list[Rule]:
             f"{has} and $count($literal.accepts) = 0"
             f" ? $string($given) != '{{\"value\":' & $literal.input.json & '}}' : false",
             "InvalidInput",
-            "'input: the target takes no input of the call, got ' & $shown($given.value)"
-            " & '; leave it out, or register the job with this input'",
+            "input: the target takes no input of the call, got ",
+            "$given.value",
+            "; leave it out, or register the job with this input",
         ),
         _refuse(
             f"{has} and $count($literal.accepts) > 0 ? $not({kind} in $literal.accepts) : false",
             "InvalidInput",
-            "'input: expected a JSON object, got ' & $shown($given.value) & '; use an object'",
+            "input: expected a JSON object, got ",
+            "$given.value",
+            "; use an object",
         ),
         _refuse(
             f"$exists({values.LOST_NUMBER})",
             "InvalidInput",
-            f"'input: the number ' & $string({values.LOST_NUMBER}) & ' may have lost digits; use text'",
+            "input: the number ",
+            values.LOST_NUMBER,
+            " may have lost digits; use text",
         ),
         _refuse(
             f"$exists({values.CONTEXT})",
             "InvalidInput",
-            "'input: the key $context means a context attribute in the JSON of a job; rename it'",
+            "input: the key $context means a context attribute in the JSON of a job; rename it",
         ),
         _refuse(
             f"{has} and {values.FILLED} ? {values.LOOK_ALIKE} : false",
             "InvalidInput",
-            "'input: text that looks like a context attribute stands beside real ones; change it'",
+            "input: text that looks like a context attribute stands beside real ones; change it",
         ),
         _refuse(
             values.BAD_TEXT,
             "InvalidInput",
-            "'input: expected text that Amazon SQS accepts as a message, got ' & $shown($given.value)"
-            " & '; use a JSON object or list, in which it is escaped'",
+            "input: expected text that Amazon SQS accepts as a message, got ",
+            "$given.value",
+            "; use a JSON object or list, in which it is escaped",
         ),
     ]
 
@@ -318,6 +340,7 @@ def _deciding(tasks: RegisterTasks) -> dict[str, State]:
                 "tries": "{% $tries + 1 %}",
                 "at": f"{{% ( $ms := $millis(); {{'second': {second}, 'exact': {exact}}} ) %}}",
                 "token": "{% $substring($hash($uuid(), 'SHA-256'), 0, 12) %}",
+                "narrowed": values.NARROWED,
                 "executions": "{% $replace($runner, ':stateMachine:', ':execution:') %}",
             },
             next="Find",
@@ -336,29 +359,34 @@ def _deciding(tasks: RegisterTasks) -> dict[str, State]:
             default="Decide",
         ),
         "Decide": Pass(assign={"next": values.NEXT}, next="Anchor"),
-        "Anchor": Pass(assign={"plan": values.ANCHORED_PLAN}, next="Is a run left?"),
-        "Is a run left?": Pass(assign={"left": next_run_of("$kind", "$at.second")}, next="Is it over?"),
+        "Anchor": Pass(assign={"plan": values.ANCHORED_PLAN, "after": "{% $at.second %}"}, next="Next run"),
+        "Next run": Pass(
+            comment="The first run after the present, then that after the last one that has been",
+            assign={"due": next_run_of("$kind", "$after")},
+            next="Is it over?",
+        ),
         "Is it over?": Choice(
             choices=(
                 _refuse(
-                    f"$left = '{NEVER}'",
+                    f"$due = '{NEVER}' and $after = $at.second",
                     "NoRunLeft",
-                    "'schedule: ' & $shown($schedule) & ' has no run after ' & $at.second"
-                    " & '; use a schedule with a run in the future'",
+                    "schedule: ",
+                    "$schedule",
+                    "{% ' has no run after ' & $at.second & '; use a schedule with a run in the future' %}",
                 ),
                 condition("$next.status = 'paused'").then("Instruct", assign={"due": NEVER}),
+                condition("$after != $next.cursor").then("Next run", assign={"after": "{% $next.cursor %}"}),
             ),
-            default="Next run",
+            default="Instruct",
         ),
-        "Next run": Pass(assign={"due": next_run_of("$kind", "$next.cursor")}, next="Instruct"),
         "Instruct": Pass(assign={"instructions": values.INSTRUCTIONS}, next="Does it fit?"),
         "Does it fit?": Choice(
             choices=(
                 _refuse(
                     f"$length($job) + $length($instructions) > {values.MAX_TEXTS}",
                     "InvalidInput",
-                    "'input: the job is too large with it; keep large data elsewhere, such as in S3, and pass"
-                    " its location'",
+                    "input: the job is too large with it; keep large data elsewhere, such as in S3, and pass"
+                    " its location",
                 ),
             ),
             default="Write",
@@ -373,7 +401,9 @@ def _deciding(tasks: RegisterTasks) -> dict[str, State]:
                 _refuse(
                     f"$tries >= {_ATTEMPTS}",
                     "Conflict",
-                    "'name: the job ' & $shown($name) & ' is being changed by other callers; call again'",
+                    "name: the job ",
+                    "$name",
+                    " is being changed by other callers; call again",
                 ),
                 condition("$outrun").then("Look"),
             ),
@@ -423,8 +453,7 @@ def _deleting(tasks: RegisterTasks) -> dict[str, State]:
 def _ensuring(tasks: RegisterTasks) -> dict[str, State]:
     generation = "($g := $substringAfter($latest_arn, $token & '-'); $g = $latest_arn ? 1 : $number($g))"
     following = values.expression(
-        f"{values.NARROWED} $executions & ':' & $narrowed($name, 55) & '-' & $token & '-'"
-        f" & $string({generation} + 1)"
+        f"$executions & ':' & $substring($narrowed, 0, 55) & '-' & $token & '-' & $string({generation} + 1)"
     )
     first = f"{{% $executions & ':' & {values.EXECUTION[2:-2].strip()} %}}"
     revivable = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +79,10 @@ class RegisterTasks(TableTasks):
             comment="Reads the current row of the job",
             resource=self.resource("getItem"),
             arguments={**self.job_key, "ConsistentRead": True, **schema.projection(*_READ)},
-            assign={"row": "{% $exists($states.result.Item) ? $states.result.Item : {} %}"},
+            assign={
+                "row": f"{{% {_ROW} %}}",
+                "seen": values.expression(f"$row := {_ROW}; {_as_seen()}"),
+            },
             output={},
             retry=(RETRY_SOON,),
             next="What to do?",
@@ -164,37 +166,34 @@ class RegisterTasks(TableTasks):
 
         An update has only the names and values that its expressions use.
         """
-        sets, token = self._sets(), {schema.TOKEN: _text("$token")}
-        why = {schema.PAUSE_REASON: {"S": "{% $row.pause_reason.S %}"}}
-        shapes = {
-            "$next.status = 'active'": ({**sets, **token}, (schema.PAUSE_REASON,)),
-            "$next.says_why": ({**sets, **why}, (schema.TOKEN,)),
-            "true": (sets, (schema.TOKEN, schema.PAUSE_REASON)),
-        }
-        update = ""
-        for condition, (given, removed) in shapes.items():
-            texts = [write(sets=given, removes=(*removed, *more))["UpdateExpression"] for more in (CLAIM, ())]
-            busy, free = texts[1], texts[0]
-            update += f"{condition} ? ($exists($row.claimed_by) ? '{busy}' : '{free}') : "
-        everything = write(
-            *_CONDITIONS,
-            schema.IS_FOREIGN,
-            values={f"old_{name}": {"S": ""} for name in SEEN},
-            sets={**sets, **token, **why},
-            removes=CLAIM,
+        key, sets = self.job_key, self._sets()
+        token, why = {schema.TOKEN: _text("$token")}, {schema.PAUSE_REASON: _text("$row.pause_reason.S")}
+        always = write(sets=sets)
+        one, other = (
+            write(sets={**sets, **more})["UpdateExpression"].removeprefix(always["UpdateExpression"])
+            for more in (token, why)
         )
-        new = everything["ExpressionAttributeValues"] | _OLD
+        without_why, without_token, without = (
+            " " + write(removes=names)["UpdateExpression"]
+            for names in ((schema.PAUSE_REASON,), (schema.TOKEN,), (schema.TOKEN, schema.PAUSE_REASON))
+        )
+        unclaimed = ", " + write(removes=CLAIM)["UpdateExpression"].removeprefix("REMOVE ")
+        names = {f"#{name}": name for name in (*sets, *token, *why)}
         return f"""
-            {_condition()}
-            $update := {update}'';
-            $texts := $condition & ' ' & $update;
-            $used := function($value, $key) {{ $contains($texts, $key) }};
-            $item := $merge([{_js(self._new_item())},
-              $next.status = 'active' ? {_js(token)} : {{}}]);
-            $change := {{'Update': $merge([{_js(self.job_key)}, {{
-              'ConditionExpression': $condition, 'UpdateExpression': $update,
-              'ExpressionAttributeNames': $sift({json.dumps(everything["ExpressionAttributeNames"])}, $used),
-              'ExpressionAttributeValues': $sift({_js(new)}, $used) }}])}};
+            $active := $next.status = 'active';
+            $sets := $merge([{_js(sets)}, $active ? {_js(token)} : $next.says_why ? {_js(why)} : {{}}]);
+            $item := $merge([{_js(key["Key"])}, $sets]);
+            $free := $not($exists($row.claimed_by));
+            $change := {{'Update': $merge([{_js(key)}, {{
+              'ConditionExpression': $seen.condition,
+              'UpdateExpression': '{always["UpdateExpression"]}'
+                & ($active ? '{one}{without_why}' : $next.says_why ? '{other}{without_token}' : '{without}')
+                & ($free ? '{unclaimed}' : ''),
+              'ExpressionAttributeNames': $merge([$seen.names, {_js(names)},
+                $free ? {_js({f"#{each}": each for each in CLAIM})} : {{}}]),
+              'ExpressionAttributeValues': $merge([$seen.values,
+                $each($sets, function($value, $name) {{ {{':' & $name: $value}} }})])
+            }}])}};
         """
 
     def _claimed(self) -> str:
@@ -211,17 +210,13 @@ class RegisterTasks(TableTasks):
 
     def revive(self) -> Task:
         """The task that gives a job whose execution has ended another one."""
-        names = write(*_CONDITIONS, values=dict.fromkeys(_OLD_NAMES, ""), sets={schema.TOKEN: {"S": ""}})
-        texts = write(sets={schema.TOKEN: _text("$token")})
+        token = write(sets={schema.TOKEN: _text("$token")})
         return self._transaction(
             f"""
-            {_condition()}
-            $texts := $condition & ' {texts["UpdateExpression"]}';
-            $used := function($value, $key) {{ $contains($texts, $key) }};
             [{{'Update': $merge([{_js(self.job_key)}, {{
-              'ConditionExpression': $condition, 'UpdateExpression': '{texts["UpdateExpression"]}',
-              'ExpressionAttributeNames': {json.dumps(names["ExpressionAttributeNames"])},
-              'ExpressionAttributeValues': $sift({_js(_OLD | texts["ExpressionAttributeValues"])}, $used)
+              'ConditionExpression': $seen.condition, 'UpdateExpression': '{token["UpdateExpression"]}',
+              'ExpressionAttributeNames': $seen.names,
+              'ExpressionAttributeValues': $merge([$seen.values, {_js(token["ExpressionAttributeValues"])}])
             }}])}}]
             """,
             comment="The execution of the job has ended unexpectedly: another one takes its place",
@@ -233,17 +228,12 @@ class RegisterTasks(TableTasks):
     def delete(self) -> Task:
         """The task that deletes a job with its first versions, as ``Table.delete`` does."""
         version = {"Delete": self.row("{% $name %}", "{% 'v' & $string($number) %}")}
-        names = write(*_CONDITIONS, values=dict.fromkeys(_OLD_NAMES, ""))["ExpressionAttributeNames"]
-        foreign = json.dumps({**names, f"#{schema.JOB}": schema.JOB})
         latest = f"$number($row.{schema.LATEST}.N)"
         return self._transaction(
             f"""
-            {_condition()}
-            $used := function($value, $key) {{ $contains($condition, $key) }};
             $current := {{'Delete': $merge([{_js(self.job_key)}, {{
-              'ConditionExpression': $condition,
-              'ExpressionAttributeNames': $sift({foreign}, $used),
-              'ExpressionAttributeValues': $sift({_js(_OLD)}, $used) }}])}};
+              'ConditionExpression': $seen.condition, 'ExpressionAttributeNames': $seen.names,
+              'ExpressionAttributeValues': $seen.values }}])}};
             $append($append([$current], $exists($row.claimed_by) ? [{self._claimed()}] : []),
               $map([1..$min([{latest}, {MAX_DELETED_VERSIONS}])], function($number) {{{_js(version)}}}))
             """,
@@ -404,22 +394,25 @@ _SUPERSEDED = (
     f"'execution superseded' & ($next.status = 'active' ? ' by ' & {values.EXECUTION[2:-2].strip()} : '')"
 )
 _STORED_JOB = "($exists($row.job) ? $row.job.S : '{}')"
-_CONDITIONS = tuple(is_as_read(name, absent=False) for name in SEEN)
-_OLD_NAMES = tuple(f"old_{name}" for name in SEEN)
-_OLD = {f":old_{name}": f"{{% $row.{name} %}}" for name in SEEN}
-"""The values of the row as it was read; JSONata leaves out those of absent attributes."""
+_ROW = "$exists($states.result.Item) ? $states.result.Item : {}"
 
 
-def _condition() -> str:
-    """Defines ``$condition``: the row is still as it was read (``Table._unchanged``)."""
+def _as_seen() -> str:
+    """The expression of the condition that a row is still as it was read (``Table._unchanged``), with the
+    names and values that it uses. JSONata leaves out the values of absent attributes."""
     parts = ", ".join(
         f"$exists($row.{name}) ? '{is_as_read(name, absent=False)}' : '{is_as_read(name, absent=True)}'"
         for name in SEEN
     )
-    return (
-        f"$condition := $join([{parts}], ' AND ') & "
-        f"($exists($row.{schema.JOB}) ? '' : ' AND {schema.IS_FOREIGN}');"
-    )
+    is_foreign = f"$not($exists($row.{schema.JOB}))"
+    return f"""
+        {{
+          'condition': $join([{parts}], ' AND ') & ({is_foreign} ? ' AND {schema.IS_FOREIGN}' : ''),
+          'names': $merge([{_js({f"#{name}": name for name in SEEN})},
+            {is_foreign} ? {_js({f"#{schema.JOB}": schema.JOB})} : {{}}]),
+          'values': {_js({f":old_{name}": f"{{% $row.{name} %}}" for name in SEEN})}
+        }}
+    """
 
 
 def _js(value: Any) -> str:

@@ -10,6 +10,7 @@ They read the variables of its states:
 * ``$zones``: the version of the database with the rules of the zone.
 * ``$text``: the input as JSON, ``$job``: the definition of the job as JSON.
 * ``$row``: the current row of the job; empty if there is none.
+* ``$narrowed``: the first 128 characters of the name, with ``-`` for those that services do not allow.
 * ``$at``: the present as ``second`` and ``exact``. ``$token``: a new token.
 * ``$next``: what the new row says of the job.
 """
@@ -85,10 +86,7 @@ def bad_name() -> str:
     )
 
 
-BAD_NAME = (
-    f"'name: expected 1 to {MAX_NAME} visible characters, with spaces only between them, got '"
-    " & $shown($name) & '; use another name'"
-)
+BAD_NAME = f"name: expected 1 to {MAX_NAME} visible characters, with spaces only between them, got "
 BAD_JOB_NAME = line(
     f"""
     'job-name' in $pieces ? $length($name) > 128 or $contains('-_.', $substring($name, 0, 1))
@@ -127,12 +125,13 @@ $joined := function($parts, $fills) {
   $join($map($parts, function($part, $i) { $i % 2 = 0 ? $part : $lookup($fills, $part) }), '') };
 """
 """``$json``: a value as JSON. ``$joined``: pieces of a literal, with their holes filled."""
-NARROWED = f"""
-$narrowed := function($text, $most) {{
-  $join($map([0..$min([$most, $length($text)]) - 1], function($i) {{(
-    $c := $substring($text, $i, 1); $contains('{_ALLOWED}', $c) ? $c : '-' )}}), '') }};
-"""
-"""``$narrowed``: the beginning of a name (:func:`stepsched.jobs.names.narrowed`)."""
+NARROWED = expression(
+    f"""
+    $join($map([0..$min([128, $length($name)]) - 1], function($i) {{(
+      $c := $substring($name, $i, 1); $contains('{_ALLOWED}', $c) ? $c : '-' )}}), '')
+    """
+)
+"""The beginning of the name (:func:`stepsched.jobs.names.narrowed`), for ``$narrowed``."""
 PIECES = "{% $once ? $literal.once : $literal.instructions %}"
 TEXT_OF_INPUT = expression(_JSON + "$exists($given.value) ? $json($given.value) : $literal.input.json")
 IS_ENABLED = "{% $exists($wish.value) ? $wish.value : $exists($literal.enabled) ? $literal.enabled : true %}"
@@ -206,7 +205,6 @@ ANCHORED_PLAN = (
 )
 INSTRUCTIONS = expression(
     _JSON
-    + NARROWED
     + """
     $group := $parse($job).group;
     $digest := function($value, $most) { $substring($hash($value, 'SHA-256'), 0, $most) };
@@ -224,8 +222,8 @@ INSTRUCTIONS = expression(
       'message': $is_text ? $text : $quoted, 'json-text': $quoted,
       'fills': $exists($given.value) ? 'false' : $string($literal.input.fills),
       'digest': $digest(($exists($group) ? $group : 'default') & '/' & $name, 32),
-      'group': $json($length($name) <= 128 and $narrowed($name, 128) = $name ? $name
-        : $narrowed($name, 115) & '-' & $digest($name, 12)),
+      'group': $json($narrowed = $name ? $name
+        : $substring($narrowed, 0, 115) & '-' & $digest($name, 12)),
       'subject': $json('Job ' & ($length($seen) <= 88 ? $seen : $substring($seen, 0, 85) & '...')
         & ' failed'),
       'job-name': $json($name), 'arn': $json($arn)
@@ -236,12 +234,11 @@ INSTRUCTIONS = expression(
 
 # -- Its executions -------------------------------------------------------------------------------------
 
-EXECUTION = expression(NARROWED + "$narrowed($name, 67) & '-' & $token")
+EXECUTION = "{% $substring($narrowed, 0, 67) & '-' & $token %}"
 """The name of the first execution with a token."""
 INPUT = expression(
-    NARROWED
-    + """
-    $series := $narrowed($name, 55);
+    """
+    $series := $substring($narrowed, 0, 55);
     $merge([{'name': $name, 'token': $token},
       $series = $substring($name, 0, 55) ? {} : {'series': $series & '-' & $token}])
     """
@@ -250,11 +247,10 @@ INPUT = expression(
 IS_SEEN = "($exists($row.execution) ? $contains($row.execution.S, '-' & $row.token.S) : false)"
 """Whether the execution of the row has its token."""
 FORMER = expression(
-    NARROWED
-    + f"""
+    f"""
     $busy := $exists($row.claimed_by) ? $row.claimed_by.S : '';
     $first := $exists($row.token) and $not({IS_SEEN})
-      ? [$executions & ':' & $narrowed($name, 67) & '-' & $row.token.S] : [];
+      ? [$executions & ':' & $substring($narrowed, 0, 67) & '-' & $row.token.S] : [];
     {{
       'known': [$filter($exists($row.execution) ? [$row.execution.S] : [], function($a) {{ $a != $busy }})],
       'first': [$filter($first, function($a) {{ $a != $busy }})]

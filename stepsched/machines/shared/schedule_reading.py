@@ -80,10 +80,10 @@ def reading_states(*, next: str, refused: str) -> dict[str, State]:  # noqa: A00
     return {
         READ_SCHEDULE: Choice(
             choices=(
-                condition("$type($schedule) = 'object'").then("Read window"),
+                condition("$type($schedule) = 'object'").then("Read times"),
                 condition(_text_in("cron")).then("Read cron fields"),
                 condition(_text_in("rate")).then("Read rate"),
-                condition(_text_in("at")).then("Read time"),
+                condition(_text_in("at")).then("Read times"),
             ),
             default="Unreadable schedule",
         ),

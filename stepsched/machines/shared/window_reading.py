@@ -10,7 +10,7 @@ from __future__ import annotations
 from stepsched.asl.states import Pass, State
 from stepsched.machines.literals import quoted
 from stepsched.machines.plan import LAST_SECOND, MEAN_MONTH
-from stepsched.machines.shared.moment_reading import TIMES
+from stepsched.machines.shared.moment_reading import AT, TIMES
 from stepsched.machines.shared.reading_words import (
     DAY,
     DIGITS,
@@ -152,7 +152,7 @@ $not($type($every) = 'object') ? {{'problem': 'every: expected an object such as
 
 
 def window_states(*, read: str) -> dict[str, State]:
-    """The states "Read window" and "Read step" for an object with ``start``, ``end`` and ``every``.
+    """The states for ``at( )`` or an object with ``start``, ``end`` and ``every``: "Read times", "Read step".
 
     They set ``$reading``: either ``problem``, a sentence, or ``kind``, ``plan``, ``once``, ``anchored`` and
     ``canonical``, as :func:`stepsched.machines.shared.schedule_reading.reading_states` says.
@@ -162,8 +162,14 @@ def window_states(*, read: str) -> dict[str, State]:
     """
     units = fixed("units", UNITS)
     return {
-        "Read window": Pass(
-            assign={"reading": stage(DIGITS, SHOWN, TIMES, _MOMENTS, _WINDOW_TIMES)}, next="Read step"
+        "Read times": Pass(
+            assign={
+                "reading": stage(
+                    *(DIGITS, SHOWN, TIMES, _MOMENTS, "$type($schedule) = 'string' ? (", AT, ") : ("),
+                    *(_WINDOW_TIMES, ")"),
+                )
+            },
+            next="Read step",
         ),
         "Read step": Pass(assign={"reading": stage(SHOWN, ISO, units, _WINDOW_STEP, then=True)}, next=read),
     }

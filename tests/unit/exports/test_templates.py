@@ -337,29 +337,30 @@ def test_templates_that_are_too_large_name_the_cure() -> None:
 
 
 def test_a_linter_of_templates_finds_nothing_and_would_find_a_fault(tmp_path: Path) -> None:
-    jobs = kept(generated(60, seed=6))
+    jobs = kept(generated(30, seed=6))
+    faulty = jobs_to_cloudformation([JOB.replace(target=TASK)])
+    schedule = faulty["Resources"]["DailySchedule"]["Properties"]
+    schedule["Target"]["EcsParameters"]["taskCount"] = schedule["Target"]["EcsParameters"].pop("TaskCount")
     paths = []
     for name, made in {
         "role": jobs_to_cloudformation(jobs, now=NOW, next_runs=3),
         "named": jobs_to_cloudformation(jobs, now=NOW, names=True, role_arn=ROLE),
+        "faulty": faulty,
     }.items():
         paths.append(tmp_path / f"{name}.json")
         # As the command line writes it: the linter reads no pairs of surrogates.
         paths[-1].write_text(visible_json(json.dumps(made, ensure_ascii=False)), encoding="utf-8")
-    assert lint(*paths) == (0, "")
-    faulty = jobs_to_cloudformation([JOB.replace(target=TASK)])
-    schedule = faulty["Resources"]["DailySchedule"]["Properties"]
-    schedule["Target"]["EcsParameters"]["taskCount"] = schedule["Target"]["EcsParameters"].pop("TaskCount")
-    paths[0].write_text(json.dumps(faulty))
-    status, found = lint(paths[0])
+    status, found = lint(*paths)
     assert status != 0
+    assert {line.partition(":")[0] for line in found.splitlines()} == {str(paths[-1])}
     assert "taskCount" in found
 
 
 def lint(*paths: Path) -> tuple[int, str]:
+    # The subnets and security groups of the jobs are made up.
+    options = ["-i", "E1150", "-i", "E1154", "--format", "parseable", "--"]
     done = subprocess.run(
-        # The subnets and security groups of the jobs are made up.
-        [str(python_of("cfn-lint").with_name("cfn-lint")), *map(str, paths), "-i", "E1150", "-i", "E1154"],
+        [str(python_of("cfn-lint").with_name("cfn-lint")), *options, *map(str, paths)],
         capture_output=True,
         text=True,
         check=False,
