@@ -19,7 +19,7 @@ from tests.unit.exports.readers import cloudformation_requests, terraform_reques
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failed"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/one"
-COUNT = 104
+COUNT = 208
 FORMS: dict[str, tuple[Callable[..., dict[str, Any]], Callable[[str], dict[str, dict[str, Any]]]]] = {
     "cloudformation": (ss.deploy.jobs_to_cloudformation, cloudformation_requests),
     "terraform": (ss.deploy.jobs_to_terraform, terraform_requests),
