@@ -349,7 +349,8 @@ def validate_resources(
         if not arns:
             raise ValueError(f"expected at least one ARN in resources[{quoted(name)}], got an empty list")
         for arn in arns:
-            form = r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+"
+            # CloudFormation would replace {{resolve:
+            form = r"(?!.*\{\{)arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+"
             if arn != "*" and not (isinstance(arn, str) and re.fullmatch(form, arn)):
                 raise ValueError(f"resources[{quoted(name)}]: expected an ARN or '*', got {quoted(arn)}")
     return listed

@@ -375,3 +375,11 @@ def lint(*paths: Path) -> tuple[int, str]:
         timeout=100,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+@each_maker
+def test_an_arn_that_cloudformation_would_replace_is_refused(make: Make) -> None:
+    job = JOB.replace(target=ss.ApiTarget("glue", "startJobRun", {"JobName": "a"}))
+    given = {"glue:startJobRun": ["arn:aws:glue:eu-west-1:123456789012:job/{{resolve:ssm:/x}}"]}
+    with pytest.raises(ValueError, match="expected an ARN or"):
+        make([job], resources=given)
