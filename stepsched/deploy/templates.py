@@ -117,7 +117,7 @@ def template(
         )
     if table_name is not None and not (isinstance(table_name, str) and _TABLE_NAME.fullmatch(table_name)):
         raise ValueError(
-            f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {table_name!r}"
+            f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {quoted(table_name)}"
         )
     chosen = validate_parts(parts)
     validate_prefix(prefix, chosen, existing_table=table_name is not None)
@@ -127,6 +127,9 @@ def template(
     called = validate_targets(targets, may_be_empty=bool(chosen & frozenset(QUEUES)))
     queues, news = validate_queues(dead_letters), validate_topics(topics)
     partition = partition_of(called + queues + news)
+    for argument, arn in (("permissions_boundary", permissions_boundary), ("role_arn", role_arn)):
+        if arn is not None and arn.split(":")[1] != partition:
+            raise ValueError(f"expected {argument} to be in the partition {partition!r}, got {arn!r}")
     made = parts_of(
         Wanted(
             Names(prefix, partition, table_name),
@@ -134,7 +137,7 @@ def template(
             called,
             queues,
             news,
-            task_roles,
+            validate_roles("task_roles", task_roles),
             resources or {},
             boundary=permissions_boundary,
             role_arn=role_arn,

@@ -167,7 +167,7 @@ def client_policy(
     """
     require_arguments(account=account, region=region)
     validate_place(account, region, partition)
-    _check_list("groups", groups)
+    groups = _listed("groups", groups)
     roles = validate_roles("role_arns", role_arns)
     if not groups or not roles:
         raise ValueError(f"expected at least one of {'role_arns' if groups else 'groups'}, got an empty list")
@@ -288,10 +288,10 @@ def _validate_key_arn(arn: str) -> str:
     return validate_arn(arn, "kms", r"key/[\w-]{1,256}", "key/<id>")
 
 
-def _check_list(argument: str, values: Sequence[str]) -> None:
+def _listed(argument: str, values: Sequence[str]) -> list[str]:
     if isinstance(values, str):
         raise TypeError(f"expected {argument} to be a list, got text; use [{quoted(values)}]")
-    items_of(values, argument, "['arn:aws:...']")
+    return items_of(values, argument, "['arn:aws:...']")
 
 
 def validate_roles(argument: str, arns: Sequence[str]) -> list[str]:
@@ -301,15 +301,15 @@ def validate_roles(argument: str, arns: Sequence[str]) -> list[str]:
         TypeError: The argument is text.
         ValueError: An item is not the ARN of one role.
     """
-    _check_list(argument, arns)
-    for arn in arns:
+    listed = _listed(argument, arns)
+    for arn in listed:
         form = r"arn:aws[a-z-]*:iam::[0-9]+:role/[\w+=,.@/-]{1,576}"
         if not isinstance(arn, str) or not re.fullmatch(form, arn, re.ASCII):
             raise ValueError(
                 f"{argument}: expected the ARN of one role, arn:aws:iam::<account>:role/<name>, "
                 f"got {quoted(arn)}"
             )
-    return sorted(set(arns))
+    return sorted(set(listed))
 
 
 def validate_boundary(arn: str | None) -> str | None:
@@ -358,15 +358,16 @@ def validate_resources(
     if not isinstance(resources, Mapping):
         raise TypeError(f"expected a mapping of calls to ARNs for resources, got {quoted(resources)}")
     names = {each.name for each in called if not each.resources}
-    for name, arns in resources.items():
-        _check_list(f"resources[{quoted(name)}]", arns)
+    listed = {name: _listed(f"resources[{quoted(name)}]", arns) for name, arns in resources.items()}
+    for name, arns in listed.items():
         if name not in names:
             known = ", ".join(sorted(names)) or "there is none"
             raise ValueError(f"expected resources of calls of the jobs ({known}), got {quoted(name)}")
         if not arns:
             raise ValueError(f"expected at least one ARN in resources[{quoted(name)}], got an empty list")
         for arn in arns:
-            form = r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+"
+            # CloudFormation would replace {{resolve:
+            form = r"(?!.*\{\{)arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+"
             if arn != "*" and not (isinstance(arn, str) and re.fullmatch(form, arn)):
                 raise ValueError(f"resources[{quoted(name)}]: expected an ARN or '*', got {quoted(arn)}")
-    return {name: list(arns) for name, arns in resources.items()}
+    return listed

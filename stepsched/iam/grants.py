@@ -63,7 +63,7 @@ def validate_place(account: str | None, region: str | None, partition: str) -> N
         raise ValueError(
             f"expected region to be the name of a Region such as 'eu-west-1', got {quoted(region)}"
         )
-    if not re.fullmatch(r"aws[a-z-]*", partition):
+    if not (isinstance(partition, str) and re.fullmatch(r"aws[a-z-]*", partition)):
         raise ValueError(
             f"expected partition to be such as 'aws', 'aws-cn' or 'aws-us-gov', got {quoted(partition)}"
         )

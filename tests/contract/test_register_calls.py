@@ -115,6 +115,30 @@ def test_each_error_names_the_field_the_value_and_the_cure(stack: RegisterStack)
     assert stack.dynamodb.scan(TableName=TABLE)["Items"] == []
 
 
+def test_what_cannot_be_read_is_named(stack: RegisterStack) -> None:
+    """A literal that was changed by hand, and a row that another program has written."""
+    literal = sample(stack.inbox)
+    damages: list[dict[str, Any]] = [
+        {"input": None},
+        {"job": []},
+        {"zone": "UTC"},
+        {"instructions": [{}, 1, 2]},
+    ]
+    for damage in damages:
+        message = refusal(stack, registration=literal | damage)
+        assert message.startswith("Unsupported: registration: it, or the stored job 'job', cannot be read")
+        assert message.endswith("cancel a job that is damaged with the client in Python")
+    assert stack.dynamodb.scan(TableName=TABLE)["Items"] == []
+    stack.call(name="job", schedule=DAILY, registration=literal)
+    key = {"name": {"S": "job"}, "version": {"S": "v0"}}
+    row = stack.dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
+    stack.dynamodb.put_item(TableName=TABLE, Item=row | {"job": {"S": '{"name": '}})
+    for call in ({"action": "read"}, {"action": "delete"}, {"schedule": "rate(1 hour)"}):
+        assert refusal(stack, **call).startswith("Unsupported: registration: it, or the stored job 'job'")
+    stack.dynamodb.put_item(TableName=TABLE, Item=row)
+    assert stack.call(name="job", action="read")["version"] == 1
+
+
 def sample_zone(name: str) -> dict[str, Any]:
     job = ss.Job(name="job", schedule=ss.Cron("* * * * ? *", timezone=name), target=BATCH)
     zone: dict[str, Any] = registration(job)["zone"]

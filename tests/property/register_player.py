@@ -33,7 +33,8 @@ class RegisterPlayer:
     def __init__(self, engine: JsonataEngine, machine: StateMachine, dynamodb: Any, sfn: Any) -> None:
         self.engine, self.dynamodb, self.sfn = engine, dynamodb, sfn
         definition = machine.to_dict()
-        self.states, self.first = definition["States"], definition["StartAt"]
+        (branch,) = definition["States"][definition["StartAt"]]["Branches"]
+        self.states, self.first = branch["States"], branch["StartAt"]
 
     def call(self, now: datetime, call: Mapping[str, Any]) -> Any:
         """The answer of a call."""

@@ -714,6 +714,31 @@ def test_a_wrong_arn_is_refused(arguments: dict[str, Any], words: str) -> None:
         client_policy(**{"table_arn": TABLE, "state_machine_arn": OWN, **arguments})
 
 
+@pytest.mark.parametrize(
+    ("argument", "arn"),
+    [
+        ("permissions_boundary", "arn:aws-cn:iam::123456789012:policy/limit"),
+        ("role_arn", "arn:aws-us-gov:iam::123456789012:role/runner"),
+    ],
+)
+def test_an_arn_of_another_partition_is_refused(argument: str, arn: str) -> None:
+    given: dict[str, Any] = {argument: arn}
+    with pytest.raises(ValueError, match=f"expected {argument} to be in the partition 'aws', got '{arn}'"):
+        template([ss.QueueTarget(QUEUE)], **given)
+
+
+def test_lists_may_be_iterated_once() -> None:
+    task = ss.targets.EcsTaskTarget(
+        cluster_arn=f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/c",
+        task_definition_arn=f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/t:1",
+    )
+    roles, parts = [f"arn:aws:iam::{ACCOUNT}:role/task"], ["group"]
+    once: Any = iter(roles)
+    assert template(iter([task]), task_roles=once, parts=iter(parts)) == template(
+        [task], task_roles=roles, parts=parts
+    )
+
+
 def test_a_table_that_is_there_takes_the_place_of_a_new_one() -> None:
     made = template([ss.QueueTarget(QUEUE)], table_name="their.table")
     text = json.dumps(made)

@@ -268,6 +268,7 @@ def test_a_short_template_needs_no_bucket_and_a_long_one_that_of_the_account() -
         pytest.param({"stack_name": "*"}, "expected the name of a stack for stack_name", id="pattern"),
         pytest.param({"account": "12"}, "expected account", id="account"),
         pytest.param({"region": "europe"}, "expected region", id="region"),
+        pytest.param({"partition": None}, "expected partition", id="no partition"),
         pytest.param({"partition": "azure"}, "expected partition", id="partition"),
         pytest.param(
             {

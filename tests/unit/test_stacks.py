@@ -114,6 +114,12 @@ def test_nothing_to_change_is_an_empty_plan_and_leaves_nothing_behind(cloud: Fak
     discard(made, **on)
 
 
+@pytest.mark.parametrize("value", [b"x", float("nan"), "\ud800", {1, 2}])
+def test_a_template_that_is_not_json_is_refused(value: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="expected a template that is JSON, got one with"):
+        plan("jobs", {"Resources": {"Table": {"Type": value}}})
+
+
 @pytest.mark.parametrize(
     ("name", "change", "line", "warning"),
     [

@@ -178,6 +178,8 @@ def refuse_passed_start(job: Job, now: datetime, cure: str) -> None:
 def _settings_of(options: Options) -> Settings:
     if options.passed not in get_args(Passed):
         raise ValueError(f"expected 'refuse' or 'omit' for passed, got {quoted(options.passed)}")
+    if not isinstance(options.names, bool):
+        raise TypeError(f"expected True or False for names, got {quoted(options.names)}")
     if type(options.next_runs) is not int or not 0 <= options.next_runs <= _MOST_RUNS:
         raise ValueError(
             f"expected an integer from 0 to {_MOST_RUNS} for next_runs, got {quoted(options.next_runs)}"
@@ -197,12 +199,13 @@ def _settings_of(options: Options) -> Settings:
 def _existing(given: Collection[str], groups: Sequence[str]) -> Collection[str]:
     """Validates the groups that exist already. One that no job is in is refused: if it is misspelt, the
     intended group would be made."""
-    for group in items_of(given, "existing_groups", "['reports']"):
+    existing = items_of(given, "existing_groups", "['reports']")
+    for group in existing:
         if group not in groups and group != "default":
             raise ValueError(
                 f"expected groups of the jobs ({', '.join(groups)}) in existing_groups, got {quoted(group)}"
             )
-    return given
+    return existing
 
 
 def _place_of(jobs: Sequence[Job], settings: Settings) -> tuple[str, str]:

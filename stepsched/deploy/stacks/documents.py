@@ -57,8 +57,12 @@ def read_template(template: Mapping[str, Any]) -> Document:
         raise ValueError(
             "expected a template with Resources, got one without; use stepsched.deploy.template([...])"
         )
-    text = json.dumps(template, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    data = text.encode()
+    try:
+        text = json.dumps(template, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        data = text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"expected a template that is JSON, got one with another value: {error}") from error
     if len(data) > MAX_TEMPLATE_BYTES:
         raise ValueError(
             f"expected a template of at most {MAX_TEMPLATE_BYTES:,} bytes, got {len(data):,}; "

@@ -23,7 +23,7 @@ from typing import Any
 
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.rules import Rule, condition
-from stepsched.asl.states import Choice, Fail, Pass, State, Wait
+from stepsched.asl.states import Catcher, Choice, Fail, Flow, Parallel, Pass, State, Wait
 from stepsched.jobs import Job, Overlap
 from stepsched.machines.next_run import NEVER, next_run_of
 from stepsched.machines.shared import register_values as values
@@ -90,7 +90,34 @@ def register(
         **_ensuring(tasks),
         **_ending(tasks, metrics=metrics),
     }
-    return StateMachine(comment=TITLE, query_language="JSONata", start_at="Read call", states=states)
+    return StateMachine(comment=TITLE, query_language="JSONata", states=_guarded(states))
+
+
+def _guarded(states: Mapping[str, State]) -> dict[str, State]:
+    """The states as the only branch of a state that names the error of an expression, which only such a
+    state can catch: one fails if a literal or a stored job has been damaged."""
+    cause = values.sentence(
+        "'registration: it, or the stored job ' & $shown($states.input.name) & ', cannot be read, and the"
+        " execution has failed: ' & $shown($states.errorOutput.Cause) & '; use what"
+        " stepsched.deploy.registration(job) of the version of this stack returns; cancel a job that is"
+        " damaged with the client in Python'"
+    )
+    return {
+        "Call": Parallel(
+            comment="One branch, whose errors are named",
+            branches=(Flow(start_at="Read call", states=dict(states)),),
+            catch=(
+                Catcher(
+                    error_equals=("States.QueryEvaluationError",),
+                    assign={"cause": cause},
+                    next="Unreadable",
+                ),
+            ),
+            next="Answer",
+        ),
+        "Answer": Pass(output="{% $states.input[0] %}", end=True),
+        "Unreadable": Fail(error="Stepsched.Unsupported", cause="{% $cause %}"),
+    }
 
 
 def _refuse(when: str, error: str, cause: str, got: str = "", cure: str = "") -> Rule:
@@ -152,7 +179,6 @@ def _reading_the_call(runner_arn: str) -> dict[str, State]:
                 "found": False,
                 "told": {"job": "{}", "status": "cancelled", "version": 0, "due": NEVER},
                 "ending": {"known": [], "first": []},
-                "was_one_time": False,
             },
             output={},
             next="Is call valid?",
@@ -457,7 +483,7 @@ def _ensuring(tasks: RegisterTasks) -> dict[str, State]:
     )
     first = f"{{% $executions & ':' & {values.EXECUTION[2:-2].strip()} %}}"
     revivable = (
-        "$exists($row.claimed_by) or $parse($row.job.S).schedule.kind = 'one_time'"
+        "$exists($row.claimed_by) or $was_one_time"
         " ? false : $not($exists($parse($row.job.S).catch_up)) or $parse($row.job.S).catch_up = 'all'"
     )
     return {

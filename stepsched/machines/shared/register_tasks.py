@@ -28,7 +28,7 @@ RETRY_SOON = Retrier(
     error_equals=("States.ALL",), interval_seconds=1, max_attempts=5, backoff_rate=2, max_delay_seconds=8
 )
 """Retries errors that pass, such as throttling. A caller waits for the answer."""
-NO_RETRY = Retrier(error_equals=(CANCELLED,), max_attempts=0)
+NO_RETRY = Retrier(error_equals=(CANCELLED, "States.QueryEvaluationError"), max_attempts=0)
 ALREADY_STARTED = (
     "StepFunctions.ExecutionAlreadyExistsException",
     "StepFunctions.ExecutionAlreadyExists",
@@ -75,6 +75,9 @@ class RegisterTasks(TableTasks):
         )
 
     def find(self) -> Task:
+        """The task that reads the row. It fails if the row cannot be read: nothing has been written then."""
+        job = f"$states.result.Item.{schema.JOB}"
+        one_time = f"$exists({job}) ? $parse({job}.S).schedule.kind = 'one_time' : false"
         return Task(
             comment="Reads the current row of the job",
             resource=self.resource("getItem"),
@@ -82,9 +85,10 @@ class RegisterTasks(TableTasks):
             assign={
                 "row": f"{{% {_ROW} %}}",
                 "seen": values.expression(f"$row := {_ROW}; {_as_seen()}"),
+                "was_one_time": f"{{% {one_time} %}}",
             },
             output={},
-            retry=(RETRY_SOON,),
+            retry=(NO_RETRY, RETRY_SOON),
             next="What to do?",
         )
 
@@ -136,7 +140,6 @@ class RegisterTasks(TableTasks):
                 },
                 "counted": f"{{% $next.there ? '' : '{JOBS_CREATED}' %}}",
                 "fresh": True,
-                "was_one_time": "{% $next.one_time %}",
             },
             next="Is it active?",
         )
@@ -249,8 +252,6 @@ class RegisterTasks(TableTasks):
                 "latest": f"{{% {latest} %}}",
                 "low": RUN,
                 "closings": 0,
-                "was_one_time": "{% $exists($row.job) ? $parse($row.job.S).schedule.kind = 'one_time'"
-                " : false %}",
             },
             next="Are versions left?",
         )

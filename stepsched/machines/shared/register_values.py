@@ -194,8 +194,7 @@ NEXT = expression(
       'created_at': $owned ? $row.created_at.S : $at.exact,
       'keep': $type($kept) = 'number' ? $kept : {int(DEFAULT_RETENTION.total_seconds())},
       'says_why': $after = 'paused' and $status = 'paused' and $exists($row.pause_reason),
-      'stops': $status = 'active' and $after = 'paused',
-      'one_time': $before.schedule.kind = 'one_time'
+      'stops': $status = 'active' and $after = 'paused'
     }}
     """
 )

@@ -257,6 +257,7 @@ def test_what_has_passed_is_refused_by_name_or_left_out(make: Make) -> None:
         ({"next_runs": True}, ValueError, "expected an integer from 0 to 100 for next_runs"),
         ({"role_arn": "scheduler"}, ValueError, "for role_arn, got 'scheduler'"),
         ({"role_arn": ROLE, "task_roles": [ROLE]}, ValueError, "task_roles is for the role that a template"),
+        ({"names": "no"}, TypeError, "expected True or False for names, got 'no'"),
         ({"group": "a b"}, ValueError, "'a b' is not a name of a group"),
         ({"now": NOW.replace(tzinfo=None)}, ValueError, "now"),
         ({"resources": {"s3:putObjet": ["*"]}}, ValueError, "expected resources of calls of the jobs"),
@@ -267,6 +268,14 @@ def test_arguments_are_checked(
 ) -> None:
     with pytest.raises(error, match=re.escape(words)):
         make([JOB], **options)
+
+
+@each_maker
+def test_lists_may_be_iterated_once(make: Make) -> None:
+    jobs = [JOB.replace(group="reports"), JOB.replace(name="task", target=TASK)]
+    lists: dict[str, list[str]] = {"existing_groups": ["reports"], "task_roles": [ROLE]}
+    once: dict[str, Any] = {key: iter(value) for key, value in lists.items()}
+    assert make(iter(jobs), **once) == make(jobs, **lists)
 
 
 @each_maker
@@ -367,3 +376,11 @@ def lint(*paths: Path) -> tuple[int, str]:
         timeout=100,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+@each_maker
+def test_an_arn_that_cloudformation_would_replace_is_refused(make: Make) -> None:
+    job = JOB.replace(target=ss.ApiTarget("glue", "startJobRun", {"JobName": "a"}))
+    given = {"glue:startJobRun": ["arn:aws:glue:eu-west-1:123456789012:job/{{resolve:ssm:/x}}"]}
+    with pytest.raises(ValueError, match="expected an ARN or"):
+        make([job], resources=given)
