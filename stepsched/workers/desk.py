@@ -213,11 +213,18 @@ class Desk:
         held.try_at, held.tries = -inf, 0
         held.extend_at = held.ends_at if seconds < self._settings.visibility else now + seconds / 2
 
-    def postponed(self, held: Held, now: float) -> None:
-        """Takes a request that failed, and may succeed later."""
-        if self._is_abandoned and held.step is not Step.RUNNING:
-            self._forget(held)
-            return
+    def postponed(self, held: Held, reason: str, now: float) -> None:
+        """Takes a request that failed, and may succeed later.
+
+        After :meth:`stop` it is repeated as long as SQS hides the message: then another worker gets it.
+        """
+        if held.step is not Step.RUNNING:
+            if self._is_abandoned:
+                self._forget(held)
+                return
+            if self.is_stopping and now >= held.extend_at + self._settings.visibility / 2:
+                self.refused(held, reason)
+                return
         pause = min(2.0**held.tries, _LONGEST_PAUSE, self._settings.visibility / 4)
         held.tries, held.try_at = held.tries + 1, now + pause
 

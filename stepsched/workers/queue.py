@@ -209,13 +209,18 @@ class Queue:
             with mapped("sqs", operation):
                 return getattr(client or self._client, method)(**request)
         except BackendError as error:
-            if error.code in _MISSING:
+            if is_missing(error):
                 where = f"there is no queue {self.name!r} in {self.region}"
                 mend = "check its name, account and Region"
                 raise BackendError(
                     "sqs", operation, error.code, error.request_id, detail=f"{where}; {mend}"
                 ) from error
             raise
+
+
+def is_missing(error: Exception) -> bool:
+    """Returns whether a request failed because there is no queue, and so no message either."""
+    return isinstance(error, BackendError) and error.code in _MISSING
 
 
 def needs_of_worker() -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stepsched.core.outcomes import one_line, words
 from stepsched.workers.desk import Desk, Held, Orders
-from stepsched.workers.queue import BATCH, Queue, Refusal
+from stepsched.workers.queue import BATCH, Queue, Refusal, is_missing
 
 _log = logging.getLogger("stepsched.worker")
 Item = TypeVar("Item")
@@ -68,7 +68,7 @@ class Requests:
             answers = request()
         except Exception as error:  # noqa: BLE001 -- whatever it is, the thread goes on
             self.outage.failed(what, error)
-            answers = [Refusal(words(error), is_final=False)] * len(messages)
+            answers = [Refusal(words(error), is_final=is_missing(error))] * len(messages)
         else:
             self.outage.worked(what)
         with self._changed:
@@ -78,7 +78,7 @@ class Requests:
                 elif answer.is_final:
                     self._desk.refused(held, answer.reason)
                 else:
-                    self._desk.postponed(held, self._monotonic())
+                    self._desk.postponed(held, answer.reason, self._monotonic())
             self._changed.notify_all()
 
 

@@ -368,3 +368,30 @@ def test_nothing_is_received_while_a_message_waits_that_can_be_started() -> None
     desk.take([(QueueMessage("b", str(key)), "r") for key in range(2, 5)], 0)
     desk.decide(0)
     assert desk.asks_for() == 0, "all threads are busy"
+
+
+def test_a_stopped_worker_repeats_a_request_no_longer_than_its_message_is_hidden() -> None:
+    service = Service(Time())
+    service.send("a")
+    player = Player(service, Settings(visibility=30), lasts=lambda _: 1)
+    play(0.5, player)
+    desk = player.desk
+    (held,) = desk._held.values()
+    desk.ended(held, None, 1)
+    desk.stop()
+    desk.postponed(held, "the network is down", 29)
+    assert not desk.is_empty
+    desk.postponed(held, "the network is down", 31)
+    assert desk.is_empty
+    assert desk.summary.expired == 1
+    assert [(each.kind, each.error) for each in desk.read_news()] == [(EXPIRED, "the network is down")]
+
+
+def test_a_message_of_a_queue_that_is_gone_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(Time())
+    service.send("a")
+    player = Player(service, Settings(visibility=30), lasts=lambda _: 1)
+    service.failing[DELETE] = client_error("AWS.SimpleQueueService.NonExistentQueue")
+    play(5, player)
+    assert player.desk.is_empty
+    assert player.desk.summary.expired == 1
