@@ -148,7 +148,8 @@ def imports(python: Path) -> int:
 
 def tests(python: Path) -> int:
     parts()
-    return run(python, *PYTEST, "--doctest-modules", "stepsched", "tests", *WITHOUT_CDK)
+    slowest = "--durations=15"  # so that a test which has grown slow is seen
+    return run(python, *PYTEST, slowest, "--doctest-modules", "stepsched", "tests", *WITHOUT_CDK)
 
 
 def coverage(python: Path) -> int:

@@ -77,14 +77,14 @@ def check_next(engine: JsonataEngine, asked: Sequence[Case]) -> None:
     "chunk", [0, 1, *(pytest.param(n, marks=pytest.mark.proof) for n in range(2, CHUNKS))]
 )
 def test_next_run_is_the_engine_s(jsonata_engine: JsonataEngine, chunk: int) -> None:
-    asked = list(cases(chunk, 700))
+    asked = list(cases(chunk, 400))
     kinds = Counter(type(case.schedule).__name__ for case in asked)
     assert min(kinds[name] for name in ("Cron", "Windowed", "Rate", "OneTime")) >= 10
     check_next(jsonata_engine, asked)
 
 
 def test_the_text_for_any_kind_gives_the_same(jsonata_engine: JsonataEngine) -> None:
-    asked = list(cases(200, 500))
+    asked = list(cases(200, 250))
     shared = code(next_run_of("$job.kind", "$after"))
     found = many(
         jsonata_engine, [(shared, {"job": {"kind": case.timing.kind}, **case.bindings}) for case in asked]
@@ -190,7 +190,7 @@ def check_against_brute_force(engine: JsonataEngine, asked: list[Case]) -> None:
 
 @pytest.mark.parametrize("chunk", range(2))
 def test_next_run_is_what_brute_force_finds(jsonata_engine: JsonataEngine, chunk: int) -> None:
-    asked = list(islice(filter(in_reach, cases(200 + chunk, 10_000)), 250))
+    asked = list(islice(filter(in_reach, cases(200 + chunk, 10_000)), 120))
     check_against_brute_force(jsonata_engine, asked)
 
 
