@@ -34,17 +34,21 @@ SAME_EVERYWHERE = (
         )
     ),
     "tests/unit/eventbridge",
+    "tests/unit/exports",
     "tests/unit/schedules/test_crontab.py",
     "tests/unit/stepfunctions",
     "tests/unit/test_capabilities.py",
     "tests/unit/test_deploy.py",
+    "tests/unit/test_deploy_parts.py",
+    "tests/unit/test_deployers.py",
     "tests/unit/test_estimates.py",
     "tests/unit/test_every_backend.py",
     "tests/unit/test_gate.py",
     "tests/unit/test_iam.py",
     "tests/unit/test_iam_machines.py",
+    "tests/unit/workers/test_records.py",
 )
-"""Left out on other Pythons: the type checker, the gate, what computes documents and requests for AWS from
+"""Left out on other Pythons: the type checker, the gate, what needs a package of the gate, what computes documents and requests for AWS from
 values, or values from lines of text, and commands that call what is tested without them. What remains meets
 the interpreter itself: zones, pydantic, SQLite, threads, event loops, streams, processes."""
 
