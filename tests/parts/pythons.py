@@ -48,9 +48,10 @@ SAME_EVERYWHERE = (
     "tests/unit/test_iam_machines.py",
     "tests/unit/workers/test_records.py",
 )
-"""Left out on other Pythons: the type checker, the gate, what needs a package of the gate, what computes documents and requests for AWS from
-values, or values from lines of text, and commands that call what is tested without them. What remains meets
-the interpreter itself: zones, pydantic, SQLite, threads, event loops, streams, processes."""
+"""Left out on other Pythons: the type checker, the gate, what needs a package of the gate, what computes
+documents and requests for AWS from values, or values from lines of text, and commands that call what is
+tested without them. What remains meets the interpreter itself: zones, pydantic, SQLite, threads, event
+loops, streams, processes."""
 
 
 @lru_cache
