@@ -124,6 +124,7 @@ async function depthOf(expression, bindings, now) {
   } finally {
     expression.assign(ENTRY, undefined);
     expression.assign(EXIT, undefined);
+    storage.disable(); // or every later evaluation of this process would carry it along
   }
   return { depth: deepest, at_once: most };
 }
