@@ -81,7 +81,7 @@ WAYS = [
         [INT, INT],
         after="endless",
         says="KeyboardInterrupt",
-        tracebacks=3,
+        tracebacks=4,  # one more where the second arrives while the first is still being handled
     ),
     Way("SIGTERM", "told", -TERM, [TERM]),
     Way("SIGKILL", "told", -KILL, [KILL]),
