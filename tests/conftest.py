@@ -9,10 +9,14 @@ import zoneinfo
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.parts.jsonata_engine import JsonataEngine
+
+if TYPE_CHECKING:
+    from tests.parts.batch_cloud import BatchCloud
 
 pytest_plugins = ["stepsched.pytest_plugin", "pytester"]
 
@@ -34,11 +38,33 @@ def jsonata_engine() -> Iterator[JsonataEngine]:
         yield engine
 
 
+@pytest.fixture(scope="session")
+def batch_cloud() -> Iterator[BatchCloud]:
+    """The emulator with AWS Batch whose jobs are processes; servers of this worker's own."""
+    from tests.parts import batch_cloud as part  # it loads the SDK, which most tests do without
+
+    with part.running() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def batch_account(batch_cloud: BatchCloud) -> Iterator[str]:
+    """The number of an empty account of `batch_cloud`; its schedules are gone afterwards."""
+    with batch_cloud.account() as number:
+        yield number
+
+
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Marks every test of a file that imports a part: an emulator, an engine, a linter or a server."""
+    """Marks every test of a file that imports a part: an emulator, an engine, a linter or a server. Marks as
+    proofs the tests in classes that the set ``IN_THE_GATE`` of their file, if it has one, leaves out."""
     for item in items:
         if _imports_a_part(item.path):
             item.add_marker("part")
+        module = item.getparent(pytest.Module)
+        chosen = None if module is None else getattr(module.obj, "IN_THE_GATE", None)
+        name = re.sub(r"\[.*", "", "::".join(item.nodeid.split("::")[1:]))
+        if isinstance(chosen, frozenset) and item.getparent(pytest.Class) is not None and name not in chosen:
+            item.add_marker("proof")
 
 
 @cache

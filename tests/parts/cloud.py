@@ -85,6 +85,8 @@ class FakeCloud:
         self.schedules: dict[str, list[str]] = {}
         self.missing_zones: set[str] = set()
         """The names of the rows of time zones that tables do not have."""
+        self.running: list[str] = []
+        """The ARNs of the executions that run."""
         self.page_size = 1_000
         self.looks = 0
         """How often somebody has to look until a change set is made, or a stack begins to change."""
@@ -159,6 +161,8 @@ class FakeCloud:
                 stack.outputs[key] = stack.physical.get(f"{prefix}Table", "given")
             elif key.endswith("RegisterArn"):
                 stack.outputs[key] = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{stack.name}-register"
+            elif key.endswith("WorkflowsArn"):
+                stack.outputs[key] = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{stack.name}-workflows"
             elif key.endswith("StateMachineArn"):
                 stack.outputs[key] = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{stack.name}"
 
@@ -430,8 +434,14 @@ class FakeCloud:
             raise RefusedError("ConditionalCheckFailedException")
         self.missing_zones.remove(Item["name"]["S"])
 
-    def stepfunctions_ListExecutions(self, **_: Any) -> dict[str, Any]:
-        return {"executions": []}
+    def stepfunctions_ListExecutions(self, stateMachineArn: str, **_: Any) -> dict[str, Any]:
+        executions = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:"
+        found = [each for each in self.running if each.startswith(executions)]
+        return {"executions": [{"executionArn": each, "status": "RUNNING"} for each in found]}
+
+    def stepfunctions_StopExecution(self, executionArn: str, **_: Any) -> dict[str, Any]:
+        self.running.remove(executionArn)
+        return {"stopDate": 0}
 
     def sqs_GetQueueAttributes(self, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:
         name = QueueUrl.rpartition("/")[2]

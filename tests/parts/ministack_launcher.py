@@ -5,7 +5,8 @@ Scheduler and Step Functions, which stands still: commands that come in as lines
 it, and their answers go out on the standard output. DynamoDB does one thing at a time, and what a busy
 machine takes away from an evaluation does not count for its limit. A schedule also calls APIs, which the
 emulator alone does not: as Step Functions calls them. State machines send batches of messages. Summaries of
-templates tell their metadata.
+templates tell their metadata. Where another server has AWS Batch, clients and state
+machines call that.
 
 Needs the standard library and the pinned emulator only. What it replaces are private names of some modules
 of that version; if one of them is gone, it does not start.
@@ -18,6 +19,7 @@ import contextvars
 import functools
 import heapq
 import importlib
+import importlib.util
 import itertools
 import json
 import math
@@ -48,6 +50,10 @@ ITEMS = (
 """What DynamoDB does with items: each as if it were alone."""
 LOOKS = 256
 """Steps of an evaluation from one look at the clock to the next."""
+SUBJECT = 100
+"""Characters that the subject of a notification may have."""
+NAP = 0.02
+"""Seconds between two looks at what another server does."""
 ENDLESS = 99_999
 """Seconds for which the emulator waits for a callback if the state has no timeout."""
 
@@ -540,9 +546,11 @@ class StepFunctions:
         frame, held = INSIDE.get(), self._clock.held
         delay = self._delay.__dict__.pop("seconds", seconds)
         if held is None:
-            scaled = seconds * self._names["_SFN_WAIT_SCALE"]
-            if scaled > 0:
-                time.sleep(scaled)  # noqa: TID251 -- it is the clock here
+            ends_at = time.monotonic() + seconds * self._names["_SFN_WAIT_SCALE"]
+            while (left := ends_at - time.monotonic()) > 0:
+                time.sleep(min(left, NAP))  # noqa: TID251 -- it is the clock here
+                if frame is not None:  # what it is in may have been stopped
+                    frame.check()
             if frame is not None:
                 frame.check()
         elif frame is not None:
@@ -746,6 +754,34 @@ def tell_metadata(cloudformation: ModuleType) -> None:
     handlers["GetTemplateSummary"] = summary
 
 
+def refuse_bad_notices(sns: ModuleType) -> None:
+    """Amazon SNS refuses a message for many protocols that has none for the others, and a subject that is too
+    long or has line breaks: the emulator takes them."""
+    names = vars(sns)
+    refuse_if_missing("SNS", names, {"publish_internal", "SnsPublishError"})
+    publish = names["publish_internal"]
+
+    def checked(topic: str, message: Any, subject: str = "", **more: Any) -> Any:
+        problem = ""
+        if more.get("message_structure") == "json" and not has_default(message):
+            problem = "Message Structure - No default entry in JSON message body"
+        elif subject and (len(subject) > SUBJECT or not subject.isprintable()):
+            problem = "Subject"
+        if problem:
+            raise names["SnsPublishError"]("InvalidParameter", f"Invalid parameter: {problem}")
+        return publish(topic, message, subject, **more)
+
+    names["publish_internal"] = checked
+
+
+def has_default(message: Any) -> bool:
+    try:
+        told = json.loads(message) if isinstance(message, str) else message
+    except ValueError:
+        return False
+    return isinstance(told, dict) and isinstance(told.get("default"), str)
+
+
 def limit_own_time(names: dict[str, Any]) -> None:
     """Counts for the limit of an evaluation, which is a second as on AWS, only the time of its own thread: on
     a busy machine many threads take turns."""
@@ -770,6 +806,37 @@ def limit_own_time(names: dict[str, Any]) -> None:
     timebox.__init__, timebox.check_runaway = begun, checked
 
 
+def join_batch(app: ModuleType, states: ModuleType, clock: HeldClock) -> None:
+    """Clients and tasks call AWS Batch of the server that ``STEPSCHED_BATCH`` names, if there is one."""
+    url = os.environ.get("STEPSCHED_BATCH")
+    if url is None:
+        return
+    names = vars(states)
+    used = {"_ExecutionError", "_service_model", "_sdk_json_params", "_sdk_json_value", "get_region"}
+    refuse_if_missing("Step Functions", names, used)
+    refuse_if_missing("server", vars(app), {"SERVICE_HANDLERS"})
+    # Its folder must not be on the path: the emulator's package would be hidden.
+    place = Path(__file__).with_name("ministack_batch.py")
+    spec = importlib.util.spec_from_file_location("ministack_batch", place)
+    assert spec is not None
+    assert spec.loader is not None
+    joint = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(joint)
+    joint.join(names, vars(app)["SERVICE_HANDLERS"], url, functools.partial(nap, clock))
+
+
+def nap(clock: HeldClock) -> None:
+    """Waits a little in a task that looks again and again; raises `Unwind` when what it is in is over."""
+    time.sleep(NAP)  # noqa: TID251 -- what it looks at has the machine's time
+    frame = INSIDE.get()
+    if frame is None:
+        return
+    for each in frame.chain():
+        if clock.held is not None and each.deadline is not None and each.deadline <= clock.held:
+            each.over = each.late = True
+    frame.check()
+
+
 def main() -> None:
     if os.environ.get("BIND_HOST") != "127.0.0.1":
         sys.exit("BIND_HOST must be 127.0.0.1: the emulator runs any code that it is sent")
@@ -782,9 +849,11 @@ def main() -> None:
     call_apis(importlib.import_module(f"{services}.eventbridge"), states)
     send_batches(states)
     one_at_a_time("dynamodb", vars(importlib.import_module(f"{services}.dynamodb")), ITEMS)
+    refuse_bad_notices(importlib.import_module(f"{services}.sns"))
     tell_metadata(importlib.import_module(f"{services}.cloudformation.handlers"))
     limit_own_time(vars(importlib.import_module("jsonata.timebox")))
     StepFunctions(vars(states), clock).install()
+    join_batch(app, states, clock)
     app.main()
 
 

@@ -40,6 +40,7 @@ SAME_EVERYWHERE = (
     "tests/unit/test_capabilities.py",
     "tests/unit/test_deploy.py",
     "tests/unit/test_deploy_parts.py",
+    "tests/unit/test_deploy_workflows.py",
     "tests/unit/test_deployers.py",
     "tests/unit/test_estimates.py",
     "tests/unit/test_every_backend.py",

@@ -16,6 +16,7 @@ import pytest
 
 from tests.gate import ROOT
 from tests.parts import ministack as part
+from tests.parts import server_part
 from tests.parts.environments import PartFailedError, PartMissingError
 from tests.parts.ministack import Ministack, clients, delete_schedules, running
 
@@ -187,7 +188,7 @@ def test_listens_on_loopback_only(server: Ministack) -> None:
     ],
 )
 def test_addresses_are_read(written: str, read: tuple[str, int]) -> None:
-    assert part._address(written) == read
+    assert server_part._address(written) == read
 
 
 def test_address_that_others_reach_is_refused(server: Ministack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +226,7 @@ def test_server_that_does_not_come_up_is_reported(
     launcher = tmp_path / "launcher.py"
     launcher.write_text(program)
     monkeypatch.setattr(part, "LAUNCHER", launcher)
-    monkeypatch.setattr(part, "PATIENCE", 1)
+    monkeypatch.setattr(server_part, "PATIENCE", 1)
     broken = Ministack()
     with pytest.raises(PartFailedError, match="early" if "early" in program else "not ready after 1 s"):
         broken.__enter__()

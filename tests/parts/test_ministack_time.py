@@ -413,7 +413,7 @@ def test_accounts_settle_apart(place: Place) -> None:
 
 
 def test_what_does_not_settle_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.parts.ministack.PATIENCE", 0.1)
+    monkeypatch.setattr("tests.parts.server_part.PATIENCE", 0.1)
     turn: State = {"Type": "Pass", "Next": "Turn"}
     execution = place.start(place.create(Turn=turn))
     with pytest.raises(PartFailedError, match=rf"still busy after 0\.1 s: {execution}"):
