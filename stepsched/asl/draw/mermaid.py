@@ -1,4 +1,4 @@
-"""Draws a definition as a Mermaid flowchart, which pages such as GitHub's show as a diagram.
+"""Draws a graph as a Mermaid flowchart, which pages such as GitHub's show as a diagram.
 
 It is a flowchart rather than a state diagram, since that allows any text in quotes, and groups as nodes.
 https://mermaid.js.org/syntax/flowchart.html
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stepsched.asl.draw.palette import COLOURS, LINES
+from stepsched.asl.draw.palette import LINES, STATES, Look
 from stepsched.asl.draw.reading import Edge, Graph, Node, graph
 from stepsched.asl.draw.text import shorten
 
@@ -45,9 +45,18 @@ def to_mermaid(document: Mapping[str, Any]) -> str:
         class s2 succeed
     <BLANKLINE>
     """
-    drawn = graph(document)
+    return write_mermaid(graph(document), STATES)
+
+
+def write_mermaid(drawn: Graph, look: Look) -> str:
+    """Returns the text of a graph.
+
+    Args:
+        drawn: The graph.
+        look: The colours of its nodes.
+    """
     flow = list(_flow(drawn, 1))
-    lines = ["flowchart TD", *flow, *_caught(flow), *_classes(drawn)]
+    lines = ["flowchart TD", *flow, *_caught(flow), *_classes(drawn, look)]
     return "\n".join(lines) + "\n"
 
 
@@ -117,12 +126,12 @@ def _caught(flow: list[str]) -> Iterator[str]:
         yield f"    linkStyle {','.join(caught)} stroke:{LINES['catch']}"
 
 
-def _classes(drawn: Graph) -> Iterator[str]:
+def _classes(drawn: Graph, look: Look) -> Iterator[str]:
     members: dict[str, list[str]] = {}
     for node in _all(drawn):
         members.setdefault("start" if node.type in ("start", "end") else node.type, []).append(node.id)
     for kind, ids in members.items():
-        colour, tint = COLOURS[kind]
+        colour, tint = look.colours[kind]
         fill, ink = (colour, colour) if kind == "start" else (tint, "#0f172a")
         name = kind.lower()
         yield f"    classDef {name} fill:{fill},stroke:{colour},color:{ink}"
