@@ -13,6 +13,7 @@ The names that most programs need are in this module. The others are in namespac
 - ``asl``: Amazon States Language
 - ``testing``: a fake clock for tests, and the contract suite for backends
 - ``workers``: what workers of queues hand to handlers and listeners
+- ``workflows``: job graphs: conditions, references, records of runs
 
 Names are imported on first use, so that ``import stepsched`` stays cheap and never imports boto3.
 """
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from stepsched import targets as targets
     from stepsched import testing as testing
     from stepsched import workers as workers
+    from stepsched import workflows as workflows
     from stepsched.aio import AsyncSchedulerClient as AsyncSchedulerClient
+    from stepsched.aio import AsyncWorkflowClient as AsyncWorkflowClient
     from stepsched.aio import CallCancelledError as CallCancelledError
     from stepsched.backends.eventbridge import EventBridgeBackend as EventBridgeBackend
     from stepsched.backends.local import LocalBackend as LocalBackend
@@ -69,7 +72,6 @@ if TYPE_CHECKING:
     from stepsched.jobs.decorator import job as job
     from stepsched.jobs.files import dump_jobs as dump_jobs
     from stepsched.jobs.files import load_jobs as load_jobs
-    from stepsched.machines.single import render_asl as render_asl
     from stepsched.schedules import Cron as Cron
     from stepsched.schedules import Frequency as Frequency
     from stepsched.schedules import OneTime as OneTime
@@ -91,12 +93,17 @@ if TYPE_CHECKING:
     from stepsched.targets import StateMachineTarget as StateMachineTarget
     from stepsched.targets import Target as Target
     from stepsched.targets import TopicTarget as TopicTarget
+    from stepsched.targets import WorkflowTarget as WorkflowTarget
     from stepsched.workers import QueueWorker as QueueWorker
+    from stepsched.workflow_client import WorkflowClient as WorkflowClient
+    from stepsched.workflows import Step as Step
+    from stepsched.workflows import Workflow as Workflow
+    from stepsched.workflows.rendering import render_asl as render_asl
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "stepsched.aio": ("AsyncSchedulerClient", "CallCancelledError"),
+    "stepsched.aio": ("AsyncSchedulerClient", "AsyncWorkflowClient", "CallCancelledError"),
     "stepsched.backends.eventbridge": ("EventBridgeBackend",),
     "stepsched.backends.local": ("LocalBackend",),
     "stepsched.backends.stepfunctions": ("StepFunctionsBackend",),
@@ -129,7 +136,6 @@ _HOMES = {
     "stepsched.jobs.crontab_files": ("load_crontab",),
     "stepsched.jobs.decorator": ("job",),
     "stepsched.jobs.files": ("dump_jobs", "load_jobs"),
-    "stepsched.machines.single": ("render_asl",),
     "stepsched.schedules": (
         "Cron",
         "Frequency",
@@ -154,8 +160,12 @@ _HOMES = {
         "StateMachineTarget",
         "Target",
         "TopicTarget",
+        "WorkflowTarget",
     ),
     "stepsched.workers": ("QueueWorker",),
+    "stepsched.workflow_client": ("WorkflowClient",),
+    "stepsched.workflows": ("Step", "Workflow"),
+    "stepsched.workflows.rendering": ("render_asl",),
 }
 _NAMESPACES = (
     "asl",
@@ -171,6 +181,7 @@ _NAMESPACES = (
     "targets",
     "testing",
     "workers",
+    "workflows",
 )
 _ELSEWHERE = {
     "backends": (
@@ -194,6 +205,7 @@ _ELSEWHERE = {
         "RunNotFoundError",
         "ThrottledError",
         "WaitTimeoutError",
+        "WorkflowNotFoundError",
     ),
     "estimates": (
         "PRICES",
@@ -241,6 +253,22 @@ _ELSEWHERE = {
         "TemplateTarget",
     ),
     "workers": ("QueueMessage", "WorkSummary", "WorkerEvent", "WorkerEventKind"),
+    "workflows": (
+        "Condition",
+        "FailureKind",
+        "RestartAction",
+        "RestartPlan",
+        "StepPlan",
+        "StepRun",
+        "StepStatus",
+        "When",
+        "WorkflowRun",
+        "WorkflowRunStatus",
+        "WorkflowVersion",
+        "input_of",
+        "load_workflows",
+        "output_of",
+    ),
 }
 """The namespaces of names that are not in this module, for the error of a failed lookup."""
 __all__ = sorted([*(name for names in _HOMES.values() for name in names), *_NAMESPACES, "__version__"])  # noqa: PLE0605 -- the map is the list

@@ -1,6 +1,7 @@
-"""The client for programs with an event loop: the methods of :class:`SchedulerClient` as coroutines.
+"""The clients for programs with an event loop: the methods of :class:`SchedulerClient` and
+:class:`WorkflowClient` as coroutines.
 
-The methods are built from those of :class:`SchedulerClient` when this module is imported; ``aio.pyi``, which
+The methods are built from those of the two clients when this module is imported; ``aio.pyi``, which
 type checkers read, is generated from the same source.
 """
 
@@ -28,6 +29,8 @@ from stepsched.client import SchedulerClient
 from stepsched.core.durations import seconds_of
 from stepsched.core.threads import DaemonExecutor
 from stepsched.jobs import Run
+from stepsched.workflow_client import WorkflowClient
+from stepsched.workflows.records import WorkflowRun
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8
@@ -67,7 +70,67 @@ class CallCancelledError(asyncio.CancelledError):
         return f"{self.call}() was cancelled before it began: nothing has happened"
 
 
-class AsyncSchedulerClient:
+class _AsyncClient:
+    """What both clients do: calls in threads, and the life of the backend."""
+
+    _client: SchedulerClient | WorkflowClient
+
+    def __init__(self) -> None:
+        self._threads = _new_threads()
+        self._is_entered = False
+        # Calls wait for this semaphore and not for a thread: so the loop runs again before more calls than
+        # there are threads have been made, however busy these keep the interpreter.
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that the calls go to."""
+        return self._client.backend
+
+    async def _leave(self, timeout: timedelta | float | None) -> None:
+        try:
+            # In a separate thread, so that it need not wait for calls in progress.
+            async with _Apart() as threads:
+                await _perform(threads, "close", partial(self._client.close, timeout=timeout))
+        finally:
+            if self._is_entered:
+                self.backend.run_coroutines_on(None)
+                self._is_entered = False
+            threads, self._threads = self._threads, _new_threads()
+            threads.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        self.backend.run_coroutines_on(asyncio.get_running_loop())
+        self._is_entered = True
+        async with _Apart() as threads:
+            await _perform(threads, "start", self._client.__enter__)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._leave(None)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.backend!r})"
+
+    async def _call(self, name: str, function: Callable[[], Answer]) -> Answer:
+        loop = asyncio.get_running_loop()
+        gate = self._gates.get(loop) or self._gates.setdefault(loop, asyncio.Semaphore(_THREADS))
+        try:
+            await gate.acquire()
+        except asyncio.CancelledError as error:
+            raise _cancelled(name, error, has_begun=False)  # noqa: B904 -- it sets the cause
+        try:
+            return await _perform(self._threads, name, function)
+        finally:
+            gate.release()
+
+
+class AsyncSchedulerClient(_AsyncClient):
     """A :class:`SchedulerClient` for an event loop: the same methods as coroutines, for the same backends.
 
     Read ``iterate`` and ``upcoming`` with ``async for``. Calls are made in daemon threads, at most eight at
@@ -99,12 +162,8 @@ class AsyncSchedulerClient:
         Args:
             backend: The backend that stores and runs the jobs. None: a new :class:`LocalBackend` in memory.
         """
-        self._client = SchedulerClient(backend)
-        self._threads = _new_threads()
-        self._is_entered = False
-        # Calls wait for this semaphore and not for a thread: so the loop runs again before more calls than
-        # there are threads have been made, however busy these keep the interpreter.
-        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        super().__init__()
+        self._client: SchedulerClient = SchedulerClient(backend)
 
     @classmethod
     @wraps(SchedulerClient.from_stack.__func__)  # type: ignore[attr-defined]
@@ -116,11 +175,6 @@ class AsyncSchedulerClient:
         client = cls(found.backend)
         client._client = found  # which knows that the backend is its own
         return client
-
-    @property
-    def backend(self) -> Backend:
-        """The backend that stores and runs the jobs."""
-        return self._client.backend
 
     @wraps(SchedulerClient.wait)
     async def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
@@ -134,47 +188,62 @@ class AsyncSchedulerClient:
         seconds_of(timeout, "timeout")
         await self._leave(timeout)
 
-    async def _leave(self, timeout: timedelta | float | None) -> None:
-        try:
-            # In a separate thread, so that it need not wait for calls in progress.
-            async with _Apart() as threads:
-                await _perform(threads, "close", partial(self._client.close, timeout=timeout))
-        finally:
-            if self._is_entered:
-                self.backend.run_coroutines_on(None)
-                self._is_entered = False
-            threads, self._threads = self._threads, _new_threads()
-            threads.shutdown(wait=False)
 
-    async def __aenter__(self) -> Self:
-        self.backend.run_coroutines_on(asyncio.get_running_loop())
-        self._is_entered = True
+class AsyncWorkflowClient(_AsyncClient):
+    """A :class:`WorkflowClient` for an event loop: the same methods as coroutines, for the same backends.
+    What is said of :class:`AsyncSchedulerClient` applies.
+
+    Example:
+        >>> import asyncio
+        >>> import stepsched as ss
+        >>> async def main() -> str:
+        ...     step = ss.Step("count", target=ss.HandlerTarget(lambda: 3))
+        ...     async with AsyncWorkflowClient() as flows:
+        ...         run = await flows.start(ss.Workflow("nightly", steps=[step]))
+        ...         return (await flows.wait(run, timeout=30)).status.value
+        >>> asyncio.run(main())
+        'succeeded'
+    """
+
+    def __init__(self, backend: Backend | None = None) -> None:
+        """Creates a client.
+
+        Args:
+            backend: The backend that stores and runs the workflows. None: a new :class:`LocalBackend` in
+                memory.
+
+        Raises:
+            UnsupportedError: The backend does not run workflows.
+        """
+        super().__init__()
+        self._client: WorkflowClient = WorkflowClient(backend)
+
+    @classmethod
+    @wraps(WorkflowClient.from_stack.__func__)  # type: ignore[attr-defined]
+    async def from_stack(cls, name: str, **options: Any) -> Self:
         async with _Apart() as threads:
-            await _perform(threads, "start", self._client.__enter__)
-        return self
+            found = await _perform(threads, "from_stack", partial(WorkflowClient.from_stack, name, **options))
+        client = cls(found.backend)
+        client._client = found  # which knows that the backend is its own
+        return client
 
-    async def __aexit__(
+    @wraps(WorkflowClient.wait)
+    async def wait(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._leave(None)
+        run: WorkflowRun | str,
+        *,
+        timeout: timedelta | float | None = None,
+        progress: Callable[[WorkflowRun], object] | None = None,
+    ) -> WorkflowRun:
+        looks = self._client._looks_at(run, timeout, progress)  # noqa: SLF001 -- its own way to wait
+        while not isinstance(look := await self._call("wait", looks.__next__), WorkflowRun):
+            await asyncio.sleep(look)
+        return look
 
-    def __repr__(self) -> str:
-        return f"AsyncSchedulerClient({self.backend!r})"
-
-    async def _call(self, name: str, function: Callable[[], Answer]) -> Answer:
-        loop = asyncio.get_running_loop()
-        gate = self._gates.get(loop) or self._gates.setdefault(loop, asyncio.Semaphore(_THREADS))
-        try:
-            await gate.acquire()
-        except asyncio.CancelledError as error:
-            raise _cancelled(name, error, has_begun=False)  # noqa: B904 -- it sets the cause
-        try:
-            return await _perform(self._threads, name, function)
-        finally:
-            gate.release()
+    @wraps(WorkflowClient.close)
+    async def close(self, *, timeout: timedelta | float | None = None) -> None:
+        seconds_of(timeout, "timeout")
+        await self._leave(timeout)
 
 
 def _new_threads() -> DaemonExecutor:
@@ -271,7 +340,7 @@ def _awaited(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a method as a coroutine function."""
 
     @wraps(method)
-    async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> Any:
+    async def verb(self: _AsyncClient, /, *arguments: Any, **options: Any) -> Any:
         return await self._call(name, partial(method, self._client, *arguments, **options))
 
     return verb
@@ -281,7 +350,7 @@ def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a method as an asynchronous generator function."""
 
     @wraps(method)
-    async def verb(self: AsyncSchedulerClient, /, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
+    async def verb(self: _AsyncClient, /, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
         batches = _Batches[Any](partial(method, self._client, *arguments, **options))
         try:
             while batch := await self._call(name, batches.read):
@@ -296,17 +365,18 @@ def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     return verb
 
 
-def _add_verbs() -> None:
-    for name, method in vars(SchedulerClient).items():
+def _add_verbs(made: type[_AsyncClient], source: type[SchedulerClient | WorkflowClient]) -> None:
+    for name, method in vars(source).items():
         if name.startswith("_") or not inspect.isfunction(method):
             continue
-        if name not in vars(AsyncSchedulerClient):
+        if name not in vars(made):
             make = _streamed if name in _STREAMS else _awaited
-            setattr(AsyncSchedulerClient, name, make(name, method))
-    for name, member in vars(AsyncSchedulerClient).items():
+            setattr(made, name, make(name, method))
+    for name, member in vars(made).items():
         verb = getattr(member, "__func__", member)  # of a class method
         if hasattr(verb, "__wrapped__"):
-            verb.__module__, verb.__qualname__ = __name__, f"AsyncSchedulerClient.{name}"
+            verb.__module__, verb.__qualname__ = __name__, f"{made.__name__}.{name}"
 
 
-_add_verbs()
+_add_verbs(AsyncSchedulerClient, SchedulerClient)
+_add_verbs(AsyncWorkflowClient, WorkflowClient)

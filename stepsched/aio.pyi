@@ -1,4 +1,4 @@
-"""Written by tests/api/stub.py from client.py and aio.py: not to be edited."""
+"""Written by tests/api/stub.py from client.py, workflow_client.py and aio.py: not to be edited."""
 
 import asyncio
 import builtins
@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
+from pydantic import JsonValue
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.plans import Plan
 from stepsched.jobs.upcoming import UpcomingRun
+from stepsched.workflows.model import Step, Workflow
+from stepsched.workflows.records import RestartPlan, WorkflowRun, WorkflowRunStatus, WorkflowVersion
+from stepsched.workflows.requests import Names
 
 class CallCancelledError(asyncio.CancelledError):
     """A call was cancelled, for example by ``asyncio.timeout``. A thread cannot be stopped, so the call may
@@ -78,10 +82,6 @@ class AsyncSchedulerClient:
             BackendError: There is no such stack, or it has no outputs of ``stepsched.deploy.template``.
         """
 
-    @property
-    def backend(self) -> Backend:
-        """The backend that stores and runs the jobs."""
-
     async def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
         """Waits until a run has ended, in this or in another process.
 
@@ -113,6 +113,10 @@ class AsyncSchedulerClient:
             TypeError: ``timeout`` has another type.
             ValueError: ``timeout`` is negative.
         """
+
+    @property
+    def backend(self) -> Backend:
+        """The backend that the calls go to."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -531,4 +535,283 @@ class AsyncSchedulerClient:
             UnsupportedError: The backend does not keep such runs.
             ValueError: ``status`` is not the value of a :class:`RunStatus`, an instant is naive, or ``limit``
                 is negative.
+        """
+
+class AsyncWorkflowClient:
+    """A :class:`WorkflowClient` for an event loop: the same methods as coroutines, for the same backends.
+    What is said of :class:`AsyncSchedulerClient` applies.
+
+    Example:
+        >>> import asyncio
+        >>> import stepsched as ss
+        >>> async def main() -> str:
+        ...     step = ss.Step("count", target=ss.HandlerTarget(lambda: 3))
+        ...     async with AsyncWorkflowClient() as flows:
+        ...         run = await flows.start(ss.Workflow("nightly", steps=[step]))
+        ...         return (await flows.wait(run, timeout=30)).status.value
+        >>> asyncio.run(main())
+        'succeeded'
+    """
+
+    def __init__(self, backend: Backend | None = None) -> None:
+        """Creates a client.
+
+        Args:
+            backend: The backend that stores and runs the workflows. None: a new :class:`LocalBackend` in
+                memory.
+
+        Raises:
+            UnsupportedError: The backend does not run workflows.
+        """
+
+    @classmethod
+    async def from_stack(cls, name: str, **options: Any) -> Self:
+        """Creates a client of the :class:`StepFunctionsBackend` of a CloudFormation stack that has the part
+        ``workflows``; ``close`` closes the backend too.
+
+        Args:
+            name: The name of the stack.
+            **options: Passed to :meth:`StepFunctionsBackend.from_stack`.
+
+        Raises:
+            BackendError: There is no such stack, or it has no outputs of ``stepsched.deploy.template``.
+            UnsupportedError: The stack does not run workflows.
+        """
+
+    async def wait(
+        self,
+        run: WorkflowRun | str,
+        *,
+        timeout: timedelta | float | None = None,
+        progress: Callable[[WorkflowRun], object] | None = None,
+    ) -> WorkflowRun:
+        """Waits until a run has ended, in this or in another process. Ctrl-C ends the wait; the run goes on.
+
+        Args:
+            run: The run, its key, or the name of a workflow for its latest run.
+            timeout: The longest time to wait, in seconds or as a timedelta; zero polls once. None: no limit.
+            progress: A function that is called with the run after each poll. None: a table of the steps,
+                which is kept up to date, if the output is a terminal or a notebook; otherwise each change is
+                logged as a line (logger ``stepsched.workflow_client``, level INFO).
+
+        Returns:
+            The ended run; ``.status`` is its outcome.
+
+        Raises:
+            WaitTimeoutError: The run has not ended within ``timeout``; it goes on.
+            RunNotFoundError: There is no such run, or no longer.
+            UnsupportedError: The backend has a fake clock, which does not advance during the wait.
+        """
+
+    async def close(self, *, timeout: timedelta | float | None = None) -> None:
+        """Closes or stops the backend, as :meth:`SchedulerClient.close` does. May be called more than once.
+
+        Args:
+            timeout: The longest time to wait for steps in progress, in seconds or as a timedelta. None: no
+                limit.
+        """
+
+    @property
+    async def backend(self) -> Backend:
+        """The backend that stores and runs the workflows."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    async def put(self, workflow: Workflow) -> WorkflowVersion:
+        """Stores a workflow: as the next version, or not at all if it equals the latest one. Runs that exist
+        follow the definition that they have.
+
+        Raises:
+            UnsupportedError: The backend cannot run a step exactly as defined.
+            TypeError: ``workflow`` is not a :class:`Workflow`.
+        """
+
+    async def get(self, name: str, version: int | None = None) -> WorkflowVersion:
+        """Returns a stored workflow.
+
+        Args:
+            name: The name of the workflow.
+            version: The number of the version. None: the latest.
+
+        Raises:
+            WorkflowNotFoundError: There is no such workflow or version.
+        """
+
+    async def list(self) -> builtins.list[WorkflowVersion]:
+        """Returns the latest version of every workflow, sorted by name."""
+
+    async def start(
+        self, workflow: Workflow | str, *, input: JsonValue = None, run_id: str | None = None
+    ) -> WorkflowRun:
+        """Starts a run.
+
+        Args:
+            workflow: The workflow, which is stored first, or the name of a stored one, of which the latest
+                version runs.
+            input: The input of the run, to which steps refer. None: that of the definition.
+            run_id: The ID of the run: 1 to 64 of ``A-Z a-z 0-9 - _ . :``, unique in the workflow. With an ID
+                the call can be repeated: a run that exists is made to go on if it has not ended, and is
+                returned, with its own input and definition. None: a new ID that begins with the present
+                instant.
+
+        Returns:
+            The run.
+
+        Raises:
+            WorkflowNotFoundError: There is no workflow of this name.
+            UnsupportedError: The backend cannot run a step exactly as defined.
+            ValueError: ``run_id`` has other characters, or ``input`` is not JSON.
+        """
+
+    async def status(self, run: WorkflowRun | str) -> WorkflowRun:
+        """Returns a run as it is now, with all its steps.
+
+        Args:
+            run: The run, its key, or the name of a workflow for its latest run.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            WorkflowNotFoundError: There is no such workflow.
+        """
+
+    async def runs(
+        self,
+        name: str | None = None,
+        *,
+        status: WorkflowRunStatus | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[WorkflowRun]:
+        """Returns the runs that match all given conditions, the earliest start first.
+
+        Args:
+            name: The name of the workflow. None: all workflows.
+            status: A :class:`WorkflowRunStatus` or its value as a string.
+            since: The earliest start; aware, inclusive.
+            until: The latest start; aware, inclusive.
+            limit: The maximum number of runs; the latest ones are returned.
+
+        Raises:
+            WorkflowNotFoundError: There is neither a workflow of this name nor a run of one.
+            ValueError: ``status`` is not the value of a :class:`WorkflowRunStatus`, an instant is naive, or
+                ``limit`` is negative.
+        """
+
+    async def plan_restart(
+        self,
+        run: WorkflowRun | str,
+        *,
+        from_: Names = (),
+        only: Names = (),
+        skip: Names = (),
+        mark_succeeded: Names | Mapping[str, JsonValue] = (),
+        input: JsonValue = None,
+        workflow: Workflow | None = None,
+    ) -> RestartPlan:
+        """Returns what a restart would do with every step, and why. Nothing is changed. ``print`` and
+        notebooks show a table.
+
+        Without further arguments, steps that have succeeded or were skipped stay so, running ones are
+        awaited, and all others run when their needs are done.
+
+        Args:
+            run: The run, its key, or the name of a workflow for its latest run.
+            from_: Steps that run again, with all steps that need them, directly or by others.
+            only: The steps that run again; all others keep what they have.
+            skip: Steps that are skipped; they count as done.
+            mark_succeeded: Steps that count as succeeded, such as because somebody has done their work by
+                hand; as a mapping, with their outputs.
+            input: The input of the run from now on. None: that which it has.
+            workflow: A changed definition, of the same name, that the run follows from now on. None: that
+                which it has.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UnsupportedError: The backend cannot run a step of ``workflow`` exactly as defined.
+            ValueError: A step is unknown or still runs, or a step of ``only`` needs one that would not be
+                done.
+            InvalidTransitionError: The run has succeeded, and no argument says what to run again.
+        """
+
+    async def restart(
+        self,
+        run_or_plan: WorkflowRun | RestartPlan | str,
+        *,
+        from_: Names = (),
+        only: Names = (),
+        skip: Names = (),
+        mark_succeeded: Names | Mapping[str, JsonValue] = (),
+        input: JsonValue = None,
+        workflow: Workflow | None = None,
+    ) -> WorkflowRun:
+        """Restarts a run where it failed, after any time: what has succeeded is not run again, and what still
+        runs is awaited, never doubled. The run keeps its ID. A run that has not ended is made to go on, with
+        what has failed so far.
+
+        Args:
+            run_or_plan: The run, its key, the name of a workflow for its latest run, or a plan of
+                :meth:`plan_restart`, which is carried out as it is.
+            from_: As for :meth:`plan_restart`, and so are all others; only without a plan.
+            only: As for :meth:`plan_restart`.
+            skip: As for :meth:`plan_restart`.
+            mark_succeeded: As for :meth:`plan_restart`.
+            input: As for :meth:`plan_restart`.
+            workflow: As for :meth:`plan_restart`; it is stored first.
+
+        Returns:
+            The run, which goes on.
+
+        Raises:
+            ConflictError: The run has changed since the plan was made, or changes all the time.
+            Exception: As for :meth:`plan_restart`.
+        """
+
+    async def skip(
+        self, run: WorkflowRun | str, step: str | Step, *, reason: str | None = None
+    ) -> WorkflowRun:
+        """Skips a step: it counts as done for the steps that need it. A running step is ended where the
+        backend can, and its outcome does not count any more. Steps that did not run because of it run after
+        all, if the run has not ended; an ended run keeps its status until it is restarted.
+
+        Args:
+            run: The run, its key, or the name of a workflow for its latest run.
+            step: The name of the step.
+            reason: Why, for people: 1 to 200 visible characters on one line. None: none is given.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            ValueError: There is no such step, or it has succeeded.
+            ConflictError: The run changes all the time.
+        """
+
+    async def cancel(self, run: WorkflowRun | str) -> WorkflowRun:
+        """Cancels a run: no further step starts, running ones are ended where the backend can, and all steps
+        that have not ended become cancelled. A run that has ended is returned unchanged.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+
+    async def repair(self) -> builtins.list[Repair]:
+        """Finds runs that do not go on although they have not ended, such as after an outage, and makes them
+        go on. It is safe at any time and from several callers at once.
+
+        Returns:
+            One entry for each problem, sorted by workflow; empty if there was none.
+        """
+
+    async def take_over(self, *, schedules_table: str, history_table: str | None = None) -> Any:
+        """Reads the tables of an AWS Batch scheduler: its schedules become workflows, and its history runs,
+        which can be restarted. Nothing is written to these tables. A run whose record says that it runs, and
+        was last written more than an hour ago, has died, and is taken over as a failed one.
+
+        Args:
+            schedules_table: The name of the table of schedules.
+            history_table: The name of the table of the history. None: only the schedules are taken over.
+
+        Raises:
+            UnsupportedError: The backend has no such tables.
         """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, idle_reason
 from stepsched.core.clock import SystemClock
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import (
@@ -815,7 +815,8 @@ class SchedulerClient:
             if seconds is not None:
                 left = begun + seconds - clock.monotonic()
                 if left <= 0:
-                    raise WaitTimeoutError(run.job, run.id, present.status.value, seconds)
+                    why = idle_reason(self.backend)
+                    raise WaitTimeoutError(run.job, run.id, present.status.value, seconds, why)
                 pause = min(pause, left)
             yield pause
             pause, is_first = min(2 * pause, max(_LONGEST_PAUSE, self.backend.first_pause)), False
@@ -877,12 +878,7 @@ def _instant(moment: datetime | None, word: str) -> datetime | None:
 
 
 def _limit(limit: int | None) -> int | None:
-    if limit is None:
-        return None
-    number = whole_number(limit, "limit")
-    if number >= 2**63:
-        raise ValueError(f"expected a whole number below 2**63 for limit, got {quoted(limit)}")
-    return number
+    return None if limit is None else whole_number(limit, "limit")
 
 
 def _refuse_repeats(jobs: Sequence[Job]) -> None:

@@ -23,6 +23,7 @@ from stepsched.core.errors import (
     ThrottledError,
     UnsupportedError,
     WaitTimeoutError,
+    WorkflowNotFoundError,
 )
 from stepsched.core.lazy import loader
 
@@ -51,6 +52,7 @@ __all__ = [
     "ThrottledError",
     "UnsupportedError",
     "WaitTimeoutError",
+    "WorkflowNotFoundError",
 ]
 
 if not TYPE_CHECKING:  # most programs have no event loop

@@ -22,6 +22,8 @@ from stepsched.jobs.job import no_job
 if TYPE_CHECKING:  # most programs have no event loop
     from asyncio import AbstractEventLoop
 
+    from stepsched.workflows.port import WorkflowStore
+
 Item = TypeVar("Item")
 
 
@@ -372,6 +374,15 @@ class Backend(ABC):
         found = self.runs(RunQuery(job=run.job, since=at, until=at))
         return next((each for each in found if each.id == run.id), None)
 
+    def workflows(self) -> WorkflowStore:
+        """Returns what this backend does with workflows.
+
+        Raises:
+            UnsupportedError: The backend does not run workflows.
+        """
+        reason = "it does not run workflows"
+        raise UnsupportedError("workflows", self.name, reason, ("LocalBackend", "StepFunctionsBackend"))
+
     def why_wait_is_endless(self) -> str | None:
         """Returns why no run can end during ``wait``, and what to do instead, for example on a fake clock.
         None:
@@ -434,3 +445,9 @@ class Backend(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def idle_reason(backend: Backend) -> str | None:
+    """Returns why no process runs the jobs of a backend at present, and what to do. None: one does, or a
+    service."""
+    return None if backend.is_served() else backend.why_nothing_fires()

@@ -16,7 +16,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from stepsched.backends.stepfunctions.stacks import CONSTRUCT_OUTPUT, METRICS_OUTPUT
+from stepsched.backends.stepfunctions.stacks import CONSTRUCT_OUTPUT, METRICS_OUTPUT, WORKFLOWS_OUTPUT
 from stepsched.cdk.arns import arn_of, executions_of, place_of, placed, target_of
 from stepsched.cdk.outputs import add_outputs
 from stepsched.cdk.roles import invoking_role
@@ -26,7 +26,7 @@ from stepsched.core.errors import UnsupportedError
 from stepsched.core.quoting import quoted
 from stepsched.deploy import Part, registration, template
 from stepsched.deploy.exports.properties import refuse_references
-from stepsched.deploy.parts.names import REGISTER, max_stack_name
+from stepsched.deploy.parts.names import REGISTER, WORKFLOWS, max_stack_name
 from stepsched.deploy.parts.part import is_observed
 from stepsched.jobs import Job, Overlap
 from stepsched.machines.shared.metrics import (
@@ -241,6 +241,7 @@ class Scheduler(BaseScheduler):
         alarms: bool = False,
         alarm_topic: sns.ITopic | None = None,
         dashboard: bool = False,
+        workflows: bool = False,
         task_roles: Sequence[str] = (),
         resources: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -260,6 +261,7 @@ class Scheduler(BaseScheduler):
             alarms: Whether there are alarms on failed runs, late jobs and failed executions.
             alarm_topic: The topic that the alarms notify. None: nobody is notified.
             dashboard: Whether there is a dashboard.
+            workflows: Whether there is a state machine that runs workflows; see :attr:`workflows`.
             task_roles: The roles of ECS task definitions; see :func:`stepsched.deploy.template`.
             resources: The resources of :class:`ApiTarget` calls; see :func:`stepsched.deploy.template`.
 
@@ -271,6 +273,7 @@ class Scheduler(BaseScheduler):
             raise ValueError("expected alarms=True with alarm_topic, got False; use alarms=True")
         self._parts = [Part.EXPRESS_REGISTER if express else Part.REGISTER]
         self._parts += [Part.ALARMS] * alarms + [Part.DASHBOARD] * dashboard
+        self._parts += [Part.WORKFLOWS] * workflows
         self._given: dict[str, Any] = {"task_roles": task_roles, "resources": resources}
         self._targets: list[Target] = []
         self._letters: list[QueueTarget] = []
@@ -301,6 +304,10 @@ class Scheduler(BaseScheduler):
             sync=sync,
             express=express,
         )
+        self._workflows: sfn.IStateMachine | None = None
+        if workflows:
+            arn = self._machine_arn_of(f"{self._name}-{WORKFLOWS}")
+            self._workflows = sfn.StateMachine.from_state_machine_arn(self, "WorkflowsMachine", arn)
         add_outputs(
             self,
             {
@@ -311,6 +318,16 @@ class Scheduler(BaseScheduler):
                     {f"Scheduler{METRICS_OUTPUT}": (NAMESPACE, "The namespace of the metrics of the jobs")}
                     if is_observed(self._parts)
                     else {}
+                ),
+                **(
+                    {}
+                    if self._workflows is None
+                    else {
+                        f"Scheduler{WORKFLOWS_OUTPUT}": (
+                            self._workflows.state_machine_arn,
+                            "The state machine that runs workflows",
+                        )
+                    }
                 ),
             },
         )
@@ -348,13 +365,25 @@ class Scheduler(BaseScheduler):
         )
 
     @property
+    def workflows(self) -> sfn.IStateMachine:
+        """The state machine that runs workflows, for grants such as ``grant_start_execution``.
+        :meth:`grant_invoke` allows the targets of steps.
+
+        Raises:
+            ValueError: The scheduler was made without ``workflows=True``.
+        """
+        if self._workflows is None:
+            raise ValueError("this scheduler has no machine that runs workflows; use workflows=True")
+        return self._workflows
+
+    @property
     def grant_principal(self) -> iam.IPrincipal:
         """The role with which jobs are run, for grants of what :meth:`grant_invoke` does not allow, such as
         ``key.grant_decrypt(scheduler)`` for an encrypted queue."""
         return self._role.grant_principal
 
     def grant_invoke(self, target: Any) -> None:
-        """Allows jobs to invoke a target.
+        """Allows jobs, and steps of workflows, to invoke a target.
 
         Args:
             target: A state machine, function, queue, topic or event bus of ``aws_cdk``, or any target of
@@ -366,7 +395,7 @@ class Scheduler(BaseScheduler):
         """
         found = target_of(target)
         if found not in self._targets:
-            template([found], **self._given)
+            template([found], **self._given, parts=[Part.WORKFLOWS] * (self._workflows is not None))
             self._targets.append(found)
 
     def grant_dead_letters(self, queue: Any) -> None:
@@ -384,7 +413,7 @@ class Scheduler(BaseScheduler):
     @property
     def has_targets(self) -> bool:
         """Whether jobs may invoke anything."""
-        return bool(self._targets)
+        return bool(self._targets) or self._workflows is not None
 
     def _allow(self, job: Job) -> None:
         self.grant_invoke(job.target)

@@ -20,6 +20,7 @@ from stepsched.cli.commands import (
     schedules,
     shells,
     stacks,
+    workflows,
 )
 from stepsched.cli.declaring import Group, output_options, place_options, yes_option
 from stepsched.cli.failures import ending
@@ -35,6 +36,7 @@ from stepsched.core.clock import Clock
         "Files of jobs": files.COMMANDS,
         "Jobs": jobs.COMMANDS,
         "Runs": runs.COMMANDS,
+        "Workflows": workflows.COMMANDS,
         "Run jobs here": here.COMMANDS,
         "Stacks on AWS": stacks.COMMANDS,
         "AWS (no backend needed)": (*machines.COMMANDS, *costs.COMMANDS, *exports.COMMANDS),

@@ -5,7 +5,7 @@
 | 0 | done |
 | 1 | failed |
 | 2 | wrong use, or a value that is refused |
-| 3 | there is no such job, run or stack |
+| 3 | there is no such job, workflow, run or stack |
 | 4 | it exists already, was changed meanwhile, or has another status |
 | 5 | the backend cannot do this |
 | 6 | no access |
@@ -128,7 +128,7 @@ def code_of(error: Exception) -> int:
     """Returns the exit code of an error."""
     errors = ss.errors
     match error:
-        case errors.JobNotFoundError() | errors.RunNotFoundError():
+        case errors.JobNotFoundError() | errors.RunNotFoundError() | errors.WorkflowNotFoundError():
             return NOT_FOUND
         case errors.BackendError(code=errors.ErrorCode.NO_STACK):
             return NOT_FOUND
@@ -196,10 +196,22 @@ def sentence_of(error: Exception) -> str:
                 f"a different job is already named {name!r}; "
                 "use `stepsched update` to change it, or another name"
             )
+        case errors.WorkflowNotFoundError(version=None, near=()):
+            return f"{error}; `stepsched workflow list` shows the workflows"
+        case errors.RunNotFoundError(run=str(), near=near) if near:
+            return str(error)
+        case errors.RunNotFoundError(job=job, run=str(run)):
+            return f"there is no run {run!r} of workflow {job!r}; `stepsched workflow runs` shows the runs"
         case errors.RunNotFoundError(job=job, run=run):
             return f"there is no run {run} of job {job!r}; `stepsched runs` shows the runs"
         case errors.WaitTimeoutError(job=job, run=run, status=status, timeout=timeout):
-            return f"run {run} of job {job!r} is still {status} after {timeout:g} s; it goes on"
+            key = f"run {job}/{run}" if isinstance(run, str) else f"run {run} of job {job!r}"
+            return f"{key} is still {status} after {timeout:g} s; it goes on"
+        case errors.ConflictError(what="workflow run", name=name):
+            return (
+                f"run {name!r} was changed in the meantime; look at it with `stepsched workflow status`, and "
+                "repeat the command"
+            )
         case errors.ConflictError(name=name):
             return (
                 f"job {name!r} was changed in the meantime; "

@@ -85,6 +85,18 @@ class Session:
             self._shows_log_records = True
         return client
 
+    def workflows(self, *, creates: bool = False) -> ss.WorkflowClient:
+        """Returns the client of workflows of the backend that this command line was told.
+
+        Args:
+            creates: As for :meth:`client`.
+
+        Raises:
+            UnsupportedError: The backend does not run workflows.
+            Exception: As for :meth:`client`.
+        """
+        return ss.WorkflowClient(self.client(creates=creates).backend)
+
     def connection(self) -> dict[str, Any]:
         """Returns the arguments ``session`` and ``endpoint_url`` of what calls AWS without a backend.
 

@@ -9,7 +9,8 @@ StepschedError
 ├─ JobNotFoundError (LookupError)       name
 ├─ JobExistsError                       name
 ├─ RunNotFoundError (LookupError)       job, run
-├─ WaitTimeoutError (TimeoutError)      job, run, status, timeout
+├─ WaitTimeoutError (TimeoutError)      job, run, status, timeout, reason
+├─ WorkflowNotFoundError (LookupError)  name, version, near
 ├─ InvalidTransitionError               name, status, action
 ├─ ConflictError                        name, expected_version
 ├─ JobFileError (ValueError)            source, reason, action, problems
@@ -26,6 +27,7 @@ The arguments of an error are data, and its class formats the message, so every 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,6 +56,7 @@ __all__ = [
     "ThrottledError",
     "UnsupportedError",
     "WaitTimeoutError",
+    "WorkflowNotFoundError",
 ]
 
 
@@ -85,20 +88,23 @@ class InvalidScheduleError(StepschedError, ValueError):
 
 
 class RenderError(StepschedError, ValueError):
-    """A job cannot be rendered: as Amazon States Language, or in a template of CloudFormation or Terraform.
+    """A job or a workflow cannot be rendered: as Amazon States Language, or in a template of CloudFormation
+    or Terraform.
 
     Attributes:
-        job: The name of the job.
+        job: The name of the job, or of the workflow.
         reason: The reason.
+        kind: ``job`` or ``workflow``.
     """
 
-    def __init__(self, job: str, reason: str) -> None:
-        super().__init__(job, reason)
+    def __init__(self, job: str, reason: str, kind: str = "job") -> None:
+        super().__init__(job, reason, kind)
         self.job = job
         self.reason = reason
+        self.kind = kind
 
     def __str__(self) -> str:
-        return f"cannot render job {self.job!r}: {self.reason}"
+        return f"cannot render {self.kind} {self.job!r}: {self.reason}"
 
 
 class DefinitionError(StepschedError, ValueError):
@@ -125,22 +131,31 @@ class UnsupportedError(StepschedError):
     """The backend cannot run the job exactly as defined. Nothing has been created.
 
     Attributes:
-        job: The name of the job.
+        job: The name of the job or workflow.
         backend: The name of the backend: ``"local"``, ``"eventbridge"`` or ``"stepfunctions"``.
         reason: What the backend cannot do.
         alternatives: What to use instead: changes of the job, and the class names of other backends.
+        what: What has the name: ``"job"``, ``"workflow"`` or ``"workflow run"``.
     """
 
-    def __init__(self, job: str, backend: str, reason: str, alternatives: tuple[str, ...] = ()) -> None:
-        super().__init__(job, backend, reason, alternatives)
+    def __init__(
+        self,
+        job: str,
+        backend: str,
+        reason: str,
+        alternatives: tuple[str, ...] = (),
+        what: str = "job",
+    ) -> None:
+        super().__init__(job, backend, reason, alternatives, what)
         self.job = job
         self.backend = backend
         self.reason = reason
         self.alternatives = alternatives
+        self.what = what
 
     def __str__(self) -> str:
         instead = f" (instead: {'; '.join(self.alternatives)})" if self.alternatives else ""
-        return f"the {self.backend} backend refuses job {self.job!r}: {self.reason}{instead}"
+        return f"the {self.backend} backend refuses {self.what} {self.job!r}: {self.reason}{instead}"
 
 
 class JobNotFoundError(StepschedError, LookupError):
@@ -180,16 +195,21 @@ class RunNotFoundError(StepschedError, LookupError):
     """The backend has no such run.
 
     Attributes:
-        job: The name of the job.
-        run: The ID of the run.
+        job: The name of the job or workflow.
+        run: The ID of the run: a number for a job, a text for a workflow.
+        near: IDs of runs of the workflow that are spelled alike.
     """
 
-    def __init__(self, job: str, run: int) -> None:
-        super().__init__(job, run)
+    def __init__(self, job: str, run: int | str, near: tuple[str, ...] = ()) -> None:
+        super().__init__(job, run, near)
         self.job = job
         self.run = run
+        self.near = near
 
     def __str__(self) -> str:
+        if isinstance(self.run, str):
+            meant = _meant(self.near) or f"runs({self.job!r}) of the client returns the existing runs"
+            return f"there is no run {quoted(self.run)} of workflow {self.job!r}; {meant}"
         return (
             f"there is no run {self.run} of job {self.job!r}: its retention is over, or it belongs to "
             f"another backend; client.runs({self.job!r}) returns the existing runs"
@@ -200,60 +220,111 @@ class WaitTimeoutError(StepschedError, TimeoutError):
     """A run has not ended within the timeout of ``wait``. The run goes on.
 
     Attributes:
-        job: The name of the job.
-        run: The ID of the run.
+        job: The name of the job or workflow.
+        run: The ID of the run: a number for a job, a text for a workflow.
         status: The status of the run at the timeout, such as ``"running"``.
         timeout: The timeout in seconds.
+        reason: Why nothing runs at present, and what to do. None: no reason is known.
     """
 
-    def __init__(self, job: str, run: int, status: str, timeout: float) -> None:
+    def __init__(
+        self, job: str, run: int | str, status: str, timeout: float, reason: str | None = None
+    ) -> None:
         super().__init__()
-        self.args = (job, run, status, timeout)  # TimeoutError would read them as an error number and a file
+        # TimeoutError would read them as an error number and a file
+        self.args = (job, run, status, timeout, reason)
         self.job = job
         self.run = run
         self.status = status
         self.timeout = timeout
+        self.reason = reason
 
     def __str__(self) -> str:
-        return (
-            f"run {self.run} of job {self.job!r} is still {self.status} after {self.timeout:g} s; "
-            "the run goes on, and client.wait(run) can be called again"
-        )
+        kind = "workflow" if isinstance(self.run, str) else "job"
+        state = f"run {self.run} of {kind} {self.job!r} is still {self.status} after {self.timeout:g} s"
+        if self.reason is not None:
+            return f"{state}: {self.reason}"
+        return f"{state}; the run goes on, and client.wait(run) can be called again"
+
+
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-.+")
+"""The IDs that runs of workflows have if none is given."""
+
+
+class WorkflowNotFoundError(StepschedError, LookupError):
+    """There is no workflow of that name, or no such version of it.
+
+    Attributes:
+        name: The name of the workflow.
+        version: The number of the version. None: any.
+        near: Names of stored workflows that are spelled alike.
+    """
+
+    def __init__(self, name: str, version: int | None = None, near: tuple[str, ...] = ()) -> None:
+        super().__init__(name, version, near)
+        self.name = name
+        self.version = version
+        self.near = near
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"there is no version {self.version} of workflow {quoted(self.name)}"
+        meant = _meant(self.near)
+        if not meant and _RUN_ID.fullmatch(self.name):
+            meant = "the key of a run is '<workflow>/<run>'"
+        return f"there is no workflow {quoted(self.name)}{f'; {meant}' if meant else ''}"
+
+
+def _meant(near: tuple[str, ...]) -> str:
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 class InvalidTransitionError(StepschedError):
-    """The verb does not apply to a job in this status.
+    """The verb does not apply to a job, or a run of a workflow, in this status.
 
     Attributes:
-        name: The name of the job.
-        status: The status of the job.
+        name: The name of the job, or the key of the run.
+        status: The status of the job or run.
         action: The verb.
+        what: What has the name: ``"job"`` or ``"workflow run"``.
+        cure: What to do instead. Empty: the status says it.
     """
 
-    def __init__(self, name: str, status: str, action: str) -> None:
-        super().__init__(name, status, action)
+    def __init__(self, name: str, status: str, action: str, what: str = "job", cure: str = "") -> None:
+        super().__init__(name, status, action, what, cure)
         self.name = name
         self.status = status
         self.action = action
+        self.what = what
+        self.cure = cure
 
     def __str__(self) -> str:
-        return f"cannot {self.action} job {self.name!r}: it is {self.status}"
+        cure = f"; {self.cure}" if self.cure else ""
+        return f"cannot {self.action} {self.what} {self.name!r}: it is {self.status}{cure}"
 
 
 class ConflictError(StepschedError):
-    """The job was changed in the meantime. Read it again, then decide whether to repeat the change.
+    """The job, or the run of a workflow, was changed in the meantime. Read it again, then decide whether to
+    repeat the change.
 
     Attributes:
-        name: The name of the job.
-        expected_version: The version on which the change was based.
+        name: The name of the job, or the key of the run.
+        expected_version: The version of the job, or the revision of the run, on which the change was based.
+        what: What has the name: ``"job"`` or ``"workflow run"``.
     """
 
-    def __init__(self, name: str, expected_version: int) -> None:
-        super().__init__(name, expected_version)
+    def __init__(self, name: str, expected_version: int, what: str = "job") -> None:
+        super().__init__(name, expected_version, what)
         self.name = name
         self.expected_version = expected_version
+        self.what = what
 
     def __str__(self) -> str:
+        if self.what != "job":
+            return (
+                f"{self.what} {self.name!r} was changed in the meantime, after revision "
+                f"{self.expected_version}; read it again, and repeat the change"
+            )
         return (
             f"job {self.name!r} is no longer at version {self.expected_version}: it was changed in the "
             "meantime; read it again with client.get() and repeat the change"

@@ -33,6 +33,20 @@ def read_payload(value: Any) -> JsonValue:
     return copy
 
 
+def without_attributes(value: JsonValue) -> JsonValue:
+    """Returns a JSON value unchanged.
+
+    Raises:
+        ValueError: It has a context attribute, which nothing would fill in.
+    """
+    if write(value) != value:
+        raise ValueError(
+            "expected plain data, got a context attribute, which is filled in only in the input of a job or "
+            "a step; use it there"
+        )
+    return value
+
+
 def _too_large(size: str) -> ValueError:
     return ValueError(
         f"expected at most {MAX_PAYLOAD_BYTES:,} bytes of JSON, got {size}; "
@@ -105,6 +119,8 @@ def _read_object(value: Any, info: ValidationInfo) -> dict[str, JsonValue]:
 _writer = PlainSerializer(write, when_used="json")
 Payload = Annotated[JsonValue, PlainValidator(_read, json_schema_input_type=JsonValue), _writer]
 """Any JSON value up to 256 KiB, which is copied."""
+Data = Annotated[Payload, AfterValidator(without_attributes)]
+"""A payload without context attributes."""
 JsonObject = Annotated[
     dict[str, JsonValue],
     PlainValidator(_read_object, json_schema_input_type=dict[str, JsonValue]),

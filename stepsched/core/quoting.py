@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from reprlib import Repr
 
 _LONGEST = 100
@@ -40,3 +41,15 @@ def shortened(text: str, longest: int = _LONGEST) -> str:
 def given_text(value: object) -> str:
     """Returns a text unchanged, and any other value quoted: what an error says was given."""
     return str.__str__(value) if isinstance(value, str) else quoted(value)
+
+
+def closest(value: object, known: Iterable[str]) -> str:
+    """Returns what to use instead of an unknown name: the most similar known one, or some of them."""
+    from difflib import get_close_matches  # only a refusal needs it
+
+    names = list(known)
+    near = get_close_matches(value, names, n=1) if isinstance(value, str) else []
+    if near:
+        return f"use {near[0]!r}"
+    some = ", ".join(map(repr, names[:10]))
+    return f"use one of {some}{', ...' if len(names) > 10 else ''}"

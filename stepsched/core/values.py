@@ -55,11 +55,13 @@ def whole_number(value: object, argument: str) -> int:
     """Returns a count of at least zero as a plain int, also from a type such as ``numpy.int64``.
 
     Raises:
-        ValueError: ``value`` is no such number; True and False are none.
+        ValueError: ``value`` is no such number, or more than stores can hold; True and False are none.
     """
     number = index(value) if isinstance(value, SupportsIndex) and not isinstance(value, bool) else -1
     if number < 0:
         raise ValueError(f"expected a whole number of at least 0 for {argument}, got {quoted(value)}")
+    if number >= 2**63:
+        raise ValueError(f"expected a whole number below 2**63 for {argument}, got {quoted(value)}")
     return number
 
 

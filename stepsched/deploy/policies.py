@@ -6,134 +6,32 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from stepsched.asl.machine import StateMachine
 from stepsched.asl.states import Task
 from stepsched.aws.arns import validate_arn
-from stepsched.core.context import ATTRIBUTES
-from stepsched.core.quoting import quoted
+from stepsched.deploy.listed import (
+    NamedTarget,
+    validate_queues,
+    validate_targets,
+    validate_topics,
+)
 from stepsched.iam.documents import validate_resources, validate_roles
 from stepsched.iam.grants import Grant, Place, allow, grants_of, merged, role_grants, with_resources
 from stepsched.iam.machines import invocation_of, machine_grants
 from stepsched.iam.roles import MAX_INLINE_CHARACTERS
-from stepsched.machines.calls import Call, Message, call_of, check_call, places_of
+from stepsched.machines.calls import Call
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import INDEX
-from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, Target, TopicTarget, parts_of
+from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, StateMachineTarget, Target, TopicTarget
 from stepsched.targets.invocations import Invocation, invocations
+from stepsched.workflows import Workflow
 
 _MACHINE = r"stateMachine:[^\s:/*?$]{1,80}"
-
-
-# -- Arguments ------------------------------------------------------------------------------------------
-
-
-class NamedTarget(NamedTuple):
-    """A target, with the argument that names it."""
-
-    argument: str
-    """The argument and the index, such as ``targets[0]``."""
-    target: SingleTarget
-
-    def calls(self, partition: str = "aws") -> list[Call]:
-        """The calls of the runner for the target: for a job that does not wait for its end, and one that
-        does.
-
-        Raises:
-            ValueError: The runner cannot invoke the target. The error names the reason.
-        """
-        try:
-            found = [
-                call_of(self.target, _ANY_MESSAGE, wait=wait, partition=partition) for wait in (False, True)
-            ]
-            if isinstance(self.target, ApiTarget):
-                check_call(found[0])
-        except ValueError as error:
-            raise ValueError(f"{self.argument}: {error}") from error
-        return found
-
-
-_ANY_MESSAGE = Message({}, "job", "job", "$due", dict.fromkeys(ATTRIBUTES, "$due"))
-"""A message for building calls. The content of a message does not change which call is made."""
 _PASSED_ROLE = {"personalize": "RoleArn"}
 """The parameter of a service's requests that names the role which the service takes on."""
-
-
-def validate_targets(targets: Iterable[Target], *, may_be_empty: bool = False) -> list[NamedTarget]:
-    """Validates the targets. Parallel targets are replaced by their parts.
-
-    Args:
-        targets: The targets.
-        may_be_empty: Whether the list may be empty.
-
-    Raises:
-        TypeError: ``targets`` is not a list of targets.
-        ValueError: The list is empty, or AWS cannot invoke a target. The error names it and the reason.
-    """
-    listed = _listed("targets", targets, get_args(Target), "LambdaTarget(...)")
-    if not listed and not may_be_empty:
-        raise ValueError("expected at least one target, got an empty list; use [LambdaTarget(...)]")
-    found = [NamedTarget(argument, part) for argument, target in listed for part in parts_of(target)]
-    for each in found:
-        each.calls()
-    return found
-
-
-def validate_queues(dead_letters: Iterable[QueueTarget]) -> list[NamedTarget]:
-    """Validates the queues for dead letters.
-
-    Raises:
-        TypeError: ``dead_letters`` is not a list of QueueTargets.
-    """
-    return [
-        NamedTarget(*each)
-        for each in _listed("dead_letters", dead_letters, (QueueTarget,), "QueueTarget(...)")
-    ]
-
-
-def validate_topics(topics: Iterable[TopicTarget]) -> list[NamedTarget]:
-    """Validates the topics for notifications.
-
-    Raises:
-        TypeError: ``topics`` is not a list of TopicTargets.
-    """
-    return [NamedTarget(*each) for each in _listed("topics", topics, (TopicTarget,), "TopicTarget(...)")]
-
-
-def _listed(argument: str, values: Any, kinds: tuple[type[Any], ...], example: str) -> list[tuple[str, Any]]:
-    """The values of an argument, each with its argument and index.
-
-    Raises:
-        TypeError: The argument is not a list, or holds a value of another type.
-    """
-    if isinstance(values, get_args(Target)):  # iterating over a target would give its fields
-        raise TypeError(f"expected {argument} to be a list, got one {type(values).__name__}; use [{example}]")
-    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        raise TypeError(f"expected {argument} to be a list, got {quoted(values)}; use [{example}]")
-    found = [(f"{argument}[{index}]", value) for index, value in enumerate(values)]
-    for name, value in found:
-        if not isinstance(value, kinds):
-            raise TypeError(f"expected {name} to be a target, got {quoted(value)}; use {example}")
-    return found
-
-
-def partition_of(listed: Sequence[NamedTarget]) -> str:
-    """The partition of all targets; ``aws`` if no target has an ARN.
-
-    Raises:
-        ValueError: The targets are in several partitions or Regions.
-    """
-    places = {place: each for each in listed for place in places_of(each.target) if all(place)}
-    if len(places) > 1:
-        shown = " and ".join(
-            f"{places[place].argument} in {place[1]} of {place[0]}" for place in sorted(places)[:2]
-        )
-        raise ValueError(
-            f"expected targets in one Region, got {shown}; use one stack for the targets of each Region"
-        )
-    return next(iter(places), ("aws", ""))[0]
 
 
 # -- The runner -----------------------------------------------------------------------------------------
@@ -187,7 +85,14 @@ class Permissions(NamedTuple):
             TypeError: As for :meth:`grants`.
             ValueError: As for :meth:`grants`, or the policy is too long for IAM.
         """
-        policy = document([*own, *self.grants(machine_arn, waits=waits)])
+        return self.checked(document([*own, *self.grants(machine_arn, waits=waits)]))
+
+    def checked(self, policy: dict[str, Any]) -> dict[str, Any]:
+        """The policy.
+
+        Raises:
+            ValueError: It is too long for IAM.
+        """
         length = len(json.dumps(policy, separators=(",", ":")))
         if length > MAX_INLINE_CHARACTERS:
             raise ValueError(
@@ -328,10 +233,11 @@ def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocatio
 
 
 def runner_policy(
-    targets: Iterable[Target],
+    targets: Iterable[Target | Workflow],
     *,
     table_arn: str,
     state_machine_arn: str,
+    workflows_arn: str | None = None,
     task_roles: Sequence[str] = (),
     dead_letters: Iterable[QueueTarget] = (),
     topics: Iterable[TopicTarget] = (),
@@ -347,6 +253,8 @@ def runner_policy(
         table_arn: The ARN of the table; see the output ``TableArn``.
         state_machine_arn: The ARN of the machine, ``arn:aws:states:<region>:<account>:stateMachine:<name>``.
             Its name is that of the stack, or ``<prefix>-runner``.
+        workflows_arn: The ARN of the machine of the workflows, if the stack has that part: the name of the
+            stack and ``-workflows``, or ``<prefix>-workflows``. None: it has none.
         task_roles: As for :func:`template`.
         dead_letters: As for :func:`template`, with the queue of the stack if it has one.
         topics: As for :func:`template`, with the topic of the stack if it has one.
@@ -367,7 +275,11 @@ def runner_policy(
     ['SqsSendMessage', 'StatesStartExecution']
     """
     table, machine = _table_and_machine(table_arn, state_machine_arn)
-    called = validate_targets(targets, may_be_empty=True)
+    cure = "workflows_arn=" if workflows_arn is None else None
+    called = validate_targets(targets, cure=cure, may_be_empty=True).called
+    if workflows_arn is not None:
+        _validate_workflows_arn(workflows_arn, machine)
+        called.append(NamedTarget("workflows_arn", StateMachineTarget(workflows_arn)))
     listed = called + validate_queues(dead_letters) + validate_topics(topics)
     return role_policy(
         Permissions(listed, task_roles, resources or {}),
@@ -380,13 +292,22 @@ def runner_policy(
 # -- The application ------------------------------------------------------------------------------------
 
 
-def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = False) -> dict[str, Any]:
-    """The policy of an application that creates, lists, changes and cancels jobs through the client.
+def client_policy(
+    *,
+    table_arn: str,
+    state_machine_arn: str,
+    metrics: bool = False,
+    workflows_arn: str | None = None,
+) -> dict[str, Any]:
+    """The policy of an application that creates, lists, changes and cancels jobs through the client, and that
+    runs workflows.
 
     It allows no other tables and state machines. Transactions need the actions of the items that they write.
     The role of the machine, and not this policy, allows what jobs invoke. To find the table and the machine
-    by the name of the stack, add ``cloudformation:DescribeStacks`` on the stack.
+    by the name of the stack, add ``cloudformation:DescribeStacks`` on the stack; to take over the workflows
+    of the AWS Batch scheduler, ``dynamodb:Scan`` on its two tables.
 
+    - https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbatch.html
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
     - https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsstepfunctions.html
 
@@ -394,9 +315,11 @@ def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = Fal
         table_arn: The output ``TableArn`` of the stack, ``arn:aws:dynamodb:<region>:<account>:table/<name>``.
         state_machine_arn: The output ``StateMachineArn`` of the stack, without version or alias.
         metrics: Whether the stack has alarms or a dashboard, so that the client writes metrics.
+        workflows_arn: The output ``WorkflowsArn`` of the stack, for an application that uses
+            :class:`WorkflowClient`. None: it does not.
 
     Raises:
-        ValueError: An argument is malformed, or the two are not in one account and Region.
+        ValueError: An argument is malformed, or they are not in one account and Region.
 
     >>> policy = client_policy(
     ...     table_arn="arn:aws:dynamodb:eu-west-1:123456789012:table/jobs",
@@ -406,7 +329,9 @@ def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = Fal
     ['Table', 'TableIndex', 'Runner', 'RunnerExecutions']
     """
     table, machine = _table_and_machine(table_arn, state_machine_arn)
-    items = ("BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem")
+    items = ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem"]
+    if workflows_arn is not None:
+        items.append("ConditionCheckItem")
     executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"
     statements = [
         _allow("Table", "dynamodb", (*items, "DescribeTable", "Query", "Scan", "UpdateItem"), table),
@@ -418,9 +343,25 @@ def client_policy(*, table_arn: str, state_machine_arn: str, metrics: bool = Fal
             ("DescribeExecution", "GetExecutionHistory", "StopExecution"),
             executions,
         ),
+        *([] if workflows_arn is None else _workflow_statements(workflows_arn, machine)),
         *(_metric_statements() if metrics else ()),
     ]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _workflow_statements(workflows_arn: str, state_machine_arn: str) -> list[dict[str, Any]]:
+    """What :class:`WorkflowClient` does besides: it starts and stops the executions of workflows, and ends
+    their Batch jobs. Listing Batch jobs supports no resource."""
+    machine = _validate_workflows_arn(workflows_arn, state_machine_arn)
+    executions = f"{machine.replace(':stateMachine:', ':execution:', 1)}:*"
+    partition, region, account = _place_of(machine)
+    jobs = f"arn:{partition}:batch:{region}:{account}:job/*"
+    return [
+        _allow("Workflows", "states", ("StartExecution",), machine),
+        _allow("WorkflowExecutions", "states", ("DescribeExecution", "StopExecution"), executions),
+        _allow("BatchJobs", "batch", ("TerminateJob",), jobs),
+        _allow("BatchLists", "batch", ("ListJobs",), "*"),
+    ]
 
 
 def _metric_statements() -> list[dict[str, Any]]:
@@ -441,6 +382,21 @@ def _table_and_machine(table_arn: str, state_machine_arn: str) -> tuple[str, str
             f"got {table!r} and {machine!r}; use the outputs of one stack"
         )
     return table, machine
+
+
+def _validate_workflows_arn(arn: str, state_machine_arn: str) -> str:
+    """Validates the ARN of the machine of the workflows.
+
+    Raises:
+        ValueError: It is malformed, or not in the account and Region of the runner.
+    """
+    machine = validate_arn(arn, "states", _MACHINE, "stateMachine:<name>")
+    if _place_of(machine) != _place_of(state_machine_arn):
+        raise ValueError(
+            "expected workflows_arn and state_machine_arn in one account and Region, "
+            f"got {machine!r} and {state_machine_arn!r}; use the outputs of one stack"
+        )
+    return machine
 
 
 def _place_of(arn: str) -> list[str]:

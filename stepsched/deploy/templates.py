@@ -7,23 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepsched.core.quoting import quoted
+from stepsched.deploy.listed import partition_of, validate_queues, validate_targets, validate_topics
 from stepsched.deploy.parts import Part, Wanted, parts_of
 from stepsched.deploy.parts.names import Names, validate_prefix
 from stepsched.deploy.parts.part import QUEUES, validate_parts
-from stepsched.deploy.policies import (
-    partition_of,
-    validate_queues,
-    validate_targets,
-    validate_topics,
-)
 from stepsched.iam.documents import validate_boundary, validate_roles
 from stepsched.targets import QueueTarget, Target, TopicTarget
+from stepsched.workflows import Workflow
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
 
 
 def template(
-    targets: Iterable[Target],
+    targets: Iterable[Target | Workflow],
     *,
     task_roles: Sequence[str] = (),
     dead_letters: Iterable[QueueTarget] = (),
@@ -50,11 +46,12 @@ def template(
     | part | resources | outputs |
     |---|---|---|
     | ``register``, ``express-register`` | ``Register``, ``RegisterRole`` | ``RegisterArn`` |
+    | ``workflows`` | ``Workflows``, ``WorkflowsRole`` | ``WorkflowsArn`` |
     | ``group`` | ``Group``, ``SchedulerRole`` | ``GroupName``, ``SchedulerRoleArn`` |
     | ``dead-letters`` | ``DeadLetters`` | ``DeadLetterQueueArn`` |
     | ``topic`` | ``Topic`` | ``TopicArn`` |
     | ``queue``, ``fifo-queue`` | ``Queue``, ``QueueDeadLetters`` | ``QueueUrl``, ``QueueArn`` |
-    | ``alarms`` | three alarms, and the watch | ``MetricNamespace`` |
+    | ``alarms`` | three alarms (four with workflows), and the watch | ``MetricNamespace`` |
     | ``dashboard`` | ``Dashboard``, and the watch | ``DashboardName``, ``MetricNamespace`` |
 
     The watch is a state machine without a function that counts late jobs every five minutes. With alarms or
@@ -65,9 +62,10 @@ def template(
       https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.howitworks.html
     - The ARN of the machine is built from the name of the stack, because its role allows it to start itself
       and trusts no other machine. The name of a machine, and so that of the stack, has at most 80 characters;
-      that of a stack with a register has at most 71, and with a watch 74.
-    - No action is allowed on ``*`` except ``batch:DescribeJobs``, which has no resource, writing metrics,
-      which is restricted to the namespace ``stepsched``, and what ``resources`` names.
+      that of a stack with workflows has at most 70, with a register 71, and with a watch 74.
+    - No action is allowed on ``*`` except ``batch:DescribeJobs`` and ``batch:ListJobs``, which have no
+      resource, writing metrics, which is restricted to the namespace ``stepsched``, and what ``resources``
+      names.
     - The role that a request of Amazon Personalize names may be passed to that service.
     - The machine has one state for each call that the targets need. The definition contains no text of the
       caller.
@@ -78,11 +76,13 @@ def template(
     S3. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 
     Args:
-        targets: The targets that jobs may invoke; at least one, unless the stack has a queue. A
-            :class:`ParallelTarget` counts as its parts.
+        targets: The targets that jobs and steps of workflows may invoke; at least one, unless the stack has a
+            queue or workflows. A :class:`ParallelTarget` counts as its parts, and a :class:`Workflow` as the
+            targets of its steps and its ``notify``; only the machine of the workflows may submit its Batch
+            jobs.
         task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
         dead_letters: The queues that jobs name as ``dead_letter``.
-        topics: The topics that jobs name as ``notify``.
+        topics: The topics that jobs and workflows name as ``notify``.
         resources: The resources of :class:`ApiTarget` calls, by ``"service:action"``; see
             :func:`stepsched.iam.policy_for`. Required if the request does not name them.
         table_name: The name of an existing table in the account and Region of the stack, such as that of an
@@ -103,8 +103,9 @@ def template(
         TypeError: An argument that should be a list is text or a single value, or holds another type; or
             ``resources`` is not a dict.
         ValueError: There are no targets, AWS cannot invoke one, the resources of a call are not known, the
-            targets are in several Regions, or their policy is too long. The error names the target. Or a part
-            is unknown, the prefix is too long for a name, or another argument is malformed.
+            targets are in several Regions, their policy is too long, or a workflow is among them and no
+            machine for it. The error names the target. Or a part is unknown, the prefix is too long for a
+            name, or another argument is malformed.
 
     >>> from stepsched import QueueTarget
     >>> made = template([QueueTarget("arn:aws:sqs:eu-west-1:123456789012:orders")])
@@ -124,9 +125,11 @@ def template(
     validate_boundary(permissions_boundary)
     if role_arn is not None:
         validate_roles("role_arn", [role_arn])
-    called = validate_targets(targets, may_be_empty=bool(chosen & frozenset(QUEUES)))
+    own = chosen & {*QUEUES, Part.WORKFLOWS}  # what jobs of the stack may use anyway
+    cure = None if Part.WORKFLOWS in chosen else f"parts=[{Part.WORKFLOWS.value!r}]"
+    called, submitted, told = validate_targets(targets, cure=cure, may_be_empty=bool(own))
     queues, news = validate_queues(dead_letters), validate_topics(topics)
-    partition = partition_of(called + queues + news)
+    partition = partition_of(called + queues + news + submitted + told)
     for argument, arn in (("permissions_boundary", permissions_boundary), ("role_arn", role_arn)):
         if arn is not None and arn.split(":")[1] != partition:
             raise ValueError(f"expected {argument} to be in the partition {partition!r}, got {arn!r}")
@@ -137,6 +140,8 @@ def template(
             called,
             queues,
             news,
+            submitted,
+            told,
             validate_roles("task_roles", task_roles),
             resources or {},
             boundary=permissions_boundary,

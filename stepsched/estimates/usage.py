@@ -18,7 +18,7 @@ from stepsched.backends.needs import needs_of, others_for
 from stepsched.core.errors import UnsupportedError
 from stepsched.jobs import Completion, Job, JobStatus
 from stepsched.schedules import Rate
-from stepsched.targets import ApiTarget
+from stepsched.targets import ApiTarget, WorkflowTarget
 
 BackendName: TypeAlias = Literal["EventBridgeBackend", "StepFunctionsBackend", "LocalBackend"]
 _NAMES: tuple[BackendName, ...] = get_args(BackendName)
@@ -79,8 +79,12 @@ def backend_of(job: Job, wanted: BackendName | None) -> BackendName:
             Scheduler, Step Functions, embedded.
 
     Raises:
-        UnsupportedError: The wanted backend cannot run the job.
+        UnsupportedError: The wanted backend cannot run the job, or the job runs a workflow.
     """
+    if isinstance(job.target, WorkflowTarget):
+        reason = "the cost of the runs of a workflow depends on its steps, and is not estimated"
+        way = "StateMachineTarget(<WorkflowsArn>) as target, for the cost of their starts"
+        raise UnsupportedError(job.name, NAMES[wanted or STEP_FUNCTIONS], reason, (way,))
     needs = needs_of(job)
     if wanted in (None, EVENTBRIDGE) and all(getattr(BUILT_IN[EVENTBRIDGE], need) for need in needs):
         return EVENTBRIDGE  # without looking at the others, which takes longer

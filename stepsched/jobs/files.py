@@ -94,9 +94,9 @@ def load_jobs(source: str | Path) -> list[Job]:
         case ".json" | ".yaml" | ".yml" as suffix:
             return _jobs_in(str(source), _read(str(source), read_text(path), _FORMATS[suffix]))
         case ".py":
-            jobs = _from_module(_import_file(path))
+            jobs = _from_module(import_file(path))
         case _:
-            jobs = _from_module(_import_name(str(source)))
+            jobs = _from_module(import_name(str(source)))
     refuse(str(source), _repeated(job.name for job in jobs))
     return _some(str(source), jobs)
 
@@ -389,7 +389,12 @@ def _yaml(source: str) -> Any:
     return yaml_text
 
 
-def _import_name(name: str) -> ModuleType:
+def import_name(name: str) -> ModuleType:
+    """Imports a module by its dotted name.
+
+    Raises:
+        JobFileError: There is none, or it cannot be imported.
+    """
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -401,12 +406,16 @@ def _import_name(name: str) -> ModuleType:
         else:
             reason = f"the import failed: {error}"
         raise JobFileError(name, reason) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself
         raise JobFileError(name, f"the import failed: {type(error).__name__}: {error}") from error
 
 
-def _import_file(path: Path) -> ModuleType:
-    """Imports a file under its own name, so that its functions can be imported again by that name."""
+def import_file(path: Path) -> ModuleType:
+    """Imports a file under its own name, so that its functions can be imported again by that name.
+
+    Raises:
+        JobFileError: It cannot be imported, or a module of that name is already imported.
+    """
     name = path.stem
     known = sys.modules.get(name)
     if known is not None:
@@ -420,7 +429,7 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself
         del sys.modules[name]
         raise JobFileError(str(path), f"the import failed: {type(error).__name__}: {error}") from error
     return module

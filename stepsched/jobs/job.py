@@ -17,7 +17,7 @@ from stepsched.core.quoting import quoted
 from stepsched.core.values import Duration, ShortKeys, Value
 from stepsched.jobs.interval import document_of, fields_of
 from stepsched.jobs.names import GroupName, Name
-from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry
+from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry, read_retry
 from stepsched.schedules import AnySchedule, Cron, Frequency, OneTime, Rate
 from stepsched.schedules.moments import aware, just_after
 from stepsched.targets import (
@@ -46,7 +46,16 @@ def _read_schedule(value: Any) -> Any:
     raise ValueError(f"expected a schedule, got {type(value).__name__}; use {cure}")
 
 
-def _read_target(value: Any) -> Any:
+def read_target(value: Any) -> Any:
+    """Returns the value of a field for a target unchanged, for pydantic to read.
+
+    Raises:
+        ValueError: The value is something else, such as a function or an ARN; the error names the target to
+            use.
+    """
+    if isinstance(value, BaseModel) and hasattr(value, "steps"):
+        name = quoted(getattr(value, "name", "nightly"))
+        raise ValueError(f"expected a target, got a {type(value).__name__}; use WorkflowTarget({name})")
     if isinstance(value, (BaseModel, Mapping)):
         return _with_kind(value, "target")
     if callable(value):
@@ -92,7 +101,12 @@ def _read_queue(value: Any) -> Any:
     return value
 
 
-def _read_topic(value: Any) -> Any:
+def read_topic(value: Any) -> Any:
+    """Returns the value of a field for a topic unchanged, for pydantic to read.
+
+    Raises:
+        ValueError: The value is text; the error says how to make a topic of it.
+    """
     if isinstance(value, str):
         raise ValueError(f"expected a TopicTarget, got str; use TopicTarget({quoted(value)})")  # noqa: TRY004 -- as above
     return value
@@ -147,7 +161,7 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     EventBridge Scheduler in its group. EventBridge Scheduler accepts 1 to 64 of ``A-Z a-z 0-9 - _ .``."""
     schedule: Annotated[AnySchedule, BeforeValidator(_read_schedule)]
     """The schedule, which defines when the job runs."""
-    target: Annotated[AnyTarget, BeforeValidator(_read_target)]
+    target: Annotated[AnyTarget, BeforeValidator(read_target)]
     """The target that a run invokes."""
     input: Payload = Field(default_factory=dict)
     """The input: any JSON value up to 256 KiB, which is copied. Every run passes it to the target."""
@@ -168,11 +182,11 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
     """Whether runs come due once the job is stored. False: the job is created paused, and an update pauses
     it; an update from False to True resumes it. An update that leaves it True does not resume a job that
     ``pause`` has paused."""
-    retry: Retry = Retry()
+    retry: Annotated[Retry, BeforeValidator(read_retry)] = Retry()
     """The retry policy of failed runs."""
     dead_letter: Annotated[QueueTarget | None, BeforeValidator(_read_queue)] = None
     """The standard SQS queue for runs that failed for good. None: no message is sent."""
-    notify: Annotated[TopicTarget | None, BeforeValidator(_read_topic)] = None
+    notify: Annotated[TopicTarget | None, BeforeValidator(read_topic)] = None
     """The SNS topic for notifications about runs that failed for good. The message is a JSON object with
     ``job``, ``scheduled_for``, ``attempts``, ``error`` and ``cause``. None: no notification is sent."""
     on_failure: OnFailure = OnFailure.CONTINUE

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from stepsched.core.enums import StrEnum
+from stepsched.core.quoting import quoted
 from stepsched.core.values import Duration, Value
 
 
@@ -86,3 +88,16 @@ class Retry(Value, frozen=True):
         if self.interval and factor > bound / self.interval:
             return bound
         return min(self.interval * factor, bound) if self.interval else timedelta(0)
+
+
+def read_retry(value: Any) -> Any:
+    """Returns the value of a field for a :class:`Retry` unchanged, for pydantic to read.
+
+    Raises:
+        ValueError: The value is a number; the error names the policy to use.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise ValueError(  # noqa: TRY004 -- pydantic collects ValueError
+            f"expected a Retry, got {quoted(value)}; its field max_attempts is the number of retries"
+        )
+    return value

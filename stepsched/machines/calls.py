@@ -43,6 +43,7 @@ from stepsched.targets import (
     Target,
     TemplateTarget,
     TopicTarget,
+    WorkflowTarget,
     parts_of,
     takes_input,
 )
@@ -218,6 +219,10 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             what = "a Python function" if isinstance(target, HandlerTarget) else "a command"
             raise ValueError(
                 f"AWS cannot invoke {what} of this process; use a LambdaTarget or another target in AWS"
+            )
+        case WorkflowTarget():
+            raise ValueError(
+                "a workflow runs in a backend that stores it; use StepFunctionsBackend or LocalBackend"
             )
         case ParallelTarget():
             raise ValueError(
@@ -397,7 +402,7 @@ def _batch_arguments(target: BatchTarget, message: Message) -> dict[str, Any]:
     if target.parameters:
         arguments["Parameters"] = message.with_attributes(target.parameters)
     if target.container_overrides:
-        arguments["ContainerOverrides"] = message.with_attributes(_pascal_case(target.container_overrides))
+        arguments["ContainerOverrides"] = message.with_attributes(pascal_case(target.container_overrides))
     return arguments
 
 
@@ -417,24 +422,24 @@ def _overrides(message: Message) -> dict[str, Any]:
         raise ValueError(  # noqa: TRY004 -- about the job
             f"expected a JSON object of overrides as input, got {_input_kind(message)}"
         )
-    written = message.with_attributes(_pascal_case(message.payload))
+    written = message.with_attributes(pascal_case(message.payload))
     assert isinstance(written, (dict, str))
     if isinstance(written, str):
         raise ValueError("the name of an override must not end in '.$'")  # noqa: TRY004 -- about the value
     return written
 
 
-def _pascal_case(value: Any) -> Any:
+def pascal_case(value: Any) -> Any:
     match value:
         case dict():
-            written = {key[:1].upper() + key[1:]: _pascal_case(item) for key, item in value.items()}
+            written = {key[:1].upper() + key[1:]: pascal_case(item) for key, item in value.items()}
             if len(written) < len(value):
                 raise ValueError(
                     f"two of the keys {', '.join(value)} differ only in the case of the first letter"
                 )
             return written
         case list():
-            return [_pascal_case(item) for item in value]
+            return [pascal_case(item) for item in value]
     return value
 
 

@@ -18,7 +18,8 @@ MAX_AGE = 300 * 86_400
 """The age in seconds at which an execution hands over, and the longest time that it plans to sleep. AWS ends
 an execution after a year, so 65 days remain for a last run that begins late."""
 _RETRIES = 20
-_ALREADY_EXISTS = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
+ALREADY_EXISTS = ("StepFunctions.ExecutionAlreadyExistsException", "StepFunctions.ExecutionAlreadyExists")
+"""The errors of a start whose name another execution has: the response of an earlier attempt was lost."""
 
 
 def rest_rule() -> Rule:
@@ -57,7 +58,7 @@ def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]
     # Before the first run, ``after`` may come from the input and then has no relation to the present.
     ran = "$max([$since, $floor($toMillis($after) / 1000)])"
     variables |= {"since": f"{{% $runs > 0 ? {ran} : $since %}}", "generation": "{% $generation + 1 %}"}
-    already_exists = Retrier(error_equals=_ALREADY_EXISTS, max_attempts=0)
+    already_exists = Retrier(error_equals=ALREADY_EXISTS, max_attempts=0)
     transient = Retrier(
         error_equals=("States.ALL",),
         interval_seconds=5,
@@ -82,7 +83,7 @@ def renewal_states(partition: str, also: Iterable[str] = ()) -> dict[str, State]
             },
             retry=(already_exists, transient),
             catch=(
-                Catcher(error_equals=_ALREADY_EXISTS, next="Renewed"),
+                Catcher(error_equals=ALREADY_EXISTS, next="Renewed"),
             ),  # the response of an attempt was lost
             output={},
             next="Renewed",

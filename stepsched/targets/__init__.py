@@ -30,6 +30,7 @@ from stepsched.targets.containers import BatchTarget, CapacityProvider, EcsTaskT
 from stepsched.targets.fan_out import FanOutTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
+from stepsched.targets.workflow import WorkflowTarget
 
 _AwsPart: TypeAlias = (
     LambdaTarget
@@ -54,7 +55,7 @@ SERVICE_TARGETS: tuple[type[ServiceTarget], ...] = tuple(
 _LocalTarget: TypeAlias = HandlerTarget | CommandTarget
 AwsTarget: TypeAlias = _AwsPart | TemplateTarget
 """Any target in AWS. The embedded backend needs a registered handler for it."""
-SingleTarget: TypeAlias = AwsTarget | _LocalTarget
+SingleTarget: TypeAlias = AwsTarget | _LocalTarget | WorkflowTarget
 """Any target that makes a single call."""
 
 
@@ -119,6 +120,7 @@ __all__ = [
     "Target",
     "TemplateTarget",
     "TopicTarget",
+    "WorkflowTarget",
 ]
 
 

@@ -23,6 +23,7 @@ from stepsched.targets import (
     ParallelTarget,
     Target,
     TemplateTarget,
+    WorkflowTarget,
 )
 from stepsched.targets.base import ApiCall, ServiceTarget, arn_field, arn_of
 
@@ -75,7 +76,7 @@ def invocations(target: Target) -> tuple[Invocation, ...]:
     match target:
         case ParallelTarget(targets=parts):
             return tuple(each for part in parts for each in invocations(part))
-        case HandlerTarget() | CommandTarget():
+        case HandlerTarget() | CommandTarget() | WorkflowTarget():
             return ()
         case ApiTarget(service=service, action=action):
             return (Invocation(service, action),)

@@ -2,7 +2,8 @@
 
     python -m tests.api.stub
 
-The signatures and docstrings are those of ``SchedulerClient``; ``test_async_client.py`` compares.
+The signatures and docstrings are those of ``SchedulerClient`` and ``WorkflowClient``;
+``test_async_client.py`` compares.
 """
 
 from __future__ import annotations
@@ -17,31 +18,44 @@ import stepsched
 
 PACKAGE = Path(stepsched.__file__).parent
 STUB = PACKAGE / "aio.pyi"
-HEAD = '"""Written by tests/api/stub.py from client.py and aio.py: not to be edited."""'
+HEAD = '"""Written by tests/api/stub.py from client.py, workflow_client.py and aio.py: not to be edited."""'
 STREAMS = {"iterate": "JobRecord", "upcoming": "UpcomingRun"}
 """What is read by ``async for``, and the class of its items."""
-CLASSES = ("CallCancelledError", "AsyncSchedulerClient")
+CLIENTS = {
+    "AsyncSchedulerClient": ("client.py", "SchedulerClient"),
+    "AsyncWorkflowClient": ("workflow_client.py", "WorkflowClient"),
+}
+"""The asynchronous clients, each with the file and the class whose verbs it has."""
+CLASSES = ("CallCancelledError", *CLIENTS)
 
 
 def written() -> str:
     """The text of the stub, before it is formatted."""
-    client = ast.parse((PACKAGE / "client.py").read_text(encoding="utf-8"))
-    own = ast.parse((PACKAGE / "aio.py").read_text(encoding="utf-8"))
-    verbs = [_verb(each) for each in _class(client, "SchedulerClient").body if _is_verb(each)]
-    classes = [_declared(_class(own, name)) for name in CLASSES]
-    present = {each.name for each in classes[-1].body if isinstance(each, _FUNCTIONS)}
-    docs = {each.name: each for each in verbs}
-    classes[-1].body = [
-        # Where aio.py has a verb of its own, it has the docstring of the client's all the same.
-        docs[each.name] if isinstance(each, _FUNCTIONS) and each.name in docs else each
-        for each in classes[-1].body
-    ]
-    classes[-1].body += [verb for verb in verbs if verb.name not in present]
+    own = _parsed("aio.py")
+    classes = [_declared(own, "CallCancelledError")]
+    sources = []
+    for name, (file, client) in CLIENTS.items():
+        sources.append(_parsed(file))
+        verbs = [_verb(each) for each in _class(sources[-1], client).body if _is_verb(each)]
+        made = _declared(own, name)
+        present = {each.name for each in made.body if isinstance(each, _FUNCTIONS)}
+        docs = {each.name: each for each in verbs}
+        made.body = [
+            # Where aio.py has a verb of its own, it has the docstring of the client's all the same.
+            docs[each.name] if isinstance(each, _FUNCTIONS) and each.name in docs else each
+            for each in made.body
+        ]
+        made.body += [verb for verb in verbs if verb.name not in present]
+        classes.append(made)
     body = ast.Module(body=list(classes), type_ignores=[])
     names = {node.id for node in ast.walk(body) if isinstance(node, ast.Name)}
-    imports = [*_imports(own, client, names)]
+    imports = [*_imports(own, sources, names)]
     module = ast.Module(body=[*imports, *classes], type_ignores=[])
     return f"{HEAD}\n{ast.unparse(ast.fix_missing_locations(module))}\n"
+
+
+def _parsed(file: str) -> ast.Module:
+    return ast.parse((PACKAGE / file).read_text(encoding="utf-8"))
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -70,10 +84,19 @@ def _verb(node: ast.stmt) -> ast.FunctionDef | ast.AsyncFunctionDef:
     return _Lists().visit(verb)  # type: ignore[no-any-return]
 
 
-def _declared(node: ast.ClassDef) -> ast.ClassDef:
-    """A class without its code: public and special methods, and the attributes that its docstring names."""
+def _declared(own: ast.Module, class_name: str) -> ast.ClassDef:
+    """A class without its code: public and special methods, also of a private base, and the attributes that
+    its docstring names."""
+    node = _class(own, class_name)
+    private = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id.startswith("_")]
+    inherited = [
+        each
+        for name in private
+        for each in _class(own, name).body
+        if isinstance(each, _FUNCTIONS) and each.name != "__init__"
+    ]
     body: list[ast.stmt] = []
-    for each in node.body:
+    for each in (*node.body, *inherited):
         if not isinstance(each, _FUNCTIONS) or (each.name.startswith("_") and not each.name.endswith("__")):
             continue
         if each.name == "__repr__" or each.name == "__str__":
@@ -99,7 +122,11 @@ def _declared(node: ast.ClassDef) -> ast.ClassDef:
     assert text is not None
     docstring = ast.Expr(value=ast.Constant(value=text))
     return ast.ClassDef(
-        name=node.name, bases=node.bases, keywords=[], body=[docstring, *body], decorator_list=[]
+        name=node.name,
+        bases=[base for base in node.bases if not (isinstance(base, ast.Name) and base.id in private)],
+        keywords=[],
+        body=[docstring, *body],
+        decorator_list=[],
     )
 
 
@@ -119,10 +146,10 @@ class _Lists(ast.NodeTransformer):
         return ast.Attribute(value=ast.Name(id="builtins"), attr="list")
 
 
-def _imports(own: ast.Module, client: ast.Module, names: set[str]) -> list[ast.stmt]:
-    """The imports of both modules, as far as they are used, one of each module."""
+def _imports(own: ast.Module, clients: list[ast.Module], names: set[str]) -> list[ast.stmt]:
+    """The imports of all modules, as far as they are used, one of each module."""
     plain, parts = set[str](), dict[str, set[str]]()
-    for node in (*_statements(own), *_statements(client)):
+    for node in (each for module in (own, *clients) for each in _statements(module)):
         match node:
             case ast.Import(names=[ast.alias(name=name)]) if name in names:
                 plain.add(name)

@@ -1,4 +1,4 @@
-"""The asynchronous client has every verb of the other one, at run time and for type checkers."""
+"""Each asynchronous client has every verb of the other one, at run time and for type checkers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,22 @@ import pytest
 import stepsched as ss
 from tests.api.stub import CLASSES, PACKAGE, STREAMS, STUB, normal, written
 
-VERBS = [name for name, value in vars(ss.SchedulerClient).items() if callable(value) and name[0] != "_"]
-PUBLIC = [*VERBS, "from_stack"]
+CLIENTS: list[tuple[type[Any], type[Any]]] = [
+    (ss.SchedulerClient, ss.AsyncSchedulerClient),
+    (ss.WorkflowClient, ss.AsyncWorkflowClient),
+]
+"""The clients, each with the asynchronous one."""
+
+
+def verbs_of(client: type[Any]) -> list[str]:
+    return [name for name, value in vars(client).items() if callable(value) and name[0] != "_"]
+
+
+PUBLIC = [
+    pytest.param(one, other, name, id=f"{one.__name__}.{name}")
+    for one, other in CLIENTS
+    for name in (*verbs_of(one), "from_stack")
+]
 
 
 def stub_class(name: str) -> ast.ClassDef:
@@ -24,13 +38,15 @@ def stub_class(name: str) -> ast.ClassDef:
 
 
 def test_there_are_verbs_to_compare() -> None:
-    assert {"create", "get", "list", "iterate", "wait", "upcoming", "close", "runs"} <= set(VERBS)
+    wanted = {"create", "get", "list", "iterate", "wait", "upcoming", "close", "runs"}
+    assert wanted <= set(verbs_of(ss.SchedulerClient))
+    assert {"put", "start", "wait", "restart", "close"} <= set(verbs_of(ss.WorkflowClient))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_verb_takes_the_same_arguments(name: str) -> None:
-    one: Any = getattr(ss.SchedulerClient, name)
-    other: Any = getattr(ss.AsyncSchedulerClient, name)
+@pytest.mark.parametrize(("one", "other", "name"), PUBLIC)
+def test_every_verb_takes_the_same_arguments(one: Any, other: Any, name: str) -> None:
+    client = other.__name__
+    one, other = getattr(one, name), getattr(other, name)
     assert list(inspect.signature(other).parameters.values()) == list(
         inspect.signature(one).parameters.values()
     )
@@ -41,36 +57,37 @@ def test_every_verb_takes_the_same_arguments(name: str) -> None:
     else:
         assert inspect.iscoroutinefunction(other)
         assert inspect.signature(other).return_annotation == inspect.signature(one).return_annotation
-    assert other.__qualname__ == f"AsyncSchedulerClient.{name}"
+    assert other.__qualname__ == f"{client}.{name}"
     assert other.__module__ == "stepsched.aio"
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_what_is_not_a_stream_gives_no_iterator(name: str) -> None:
+@pytest.mark.parametrize(("one", "other", "name"), PUBLIC)
+def test_what_is_not_a_stream_gives_no_iterator(one: Any, other: Any, name: str) -> None:
     """An iterator that is awaited would be read by the loop, and block it."""
-    one: Any = getattr(ss.SchedulerClient, name)
-    returns = str(inspect.signature(one).return_annotation)
+    assert hasattr(other, name)
+    returns = str(inspect.signature(getattr(one, name)).return_annotation)
     assert (name in STREAMS) is (returns == "Upcoming" or returns.startswith("Iterator["))
 
 
-def test_it_has_nothing_else_in_public() -> None:
-    public = {name for name in dir(ss.AsyncSchedulerClient) if name[0] != "_"}
-    assert public == {*PUBLIC, "backend"}
+@pytest.mark.parametrize(("one", "other"), CLIENTS)
+def test_it_has_nothing_else_in_public(one: Any, other: Any) -> None:
+    public = {name for name in dir(other) if name[0] != "_"}
+    assert public == {*verbs_of(one), "from_stack", "backend"}
 
 
 def test_the_stub_is_as_it_would_be_written_now() -> None:
     assert normal(STUB.read_text(encoding="utf-8")) == normal(written()), "run python -m tests.api.stub"
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_the_stub_has_every_verb_with_its_docstring(name: str) -> None:
+@pytest.mark.parametrize(("one", "other", "name"), PUBLIC)
+def test_the_stub_has_every_verb_with_its_docstring(one: Any, other: Any, name: str) -> None:
     (verb,) = [
         each
-        for each in stub_class("AsyncSchedulerClient").body
+        for each in stub_class(other.__name__).body
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == name
     ]
     assert isinstance(verb, ast.AsyncFunctionDef) is (name not in STREAMS)
-    assert ast.get_docstring(verb) == inspect.getdoc(getattr(ss.SchedulerClient, name))
+    assert ast.get_docstring(verb) == inspect.getdoc(getattr(one, name))
 
 
 def test_the_stub_shows_the_public_names_and_no_other() -> None:

@@ -80,7 +80,29 @@ CALLS: dict[str, str] = {
     "SchedulerClient.wait": "self, run, *, timeout=",
     "SchedulerClient.upcoming": "self, *, until=, limit=, name_prefix=, group=, tags=",
     "SchedulerClient.close": "self, *, timeout=",
+    "WorkflowTarget": "workflow",
+    "Step": "name, *, target, needs=, input=, retry=, timeout=, when=",
+    "Workflow": "name, *, steps, input=, description=, on_failure=, wait_time=, notify=",
+    "workflows.Condition": "*, step, path=, operator=, value=",
+    "workflows.load_workflows": "source",
+    "WorkflowClient": "backend=",
+    "WorkflowClient.put": "self, workflow",
+    "WorkflowClient.get": "self, name, version=",
+    "WorkflowClient.list": "self",
+    "WorkflowClient.start": "self, workflow, *, input=, run_id=",
+    "WorkflowClient.status": "self, run",
+    "WorkflowClient.runs": "self, name=, *, status=, since=, until=, limit=",
+    "WorkflowClient.wait": "self, run, *, timeout=, progress=",
+    "WorkflowClient.plan_restart": "self, run, *, from_=, only=, skip=, mark_succeeded=, input=, workflow=",
+    "WorkflowClient.restart": "self, run_or_plan, *, from_=, only=, skip=, mark_succeeded=, input=,"
+    " workflow=",
+    "WorkflowClient.skip": "self, run, step, *, reason=",
+    "WorkflowClient.cancel": "self, run",
+    "WorkflowClient.repair": "self",
+    "WorkflowClient.take_over": "self, *, schedules_table, history_table=",
+    "WorkflowClient.close": "self, *, timeout=",
     "AsyncSchedulerClient": "backend=",
+    "AsyncWorkflowClient": "backend=",
     "CallCancelledError": "call, may_have_happened",
     "LocalBackend": "path=, *, clock=, workers=, handlers=, retention=, retention_limit=",
     "LocalBackend.register": "self, target, handler",
@@ -94,8 +116,9 @@ CALLS: dict[str, str] = {
     "iam.ensure_role": "name, *, jobs, task_roles=",
     "iam.machine_policy": "machine, *, machine_arn, task_roles=",
     "deploy.registration": "job",
-    "deploy.client_policy": "*, table_arn, state_machine_arn, metrics=",
-    "deploy.runner_policy": "targets, *, table_arn, state_machine_arn, task_roles=, resources=, metrics=",
+    "deploy.client_policy": "*, table_arn, state_machine_arn, metrics=, workflows_arn=",
+    "deploy.runner_policy": "targets, *, table_arn, state_machine_arn, task_roles=, resources=, metrics="
+    ", workflows_arn=",
     "deploy.template": "targets, *, task_roles=, resources=, parts=, prefix=, role_arn=",
     "deploy.plan": "name, template, *, bucket=, tags=, session=, endpoint_url=",
     "deploy.apply": "plan, *, progress=, session=, endpoint_url=",
@@ -117,6 +140,7 @@ CALLS: dict[str, str] = {
     "JobExistsError": "name",
     "errors.RunNotFoundError": "job, run",
     "errors.WaitTimeoutError": "job, run, status, timeout",
+    "errors.WorkflowNotFoundError": "name, version=, near=",
     "InvalidTransitionError": "name, status, action",
     "ConflictError": "name, expected_version",
     "errors.JobFileError": "source, reason, action=, problems=",
@@ -138,6 +162,13 @@ FIELDS: dict[str, str] = {
     "Windowed": "kind start end every timezone",
     "Frequency": "years quarters months weeks days hours minutes",
     "Run": "id job scheduled_for status trigger attempt started_at ended_at restarted error output",
+    "Step": "name target needs input retry timeout when",
+    "Workflow": "name steps input description on_failure wait_time notify",
+    "workflows.WorkflowRun": "workflow id status version started_at ended_at scheduled_for trigger restarts"
+    " revision input steps error",
+    "workflows.StepRun": "name status attempt failures losses started_at ended_at retry_at output error"
+    " failure"
+    " caused_by reason job_id",
     "JobRecord": "job status version created_at updated_at next_run last_run",
 }
 
@@ -149,6 +180,11 @@ WORDS: dict[str, str] = {
     "JobStatus": "active paused ended cancelled",
     "RunStatus": "pending running succeeded failed skipped missed",
     "jobs.Trigger": "schedule manual",
+    "workflows.When": "succeeded done failed",
+    "workflows.StepStatus": "pending running succeeded failed skipped upstream_failed unmet cancelled",
+    "workflows.WorkflowRunStatus": "running succeeded failed cancelled",
+    "workflows.FailureKind": "job platform stopped",
+    "workflows.RestartAction": "reuse run skip",
 }
 
 KINDS: dict[str, str] = {
@@ -167,6 +203,7 @@ KINDS: dict[str, str] = {
     "HandlerTarget": "handler",
     "CommandTarget": "command",
     "ParallelTarget": "parallel",
+    "WorkflowTarget": "workflow",
 }
 
 

@@ -116,6 +116,26 @@ def test_the_resources_are_those_of_the_template(stack: cdk.Stack) -> None:
             assert "${" not in text
 
 
+def test_a_scheduler_may_run_workflows(stack: cdk.Stack) -> None:
+    scheduler = Scheduler(stack, "Scheduler", workflows=True)
+    scheduler.grant_invoke(ss.targets.BatchTarget("report", job_queue="nightly"))
+    role = iam.Role(stack, "Starter", assumed_by=iam.AccountRootPrincipal())
+    scheduler.workflows.grant_start_execution(role)
+    machine = definition(stack, "SchedulerWorkflows")
+    made = template([], parts=["workflows"])["Resources"]["Workflows"]["Properties"]["Definition"]
+    assert machine["States"].keys() == made["States"].keys()
+    may = allowed(stack, "AWS::IAM::Role", "SchedulerWorkflowsRole")
+    assert "job-queue/nightly" in "".join(may["batch:SubmitJob"])
+    assert "-workflows" in "".join(
+        allowed(stack, "AWS::IAM::Role", "SchedulerRunnerRole")["states:StartExecution"]
+    )
+    assert "-workflows" in "".join(allowed(stack, "AWS::IAM::Policy", "Starter")["states:StartExecution"])
+    outputs = assertions.Template.from_stack(stack).to_json()["Outputs"]
+    assert "-workflows" in json.dumps(outputs["SchedulerWorkflowsArn"])
+    with pytest.raises(ValueError, match="has no machine that runs workflows; use workflows=True"):
+        _ = Scheduler(stack, "Plain").workflows
+
+
 def test_grant_invoke_allows_the_target_and_no_other_one(stack: cdk.Stack) -> None:
     scheduler = Scheduler(stack, "Scheduler")
     work = sfn.DefinitionBody.from_chainable(sfn.Pass(stack, "Work"))

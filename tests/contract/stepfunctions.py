@@ -97,7 +97,7 @@ class Stack:
         )
         return ss.LambdaTarget(answer["FunctionArn"])
 
-    def slow(self, length: timedelta) -> ss.StateMachineTarget:
+    def slow(self, length: timedelta, name: str = "slow") -> ss.StateMachineTarget:
         """A state machine that sends its input to the inbox, and then waits."""
         url = self.sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
         tell = asl.Task(
@@ -107,7 +107,7 @@ class Stack:
         )
         states = {"Tell": tell, "Work": asl.Wait(seconds=int(length.total_seconds()), end=True)}
         machine = asl.StateMachine(query_language="JSONata", states=states)
-        made = self.states.create_state_machine(name="slow", definition=machine.to_json(), roleArn=ROLE)
+        made = self.states.create_state_machine(name=name, definition=machine.to_json(), roleArn=ROLE)
         return ss.StateMachineTarget(made["stateMachineArn"])
 
     def session(self) -> boto3.Session:

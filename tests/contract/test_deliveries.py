@@ -12,14 +12,15 @@ from typing import Any, get_args
 import pytest
 
 from stepsched.backends.capabilities import BUILT_IN
-from stepsched.targets import Target
+from stepsched.targets import Target, WorkflowTarget
 from tests.contract.deliveries import BACKENDS, SAMPLES, Cell, Place, Sample, outcome, read, table, written
 from tests.parts.ministack import Ministack
 
 
 def test_every_member_of_the_union_stands_in_the_table() -> None:
     named = {sample.label.partition("`,")[0].strip("`") for sample in SAMPLES}
-    assert named == {kind.__name__ for kind in get_args(Target)}
+    # A workflow is run rather than delivered: the contract of workflows proves it on each backend.
+    assert named == {kind.__name__ for kind in get_args(Target) if kind is not WorkflowTarget}
 
 
 def test_every_kind_that_may_be_fifo_stands_there_as_such() -> None:

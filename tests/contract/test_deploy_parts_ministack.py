@@ -53,6 +53,7 @@ def test_every_part_is_created_and_neither_two_prefixes_nor_two_stacks_collide(a
         "TableArn",
         "StateMachineArn",
         "RegisterArn",
+        "WorkflowsArn",
         "GroupName",
         "SchedulerRoleArn",
         "DeadLetterQueueArn",
@@ -72,6 +73,7 @@ def test_every_part_is_created_and_neither_two_prefixes_nor_two_stacks_collide(a
         **dict.fromkeys(("one", "two", "blue-runner", "team-b-runner"), "STANDARD"),
         **dict.fromkeys(("one-register", "two-register", "team-b-register"), "STANDARD"),
         "blue-register": "EXPRESS",
+        **dict.fromkeys([f"{each}-workflows" for each in ("one", "two", "blue", "team-b")], "STANDARD"),
         **dict.fromkeys(("one-watch", "two-watch", "blue-watch", "team-b-watch"), "EXPRESS"),
     }
     for each in machines:
@@ -117,7 +119,8 @@ def _alarms_are_right(account_of: Deployed, topic: str, machine: str) -> None:
     alarms = account_of.cloudwatch.describe_alarms()["MetricAlarms"]
     own = [each for each in alarms if each["AlarmActions"] == [topic]]
     shown = {
-        each["MetricName"]: (
+        (
+            each["MetricName"],
             each["Namespace"],
             each["Dimensions"][0]["Value"].rpartition(":")[2],
             each["TreatMissingData"],
@@ -125,9 +128,10 @@ def _alarms_are_right(account_of: Deployed, topic: str, machine: str) -> None:
         for each in own
     }
     assert shown == {
-        "RunsFailed": ("stepsched", machine, "notBreaching"),
-        "JobsLate": ("stepsched", machine, "breaching"),
-        "ExecutionsFailed": ("AWS/States", machine, "notBreaching"),
+        ("RunsFailed", "stepsched", machine, "notBreaching"),
+        ("JobsLate", "stepsched", machine, "breaching"),
+        ("ExecutionsFailed", "AWS/States", machine, "notBreaching"),
+        ("ExecutionsFailed", "AWS/States", f"{machine.removesuffix('-runner')}-workflows", "notBreaching"),
     }
 
 
@@ -139,6 +143,7 @@ def _roles_are_right(account_of: Deployed, outputs: dict[str, str]) -> None:
     sources = {
         "RunnerRole": root.format("states") + "stateMachine:one",
         "RegisterRole": root.format("states") + "stateMachine:one-register",
+        "WorkflowsRole": root.format("states") + "stateMachine:one-workflows",
         "WatchRole": root.format("states") + "stateMachine:one-watch",
         "SchedulerRole": root.format("scheduler") + f"schedule-group/{outputs['GroupName']}",
         "WatchScheduleRole": root.format("scheduler") + f"schedule-group/{group}",
@@ -151,7 +156,11 @@ def _roles_are_right(account_of: Deployed, outputs: dict[str, str]) -> None:
         given = {value["aws:SourceArn"] for value in trust["Condition"].values() if "aws:SourceArn" in value}
         assert given == {source}, name
     policy = iam.get_role_policy(RoleName=roles["SchedulerRole"], PolicyName="stepsched")["PolicyDocument"]
-    (statement,) = policy["Statement"]
+    statement, starting = policy["Statement"]
+    assert (starting["Action"], starting["Resource"]) == (
+        ["states:StartExecution"],
+        [outputs["WorkflowsArn"]],
+    )
     arns = {outputs["QueueArn"], outputs["DeadLetterQueueArn"], account_of.inbox.queue_arn}
     assert (statement["Action"], set(statement["Resource"])) == (["sqs:SendMessage"], arns)
 

@@ -120,8 +120,8 @@ class Shared(Stack):
         answer = self.states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
         return ss.StateMachineTarget(answer["stateMachineArn"])
 
-    def slow(self, length: timedelta = 25 * MINUTE) -> ss.StateMachineTarget:
-        return self.machine("slow", {"Type": "Wait", "Seconds": length // timedelta(seconds=1)})
+    def slow(self, length: timedelta = 25 * MINUTE, name: str = "slow") -> ss.StateMachineTarget:
+        return self.machine(name, {"Type": "Wait", "Seconds": length // timedelta(seconds=1)})
 
     def started(self, target: ss.StateMachineTarget) -> list[datetime]:
         """The starts of the executions of another state machine."""

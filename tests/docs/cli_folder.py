@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,6 +104,21 @@ MAILTO=""
 }
 """,
     "cleanup.py": 'print("3 files deleted")\n',
+    "flows.yaml": """\
+- name: billing
+  description: Bills the orders of a day
+  steps:
+    - name: extract
+      target: {kind: command, command: [python, extract.py]}
+    - name: load
+      needs: [extract]
+      target: {kind: command, command: [python, load.py]}
+    - name: report
+      needs: [load]
+      target: {kind: command, command: [python, -c, pass]}
+""",
+    "extract.py": 'print("{\\"orders\\": 12}")\n',
+    "load.py": 'raise SystemExit("no space left")\n',
 }
 """The files of the folder, besides ``jobs.db``."""
 PROGRAM = """\
@@ -182,8 +197,24 @@ def make(folder: Path) -> None:
         client.create(closing)
         backend.run_until(datetime.fromisoformat("2030-01-06T00:30:00+00:00"))
         client.create_many([nightly, cleanup])
+        backend.run_until(datetime.fromisoformat("2030-01-07T05:00:00+00:00"))
+        _bill(backend)
         backend.run_until(NOW)
+        ss.WorkflowClient(backend).start("billing", run_id="tuesday")
         backend.close()
+
+
+def _bill(backend: ss.LocalBackend) -> None:
+    """Plays two runs of the workflow: of one, the failed step was skipped."""
+    flows = ss.WorkflowClient(backend)
+    (billing,) = ss.workflows.load_workflows("flows.yaml")
+    for hours, run_id in ((1, "sunday"), (3, "monday")):
+        now = datetime.fromisoformat(f"2030-01-07T05:{hours}0:00+00:00")
+        backend.run_until(now)
+        run = flows.start(billing, run_id=run_id)
+        backend.run_until(now + timedelta(minutes=5))
+        if run_id == "sunday":
+            flows.restart(run, skip="load")
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def test_each_part_and_each_output_is_told() -> None:
 ORDER = [
     Part.REGISTER,
     Part.EXPRESS_REGISTER,
+    Part.WORKFLOWS,
     Part.GROUP,
     Part.DEAD_LETTERS,
     Part.TOPIC,

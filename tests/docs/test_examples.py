@@ -42,6 +42,20 @@ LINES: dict[str, list[str]] = {
         r"    .*: lambda:InvokeFunction on .*:function:close-the-books",
         r"    Runner: states:DescribeStateMachine, .*",
     ],
+    "workflow_restart.py": [
+        r"nightly/monday  failed, 1 succeeded, 1 failed, 1 upstream_failed, .*",
+        r"load +failed .* OSError: the disk is full",
+        r"restart of nightly/monday: reuse 1, run 2",
+        r"nightly/monday  succeeded, 3 succeeded, .*, restarted 1 time",
+        r"load +succeeded .* attempt 2",
+        r"20\d\d-\d\d-\d\d, Europe/Paris \(\+0[12]:00\)",
+        r"#: critical path, .* in all .*",
+    ],
+    "workflow_batch.py": [
+        r"tell +Lambda tell +load; when all have ended",
+        r"    s4 --> s5",
+        r"Workflows +AWS::StepFunctions::StateMachine",
+    ],
     "fan_out_worker.py": [f"report on {city}, delivery 1" for city in ("paris", "lima", "osaka", "lima")],
     ON_AWS: [
         r"created:   wake-up, next \d{2}:\d{2}:\d{2}",
@@ -142,7 +156,8 @@ def check(name: str, done: subprocess.CompletedProcess[str]) -> None:
     """Looks whether a program has ended well and said what it should."""
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
-    assert "Traceback" not in done.stderr
+    # Those of steps that fail as they should are lines of the log, with a bar before them.
+    assert not any(line.startswith("Traceback") for line in done.stderr.splitlines())
     lines = iter(done.stdout.splitlines())
     for wanted in LINES.get(name, []):
         assert any(re.fullmatch(wanted, line) for line in lines), f"{wanted!r} is missing in {done.stdout}"

@@ -187,7 +187,7 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
     ),
 }
 RESOURCES = {"s3:copyObject": ["arn:aws:s3:::shop/*"]}
-REFUSED = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget}
+REFUSED = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget, ss.WorkflowTarget}
 
 
 def everything() -> dict[str, Any]:

@@ -180,6 +180,7 @@ def test_a_malformed_prefix_is_refused(prefix: Any) -> None:
     [
         pytest.param([], 73, "state machine is <prefix>-runner and has at most 80, got 74", id="runner"),
         pytest.param(["register"], 71, "state machine is <prefix>-register and has", id="register"),
+        pytest.param(["workflows"], 70, "state machine is <prefix>-workflows and has", id="workflows"),
         pytest.param(["group"], 59, "schedule group is <prefix>-jobs and has at most 64, got 60", id="group"),
         pytest.param(["dead-letters"], 62, "queue is <prefix>-dead-letters and has at most 75", id="letters"),
         pytest.param(["fifo-queue"], 56, "queue is <prefix>-queue-dead-letters and has", id="fifo"),
@@ -194,7 +195,9 @@ def test_a_prefix_that_is_too_long_for_a_name_is_refused(parts: list[str], most:
         template(PLAIN, parts=parts, prefix="p" * (most + 1))
 
 
-@pytest.mark.parametrize(("parts", "most"), [([], 80), ([Part.ALARMS], 74), (STANDARD, 71)])
+@pytest.mark.parametrize(
+    ("parts", "most"), [([], 80), ([Part.ALARMS], 74), ([Part.REGISTER], 71), (STANDARD, 70)]
+)
 def test_the_name_of_a_stack_has_room_in_the_names_of_its_machines(parts: list[Part], most: int) -> None:
     assert max_stack_name(parts) == most
     names = of_kind(template(PLAIN, parts=parts), "::StateMachine")
@@ -210,7 +213,9 @@ def test_the_name_of_a_stack_has_room_in_the_names_of_its_machines(parts: list[P
 def test_every_role_has_the_boundary_and_trusts_one_source_of_this_account() -> None:
     made = template(PLAIN, parts=STANDARD, permissions_boundary=BOUNDARY)
     roles = of_kind(made, "::Role")
-    assert set(roles) == {"RunnerRole", "RegisterRole", "SchedulerRole", "WatchRole", "WatchScheduleRole"}
+    assert set(roles) == {
+        *("RunnerRole", "RegisterRole", "WorkflowsRole", "SchedulerRole", "WatchRole", "WatchScheduleRole")
+    }
     for role in roles.values():
         assert role["PermissionsBoundary"] == BOUNDARY
         assert "RoleName" not in role  # a stack of CAPABILITY_IAM
@@ -320,7 +325,7 @@ def test_a_linter_of_policies_finds_nothing_and_would_find_a_fault() -> None:
         for role in of_kind(each, "::Role").values()
         for policy in role["Policies"]
     ]
-    assert len(policies) == 10
+    assert len(policies) == 11
     given = client_policy(table_arn=TABLE, state_machine_arn=OWN, metrics=True)
     asked = [*policies, given, runner_policy(USUAL, table_arn=TABLE, state_machine_arn=OWN, metrics=True)]
     faulty = {
@@ -411,6 +416,7 @@ def test_the_machines_are_sound() -> None:
     assert {name: each["StateMachineType"] for name, each in machines.items()} == {
         "Runner": "STANDARD",
         "Register": "STANDARD",
+        "Workflows": "STANDARD",
         "Watch": "EXPRESS",
     }
 
@@ -431,6 +437,7 @@ SIZES: dict[str, tuple[list[Target], Sequence[Part], bool]] = {
     "one target, group, dead letters": (PLAIN, [Part.GROUP, Part.DEAD_LETTERS], True),
     "four targets, alarms and dashboard": (USUAL, OBSERVED, False),
     "one target, register": (PLAIN, [Part.REGISTER], False),
+    "one target, workflows": (PLAIN, [Part.WORKFLOWS], False),
     "four targets, every part": (USUAL, STANDARD, False),
 }
 """Combinations of targets and parts, and whether the template fits into a request of CloudFormation."""

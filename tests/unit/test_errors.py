@@ -77,6 +77,64 @@ ERRORS = [
         id="ConflictError",
     ),
     pytest.param(
+        ss.errors.WorkflowNotFoundError("nightly"),
+        "there is no workflow 'nightly'",
+        id="WorkflowNotFoundError",
+    ),
+    pytest.param(
+        ss.errors.WorkflowNotFoundError("nightli", near=("nightly",)),
+        "there is no workflow 'nightli'; did you mean 'nightly'?",
+        id="WorkflowNotFoundError with a near name",
+    ),
+    pytest.param(
+        ss.errors.WorkflowNotFoundError("20300107T020000Z-k3f9"),
+        "there is no workflow '20300107T020000Z-k3f9'; the key of a run is '<workflow>/<run>'",
+        id="WorkflowNotFoundError of the ID of a run",
+    ),
+    pytest.param(
+        ss.errors.WorkflowNotFoundError("nightly", 4),
+        "there is no version 4 of workflow 'nightly'",
+        id="WorkflowNotFoundError of a version",
+    ),
+    pytest.param(
+        ss.errors.RunNotFoundError("nightly", "20300107T020000Z-k3f9"),
+        "there is no run '20300107T020000Z-k3f9' of workflow 'nightly'; runs('nightly') of the client "
+        "returns the existing runs",
+        id="RunNotFoundError of a workflow",
+    ),
+    pytest.param(
+        ss.errors.RunNotFoundError("nightly", "a1", ("a2", "a3")),
+        "there is no run 'a1' of workflow 'nightly'; did you mean 'a2' or 'a3'?",
+        id="RunNotFoundError with near IDs",
+    ),
+    pytest.param(
+        ss.errors.WaitTimeoutError("nightly", "a1", "running", 2.5),
+        "run a1 of workflow 'nightly' is still running after 2.5 s; the run goes on, and client.wait(run) "
+        "can be called again",
+        id="WaitTimeoutError of a workflow",
+    ),
+    pytest.param(
+        ss.errors.WaitTimeoutError("nightly", "a1", "running", 2.5, "the backend is not started"),
+        "run a1 of workflow 'nightly' is still running after 2.5 s: the backend is not started",
+        id="WaitTimeoutError where nothing runs",
+    ),
+    pytest.param(
+        ss.InvalidTransitionError("nightly/a1", "succeeded", "restart", "workflow run", "use from_="),
+        "cannot restart workflow run 'nightly/a1': it is succeeded; use from_=",
+        id="InvalidTransitionError of a workflow",
+    ),
+    pytest.param(
+        ss.ConflictError("nightly/a1", 3, "workflow run"),
+        "workflow run 'nightly/a1' was changed in the meantime, after revision 3; read it again, and "
+        "repeat the change",
+        id="ConflictError of a workflow",
+    ),
+    pytest.param(
+        ss.UnsupportedError("nightly", "local", "it has no queue", (), "workflow"),
+        "the local backend refuses workflow 'nightly': it has no queue",
+        id="UnsupportedError of a workflow",
+    ),
+    pytest.param(
         ss.errors.DefinitionError(["ERROR A: no", "ERROR B: no"], "no object"),
         "expected the definition of a state machine: no object\n  ERROR A: no\n  ERROR B: no",
         id="DefinitionError",
@@ -134,6 +192,7 @@ PARENTS = {
     "JobExistsError": (ss.StepschedError,),
     "RunNotFoundError": (ss.StepschedError, LookupError),
     "WaitTimeoutError": (ss.StepschedError, TimeoutError),
+    "WorkflowNotFoundError": (ss.StepschedError, LookupError),
     "InvalidTransitionError": (ss.StepschedError,),
     "ConflictError": (ss.StepschedError,),
     "JobFileError": (ss.StepschedError, ValueError),

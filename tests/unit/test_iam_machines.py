@@ -81,7 +81,7 @@ TARGETS: dict[type[Any], tuple[Target, Any]] = {
     ss.ApiTarget: (ss.ApiTarget("dynamodb", "putItem", {"TableName": "orders", "Item": {}}), {}),
     ss.ParallelTarget: (ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]), {}),
 }
-NOT_RENDERED = {ss.HandlerTarget, ss.CommandTarget, ss.targets.TemplateTarget}
+NOT_RENDERED = {ss.HandlerTarget, ss.CommandTarget, ss.WorkflowTarget, ss.targets.TemplateTarget}
 ONLY_STARTED = {ss.targets.CodePipelineTarget, ss.targets.SageMakerPipelineTarget}
 RENDERED = [
     pytest.param(target, payload, overlap, id=f"{kind.__name__}, {overlap.value}")

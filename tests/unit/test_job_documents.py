@@ -432,7 +432,7 @@ def test_a_field_is_read_as_people_write_it(tmp_path: Path, text: str, fields: d
         pytest.param(
             "retry: {attempts: 3}", "retry.attempts: unknown field; did you mean max_attempts?", id="retry"
         ),
-        pytest.param("retry: 3", "retry: expected a mapping, got 3", id="number as retry"),
+        pytest.param("retry: 3", "expected a Retry, got 3; its field max_attempts is", id="number as retry"),
         pytest.param("retry: {max_attempts: on}", "expected a whole number, got 'on'", id="word as number"),
         pytest.param("overlap: never", "expected 'allow', 'skip' or 'queue', got 'never'", id="enumeration"),
         pytest.param("description: 5", "description: expected a text, got 5; quote it", id="number as text"),

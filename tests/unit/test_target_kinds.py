@@ -19,6 +19,9 @@ from stepsched import (
     Rate,
     RunStatus,
     SchedulerClient,
+    Step,
+    Workflow,
+    WorkflowClient,
     deploy,
     render_asl,
     targets,
@@ -62,6 +65,7 @@ from stepsched.targets import (
     Target,
     TemplateTarget,
     TopicTarget,
+    WorkflowTarget,
 )
 from stepsched.targets.base import ServiceTarget
 from stepsched.targets.containers import CapacityProvider, Placement
@@ -128,6 +132,7 @@ SAMPLES: list[Target] = [
     ParallelTarget(
         [TopicTarget(f"arn:aws:sns:{PLACE}:news"), LambdaTarget(f"arn:aws:lambda:{PLACE}:function:f")]
     ),
+    WorkflowTarget("nightly"),
 ]
 """Of each kind so many that every field is given once."""
 
@@ -135,16 +140,25 @@ _OF_THIS_PROCESS: dict[type[Any], str] = {HandlerTarget: "a Python function", Co
 _NOT_IN_MACHINES: dict[type[Any], str] = {
     **_OF_THIS_PROCESS,
     TemplateTarget: "a TemplateTarget has the form of EventBridge",
+    WorkflowTarget: "a workflow runs in a backend that stores it",
 }
 REFUSED: dict[str, dict[type[Any], str]] = {
-    "eventbridge": {**_OF_THIS_PROCESS, ParallelTarget: "ParallelTarget: a schedule has one target"},
+    "eventbridge": {
+        **_OF_THIS_PROCESS,
+        ParallelTarget: "ParallelTarget: a schedule has one target",
+        WorkflowTarget: "does not know the state machine that runs workflows",
+    },
     "policy_for": {
         HandlerTarget: "its HandlerTarget runs in the process",
         CommandTarget: "its CommandTarget runs in the process",
         ParallelTarget: "EventBridge Scheduler does not support a ParallelTarget",
+        WorkflowTarget: "does not know the state machine that runs workflows",
     },
     "render_asl": _NOT_IN_MACHINES,
-    "template": _NOT_IN_MACHINES,
+    "template": {
+        **_NOT_IN_MACHINES,
+        WorkflowTarget: "a WorkflowTarget needs the machine that runs workflows",
+    },
     "runner": {**_NOT_IN_MACHINES, ParallelTarget: "the runner does not support a ParallelTarget"},
 }
 """What a place refuses, and the reason that it gives; whatever is not here must be taken."""
@@ -213,8 +227,8 @@ def test_it_is_told_by_its_json(target: Target) -> None:
 
 @each_single
 def test_it_is_a_part_of_a_parallel_target_unless_only_eventbridge_knows_it(target: SingleTarget) -> None:
-    if isinstance(target, TemplateTarget):
-        with pytest.raises(ValueError, match="'template'"):
+    if isinstance(target, (TemplateTarget, WorkflowTarget)):
+        with pytest.raises(ValueError, match=f"'{target.kind}'"):
             ParallelTarget([target, target])
         return
     both = ParallelTarget([target, target])
@@ -325,6 +339,9 @@ def test_the_embedded_backend_calls_its_handler(target: Target) -> None:
             backend.register(type(part), lambda target, given, run: seen.append(target))
     if isinstance(target, HandlerTarget):
         target = HandlerTarget(lambda: seen.append(target))
+    if isinstance(target, WorkflowTarget):
+        step = Step("step", target=HandlerTarget(lambda: seen.append(target)))
+        WorkflowClient(backend).put(Workflow(target.workflow, steps=[step]))
     client = SchedulerClient(backend)
     client.create(job(target, overlap=Overlap.SKIP))
     backend.run_until(NOON)

@@ -88,6 +88,7 @@ TARGETS = [
         "parallel",
         id="parallel",
     ),
+    pytest.param(ss.WorkflowTarget("nightly"), "workflow", id="workflow"),
 ]
 
 
@@ -104,7 +105,12 @@ def test_json_is_an_exact_mirror_and_kind_tells_the_target(target: ss.Target, ki
 def test_every_target_stands_in_the_table_above() -> None:
     shown = {type(parameter.values[0]) for parameter in TARGETS}
     assert shown == set(get_args(ss.Target))
-    assert set(get_args(AwsTarget)) == shown - {ss.HandlerTarget, ss.CommandTarget, ss.ParallelTarget}
+    assert set(get_args(AwsTarget)) == shown - {
+        ss.HandlerTarget,
+        ss.CommandTarget,
+        ss.ParallelTarget,
+        ss.WorkflowTarget,
+    }
 
 
 @pytest.mark.parametrize(("target", "kind"), TARGETS)

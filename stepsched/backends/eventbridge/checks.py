@@ -50,6 +50,7 @@ from stepsched.targets import (
     QueueTarget,
     TemplateTarget,
     TopicTarget,
+    WorkflowTarget,
     parts_of,
     takes_input,
 )
@@ -129,6 +130,10 @@ def check_job(job: Job, settings: Settings, *, region: str, partition: str) -> T
     Raises:
         UnsupportedError: The service cannot run the job exactly as defined.
     """
+    if isinstance(job.target, WorkflowTarget):
+        reason = "WorkflowTarget: a schedule does not know the state machine that runs workflows"
+        way = f"StateMachineTarget(<WorkflowsArn>) with input={{'workflow': {job.target.workflow!r}}}"
+        raise _refusal(job, reason, way, "StepFunctionsBackend", "LocalBackend")
     _check_capabilities(job)
     try:
         translation = translation_of(job, partition=partition)

@@ -37,6 +37,7 @@ from stepsched.targets import (
     Target,
     TemplateTarget,
     TopicTarget,
+    WorkflowTarget,
 )
 from stepsched.targets.base import ServiceTarget, arn_field, arn_of
 from stepsched.targets.containers import CapacityProvider, Placement
@@ -311,7 +312,7 @@ def _read_task(arn: str, block: dict[str, Any]) -> AwsTarget:
 
 def aws_target(target: Target) -> AwsTarget:
     """Returns the target, which must be one in AWS."""
-    assert not isinstance(target, (ParallelTarget, HandlerTarget, CommandTarget))
+    assert not isinstance(target, (ParallelTarget, HandlerTarget, CommandTarget, WorkflowTarget))
     return target
 
 

@@ -33,6 +33,8 @@ class Attempt(NamedTuple):
     """The beginning of the call on the monotonic clock, in seconds."""
     limit: timedelta | None
     """The timeout of the call. None: none, or each part has its own timeout."""
+    is_final: bool = False
+    """Whether no attempt follows a failure."""
 
     @property
     def key(self) -> tuple[int, int]:

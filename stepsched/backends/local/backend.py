@@ -25,10 +25,13 @@ from stepsched.backends.capabilities import BUILT_IN
 from stepsched.backends.local import policy
 from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
+from stepsched.backends.local.flows.progress import Flows
+from stepsched.backends.local.flows.tables import Tables
 from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
 from stepsched.backends.local.leases import Leases
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
+from stepsched.backends.local.workflows import LocalWorkflows
 from stepsched.core.clock import Clock, PlayableClock, checked_clock
 from stepsched.core.durations import seconds_of, step_of
 from stepsched.core.errors import (
@@ -49,7 +52,7 @@ from stepsched.jobs.events import Event, EventKind, Listener
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.jobs.unreadable import why_unreadable
 from stepsched.schedules.moments import aware, just_before
-from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, parts_of
+from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, WorkflowTarget, parts_of
 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
@@ -152,11 +155,13 @@ class LocalBackend(Backend):
         self._live: dict[int, dict[int, Job]] = {}
         self._live_limit = _FEW
         self._store = Store(path)
+        self._flows = Flows(Tables(self._store.database), self._keep_step, self._forget_step)
         self._engine = Engine(
             self._store,
             self._invoker,
             self._clock,
             self._decode,
+            self._flows,
             workers=workers,
             retention=Retention(retention, retention_limit),
             max_restarts=max_restarts,
@@ -234,6 +239,8 @@ class LocalBackend(Backend):
     def prepare(self, job: Job) -> Prepared:
         self._invoker.check(checked_job(job), shared=self._shared)
         self._invoker.check_data(job)
+        if isinstance(job.target, WorkflowTarget):
+            self.workflows().definition(job.target.workflow)
         return Prepared(job, encode(job), self)
 
     def create(self, prepared: Prepared) -> JobRecord:
@@ -444,6 +451,17 @@ class LocalBackend(Backend):
             return None
         same = (row.run.job, row.run.scheduled_for) == (run.job, run.scheduled_for)
         return row.run if same else None
+
+    def workflows(self) -> LocalWorkflows:
+        """Returns what this backend does with workflows. Their steps run while it is started, or played."""
+        return LocalWorkflows(
+            self._flows,
+            self._engine,
+            self._invoker,
+            self._clock,
+            shared=self._shared,
+            why_wait_is_endless=self.why_wait_is_endless,
+        )
 
     def why_wait_is_endless(self) -> str | None:
         if isinstance(self._clock, PlayableClock):
@@ -705,6 +723,12 @@ class LocalBackend(Backend):
             present = self._store.job_ids()
             self._live = {each: found for each, found in self._live.copy().items() if each in present}
             self._live_limit = max(_FEW, 2 * len(self._live))
+
+    def _keep_step(self, key: int, job: Job) -> None:
+        self._keep_alive(key, 1, job)
+
+    def _forget_step(self, key: int) -> None:
+        self._live.pop(key, None)
 
     def _decode(self, row: JobRow) -> Job:
         return self._live.get(row.id, {}).get(row.version) or decode(row.document)

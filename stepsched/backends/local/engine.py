@@ -17,14 +17,25 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 from weakref import WeakSet
 
-from stepsched.backends.local.attempts import Attempt, Outcome, Running, elapsed, part_of, present_calls
+from stepsched.backends.local.attempts import (
+    Attempt,
+    Letter,
+    Outcome,
+    Running,
+    elapsed,
+    part_of,
+    present_calls,
+)
 from stepsched.backends.local.commands import end_in_flight
+from stepsched.backends.local.flows.progress import FlowEnd, Flows
+from stepsched.backends.local.flows.tables import Tables
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.leases import LEASE, Leases
 from stepsched.backends.local.letters import Letters
@@ -97,6 +108,7 @@ class Engine:
         invoker: Invoker,
         clock: Clock,
         decode: Callable[[JobRow], Job],
+        flows: Flows | None = None,
         *,
         workers: int,
         retention: Retention,
@@ -106,6 +118,7 @@ class Engine:
         self._invoker = invoker
         self._clock = clock
         self._decode = decode
+        self._flows = flows or Flows(Tables(store.database))
         self._retention = retention
         self._max_restarts = max_restarts
         self._size = workers
@@ -153,6 +166,7 @@ class Engine:
             self._clock,
             self._decode,
             self._listeners,
+            self._flows,
             worker=self._worker,
             max_restarts=self._max_restarts,
         )
@@ -164,6 +178,7 @@ class Engine:
         """Resets the engine in a child process: it has no threads, and runs in progress belong to the
         parent."""
         self._listeners.reset()
+        self._flows.graphs.reset_after_fork()
         self._invoker.reset_after_fork()
         self._be_new()
 
@@ -175,6 +190,22 @@ class Engine:
     def tell(self, events: Iterable[Event]) -> None:
         """Passes events to listeners and the log, after the transaction that recorded them."""
         self._listeners.tell(list(events))
+
+    def transaction(self, operation: str) -> AbstractContextManager[None]:
+        """Runs the block as one transaction of the store."""
+        return self._store.transaction(operation)
+
+    @contextmanager
+    def flow_change(self, operation: str) -> Iterator[list[FlowEnd]]:
+        """Runs the block as a transaction that changes runs of workflows; what follows from the ends that it
+        adds to the list is recorded with it."""
+        ends, events, letters = list[FlowEnd](), list[Event](), list[Letter]()
+        with self._store.transaction(operation):
+            yield ends
+            self.turns.end_flows(ends, events, letters)
+        self._letters.add(letters)
+        self.wake()
+        self.tell(events)
 
     def wake(self) -> None:
         """Wakes the dispatcher after a change."""
@@ -351,6 +382,8 @@ class Engine:
                 claim = running.attempt.claim
                 if not self._store.hand_back(claim, running.attempt.worker, now):
                     continue
+                if claim.row.flow is not None:
+                    continue
                 if self._store.job_by_id(claim.row.id) is None:
                     self._store.close_run(claim.run.id, RunStatus.FAILED, GONE, now)
                 again = {"status": RunStatus.PENDING, "restarted": True}
@@ -487,6 +520,7 @@ class Engine:
             self.turns.has_refused = False  # and other workers are considered
             self._renew(now)
             self._renewed = ticks
+            self._end_withdrawn()
         if ticks - self._tidied >= _TIDY and not self._tidy(now):
             self._look_anew()
             self._tidied = ticks
@@ -494,7 +528,7 @@ class Engine:
     def _tidy(self, now: datetime) -> bool:
         """Deletes a batch of old history; returns True if there may be more."""
         with self._store.transaction("forget runs"):
-            return self._store.tidy(now, self._retention)
+            return self.turns.tidy(now, self._retention)
 
     def _look_anew(self) -> None:
         """Retries targets that could not be called: they may have been installed or registered in the
@@ -529,6 +563,18 @@ class Engine:
                 events, letters = self.turns.recover(now)
             self.tell(events)
         self._letters.add(letters)
+
+    def _end_withdrawn(self) -> None:
+        """Ends the commands of steps that another process has taken back, such as by cancelling their run: it
+        may have ended before it could end them."""
+        steps = [each for each in list(self._running.values()) if each.attempt.claim.row.flow is not None]
+        end_in_flight(
+            {
+                each.attempt.marker
+                for each in steps
+                if each.attempt.has_commands and self._store.run(each.attempt.claim.run.id) is None
+            }
+        )
 
     def _leave(self, worker: str) -> None:
         """Ends the lease, unless calls still run: their runs must not be started at the same time."""
@@ -594,15 +640,21 @@ class Engine:
         if goes_on and self._calls_are_quick and self._unserved:
             self._guarded(self.turns.make_ready)
         try:
-            attempts = self._turn([outcome], 1 if goes_on else 0, due_by=None)[0]
+            attempts, more = self._turn([outcome], 1 if goes_on else 0, due_by=None)
         except BackendError:  # the dispatcher logs it when it occurs there too
             self._outcomes.append(outcome)
-            attempts = []
+            attempts, more = [], False
         except BaseException:  # noqa: BLE001 -- nor lose an outcome
             self._outcomes.append(outcome)
             _log.critical("an outcome could not be recorded; retrying", exc_info=True)
-            attempts = []
-        if outcome.error is not None or self._letters or self.turns.imports or self._request is not None:
+            attempts, more = [], False
+        if (
+            more
+            or outcome.error is not None
+            or self._letters
+            or self.turns.imports
+            or self._request is not None
+        ):
             self.wake()
         return attempts[0] if attempts else None
 

@@ -14,6 +14,8 @@ from typing import get_args
 from urllib.parse import quote
 from uuid import uuid4
 
+from pydantic import JsonValue
+
 from stepsched.backends.capabilities import NAMES
 from stepsched.backends.local.commands import run_command
 from stepsched.backends.local.parameters import call_of
@@ -44,6 +46,7 @@ from stepsched.targets import (
     ParallelTarget,
     QueueTarget,
     SingleTarget,
+    WorkflowTarget,
     parts_of,
     takes_input,
 )
@@ -192,7 +195,7 @@ class Invoker:
             UnsupportedError: The service would refuse it.
         """
         for part in parts_of(job.target):
-            if isinstance(part, (HandlerTarget, CommandTarget)):
+            if isinstance(part, (HandlerTarget, CommandTarget, WorkflowTarget)):
                 continue
             reason = why_not_input(part, job.input, lenient=True)
             if reason is not None:
@@ -214,6 +217,10 @@ class Invoker:
                     raise UnsupportedError(job.name, NAME, reason)
             case CommandTarget():
                 pass
+            case WorkflowTarget():
+                if job.max_run_time is not None:
+                    reason = "max_run_time does not end a workflow"
+                    raise UnsupportedError(job.name, NAME, reason, ("timeout of its steps",))
             case target:
                 self._check_registered(job, target)
 
@@ -259,6 +266,8 @@ class Invoker:
             case CommandTarget() as target:
                 marker = marker_of(self.worker, run)
                 return run_command(target, to_json(payload), job.max_run_time, marker=marker)
+            case WorkflowTarget():
+                raise LookupError("a workflow is not called in a thread")
             case target:
                 found = self._registered(target)
                 if found is None:
@@ -355,6 +364,12 @@ class _Attributes(Mapping[ContextText, str]):
 
     def __len__(self) -> int:
         return 4
+
+
+def filled(job: Job, run: Run) -> JsonValue:
+    """Returns the input of a run, a copy with the attributes replaced."""
+    value: JsonValue = fill(deepcopy(job.input), _Attributes(job, run))
+    return value
 
 
 def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:

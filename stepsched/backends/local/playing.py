@@ -128,7 +128,7 @@ class Player:
         more = True
         while more:
             with self._store.transaction("forget runs"):
-                more = self._store.tidy(self._clock.now(), retention)
+                more = self._turns.tidy(self._clock.now(), retention)
 
     def _look_anew(self, worker: str) -> None:
         if self._turns.refuses:

@@ -22,6 +22,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST = 2**31
 """A number of attempts that no run can have."""
+HIDDEN = " "
+"""The beginning of the names of jobs that are steps of workflows, and are in no list; no other job's name
+begins so."""
+FOLLOWING = "(workflow)"
+"""The worker of runs that have started a workflow and end with it: they are in no process."""
 QUEUED, PAUSED, GIVEN_UP = "queue", "paused", "given up"
 """The values of the column ``held``: why a pending run must not be claimed."""
 _HELD = {
@@ -33,7 +38,7 @@ _HELD = {
 RUN_COLUMNS = (
     "id", "job_id", "job", "scheduled_for", "trigger", "status", "recorded_at", "start_after", "attempt",
     "restarted", "started_at", "ended_at", "worker", "error", "output", "timezone", "failures",
-    "crashes", "held", "lingering", "reason", "traceback",
+    "crashes", "held", "lingering", "reason", "traceback", "follows",
 )  # fmt: skip
 JOB_COLUMNS = (
     "id", "name", "status", "version", "document", "created_at", "updated_at", "anchor", "next_run",
@@ -59,6 +64,11 @@ class JobRow(NamedTuple):
     pause_reason: str | None = None
     """Why the job is paused. None: no reason was given, or it is not paused."""
 
+    @property
+    def flow(self) -> int | None:
+        """The run of a workflow of which the job is a step. None: it is a job of its own."""
+        return flow_of(self.name)
+
 
 class RunRow(NamedTuple):
     """A stored run, with the columns that only the engine uses."""
@@ -71,6 +81,10 @@ class RunRow(NamedTuple):
     """The number of failed attempts."""
     crashes: int
     """The number of attempts that were interrupted by the end of their process."""
+    follows: int | None = None
+    """The run of a workflow that the run has started. None: it has not."""
+    flow: int | None = None
+    """The run of a workflow of which the run is a step. None: it is a run of its own."""
 
 
 class Claim(NamedTuple):
@@ -137,8 +151,9 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
     (
         key, job_id, job, scheduled_for, trigger, status, recorded_at, start_after, attempt, restarted,
         started_at, ended_at, _worker, error, output, zone, failures, crashes, held, _lingering, reason,
-        trace,
-    ) = columns[:22]  # fmt: skip
+        trace, follows,
+    ) = columns[:23]  # fmt: skip
+    flow = flow_of(job)
     try:
         if not all(type(count) is int and 0 <= count < _MOST for count in (attempt, failures, crashes)):
             raise ValueError("a number of attempts is not valid")  # noqa: TRY301 -- one way out
@@ -146,7 +161,7 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
             Run,
             {
                 "id": key,
-                "job": job,
+                "job": job.partition("/")[2] if flow is not None else job,
                 "scheduled_for": in_zone(instant(scheduled_for), zone),
                 "status": _RUN_STATUS[status],
                 "trigger": _TRIGGER[trigger],
@@ -162,9 +177,20 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
             },
             _RUN_FIELDS,
         )
-        return RunRow(run, job_id, instant(recorded_at), instant(start_after), failures, crashes)
+        return RunRow(
+            run, job_id, instant(recorded_at), instant(start_after), failures, crashes, follows, flow
+        )
     except (KeyError, ValueError, TypeError, OverflowError) as wrong:
         return DamagedRow(key, str(job), f"{type(wrong).__name__}: {wrong}")
+
+
+def flow_of(name: object) -> int | None:
+    """Returns the run of a workflow to which a job belongs, by the name of the job's row: `` 12/load`` is a
+    step of run 12. None: it is a job of its own."""
+    if not isinstance(name, str) or not name.startswith(HIDDEN):
+        return None
+    key = name[len(HIDDEN) :].partition("/")[0]
+    return int(key) if key.isdecimal() else None
 
 
 def made(kind: type[Made], fields: dict[str, Any], given: AbstractSet[str]) -> Made:

@@ -112,6 +112,58 @@ CREATE TRIGGER jobs_pause_ended AFTER UPDATE OF status ON jobs
     BEGIN UPDATE jobs SET pause_reason = NULL WHERE id = NEW.id; END
 """
 
+_FOURTH = """
+-- Jobs whose names begin with a space, and their runs, are steps of workflows: " 12/load" is one of run 12.
+-- The run of a workflow whose end ends the run, which no worker holds.
+ALTER TABLE runs ADD COLUMN follows INTEGER;
+CREATE INDEX runs_following ON runs (follows) WHERE follows IS NOT NULL;
+CREATE TABLE workflows (
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    stored_at INTEGER NOT NULL,
+    PRIMARY KEY (name, version)
+) WITHOUT ROWID;
+CREATE TABLE workflow_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    workflow TEXT NOT NULL,
+    run TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    trigger TEXT NOT NULL,
+    scheduled_for INTEGER,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    restarts INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL DEFAULT 0,
+    input TEXT NOT NULL,
+    error TEXT,
+    open_steps INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX workflow_runs_once ON workflow_runs (workflow, run);
+CREATE INDEX workflow_runs_by_start ON workflow_runs (workflow, started_at);
+CREATE INDEX workflow_runs_ended ON workflow_runs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE workflow_steps (
+    flow INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    status TEXT NOT NULL,
+    open_needs INTEGER NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    losses INTEGER NOT NULL DEFAULT 0,
+    started_at INTEGER,
+    ended_at INTEGER,
+    run_id INTEGER,
+    output TEXT,
+    error TEXT,
+    failure TEXT,
+    caused_by TEXT,
+    reason TEXT,
+    PRIMARY KEY (flow, name)
+) WITHOUT ROWID;
+CREATE INDEX workflow_steps_running ON workflow_steps (run_id) WHERE status = 'running'
+"""
+
 
 def _name_zones(db: sqlite3.Connection) -> None:
     """Fills in the columns of zones for existing jobs and runs, from the jobs' documents."""
@@ -126,7 +178,7 @@ def _name_zones(db: sqlite3.Connection) -> None:
 
 
 Step = str | Callable[[sqlite3.Connection], None]
-MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones), (_THIRD,))
+MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones), (_THIRD,), (_FOURTH,))
 """The migrations from each version to the next, starting with none. Their number is the present version."""
 VERSION = len(MIGRATIONS)
 

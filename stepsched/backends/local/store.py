@@ -19,7 +19,9 @@ from stepsched.backends.base import JobQuery, RunQuery
 from stepsched.backends.local.database import Database
 from stepsched.backends.local.policy import Plan
 from stepsched.backends.local.rows import (
+    FOLLOWING,
     GIVEN_UP,
+    HIDDEN,
     JOB_COLUMNS,
     PAUSED,
     QUEUED,
@@ -90,6 +92,10 @@ class Store:
     @property
     def is_closed(self) -> bool:
         return self._database.is_closed
+
+    @property
+    def database(self) -> Database:
+        return self._database
 
     @property
     def _db(self) -> Any:
@@ -231,6 +237,8 @@ class Store:
 
     def job(self, name: str) -> JobRow | DamagedRow | None:
         """Returns the job of that name."""
+        if name.startswith(HIDDEN):
+            return None
         rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE j.name = ?", (name,))
         return read_job(rows[0]) if rows else None
 
@@ -256,7 +264,7 @@ class Store:
 
     def jobs(self, query: JobQuery) -> builtins.list[JobRow | DamagedRow]:
         """Yields the matching jobs, sorted by name; tags are not considered."""
-        where, values = ["1"], list[object]()
+        where, values = [f"j.name NOT LIKE '{HIDDEN}%'"], list[object]()
         if query.status is not None:
             where.append("j.status = ?")
             values.append(query.status.value)
@@ -736,7 +744,7 @@ class Store:
 
     def runs(self, query: RunQuery) -> builtins.list[RunRow | DamagedRow]:
         """Returns the matching runs, in the order in which they were recorded."""
-        where, values = ["1"], list[object]()
+        where, values = [f"r.job NOT LIKE '{HIDDEN}%'"], list[object]()
         for condition, value in (
             ("r.job = ?", query.job),
             ("r.status = ?", query.status.value if query.status is not None else None),
@@ -791,6 +799,7 @@ class Store:
         """Returns the running runs of workers that no longer exist: ID, run and job."""
         rows = self._rows(
             f"SELECT {_RUN} FROM runs r INDEXED BY runs_running WHERE r.status = 'running'"
+            f" AND r.worker IS NOT '{FOLLOWING}'"
             " AND (r.worker IS NULL OR r.worker NOT IN (SELECT id FROM workers)) ORDER BY r.id"
         )
         return [(columns[0], read_run(columns), self.job_by_id(columns[1])) for columns in rows]
@@ -808,7 +817,7 @@ class Store:
         """Deletes the refusals of a worker, so that it tries again."""
         self._db.execute("DELETE FROM refusals WHERE worker = ?", (worker,))
 
-    def unclaimable(self, now: datetime) -> builtins.list[Run]:
+    def unclaimable(self, now: datetime) -> builtins.list[RunRow]:
         """Finds due runs that every worker has refused and that have no reason yet; stores and returns them
         with the reason."""
         rows = self._rows(
@@ -823,12 +832,13 @@ class Store:
             " GROUP BY r.id ORDER BY r.id LIMIT 1000",
             (micros(now),),
         )
-        runs = list[Run]()
+        runs = list[RunRow]()
         for columns in rows:
             self._db.execute("UPDATE runs SET reason = ? WHERE id = ?", (columns[-1], columns[0]))
             row = read_run(columns)
             if isinstance(row, RunRow):
-                runs.append(row.run.model_copy(update={"pending_reason": columns[-1]}))
+                waiting = row.run.model_copy(update={"pending_reason": columns[-1]})
+                runs.append(row._replace(run=waiting))
         return runs
 
 

@@ -17,17 +17,29 @@ from pydantic import ValidationError
 
 from stepsched.backends.local import policy
 from stepsched.backends.local.attempts import Attempt, Letter, Outcome, letters_of, undelivered
+from stepsched.backends.local.flows.progress import FlowEnd, Flows, step_name
+from stepsched.backends.local.flows.tables import StepEnd
 from stepsched.backends.local.invoke import Invoker
 from stepsched.backends.local.listeners import Listeners
-from stepsched.backends.local.rows import GIVEN_UP, PAUSED, Claim, DamagedRow, JobRow, RunRow
-from stepsched.backends.local.store import Candidate, Store
+from stepsched.backends.local.rows import (
+    FOLLOWING,
+    GIVEN_UP,
+    PAUSED,
+    Claim,
+    DamagedRow,
+    JobRow,
+    RunRow,
+    flow_of,
+)
+from stepsched.backends.local.store import Candidate, Retention, Store
 from stepsched.core.clock import Clock
-from stepsched.core.errors import BackendError
-from stepsched.core.outcomes import one_line, words
+from stepsched.core.errors import BackendError, WorkflowNotFoundError
+from stepsched.core.outcomes import indented, one_line, words
 from stepsched.jobs import Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
 from stepsched.jobs.events import Event, EventKind
 from stepsched.jobs.records import STILL_RAN
-from stepsched.targets import ParallelTarget
+from stepsched.targets import ParallelTarget, WorkflowTarget
+from stepsched.workflows.records import FailureKind, StepStatus, WorkflowRunStatus
 
 _log = logging.getLogger("stepsched.local")
 GONE = "its job was cancelled"
@@ -78,10 +90,12 @@ class Turns:
         clock: Clock,
         decode: Callable[[JobRow], Job],
         listeners: Listeners,
+        flows: Flows,
         *,
         worker: str,
         max_restarts: int,
     ) -> None:
+        self._flows = flows
         self._store = store
         self._invoker = invoker
         self._clock = clock
@@ -116,13 +130,14 @@ class Turns:
         """
         events, attempts, letters, more = list[Event](), list[Attempt](), list[Letter](), False
         with self._store.transaction("turn"):
-            now = self._clock.now()
+            now, self._flows.started = self._clock.now(), 0
             for outcome in outcomes:
                 self._settle(outcome, events, letters)
             if due_by is not None:
                 more = self._record_portion(due_by, events)
             if places > 0:
                 attempts = self._claim(now, places, events, letters)
+            more |= self._flows.started > len(attempts)  # other threads may start these steps
         return Turn(attempts, letters, events, more)
 
     def recover(self, now: datetime) -> tuple[list[Event], list[Letter]]:
@@ -130,13 +145,15 @@ class Turns:
         call; inside a transaction of the caller."""
         events, letters = list[Event](), list[Letter]()
         self._recover_runs(now, events, letters)
+        self._recover_steps(now, events, letters)
         letters += self._left_letters()
         return events + self.waiting_runs(now), letters
 
     def waiting_runs(self, now: datetime) -> list[Event]:
         """Returns the events of runs that turned out not to be callable by any worker; inside a transaction
         of the caller."""
-        return [Event(EventKind.WAITING, now, run.job, run) for run in self._store.unclaimable(now)]
+        waiting = self._store.unclaimable(now)
+        return [Event(EventKind.WAITING, now, row.run.job, row.run) for row in waiting if row.flow is None]
 
     # -- recording -------------------------------------------------------------------------------------
 
@@ -197,14 +214,16 @@ class Turns:
     def _set_aside(
         self, row: JobRow | DamagedRow, error: Exception, now: datetime, events: list[Event]
     ) -> None:
-        """Pauses a job that cannot be read, for example of a later stepsched, so that other jobs continue."""
+        """Pauses a job that cannot be read, for example of a later stepsched, so that other jobs continue.
+        Listeners are not told of steps."""
         name, why = one_line(row.name), one_line(words(error))
         _log.error("job %s cannot be read and is paused: %s", name, why, extra={"job": row.name})
         if isinstance(row, DamagedRow):
             self._store.set_aside(row, now)
         else:
             self._store.set_status(row, JobStatus.PAUSED, None, now)
-        events.append(Event(EventKind.PAUSED, now, row.name))
+        if flow_of(row.name) is None:
+            events.append(Event(EventKind.PAUSED, now, row.name))
 
     # -- claims ----------------------------------------------------------------------------------------
 
@@ -240,6 +259,8 @@ class Turns:
         try:
             job = self._decode(job_row)
         except (BackendError, ValidationError):
+            return None
+        if isinstance(job.target, WorkflowTarget):
             return None
         if job.catch_up_within is not None or self._invoker.unseen(job) or self._invoker.why_not(job):
             return None
@@ -318,11 +339,7 @@ class Turns:
                 self._leave_out(row, EventKind.MISSED, RunStatus.MISSED, late, now, events)
                 self.end_if_run_out(job_row, now, events, job)
                 return None
-        if (
-            run.attempt > 0
-            and now - row.start_after > _LATE
-            and policy.too_old(job.retry, row.recorded_at, now)
-        ):
+        if run.attempt > 0 and now - row.start_after > _LATE and self._is_too_old(row, job_row, job, now):
             reason = run.error or policy.cut_off(max(row.crashes, 1))
             self._fail(row, job_row, job, reason, now, events, letters)
             return None
@@ -330,11 +347,20 @@ class Turns:
             self._leave_out(row, EventKind.SKIPPED, RunStatus.SKIPPED, STILL_RAN, now, events)
             self.end_if_run_out(job_row, now, events, job)
             return None
+        if isinstance(job.target, WorkflowTarget):
+            self._follow(row, job_row, job, now, events, letters)
+            return None
         return self._attempt(self._store.begin(row, job_row, self._worker, now), job, now, events)
+
+    def _is_too_old(self, row: RunRow, job_row: JobRow | DamagedRow, job: Job, now: datetime) -> bool:
+        """Returns whether no further attempt of a run may start, because of its age. That of a step does not
+        count."""
+        return not step_name(job_row.name) and policy.too_old(job.retry, row.recorded_at, now)
 
     def _attempt(self, claim: Claim, job: Job, now: datetime, events: list[Event]) -> Attempt:
         limit = None if isinstance(job.target, ParallelTarget) else job.max_run_time
-        self._event(events, EventKind.STARTED, now, claim.run)
+        if claim.row.flow is None:
+            self._event(events, EventKind.STARTED, now, claim.run)
         return Attempt(claim, job, self._worker, self._clock.monotonic(), limit)
 
     def _can_call(self, job: Job, row: JobRow, without: set[int]) -> bool:
@@ -375,11 +401,15 @@ class Turns:
         """Records the outcome of an attempt and its consequences."""
         attempt, at, output, error, where, lingering, _ = outcome
         claim, job = attempt.claim, attempt.job
+        if claim.row.flow is not None:
+            self._settle_step(outcome, claim.row.flow, events, letters)
+            return
         again, kind, status = None, EventKind.SUCCEEDED, RunStatus.SUCCEEDED
         held: str | None = None
         bits = 0
         if error is not None:
-            if self._store.job_by_id(claim.row.id) is not None:  # a run of a cancelled job is not retried
+            is_final = attempt.is_final or self._store.job_by_id(claim.row.id) is None
+            if not is_final:  # a run of a cancelled job is not retried
                 again = policy.next_attempt(job.retry, claim.failures + 1, claim.recorded_at, at)
             kind = EventKind.FAILED if again is None else EventKind.RETRIED
             status = RunStatus.FAILED if again is None else RunStatus.PENDING
@@ -443,7 +473,9 @@ class Turns:
                 reason: str | None = f"{policy.cut_off(crashes)}, and {GONE}"
             elif crashes > self._max_restarts:
                 reason = policy.cut_off(crashes)
-            elif job is not None and policy.too_old(job.retry, row.recorded_at, now):
+            elif self._is_stopped_step(row, job_row, now, events, letters):
+                continue
+            elif job is not None and self._is_too_old(row, job_row, job, now):
                 reason = f"{policy.cut_off(crashes)}, and Retry.max_age, {job.retry.max_age}, has passed"
             else:
                 reason = None
@@ -452,6 +484,9 @@ class Turns:
                 continue
             paused = isinstance(job_row, JobRow) and job_row.status is JobStatus.PAUSED
             self._store.restart(key, now, crashed=True, held=PAUSED if paused else None)
+            if isinstance(job_row, JobRow) and job_row.flow is not None:
+                _log.warning("step %s was cut off by the end of its process; it starts again", row.run.job)
+                continue
             again = row.run.model_copy(update={"status": RunStatus.PENDING, "restarted": True})
             events.append(Event(EventKind.RESTARTED, now, again.job, again))
 
@@ -466,6 +501,9 @@ class Turns:
         letters: list[Letter],
     ) -> None:
         """Fails a run for good outside an attempt of this process."""
+        if isinstance(job_row, JobRow) and job_row.flow is not None:
+            self._fail_step(row, job_row, reason, now, events, letters)
+            return
         letters_due = undelivered(job)
         self._store.close_run(
             row.run.id, RunStatus.FAILED, reason, now, worker=self._worker, undelivered=letters_due
@@ -478,6 +516,196 @@ class Turns:
             if policy.stops(job, failed.trigger):
                 self._stop_job(job_row.id, now, events)
             self.end_if_run_out(job_row, now, events, job)
+
+    # -- steps of workflows ----------------------------------------------------------------------------
+
+    def _settle_step(self, outcome: Outcome, key: int, events: list[Event], letters: list[Letter]) -> None:
+        """Records the outcome of a step, and what follows from it in its workflow. Listeners are not told."""
+        attempt, at, output, error, where, lingering, _ = outcome
+        claim, job = attempt.claim, attempt.job
+        again = stopped = None
+        if error is not None:  # the age of a step does not count
+            since = at if step_name(claim.row.name) else claim.recorded_at
+            again = policy.next_attempt(job.retry, claim.failures + 1, since, at)
+        if again is not None:
+            stopped = self._flows.stopped_by(key, step_name(claim.row.name))
+        if again is not None and stopped is None:
+            self._store.finish(
+                claim,
+                attempt.worker,
+                RunStatus.PENDING,
+                at,
+                error=error,
+                traceback=where,
+                again_at=again,
+                lingering=lingering,
+            )
+            told = "" if where is None else indented(where)
+            _log.warning("step %s is tried again: %s%s", claim.run.job, one_line(error or ""), told)
+            return
+        if not self._flows.tables.take(claim.run.id, claim.row.id, claim.run.attempt, attempt.worker):
+            return  # an operator has skipped the step, or its run was cancelled
+        self._invoker.forget(claim.run)
+        status = StepStatus.SUCCEEDED if error is None else StepStatus.FAILED
+        end = StepEnd(
+            status,
+            at,
+            claim.run.attempt,
+            failures=claim.failures + (error is not None),
+            losses=claim.crashes,
+            output=output,
+            error=error,
+            failure=None if error is None else FailureKind.JOB,
+            started_at=claim.run.started_at,
+            traceback=where,
+        )
+        self._end_step(key, claim.row, end.stopped_by(stopped), events, letters)
+
+    def _end_step(
+        self, key: int, row: JobRow, end: StepEnd, events: list[Event], letters: list[Letter]
+    ) -> None:
+        self._flows.forget(row.id)
+        name = step_name(row.name)
+        if name:
+            self.end_flows(self._flows.end_step(key, name, end), events, letters)
+        elif end.status is StepStatus.FAILED:
+            why = one_line(end.error or "")
+            _log.error("the topic of run %d of a workflow could not be told of its end: %s", key, why)
+
+    def _fail_step(
+        self,
+        row: RunRow,
+        job_row: JobRow,
+        reason: str,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+        stopped: str | None = None,
+    ) -> None:
+        """Fails a step for good outside an attempt of this process."""
+        assert job_row.flow is not None
+        self._flows.tables.withdraw(row.run.id, job_row.id)
+        end = StepEnd(
+            StepStatus.FAILED,
+            now,
+            row.run.attempt,
+            failures=row.failures,
+            losses=row.crashes + (row.run.status is RunStatus.RUNNING),
+            error=reason,
+            failure=FailureKind.PLATFORM if row.run.status is RunStatus.RUNNING else FailureKind.JOB,
+            started_at=row.run.started_at,
+        )
+        self._end_step(job_row.flow, job_row, end.stopped_by(stopped), events, letters)
+
+    def _is_stopped_step(
+        self,
+        row: RunRow,
+        job_row: JobRow | DamagedRow | None,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+    ) -> bool:
+        """Ends a step that was cut off and whose workflow has stopped; returns False if it is started
+        again."""
+        if not isinstance(job_row, JobRow) or job_row.flow is None:
+            return False
+        stopped = self._flows.stopped_by(job_row.flow, step_name(job_row.name))
+        if stopped is not None:
+            reason = policy.cut_off(row.crashes + 1)
+            self._fail_step(row, job_row, reason, now, events, letters, stopped)
+        return stopped is not None
+
+    def _recover_steps(self, now: datetime, events: list[Event], letters: list[Letter]) -> None:
+        """Ends steps whose runs have ended without them: an earlier stepsched does not know workflows."""
+        for key, name, row in self._flows.tables.lost():
+            end = StepEnd(StepStatus.FAILED, now, 1, error="its run is lost", failure=FailureKind.PLATFORM)
+            if isinstance(row, RunRow):
+                run = row.run
+                status = StepStatus.SUCCEEDED if run.status is RunStatus.SUCCEEDED else StepStatus.FAILED
+                end = StepEnd(
+                    status,
+                    run.ended_at or now,
+                    run.attempt,
+                    failures=row.failures,
+                    losses=row.crashes,
+                    output=run.output,
+                    error=run.error,
+                    failure=None if status is StepStatus.SUCCEEDED else FailureKind.JOB,
+                    started_at=run.started_at,
+                )
+                self._flows.tables.withdraw(run.id, row.job_id)
+            self.end_flows(self._flows.end_step(key, name, end), events, letters)
+        for follower, flow in self._flows.tables.deserted():
+            job_row = self._store.job_by_id(follower.job_id)
+            found = None if flow is None else self._flows.end_again(flow)
+            output, error = (
+                (None, "its workflow's run is gone") if found is None else (found.run.key, found.error)
+            )
+            self._end_follower(follower.run, follower, job_row, output, error, now, events, letters)
+
+    def tidy(self, now: datetime, retention: Retention) -> bool:
+        """Deletes a batch of old history, inside a transaction of the caller; returns whether there may be
+        more."""
+        more = self._store.tidy(now, retention)
+        return self._flows.tables.tidy(now, retention.age, retention.most) or more
+
+    # -- runs of jobs that start workflows -----------------------------------------------------------------
+
+    def _follow(
+        self,
+        row: RunRow,
+        job_row: JobRow,
+        job: Job,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+    ) -> None:
+        """Begins a run whose target is a workflow: it is running, in no thread, until the workflow's run
+        ends."""
+        claim = self._store.begin(row, job_row, FOLLOWING, now)
+        self._event(events, EventKind.STARTED, now, claim.run)
+        try:
+            key, ends = self._flows.begin_for(job, claim.run, row.follows, now)
+        except (BackendError, WorkflowNotFoundError) as error:
+            self._end_follower(claim.run, row, job_row, None, words(error), now, events, letters)
+            return
+        self._flows.tables.follow(row.run.id, key)
+        self.end_flows(ends, events, letters)
+
+    def end_flows(self, ends: list[FlowEnd], events: list[Event], letters: list[Letter]) -> None:
+        """Ends the runs of jobs that have started these runs of workflows, and notifies."""
+        for end in ends:
+            self._flows.notify(end)
+            for row in self._flows.tables.followers(end.key):
+                job_row = self._store.job_by_id(row.job_id)
+                is_final = end.run.status is WorkflowRunStatus.CANCELLED
+                at = end.run.ended_at or self._clock.now()
+                self._end_follower(
+                    row.run, row, job_row, end.run.key, end.error, at, events, letters, is_final=is_final
+                )
+
+    def _end_follower(
+        self,
+        run: Run,
+        row: RunRow,
+        job_row: JobRow | DamagedRow | None,
+        output: str | None,
+        error: str | None,
+        now: datetime,
+        events: list[Event],
+        letters: list[Letter],
+        *,
+        is_final: bool = False,
+    ) -> None:
+        job = self._job_of(job_row)
+        if job is None or not isinstance(job_row, JobRow):
+            self._flows.tables.end_orphan(run.id, error, None if error else output, now)
+            return
+        self._flows.tables.adopt(run.id, self._worker)
+        claim = Claim(run, job_row, row.recorded_at, row.failures, row.crashes)
+        attempt = Attempt(claim, job, self._worker, self._clock.monotonic(), None, is_final)
+        outcome = Outcome(attempt, now, None if error else output, error)
+        self._settle(outcome, events, letters)
 
     def _left_letters(self) -> list[Letter]:
         """Returns the undelivered letters of dead workers."""

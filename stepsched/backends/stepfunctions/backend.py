@@ -37,6 +37,8 @@ from stepsched.backends.stepfunctions.service import (
 )
 from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT, find_stack
 from stepsched.backends.stepfunctions.table import Table
+from stepsched.backends.stepfunctions.workflows.jobs import run_id_of, starting
+from stepsched.backends.stepfunctions.workflows.store import StepFunctionsWorkflows
 from stepsched.backends.stepfunctions.zone_rows import renew_zone_rows
 from stepsched.core.clock import Clock, checked_clock
 from stepsched.core.durations import plain_duration
@@ -56,8 +58,9 @@ from stepsched.jobs.records import first_status, status_after, status_after_upda
 from stepsched.machines.calls import places_of
 from stepsched.machines.shared.instructions import DEFAULT_RETENTION
 from stepsched.machines.shared.metrics import JOBS_CREATED, JOBS_DELETED
-from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN
+from stepsched.machines.shared.table_schema import HAS_STATUS, INDEX, LATEST, TOKEN, WORKFLOW_ROWS
 from stepsched.schedules.moments import just_before
+from stepsched.targets import WorkflowTarget
 
 Item = TypeVar("Item")
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
@@ -102,6 +105,7 @@ class StepFunctionsBackend(Backend):
         clock: Clock | None = None,
         workers: int = 32,
         metrics: bool = False,
+        workflows_arn: str | None = None,
     ) -> None:
         """A backend on one state machine and its table. boto3 is loaded; no call is made.
 
@@ -118,6 +122,10 @@ class StepFunctionsBackend(Backend):
             metrics: Whether new and cancelled jobs are counted in CloudWatch, as the metrics ``JobsCreated``
                 and ``JobsDeleted`` of the machine in the namespace ``stepsched``. A count that cannot be
                 written is a :class:`ScheduleWarning`.
+            workflows_arn: The ARN of the machine that runs workflows, without alias or version, in the
+                account
+                and Region of the other one. None: the backend runs no workflows, and ``stop_run`` does not
+                cancel one that a job has started.
 
         Raises:
             TypeError: ``session`` or ``clock`` has another type.
@@ -130,6 +138,8 @@ class StepFunctionsBackend(Backend):
                 "expected the name of a table for table_name (3 to 255 of A-Z a-z 0-9 _ . -), "
                 f"got {quoted(table_name)}"
             )
+        if workflows_arn is not None:
+            _validate_workflows_arn(workflows_arn, state_machine_arn)
         validate_connection(session, endpoint_url)
         self._keeps_retention = retention is None
         self._retention = DEFAULT_RETENTION if retention is None else _validate_retention(retention)
@@ -151,6 +161,20 @@ class StepFunctionsBackend(Backend):
         self._runs = Runs(self._table, self._executions, self._retention)
         self._calls: frozenset[str] | None = None
         self._is_indexed = True
+        self._workflows: StepFunctionsWorkflows | None = None
+        if workflows_arn is not None:
+            self._workflows = StepFunctionsWorkflows(
+                name=self.name,
+                table=self._table,
+                runner=self._executions,
+                machine=Executions(states, workflows_arn),
+                calls=self._calls_of_runner,
+                connect_batch=partial(connect, "batch"),
+                connect_table=partial(Table, dynamodb),
+                clock=self._clock,
+                retention=self._retention,
+                workers=workers,
+            )
 
     @classmethod
     def from_stack(
@@ -227,6 +251,30 @@ class StepFunctionsBackend(Backend):
         self._table.close()
         self._executions.close()
         self._counts.close()
+        if self._workflows is not None:
+            self._workflows.close()
+
+    @property
+    def workflows_arn(self) -> str | None:
+        """The ARN of the state machine that runs workflows. None: the backend runs no workflows."""
+        return None if self._workflows is None else self._workflows.machine_arn
+
+    def workflows(self) -> StepFunctionsWorkflows:
+        return self._require_workflows("workflows", "workflow")
+
+    def _require_workflows(self, name: str, what: str) -> StepFunctionsWorkflows:
+        if self._workflows is None:
+            reason = "it has no state machine that runs workflows"
+            way = "StepFunctionsBackend(..., workflows_arn=...) with the output WorkflowsArn of a stack"
+            instead = (f"{way} with the part workflows", "LocalBackend")
+            raise UnsupportedError(name, self.name, reason, instead, what)
+        return self._workflows
+
+    def _calls_of_runner(self, is_fresh: bool) -> frozenset[str]:  # noqa: FBT001 -- a callback
+        """The calls of the runner; with True, as they are now."""
+        if is_fresh:
+            self._calls = None
+        return self._ready()
 
     def _ready(self) -> frozenset[str]:
         """Checks once that the table and the machine exist and belong together, and returns the calls of the
@@ -244,9 +292,13 @@ class StepFunctionsBackend(Backend):
     def prepare(self, job: Job) -> Prepared:
         checked_job(job)
         anchor = floor_second(self.now())
+        if job.name.startswith(WORKFLOW_ROWS):
+            reason = f"a name that begins with {WORKFLOW_ROWS!r} is that of rows of workflows"
+            raise UnsupportedError(job.name, self.name, reason, ("another name",))
+        called = self._called(job)
 
         def instructions_for(calls: frozenset[str]) -> dict[str, Any]:
-            return instructions_of(job, anchor=anchor, version=1, retention=self._retention, calls=calls)
+            return instructions_of(called, anchor=anchor, version=1, retention=self._retention, calls=calls)
 
         known = self._calls
         try:
@@ -257,13 +309,37 @@ class StepFunctionsBackend(Backend):
             self._calls = None  # the machine may have been updated since
             instructions = instructions_for(self._ready())
         home = (self._executions.partition, self._executions.region)
-        for target in (job.target, job.dead_letter, job.notify):
+        for target in (called.target, job.dead_letter, job.notify):
             elsewhere = set() if target is None else places_of(target) - {home, (home[0], "")}
             if elsewhere:
                 (partition, region), *_ = sorted(elsewhere)
                 reason = f"the machine in {home[1]} cannot invoke a target in {region} ({partition})"
                 raise UnsupportedError(job.name, self.name, reason, ("a machine in that Region",))
         return Prepared(job, instructions, self)
+
+    def _warned(self, job: Job) -> Job:
+        """The job as it is warned of: as the machine runs it, whether its workflow exists or not."""
+        if not isinstance(job.target, WorkflowTarget) or self.workflows_arn is None:
+            return job
+        return starting(job, job.target.workflow, self.workflows_arn)
+
+    def _called(self, job: Job) -> Job:
+        """The job as the machine runs it: a :class:`WorkflowTarget` is the start of an execution.
+
+        Raises:
+            UnsupportedError: The backend runs no workflows, or the job has a ``max_run_time``, which would
+                end the execution and not the run of the workflow.
+            WorkflowNotFoundError: There is no such workflow.
+        """
+        if not isinstance(job.target, WorkflowTarget):
+            return job
+        workflows = self._require_workflows(job.name, "job")
+        if job.max_run_time is not None:
+            reason = "max_run_time does not end a workflow"
+            raise UnsupportedError(job.name, self.name, reason, ("timeout of its steps",))
+        workflows.require(job.target.workflow)
+        workflows.check_input(job.name, job.input, "job")
+        return starting(job, job.target.workflow, workflows.machine_arn)
 
     def create(self, prepared: Prepared) -> JobRecord:
         job, now = checked_prepared(prepared, self).job, self.now()
@@ -281,7 +357,7 @@ class StepFunctionsBackend(Backend):
             token=None if status is JobStatus.PAUSED else new_token(),
             plan=instructions_text(prepared.plan, job, anchor=anchor, version=1),
         )
-        warn_unobserved_failures(job)
+        warn_unobserved_failures(self._warned(job))
         try:
             self._table.create(row)
         except JobExistsError:
@@ -372,7 +448,7 @@ class StepFunctionsBackend(Backend):
                 pause_reason=row.pause_reason if status is JobStatus.PAUSED else None,
             )
 
-        warn_unobserved_failures(job)
+        warn_unobserved_failures(self._warned(job))
         before, after = self._change(job.name, None, changed)
         self._replace_execution(before, after)
         return self._record(after)
@@ -455,8 +531,15 @@ class StepFunctionsBackend(Backend):
     def _end_execution(self, row: Row, *, stop_run: bool) -> None:
         cause = f"execution disabled for {row.job.name}"
         if stop_run:
-            self._recovery.stop_runs(row, self.now(), DISABLED, cause)
+            self._recovery.stop_runs(row, self.now(), DISABLED, cause, self._cancel_started)
         self._job_executions.end(row, DISABLED, cause)
+
+    def _cancel_started(self, row: Row, run: str, child: str | None) -> None:
+        """Cancels the run of a workflow that a run of a job has started, and which would go on without it."""
+        if self._workflows is not None:
+            target = row.job.target
+            name = target.workflow if isinstance(target, WorkflowTarget) else None
+            self._workflows.cancel_started(name, run_id_of(row.job.name, run), child)
 
     def ensure(self, record: JobRecord) -> JobRecord:
         try:
@@ -466,13 +549,14 @@ class StepFunctionsBackend(Backend):
             return record
 
     def repair(self) -> builtins.list[Repair]:
-        """Finds and repairs problems of all jobs. The rows of zones, if there are any, are renewed without a
-        report."""
+        """Finds and repairs problems of all jobs. Afterwards the rows of zones are renewed, if there are any,
+        without a report."""
         self._ready()
-        renew_zone_rows(self._table, workers=self._workers)
-        return repair(
+        found = repair(
             self._recovery, self._runs, now=self.now(), indexed=self._is_indexed, workers=self._workers
         )
+        renew_zone_rows(self._table, workers=self._workers)
+        return found
 
     def _change(
         self, name: str, group: str | None, decide: Callable[[Row, datetime], Row | None]
@@ -644,6 +728,22 @@ class StepFunctionsBackend(Backend):
                 owned=row.owned,
                 current=row.owned,
             )
+
+
+def _validate_workflows_arn(arn: Any, state_machine_arn: str) -> None:
+    """Validates the ARN of the machine that runs workflows.
+
+    Raises:
+        ValueError: It is not such an ARN, or not in the account and Region of the other machine, or that
+        machine.
+    """
+    validate_state_machine_arn(arn, "workflows_arn")
+    home, place = state_machine_arn.rsplit(":", 1)[0], str(arn).rsplit(":", 1)[0]
+    if home != place or arn == state_machine_arn:
+        raise ValueError(
+            f"expected workflows_arn to be another machine in {home.removesuffix(':stateMachine')}, got "
+            f"{quoted(arn)}; use the outputs StateMachineArn and WorkflowsArn of one stack"
+        )
 
 
 def _validate_retention(retention: Any) -> timedelta:

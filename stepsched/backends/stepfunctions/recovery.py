@@ -7,7 +7,8 @@ in one transaction with its job.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -160,7 +161,14 @@ class Recovery:
         self.job_executions.start_unscheduled(row.job.name, [version], token)
         return after
 
-    def stop_runs(self, row: Row, now: datetime, error: str, cause: str) -> None:
+    def stop_runs(
+        self,
+        row: Row,
+        now: datetime,
+        error: str,
+        cause: str,
+        cancel: Callable[[Row, str, str | None], object],
+    ) -> None:
         """Stops the running runs of a job with their executions, and records them as failed. AWS stops the
         started targets where it can; an execution of a StateMachineTarget is stopped here too, if permitted.
 
@@ -169,6 +177,8 @@ class Recovery:
             now: The present.
             error: The reason, as a code.
             cause: The reason, in words.
+            cancel: Cancels what a run has started and what would go on without it, by the row of the job, the
+                key of the run, and the execution that the run has started and waits for.
         """
         name = row.job.name
         found = {} if row.claim is None else {row.claim.key: row.claim}
@@ -178,14 +188,16 @@ class Recovery:
         failed = RecordEnd(RunStatus.FAILED, Ending(Outcome.FAILED, error, cause), "")
         for claim in found.values():
             child = child_of(self._executions.history(claim.execution))
+            cancel(row, claim.key, child)  # before the end, after which a repetition does not find the run
             # The end is recorded first: a run that is stopped and not recorded would be started again.
             self.record_end(name, claim, failed, now)
             self._executions.stop(claim.execution, error, cause)
             if child is not None:
-                try:
+                with suppress(
+                    AccessDeniedError
+                ):  # Step Functions tries to stop it with the role of the machine
                     self._executions.stop(child, error, cause)
-                except AccessDeniedError:
-                    continue  # Step Functions tries to stop it with the role of the machine
+            cancel(row, claim.key, child)  # it may have been started in the meantime
 
     # -- jobs ----------------------------------------------------------------------------------------------
 

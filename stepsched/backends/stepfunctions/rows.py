@@ -242,12 +242,12 @@ def _read_solutions_row(name: str, item: Item, version: int) -> Row:
         name=name,
         schedule=schedule,
         target=StateMachineTarget(item["state_machine_arn"]["S"]),
-        input=_plain(item["state_machine_input"]),
+        input=plain(item["state_machine_input"]),
     )
     return Row(job, JobStatus.PAUSED, version, _EPOCH, _EPOCH, _EPOCH, _EPOCH, owned=False)
 
 
-def _plain(value: Item) -> Any:
+def plain(value: Item) -> Any:
     """The value of an attribute as JSON.
 
     Raises:
@@ -256,9 +256,9 @@ def _plain(value: Item) -> Any:
     ((kind, content),) = value.items()
     match kind:
         case "M":
-            return {key: _plain(item) for key, item in content.items()}
+            return {key: plain(item) for key, item in content.items()}
         case "L":
-            return [_plain(item) for item in content]
+            return [plain(item) for item in content]
         case "N":
             number = Decimal(content)
             return int(number) if number == number.to_integral_value() else float(number)

@@ -32,6 +32,8 @@ class Execution(NamedTuple):
     """The input of the execution."""
     started_at: datetime | None = None
     """The start of the execution. None: unknown."""
+    stopped_at: datetime | None = None
+    """The end of the execution. None: it has not ended, or the end is unknown."""
 
     @property
     def is_running(self) -> bool:
@@ -67,15 +69,19 @@ def series_of(name: str, token: str) -> dict[str, str]:
     return {} if series == name[:55] else {"series": f"{series}-{token}"}
 
 
-def validate_state_machine_arn(arn: Any) -> str:
+def validate_state_machine_arn(arn: Any, argument: str = "state_machine_arn") -> str:
     """Validates the ARN of a state machine.
+
+    Args:
+        arn: The ARN.
+        argument: The name of the argument in errors.
 
     Raises:
         ValueError: It is not such an ARN, or has an alias or a version.
     """
     if not isinstance(arn, str) or _MACHINE.fullmatch(arn) is None:
         raise ValueError(
-            "expected state_machine_arn to be 'arn:aws:states:<region>:<account>:stateMachine:<name>', "
+            f"expected {argument} to be 'arn:aws:states:<region>:<account>:stateMachine:<name>', "
             f"without alias or version, got {quoted(arn)}"
         )
     return arn
@@ -135,9 +141,13 @@ class Executions:
 
     def link(self, arn: str) -> str:
         """The URL of the console page that shows an execution."""
+        return f"{self.console}/states/home?region={self.region}#/v2/executions/details/{arn}"
+
+    @property
+    def console(self) -> str:
+        """The URL of the console of the machine's Region, without a page."""
         host = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-        place = host.get(self.partition, f"{self.region}.console.aws.amazon.com")
-        return f"https://{place}/states/home?region={self.region}#/v2/executions/details/{arn}"
+        return f"https://{host.get(self.partition, f'{self.region}.console.aws.amazon.com')}"
 
     def start(self, name: str, input_data: Mapping[str, Any]) -> bool:
         """Starts an execution. Idempotent while an execution of the same name and input is running.
@@ -176,7 +186,14 @@ class Executions:
             input_data = {}
         words = (found.get("error") or "", found.get("cause") or "")
         input_data = input_data if isinstance(input_data, dict) else {}
-        return Execution(arn, found["status"], *words, input_data, found.get("startDate"))
+        return Execution(
+            arn,
+            found["status"],
+            *words,
+            input_data,
+            found.get("startDate"),
+            found.get("stopDate"),
+        )
 
     def running(self) -> Iterator[Execution]:
         """All running executions of the machine, with only their ARN and status."""

@@ -9,6 +9,7 @@ from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.machines.shared.metrics import NAMESPACE
 
 STATE_MACHINE_OUTPUT, TABLE_OUTPUT, METRICS_OUTPUT = "StateMachineArn", "TableName", "MetricNamespace"
+WORKFLOWS_OUTPUT = "WorkflowsArn"
 """The outputs of a stack, without prefix."""
 CONSTRUCT_OUTPUT = "StepFunctionArn"
 """The ending of the output of the machine in stacks of the construct, as AWS Solutions names it."""
@@ -21,6 +22,8 @@ class Stack(NamedTuple):
     table_name: str
     metrics: bool
     """Whether the stack has metrics."""
+    workflows_arn: str | None = None
+    """The state machine that runs workflows. None: the stack has none."""
 
 
 def find_stack(
@@ -82,12 +85,21 @@ def find_stack(
             "or the names of its outputs as state_machine_output and table_output"
         )
         raise BackendError("cloudformation", "DescribeStacks", ErrorCode.NO_OUTPUT, detail=words)
-    namespace = outputs.get(metrics_output(state_machine_output))
-    return Stack(outputs[state_machine_output], outputs[table_output], metrics=namespace == NAMESPACE)
+    return Stack(
+        outputs[state_machine_output],
+        outputs[table_output],
+        metrics=outputs.get(metrics_output(state_machine_output)) == NAMESPACE,
+        workflows_arn=outputs.get(_beside(state_machine_output, WORKFLOWS_OUTPUT)),
+    )
 
 
 def metrics_output(state_machine_output: str) -> str:
     """The name of the output with the namespace of the metrics. It has the same prefix as the machine's."""
+    return _beside(state_machine_output, METRICS_OUTPUT)
+
+
+def _beside(state_machine_output: str, name: str) -> str:
+    """The name of another output with the prefix of the machine's."""
     endings = (STATE_MACHINE_OUTPUT, CONSTRUCT_OUTPUT)
     ending = next((each for each in endings if state_machine_output.endswith(each)), "")
-    return state_machine_output.removesuffix(ending) + METRICS_OUTPUT
+    return state_machine_output.removesuffix(ending) + name

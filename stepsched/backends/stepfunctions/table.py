@@ -267,15 +267,25 @@ class Table:
         deletes = [{"Delete": {"Key": each}} for each in versions[:MAX_DELETED_VERSIONS]]
         if not self.transact({"Delete": {"Key": key(name), **condition}}, *writes, *deletes):
             return False
-        self._delete_rows(versions[MAX_DELETED_VERSIONS:])
+        self.delete_rows(versions[MAX_DELETED_VERSIONS:])
         return True
 
-    def _delete_rows(self, keys: Sequence[Item]) -> None:
-        requests: list[Any] = [{"DeleteRequest": {"Key": each}} for each in keys]
+    def delete_rows(self, keys: Sequence[Item]) -> None:
+        """Deletes rows by their keys; those that do not exist are ignored."""
+        self._write_all([{"DeleteRequest": {"Key": each}} for each in keys])
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Writes rows, whatever rows have their keys. An interrupted call may have written some of them."""
+        self._write_all([{"PutRequest": {"Item": each}} for each in items])
+
+    def _write_all(self, requests: list[Any]) -> None:
         while requests:
             sent, requests = requests[:_BATCH_WRITE_SIZE], requests[_BATCH_WRITE_SIZE:]
             answer = self._call("batch_write_item", RequestItems={self.name: sent})
-            requests += answer.get("UnprocessedItems", {}).get(self.name, [])
+            unprocessed = answer.get("UnprocessedItems", {}).get(self.name, [])
+            requests = unprocessed + requests
+            if unprocessed:
+                self._pause.wait(_MAX_PAUSE * random())  # noqa: S311 -- spreads load, keeps no secret
 
     # -- runs ----------------------------------------------------------------------------------------------
 
@@ -379,7 +389,7 @@ class Table:
         self, status: str, low: str = " ", high: str = "~", *, latest_first: bool = False
     ) -> Iterator[Item]:
         """The keys of the rows with a status and with ``due`` from ``low`` to ``high``, both inclusive, in
-        the order of ``due``. The index is eventually consistent."""
+        the order of ``due``, without those of workflows. The index is eventually consistent."""
         request = {
             "TableName": self.name,
             "IndexName": INDEX,
@@ -392,18 +402,27 @@ class Table:
                 ":high": {"S": high},
             },
         }
-        return self._pages("query", request)
+        found = self._pages("query", request)
+        return (item for item in found if not item[NAME]["S"].startswith(schema.WORKFLOW_ROWS))
 
     def scan(self) -> Iterator[Item]:
-        """The current rows of all jobs, by a scan. It is used for tables without the index."""
+        """The current rows of all jobs, without those of workflows, by a scan. It is used for tables without
+        the index."""
         request = {
             "TableName": self.name,
             "ConsistentRead": True,
-            "FilterExpression": "#range = :current",
-            "ExpressionAttributeNames": {"#range": VERSION},
-            "ExpressionAttributeValues": {":current": {"S": CURRENT}},
+            "FilterExpression": "#range = :current AND NOT begins_with(#key, :workflows)",
+            "ExpressionAttributeNames": {"#key": NAME, "#range": VERSION},
+            "ExpressionAttributeValues": {
+                ":current": {"S": CURRENT},
+                ":workflows": {"S": schema.WORKFLOW_ROWS},
+            },
         }
         return self._pages("scan", request)
+
+    def everything(self) -> Iterator[Item]:
+        """All rows, in no particular order, by a consistent scan."""
+        return self._pages("scan", {"TableName": self.name, "ConsistentRead": True})
 
     def _pages(self, operation: str, request: dict[str, Any]) -> Iterator[Item]:
         while True:

@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 from stepsched.backends.stepfunctions.backend import StepFunctionsBackend
 from stepsched.backends.stepfunctions.executions import JobExecutions
 from stepsched.backends.stepfunctions.rows import Row
-from stepsched.backends.stepfunctions.service import DISABLED, Executions, validate_state_machine_arn
+from stepsched.backends.stepfunctions.service import (
+    DISABLED,
+    Execution,
+    Executions,
+    validate_state_machine_arn,
+)
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.errors import BackendError, StepschedError
 from stepsched.jobs import JobRecord, JobStatus
@@ -40,6 +45,7 @@ class Teardown:
         *,
         state_machine_arn: str,
         table_name: str,
+        workflows_arn: str | None = None,
         dynamodb: Any,
         states: Any,
         backend: Callable[[], StepFunctionsBackend],
@@ -50,6 +56,7 @@ class Teardown:
         Args:
             state_machine_arn: The ARN of the machine.
             table_name: The table of its jobs.
+            workflows_arn: The ARN of the machine of its workflows. None: there is none.
             dynamodb: A DynamoDB client of boto3.
             states: A Step Functions client of boto3.
             backend: Makes the backend on the machine and the table, if jobs have to be paused.
@@ -59,6 +66,7 @@ class Teardown:
         self._table = Table(dynamodb, table_name)
         self._executions = Executions(states, validate_state_machine_arn(state_machine_arn))
         self._rows = JobExecutions(self._table, self._executions)
+        self._workflows = None if workflows_arn is None else Executions(states, workflows_arn)
         self._now = now
         self._paused = set[str]()
 
@@ -91,12 +99,11 @@ class Teardown:
         return [arn for arn, token in self._running() if token is None or token not in tokens]
 
     def _running(self) -> list[tuple[str, str | None]]:
-        try:
-            return [(each.arn, each.token) for each in self._executions.running()]
-        except BackendError as error:
-            if error.code == _NO_MACHINE:
-                return []
-            raise
+        """The running executions with their tokens. First those of workflows, which start others."""
+        machines = (self._workflows, self._executions)
+        return [
+            (each.arn, each.token) for machine in machines if machine is not None for each in _of(machine)
+        ]
 
     def end(self) -> list[str] | None:
         """Pauses the active jobs, and stops every execution. It is to be called again until nothing is left:
@@ -126,3 +133,13 @@ class Teardown:
             return backend.each(partial(backend.pause, stop_run=True, reason=_CAUSE), names)
         finally:
             backend.close()
+
+
+def _of(machine: Executions) -> list[Execution]:
+    """The running executions of a machine. Empty if it does not exist."""
+    try:
+        return list(machine.running())
+    except BackendError as error:
+        if error.code == _NO_MACHINE:
+            return []
+        raise

@@ -96,7 +96,8 @@ def serve(
         backend = _opened(session, path, modules, workers)
         if not quiet:
             records = ss.SchedulerClient(backend).list()
-            say(serving.greeting(path, records, session.now()))
+            flows = len(ss.WorkflowClient(backend).runs(status="running"))
+            say(serving.greeting(path, records, session.now(), flows))
             for warning in serving.what_waits(backend, records, modules):
                 say(f"warning: {warning}")
             backend.listen(say_event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -118,8 +119,12 @@ def _refuse_run(client: ss.SchedulerClient, name: str, number: int) -> None:
 @command("repair", examples=("stepsched repair", "stepsched repair -o json"))
 @pass_session
 def repair(session: Session) -> None:
-    """Repair jobs that do not come due, and runs that never end."""
-    session.show(repairs_view(session.client().repair()))
+    """Repair jobs that do not come due, and runs that never end, also of workflows."""
+    client = session.client()
+    found = client.repair()
+    with suppress(ss.UnsupportedError):  # the backend runs no workflows
+        found += ss.WorkflowClient(client.backend).repair()
+    session.show(repairs_view(found))
 
 
 COMMANDS = (dead_letters, redrive, repair)

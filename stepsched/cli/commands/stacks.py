@@ -12,8 +12,9 @@ import click
 import stepsched as ss
 from stepsched.cli.declaring import CHANGES, DETAILED, PlanCommand, command, read_tags
 from stepsched.cli.failures import Failure
-from stepsched.cli.input.job_files import files_argument, jobs_of, refuse_repeats
+from stepsched.cli.input.job_files import FILE, jobs_of, refuse_repeats
 from stepsched.cli.input.parameters import RESOURCES, TASK_ROLES, read_resources
+from stepsched.cli.input.workflow_files import workflows_in
 from stepsched.cli.output.stack_views import deployed_view, destroyed_view, plan_text, plan_view
 from stepsched.cli.session import Session, pass_session
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from stepsched.deploy import StackPlan
 
 _PARTS = (
-    *("register", "express-register", "group", "dead-letters", "topic", "queue", "fifo-queue"),
+    *("register", "express-register", "workflows", "group", "dead-letters", "topic", "queue", "fifo-queue"),
     *("alarms", "dashboard"),
 )
 """The values of ``stepsched.deploy.Part``, which is not loaded for help."""
@@ -37,7 +38,15 @@ _PARTS = (
     ),
 )
 @click.argument("name")
-@files_argument
+@click.argument("files", metavar="[FILE...]", type=FILE, nargs=-1)
+@click.option(
+    "--workflow",
+    "flow_files",
+    metavar="FILE",
+    type=FILE,
+    multiple=True,
+    help="A file of workflows, whose steps are allowed too; with the part workflows. May be repeated.",
+)
 @click.option(
     "--with",
     "parts",
@@ -69,6 +78,7 @@ def deploy(
     *,
     name: str,
     files: tuple[str, ...],
+    flow_files: tuple[str, ...],
     tags: tuple[str, ...],
     bucket: str | None,
     dry_run: bool,
@@ -79,12 +89,16 @@ def deploy(
     """Create or change the stack that runs jobs of files.
 
     It has a table and a state machine that may invoke the targets of the jobs in the files. What would change
-    is shown first. The jobs themselves are stored by `stepsched apply FILE --backend stack:NAME`.
+    is shown first. The jobs themselves are stored by `stepsched apply FILE --backend stack:NAME`, and
+    workflows by `stepsched workflow put FILE --backend stack:NAME`.
     """
+    if not files and not flow_files:
+        raise click.UsageError("expected FILE... with jobs, or --workflow FILE, got neither")
     if is_detailed and not dry_run:
         raise click.UsageError(f"expected {DETAILED} with --dry-run, got it alone")
-    refuse_repeats(files)
-    template = _template(jobs_of(files), **options)
+    refuse_repeats([*files, *flow_files])
+    flows = [flow for file in flow_files for flow in workflows_in(file)]
+    template = _template(jobs_of(files), flows, **options)
     connection = session.connection()
     made = ss.deploy.plan(name, template, bucket=bucket, tags=read_tags(tags) if tags else None, **connection)
     if dry_run:
@@ -99,11 +113,14 @@ def deploy(
     done = ss.deploy.apply(made, progress=session.tell, **connection)
     session.show(deployed_view(done))
     place = f"stack:{name}" + (f"?prefix={prefix}" if (prefix := options["prefix"]) else "")
-    session.tell(f"next: stepsched apply {shlex.join(files)} --backend {shlex.quote(place)}")
+    stored = [("apply", files)] * bool(files) + [("workflow put", [file]) for file in flow_files]
+    for verb, given in stored:
+        session.tell(f"next: stepsched {verb} {shlex.join(given)} --backend {shlex.quote(place)}")
 
 
 def _template(
     jobs: Sequence[ss.Job],
+    flows: Sequence[ss.Workflow],
     *,
     parts: Sequence[str],
     prefix: str | None,
@@ -112,30 +129,31 @@ def _template(
     task_roles: Sequence[str],
     resources: Sequence[str],
 ) -> dict[str, Any]:
-    """Returns the template for the targets of jobs.
+    """Returns the template for the targets of jobs, and for workflows.
 
     Raises:
         UsageError: The state machine cannot invoke the target of one.
     """
     try:
         return ss.deploy.template(
-            [job.target for job in jobs],
+            [*(job.target for job in jobs), *flows],
             dead_letters=[job.dead_letter for job in jobs if job.dead_letter is not None],
             topics=[job.notify for job in jobs if job.notify is not None],
             task_roles=task_roles,
             resources=read_resources(resources),
             table_name=table,
-            parts=parts,
+            parts=[*parts, *(["workflows"] if flows else [])],
             prefix=prefix,
             permissions_boundary=boundary,
         )
     except (ValueError, TypeError) as error:
-        raise click.UsageError(_with_names(str(error), jobs)) from error
+        raise click.UsageError(_with_names(str(error), jobs, flows)) from error
 
 
-def _with_names(text: str, jobs: Sequence[ss.Job]) -> str:
-    """Returns an error of a template with the names of jobs in place of their numbers."""
-    return re.sub(r"\btargets\[(\d+)\]", lambda match: f"the target of {jobs[int(match[1])].name!r}", text)
+def _with_names(text: str, jobs: Sequence[ss.Job], flows: Sequence[ss.Workflow]) -> str:
+    """Returns an error of a template with the names of jobs and workflows in place of their numbers."""
+    names = [f"the target of {job.name!r}" for job in jobs] + [f"workflow {flow.name!r}" for flow in flows]
+    return re.sub(r"\btargets\[(\d+)\]", lambda match: names[int(match[1])], text)
 
 
 def _confirm(session: Session, plan: StackPlan, connection: Mapping[str, Any], *, yes: bool) -> None:

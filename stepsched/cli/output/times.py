@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from stepsched.display.times import length_text
+
 if TYPE_CHECKING:
     from stepsched.schedules import AnySchedule
 
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+__all__ = ["distance_text", "instant_text", "length_text", "scheduled_text", "second_text", "zoned"]
 
 
 def instant_text(instant: datetime | None, zone: str | None = None) -> str:
@@ -56,15 +58,3 @@ def distance_text(instant: datetime | None, now: datetime) -> str:
     if seconds == 0:
         return "now"
     return f"in {length}" if seconds > 0 else f"{length} ago"
-
-
-def length_text(length: timedelta) -> str:
-    """Returns the two largest units of a length of time, such as ``3 h 12 min``."""
-    rest, parts = round(length.total_seconds()), list[str]()
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-        if len(parts) == 2:
-            break
-    return " ".join(filter(None, parts)) or "0 s"

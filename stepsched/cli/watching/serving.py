@@ -74,11 +74,20 @@ def _import(name: str) -> None:
 # -- what is said at the start -------------------------------------------------------------------------
 
 
-def greeting(path: str, records: Sequence[JobRecord], now: datetime) -> str:
-    """Returns the line about what is served."""
+def greeting(path: str, records: Sequence[JobRecord], now: datetime, flows: int = 0) -> str:
+    """Returns the line about what is served.
+
+    Args:
+        path: The file.
+        records: Its jobs.
+        now: The present instant.
+        flows: The number of runs of workflows that go on.
+    """
     due = [record for record in records if record.next_run is not None]
     first = min(due, key=lambda record: record.next_run or now, default=None)
     count = f"{len(records)} job{'' if len(records) == 1 else 's'}"
+    if first is None and flows:
+        return f"serving {path}: {count}, {flows} run{'' if flows == 1 else 's'} of workflows"
     if first is None:
         return f"serving {path}: {count}, no run is left"
     when = f"{scheduled_text(first.next_run, first.job.schedule)} ({distance_text(first.next_run, now)})"
@@ -126,7 +135,7 @@ def _is_below(handler: str, modules: Iterable[str]) -> bool:
 
 
 def _is_remote(job: Job) -> bool:
-    here = (ss.HandlerTarget, ss.CommandTarget)
+    here = (ss.HandlerTarget, ss.CommandTarget, ss.WorkflowTarget)
     has_letters = job.dead_letter is not None or job.notify is not None
     return has_letters or not all(isinstance(part, here) for part in ss.targets.parts_of(job.target))
 

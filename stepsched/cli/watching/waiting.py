@@ -23,7 +23,7 @@ _STEP_ON_A_PIPE = 60.0
 """How often a wait that shows no progress looks why the run does not start, in seconds."""
 
 
-def warn_if_unserved(session: Session, client: ss.SchedulerClient) -> None:
+def warn_if_unserved(session: Session, client: ss.SchedulerClient | ss.WorkflowClient) -> None:
     """Says that runs do not begin, because no process runs the jobs of the file."""
     if not client.backend.is_served():
         path = client.backend.path if isinstance(client.backend, ss.LocalBackend) else None

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from stepsched.asl.machine import StateMachine
 from stepsched.backends.stepfunctions.stacks import METRICS_OUTPUT
+from stepsched.deploy.listed import NamedTarget
 from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
 from stepsched.deploy.parts.dashboard import dashboard
 from stepsched.deploy.parts.group import group
-from stepsched.deploy.parts.names import REGISTER, RUNNER, WATCH, Names
+from stepsched.deploy.parts.names import REGISTER, RUNNER, WATCH, WORKFLOWS, Names
 from stepsched.deploy.parts.part import (
     QUEUES,
     REGISTERS,
@@ -28,17 +29,19 @@ from stepsched.deploy.parts.runner import Calls, runner
 from stepsched.deploy.parts.table import table
 from stepsched.deploy.parts.topic import topic
 from stepsched.deploy.parts.watch import watch, watch_definition
+from stepsched.deploy.parts.workflows import workflows
 from stepsched.deploy.policies import (
-    NamedTarget,
     Permissions,
     document,
     own_grants,
     role_policy,
 )
+from stepsched.deploy.workflows import workflows_policy
 from stepsched.iam.grants import Grant
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.register import register as register_machine
-from stepsched.targets import QueueTarget, TopicTarget
+from stepsched.targets import QueueTarget, StateMachineTarget, TopicTarget
+from stepsched.workflows.machine import workflow_machine
 
 
 class Wanted(NamedTuple):
@@ -47,11 +50,15 @@ class Wanted(NamedTuple):
     names: Names
     parts: frozenset[Part]
     called: Sequence[NamedTarget] = ()
-    """The targets of jobs."""
+    """The targets that the runner invokes."""
     dead_letters: Sequence[NamedTarget] = ()
     """The queues that jobs name as ``dead_letter``."""
     topics: Sequence[NamedTarget] = ()
-    """The topics that jobs name as ``notify``."""
+    """The topics that jobs and workflows name as ``notify``."""
+    submitted: Sequence[NamedTarget] = ()
+    """The Batch targets of steps."""
+    told: Sequence[NamedTarget] = ()
+    """Further topics, which only workflows name."""
     task_roles: Sequence[str] = ()
     """The roles of ECS task definitions."""
     resources: Mapping[str, Sequence[str]] = {}
@@ -62,7 +69,7 @@ class Wanted(NamedTuple):
     """The role of the runner. None: the stack has one."""
 
     def with_own_targets(self) -> Wanted:
-        """The same with the queues and the topic of the stack, which its jobs may use."""
+        """The same with the queues, the topic and the workflows of the stack, which its jobs may use."""
         names, parts = self.names, self.parts
         called, letters, topics = list(self.called), list(self.dead_letters), list(self.topics)
         if parts & frozenset(QUEUES):
@@ -70,6 +77,9 @@ class Wanted(NamedTuple):
             arn = names.queue_arn("Queue", fifo=fifo)
             target = QueueTarget(arn, message_group_id="jobs" if fifo else None)
             called.append(NamedTarget("the queue", target))
+        if Part.WORKFLOWS in parts:
+            target_machine = StateMachineTarget(names.machine_arn(WORKFLOWS))
+            called.append(NamedTarget("the workflows", target_machine))
         if Part.DEAD_LETTERS in parts:
             queue_arn = names.queue_arn("DeadLetters")
             letters.append(NamedTarget("the queue for dead letters", QueueTarget(queue_arn)))
@@ -104,6 +114,8 @@ def parts_of(wanted: Wanted) -> StackPart:
     found = [table(names), _runner(wanted, metrics=metrics)]
     if parts & frozenset(REGISTERS):
         found.append(_register(wanted, metrics=metrics))
+    if Part.WORKFLOWS in parts:
+        found.append(_workflows(wanted))
     if Part.GROUP in parts:
         permissions = wanted.permissions(notifies=False)
         policy = permissions.document([], names.machine_arn(RUNNER), waits=False)
@@ -117,7 +129,8 @@ def parts_of(wanted: Wanted) -> StackPart:
     if metrics:
         found.append(_watch(wanted))
     if Part.ALARMS in parts:
-        found.append(alarms(names, has_topic=Part.TOPIC in parts))
+        has_workflows = Part.WORKFLOWS in parts
+        found.append(alarms(names, has_topic=Part.TOPIC in parts, has_workflows=has_workflows))
     if Part.DASHBOARD in parts:
         found.append(dashboard(names))
     return combined(found)
@@ -162,6 +175,21 @@ def _register_of(
         runner_arn=runner_arn,
     )
     return definition, tuple(grants)
+
+
+def _workflows(wanted: Wanted) -> StackPart:
+    names = wanted.names
+    runner_arn = names.machine_arn(RUNNER)
+    definition = workflow_machine(names.table, runner_arn=runner_arn, partition=names.partition)
+    policy = workflows_policy(
+        definition,
+        machine_arn=names.machine_arn(WORKFLOWS),
+        table_name=names.table,
+        runner_arn=runner_arn,
+        submitted=wanted.submitted,
+        topics=(*wanted.topics, *wanted.told),
+    )
+    return workflows(names, definition, policy, boundary=wanted.boundary)
 
 
 def _watch(wanted: Wanted) -> StackPart:

@@ -11,14 +11,15 @@ from stepsched.machines.shared.metrics import DIMENSION, JOBS_LATE, NAMESPACE, R
 _PERIOD_SECONDS = 300
 
 
-def alarms(names: Names, *, has_topic: bool) -> StackPart:
-    """The alarms on runs that failed, on late jobs, and on executions that failed.
+def alarms(names: Names, *, has_topic: bool, has_workflows: bool) -> StackPart:
+    """The alarms on runs that failed, on late jobs, on executions that failed, and on workflows that failed.
 
     An execution that is aborted is no failure: changing or cancelling a job stops its execution.
 
     Args:
         names: The names of the stack.
         has_topic: Whether the stack has a topic, which is then notified.
+        has_workflows: Whether the stack has workflows.
     """
     actions = {"AlarmActions": [names.ref("Topic")]} if has_topic else {}
     own = (NAMESPACE, DIMENSION, names.attribute("Runner", "Name"))
@@ -58,6 +59,11 @@ def alarms(names: Names, *, has_topic: bool) -> StackPart:
     # or later each time.
     late = "A job is late, or the watch does not run: client.repair()"
     ended = "An execution failed, and its job does not run: client.repair()"
+    of_workflows = {}
+    if has_workflows:
+        title, source = "workflows-failed", ("AWS/States", "StateMachineArn", names.ref("Workflows"))
+        words = "A run of a workflow failed, or its execution: WorkflowClient.runs(status='failed')"
+        of_workflows[names.logical("WorkflowsFailedAlarm")] = alarm(title, words, source, "ExecutionsFailed")
     return StackPart(
         {
             names.logical("RunsFailedAlarm"): alarm("runs-failed", failed, own, RUNS_FAILED),
@@ -67,5 +73,6 @@ def alarms(names: Names, *, has_topic: bool) -> StackPart:
             names.logical("ExecutionsFailedAlarm"): alarm(
                 "executions-failed", ended, executions, "ExecutionsFailed"
             ),
+            **of_workflows,
         }
     )

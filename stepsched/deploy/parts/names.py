@@ -31,7 +31,7 @@ _MAX_TOPIC_NAME = 256
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _TABLE = f"{'s' * 80}-Table-{'x' * 13}"
 
-RUNNER, REGISTER, WATCH = MACHINES = ("runner", "register", "watch")
+RUNNER, REGISTER, WATCH, WORKFLOWS = MACHINES = ("runner", "register", "watch", "workflows")
 """The state machines of a stack."""
 JOBS, DEAD_LETTERS, TOPIC, QUEUE, QUEUE_DEAD_LETTERS = (
     "jobs",
@@ -147,7 +147,7 @@ class Names(NamedTuple):
         return _in_account("dynamodb", f"table/{self.existing_table}")
 
 
-_STAND_INS = {machine: letter * MAX_MACHINE_NAME for machine, letter in zip(MACHINES, "sgw", strict=True)}
+_STAND_INS = {machine: letter * MAX_MACHINE_NAME for machine, letter in zip(MACHINES, "sgwf", strict=True)}
 """The placeholders of the names of state machines that begin with the name of the stack."""
 _STACK_ARN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{REGION}:{ACCOUNT}:(?P<rest>.+)")
 _PADDED = re.compile(r"([A-Za-z]+)-*(\.fifo)?")
@@ -225,6 +225,7 @@ def machines(parts: Iterable[Part]) -> list[str]:
     return [
         RUNNER,
         *([REGISTER] if chosen & frozenset(REGISTERS) else []),
+        *([WORKFLOWS] if Part.WORKFLOWS in chosen else []),
         *([WATCH] if is_observed(chosen) else []),
     ]
 

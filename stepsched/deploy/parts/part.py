@@ -18,6 +18,8 @@ class Part(StrEnum):
     Standard workflow: a caller starts it and may wait for its end."""
     EXPRESS_REGISTER = "express-register"
     """The same as an Express workflow, which is called synchronously and costs less."""
+    WORKFLOWS = "workflows"
+    """A state machine that runs workflows. Their definitions and runs are in the table of jobs."""
     GROUP = "group"
     """A schedule group of EventBridge Scheduler, and the execution role for jobs with these targets."""
     DEAD_LETTERS = "dead-letters"
@@ -30,7 +32,8 @@ class Part(StrEnum):
     FIFO_QUEUE = "fifo-queue"
     """The same as a FIFO queue."""
     ALARMS = "alarms"
-    """Alarms on runs that failed, on jobs that are late, and on executions that failed."""
+    """Alarms on runs that failed, on jobs that are late, on executions that failed, and on workflows that
+    failed."""
     DASHBOARD = "dashboard"
     """A dashboard with the metrics of the jobs and of the state machine."""
 

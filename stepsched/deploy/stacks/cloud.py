@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from typing_extensions import Self
 
 from stepsched.aws.sdk import camel_case, mapped, validate_connection
-from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT
+from stepsched.backends.stepfunctions.stacks import STATE_MACHINE_OUTPUT, TABLE_OUTPUT, WORKFLOWS_OUTPUT
 from stepsched.core.errors import BackendError, ErrorCode
 
 Found = TypeVar("Found")
@@ -26,6 +26,8 @@ class Scheduler(NamedTuple):
 
     state_machine_arn: str
     table_name: str
+    workflows_arn: str | None
+    """The state machine of the workflows. None: there is none."""
 
 
 class Stack(NamedTuple):
@@ -56,7 +58,11 @@ class Stack(NamedTuple):
         """The schedulers that the outputs name."""
         prefixes = [key.removesuffix(_MACHINE) for key in self.outputs if key.endswith(_MACHINE)]
         return tuple(
-            Scheduler(self.outputs[f"{prefix}{_MACHINE}"], self.outputs[f"{prefix}{_TABLE}"])
+            Scheduler(
+                self.outputs[f"{prefix}{_MACHINE}"],
+                self.outputs[f"{prefix}{_TABLE}"],
+                self.outputs.get(f"{prefix}{WORKFLOWS_OUTPUT}"),
+            )
             for prefix in sorted(prefixes)
             if f"{prefix}{_TABLE}" in self.outputs
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from stepsched.aws.stacks import MAX_INLINE_TEMPLATE_BYTES, MAX_TEMPLATE_BYTES
 from stepsched.core.quoting import quoted
+from stepsched.deploy.parts.names import MAX_MACHINE_NAME, STACK_NAME
 
 _NAMED = {
     "AWS::IAM::Role": "RoleName",
@@ -76,3 +77,23 @@ def read_template(template: Mapping[str, Any]) -> Document:
     )
     needed = ("CAPABILITY_NAMED_IAM" if named else "CAPABILITY_IAM",) if identities else ()
     return Document(text, len(data), sha256(data).hexdigest(), needed, tuple(sorted(identities)))
+
+
+def refuse_long_names(stack: str, template: Mapping[str, Any]) -> None:
+    """Refuses the name of a stack with which the name of a state machine of the template is too long.
+
+    Raises:
+        ValueError: It is too long.
+    """
+    for each in template["Resources"].values():
+        match each:
+            case {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {"StateMachineName": {"Fn::Sub": str(text)}},
+            } if text.startswith(STACK_NAME) and "$" not in (ending := text.removeprefix(STACK_NAME)):
+                most = MAX_MACHINE_NAME - len(ending)
+                if len(stack) > most:
+                    raise ValueError(
+                        f"expected a name of at most {most} characters for a stack with the state machine "
+                        f"<name>{ending}, got {len(stack)}: {quoted(stack)}; use a shorter one, or prefix="
+                    )

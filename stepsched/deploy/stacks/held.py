@@ -64,7 +64,8 @@ def teardowns(cloud: Cloud, stack: Stack) -> list[Teardown]:
             states=cloud.client("stepfunctions"),
             backend=partial(
                 StepFunctionsBackend,
-                **each._asdict(),
+                state_machine_arn=each.state_machine_arn,
+                table_name=each.table_name,
                 session=cloud.session,
                 endpoint_url=cloud.endpoint_url,
                 workers=8,

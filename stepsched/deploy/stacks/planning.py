@@ -10,7 +10,7 @@ from stepsched.aws.stacks import validate_stack_name
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.quoting import quoted
 from stepsched.deploy.stacks.cloud import Cloud, Stack, refuse_foreign, refused, waited
-from stepsched.deploy.stacks.documents import Document, read_template
+from stepsched.deploy.stacks.documents import Document, read_template, refuse_long_names
 from stepsched.deploy.stacks.uploads import upload, validate_bucket
 from stepsched.deploy.stacks.values import Action, ResourceChange, StackPlan
 
@@ -46,7 +46,8 @@ def plan(
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-changesets.html
 
     Args:
-        name: The name of the stack: 1 to 80 characters.
+        name: The name of the stack: 1 to 80 characters; fewer for a template whose state machines have
+            longer names that begin with it, see :func:`stepsched.deploy.template`.
         template: The template, such as of :func:`stepsched.deploy.template`.
         bucket: A bucket of the account, in the Region of the stack, for a long template. None: such a
             template uses the bucket ``stepsched-<account>-<region>``, which is created if it does not exist.
@@ -65,6 +66,7 @@ def plan(
     """
     validate_stack_name(name)
     document = read_template(template)
+    refuse_long_names(name, template)
     validate_bucket(bucket)
     tagged = None if tags is None else _validate_tags(tags)
     with Cloud(session, endpoint_url) as cloud:

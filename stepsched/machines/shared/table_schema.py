@@ -31,6 +31,20 @@ have such a name: its rows have other sort keys."""
 ZONE_ROW = "zone"
 """The sort key of these rows. No list of jobs or of runs contains them: they have no status."""
 
+WORKFLOW_ROWS = "workflow#"
+"""The prefix of the names of the rows of workflows, their runs and steps. A job cannot have such a name, and
+no list of jobs or of runs contains these rows. Behind it, alone, it is the name of the rows that list the
+workflows."""
+DEFINITION = "definition"
+"""The sort key of the row that points to the latest definition of a workflow; with ``#`` and the number, six
+digits, of that of a definition."""
+WORKFLOW_NAME = "name#"
+"""The prefix of the sort keys of the rows that list the workflows."""
+FLOW = "flow#"
+"""The prefix of the sort keys of the runs of a workflow."""
+STEP = "step#"
+"""The prefix of the sort keys of the steps of a definition, and of a run."""
+
 # -- attributes -----------------------------------------------------------------------------------------
 
 NAME = "name"
@@ -94,6 +108,36 @@ OFFSETS = "offsets"
 DATABASE = "database"
 """The version of the time zone database with these offsets."""
 
+STATE = "state"
+"""The status of a run of a workflow, or of a step. It is in no index."""
+DIGEST = "digest"
+"""The digest of a definition, by which its steps are found."""
+WORKFLOW = "workflow"
+"""The definition of a workflow without its steps, as JSON."""
+GRAPH = "graph"
+"""The graph of a workflow as its machine reads it, as JSON."""
+SCHEDULED_FOR = "scheduled_for"
+"""The scheduled instant of the job's run that has started a run of a workflow."""
+RESTARTS = "restarts"
+REVISION = "revision"
+"""The number of changes of a run of a workflow by operators, by which its driver recognises them."""
+INPUT = "input"
+"""The input of a run of a workflow, as JSON."""
+FAILURES = "failures"
+LOSSES = "losses"
+RETRY_AT = "retry_at"
+FAILURE = "failure"
+CAUSED_BY = "caused_by"
+REASON = "reason"
+JOB_ID = "job_id"
+"""What runs an attempt of a step: the ID of a job of AWS Batch, or the ARN of an execution of the runner."""
+NOTICE = "notice"
+"""Of an ended run of a workflow: ``due`` until its end was told, then ``sent``; ``none`` if nobody is to be
+told."""
+DETAIL = "detail"
+"""The status of the service while a step runs. In a step that has ended, and in its run: that its work is
+still to be ended."""
+
 ATTRIBUTES = frozenset(
     {
         *(NAME, VERSION, STATUS, DUE, TTL, TOKEN, EXECUTION, STARTED_AT),
@@ -113,6 +157,8 @@ ATTRIBUTES = frozenset(
         ),
         *(TRIGGER, RECORDED_AT, ATTEMPTS, ERROR, CAUSE, OUTPUT, ENDED_AT, PASSED, JOB_VERSION, RESTARTED),
         *(OFFSETS, DATABASE),
+        *(STATE, DIGEST, WORKFLOW, GRAPH, SCHEDULED_FOR, RESTARTS, REVISION, INPUT),
+        *(FAILURES, LOSSES, RETRY_AT, FAILURE, CAUSED_BY, REASON, JOB_ID, DETAIL, NOTICE),
     }
 )
 CLAIM = (CLAIMED_BY, CLAIMED, STARTED_AT)
@@ -152,6 +198,26 @@ IS_NOT_TAKEN = f"(attribute_not_exists(#{EXECUTION}) OR #{EXECUTION} = :me)"
 """No other execution has started the run."""
 IS_OLDER = f"(attribute_not_exists(#{DATABASE}) OR #{DATABASE} < :newer)"
 """The row holds the offsets of an older database, or does not exist."""
+HAS_STATE = f"#{STATE} = :old_state"
+"""The run of a workflow, or the step, still has the status that was read."""
+HAS_REVISION = f"#{REVISION} = :old_revision"
+"""No operator has changed the run of a workflow since it was read."""
+HAS_ATTEMPTS = f"#{ATTEMPTS} = :old_attempts"
+"""No further attempt of the step has been claimed since it was read."""
+HAS_NO_ATTEMPTS = f"(attribute_not_exists(#{ATTEMPTS}) OR #{ATTEMPTS} = :old_attempts)"
+"""No attempt of the step has been claimed since it was read."""
+IS_UNTOUCHED = f"attribute_not_exists(#{STATE})"
+"""The step has no row yet: it is pending, and was never started."""
+IS_WRITTEN = f"attribute_exists(#{STATE})"
+"""The step has a row."""
+IS_CLAIMABLE = (
+    f"(attribute_not_exists(#{STATE})"
+    f" OR (#{STATE} = :pending AND (attribute_not_exists(#{ATTEMPTS}) OR #{ATTEMPTS} = :former))"
+    f" OR (#{STATE} = :running AND #{ATTEMPTS} = :mine AND #{TOKEN} = :me))"
+)
+"""The step is pending, or this driver has claimed the attempt and the response was lost."""
+IS_LATEST = f"#{LATEST} = :old_latest"
+"""No other definition has been stored since the row was read."""
 IS_FOREIGN = f"attribute_not_exists(#{JOB})"
 """The row was written by the AWS Solutions scheduler, and not yet by stepsched."""
 

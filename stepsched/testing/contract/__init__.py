@@ -24,6 +24,8 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 - ``history``: the records of runs: attempts, results, earlier versions, backfill, dead letters.
 - ``failures``: ``on_failure``, ``notify`` and ``dead_letter``; several targets in one run.
 - ``events``: the events that listeners receive.
+
+Backends that run workflows have a suite of their own, :mod:`stepsched.testing.contract.workflows`.
 """
 
 from stepsched.testing.contract.bulk import *

@@ -121,7 +121,13 @@ def test_every_argument_for_the_name_of_a_job_completes_it() -> None:
         if isinstance(parameter, click.Argument) and parameter.name in ("name", "names")
     ]
     assert len(found) > 10
-    others = {"create", "deploy", "destroy"}  # a new job, and stacks
+    others = {
+        "create",
+        "deploy",
+        "destroy",
+        "workflow start",
+        "workflow runs",
+    }  # a new job, stacks, workflows
     assert {command for command, each in found if each.type is not JOB_NAME} == others
 
 

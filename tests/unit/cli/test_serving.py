@@ -53,6 +53,7 @@ def test_what_is_awaited_at_the_end_is_said(running: int, grace: timedelta | Non
 
 def test_the_greeting_says_how_many_jobs_there_are_and_what_is_next(backend: ss.LocalBackend) -> None:
     assert serving.greeting("jobs.db", [], NOW) == "serving jobs.db: 0 jobs, no run is left"
+    assert serving.greeting("jobs.db", [], NOW, 1) == "serving jobs.db: 0 jobs, 1 run of workflows"
     records = stored(backend, job("b", enabled=False), job("a"))
     assert serving.greeting("jobs.db", records, NOW) == (
         "serving jobs.db: 2 jobs, the next run is a at 2030-01-07 09:00 +01:00 Europe/Paris (in 2 h)"

@@ -58,6 +58,42 @@ def test_the_next_command_finds_a_stack_with_a_prefix(stepsched: CommandLine, cl
     assert {*outputs.values()} <= done.document["outputs"].keys()
 
 
+FLOWS = f"""
+- name: nightly
+  steps:
+    - name: extract
+      target: {{kind: batch, job_definition: report, job_queue: nightly}}
+    - name: tell
+      needs: [extract]
+      target: {{kind: queue, queue_arn: {QUEUE}}}
+"""
+
+
+def test_a_file_of_workflows_allows_their_steps_and_adds_the_machine(
+    stepsched: CommandLine, cloud: FakeCloud, tmp_path: Path
+) -> None:
+    (tmp_path / "flows.yaml").write_text(FLOWS)
+    done = stepsched("deploy", "jobs", "--workflow", "flows.yaml", "--yes")
+    assert done.code == 0, done.err
+    assert "next: stepsched workflow put flows.yaml --backend stack:jobs" in done.err
+    assert "next: stepsched apply" not in done.err
+    assert done.document["outputs"]["WorkflowsArn"].endswith("-workflows")
+    made = cloud.find("jobs").template
+    assert made == ss.deploy.template(ss.workflows.load_workflows("flows.yaml"), parts=["workflows"])
+    both = stepsched("deploy", "jobs", "jobs.yaml", "--workflow", "flows.yaml", "--yes")
+    assert "next: stepsched apply jobs.yaml --backend stack:jobs" in both.err
+    assert stepsched("deploy", "jobs").code == 2
+
+
+def test_a_step_that_aws_cannot_run_is_named(stepsched: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "flows.yaml").write_text(
+        FLOWS.replace(f"kind: queue, queue_arn: {QUEUE}", "kind: command, command: ['true']")
+    )
+    done = stepsched("deploy", "jobs", "jobs.yaml", "--workflow", "flows.yaml", "--yes")
+    assert done.code == 2
+    assert "workflow 'nightly' (step 'tell'): AWS cannot invoke a command" in done.err
+
+
 def test_an_answer_of_no_leaves_nothing_behind(stepsched: CommandLine, cloud: FakeCloud) -> None:
     done = stepsched("deploy", "jobs", "jobs.yaml", terminal=True, stdin="n\n")
     assert (done.code, cloud.change_sets) == (130, {})

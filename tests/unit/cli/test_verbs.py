@@ -74,6 +74,21 @@ OPTIONS = {
         )
     ),
     "destroy": "--delete-table --force -y --yes",
+    "workflow put": "--document",
+    "workflow list": "",
+    "workflow draw": "--file --document --gantt -o",
+    "workflow start": "--file --document --input --run-id --wait --timeout",
+    "workflow status": "",
+    "workflow runs": "--status --since --until --limit",
+    "workflow wait": "--timeout",
+    "workflow restart": " ".join(
+        (
+            "--from --only --skip --mark-succeeded --input --file --document --dry-run",
+            "--wait --timeout",
+        )
+    ),
+    "workflow skip": "--reason",
+    "workflow cancel": "-y --yes",
 }
 """The options of each command; those that say where jobs are and how to print come on top."""
 OFFLINE = (
@@ -95,7 +110,7 @@ OFFLINE = (
 """The commands that never ask a backend."""
 ON_STACKS = ("deploy", "destroy")
 """The commands about stacks, which are in AWS whatever the backend."""
-OWN_FORM = ("serve", "asl draw", "template", "completion")
+OWN_FORM = ("serve", "asl draw", "workflow draw", "template", "completion")
 """The commands whose output has one form."""
 COMMANDS = dict(cli_folder.commands())
 
@@ -107,6 +122,22 @@ def options_of(command: click.Command) -> set[str]:
         if isinstance(each, click.Option)
         for name in (*each.opts, *each.secondary_opts)
     }
+
+
+OF_WORKFLOWS = [name for name, _ in inspect.getmembers(ss.WorkflowClient, callable) if name[0] != "_"]
+ELSEWHERE_OF_WORKFLOWS = {
+    **ELSEWHERE,
+    "get": "workflow list -o json",
+    "plan_restart": "workflow restart --dry-run",
+    "repair": "repair",
+    "take_over": "a program: it is done once",
+}
+"""Verbs of workflows that have no command of their own, and what stands for them."""
+
+
+@pytest.mark.parametrize("verb", [verb for verb in OF_WORKFLOWS if verb not in ELSEWHERE_OF_WORKFLOWS])
+def test_every_verb_of_workflows_has_a_command(verb: str) -> None:
+    assert f"workflow {verb}" in COMMANDS
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ELSEWHERE])

@@ -72,6 +72,7 @@ RUN = {
     "lingering": None,
     "reason": None,
     "traceback": "where",
+    "follows": None,
 }
 
 
@@ -153,7 +154,7 @@ class TestReading:
             error="no",
             traceback="where",
         )
-        assert row[1:] == (7, T0 + MINUTE, T0 + 2 * MINUTE, 1, 1)
+        assert row[1:] == (7, T0 + MINUTE, T0 + 2 * MINUTE, 1, 1, None, None)
 
     def test_a_run_shows_its_instant_in_the_zone_of_its_job_and_the_others_in_utc(self) -> None:
         row = run_row(timezone="Europe/Paris", status="succeeded", started_at=micros(T0), ended_at=micros(T0))

@@ -824,7 +824,7 @@ class TestRefusals:
             for worker in workers:
                 store.enter(worker, T0)
 
-    def unclaimable(self, store: Store, now: datetime = T0) -> list[ss.Run]:
+    def unclaimable(self, store: Store, now: datetime = T0) -> list[RunRow]:
         with store.transaction("waiting"):
             return store.unclaimable(now)
 
@@ -861,7 +861,8 @@ class TestRefusals:
         self.refuse(store, ELSEWHERE, row)
         assert self.unclaimable(store) == []  # the other one might
         self.refuse(store, OTHER, row)
-        (waiting,) = self.unclaimable(store)
+        (found,) = self.unclaimable(store)
+        waiting = found.run
         assert (waiting.id, waiting.pending_reason) == (1, "no module named m")
         assert self.unclaimable(store) == []
         assert [run.pending_reason for run in runs(store)] == ["no module named m", None, None]

@@ -80,6 +80,14 @@ def test_runs_are_recorded_as_failed_before_their_executions_are_stopped(table: 
     }
     table.put_new({**key("job"), **write_row(seen), **claim})
     executions = StoppedExecutions(table)
-    recovery(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because")
+    cancelled = list[tuple[str, str | None, bool]]()
+
+    def cancel(_job: Row, run: str, child: str | None) -> None:
+        found = table.run("job", run)
+        cancelled.append((run, child, found is not None and found.run.ended_at is not None))
+
+    recovery(table, executions).stop_runs(seen, NOON + HOUR, "Mine", "because", cancel)
     assert executions.seen == [(ME, "failed")]
+    # Before the end, after which a repetition would not find the run; and again, as it may just have begun.
+    assert cancelled == [(CLAIM.key, None, False), (CLAIM.key, None, True)]
     assert table.read("job").claim is None
