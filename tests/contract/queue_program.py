@@ -17,6 +17,11 @@ import stepsched as ss
 _WAIT = threading.Event()
 
 
+def say(*words: object) -> None:
+    """Prints a line in one write, so that lines of two processes do not mix."""
+    print(f"{' '.join(map(str, words))}\n", end="", flush=True)
+
+
 class Program:
     def __init__(self, queue: str, folder: Path) -> None:
         self.folder = folder
@@ -31,14 +36,14 @@ class Program:
     def note(self, what: str, text: str) -> None:
         with (self.folder / "log").open("a") as log:
             log.write(f"{what} {text}\n")
-        print(what, text, flush=True)
+        say(what, text)
 
     # -- ways --------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Until a signal."""
-        self.worker.listen(lambda event: print(event.kind.value, event.message.body, flush=True))
-        print("done", self.worker.run(), flush=True)
+        self.worker.listen(lambda event: say(event.kind.value, event.message.body))
+        say("done", self.worker.run())
 
     def leave(self) -> None:
         """Ends without a stop, in the middle of a handler."""
@@ -53,12 +58,12 @@ class Program:
             _WAIT.wait(0.01)
         child = os.fork()
         if not child:
-            print("in the child", self.worker.is_running, self.worker.stop(), flush=True)
+            say("in the child", self.worker.is_running, self.worker.stop())
             with ss.QueueWorker(f"{sys.argv[2]}-2", self.handle, wait_time=1):
                 while "end of child" not in self._log():
                     _WAIT.wait(0.01)
             sys.exit(7)
-        print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        say("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         (self.folder / "released").touch()
         self.worker.stop()
 
