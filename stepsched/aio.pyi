@@ -15,7 +15,13 @@ from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, R
 from stepsched.jobs.plans import Plan
 from stepsched.jobs.upcoming import UpcomingRun
 from stepsched.workflows.model import Step, Workflow
-from stepsched.workflows.records import RestartPlan, WorkflowRun, WorkflowRunStatus, WorkflowVersion
+from stepsched.workflows.records import (
+    RestartPlan,
+    TakenOver,
+    WorkflowRun,
+    WorkflowRunStatus,
+    WorkflowVersion,
+)
 from stepsched.workflows.requests import Names
 
 class CallCancelledError(asyncio.CancelledError):
@@ -803,7 +809,7 @@ class AsyncWorkflowClient:
             One entry for each problem, sorted by workflow; empty if there was none.
         """
 
-    async def take_over(self, *, schedules_table: str, history_table: str | None = None) -> Any:
+    async def take_over(self, *, schedules_table: str, history_table: str | None = None) -> TakenOver:
         """Reads the tables of an AWS Batch scheduler: its schedules become workflows, and its history runs,
         which can be restarted. Nothing is written to these tables. A run whose record says that it runs, and
         was last written more than an hour ago, has died, and is taken over as a failed one.
@@ -811,6 +817,9 @@ class AsyncWorkflowClient:
         Args:
             schedules_table: The name of the table of schedules.
             history_table: The name of the table of the history. None: only the schedules are taken over.
+
+        Returns:
+            What was taken over, and what was left out with the reason.
 
         Raises:
             UnsupportedError: The backend has no such tables.

@@ -48,6 +48,7 @@ from stepsched.workflows.port import Changes, RunQuery, Start, WorkflowStore
 from stepsched.workflows.records import (
     RestartPlan,
     StepPlan,
+    TakenOver,
     WorkflowRun,
     WorkflowRunStatus,
     WorkflowVersion,
@@ -561,7 +562,7 @@ class WorkflowClient:
         """
         return sorted(self._store.repair(), key=lambda each: each.job)
 
-    def take_over(self, *, schedules_table: str, history_table: str | None = None) -> Any:
+    def take_over(self, *, schedules_table: str, history_table: str | None = None) -> TakenOver:
         """Reads the tables of an AWS Batch scheduler: its schedules become workflows, and its history runs,
         which can be restarted. Nothing is written to these tables. A run whose record says that it runs, and
         was last written more than an hour ago, has died, and is taken over as a failed one.
@@ -570,14 +571,13 @@ class WorkflowClient:
             schedules_table: The name of the table of schedules.
             history_table: The name of the table of the history. None: only the schedules are taken over.
 
+        Returns:
+            What was taken over, and what was left out with the reason.
+
         Raises:
             UnsupportedError: The backend has no such tables.
         """
-        take_over = getattr(self._store, "take_over", None)
-        if take_over is None:
-            reason = "it cannot read tables of DynamoDB"
-            raise UnsupportedError("*", self._store.name, reason, ("StepFunctionsBackend",), "workflow")
-        return take_over(schedules_table=schedules_table, history_table=history_table)
+        return self._store.take_over(schedules_table=schedules_table, history_table=history_table)
 
     def __repr__(self) -> str:
         return f"WorkflowClient({self.backend!r})"

@@ -9,10 +9,12 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from stepsched.core.errors import UnsupportedError
 from stepsched.jobs.records import Repair, Trigger
 from stepsched.workflows.model import Workflow
 from stepsched.workflows.records import (
     StepPlan,
+    TakenOver,
     WorkflowRun,
     WorkflowRunStatus,
     WorkflowVersion,
@@ -133,10 +135,15 @@ class WorkflowStore(ABC):
         """Cancels a run: no further step starts, running ones are ended where the backend can, and all steps
         that have not ended become cancelled. A run that has ended is returned unchanged."""
 
-    def adopt(self, run: WorkflowRun) -> WorkflowRun:
-        """Stores an ended run of another system, so that it can be restarted. An equal ID is not
-        overwritten."""
-        raise NotImplementedError
+    def take_over(self, *, schedules_table: str, history_table: str | None = None) -> TakenOver:  # noqa: ARG002 -- the backend that can uses them
+        """Stores the workflows and ended runs in the tables of an AWS Batch scheduler. A run that is stored
+        already is not overwritten.
+
+        Raises:
+            UnsupportedError: The backend cannot read such tables.
+        """
+        reason = "it cannot read tables of DynamoDB"
+        raise UnsupportedError("*", self.name, reason, ("StepFunctionsBackend",), "workflow")
 
     def restart_method(self, changes: Changes) -> str:  # noqa: ARG002 -- the backends use it
         """Returns how a restart goes on, in a few words: ``in place``, ``a new execution``."""

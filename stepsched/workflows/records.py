@@ -345,3 +345,23 @@ class WorkflowVersion(Value, frozen=True):
     """The definition."""
     stored_at: PlainDatetime
     """When the definition was stored, in UTC."""
+
+
+class LeftOut(Value, frozen=True):
+    """A record that was not taken over."""
+
+    name: str
+    """The ``scheduleId``, with ``/`` and the ``startDateTime`` of a run."""
+    reason: str
+    """Why, with what to do."""
+
+
+class TakenOver(Value, frozen=True):
+    """What was taken over from the tables of the AWS Batch scheduler."""
+
+    workflows: tuple[str, ...] = ()
+    """The names of the workflows whose definition is stored now, in order."""
+    runs: tuple[str, ...] = ()
+    """The keys of the runs that are stored now, as ``WorkflowRun.key``, in order."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The records that were not taken over."""

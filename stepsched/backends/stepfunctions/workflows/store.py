@@ -25,7 +25,7 @@ from stepsched.backends.stepfunctions.workflows.rows import (
     write_flow,
     write_step,
 )
-from stepsched.backends.stepfunctions.workflows.takeover import TakenOver, take_over
+from stepsched.backends.stepfunctions.workflows.takeover import take_over
 from stepsched.backends.stepfunctions.workflows.work import Work
 from stepsched.core.clock import Clock
 from stepsched.core.errors import BackendError, ErrorCode, ScheduleWarning, UnsupportedError
@@ -37,6 +37,7 @@ from stepsched.workflows import Workflow, WorkflowRun, WorkflowRunStatus, Workfl
 from stepsched.workflows.arguments import checked_run_id
 from stepsched.workflows.machine.instructions import MAX_INPUT, SMALLER_INPUT
 from stepsched.workflows.port import Changes, RunQuery, Start, WorkflowStore
+from stepsched.workflows.records import TakenOver
 
 
 class StepFunctionsWorkflows(WorkflowStore):

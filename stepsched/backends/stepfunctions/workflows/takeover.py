@@ -20,34 +20,14 @@ from stepsched.backends.stepfunctions.rows import Item, plain
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.core.errors import StepschedError
 from stepsched.core.quoting import quoted
-from stepsched.core.values import Value
 from stepsched.workflows import Workflow, WorkflowRun, WorkflowRunStatus
 from stepsched.workflows.histories import run_from_document, written_at
+from stepsched.workflows.records import LeftOut, TakenOver
 
 DEFINITIONS, RUNS = "BatchSchedules", "BatchScheduleHistory"
 """The names of the tables, as the AWS Batch scheduler names them."""
 DEAD_AFTER = timedelta(hours=1)
 """How long after its ``lastDateTime`` the record of a running run is that of a dead one: 60 polls."""
-
-
-class LeftOut(Value, frozen=True):
-    """A record that was not taken over."""
-
-    name: str
-    """The ``scheduleId``, with ``/`` and the ``startDateTime`` of a run."""
-    reason: str
-    """Why, with what to do."""
-
-
-class TakenOver(Value, frozen=True):
-    """What was taken over from the tables of the AWS Batch scheduler."""
-
-    workflows: tuple[str, ...] = ()
-    """The names of the workflows whose definition is stored now, in order."""
-    runs: tuple[str, ...] = ()
-    """The keys of the runs that are stored now, as ``WorkflowRun.key``, in order."""
-    left_out: tuple[LeftOut, ...] = ()
-    """The records that were not taken over."""
 
 
 class Store(Protocol):
