@@ -347,7 +347,7 @@ class WorkflowVersion(Value, frozen=True):
     """When the definition was stored, in UTC."""
 
 
-class LeftOut(Value, frozen=True):
+class LeftOutRecord(Value, frozen=True):
     """A record that was not taken over."""
 
     name: str
@@ -363,5 +363,5 @@ class TakenOver(Value, frozen=True):
     """The names of the workflows whose definition is stored now, in order."""
     runs: tuple[str, ...] = ()
     """The keys of the runs that are stored now, as ``WorkflowRun.key``, in order."""
-    left_out: tuple[LeftOut, ...] = ()
+    left_out: tuple[LeftOutRecord, ...] = ()
     """The records that were not taken over."""

@@ -22,7 +22,7 @@ from stepsched.core.errors import StepschedError
 from stepsched.core.quoting import quoted
 from stepsched.workflows import Workflow, WorkflowRun, WorkflowRunStatus
 from stepsched.workflows.histories import run_from_document, written_at
-from stepsched.workflows.records import LeftOut, TakenOver
+from stepsched.workflows.records import LeftOutRecord, TakenOver
 
 DEFINITIONS, RUNS = "BatchSchedules", "BatchScheduleHistory"
 """The names of the tables, as the AWS Batch scheduler names them."""
@@ -51,20 +51,20 @@ def take_over(store: Store, schedules: Table | None, history: Table | None) -> T
         schedules: The table of definitions. None: none is read.
         history: The table of runs. None: none is read.
     """
-    workflows, runs, left_out = set[str](), set[str](), list[LeftOut]()
+    workflows, runs, left_out = set[str](), set[str](), list[LeftOutRecord]()
     # Runs come first, so that the present definition of a workflow is its latest one.
     for document in _documents(history, left_out, ("scheduleId", "startDateTime")):
         try:
             runs.add(_take_run(store, document))
         except (ValueError, StepschedError) as error:  # noqa: PERF203 -- each record may fail
-            left_out.append(LeftOut(name=_name_of(document), reason=str(error)))
+            left_out.append(LeftOutRecord(name=_name_of(document), reason=str(error)))
     for document in _documents(schedules, left_out, ("scheduleId",)):
         try:
             workflow = Workflow.from_document(document)
             store.put_once(workflow)
             workflows.add(workflow.name)
         except (ValueError, StepschedError) as error:  # noqa: PERF203 -- each record may fail
-            left_out.append(LeftOut(name=_name_of(document), reason=str(error)))
+            left_out.append(LeftOutRecord(name=_name_of(document), reason=str(error)))
     return TakenOver(workflows=tuple(sorted(workflows)), runs=tuple(sorted(runs)), left_out=tuple(left_out))
 
 
@@ -90,14 +90,14 @@ def _dead(run: WorkflowRun, written: datetime, now: datetime) -> WorkflowRun:
     return run.model_copy(update=died)
 
 
-def _documents(table: Table | None, left_out: list[LeftOut], order: Iterable[str]) -> Iterator[Any]:
+def _documents(table: Table | None, left_out: list[LeftOutRecord], order: Iterable[str]) -> Iterator[Any]:
     """The documents of a table, in the order of their keys."""
     found = list[Any]()
     for item in () if table is None else table.everything():
         try:
             found.append({name: plain(value) for name, value in item.items()})
         except ValueError as error:  # noqa: PERF203 -- each record may fail
-            left_out.append(LeftOut(name=_key_of(item), reason=str(error)))
+            left_out.append(LeftOutRecord(name=_key_of(item), reason=str(error)))
     names = tuple(order)
     return iter(sorted(found, key=lambda document: [str(document.get(name)) for name in names]))
 
