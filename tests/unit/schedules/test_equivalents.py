@@ -215,6 +215,6 @@ def test_a_window_out_of_the_dialects_years_is_refused_or_said_exactly(window: s
 
 def test_asking_twice_warns_of_nothing() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ss.ScheduleWarning)
         first = aws_equivalent(windowed("2030-01-01T09:00", days=1))
         assert aws_equivalent(windowed("2030-01-01T09:00", days=1)) == first

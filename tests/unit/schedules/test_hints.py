@@ -174,6 +174,6 @@ def test_a_cron_whose_dates_all_lie_in_gaps_says_so() -> None:
 
 def test_the_lost_blank_of_a_rate_is_written_back() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ss.ScheduleWarning)
         assert str(ss.parse_schedule("rate(1minute)")) == "rate(1 minute)"
         assert str(ss.Rate.from_expression("rate(90minutes)")) == "rate(90 minutes)"

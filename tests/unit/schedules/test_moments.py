@@ -220,13 +220,13 @@ def test_a_calendar_step_from_text_with_an_offset_is_warned_of() -> None:
 )
 def test_where_no_zone_is_lost_there_is_no_warning(make: Any) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ss.ScheduleWarning)
         make()
 
 
 def test_a_stored_schedule_is_read_without_a_warning() -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ss.ScheduleWarning)
         with reading_stored():
             ss.Windowed("2030-07-01T09:00+02:00", every=MONTHLY)
             ss.Windowed("2030-03-31T02:30", every=MONTHLY, timezone="Europe/Paris")

@@ -130,7 +130,7 @@ def test_a_wall_time_that_does_not_exist_moves_forward_by_the_gap_with_a_warning
 @pytest.mark.parametrize("at", ["2025-03-30T01:59:59", "2025-03-30T03:00", "2025-10-26T02:30"])
 def test_a_wall_time_that_exists_gives_no_warning(at: str) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ss.ScheduleWarning)
         ss.OneTime(at, timezone="Europe/Paris")
 
 
