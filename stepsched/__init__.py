@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from stepsched.targets import EventBusTarget as EventBusTarget
     from stepsched.targets import FanOutTarget as FanOutTarget
     from stepsched.targets import HandlerTarget as HandlerTarget
+    from stepsched.targets import HttpTarget as HttpTarget
     from stepsched.targets import LambdaTarget as LambdaTarget
     from stepsched.targets import ParallelTarget as ParallelTarget
     from stepsched.targets import QueueTarget as QueueTarget
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from stepsched.targets import Target as Target
     from stepsched.targets import TopicTarget as TopicTarget
     from stepsched.targets import WorkflowTarget as WorkflowTarget
+    from stepsched.webhooks.signing import verify_webhook as verify_webhook
     from stepsched.workers import QueueWorker as QueueWorker
     from stepsched.workflow_client import WorkflowClient as WorkflowClient
     from stepsched.workflows import Step as Step
@@ -154,6 +156,7 @@ _HOMES = {
         "EventBusTarget",
         "FanOutTarget",
         "HandlerTarget",
+        "HttpTarget",
         "LambdaTarget",
         "ParallelTarget",
         "QueueTarget",
@@ -162,6 +165,7 @@ _HOMES = {
         "TopicTarget",
         "WorkflowTarget",
     ),
+    "stepsched.webhooks.signing": ("verify_webhook",),
     "stepsched.workers": ("QueueWorker",),
     "stepsched.workflow_client": ("WorkflowClient",),
     "stepsched.workflows": ("Step", "Workflow"),
@@ -205,6 +209,7 @@ _ELSEWHERE = {
         "RunNotFoundError",
         "ThrottledError",
         "WaitTimeoutError",
+        "WebhookError",
         "WorkflowNotFoundError",
     ),
     "estimates": (

@@ -23,6 +23,7 @@ from stepsched.core.errors import (
     ThrottledError,
     UnsupportedError,
     WaitTimeoutError,
+    WebhookError,
     WorkflowNotFoundError,
 )
 from stepsched.core.lazy import loader
@@ -52,6 +53,7 @@ __all__ = [
     "ThrottledError",
     "UnsupportedError",
     "WaitTimeoutError",
+    "WebhookError",
     "WorkflowNotFoundError",
 ]
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from pydantic import JsonValue, ModelWrapValidatorHandler, model_validator
 from typing_extensions import Self
 
 from stepsched.asl.documents import AslValue, is_written, write
+from stepsched.core.instants import utc_text
 
 ValueType: TypeAlias = Literal["String", "Numeric", "Boolean", "Timestamp"]
 _COMPARISONS = {
@@ -325,8 +326,7 @@ def _typed(value: object) -> tuple[ValueType, JsonValue]:
         case str():
             return "String", value
         case datetime() if value.tzinfo is not None:
-            text = value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-            return "Timestamp", text
+            return "Timestamp", utc_text(value)
         case datetime():
             raise ValueError(f"expected an aware datetime, got {value!r}")
     raise ValueError(f"expected a string, finite number, boolean or datetime, got {value!r}")

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.jobs.events import RecordedEvent
 from stepsched.jobs.job import no_job
 
 if TYPE_CHECKING:  # most programs have no event loop
@@ -50,6 +52,9 @@ class RunQuery:
     """The latest scheduled instant, inclusive."""
     limit: int | None = None
     """The maximum number of runs; the latest ones are returned."""
+    before: int | None = None
+    """The ID below which the IDs of the runs lie, exclusive; the latest runs are then those with the largest
+    IDs. None: no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,22 @@ class Backend(ABC):
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
         """Yields the matching jobs lazily, in an order that depends on the backend."""
 
+    def page(self, query: JobQuery, *, after: tuple[str, str] | None, limit: int) -> builtins.list[JobRecord]:
+        """Returns the first matching jobs in the order of their names and groups.
+
+        Args:
+            query: The conditions.
+            after: The name and group of the job after which to begin, exclusive; it need not exist any more.
+                None: from the first job.
+            limit: The maximum number of jobs.
+        """
+
+        def place(record: JobRecord) -> tuple[str, str]:
+            return record.name, record.job.group
+
+        following = (each for each in self.list(query) if after is None or place(each) > after)
+        return nsmallest(limit, following, key=place)
+
     @abstractmethod
     def update(self, prepared: Prepared, *, expected_version: int) -> JobRecord:
         """Replaces a definition. The version is incremented; the status becomes that of
@@ -373,6 +394,37 @@ class Backend(ABC):
         at = run.scheduled_for
         found = self.runs(RunQuery(job=run.job, since=at, until=at))
         return next((each for each in found if each.id == run.id), None)
+
+    def events(
+        self,
+        *,
+        after: int,  # noqa: ARG002 -- backends that record events use both
+        limit: int = 1_000,  # noqa: ARG002
+    ) -> builtins.list[RecordedEvent]:
+        """Returns recorded events, in the order in which they were recorded. Empty: there are none after the
+        position.
+
+        Args:
+            after: The position after which to read, exclusive; 0 reads from the oldest that is kept.
+            limit: The maximum number of events; at least 1.
+
+        Raises:
+            UnsupportedError: The backend does not record events.
+            ValueError: ``after`` is negative, or ``limit`` is below 1.
+        """
+        raise self._without_events()
+
+    def last_event(self) -> int:
+        """Returns the position of the latest event that was recorded; 0 if there was none.
+
+        Raises:
+            UnsupportedError: The backend does not record events.
+        """
+        raise self._without_events()
+
+    def _without_events(self) -> UnsupportedError:
+        reason = "it does not record events"
+        return UnsupportedError("*", self.name, reason, backends_with("keeps_events"))
 
     def workflows(self) -> WorkflowStore:
         """Returns what this backend does with workflows.

@@ -23,6 +23,8 @@ class Capabilities:
 
     functions: bool = True
     """Calls functions and runs commands of this process."""
+    urls: bool = True
+    """Calls URLs (``HttpTarget``)."""
     aws_targets: bool = True
     """Invokes targets in AWS by itself, without a registered function that stands for them."""
     templates: bool = True
@@ -52,13 +54,15 @@ class Capabilities:
     every_end: bool = True
     """Observes the end of every target, even a pipeline's, for ``overlap`` and ``max_run_time``."""
     pauses: bool = True
-    """Waits for the given pauses between attempts (``interval``, ``backoff_rate``, ``max_delay``)."""
+    """Keeps to the pauses of ``Retry``, and tries again after more than 24 hours (``max_age``)."""
     notify: bool = True
     """Notifies a topic of runs that failed for good."""
     on_failure: bool = True
     """Pauses a job when one of its runs has failed for good (``OnFailure.STOP``)."""
     keeps_runs: bool = True
     """Records runs: they can be listed, waited for, and backfilled without running twice."""
+    keeps_events: bool = True
+    """Records events of jobs and runs in order, for readers that go on where they stopped (``events``)."""
     keeps_versions: bool = True
     """Keeps earlier definitions of a job (``versions``)."""
     stops_runs: bool = True
@@ -91,6 +95,7 @@ NAMES: Mapping[str, str] = {
 BUILT_IN: Mapping[str, Capabilities] = {
     "EventBridgeBackend": Capabilities(
         functions=False,
+        urls=False,
         parallel=False,
         many_messages=False,
         calendar=False,
@@ -107,6 +112,7 @@ BUILT_IN: Mapping[str, Capabilities] = {
         notify=False,
         on_failure=False,
         keeps_runs=False,
+        keeps_events=False,
         keeps_versions=False,
         stops_runs=False,
         moves_groups=False,
@@ -118,6 +124,7 @@ BUILT_IN: Mapping[str, Capabilities] = {
         templates=False,
         parallel=False,
         fractions=False,
+        keeps_events=False,
         catch_up_within=False,
         every_end=False,
     ),

@@ -9,12 +9,13 @@ from stepsched.backends.capabilities import backends_with
 from stepsched.core.errors import RenderError
 from stepsched.jobs import CatchUp, Job, OnFailure, Overlap, Retry
 from stepsched.jobs.names import is_narrow
-from stepsched.schedules import AnySchedule, Cron, Rate, Windowed
+from stepsched.schedules import AnySchedule, Cron, OneTime, Rate, Windowed
 from stepsched.schedules.equivalents import NoEquivalentError, aws_equivalent
 from stepsched.targets import (
     CommandTarget,
     FanOutTarget,
     HandlerTarget,
+    HttpTarget,
     ParallelTarget,
     TemplateTarget,
     parts_of,
@@ -24,6 +25,8 @@ from stepsched.targets.messages import MAX_BATCH
 _MACHINE = "render_asl(job) gives a state machine that does that"
 _SECOND = timedelta(seconds=1)
 _MINUTE = timedelta(minutes=1)
+MAX_AGE = timedelta(hours=24)
+"""The longest ``max_age`` of EventBridge Scheduler."""
 
 
 def needs_of(job: Job) -> tuple[str, ...]:
@@ -83,6 +86,8 @@ def _needs_of_target(job: Job) -> Iterator[str]:
     for part in parts_of(job.target):
         if isinstance(part, (HandlerTarget, CommandTarget)):
             yield "functions"
+        if isinstance(part, HttpTarget):
+            yield "urls"
         if isinstance(part, TemplateTarget):
             yield "templates"
         if isinstance(part, FanOutTarget) and len(part.messages) > MAX_BATCH:
@@ -105,8 +110,9 @@ def _needs_of_policies(job: Job) -> Iterator[str]:
     if _needs_every_end(job):
         yield "every_end"
     of_every_backend = {"max_attempts", "max_age"}
-    if not job.retry.model_fields_set <= of_every_backend and job.retry != Retry(
-        max_attempts=job.retry.max_attempts, max_age=job.retry.max_age
+    if job.retry.max_age > MAX_AGE or (
+        not job.retry.model_fields_set <= of_every_backend
+        and job.retry != Retry(max_attempts=job.retry.max_attempts, max_age=job.retry.max_age)
     ):
         yield "pauses"
     if job.jitter % _MINUTE:
@@ -134,6 +140,8 @@ def _needs_of_schedule(schedule: AnySchedule) -> Iterator[str]:
     match schedule:
         case Cron(expression=None):
             yield "crontab"
+        case OneTime(exact=True):
+            yield "fractions"
         case Rate(start=start) if start is not None and start.microsecond:
             yield "fractions"
         case Windowed(start=start, every=every):

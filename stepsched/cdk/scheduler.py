@@ -24,7 +24,7 @@ from stepsched.cdk.stack_parts import StackParts
 from stepsched.cdk.tasks import RegisterCalls, ScheduledTask
 from stepsched.core.errors import UnsupportedError
 from stepsched.core.quoting import quoted
-from stepsched.deploy import Part, registration, template
+from stepsched.deploy import HttpPart, Part, registration, template
 from stepsched.deploy.exports.properties import refuse_references
 from stepsched.deploy.parts.names import REGISTER, WORKFLOWS, max_stack_name
 from stepsched.deploy.parts.part import is_observed
@@ -242,6 +242,7 @@ class Scheduler(BaseScheduler):
         alarm_topic: sns.ITopic | None = None,
         dashboard: bool = False,
         workflows: bool = False,
+        http: HttpPart | bool = False,
         task_roles: Sequence[str] = (),
         resources: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -262,6 +263,8 @@ class Scheduler(BaseScheduler):
             alarm_topic: The topic that the alarms notify. None: nobody is notified.
             dashboard: Whether there is a dashboard.
             workflows: Whether there is a state machine that runs workflows; see :attr:`workflows`.
+            http: How the API of one-shot tasks is made; True: as ``HttpPart()``. The register is then an
+                Express workflow.
             task_roles: The roles of ECS task definitions; see :func:`stepsched.deploy.template`.
             resources: The resources of :class:`ApiTarget` calls; see :func:`stepsched.deploy.template`.
 
@@ -271,6 +274,7 @@ class Scheduler(BaseScheduler):
         super().__init__(scope, id)
         if alarm_topic is not None and not alarms:
             raise ValueError("expected alarms=True with alarm_topic, got False; use alarms=True")
+        self._http, express = http, express or http is not False
         self._parts = [Part.EXPRESS_REGISTER if express else Part.REGISTER]
         self._parts += [Part.ALARMS] * alarms + [Part.DASHBOARD] * dashboard
         self._parts += [Part.WORKFLOWS] * workflows
@@ -319,6 +323,7 @@ class Scheduler(BaseScheduler):
                     if is_observed(self._parts)
                     else {}
                 ),
+                **self._http_outputs(made.resources),
                 **(
                     {}
                     if self._workflows is None
@@ -413,7 +418,7 @@ class Scheduler(BaseScheduler):
     @property
     def has_targets(self) -> bool:
         """Whether jobs may invoke anything."""
-        return bool(self._targets) or self._workflows is not None
+        return bool(self._targets) or self._workflows is not None or self._http is not False
 
     def _allow(self, job: Job) -> None:
         self.grant_invoke(job.target)
@@ -421,6 +426,17 @@ class Scheduler(BaseScheduler):
             self.grant_dead_letters(job.dead_letter)
         if job.notify is not None:
             self.grant_notify(job.notify)
+
+    def _http_outputs(self, resources: Mapping[str, cdk.CfnResource]) -> dict[str, tuple[str, str]]:
+        if self._http is False:
+            return {}
+        stack = cdk.Stack.of(self)
+        host = f"{resources['HttpApi'].ref}.execute-api.{stack.region}.{stack.url_suffix}"
+        url = f"https://{host}/{resources['HttpStage'].ref}"
+        return {
+            "SchedulerHttpUrl": (url, "The URL of one-shot tasks"),
+            "SchedulerHttpTopicArn": (resources["HttpTopic"].ref, "The topic of one-shot tasks"),
+        }
 
     def _resources(self) -> Mapping[str, Any]:
         """The resources of the template for the targets so far."""
@@ -438,6 +454,7 @@ class Scheduler(BaseScheduler):
             dead_letters=[placed(each, place) for each in self._letters],
             topics=[placed(each, place) for each in self._topics],
             parts=self._parts,
+            http=self._http,
             table_name=self._existing,
             **self._given,
         )

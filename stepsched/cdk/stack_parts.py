@@ -9,10 +9,12 @@ from typing import Any
 
 import aws_cdk as cdk
 import jsii
+from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -25,12 +27,19 @@ _DOCUMENTS = {"AssumeRolePolicyDocument", "PolicyDocument"}
 _INTRINSICS = {"Ref", "Fn::GetAtt", "Fn::Sub"}
 # The typed classes, so that tags, aspects and rules for these kinds of resources apply.
 _CLASSES: Mapping[str, Callable[..., cdk.CfnResource]] = {
+    "AWS::ApiGateway::Deployment": apigateway.CfnDeployment,
+    "AWS::ApiGateway::GatewayResponse": apigateway.CfnGatewayResponse,
+    "AWS::ApiGateway::Method": apigateway.CfnMethod,
+    "AWS::ApiGateway::Resource": apigateway.CfnResource,
+    "AWS::ApiGateway::RestApi": apigateway.CfnRestApi,
+    "AWS::ApiGateway::Stage": apigateway.CfnStage,
     "AWS::CloudWatch::Alarm": cloudwatch.CfnAlarm,
     "AWS::CloudWatch::Dashboard": cloudwatch.CfnDashboard,
     "AWS::DynamoDB::Table": dynamodb.CfnTable,
     "AWS::IAM::Role": iam.CfnRole,
     "AWS::Scheduler::Schedule": scheduler.CfnSchedule,
     "AWS::Scheduler::ScheduleGroup": scheduler.CfnScheduleGroup,
+    "AWS::SNS::Topic": sns.CfnTopic,
     "AWS::StepFunctions::StateMachine": sfn.CfnStateMachine,
 }
 
@@ -78,6 +87,9 @@ class StackParts:
             if "Definition" in resource["Properties"]:
                 properties["definition_string"] = cdk.Token.as_string(self._lazy(logical, self._definition))
             self.resources[logical] = _CLASSES[resource["Type"]](scope, logical, **properties)
+        for logical, resource in made().items():
+            for each in resource.get("DependsOn", ()):
+                self.resources[logical].add_dependency(self.resources[each])
 
     def _late(self, logical: str, key: str, sample: Any) -> Any:
         """The value of a property, as the class of its resource accepts it."""

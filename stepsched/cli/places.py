@@ -30,8 +30,8 @@ stack."""
 _SETTINGS = ("backend", "region", "profile", "endpoint-url")
 _URLS = ("sqlite", "file", "local")
 """The schemes of URLs that people write for files."""
-
-
+_ANY_HOST = ("0.0.0.0/0", "::/0", "127.0.0.0/8")
+"""The hosts that stored jobs may call: the process that runs them decides, and a command line runs none."""
 _ATTEMPTS = 3
 """How often a call is tried while the endpoint cannot be reached."""
 
@@ -220,7 +220,7 @@ def _local(path: str, *, creates: bool, clock: Clock, is_dry_run: bool) -> ss.Lo
         file = None
     refuse_missing_folder(path)
     try:
-        return ss.LocalBackend(file, clock=clock, handlers=stand_ins())
+        return ss.LocalBackend(file, clock=clock, handlers=stand_ins(), private_hosts=_ANY_HOST)
     except ValueError as error:
         raise click.UsageError(f"cannot use local:{path}: {_without_python(str(error))}") from error
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
+_TRIES = 20
+"""How often a source is parsed before an error of the parser itself counts."""
 _KIND = "The kind of the value, by which a document says what it describes."
 
 
@@ -42,7 +45,7 @@ def described(owner: type, text: str) -> str:
 
 def _own_texts(owner: type) -> dict[str, FieldText]:
     try:
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+        (node,) = _parsed(owner).body
     except (OSError, TypeError, SyntaxError):  # created at run time, or its source is not installed
         return {}
     assert isinstance(node, ast.ClassDef)
@@ -54,6 +57,18 @@ def _own_texts(owner: type) -> dict[str, FieldText]:
                 if not kind.startswith("ClassVar"):
                     found[name] = FieldText(kind, _text(after) or (_KIND if name == "kind" else ""))
     return found
+
+
+def _parsed(owner: type) -> ast.Module:
+    """Parses the source of a class.
+
+    Python 3.11 fails by chance when another thread parses at that time, as one that writes a traceback does
+    (https://github.com/python/cpython/issues/106905).
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(SystemError):
+            return ast.parse(textwrap.dedent(inspect.getsource(owner)))
+    return ast.parse(textwrap.dedent(inspect.getsource(owner)))
 
 
 def _text(node: ast.stmt | None) -> str:

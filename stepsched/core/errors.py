@@ -16,6 +16,7 @@ StepschedError
 ├─ JobFileError (ValueError)            source, reason, action, problems
 ├─ BulkError                            failures, done, records
 ├─ HandlerError                         job, scheduled_for
+├─ WebhookError (ValueError)            reason
 └─ BackendError                         service, operation, code, request_id, retryable
    ├─ AccessDeniedError
    ├─ ThrottledError                    retry_after
@@ -56,6 +57,7 @@ __all__ = [
     "ThrottledError",
     "UnsupportedError",
     "WaitTimeoutError",
+    "WebhookError",
     "WorkflowNotFoundError",
 ]
 
@@ -403,6 +405,21 @@ class HandlerError(StepschedError):
 
     def __str__(self) -> str:
         return f"the run of job {self.job!r} for {self.scheduled_for.isoformat()} failed"
+
+
+class WebhookError(StepschedError, ValueError):
+    """A received webhook is not one of its sender, or it is too old: do not process it.
+
+    Attributes:
+        reason: The reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the webhook cannot be verified: {self.reason}"
 
 
 class ErrorCode(StrEnum):

@@ -26,8 +26,11 @@ _MEMBER = re.compile(
     r"""(?P<value>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|[^\s,}\]'"]+)"""
 )
 """A member of an object in a text, in the notation of JSON or of Python."""
-_REFUSED = re.compile(r"(?P<head>(?P<name>[\w.-]+): expected [^,]*, got )(?P<value>.+?)(?=; |\s\(line |$)")
-"""What is said of a value that is refused, after the place where it stands."""
+_REFUSED = re.compile(
+    r"(?P<head>(?<![\w.-])(?P<name>[\w.-]+): expected [^,]{0,300}, got )(?P<value>.+?)(?=; |\s\(line |$)"
+)
+"""What is said of a value that is refused, after the place where it stands. A name is looked at once, from
+its beginning: otherwise the time would grow with the square of its length."""
 
 
 def suggests_secret(name: str) -> bool:

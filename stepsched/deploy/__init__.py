@@ -11,7 +11,7 @@ drops the plan, and :func:`destroy` removes the stack.
 """
 
 from stepsched.deploy.exports import jobs_to_cloudformation, jobs_to_terraform
-from stepsched.deploy.parts import Part
+from stepsched.deploy.parts import HttpPart, Part
 from stepsched.deploy.policies import client_policy, runner_policy
 from stepsched.deploy.stacks import (
     DeployedStack,
@@ -29,6 +29,7 @@ from stepsched.machines.shared.registration import registration
 __all__ = [
     "DeployedStack",
     "DestroyedStack",
+    "HttpPart",
     "Part",
     "ResourceChange",
     "StackPlan",

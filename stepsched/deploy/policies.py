@@ -25,7 +25,15 @@ from stepsched.machines.calls import Call
 from stepsched.machines.shared.metrics import NAMESPACE
 from stepsched.machines.shared.runner import runner
 from stepsched.machines.shared.table_schema import INDEX
-from stepsched.targets import ApiTarget, QueueTarget, SingleTarget, StateMachineTarget, Target, TopicTarget
+from stepsched.targets import (
+    ApiTarget,
+    HttpTarget,
+    QueueTarget,
+    SingleTarget,
+    StateMachineTarget,
+    Target,
+    TopicTarget,
+)
 from stepsched.targets.invocations import Invocation, invocations
 from stepsched.workflows import Workflow
 
@@ -72,6 +80,17 @@ class Permissions(NamedTuple):
             grant for each in self.listed for grant in _target_grants(each, named, machine_arn, waits=waits)
         ]
         return grants + (role_grants(roles) if any(each.action == "ecs:RunTask" for each in grants) else [])
+
+    def of_schedules(self) -> Permissions:
+        """The permissions of EventBridge Scheduler, which calls no URLs.
+
+        Raises:
+            ValueError: All targets are URLs.
+        """
+        listed = [each for each in self.listed if not isinstance(each.target, HttpTarget)]
+        if self.listed and not listed:
+            raise ValueError("group: EventBridge Scheduler calls no URL; leave the part out")
+        return self._replace(listed=listed)
 
     def document(self, own: Sequence[Grant], machine_arn: str, *, waits: bool) -> dict[str, Any]:
         """The policy of a role that invokes the targets.
@@ -159,7 +178,7 @@ def own_grants(machine: StateMachine, *, machine_arn: str, table_name: str, runn
         if grant.resource != "*":
             grants.append(grant)
         elif service == "cloudwatch":
-            grants.append(grant._replace(condition=OWN_METRICS))
+            grants.append(grant._replace(conditions=(OWN_METRICS,)))
         elif service == "states":
             executions = f"{runner_arn.replace(':stateMachine:', ':execution:', 1)}:*"
             grants.append(grant._replace(resource=executions if action in _ON_EXECUTIONS else runner_arn))
@@ -214,7 +233,7 @@ def _passed_role_grants(target: SingleTarget) -> list[Grant]:
         return []
     (arn,) = validate_roles("RoleArn", [str(role)])
     passed = ("StringEquals", "iam:PassedToService", f"{target.service}.amazonaws.com")
-    return [Grant("iam:PassRole", arn, passed)]
+    return [Grant("iam:PassRole", arn, (passed,))]
 
 
 def _invocation_of_request(name: str, call: Call, machine_arn: str) -> Invocation:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stepsched.core.quoting import quoted
 from stepsched.deploy.listed import partition_of, validate_queues, validate_targets, validate_topics
-from stepsched.deploy.parts import Part, Wanted, parts_of
+from stepsched.deploy.parts import HttpPart, Part, Wanted, parts_of
 from stepsched.deploy.parts.names import Names, validate_prefix
 from stepsched.deploy.parts.part import QUEUES, validate_parts
 from stepsched.iam.documents import validate_boundary, validate_roles
@@ -30,6 +30,7 @@ def template(
     prefix: str | None = None,
     permissions_boundary: str | None = None,
     role_arn: str | None = None,
+    http: HttpPart | bool = False,
 ) -> dict[str, Any]:
     """The CloudFormation template with all resources of the Step Functions backend.
 
@@ -46,6 +47,7 @@ def template(
     | part | resources | outputs |
     |---|---|---|
     | ``register``, ``express-register`` | ``Register``, ``RegisterRole`` | ``RegisterArn`` |
+    | ``http`` | ``HttpApi`` and its stage, ``Http``, ``HttpTopic``, roles | ``HttpUrl``, ``HttpTopicArn`` |
     | ``workflows`` | ``Workflows``, ``WorkflowsRole`` | ``WorkflowsArn`` |
     | ``group`` | ``Group``, ``SchedulerRole`` | ``GroupName``, ``SchedulerRoleArn`` |
     | ``dead-letters`` | ``DeadLetters`` | ``DeadLetterQueueArn`` |
@@ -77,9 +79,9 @@ def template(
 
     Args:
         targets: The targets that jobs and steps of workflows may invoke; at least one, unless the stack has a
-            queue or workflows. A :class:`ParallelTarget` counts as its parts, and a :class:`Workflow` as the
-            targets of its steps and its ``notify``; only the machine of the workflows may submit its Batch
-            jobs.
+            queue, workflows or the API of one-shot tasks. A :class:`ParallelTarget` counts as its parts, and
+            a :class:`Workflow` as the targets of its steps and its ``notify``; only the machine of the
+            workflows may submit its Batch jobs.
         task_roles: The roles of ECS task definitions; see :func:`stepsched.iam.machine_policy`.
         dead_letters: The queues that jobs name as ``dead_letter``.
         topics: The topics that jobs and workflows name as ``notify``.
@@ -98,6 +100,7 @@ def template(
             none.
         role_arn: The ARN of an existing role for the machine. It must trust ``states.amazonaws.com``, and
             allow what :func:`runner_policy` returns. None: the stack creates a role.
+        http: How the API of one-shot tasks is made; it adds the part ``http``. True: as ``HttpPart()``.
 
     Raises:
         TypeError: An argument that should be a list is text or a single value, or holds another type; or
@@ -120,12 +123,13 @@ def template(
         raise ValueError(
             f"expected table_name to be 3 to 255 characters of A-Z a-z 0-9 _ . -, got {quoted(table_name)}"
         )
-    chosen = validate_parts(parts)
+    options = _http_of(http)
+    chosen = validate_parts(parts, http=options is not None)
     validate_prefix(prefix, chosen, existing_table=table_name is not None)
     validate_boundary(permissions_boundary)
     if role_arn is not None:
         validate_roles("role_arn", [role_arn])
-    own = chosen & {*QUEUES, Part.WORKFLOWS}  # what jobs of the stack may use anyway
+    own = chosen & {*QUEUES, Part.WORKFLOWS, Part.HTTP}  # what jobs of the stack may use anyway
     cure = None if Part.WORKFLOWS in chosen else f"parts=[{Part.WORKFLOWS.value!r}]"
     called, submitted, told = validate_targets(targets, cure=cure, may_be_empty=bool(own))
     queues, news = validate_queues(dead_letters), validate_topics(topics)
@@ -146,6 +150,7 @@ def template(
             resources or {},
             boundary=permissions_boundary,
             role_arn=role_arn,
+            http=options or HttpPart(),
         )
     )
     return {
@@ -154,3 +159,17 @@ def template(
         "Resources": made.resources,
         "Outputs": made.outputs,
     }
+
+
+def _http_of(http: object) -> HttpPart | None:
+    """How the API is made. None: it is not asked for by ``http``.
+
+    Raises:
+        TypeError: ``http`` is neither a HttpPart nor a bool.
+    """
+    match http:
+        case HttpPart():
+            return http
+        case bool():
+            return HttpPart() if http else None
+    raise TypeError(f"expected http to be a HttpPart, True or False, got {quoted(http)}; use HttpPart(...)")

@@ -38,10 +38,19 @@ class _Kind(NamedTuple):
     made: str = "{stack}-{id}-*"
     """The names that CloudFormation makes if the template gives none."""
     is_regional: bool = True
+    has_account: bool = True
+    """Whether its ARN names the account."""
+    conditions: tuple[Condition, ...] = ()
+    """The conditions of the actions."""
     own_actions: str = ""
     """What ``stepsched.deploy`` calls besides: to see what would be lost, to pause jobs, and to write time
     zones."""
 
+
+_BY_CLOUDFORMATION = ("ForAnyValue:StringEquals", "aws:CalledVia", "cloudformation.amazonaws.com")
+"""The condition of actions that cannot be restricted to resources of the stack: only CloudFormation calls
+them, on behalf of the caller.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html"""
 
 _KINDS: dict[str, _Kind] = {
     "AWS::DynamoDB::Table": _Kind(
@@ -121,11 +130,31 @@ _KINDS: dict[str, _Kind] = {
         made="*{id}*",
         is_regional=False,
     ),
+    "AWS::ApiGateway::RestApi": _Kind(
+        "apigateway",
+        "/restapis{name}",
+        "",  # API Gateway makes the identifiers in its ARNs
+        "DELETE GET PATCH POST PUT",
+        255,
+        made="*",
+        has_account=False,
+        conditions=(_BY_CLOUDFORMATION,),
+    ),
 }
 """The types of resources in templates of this package. The actions are those of the handlers in the schemas
 of the types, less those of properties that these templates do not have, such as keys and streams.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-type-schemas.html"""
-_OF_OTHERS = {"AWS::SQS::QueuePolicy": "AWS::SQS::Queue", "AWS::SNS::TopicPolicy": "AWS::SNS::Topic"}
+_OF_OTHERS = {
+    "AWS::SQS::QueuePolicy": "AWS::SQS::Queue",
+    "AWS::SNS::TopicPolicy": "AWS::SNS::Topic",
+    **dict.fromkeys(
+        (
+            f"AWS::ApiGateway::{each}"
+            for each in ("Deployment", "GatewayResponse", "Method", "Resource", "Stage")
+        ),
+        "AWS::ApiGateway::RestApi",
+    ),
+}
 """Types whose actions are among those of the type that they belong to."""
 _BOUNDED = ("CreateRole", "PutRolePolicy")
 """What may be done only to roles with the permissions boundary, if the template gives one to all roles."""
@@ -221,7 +250,8 @@ def _statement(
     condition: Condition | None = None,
 ) -> dict[str, Any]:
     named = sorted(f"{service}:{action}" for action in actions)
-    return allow(sid, named, sorted(set(resources)), condition)
+    conditions = () if condition is None else (condition,)
+    return allow(sid, named, sorted(set(resources)), *conditions)
 
 
 # -- resources -----------------------------------------------------------------------------------------
@@ -243,8 +273,9 @@ def _resource_statements(
                 f"{sid}Bounded", "iam", [*_BOUNDED, "PutRolePermissionsBoundary"], arns, condition
             )
             actions -= {*_BOUNDED}
-        yield _statement(sid, of.service, actions, arns)
+        yield _statement(sid, of.service, actions, arns, *of.conditions)
         yield from _further(kind, arns)
+    yield from _subscription_statements(resources, stack, place)
     yield from _given_table_statements(template, place)
 
 
@@ -271,10 +302,29 @@ def _further(kind: str, arns: list[str]) -> Iterator[dict[str, Any]]:
             ["DescribeExecution", "GetExecutionHistory", "StopExecution"],
             ran,
         )
+    if kind == "AWS::ApiGateway::RestApi":
+        tags = [f"{arn.partition('/')[0]}/tags/*" for arn in arns]
+        yield _statement("ApiGatewayTags", "apigateway", ["DELETE", "PUT"], tags, _BY_CLOUDFORMATION)
     if kind == "AWS::Scheduler::ScheduleGroup":
         held = [f"{arn.replace(':schedule-group/', ':schedule/', 1)}/*" for arn in arns]
         yield _statement("SchedulerGroupSchedules", "scheduler", ["DeleteSchedule"], held)
         yield _statement("SchedulerList", "scheduler", ["ListSchedules"], ["*"])
+
+
+def _subscription_statements(
+    resources: list[_Resource], stack: str, place: Place
+) -> Iterator[dict[str, Any]]:
+    """The statements to subscribe who a topic of the template names. A subscription cannot be restricted to
+    its topic when it ends."""
+    kind = "AWS::SNS::Topic"
+    arns = [
+        _arn(each, stack, place)
+        for each in resources
+        if each.type == kind and each.properties.get("Subscription")
+    ]
+    if arns:
+        yield _statement("SNSSubscribe", "sns", ["Subscribe"], arns)
+        yield _statement("SNSUnsubscribe", "sns", ["Unsubscribe"], ["*"], _BY_CLOUDFORMATION)
 
 
 def _arn(resource: _Resource, stack: str, place: Place) -> str:
@@ -286,6 +336,8 @@ def _arn(resource: _Resource, stack: str, place: Place) -> str:
         if len(name) - 1 + _RANDOM > kind.longest:  # CloudFormation shortens both parts
             name = f"{name[: kind.longest // 4]}*"
     text = kind.resource.format(name=name)
+    if not kind.has_account:
+        return f"arn:{place.partition}:{kind.service}:{place.region}::{text}"
     if kind.is_regional:
         return place.arn(kind.service, text)
     return f"arn:{place.partition}:{kind.service}::{place.account}:{text}"
@@ -329,6 +381,8 @@ def _role_statements(resources: list[_Resource], stack: str, place: Place) -> It
                 service, value = "states", each.properties.get("RoleArn")
             case "AWS::Scheduler::Schedule":
                 service, value = "scheduler", each.properties.get("Target", {}).get("RoleArn")
+            case "AWS::ApiGateway::Method" if "Credentials" in each.properties.get("Integration", {}):
+                service, value = "apigateway", each.properties["Integration"]["Credentials"]
             case _:
                 continue
         passed.setdefault(service, set()).add(_role_arn(each, value, roles))

@@ -23,7 +23,7 @@ from stepsched.iam.grants import (
 from stepsched.jobs import Job
 from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.names import NARROW_RULE, is_narrow
-from stepsched.targets import ParallelTarget, WorkflowTarget
+from stepsched.targets import HttpTarget, ParallelTarget, WorkflowTarget
 from stepsched.targets.invocations import Invocation, invocations
 
 SERVICE = "scheduler.amazonaws.com"
@@ -220,6 +220,12 @@ def _invocations(job: Job) -> tuple[Invocation, ...]:
             job,
             "EventBridge Scheduler does not support a ParallelTarget; use one job for each target, or a "
             "job that starts the state machine of render_asl(job), which has its own role",
+        )
+    if isinstance(job.target, HttpTarget):
+        raise _refusal(
+            job,
+            "EventBridge Scheduler calls no URL; use an EventBusTarget whose bus has a rule with an API "
+            "destination, or a job that starts the state machine of render_asl(job), which has its own role",
         )
     if isinstance(job.target, WorkflowTarget):
         raise _refusal(

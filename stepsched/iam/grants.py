@@ -20,8 +20,8 @@ class Grant(NamedTuple):
 
     action: str
     resource: str
-    condition: Condition | None = None
-    """The condition under which it is allowed. None: always."""
+    conditions: tuple[Condition, ...] = ()
+    """The conditions under which it is allowed. Empty: always."""
 
 
 class Place(NamedTuple):
@@ -95,16 +95,37 @@ def grants_of(invocation: Invocation, place: Place) -> list[Grant]:
             f"the IAM action for {invocation.name} depends on an HTTP path, which is not known from the "
             "call; leave it out and write its statement by hand"
         )
+    if invocation.endpoint is not None:
+        return _http_grants(*invocation.endpoint, invocation.resources[0])
     actions = iam_actions(invocation.service, invocation.action)
     found = [_full_arn(actions[0], text, place) for text in invocation.resources or ("*",)]
     cluster = invocation.cluster
-    bound: Condition | None = None if cluster is None else ("ArnEquals", "ecs:cluster", cluster)
+    bound: tuple[Condition, ...] = () if cluster is None else (("ArnEquals", "ecs:cluster", cluster),)
     grants = [Grant(action, resource, bound) for action in actions for resource in found]
     if cluster is not None and invocation.is_tagged:
         tagging = ("StringEquals", "ecs:CreateAction", "RunTask")
-        grants.append(Grant("ecs:TagResource", _tasks_of(cluster), tagging))
+        grants.append(Grant("ecs:TagResource", _tasks_of(cluster), (tagging,)))
     grants += role_grants(invocation.pass_roles)
     return grants + (_waiting_grants(invocation, found[0], place) if invocation.waits else [])
+
+
+def _http_grants(method: str, url: str, connection_arn: str) -> list[Grant]:
+    """The grants to call a URL from a state machine, with the secret that EventBridge made for the
+    connection. The reference of the action names no resource, so its conditions restrict it.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html#connect-http-task-permissions
+    """
+    _, partition, _, region, account, resource = connection_arn.split(":", 5)
+    # The ID of the secret is another one than that of the connection.
+    name = resource.split("/")[1]
+    secret = f"arn:{partition}:secretsmanager:{region}:{account}:secret:events!connection/{name}/*"
+    bound = (("StringEquals", "states:HTTPEndpoint", url), ("StringEquals", "states:HTTPMethod", method))
+    return [
+        Grant("events:RetrieveConnectionCredentials", connection_arn),
+        Grant("secretsmanager:DescribeSecret", secret),
+        Grant("secretsmanager:GetSecretValue", secret),
+        Grant("states:InvokeHTTPEndpoint", "*", bound),
+    ]
 
 
 def _full_arn(action: str, resource: str, place: Place) -> str:
@@ -122,7 +143,7 @@ def with_resources(invocation: Invocation, named: Mapping[str, Sequence[str]]) -
 def role_grants(roles: Iterable[str]) -> list[Grant]:
     """The grants to pass roles to ECS tasks."""
     passed = ("StringEquals", "iam:PassedToService", "ecs-tasks.amazonaws.com")
-    return [Grant("iam:PassRole", role, passed) for role in roles]
+    return [Grant("iam:PassRole", role, (passed,)) for role in roles]
 
 
 def _tasks_of(cluster: str) -> str:
@@ -164,17 +185,18 @@ def execution_grants(machine_arn: str) -> list[Grant]:
 
 
 def merged(grants: Iterable[Grant]) -> list[dict[str, Any]]:
-    """The statements of grants: one for each action and condition, sorted, with sorted unique resources."""
-    resources: dict[tuple[str, Condition | None], set[str]] = {}
+    """The statements of grants: one for each action and its conditions, sorted, with sorted unique
+    resources."""
+    resources: dict[tuple[str, tuple[Condition, ...]], set[str]] = {}
     for grant in grants:
-        resources.setdefault((grant.action, grant.condition), set()).add(grant.resource)
+        resources.setdefault((grant.action, grant.conditions), set()).add(grant.resource)
     statements: list[dict[str, Any]] = []
     seen: dict[str, int] = {}
-    for action, condition in sorted(resources, key=lambda key: (key[0], key[1] or ())):
-        arns = resources[action, condition]
+    for action, conditions in sorted(resources):
+        arns = resources[action, conditions]
         seen[action] = seen.get(action, 0) + 1
         sid = _sid(action) + (str(seen[action]) if seen[action] > 1 else "")
-        statements.append(allow(sid, [action], ["*"] if "*" in arns else sorted(arns), condition))
+        statements.append(allow(sid, [action], ["*"] if "*" in arns else sorted(arns), *conditions))
     return statements
 
 
@@ -184,12 +206,12 @@ def _sid(action: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in prefix.split("-")) + name
 
 
-def allow(
-    sid: str, actions: list[str], resources: list[str], condition: Condition | None = None
-) -> dict[str, Any]:
-    """A statement of a policy."""
+def allow(sid: str, actions: list[str], resources: list[str], *conditions: Condition) -> dict[str, Any]:
+    """A statement of a policy, which applies if all conditions are true."""
     statement: dict[str, Any] = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
-    if condition is not None:
-        operator, key, value = condition
-        statement["Condition"] = {operator: {key: value}}
+    if conditions:
+        found: dict[str, dict[str, str]] = {}
+        for operator, key, value in conditions:
+            found.setdefault(operator, {})[key] = value
+        statement["Condition"] = found
     return statement

@@ -24,7 +24,9 @@ from stepsched.iam.grants import Grant, Place, can_wait, execution_grants, grant
 from stepsched.targets import SERVICE_TARGETS, EventBusTarget, LambdaTarget, StateMachineTarget, TopicTarget
 from stepsched.targets.base import arn_field
 from stepsched.targets.containers import CLUSTER, TASK_DEFINITION
-from stepsched.targets.invocations import WIDENING, Invocation, acted_on, batch_job, ecs_task
+from stepsched.targets.endpoints import endpoint_of
+from stepsched.targets.http import CONNECTION
+from stepsched.targets.invocations import WIDENING, Invocation, acted_on, batch_job, ecs_task, http_call
 
 SERVICE = "states.amazonaws.com"
 
@@ -385,6 +387,17 @@ def _container(task: _Task) -> Invocation:
     return ecs_task(cluster, definition, is_tagged=is_tagged, pass_roles=validate_roles("Overrides", roles))
 
 
+def _url(task: _Task) -> Invocation:
+    found = [
+        task.arguments[key]
+        for key in ("Authentication", "InvocationConfig")
+        if isinstance(task.arguments, Mapping) and key in task.arguments
+    ]
+    connection = task._replace(arguments=found[0] if found else {}).require_literal("ConnectionArn")
+    method, url = task.require_literal("Method"), task.require_literal("ApiEndpoint")
+    return http_call(method, endpoint_of(url).url, CONNECTION.check(connection))
+
+
 @cache
 def _named_calls() -> dict[str, tuple[tuple[str, ...], Arn]]:
     """The calls of which one parameter names the resource: the names of the parameter, and the form of the
@@ -404,6 +417,7 @@ _CALLS: dict[str, Callable[[_Task], Invocation]] = {
     "batch:submitJob": _submission,
     "ecs:runTask": _container,
     "eventbridge:putEvents": _events,
+    "http:invoke": _url,
     "lambda:invoke": _function,
     "sfn:startExecution": _machine,
     "sfn:startSyncExecution": _machine,

@@ -38,6 +38,7 @@ from stepsched.targets import (
     SERVICE_TARGETS,
     CommandTarget,
     HandlerTarget,
+    HttpTarget,
     ParallelTarget,
     QueueTarget,
     Target,
@@ -127,13 +128,15 @@ def _unknown(key: object) -> Problem:
 def _target_in(document: Mapping[str, Any]) -> BaseModel:
     target = document.get("target")
     if target is None:
-        words = "it is missing; write for example an ARN, package.module:function, or a command as a list"
+        words = (
+            "it is missing; write for example an ARN, a URL, package.module:function, or a command as a list"
+        )
         raise mistake(words, "target")
     return read_target(target, ("target",))
 
 
 def read_target(value: object, place: Place) -> BaseModel:
-    """Reads a target: an ARN, the name of a function, a command as a list, or a mapping.
+    """Reads a target: an ARN, a URL, the name of a function, a command as a list, or a mapping.
 
     Raises:
         Mistakes: It cannot be read.
@@ -145,8 +148,12 @@ def read_target(value: object, place: Place) -> BaseModel:
             return _from_arn(str(value), place)
         case str() if _HANDLER.fullmatch(value):
             kind, fields = "handler", {"handler": str(value)}
+        case str() if value.startswith(("https://", "http://")):
+            kind, fields = "http", {"url": str(value)}
         case str():
-            words = f"expected an ARN, package.module:function, or a command as a list, got {shown(value)}"
+            words = (
+                f"expected an ARN, a URL, package.module:function, or a command as a list, got {shown(value)}"
+            )
             raise mistake(words + _proposal(value), *place)
         case list() if value and isinstance(value[0], str) and not value[0].startswith("arn:"):
             kind, fields = "command", {"command": value}
@@ -303,6 +310,8 @@ def _plain(model: type[BaseModel], fields: Mapping[str, Any]) -> Document:
             plain[name] = value.truth
         elif isinstance(value, str) and _is_length(field.annotation):
             plain[name] = read_length(value) or str(value)
+        elif isinstance(value, list) and _is_length(field.annotation):
+            plain[name] = [(isinstance(each, str) and read_length(each)) or each for each in value]
         elif name in _DATA and name in plain:
             plain[name] = revive(value)
         elif name in ("dead_letter", "notify") and isinstance(value, str):
@@ -442,6 +451,8 @@ def _targets(target: Target) -> Iterator[Document]:
             yield {"target": name}
         case CommandTarget(command=command):
             yield {"target": list(command)}
+        case HttpTarget(url=url):
+            yield {"target": url}
         case ServiceTarget() if target.follows_from_arn:
             yield {"target": getattr(target, arn_field(type(target))[0])}
         case _:
@@ -473,7 +484,13 @@ def _others(job: Job) -> Iterator[tuple[str, Any]]:
 
 
 def _retry(retry: Retry) -> Document:
+    """Returns the fields that differ from the defaults. The number of pauses is ``max_attempts``."""
     given = retry.model_dump(mode="json", exclude_defaults=True)
+    if retry.pauses is not None:
+        given.pop("max_attempts", None)
+        given["pauses"] = [
+            length_text(each) or text for each, text in zip(retry.pauses, given["pauses"], strict=True)
+        ]
     lengths = {name: getattr(retry, name) for name in given}
     return {
         name: (length_text(lengths[name]) or value) if isinstance(lengths[name], timedelta) else value

@@ -62,4 +62,21 @@ class Event:
     """The run after the event. None: the event concerns the job itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as the backend has stored it, so that it can be read again later and by other processes."""
+
+    id: int
+    """The position of the event. Positions are consecutive, in the order in which the events were recorded;
+    where some are missing, their events are no longer kept."""
+    kind: EventKind
+    """Any kind but ``WAITING``, ``DEAD_LETTERED`` and ``NOTIFIED``, which are only told to listeners."""
+    at: datetime
+    """The instant of the event on the backend's clock, in UTC."""
+    job: str
+    """The name of the job."""
+    run: int | None = None
+    """The ID of the run. None: the event concerns the job itself."""
+
+
 Listener = Callable[[Event], object]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
+from stepsched.core.masking import text_without_secrets, without_secrets
 from stepsched.core.payloads import Payload, Text
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Duration, ShortKeys, Value
@@ -74,7 +75,8 @@ def _with_kind(value: object, field: str) -> object:
     if isinstance(value, Mapping) and "kind" not in value:
         sample = "rate" if field == "schedule" else "lambda"
         raise ValueError(
-            f"expected a {field}, or a mapping with its kind, such as {sample!r}; got {quoted(value)}"
+            f"expected a {field}, or a mapping with its kind, such as {sample!r}; got "
+            f"{quoted(without_secrets(value))}"
         )
     return value
 
@@ -82,6 +84,8 @@ def _with_kind(value: object, field: str) -> object:
 def _target_of(text: str) -> str:
     """Returns the code that makes a target of an ARN or the name of a function."""
     if not text.startswith("arn:"):
+        if text.startswith(("https://", "http://")):
+            return f"HttpTarget({quoted(text_without_secrets(text))})"
         return f"HandlerTarget({quoted(text)})" if ":" in text else "one such as LambdaTarget(arn)"
     able = [kind for kind in SERVICE_TARGETS if kind.follows_from_arn]
     kinds = [kind for kind in able if [arn_field(kind)[1].service] == text.split(":")[2:3]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -56,24 +56,72 @@ class OnFailure(StrEnum):
     start. Failed runs of ``run_now`` and ``backfill`` do not pause the job."""
 
 
+LONGEST_AGE = timedelta(days=14)
+"""The longest ``max_age`` (P-51)."""
+Pause: TypeAlias = Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=24))]
+"""A pause before a further attempt: 0 to 24 hours."""
+_WEBHOOK_PAUSES = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+
+
 class Retry(Value, frozen=True):
     """How often and for how long a failed run is attempted again.
 
-    The limits are those of EventBridge Scheduler. The defaults are lower than the service's, which are 185
-    attempts over 24 hours.
+    The defaults are lower than those of EventBridge Scheduler, which are 185 attempts over 24 hours.
+
+    >>> Retry.webhook().delay(9)
+    datetime.timedelta(days=1)
     """
 
     max_attempts: int = Field(default=3, ge=0, le=185, strict=True)
     """The maximum number of attempts after the first one: 0 to 185."""
-    max_age: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=1), le=timedelta(hours=24))
-    """The time after the run was recorded as due in which further attempts may start: 1 minute to 24 hours,
-    inclusive. It also limits the restarts of a run whose process ended."""
+    max_age: Duration = Field(default=timedelta(hours=1), ge=timedelta(minutes=1), le=LONGEST_AGE)
+    """The time after the run was recorded as due in which further attempts may start: 1 minute to 14 days,
+    inclusive (P-51); EventBridge Scheduler allows 24 hours. It also limits the restarts of a run whose
+    process ended."""
     interval: Duration = Field(default=timedelta(seconds=1), ge=timedelta(0), le=timedelta(hours=24))
     """The pause before the second attempt: 0 to 24 hours. EventBridge Scheduler chooses its own pauses."""
     backoff_rate: float = Field(default=2.0, ge=1, le=10, allow_inf_nan=False)
     """The factor by which each further pause is longer than the one before: 1 to 10."""
     max_delay: Duration | None = Field(default=None, ge=timedelta(0), le=timedelta(hours=24))
     """The longest pause. None: pauses are limited only by ``max_age``."""
+    pauses: tuple[Pause, ...] | None = Field(default=None, min_length=1, max_length=185)
+    """The pauses one by one, each 0 to 24 hours: the first is that before the second attempt. Their number is
+    ``max_attempts``. None: ``interval``, ``backoff_rate`` and ``max_delay`` give the pauses."""
+
+    @classmethod
+    def webhook(cls) -> Self:
+        """The retries that the Standard Webhooks specification gives as an example: ten attempts, the first
+        of them at once, and the last one 75 h 35 min 5 s later if no attempt takes time.
+
+        https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+        """
+        return cls(pauses=_WEBHOOK_PAUSES, max_age=timedelta(days=4))
+
+    @model_validator(mode="after")
+    def _pauses_alone(self) -> Self:
+        if self.pauses is None:
+            return self
+        for name in ("interval", "backoff_rate", "max_delay"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"expected either pauses or {name}, got both; leave one of them out")
+        if "max_attempts" not in self.model_fields_set:
+            self.__dict__["max_attempts"] = len(self.pauses)
+        if self.max_attempts != len(self.pauses):
+            raise ValueError(
+                f"expected as many pauses as max_attempts, {self.max_attempts}, got {len(self.pauses)}; "
+                "leave max_attempts out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
@@ -82,7 +130,10 @@ class Retry(Value, frozen=True):
         return self
 
     def delay(self, attempt: int) -> timedelta:
-        """Returns the pause after the failed attempt with that number; the first attempt is 1."""
+        """Returns the pause after the failed attempt with that number; the first attempt is 1. After the last
+        of ``pauses`` it stays the same."""
+        if self.pauses is not None:
+            return self.pauses[min(attempt, len(self.pauses)) - 1]
         bound = self.max_age if self.max_delay is None else self.max_delay
         factor = self.backoff_rate ** min(attempt - 1, 184)
         if self.interval and factor > bound / self.interval:

@@ -28,7 +28,7 @@ SCHEDULE_FIELDS = {
     "cron": ("expression", "crontab", "timezone", "start", "end"),
     "rate": ("every", "timezone", "start", "end"),
     "windowed": ("every", "timezone", "start", "end"),
-    "one_time": ("at", "timezone"),
+    "one_time": ("at", "timezone", "exact"),
 }
 """The fields of each kind of schedule in a file."""
 _FIELDS = {"kind", *(name for names in SCHEDULE_FIELDS.values() for name in names)}
@@ -141,7 +141,8 @@ def _read(given: dict[str, Any], places: dict[str, Place]) -> AnySchedule:
     if kind == "one_time":
         if "at" not in given:
             raise mistake("at is missing; write for example at: 2030-01-01T09:00", "schedule")
-        return OneTime(_moment_text(given["at"], places["at"]), timezone=timezone)
+        at = _moment_text(given["at"], places["at"])
+        return OneTime(at, timezone=timezone, exact=given.get("exact", False))
     if kind == "cron":
         return Cron(
             given.get("expression"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from typing_extensions import assert_never
 
@@ -16,7 +17,7 @@ from stepsched.asl.services import check_arguments, check_resource
 from stepsched.asl.services.optimised import ACTIONS
 from stepsched.aws.arns import ARN
 from stepsched.aws.services import integration_of
-from stepsched.core.context import ATTRIBUTES, ContextText, find_look_alike
+from stepsched.core.context import ATTEMPT_NUMBER, ATTRIBUTES, ContextText, find_look_alike
 from stepsched.core.payloads import to_json
 from stepsched.jobs import Job, Overlap
 from stepsched.jobs.names import distinct
@@ -34,6 +35,7 @@ from stepsched.targets import (
     FanOutTarget,
     FirehoseTarget,
     HandlerTarget,
+    HttpTarget,
     KinesisTarget,
     LambdaTarget,
     ParallelTarget,
@@ -49,6 +51,7 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import ApiCall, ServiceTarget
 from stepsched.targets.containers import Placement
+from stepsched.targets.endpoints import HTTP_INVOKE, endpoint_of, why_not_by_step_functions
 from stepsched.targets.inputs import MAX_OVERRIDES
 from stepsched.targets.messages import MAX_GROUP_ID, queue_url, why_no_group, why_no_message
 
@@ -122,6 +125,15 @@ class Message:
                 f"{place} looks like a context attribute, beside real ones in one message (P-23)"
             )
         return self.with_attributes(ContextText(text))
+
+    def run_headers(self) -> dict[str, str]:
+        """The headers of the call of a URL that depend on the run and its attempt."""
+        attempt = self.attributes.get(ATTEMPT_NUMBER, "'1'")
+        return {
+            "webhook-id": self.deduplication_id(),
+            "stepsched-scheduled-for": f"{{% {self.due} %}}",
+            "stepsched-attempt": f"{{% {attempt} %}}",
+        }
 
     def deduplication_id(self) -> str:
         """The expression of a text that is unique to each run."""
@@ -210,6 +222,8 @@ def call_of(target: Target, message: Message, *, wait: bool, partition: str = "a
             return Call(
                 sdk_integration(service, action, partition=partition), message.with_attributes(request)
             )
+        case HttpTarget():
+            return _http_call(target, message, partition)
         case TemplateTarget(target_arn=arn):
             raise ValueError(
                 f"a TemplateTarget has the form of EventBridge Scheduler ({arn}); "
@@ -277,7 +291,8 @@ def all_calls() -> tuple[str, ...]:
     ]
     names.sort(key=lambda name: name.startswith("aws-sdk:"))
     # A task with options that the optimised integration lacks is started by the SDK integration.
-    return tuple(dict.fromkeys([*names, f"aws-sdk:{EcsTaskTarget.api_call.name}", SEND_MESSAGES]))
+    further = (HTTP_INVOKE, f"aws-sdk:{EcsTaskTarget.api_call.name}", SEND_MESSAGES)
+    return tuple(dict.fromkeys([*names, *further]))
 
 
 def topic_arguments(topic: TopicTarget, body: Any, message: Message) -> dict[str, Any]:
@@ -306,6 +321,37 @@ def _record_data(message: Message) -> Any:
             "use a JSON object, or a LambdaTarget that puts the record"
         )
     return message.data()
+
+
+def _http_call(target: HttpTarget, message: Message, partition: str) -> Call:
+    """The call of a URL, whose failures are ``States.Http.StatusCode.<status>``.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/call-https-apis.html
+    """
+    reason = why_not_by_step_functions(target)
+    if reason is not None:
+        raise ValueError(reason)
+    url, parameters = endpoint_of(target.url)
+    arguments: dict[str, Any] = {
+        "ApiEndpoint": url,
+        "Method": target.method,
+        "Authentication": {"ConnectionArn": target.connection_arn},
+        "Headers": {
+            **{name: message.verbatim(value) for name, value in target.headers.items()},
+            "stepsched-job": quote(message.name, safe="!'()*"),  # as $encodeUrlComponent
+            **message.run_headers(),
+        },
+    }
+    if parameters:
+        arguments["QueryParameters"] = message.verbatim(parameters)
+    if takes_input(target):
+        if not isinstance(message.payload, dict):
+            raise ValueError(
+                f"expected a JSON object as input for the body of a call, got {_input_kind(message)}"
+            )
+        arguments["RequestBody"] = message.data()
+    service, action = HTTP_INVOKE.split(":")
+    return Call(integration(service, action, partition=partition), arguments)
 
 
 def _queue_call(target: QueueTarget, message: Message, resource: str) -> Call:

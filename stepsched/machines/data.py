@@ -34,6 +34,9 @@ class DataMessage(Message):
     def verbatim(self, value: Any) -> Any:
         return value
 
+    def run_headers(self) -> dict[str, str]:
+        return {"webhook-id": self.digest() + "/"}  # the runner completes them
+
     def deduplication_id(self) -> str:
         return self.digest() + "/" + SCHEDULED_TIME + RUN_TOKEN
 

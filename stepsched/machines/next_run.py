@@ -36,7 +36,7 @@ $run := function($c) {(
 # by its kind: twice the weekday of its first day (0 = Sunday), plus 1 in a leap year.
 # $pass: the first instant with a wall time; no value in a gap. Of the offsets 26 hours before and after, the
 # one that the zone has at the resulting instant is correct.
-CALENDAR_DAYS = """
+CIVIL = """
 $civil := function($y, $m, $d) {(
   $a := $m > 2 ? $y : $y - 1;
   $era := $floor($a / 400);
@@ -44,7 +44,12 @@ $civil := function($y, $m, $d) {(
   146097 * $era + 365 * $r + $floor($r / 4) - $floor($r / 100)
     + $floor((153 * ($m > 2 ? $m - 3 : $m + 9) + 2) / 5) + $d - 719469
 )};
-$offset := function($t) { $exists($plan.zone.offset) ? $plan.zone.offset : (
+"""
+"""``$civil``: the number of days from 1970 to a date."""
+
+CALENDAR_DAYS = (
+    CIVIL
+    + """$offset := function($t) { $exists($plan.zone.offset) ? $plan.zone.offset : (
   $y := $number($substring($fromMillis($t * 1000), 0, 4));
   $first := $civil($y, 1, 1);
   $own := $lookup($plan.zone.years, $string($y));
@@ -59,6 +64,7 @@ $pass := function($w) {(
     : $offset($w - $latter) = $latter ? $w - $latter
 )};
 """
+)
 """``$civil``, ``$offset`` and ``$pass``, for the zone of ``$plan``."""
 
 _CALENDAR = """

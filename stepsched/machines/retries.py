@@ -6,6 +6,7 @@ than ``max_age`` after the scheduled instant.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
 from typing import Any, NamedTuple
@@ -15,8 +16,11 @@ from stepsched.asl.states import Catcher, Choice, Pass, State, Task, Wait
 from stepsched.jobs import Retry
 from stepsched.machines.calls import Call
 from stepsched.machines.fan_out import after_call, batches_of
+from stepsched.targets.endpoints import GONE, HTTP_INVOKE
 
 _SECOND = timedelta(seconds=1)
+_SHOWN = 4
+"""The maximum number of pauses in a comment."""
 ERRORS = ("States.DataLimitExceeded", "States.ALL")
 """The names that together match every error: ``States.ALL`` does not match ``States.DataLimitExceeded``."""
 
@@ -99,7 +103,8 @@ def attempts(
     delay = _delay(retry, attempt)
     age = whole_seconds("retry.max_age", retry.max_age)
     in_time = f"$millis() + 1000 * {delay} <= $toMillis($due) + {1000 * age}"
-    again = condition(f"{attempt} <= {retry.max_attempts} and {in_time}")
+    wanted = f"${names.failure}.error != '{GONE}' and " if work.call.name == HTTP_INVOKE else ""
+    again = condition(f"{wanted}{attempt} <= {retry.max_attempts} and {in_time}")
     arguments, messages, sending = work.call.arguments, work.call.messages, dict[str, State]()
     if messages is not None:
         arguments = messages.arguments(names.messages, names.unsent)
@@ -141,6 +146,9 @@ def attempts(
 def _delay(retry: Retry, attempt: str) -> str:
     """The expression of the pause after a failed attempt, in seconds, rounded up. It grows up to its
     maximum."""
+    if retry.pauses is not None:
+        listed = pauses_of(retry.pauses)
+        return str(listed[0]) if len(set(listed)) == 1 else f"{listed}[$min([{attempt}, {len(listed)}]) - 1]"
     bound = (retry.max_age if retry.max_delay is None else retry.max_delay) / _SECOND
     first = retry.interval / _SECOND
     if not first:
@@ -153,10 +161,19 @@ def _delay(retry: Retry, attempt: str) -> str:
 
 def _words(retry: Retry) -> str:
     """A description of the pauses, such as "1 s, then × 2 each time"."""
+    if retry.pauses is not None:
+        return ", ".join(f"{pause} s" for pause in pauses_of(retry.pauses)[:_SHOWN]) + (
+            f" and {len(retry.pauses) - _SHOWN} more" if len(retry.pauses) > _SHOWN else ""
+        )
     if not retry.interval:
         return "no pause"
     growth = f", then × {retry.backoff_rate:.15g} each time" if retry.backoff_rate > 1 else " each time"
     return f"{retry.interval / _SECOND:.15g} s{growth}"
+
+
+def pauses_of(pauses: Sequence[timedelta]) -> list[int]:
+    """Pauses in seconds, rounded up."""
+    return [ceil(pause / _SECOND) for pause in pauses]
 
 
 def whole_seconds(name: str, length: timedelta) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, tzinfo
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import Self
 
@@ -23,7 +23,7 @@ class OneTime(ScheduleBase, frozen=True):
 
     A wall time that does not exist is moved forward by the length of the gap, with a
     :class:`ScheduleWarning` (P-03); of one that occurs twice the first pass is used (P-04). Microseconds
-    are rounded up to the next second (P-24).
+    are rounded up to the next second, unless the schedule is ``exact`` (P-24).
 
     Example:
         >>> OneTime("2030-01-01T09:00", timezone="Europe/Paris").expression
@@ -36,12 +36,16 @@ class OneTime(ScheduleBase, frozen=True):
     wall time can name."""
     timezone: str = "UTC"
     """The IANA name of the zone."""
+    exact: bool = False
+    """Whether ``at`` has a fraction of a second, which is kept; AWS takes none. For whole seconds it is
+    False, whatever was given."""
 
     def __init__(
         self,
         at: datetime | str,
         *,
         timezone: str | tzinfo | None = None,
+        exact: bool = False,
         kind: Literal["one_time"] = "one_time",
     ) -> None:
         """Creates a one-time schedule.
@@ -51,11 +55,14 @@ class OneTime(ScheduleBase, frozen=True):
                 8601 string, also with a zone as in RFC 9557: ``2030-01-01T09:00+01:00[Europe/Paris]``.
             timezone: The IANA name of the zone, or a ``ZoneInfo``. None: the zone of ``at``, if it is aware
                 with a zone that has a name, otherwise UTC.
+            exact: Whether to keep a fraction of a second, to the microsecond. False: it is rounded up.
 
         Raises:
-            InvalidScheduleError: There is no such time or zone.
+            InvalidScheduleError: There is no such time or zone, or ``exact`` is no bool.
         """
         given = given_text(at)
+        if not isinstance(exact, bool):
+            raise InvalidScheduleError(given, "exact", f"expected True or False, got {quoted(exact)}")
         try:
             moment = read_moment(at)
         except ValueError as error:
@@ -64,7 +71,7 @@ class OneTime(ScheduleBase, frozen=True):
         try:
             if moment.tzinfo is not None and moment.astimezone(UTC).microsecond:
                 moment = moment.astimezone(UTC)
-            if moment.microsecond:
+            if moment.microsecond and not exact:
                 moment = moment.replace(microsecond=0) + timedelta(seconds=1)
             settled = zone.settle(moment)
             run = zone.moment(settled)
@@ -73,7 +80,8 @@ class OneTime(ScheduleBase, frozen=True):
             raise InvalidScheduleError(given, "at", "expected an instant in the years 1 to 9999") from error
         if not is_reading_stored():
             warn_if_moved(settled, zone)
-        self._fill(at, at=settled, timezone=zone.key, kind=kind)
+        own: dict[str, Any] = {"exact": True} if settled.microsecond else {}
+        self._fill(at, at=settled, timezone=zone.key, kind=kind, **own)
 
     @classmethod
     def from_expression(cls, expression: str, *, timezone: str | tzinfo = "UTC") -> Self:
@@ -102,8 +110,8 @@ class OneTime(ScheduleBase, frozen=True):
     @property
     def expression(self) -> str | None:
         """The expression ``at(...)`` with the wall time in ``timezone``; None for the second pass of a
-        repeated hour."""
-        if self.at.tzinfo is not None:
+        repeated hour, and for a fraction of a second."""
+        if self.at.tzinfo is not None or self.exact:
             return None
         return f"at({self.at.isoformat(timespec='seconds')})"
 
@@ -133,7 +141,9 @@ def _why_not(text: str) -> str:
     if "[" in text:
         return f"{quoted(text)} names a zone, which at( ) does not; use OneTime({quoted(text)})"
     if "." in text:
-        return f"{quoted(text)} has a fraction of a second; {form}"
+        return (
+            f"{quoted(text)} has a fraction of a second; {form}, or use OneTime({quoted(text)}, exact=True)"
+        )
     if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
         return f"{quoted(text)} has no time of day; write at({text}T00:00:00)"
     if re.fullmatch(r"\d{4}-\d\d-\d\d .*", text):

@@ -28,6 +28,7 @@ from stepsched.targets.aws import (
 from stepsched.targets.base import ServiceTarget
 from stepsched.targets.containers import BatchTarget, CapacityProvider, EcsTaskTarget, Placement
 from stepsched.targets.fan_out import FanOutTarget
+from stepsched.targets.http import HttpTarget
 from stepsched.targets.local import CommandTarget, HandlerTarget
 from stepsched.targets.universal import ApiTarget, TemplateTarget
 from stepsched.targets.workflow import WorkflowTarget
@@ -55,7 +56,7 @@ SERVICE_TARGETS: tuple[type[ServiceTarget], ...] = tuple(
 _LocalTarget: TypeAlias = HandlerTarget | CommandTarget
 AwsTarget: TypeAlias = _AwsPart | TemplateTarget
 """Any target in AWS. The embedded backend needs a registered handler for it."""
-SingleTarget: TypeAlias = AwsTarget | _LocalTarget | WorkflowTarget
+SingleTarget: TypeAlias = AwsTarget | _LocalTarget | HttpTarget | WorkflowTarget
 """Any target that makes a single call."""
 
 
@@ -67,7 +68,7 @@ class ParallelTarget(PositionalValue, frozen=True):
     """
 
     kind: Literal["parallel"] = "parallel"
-    targets: tuple[Annotated[_AwsPart | _LocalTarget, Field(discriminator="kind")], ...] = Field(
+    targets: tuple[Annotated[_AwsPart | _LocalTarget | HttpTarget, Field(discriminator="kind")], ...] = Field(
         min_length=2, max_length=40
     )
     """Two or more targets of any kinds."""
@@ -91,7 +92,9 @@ def parts_of(target: Target) -> tuple[SingleTarget, ...]:
 
 def takes_input(target: SingleTarget) -> bool:
     """Returns whether the target receives the job's input. If not, it receives values of its own fields."""
-    return target.takes_input if isinstance(target, ServiceTarget) else not isinstance(target, ApiTarget)
+    if isinstance(target, (ServiceTarget, HttpTarget)):
+        return target.takes_input
+    return not isinstance(target, ApiTarget)
 
 
 __all__ = [
@@ -109,6 +112,7 @@ __all__ = [
     "FanOutTarget",
     "FirehoseTarget",
     "HandlerTarget",
+    "HttpTarget",
     "KinesisTarget",
     "LambdaTarget",
     "ParallelTarget",

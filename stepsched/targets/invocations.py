@@ -20,12 +20,14 @@ from stepsched.targets import (
     CommandTarget,
     EcsTaskTarget,
     HandlerTarget,
+    HttpTarget,
     ParallelTarget,
     Target,
     TemplateTarget,
     WorkflowTarget,
 )
 from stepsched.targets.base import ApiCall, ServiceTarget, arn_field, arn_of
+from stepsched.targets.endpoints import endpoint_of
 
 WIDENING = re.compile(r"[*?]|\$\{")
 """The characters that IAM interprets as a pattern or a variable."""
@@ -54,6 +56,8 @@ class Invocation:
     """The roles that the call passes to ECS tasks."""
     waits: bool = False
     """Whether Step Functions waits for the end of the started job (``.sync``)."""
+    endpoint: tuple[str, str] | None = None
+    """The method and the URL to which the call of a URL is restricted. Its resource is the connection."""
 
     @property
     def name(self) -> str:
@@ -64,7 +68,8 @@ class Invocation:
 def invocations(target: Target) -> tuple[Invocation, ...]:
     """Returns the API calls that invoke a target.
 
-    A :class:`ParallelTarget` makes the calls of its parts; a handler or a command makes no call.
+    A :class:`ParallelTarget` makes the calls of its parts; a handler or a command makes no call, and so a
+    URL that is called without a connection.
 
     Raises:
         ValueError: The calls cannot be determined from the target.
@@ -78,6 +83,8 @@ def invocations(target: Target) -> tuple[Invocation, ...]:
             return tuple(each for part in parts for each in invocations(part))
         case HandlerTarget() | CommandTarget() | WorkflowTarget():
             return ()
+        case HttpTarget(url=url, method=method, connection_arn=connection):
+            return () if connection is None else (http_call(method, endpoint_of(url).url, connection),)
         case ApiTarget(service=service, action=action):
             return (Invocation(service, action),)
         case TemplateTarget(target_arn=arn):
@@ -105,6 +112,11 @@ def acted_on(arn: str) -> tuple[str, ...]:
         case "states":  # Step Functions authorises on the machine, without the qualifier.
             return (":".join(arn.split(":")[:7]),)
     return (arn,)
+
+
+def http_call(method: str, url: str, connection_arn: str) -> Invocation:
+    """Returns the call of a URL without query."""
+    return Invocation("http", "invoke", (connection_arn,), endpoint=(method, url))
 
 
 def ecs_task(

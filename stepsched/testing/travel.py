@@ -11,11 +11,11 @@ from pydantic import JsonValue
 from typing_extensions import Self
 
 from stepsched.backends.local import LocalBackend
+from stepsched.backends.local.invoke import Replaceable
 from stepsched.client import SchedulerClient
 from stepsched.core.quoting import quoted
 from stepsched.jobs import Run, RunStatus
 from stepsched.schedules.moments import read_instant
-from stepsched.targets import AwsTarget
 from stepsched.testing.clock import FakeClock
 
 _START = datetime(2030, 1, 1, tzinfo=timezone.utc)
@@ -34,15 +34,15 @@ class Call(NamedTuple):
     """The input of the job."""
     run: Run
     """The run."""
-    target: AwsTarget | None
-    """The target in AWS that the recorder replaces. None: the recorder is the target."""
+    target: Replaceable | None
+    """The target in AWS, or the URL, that the recorder replaces. None: the recorder is the target."""
 
 
 class Recorder:
     """A handler that records its calls, and returns or fails as configured. Thread-safe.
 
-    Use it as a target, ``HandlerTarget(recorder)``, or in place of targets in AWS,
-    ``LocalBackend(handlers={LambdaTarget: recorder})``.
+    Use it as a target, ``HandlerTarget(recorder)``, or in place of targets in AWS and URLs,
+    ``LocalBackend(handlers={LambdaTarget: recorder, HttpTarget: recorder})``.
 
     Example:
         >>> recorder = Recorder(answer="done", failures=1)
@@ -66,7 +66,7 @@ class Recorder:
         """Records a call.
 
         Args:
-            received: The input of the job, or the replaced target in AWS and the input.
+            received: The input of the job, or the replaced target and the input.
             run: The run.
 
         Raises:
@@ -90,7 +90,7 @@ class Recorder:
 class TimeTravel:
     """A client and an embedded backend on a fake clock.
 
-    ``recorder`` replaces every target in AWS, so that jobs run unchanged, whatever they invoke.
+    ``recorder`` replaces every target in AWS and every URL, so that jobs run unchanged, whatever they invoke.
 
     Example:
         >>> import stepsched as ss
@@ -114,7 +114,7 @@ class TimeTravel:
         Args:
             start: The instant that the clock shows first: an aware datetime, or an ISO 8601 string with an
                 offset. The default is 1 January 2030, 00:00 UTC.
-            recorder: The recorder that replaces targets in AWS. None: a new :class:`Recorder`.
+            recorder: The recorder that replaces targets in AWS and URLs. None: a new :class:`Recorder`.
             strict: Whether the end of ``with`` checks that no run has failed, as
                 :meth:`assert_no_failures` does.
 
@@ -128,7 +128,7 @@ class TimeTravel:
         self.strict = strict
         self.recorder = Recorder() if recorder is None else recorder
         self.backend = LocalBackend(
-            clock=self.clock, handlers=dict.fromkeys(get_args(AwsTarget), self.recorder)
+            clock=self.clock, handlers=dict.fromkeys(get_args(Replaceable), self.recorder)
         )
         self.client = SchedulerClient(self.backend)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from stepsched.core.instants import utc_text
 from stepsched.core.quoting import quoted
 from stepsched.workflows.documents import BLANK, Document, document_of, job_id, jobs_of, schedule_of, text_of
 from stepsched.workflows.model import Workflow
@@ -230,14 +231,10 @@ def facts(run: WorkflowRun, failed: Sequence[str]) -> dict[str, JsonValue]:
         "workflow": run.workflow,
         "run": run.id,
         "status": run.status.value,
-        "started_at": _utc(run.started_at),
-        "ended_at": None if run.ended_at is None else _utc(run.ended_at),
+        "started_at": utc_text(run.started_at),
+        "ended_at": None if run.ended_at is None else utc_text(run.ended_at),
         "failed": list(failed),
     }
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def _json_notification(run: WorkflowRun) -> dict[str, str]:

@@ -28,6 +28,7 @@ from stepsched.targets import (
     BatchTarget,
     CommandTarget,
     HandlerTarget,
+    HttpTarget,
     ParallelTarget,
     Target,
     TopicTarget,
@@ -488,7 +489,11 @@ class Workflow(PositionalValue, frozen=True, hide_input_in_errors=True):
 
 def _doubts(workflow: Workflow) -> Iterable[str]:
     """Yields what :meth:`Workflow.check` warns of."""
-    kinds = {isinstance(step.target, (HandlerTarget, CommandTarget)): step for step in workflow.steps}
+    kinds = {
+        isinstance(step.target, (HandlerTarget, CommandTarget)): step
+        for step in workflow.steps
+        if not isinstance(step.target, HttpTarget)
+    }
     if len(kinds) == 2:
         local, other = kinds[True], kinds[False]
         yield (

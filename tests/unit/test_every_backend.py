@@ -70,7 +70,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ss.backends.
         monkeypatch.setenv(name, "test")
     with mock_aws(), ExitStack() as stack:
         session = new_session(region_name=REGION)
-        local = ss.LocalBackend(handlers=dict.fromkeys(get_args(AwsTarget), print))
+        local = ss.LocalBackend(handlers=dict.fromkeys((*get_args(AwsTarget), ss.HttpTarget), print))
         eventbridge = ss.EventBridgeBackend(ROLE, session=session)
         eventbridge.ensure_group("team")
         session.client("dynamodb").create_table(**table_schema.creation("jobs"))
@@ -170,6 +170,7 @@ COMBINED = [
 WANTED = [pytest.param(each.values[1], id=each.id) for each in NEEDS if each.values[0] != "aws_targets"]
 VERBS: dict[str, Callable[[ss.SchedulerClient], object]] = {
     "keeps_runs": lambda client: client.runs("job"),
+    "keeps_events": lambda client: client.backend.events(after=0),
     "keeps_versions": lambda client: client.versions("job"),
     "moves_groups": lambda client: client.update(JOB.replace(group="team")),
     "stops_runs": lambda client: client.pause("job", stop_run=True),

@@ -109,6 +109,11 @@ SCHEDULES = [
     ),
     pytest.param("schedule: {at: 2030-01-01T09:00:00}", ss.OneTime("2030-01-01T09:00"), id="at inside"),
     pytest.param(
+        "schedule: {at: '2030-01-01T09:00:00.25', exact: true}",
+        ss.OneTime("2030-01-01T09:00:00.25", exact=True),
+        id="exact",
+    ),
+    pytest.param(
         "schedule: {expression: rate(1 hour)}", ss.Rate(HOUR), id="expression with its wrapper in a mapping"
     ),
     pytest.param("schedule: {expression: '0 2 * * ? *'}", ss.Cron("0 2 * * ? *"), id="fields in a mapping"),
@@ -176,6 +181,11 @@ def test_a_schedule_is_read_as_people_write_it(tmp_path: Path, text: str, schedu
             "schedule: {every: 1 hour, zone: UTC}",
             "schedule.zone: unknown field; did you mean timezone?",
             id="field",
+        ),
+        pytest.param(
+            "schedule: {at: '2030-01-01T09:00:00.25', exact: maybe}",
+            "expected true or false, got 'maybe'",
+            id="exact",
         ),
         pytest.param("schedule: {every: 1 hour, strat: x}", "did you mean start?", id="similar field"),
         pytest.param(
@@ -323,7 +333,7 @@ def test_a_target_is_read_as_people_write_it(tmp_path: Path, text: str, target: 
         pytest.param("echo hi", "or a command as a list, got 'echo hi'; write [echo, hi]", id="command line"),
         pytest.param("books.ledger.close", "; write books.ledger:close", id="dotted function"),
         pytest.param("python tidy.py --all", "; write [python, tidy.py, --all]", id="options"),
-        pytest.param("report", "expected an ARN, package.module:function", id="a word"),
+        pytest.param("report", "expected an ARN, a URL, package.module:function", id="a word"),
         pytest.param("tidy.py", "or a command as a list, got 'tidy.py' (line ", id="a file"),
         pytest.param("sleep 5", "or a command as a list, got 'sleep 5' (line ", id="a number"),
         pytest.param("5", "expected an ARN, a text, a list or a mapping, got 5", id="number"),
@@ -380,6 +390,11 @@ def test_a_mistaken_target_is_refused_in_the_words_of_the_file(
             "retry: {max_age: 2 hours, max_delay: 1 minute}",
             {"retry": ss.Retry(max_age=2 * HOUR, max_delay=MINUTE)},
             id="times of a policy",
+        ),
+        pytest.param(
+            "retry: {pauses: [30 seconds, PT5M, 2 hours], max_age: 3 days}",
+            {"retry": ss.Retry(pauses=[MINUTE / 2, 5 * MINUTE, 2 * HOUR], max_age=72 * HOUR)},
+            id="pauses one by one",
         ),
         pytest.param(f"dead_letter: {QUEUE}", {"dead_letter": ss.QueueTarget(QUEUE)}, id="dead letter"),
         pytest.param(f"notify: {TOPIC}", {"notify": ss.TopicTarget(TOPIC)}, id="notify"),

@@ -69,6 +69,27 @@ def test_a_text_of_the_largest_input_is_masked_at_once(text: str) -> None:
     assert len(shown) == 2
 
 
+@pytest.mark.timeout(20)  # as above
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "a.",
+        "token",
+        "token=",
+        "a: expected ",
+        "a: expected b, got ",
+        "'a' ",
+        "'token':",
+        '"token":"\\',
+        " ",
+    ],
+)
+def test_a_sentence_about_the_largest_input_is_masked_at_once(text: str) -> None:
+    """Such as about a name that nobody knows."""
+    assert text_without_secrets(text * (262_144 // len(text)))
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

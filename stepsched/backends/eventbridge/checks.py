@@ -28,7 +28,7 @@ from stepsched.backends.eventbridge.targets import (
 )
 from stepsched.backends.eventbridge.timing import translate
 from stepsched.backends.eventbridge.universal import is_universal
-from stepsched.backends.needs import alternatives_for, lengths_of, needs_of
+from stepsched.backends.needs import MAX_AGE, alternatives_for, lengths_of, needs_of
 from stepsched.core.amounts import length_text
 from stepsched.core.context import find_look_alike
 from stepsched.core.errors import ScheduleWarning, UnsupportedError
@@ -190,6 +190,12 @@ def _why_not(job: Job, capability: str) -> tuple[str, ...]:
             what = "a Python function" if isinstance(job.target, HandlerTarget) else "a command"
             reason = f"AWS cannot invoke {what} of this process"
             return reason, "a LambdaTarget or another target in AWS"
+        case "urls":
+            reason = "HttpTarget: a schedule calls no URL"
+            return (
+                reason,
+                "an EventBusTarget whose bus has a rule with an API destination (answers within 5 s)",
+            )
         case "crontab":
             return _why_untranslatable(job.schedule), "two jobs, one a day field"
         case "seconds" | "calendar":
@@ -225,7 +231,11 @@ def _why_not_policy(job: Job, capability: str) -> tuple[str, ...]:
             reason = f"max_run_time {job.max_run_time}: the service does not monitor started runs"
             return reason, "a timeout of the target's own"
         case "pauses":
-            reason = "the service chooses the pauses between attempts (interval, backoff_rate, max_delay)"
+            if job.retry.max_age > MAX_AGE:
+                reason = f"max_age {job.retry.max_age}: the service tries for at most {length_text(MAX_AGE)}"
+                return reason, f"max_age of {length_text(MAX_AGE)}"
+            given = "pauses" if job.retry.pauses is not None else "interval, backoff_rate, max_delay"
+            reason = f"the service chooses the pauses between attempts ({given})"
             return reason, "Retry with max_attempts and max_age alone"
         case "short_jitter":
             reason = f"jitter {job.jitter} is not of whole minutes, from 1 to 1440"
@@ -237,7 +247,8 @@ def _why_not_whole(job: Job) -> tuple[str, ...]:
     for field, length in lengths_of(job).items():
         if length is not None and length % _SECOND:
             return f"{field} {length} is not of whole seconds", "round it"
-    return _why_untranslatable(job.schedule), "a start of whole seconds"
+    mend = "OneTime(at) without exact, which rounds up" if job.is_one_time else "a start of whole seconds"
+    return _why_untranslatable(job.schedule), mend
 
 
 def _why_untranslatable(schedule: AnySchedule) -> str:

@@ -30,6 +30,7 @@ from stepsched.targets import (
     EventBusTarget,
     FanOutTarget,
     HandlerTarget,
+    HttpTarget,
     KinesisTarget,
     ParallelTarget,
     QueueTarget,
@@ -312,7 +313,7 @@ def _read_task(arn: str, block: dict[str, Any]) -> AwsTarget:
 
 def aws_target(target: Target) -> AwsTarget:
     """Returns the target, which must be one in AWS."""
-    assert not isinstance(target, (ParallelTarget, HandlerTarget, CommandTarget, WorkflowTarget))
+    assert not isinstance(target, (ParallelTarget, HandlerTarget, HttpTarget, CommandTarget, WorkflowTarget))
     return target
 
 

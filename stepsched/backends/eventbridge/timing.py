@@ -46,6 +46,8 @@ def translate(schedule: AnySchedule) -> OneTime | Rate | Cron:
 def _whole(schedule: OneTime | Rate | Cron) -> OneTime | Rate | Cron:
     if isinstance(schedule, Rate) and schedule.start is not None and schedule.start.microsecond:
         raise NoEquivalentError("its start has a fraction of a second, and the service accepts whole seconds")
+    if isinstance(schedule, OneTime) and schedule.exact:
+        raise NoEquivalentError("its time has a fraction of a second, and the service accepts whole seconds")
     return schedule
 
 

@@ -71,6 +71,10 @@ class Outcome(NamedTuple):
     """Whether the call still runs after its timeout."""
     late: tuple[Future[str | None], ...] = ()
     """The parts of the call that still run after their timeout."""
+    retry_after: timedelta | None = None
+    """The pause before the next attempt that the receiver of a call asked for. None: it asked for none."""
+    is_gone: bool = False
+    """Whether the receiver of a call wants no further ones."""
 
 
 def undelivered(job: Job | None) -> int:

@@ -27,7 +27,7 @@ from stepsched.backends.local.documents import decode, encode, read
 from stepsched.backends.local.engine import Engine
 from stepsched.backends.local.flows.progress import Flows
 from stepsched.backends.local.flows.tables import Tables
-from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Wrapper
+from stepsched.backends.local.invoke import NAME, Handler, Handlers, Invoker, Replaceable, Wrapper
 from stepsched.backends.local.leases import Leases
 from stepsched.backends.local.rows import DamagedRow, JobRow, in_zone
 from stepsched.backends.local.store import Retention, Store
@@ -48,17 +48,21 @@ from stepsched.core.outcomes import one_line
 from stepsched.core.quoting import quoted
 from stepsched.core.signals import Signals
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
-from stepsched.jobs.events import Event, EventKind, Listener
+from stepsched.jobs.events import Event, EventKind, Listener, RecordedEvent
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.jobs.unreadable import why_unreadable
 from stepsched.schedules.moments import aware, just_before
-from stepsched.targets import AwsTarget, HandlerTarget, ParallelTarget, Target, WorkflowTarget, parts_of
+from stepsched.targets import HandlerTarget, ParallelTarget, Target, WorkflowTarget, parts_of
+from stepsched.webhooks.addresses import PrivateHosts
+from stepsched.webhooks.sending import Sender
 
 _log = logging.getLogger("stepsched.local")
 _IN_A_LOOP = 5.0
 """The longest time in seconds that ``stop`` waits in the thread of an event loop, which it blocks."""
 _FEW = 1_000
 """The number of jobs with functions in memory up to which those of deleted jobs are kept."""
+_FARTHEST = 2**63 - 1
+"""The largest position of an event that the file can have."""
 _BACKFILLED_AT_ONCE = 10_000
 """The maximum number of runs that one call of ``backfill`` records."""
 
@@ -90,6 +94,7 @@ class LocalBackend(Backend):
         workers: int = 8,
         handlers: Handlers | None = None,
         handlers_from: Collection[str] | None = None,
+        private_hosts: Collection[str] = (),
         max_restarts: int = 3,
         retention: timedelta = timedelta(days=30),
         retention_limit: int = 100_000,
@@ -102,10 +107,13 @@ class LocalBackend(Backend):
                 exists.
             clock: The clock. None: the machine's clock. A :class:`FakeClock` can be played.
             workers: The maximum number of concurrent runs in this process; at least 1.
-            handlers: Functions that handle AWS targets: see :meth:`register`.
+            handlers: Functions that handle targets in AWS and URLs: see :meth:`register`.
             handlers_from: The modules, such as ``["myapp"]``, whose functions may be imported for stored
                 jobs, including the modules below them; all others are refused. None: any module, which means
                 that everyone who may write the file can run any code with the rights of this process.
+            private_hosts: The hosts that an :class:`HttpTarget` may call although they are not public, such
+                as ``["127.0.0.1", "10.0.0.0/8", "hooks.internal"]``: addresses, networks, and names, which
+                may have any address but those of instance metadata. By default none.
             max_restarts: How often a run is started again if its process ends during the run. After that it
                 has failed.
             retention: How long ended runs are kept after their end.
@@ -114,7 +122,7 @@ class LocalBackend(Backend):
         Raises:
             BackendError: The file cannot be opened or belongs to another program.
             ValueError: ``workers`` is below 1, a limit is negative, the path does not name a file, or
-                ``handlers_from`` is not a list of modules.
+                ``handlers_from`` or ``private_hosts`` is not a list of such names.
         """
         _check_path(path)
         if type(max_restarts) is not int or max_restarts < 0:
@@ -146,15 +154,23 @@ class LocalBackend(Backend):
             "clock": clock,
             "workers": workers,
             "handlers_from": handlers_from,
+            "private_hosts": private_hosts,
             "max_restarts": max_restarts,
             "retention": retention,
             "retention_limit": retention_limit,
         }
-        self._invoker = Invoker(handlers or {}, clock=self._clock, handlers_from=handlers_from)
+        sender = Sender(PrivateHosts(private_hosts))
+        self._store = Store(path)
+        self._invoker = Invoker(
+            handlers or {},
+            clock=self._clock,
+            handlers_from=handlers_from,
+            sender=sender,
+            identity=self._store.identity,
+        )
         # Jobs whose function cannot be imported by name, by the ID of their row, then by version.
         self._live: dict[int, dict[int, Job]] = {}
         self._live_limit = _FEW
-        self._store = Store(path)
         self._flows = Flows(Tables(self._store.database), self._keep_step, self._forget_step)
         self._engine = Engine(
             self._store,
@@ -175,17 +191,19 @@ class LocalBackend(Backend):
             )
         return _opened, (str(self._store.path), {**self._options, "handlers": self._invoker.handlers})
 
-    def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
-        """Registers a function that handles AWS targets in this process.
+    def register(self, target: type[Replaceable] | Replaceable, handler: Handler) -> None:
+        """Registers a function that handles targets in AWS, or stands for the receiver of a URL, in this
+        process.
 
         Args:
-            target: A target class, such as ``LambdaTarget``, for all targets of this class; or one target.
+            target: A target class, such as ``LambdaTarget`` or ``HttpTarget``, for all targets of this class;
+                or one target.
             handler: The function. It is called with as many of ``(target, input, run)`` as it accepts. For a
                 :class:`FanOutTarget` it is called once for each message, in order, with the message as input;
                 without such a function, that of the ``QueueTarget`` of its queue is called.
 
         Raises:
-            TypeError: ``target`` is not an AWS target.
+            TypeError: ``target`` is neither a target in AWS nor an ``HttpTarget``.
             ValueError: ``handler`` requires other arguments.
         """
         self._invoker.register(target, handler)
@@ -293,7 +311,20 @@ class LocalBackend(Backend):
         ]
 
     def list(self, query: JobQuery) -> Iterator[JobRecord]:
-        for row in self._store.jobs(query):
+        return self._matching(self._store.jobs(query), query)
+
+    def page(self, query: JobQuery, *, after: tuple[str, str] | None, limit: int) -> builtins.list[JobRecord]:
+        name, found = "" if after is None else after[0], builtins.list[JobRecord]()
+        while len(found) < limit and (rows := self._store.jobs(query, after=name, limit=limit)):
+            if any(isinstance(row, DamagedRow) for row in rows):  # its name may not be the stored one
+                return super().page(query, after=after, limit=limit)
+            name = rows[-1].name
+            found += self._matching(rows, query)
+        return found[:limit]
+
+    def _matching(self, rows: Iterable[JobRow | DamagedRow], query: JobQuery) -> Iterator[JobRecord]:
+        """Yields the records of rows that can be read and have the tags of the query."""
+        for row in rows:
             try:
                 if isinstance(row, DamagedRow):
                     raise row.error()
@@ -451,6 +482,17 @@ class LocalBackend(Backend):
             return None
         same = (row.run.job, row.run.scheduled_for) == (run.job, run.scheduled_for)
         return row.run if same else None
+
+    def events(self, *, after: int, limit: int = 1_000) -> builtins.list[RecordedEvent]:
+        if after < 0 or limit < 1:
+            raise ValueError(
+                f"expected a position of at least 0 and a limit of at least 1, got {quoted(after)} and "
+                f"{quoted(limit)}"
+            )
+        return self._store.events(min(after, _FARTHEST), limit)
+
+    def last_event(self) -> int:
+        return self._store.last_event()
 
     def workflows(self) -> LocalWorkflows:
         """Returns what this backend does with workflows. Their steps run while it is started, or played."""

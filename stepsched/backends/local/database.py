@@ -20,12 +20,13 @@ from inspect import CO_GENERATOR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType, TracebackType
-from typing import Any
-from weakref import WeakSet
+from typing import Any, TypeVar
+from weakref import WeakSet, finalize
 
 from stepsched.backends.local.schema import APPLICATION_ID, VERSION, migrate
 from stepsched.core.errors import AccessDeniedError, BackendError, BackendUnavailableError, ErrorCode
 
+Owner = TypeVar("Owner")
 _BUSY = 5.0
 """The time in seconds to wait while another process writes."""
 _LOG_APPEARS = 1.0
@@ -54,6 +55,8 @@ class Database:
         self._broken: str | None = None
         """Why the connection cannot be used any more."""
         self._open: sqlite3.Connection | None = None
+        self._closing: finalize[..., Database] | None = None
+        """Closes the connection of an object that nobody has closed, once nobody refers to it."""
         self._identity: tuple[int, int] | None = None
         with _mapped("open", self.shown):
             self._connect()
@@ -101,6 +104,10 @@ class Database:
             db.close()
             raise
         self._open, self._pid = db, os.getpid()
+        if self._closing is not None:
+            self._closing.detach()
+        self._closing = closing_when_dropped(self, db)
+        self._closing.atexit = False  # then :func:`_close_all` does it
         self._identity = self._seen()
         _ALL.add(self)
 
@@ -457,6 +464,20 @@ def _after_fork(step: Callable[[Database], None]) -> None:
     for database in reversed(_held):
         step(database)
     _held.clear()
+
+
+def closing_when_dropped(owner: Owner, connection: sqlite3.Connection) -> finalize[..., Owner]:
+    """Returns what closes a connection once nobody refers to its owner, or when it is called. In a child
+    process the connection is left to the parent."""
+    return finalize(owner, _close_dropped, connection, os.getpid())
+
+
+def _close_dropped(connection: sqlite3.Connection, pid: int) -> None:
+    """Closes a connection of which the object is gone; one of a parent process is left open."""
+    if pid == os.getpid():
+        connection.close()
+    else:
+        _LEFT.append(connection)
 
 
 def _close_all() -> None:

@@ -66,13 +66,13 @@ def _rest(document: str) -> Job:
 
 def _schedule(document: dict[str, Any]) -> AnySchedule | None:
     """Returns a one-time schedule; None for other kinds."""
-    if document["kind"] != "one_time" or not document.keys() <= {"kind", "at", "timezone"}:
+    if document["kind"] != "one_time" or not document.keys() <= {"kind", "at", "timezone", "exact"}:
         return None
-    at, timezone = document["at"], document.get("timezone", "UTC")
+    at, timezone, exact = document["at"], document.get("timezone", "UTC"), document.get("exact", False)
     moment = plain_moment(datetime.fromisoformat(at)) if len(at) == _WALL_TIME else None
     if moment is None or moment.tzinfo is not None:  # the second pass of a repeated hour
         with reading_stored():
-            return OneTime(at, timezone=timezone)
+            return OneTime(at, timezone=timezone, exact=exact)
     known_zone(timezone)
-    fields = {"kind": "one_time", "at": moment, "timezone": timezone}
+    fields = {"kind": "one_time", "at": moment, "timezone": timezone, "exact": False}
     return made(OneTime, fields, document.keys() & fields.keys())

@@ -53,6 +53,7 @@ from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.outcomes import GRACE, too_long, trace, words
 from stepsched.jobs import Job, RunStatus
 from stepsched.jobs.events import Event, EventKind, Listener
+from stepsched.webhooks.sending import DeliveryError
 
 _log = logging.getLogger("stepsched.local")
 _real = SystemClock()
@@ -703,13 +704,17 @@ class Engine:
     ) -> Outcome:
         output = error = where = None
         late: tuple[Future[str | None], ...] = ()
+        pause, is_gone = None, False
         try:
             output = self._invoker.call(attempt.job, attempt.claim.run)
         except caught as failure:  # every exception of user code is an outcome
             error, where = words(failure), trace(failure)
             if type(failure) is PartsFailedError:  # not isinstance, since the class of an exception may lie
                 where, late = failure.trace(), failure.late
-        return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late)
+                pause, is_gone = failure.retry_after, failure.is_gone
+            elif type(failure) is DeliveryError:
+                pause, is_gone = failure.retry_after, failure.is_gone
+        return Outcome(attempt, self._clock.now(), output, error, where, bool(late), late, pause, is_gone)
 
     def _examine(self, handler: str) -> None:
         """Imports the module of a handler, which is user code, in a separate thread."""

@@ -10,7 +10,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from copy import deepcopy
 from datetime import timezone
-from typing import get_args
+from functools import partial
+from hashlib import sha256
+from typing import TypeAlias, get_args
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -43,6 +45,7 @@ from stepsched.targets import (
     CommandTarget,
     FanOutTarget,
     HandlerTarget,
+    HttpTarget,
     ParallelTarget,
     QueueTarget,
     SingleTarget,
@@ -52,6 +55,8 @@ from stepsched.targets import (
 )
 from stepsched.targets.inputs import why_not_input
 from stepsched.targets.local import main_module_name
+from stepsched.webhooks.addresses import PrivateHosts
+from stepsched.webhooks.sending import Sender, WebhookCall, has_client
 
 NAME = NAMES["LocalBackend"]
 """How the backend is called in errors."""
@@ -61,22 +66,32 @@ Wrapper = Callable[[Job, Run, Callable[[], "str | None"]], "str | None"]
 _MOST_CHECKED = 10_000
 _SCALARS = (type(None), bool, int, float, str)
 """The types of immutable payloads without context attributes."""
-Handlers = Mapping[type[AwsTarget] | AwsTarget, Handler]
+Replaceable: TypeAlias = AwsTarget | HttpTarget
+"""A target for which a registered function can stand."""
+Handlers = Mapping[type[Replaceable] | Replaceable, Handler]
 
 
 class Invoker:
     """Finds and calls the function, command or registered handler of a job."""
 
     def __init__(
-        self, handlers: Handlers, *, clock: Clock | None = None, handlers_from: Collection[str] | None = None
+        self,
+        handlers: Handlers,
+        *,
+        clock: Clock | None = None,
+        handlers_from: Collection[str] | None = None,
+        sender: Sender | None = None,
+        identity: Callable[[], str] | None = None,
     ) -> None:
         """Creates an invoker.
 
         Args:
-            handlers: The functions that handle AWS targets.
+            handlers: The functions that handle targets in AWS and URLs.
             clock: The clock. None: the machine's clock. With a fake clock nothing runs in parallel.
             handlers_from: The modules whose functions may be imported, including the modules below them.
                 None: any.
+            sender: Calls URLs. None: public ones only.
+            identity: Returns the ID of the store of the runs. None: they are in no store.
         """
         self.loops = Loops()
         self.worker = uuid4().hex
@@ -89,14 +104,16 @@ class Invoker:
         self._checked = set[str]()
         """Functions that are known to exist and to accept their arguments."""
         self._parts = Parts(clock if isinstance(clock, PlayableClock) else None)
+        self._sender = sender or Sender(PrivateHosts())
+        self._identity = identity or partial(str, uuid4().hex)
         self._around: Wrapper = lambda _job, _run, call: call()
-        self._handlers: list[tuple[type[AwsTarget] | AwsTarget, Handler]] = list(handlers.items())
+        self._handlers: list[tuple[type[Replaceable] | Replaceable, Handler]] = list(handlers.items())
         for target, handler in self._handlers:
             check_register(target, handler)
 
     @property
-    def handlers(self) -> dict[type[AwsTarget] | AwsTarget, Handler]:
-        """The functions that handle AWS targets."""
+    def handlers(self) -> dict[type[Replaceable] | Replaceable, Handler]:
+        """The functions that handle targets in AWS and URLs."""
         return dict(self._handlers)
 
     def reset_after_fork(self) -> None:
@@ -166,7 +183,7 @@ class Invoker:
             module == name or module.startswith(f"{name}.") for name in self._modules
         )
 
-    def register(self, target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
+    def register(self, target: type[Replaceable] | Replaceable, handler: Handler) -> None:
         """Registers a handler for the target, or for every target of the class."""
         check_register(target, handler)
         self._handlers.append((target, handler))
@@ -197,6 +214,11 @@ class Invoker:
         for part in parts_of(job.target):
             if isinstance(part, (HandlerTarget, CommandTarget, WorkflowTarget)):
                 continue
+            if isinstance(part, HttpTarget):
+                if part is job.target and not part.takes_input and job.input != {}:
+                    words = f"a call with {part.method} has no body, and the job has an input"
+                    raise UnsupportedError(job.name, NAME, words, ("leave input out", "method='POST'"))
+                continue
             reason = why_not_input(part, job.input, lenient=True)
             if reason is not None:
                 raise UnsupportedError(job.name, NAME, reason, ("correct the data", "a HandlerTarget"))
@@ -221,10 +243,31 @@ class Invoker:
                 if job.max_run_time is not None:
                     reason = "max_run_time does not end a workflow"
                     raise UnsupportedError(job.name, NAME, reason, ("timeout of its steps",))
+            case HttpTarget() as target if self._registered(target) is None:
+                self._check_call(job, target)
             case target:
                 self._check_registered(job, target)
 
-    def _check_registered(self, job: Job, target: AwsTarget) -> None:
+    def _check_call(self, job: Job, target: HttpTarget) -> None:
+        """Refuses a URL that this process could not call. Names are not resolved yet."""
+        mend = ("backend.register(HttpTarget, function)",)
+        if not has_client():
+            reason = "an HttpTarget needs httpx, which is not installed"
+            raise UnsupportedError(job.name, NAME, reason, ("pip install 'stepsched[webhooks]'", *mend))
+        if target.connection_arn is not None:
+            reason = "connection_arn: a connection of EventBridge is of no use outside AWS"
+            raise UnsupportedError(
+                job.name,
+                NAME,
+                reason,
+                ("leave connection_arn out", *mend, *others_for(job, "LocalBackend", "aws_targets")),
+            )
+        forbidden = self._sender.permitted.why_refused(target.host)
+        if forbidden is not None:
+            cure = f"LocalBackend(private_hosts=[{target.host!r}])"
+            raise UnsupportedError(job.name, NAME, f"{forbidden}, which is not called", (cure, *mend))
+
+    def _check_registered(self, job: Job, target: Replaceable) -> None:
         if self._registered(target) is None:
             name = type(target).__name__
             reason = f"no handler is registered for its {name} in this process"
@@ -268,6 +311,8 @@ class Invoker:
                 return run_command(target, to_json(payload), job.max_run_time, marker=marker)
             case WorkflowTarget():
                 raise LookupError("a workflow is not called in a thread")
+            case HttpTarget() as target if self._registered(target) is None:
+                return self._sender.send(self._webhook(target, payload, run, place), job.max_run_time)
             case target:
                 found = self._registered(target)
                 if found is None:
@@ -278,6 +323,22 @@ class Invoker:
                         target, run, place, lambda text: self._answer(job, handler, known, text, run)
                     )
                 return self._answer(job, handler, _filled(target, attributes), payload, run)
+
+    def _webhook(self, target: HttpTarget, payload: JsonValue, run: Run, place: int) -> WebhookCall:
+        """Returns an attempt to call a URL. Its ID is the same for all attempts of a run, and no other run or
+        part of a target has it."""
+        of_part = f"{self._identity()} {run.id} {place}"
+        return WebhookCall(
+            target.url,
+            target.method,
+            target.headers,
+            target.signing_secret or (),
+            to_json(payload).encode() if target.takes_input else None,
+            id=f"msg_{sha256(of_part.encode()).hexdigest()[:32]}",
+            job=run.job,
+            scheduled_for=run.scheduled_for,
+            attempt=run.attempt,
+        )
 
     def _answer(self, job: Job, function: Handler, *arguments: object) -> str | None:
         call = call_of(function, len(arguments))
@@ -324,11 +385,11 @@ class Invoker:
             raise UnsupportedError(job.name, NAME, f"{target.handler} is not callable")
         return found
 
-    def _registered(self, target: AwsTarget) -> tuple[AwsTarget, Handler] | None:
+    def _registered(self, target: Replaceable) -> tuple[Replaceable, Handler] | None:
         """Returns the handler of exactly this target, or else of its class, with the target that it is called
         with; the latest registration applies. A :class:`FanOutTarget` without a handler has that of its
         queue."""
-        able = [target]
+        able: list[Replaceable] = [target]
         if isinstance(target, FanOutTarget):
             able.append(QueueTarget(target.queue_arn, message_group_id=target.message_group_id))
         for each in able:
@@ -372,7 +433,7 @@ def filled(job: Job, run: Run) -> JsonValue:
     return value
 
 
-def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarget:
+def _filled(target: Replaceable, attributes: Mapping[ContextText, str]) -> Replaceable:
     """Returns the target with the attributes replaced in the values that it has instead of the input."""
     if takes_input(target):
         return target
@@ -381,16 +442,16 @@ def _filled(target: AwsTarget, attributes: Mapping[ContextText, str]) -> AwsTarg
     )
 
 
-def check_register(target: type[AwsTarget] | AwsTarget, handler: Handler) -> None:
+def check_register(target: type[Replaceable] | Replaceable, handler: Handler) -> None:
     """Refuses a target or handler that cannot be registered.
 
     Raises:
-        TypeError: ``target`` is neither an AWS target nor a class of AWS targets.
+        TypeError: ``target`` is neither a target in AWS or a URL, nor a class of such targets.
         ValueError: ``handler`` requires other arguments than up to (target, input, run).
     """
     kind = target if isinstance(target, type) else type(target)
-    if kind not in get_args(AwsTarget):
-        names = ", ".join(each.__name__ for each in get_args(AwsTarget))
+    if kind not in get_args(Replaceable):
+        names = ", ".join(each.__name__ for each in get_args(Replaceable))
         raise TypeError(f"expected one of {names}, or a target of one, got {quoted(target)}")
     if call_of(handler, 3) is None:
         raise ValueError(f"expected a function of up to (target, input, run), got {quoted(handler)}")

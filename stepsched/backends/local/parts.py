@@ -20,7 +20,15 @@ from stepsched.core.clock import PlayableClock
 from stepsched.core.forks import only_here
 from stepsched.core.outcomes import GRACE, storable, too_long, trace, words
 from stepsched.jobs import Run
-from stepsched.targets import ApiTarget, CommandTarget, FanOutTarget, ParallelTarget, SingleTarget
+from stepsched.targets import (
+    ApiTarget,
+    CommandTarget,
+    FanOutTarget,
+    HttpTarget,
+    ParallelTarget,
+    SingleTarget,
+)
+from stepsched.webhooks.sending import DeliveryError
 
 REMEMBERED = 10_000
 """The maximum number of runs whose succeeded calls are kept; the oldest are dropped, and all their calls are
@@ -147,6 +155,12 @@ class PartsFailedError(Exception):
         """The failures by the index of the part."""
         self.late = tuple(late)
         """The parts whose calls still run after their timeout."""
+        calls = [error for error in failures.values() if type(error) is DeliveryError]
+        pauses = [error.retry_after for error in calls if error.retry_after is not None]
+        self.retry_after = max(pauses, default=None)
+        """The longest pause that a receiver asked for."""
+        self.is_gone = all(error.is_gone for error in calls) and len(calls) == len(failures)
+        """Whether no failed part is to be called again."""
 
     def trace(self) -> str | None:
         """Returns the traceback of the first failed part that has one."""
@@ -165,6 +179,8 @@ def _name(part: SingleTarget) -> str:
             what = f"{service}:{action}"
         case CommandTarget(command=(program, *_)):
             what = program
+        case HttpTarget(host=host):
+            what = host
         case _:
             fields = type(part).model_fields.items()
             what = next(getattr(part, name) for name, field in fields if field.is_required())

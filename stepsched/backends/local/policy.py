@@ -97,7 +97,13 @@ def too_late(job: Job, start_after: datetime, now: datetime) -> str | None:
     return f"it could not begin within {limit} of {start_after.isoformat()}"
 
 
-def next_attempt(retry: Retry, failures: int, recorded_at: datetime, now: datetime) -> datetime | None:
+def next_attempt(
+    retry: Retry,
+    failures: int,
+    recorded_at: datetime,
+    now: datetime,
+    retry_after: timedelta | None = None,
+) -> datetime | None:
     """Returns the instant of the next attempt of a failed run; None if it has failed for good.
 
     Args:
@@ -106,11 +112,18 @@ def next_attempt(retry: Retry, failures: int, recorded_at: datetime, now: dateti
             of their process do not count.
         recorded_at: The instant at which the run came due, from which its age counts.
         now: The instant of the failure.
+        retry_after: The pause that the receiver of the call asked for. If it is longer than that of the
+            policy, it applies, up to ``max_delay`` and to the end of ``max_age``. None: it asked for none.
     """
     if failures > retry.max_attempts:
         return None
-    at = now + retry.delay(failures)
-    return at if at - recorded_at <= retry.max_age else None
+    at, last = now + retry.delay(failures), recorded_at + retry.max_age
+    if at > last:
+        return None
+    if retry_after is None:
+        return at
+    pause = retry_after if retry.max_delay is None else min(retry_after, retry.max_delay)
+    return max(at, min(now + pause, last))
 
 
 def too_old(retry: Retry, recorded_at: datetime, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from stepsched.core.errors import BackendError, ErrorCode, InvalidScheduleError
 from stepsched.jobs import JobStatus, Run, RunStatus, Trigger
+from stepsched.jobs.events import EventKind, RecordedEvent
 from stepsched.jobs.records import STILL_RAN
 from stepsched.jobs.unreadable import NEWER
 from stepsched.schedules.zones import load_zone
@@ -184,6 +185,17 @@ def read_run(columns: sqlite3.Row | Sequence[Any]) -> RunRow | DamagedRow:
         return DamagedRow(key, str(job), f"{type(wrong).__name__}: {wrong}")
 
 
+def read_event(columns: Sequence[Any]) -> RecordedEvent | None:
+    """Reads an event; None: it is damaged, or of a kind that only a later version knows."""
+    key, kind, at, job, run = columns
+    if not isinstance(job, str) or not isinstance(run, (int, type(None))):
+        return None
+    try:
+        return RecordedEvent(key, _EVENT_KIND[kind], instant(at), job, run)
+    except (KeyError, TypeError, OverflowError):
+        return None
+
+
 def flow_of(name: object) -> int | None:
     """Returns the run of a workflow to which a job belongs, by the name of the job's row: `` 12/load`` is a
     step of run 12. None: it is a job of its own."""
@@ -217,6 +229,7 @@ _RUN_FIELDS = frozenset(Run.model_fields)
 _JOB_STATUS = frozenset(status.value for status in JobStatus)
 _RUN_STATUS = {status.value: status for status in RunStatus}
 _TRIGGER = {trigger.value: trigger for trigger in Trigger}
+_EVENT_KIND = {kind.value: kind for kind in EventKind}
 
 
 def in_zone(moment: datetime, zone: str | None) -> datetime:

@@ -164,6 +164,49 @@ CREATE TABLE workflow_steps (
 CREATE INDEX workflow_steps_running ON workflow_steps (run_id) WHERE status = 'running'
 """
 
+_FIFTH = """
+-- What happened to jobs and runs, in order, whichever version of stepsched did it: triggers record it in the
+-- transaction of the change. Steps of workflows, whose names sort before "!", are left out. The latest event
+-- is never deleted, so that a position is not used again. Nothing is required, so that a damaged row can be
+-- changed.
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    kind TEXT,
+    at INTEGER,
+    job TEXT,
+    run INTEGER
+);
+CREATE TRIGGER jobs_created AFTER INSERT ON jobs WHEN NEW.name > '!'
+    BEGIN INSERT INTO events (kind, at, job) VALUES ('created', NEW.created_at, NEW.name); END;
+CREATE TRIGGER jobs_changed AFTER UPDATE OF version, status ON jobs WHEN NEW.name > '!'
+    BEGIN INSERT INTO events (kind, at, job)
+        SELECT 'updated', NEW.updated_at, NEW.name WHERE NEW.version <> OLD.version
+        UNION ALL SELECT 'resumed', NEW.updated_at, NEW.name
+            WHERE OLD.status = 'paused' AND NEW.status <> 'paused'
+        UNION ALL SELECT NEW.status, NEW.updated_at, NEW.name
+            WHERE NEW.status <> OLD.status AND NEW.status IN ('paused', 'ended'); END;
+-- A job that has run out has neither a future instant nor an open run.
+CREATE TRIGGER jobs_deleted AFTER DELETE ON jobs WHEN OLD.name > '!'
+    BEGIN INSERT INTO events (kind, at, job) VALUES (
+        CASE WHEN OLD.status = 'active' AND OLD.next_run IS NULL AND NOT EXISTS (SELECT 1 FROM runs
+            WHERE job_id = OLD.id AND status IN ('pending', 'running')) THEN 'ended' ELSE 'cancelled' END,
+        OLD.updated_at, OLD.name); END;
+CREATE TRIGGER runs_recorded AFTER INSERT ON runs WHEN NEW.job > '!'
+    BEGIN INSERT INTO events (kind, at, job, run) VALUES (
+        CASE NEW.status WHEN 'pending' THEN 'due' ELSE NEW.status END, NEW.recorded_at, NEW.job, NEW.id); END;
+CREATE TRIGGER runs_changed AFTER UPDATE OF status, failures ON runs
+    WHEN (NEW.status <> OLD.status OR NEW.failures > OLD.failures) AND NEW.job > '!'
+    BEGIN INSERT INTO events (kind, at, job, run) VALUES (
+        CASE WHEN NEW.status = 'running' THEN 'started' WHEN NEW.status <> 'pending' THEN NEW.status
+             WHEN OLD.status = 'failed' THEN 'due' WHEN NEW.failures > OLD.failures THEN 'retried'
+             ELSE 'restarted' END,
+        CASE NEW.status WHEN 'running' THEN NEW.started_at WHEN 'pending' THEN NEW.start_after
+             ELSE NEW.ended_at END, NEW.job, NEW.id); END;
+-- Tells the runs of this file from those of others, such as for receivers of calls.
+CREATE TABLE identity (id TEXT NOT NULL);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))))
+"""
+
 
 def _name_zones(db: sqlite3.Connection) -> None:
     """Fills in the columns of zones for existing jobs and runs, from the jobs' documents."""
@@ -178,7 +221,13 @@ def _name_zones(db: sqlite3.Connection) -> None:
 
 
 Step = str | Callable[[sqlite3.Connection], None]
-MIGRATIONS: tuple[tuple[Step, ...], ...] = ((_FIRST,), (_SECOND, _name_zones), (_THIRD,), (_FOURTH,))
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (
+    (_FIRST,),
+    (_SECOND, _name_zones),
+    (_THIRD,),
+    (_FOURTH,),
+    (_FIFTH,),
+)
 """The migrations from each version to the next, starting with none. Their number is the present version."""
 VERSION = len(MIGRATIONS)
 

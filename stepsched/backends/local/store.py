@@ -34,17 +34,26 @@ from stepsched.backends.local.rows import (
     instant,
     micros,
     micros_or_none,
+    read_event,
     read_job,
     read_run,
 )
 from stepsched.jobs import CatchUp, Job, JobStatus, Overlap, Run, RunStatus, Trigger
+from stepsched.jobs.events import RecordedEvent
+from stepsched.jobs.names import MAX_NAME
 
 _RUN = ", ".join(f"r.{name}" for name in RUN_COLUMNS)
 _JOB = ", ".join(f"j.{name}" for name in JOB_COLUMNS)
 _DELETE_BATCH = 5_000
 """The number of ended runs that are deleted in one transaction, so that the lock is held briefly."""
+_EVENTS_OF_A_RUN = 10
+"""The number of events that are kept for each ended run that is kept."""
+_LARGEST_ID = 2**63 - 1
+"""The largest ID that SQLite can hold."""
 _OPEN = "status IN ('pending', 'running')"
 """The condition of the index runs_open, in the same form."""
+_LAST = "\U0010ffff"
+"""The character that is sorted after all others."""
 
 
 class Candidate(NamedTuple):
@@ -100,6 +109,10 @@ class Store:
     @property
     def _db(self) -> Any:
         return self._database.connection
+
+    def identity(self) -> str:
+        """Returns the ID of the file, by which its runs are told from those of others."""
+        return str(self._rows("SELECT id FROM identity")[0][0])
 
     def transaction(self, operation: str) -> AbstractContextManager[None]:
         """Runs the block as one transaction. A nested transaction joins the outer one."""
@@ -224,6 +237,7 @@ class Store:
     def delete_job(self, row: JobRow | DamagedRow, now: datetime, reason: str | None = None) -> None:
         """Deletes a job. With a reason, its waiting runs are ended too."""
         self._db.execute("DELETE FROM jobs WHERE id = ?", (row.id,))
+        self._date_event(row.name, now)
         if isinstance(row, DamagedRow) or row.version > 1:
             self._db.execute("DELETE FROM job_versions WHERE job_id = ?", (row.id,))
         if reason is None:  # it has run out: none of its runs is open
@@ -262,8 +276,16 @@ class Store:
         (found,) = self._rows("SELECT job_group FROM jobs WHERE id = ?", (row.id,)) or [(None,)]
         return found[0]
 
-    def jobs(self, query: JobQuery) -> builtins.list[JobRow | DamagedRow]:
-        """Yields the matching jobs, sorted by name; tags are not considered."""
+    def jobs(
+        self, query: JobQuery, *, after: str = "", limit: int = -1
+    ) -> builtins.list[JobRow | DamagedRow]:
+        """Returns the matching jobs, sorted by name; tags are not considered.
+
+        Args:
+            query: The conditions.
+            after: The name after which to begin, exclusive.
+            limit: The maximum number of jobs; -1: all.
+        """
         where, values = [f"j.name NOT LIKE '{HIDDEN}%'"], list[object]()
         if query.status is not None:
             where.append("j.status = ?")
@@ -272,9 +294,13 @@ class Store:
             where.append("j.job_group = ?")
             values.append(query.group)
         if query.name_prefix:
-            where.append("substr(j.name, 1, ?) = ?")
-            values += [len(query.name_prefix), query.name_prefix]
-        rows = self._rows(f"SELECT {_JOB} FROM jobs j WHERE {' AND '.join(where)} ORDER BY j.name", values)
+            where.append("j.name BETWEEN ? AND ?")  # as the index of names is sorted
+            values += [query.name_prefix, query.name_prefix + _LAST * MAX_NAME]
+        if after:
+            where.append("j.name > ?")
+            values.append(after)
+        sql = f"SELECT {_JOB} FROM jobs j WHERE {' AND '.join(where)} ORDER BY j.name LIMIT ?"
+        rows = self._rows(sql, [*values, limit])
         return [read_job(row) for row in rows]
 
     def due_jobs(self, now: datetime, limit: int) -> builtins.list[JobRow | DamagedRow]:
@@ -300,8 +326,12 @@ class Store:
             if run is not None:
                 runs.append(run)
                 waits = waits or (overlap is Overlap.QUEUE and due.status is RunStatus.PENDING)
-        following = micros_or_none(plan.next_run)
-        self._db.execute("UPDATE jobs SET next_run = ? WHERE id = ?", (following, row.id))
+        following, known = micros_or_none(plan.next_run), micros_or_none(row.next_run)
+        change = "UPDATE jobs SET next_run = ? WHERE id = ?"
+        if not self._db.execute(f"{change} AND next_run IS ?", (following, row.id, known)).rowcount:
+            # In a damaged file an index may have another instant than its row, and would keep it for ever.
+            self._db.execute("REINDEX jobs")
+            self._db.execute(change, (following, row.id))
         return runs
 
     def record_plain(self, now: datetime, most: int) -> int:
@@ -603,7 +633,10 @@ class Store:
                 worker,
             ),
         )
-        return bool(done.rowcount == 1)
+        is_held = bool(done.rowcount == 1)
+        if is_held and again:
+            self._date_event(claim.run.job, now)
+        return is_held
 
     def restart(self, run_id: int, now: datetime, *, crashed: bool, held: str | None) -> None:
         """Makes a run pending for a restart, since its process has ended or has handed it back."""
@@ -694,7 +727,7 @@ class Store:
         ((any_run, otherwise),) = self._rows(sql, (name, job_id, name, job_id))
         return bool(any_run) and not otherwise
 
-    def delete_succeeded(self, row: JobRow) -> bool:
+    def delete_succeeded(self, row: JobRow, now: datetime) -> bool:
         """Deletes an active job at version 1 without a future instant, after a run of it has succeeded, if
         all its runs have succeeded; returns False if it is kept."""
         if row.version > 1:
@@ -704,10 +737,13 @@ class Store:
             " AND NOT EXISTS (SELECT 1 FROM runs WHERE job = ? AND job_id = ? AND status <> 'succeeded')",
             (row.id, row.name, row.id),
         )
-        return bool(done.rowcount == 1)
+        is_deleted = bool(done.rowcount == 1)
+        if is_deleted:
+            self._date_event(row.name, now)
+        return is_deleted
 
     def tidy(self, now: datetime, retention: Retention) -> bool:
-        """Deletes a batch of ended runs that exceed the retention by age or by number.
+        """Deletes a batch of ended runs, and of events, that exceed the retention by age or by number.
 
         Returns:
             Whether there may be more.
@@ -723,7 +759,29 @@ class Store:
             old = f"SELECT id FROM runs WHERE {ended} ORDER BY ended_at LIMIT ?"
             most = min(kept - retention.most, _DELETE_BATCH)
             gone += self._db.execute(f"DELETE FROM runs WHERE id IN ({old})", (most,)).rowcount
+        gone = max(gone, self._tidy_events(before, retention.most * _EVENTS_OF_A_RUN))
         return gone >= _DELETE_BATCH
+
+    def _tidy_events(self, before: int, most: int) -> int:
+        """Deletes the oldest events, up to the first that is recent, and all but the latest ``most``; never
+        the very latest. Returns their number."""
+        sql = "SELECT (SELECT min(id) FROM events), (SELECT max(id) FROM events)"
+        ((first, last),) = self._rows(sql)
+        if first is None:
+            return 0
+        farthest = first + _DELETE_BATCH
+        sql = "SELECT id FROM events WHERE id < ? AND at >= ? ORDER BY id LIMIT 1"
+        recent = self._rows(sql, (farthest, before))
+        end = max(recent[0][0] if recent else farthest, last - most + 1)
+        end = min(end, last, farthest)
+        return int(self._db.execute("DELETE FROM events WHERE id < ?", (end,)).rowcount)
+
+    def _date_event(self, job: str, at: datetime) -> None:
+        """Gives the event that the last statement has recorded its instant, which no column of the changed
+        row has."""
+        self._db.execute(
+            "UPDATE events SET at = ? WHERE id = (SELECT max(id) FROM events) AND job = ?", (micros(at), job)
+        )
 
     # -- reading runs ------------------------------------------------------------------------------------
 
@@ -750,6 +808,7 @@ class Store:
             ("r.status = ?", query.status.value if query.status is not None else None),
             ("r.scheduled_for >= ?", micros_or_none(query.since)),
             ("r.scheduled_for <= ?", micros_or_none(query.until)),
+            ("r.id < ?", None if query.before is None else min(query.before, _LARGEST_ID)),
         ):
             if value is not None:
                 where.append(condition)
@@ -757,6 +816,22 @@ class Store:
         limit = -1 if query.limit is None else query.limit
         sql = f"SELECT {_RUN} FROM runs r WHERE {' AND '.join(where)} ORDER BY r.id DESC LIMIT ?"
         return [read_run(row) for row in reversed(self._rows(sql, [*values, limit]))]
+
+    def events(self, after: int, limit: int) -> builtins.list[RecordedEvent]:
+        """Returns the events after a position, oldest first, without those that cannot be read. Empty: there
+        are no more."""
+        sql = "SELECT id, kind, at, job, run FROM events WHERE id > ? ORDER BY id LIMIT ?"
+        while True:
+            rows = self._rows(sql, (after, limit))
+            found = [event for event in map(read_event, rows) if event is not None]
+            if found or len(rows) < limit:
+                return found
+            after = rows[-1][0]
+
+    def last_event(self) -> int:
+        """Returns the position of the latest event; 0: there is none."""
+        ((last,),) = self._rows("SELECT max(id) FROM events")
+        return last or 0
 
     def next_event(self, now: datetime, ahead: timedelta = timedelta(0)) -> datetime | None:
         """Returns the instant of the next event: a waiting run may start, or a job comes due.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,8 +33,9 @@ from stepsched.backends.local.rows import (
 )
 from stepsched.backends.local.store import Candidate, Retention, Store
 from stepsched.core.clock import Clock
-from stepsched.core.errors import BackendError, WorkflowNotFoundError
+from stepsched.core.errors import BackendError, ErrorCode, WorkflowNotFoundError
 from stepsched.core.outcomes import indented, one_line, words
+from stepsched.core.quoting import quoted
 from stepsched.jobs import Completion, Job, JobStatus, Overlap, Run, RunStatus, Trigger
 from stepsched.jobs.events import Event, EventKind
 from stepsched.jobs.records import STILL_RAN
@@ -43,8 +44,12 @@ from stepsched.workflows.records import FailureKind, StepStatus, WorkflowRunStat
 
 _log = logging.getLogger("stepsched.local")
 GONE = "its job was cancelled"
+GONE_URL = "its URL answered 410 Gone: the receiver wants no further calls"
+"""The reason of a pause."""
 _PORTION = 64
 """The maximum number of jobs whose due runs are recorded in one turn."""
+_MOST_REPEATED = 100
+"""How often in succession a job may come due at the instant that was recorded just before."""
 _IMPORT = 10.0
 """The time in seconds after which a module that is still being imported counts as not importable."""
 _LATE = timedelta(minutes=1)
@@ -113,6 +118,9 @@ class Turns:
         """Whether this worker has refused jobs."""
         self.has_refused = False
         """Whether it has refused jobs since the last check."""
+        self._portion = self._recorded = frozenset[tuple[int, datetime | None]]()
+        """The jobs that were due in the present and in the last recorded portion, with their instants."""
+        self._repeated = 0
         self._ready: deque[Ready] = deque()
         """The prepared runs, the earliest first; other workers may have claimed them since."""
         self._ready_until = 0.0
@@ -138,6 +146,7 @@ class Turns:
             if places > 0:
                 attempts = self._claim(now, places, events, letters)
             more |= self._flows.started > len(attempts)  # other threads may start these steps
+        self._recorded = self._portion
         return Turn(attempts, letters, events, more)
 
     def recover(self, now: datetime) -> tuple[list[Event], list[Letter]]:
@@ -163,8 +172,21 @@ class Turns:
             if more:
                 return True
         rows = self._store.due_jobs(now, _PORTION)
+        self._refuse_repetition(rows)
         left = [self.record_due(row, now, events) for row in rows]
         return len(rows) == _PORTION or any(left)
+
+    def _refuse_repetition(self, rows: Sequence[JobRow | DamagedRow]) -> None:
+        """Ends an endless repetition: in some damaged files a row stays as it is, whatever is written to it.
+
+        Raises:
+            BackendError: A job has come due at one instant again and again, although that was recorded.
+        """
+        self._portion = frozenset((row.id, row.next_run if isinstance(row, JobRow) else None) for row in rows)
+        self._repeated = self._repeated + 1 if self._portion & self._recorded else 0
+        if self._repeated > _MOST_REPEATED:
+            detail = f"changes of job {quoted(rows[0].name)} are lost: the file is damaged; restore a copy"
+            raise BackendError("sqlite", "record", ErrorCode.CORRUPT, detail=detail)
 
     def record_due(self, row: JobRow | DamagedRow, now: datetime, events: list[Event]) -> bool:
         """Records a batch of a job's due runs; returns True if more are due."""
@@ -206,6 +228,12 @@ class Turns:
             row = self._store.job_by_id(key)
             if isinstance(row, JobRow) and row.next_run is not None:
                 self._set_paused(row, now, events)
+
+    def _pause_gone(self, key: int, now: datetime, events: list[Event]) -> None:
+        """Pauses a job whose URL is gone, if it has future runs; runs that are already due are held back."""
+        row = self._store.job_by_id(key)
+        if isinstance(row, JobRow) and row.next_run is not None:
+            self.pause(row, now, events, GONE_URL)
 
     def _set_paused(self, row: JobRow, now: datetime, events: list[Event], reason: str | None = None) -> None:
         self._store.set_status(row, JobStatus.PAUSED, None, now, reason)
@@ -399,7 +427,7 @@ class Turns:
 
     def _settle(self, outcome: Outcome, events: list[Event], letters: list[Letter]) -> None:
         """Records the outcome of an attempt and its consequences."""
-        attempt, at, output, error, where, lingering, _ = outcome
+        attempt, at, output, error, where, lingering, *_ = outcome
         claim, job = attempt.claim, attempt.job
         if claim.row.flow is not None:
             self._settle_step(outcome, claim.row.flow, events, letters)
@@ -408,9 +436,11 @@ class Turns:
         held: str | None = None
         bits = 0
         if error is not None:
-            is_final = attempt.is_final or self._store.job_by_id(claim.row.id) is None
+            is_final = attempt.is_final or outcome.is_gone or self._store.job_by_id(claim.row.id) is None
             if not is_final:  # a run of a cancelled job is not retried
-                again = policy.next_attempt(job.retry, claim.failures + 1, claim.recorded_at, at)
+                again = policy.next_attempt(
+                    job.retry, claim.failures + 1, claim.recorded_at, at, outcome.retry_after
+                )
             kind = EventKind.FAILED if again is None else EventKind.RETRIED
             status = RunStatus.FAILED if again is None else RunStatus.PENDING
             bits = undelivered(job) if again is None else 0
@@ -438,6 +468,8 @@ class Turns:
             letters += letters_of(job, ended, bits)
         if kind is EventKind.FAILED and policy.stops(job, claim.run.trigger):
             self._stop_job(claim.row.id, at, events)
+        if outcome.is_gone:
+            self._pause_gone(claim.row.id, at, events)
         if again is None:
             self._invoker.forget(claim.run)
             self.end_if_run_out(claim.row, at, events, job)
@@ -445,7 +477,7 @@ class Turns:
     def end_if_run_out(self, row: JobRow, now: datetime, events: list[Event], job: Job) -> None:
         """Releases the next queued run after a run, or ends a job without future and open runs."""
         deletes = job.is_one_time and job.completion is Completion.DELETE
-        if deletes and not self._listeners.wants(EventKind.ENDED) and self._store.delete_succeeded(row):
+        if deletes and not self._listeners.wants(EventKind.ENDED) and self._store.delete_succeeded(row, now):
             return
         queues, has_run_out = self._store.state_after_run(row.id)
         if queues:
@@ -521,12 +553,12 @@ class Turns:
 
     def _settle_step(self, outcome: Outcome, key: int, events: list[Event], letters: list[Letter]) -> None:
         """Records the outcome of a step, and what follows from it in its workflow. Listeners are not told."""
-        attempt, at, output, error, where, lingering, _ = outcome
+        attempt, at, output, error, where, lingering, *_ = outcome
         claim, job = attempt.claim, attempt.job
         again = stopped = None
-        if error is not None:  # the age of a step does not count
+        if error is not None and not outcome.is_gone:  # the age of a step does not count
             since = at if step_name(claim.row.name) else claim.recorded_at
-            again = policy.next_attempt(job.retry, claim.failures + 1, since, at)
+            again = policy.next_attempt(job.retry, claim.failures + 1, since, at, outcome.retry_after)
         if again is not None:
             stopped = self._flows.stopped_by(key, step_name(claim.row.name))
         if again is not None and stopped is None:

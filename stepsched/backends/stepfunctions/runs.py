@@ -61,7 +61,7 @@ class Runs:
 
     def list(self, query: RunQuery) -> list[Run]:
         """The runs that match, in the order in which they were recorded. With a limit, those with the latest
-        scheduled instants."""
+        scheduled instants; with ``before`` too, those with the largest IDs."""
         if query.since is not None and query.until is not None and query.since > query.until:
             return []  # DynamoDB refuses such a range
         rows = list(self._rows_of_job(query, query.job) if query.job else self._rows_of_all_jobs(query))
@@ -72,7 +72,9 @@ class Runs:
             found = {run.id: run for run in self._skipped(rows)} | found
         matching = [run for run in found.values() if _matches(run, query)]
         if query.limit is not None:
-            matching.sort(key=lambda run: (run.scheduled_for, run.id))
+            matching.sort(key=lambda run: run.id)
+            if query.before is None:
+                matching.sort(key=lambda run: run.scheduled_for)
             matching = matching[max(0, len(matching) - query.limit) :]
         return self._localise(sorted(matching, key=lambda run: run.id))
 
@@ -86,7 +88,7 @@ class Runs:
     def _rows_of_job(self, query: RunQuery, name: str) -> Iterator[RunRow]:
         low, high = _range(query)
         exact = query.until is None or not query.until.microsecond
-        few = query.limit is not None and query.status is None and exact
+        few = query.limit is not None and query.status is None and exact and query.before is None
         rows = self._table.runs(name, RUN + low, f"{RUN}{high}", latest_first=few)
         return islice(rows, query.limit) if few else rows
 
@@ -100,7 +102,7 @@ class Runs:
 
     def _rows_of_status(self, status: RunStatus, query: RunQuery) -> Iterator[RunRow]:
         low, high = _range(query)
-        few = query.limit if query.status is not RunStatus.SKIPPED else None
+        few = query.limit if query.status is not RunStatus.SKIPPED and query.before is None else None
         listed = self._table.keys_by_status(status.value, low, high, latest_first=few is not None)
         return read_run_rows(self._table.items(listed if few is None else islice(listed, few)))
 
@@ -256,4 +258,5 @@ def _matches(run: Run, query: RunQuery) -> bool:
         and query.status in (None, run.status)
         and (query.since is None or run.scheduled_for >= query.since)
         and (query.until is None or run.scheduled_for <= query.until)
+        and (query.before is None or run.id < query.before)
     )

@@ -13,6 +13,7 @@ from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.quoting import quoted
 from stepsched.jobs.names import narrowed
 from stepsched.machines.shared.history import ROUTE
+from stepsched.machines.shared.instructions import NO_LISTED_PAUSES
 from stepsched.machines.shared.runner import TITLE
 
 _MACHINE = re.compile(r"arn:(aws[a-z-]*):states:([a-z0-9-]+):(\d{12}):stateMachine:([^\s:/*?$]{1,80})")
@@ -234,6 +235,8 @@ def _read_runner(definition: str) -> tuple[str | None, str | None, frozenset[str
         states = document["States"]
         used = states["Load"]["Arguments"]["TableName"]
         calls = frozenset(rule["Next"] for rule in states[ROUTE]["Choices"])
+        if "pauses" not in states["Pause"]["Seconds"]:
+            calls |= {NO_LISTED_PAUSES}
         return document["Comment"], used, calls
     except (ValueError, KeyError, TypeError):
         return None, None, frozenset()

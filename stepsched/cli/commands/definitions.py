@@ -190,7 +190,8 @@ def _tell_who_runs_it(session: Session, client: ss.SchedulerClient, job: ss.Job)
     """Tells what must run, so that the jobs of a file run."""
     if not isinstance(client.backend, ss.LocalBackend):
         return
-    kinds = sorted({type(each).__name__ for each in _parts(job) if each.kind not in ("handler", "command")})
+    here = ("handler", "command", "http")
+    kinds = sorted({type(each).__name__ for each in _parts(job) if each.kind not in here})
     if kinds:
         session.tell(
             f"it calls AWS: a program that registers a handler for {', '.join(kinds)} must run the jobs of "

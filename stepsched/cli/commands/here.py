@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,14 +17,14 @@ import stepsched as ss
 from stepsched.cli import places
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import INTERRUPTED, Failure
+from stepsched.cli.input.addresses import SECRET, TOKEN, Address, AddressType
 from stepsched.cli.input.job_files import files_argument, is_document, jobs_of, read_text, refuse_repeats
 from stepsched.cli.input.parameters import INSTANT, LENGTH, NumberType
 from stepsched.cli.output.streams import Item, Stream
-from stepsched.cli.output.summaries import input_summary, target_summary
 from stepsched.cli.output.tables import Column
 from stepsched.cli.output.times import instant_text, scheduled_text
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.watching import serving
+from stepsched.cli.watching import serving, web
 from stepsched.cli.wording import visible
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ _COLUMNS = (Column("WHEN", is_whole=True), Column("JOB", is_whole=True), Column(
 @command(
     "serve",
     has_form=False,
-    examples=("stepsched serve jobs.db", "stepsched serve jobs.db --workers 2 --grace 30s"),
+    examples=(
+        "stepsched serve jobs.db",
+        "stepsched serve jobs.db --workers 2 --grace 30s",
+        "stepsched serve jobs.db --http 127.0.0.1:8080",
+    ),
 )
 @click.argument("file", metavar="[FILE.db]", type=click.Path(), required=False)
 @click.option(
@@ -52,9 +57,49 @@ _COLUMNS = (Column("WHEN", is_whole=True), Column("JOB", is_whole=True), Column(
     help="A module whose functions jobs may call, with the modules below it. May be repeated.",
 )
 @click.option(
+    "--private-host",
+    "private_hosts",
+    metavar="HOST",
+    multiple=True,
+    help="A name, IP address or network that is not public and that jobs may call. May be repeated.",
+)
+@click.option(
     "--workers", type=NumberType(1), default=8, show_default=True, help="The most runs at the same time."
 )
 @click.option("--grace", type=LENGTH, help="The longest wait for runs at the end; no limit, if not given.")
+@click.option(
+    "--http",
+    "address",
+    type=AddressType(),
+    metavar="HOST:PORT",
+    help="Serve a page, the jobs as REST and one-shot tasks there too; :PORT is on this machine alone.",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(),
+    help=f"Its first line is the token that --http asks for; if not given, {TOKEN}.",
+)
+@click.option(
+    "--secret-file",
+    metavar="FILE",
+    type=click.Path(),
+    help=f"Its first line is the secret of one-shot tasks; if not given, {SECRET}.",
+)
+@click.option(
+    "--allow-target",
+    "targets",
+    metavar="KIND",
+    multiple=True,
+    help="A kind of target that callers of --http may use, such as command. May be repeated.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name by which browsers reach --http, such as that of a proxy. May be repeated.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing about jobs and runs.")
 @pass_session
 def serve(
@@ -62,8 +107,14 @@ def serve(
     *,
     file: str | None,
     modules: Sequence[str],
+    private_hosts: Sequence[str],
     workers: int,
     grace: timedelta | None,
+    address: Address | None,
+    token_file: str | None,
+    secret_file: str | None,
+    targets: Sequence[str],
+    hosts: Sequence[str],
     quiet: bool,
 ) -> None:
     """Run what is due, in this process, until SIGTERM or Ctrl-C.
@@ -74,9 +125,17 @@ def serve(
 
     After the first signal no run starts, and runs in progress are awaited for --grace. A second signal ends
     the wait: what still runs is started again by the next process that serves the file.
+
+    With --http, the file is served to browsers and programs too. Without a token this is only on an address
+    of this machine for itself, where everyone who has an account on it may use it.
     """
     path = _file_of_jobs(session, file)
+    options = web.checked(
+        address, token_file=token_file, secret_file=secret_file, targets=targets, hosts=hosts
+    )
     serving.import_modules(modules)
+    opened = session.cleanup.enter_context(web.listening(options))
+    modules = [*modules, *web.handlers_of(options)]
 
     def say(line: str) -> None:
         session.tell(visible(line))
@@ -86,24 +145,35 @@ def serve(
         if line is not None:
             say(line)
 
-    def say_wait() -> None:
+    def end(end_requests: Callable[[], object]) -> None:
+        end_requests()
         with suppress(ss.StepschedError):  # runs are awaited all the same
             running = len(ss.SchedulerClient(backend).runs(status=ss.RunStatus.RUNNING))
             if running and not quiet:
                 say(serving.waiting_text(running, grace))
 
     with serving.log_lines(session.tell):
-        backend = _opened(session, path, modules, workers)
-        if not quiet:
-            records = ss.SchedulerClient(backend).list()
-            flows = len(ss.WorkflowClient(backend).runs(status="running"))
-            say(serving.greeting(path, records, session.now(), flows))
-            for warning in serving.what_waits(backend, records, modules):
-                say(f"warning: {warning}")
-            backend.listen(say_event)
-        ended_by = backend.serve(grace=grace, on_stop=say_wait)
+        backend = _opened(session, path, modules, workers, private_hosts)
+        greeting = [] if quiet else _greeting(session, path, backend, modules)
+        with web.serving_beside(options, opened, backend, say) as end_requests:
+            for line in greeting:
+                say(line)
+            if not quiet:
+                backend.listen(say_event)
+            ended_by = backend.serve(grace=grace, on_stop=partial(end, end_requests))
     if ended_by is signal.SIGINT:
         raise Failure("", INTERRUPTED)
+
+
+def _greeting(session: Session, path: str, backend: ss.LocalBackend, modules: Sequence[str]) -> list[str]:
+    """Returns what is said of the jobs at the start."""
+    records = ss.SchedulerClient(backend).list()
+    flows = len(ss.WorkflowClient(backend).runs(status="running"))
+    warnings = serving.what_waits(backend, records, modules)
+    return [
+        serving.greeting(path, records, session.now(), flows),
+        *(f"warning: {warning}" for warning in warnings),
+    ]
 
 
 def _file_of_jobs(session: Session, file: str | None) -> str:
@@ -132,10 +202,18 @@ def _file_of_jobs(session: Session, file: str | None) -> str:
     return file
 
 
-def _opened(session: Session, path: str, modules: Sequence[str], workers: int) -> ss.LocalBackend:
+def _opened(
+    session: Session, path: str, modules: Sequence[str], workers: int, private_hosts: Sequence[str]
+) -> ss.LocalBackend:
     places.refuse_missing_folder(path)
     try:
-        backend = ss.LocalBackend(path, workers=workers, handlers_from=modules, clock=session.clock)
+        backend = ss.LocalBackend(
+            path,
+            workers=workers,
+            handlers_from=modules,
+            private_hosts=private_hosts,
+            clock=session.clock,
+        )
     except ValueError as error:
         raise click.UsageError(f"cannot serve {path}: {error}") from error
     session.cleanup.callback(backend.close)
@@ -238,6 +316,8 @@ def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
     """Returns the widths of the columns, which are not known before the last run."""
     from rich.cells import cell_len
 
+    from stepsched.targets.summaries import input_summary, target_summary
+
     zones = max((len(getattr(job.schedule, "timezone", "UTC")) for job in jobs), default=0)
     targets = [0, *(cell_len(target_summary(job.target)) for job in jobs if job.name not in intervals)]
     names = [0, *(cell_len(job.name) for job in jobs)]
@@ -247,6 +327,7 @@ def _widths(jobs: Sequence[Job], intervals: set[str]) -> list[int]:
 
 def _items(found: Iterable[PlayedRun], intervals: set[str]) -> Iterator[Item]:
     from stepsched.core.masking import without_secrets
+    from stepsched.targets.summaries import input_summary, target_summary
 
     targets = dict[str, tuple[str, Any]]()  # of each job, as text and as JSON
     for played in found:

@@ -11,7 +11,8 @@ import click
 
 import stepsched as ss
 from stepsched.cli.declaring import CHANGES, DETAILED, PlanCommand, command, read_tags
-from stepsched.cli.failures import Failure
+from stepsched.cli.failures import Failure, mistake_of
+from stepsched.cli.input.addresses import SECRET, read_secret
 from stepsched.cli.input.job_files import FILE, jobs_of, refuse_repeats
 from stepsched.cli.input.parameters import RESOURCES, TASK_ROLES, read_resources
 from stepsched.cli.input.workflow_files import workflows_in
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from stepsched.deploy import StackPlan
 
 _PARTS = (
-    *("register", "express-register", "workflows", "group", "dead-letters", "topic", "queue", "fifo-queue"),
-    *("alarms", "dashboard"),
+    *("register", "express-register", "http", "workflows", "group", "dead-letters", "topic", "queue"),
+    *("fifo-queue", "alarms", "dashboard"),
 )
 """The values of ``stepsched.deploy.Part``, which is not loaded for help."""
 
@@ -55,6 +56,17 @@ _PARTS = (
     multiple=True,
     help=f"A further part of the stack: {', '.join(_PARTS)}. May be repeated.",
 )
+@click.option(
+    "--secret-file",
+    metavar="FILE",
+    help=f"A file whose first line is the secret of requests to the part http; or {SECRET}. The stack has "
+    "its hash. Without a secret, requests are signed with credentials of AWS.",
+)
+@click.option(
+    "--subscriber",
+    metavar="ADDRESS",
+    help="An https URL or an e-mail address to which tasks of the part http are delivered.",
+)
 @click.option("--prefix", metavar="TEXT", help="The beginning of all names, so that several fit in a stack.")
 @click.option("--table", metavar="NAME", help="An existing table of jobs; a new one, if not given.")
 @click.option("--boundary", metavar="ARN", help="The permissions boundary of the roles of the stack.")
@@ -84,6 +96,8 @@ def deploy(
     dry_run: bool,
     is_detailed: bool,
     yes: bool,
+    secret_file: str | None,
+    subscriber: str | None,
     **options: Any,
 ) -> None:
     """Create or change the stack that runs jobs of files.
@@ -92,13 +106,15 @@ def deploy(
     is shown first. The jobs themselves are stored by `stepsched apply FILE --backend stack:NAME`, and
     workflows by `stepsched workflow put FILE --backend stack:NAME`.
     """
-    if not files and not flow_files:
+    has_http = "http" in options["parts"]
+    if not files and not flow_files and not has_http:
         raise click.UsageError("expected FILE... with jobs, or --workflow FILE, got neither")
     if is_detailed and not dry_run:
         raise click.UsageError(f"expected {DETAILED} with --dry-run, got it alone")
     refuse_repeats([*files, *flow_files])
     flows = [flow for file in flow_files for flow in workflows_in(file)]
-    template = _template(jobs_of(files), flows, **options)
+    http = _http(secret_file, subscriber, has_http=has_http)
+    template = _template(jobs_of(files), flows, http=http, **options)
     connection = session.connection()
     made = ss.deploy.plan(name, template, bucket=bucket, tags=read_tags(tags) if tags else None, **connection)
     if dry_run:
@@ -118,10 +134,31 @@ def deploy(
         session.tell(f"next: stepsched {verb} {shlex.join(given)} --backend {shlex.quote(place)}")
 
 
+def _http(secret_file: str | None, subscriber: str | None, *, has_http: bool) -> ss.deploy.HttpPart | bool:
+    """Returns the options of the part http; False without it.
+
+    Raises:
+        UsageError: An option is given without the part, or is malformed.
+    """
+    if not has_http:
+        given = {"--secret-file": secret_file, "--subscriber": subscriber}
+        if named := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"expected --with http with {named[0]}, got none")
+        return False
+    try:
+        return ss.deploy.HttpPart(
+            secret=read_secret(secret_file, SECRET, "--secret-file"),
+            subscriber=subscriber,
+        )
+    except ValueError as error:
+        raise click.UsageError(f"--with http: {mistake_of(error)}") from error
+
+
 def _template(
     jobs: Sequence[ss.Job],
     flows: Sequence[ss.Workflow],
     *,
+    http: ss.deploy.HttpPart | bool,
     parts: Sequence[str],
     prefix: str | None,
     table: str | None,
@@ -145,6 +182,7 @@ def _template(
             parts=[*parts, *(["workflows"] if flows else [])],
             prefix=prefix,
             permissions_boundary=boundary,
+            http=http,
         )
     except (ValueError, TypeError) as error:
         raise click.UsageError(_with_names(str(error), jobs, flows)) from error

@@ -104,7 +104,8 @@ FIELDS: tuple[Field, ...] = (
     _field(
         "target",
         "--target",
-        "What: an ARN, module:function, or {kind: ..., ...} as in a job file. A command stands after --.",
+        "What: an ARN, a URL, module:function, or {kind: ..., ...} as in a job file. "
+        "A command stands after --.",
         metavar="TARGET",
     ),
     _field("input", "--input", "The input as JSON, or @FILE, or @- for the standard input.", metavar="JSON"),
@@ -116,6 +117,13 @@ FIELDS: tuple[Field, ...] = (
     _field("retry.interval", "--retry-interval", "The pause before the second attempt.", type=LENGTH),
     _field("retry.backoff_rate", "--backoff-rate", "By how much each pause is longer.", type=click.FLOAT),
     _field("retry.max_delay", "--max-delay", "The longest pause, or none.", type=_OPTIONAL_LENGTH),
+    _field(
+        "retry.pauses",
+        "--retry-pause",
+        "A pause instead of --retry-interval, one for each further attempt, or none. May be repeated.",
+        type=_OPTIONAL_LENGTH,
+        multiple=True,
+    ),
     _field(
         "dead_letter",
         "--dead-letter",
@@ -223,6 +231,7 @@ _READERS: Mapping[FieldPlace, Callable[[click.Context, Any], Any]] = {
     ("input",): _read_input,
     ("target",): _read_target,
     ("tags",): lambda _ctx, texts: read_tags(texts),
+    ("retry", "pauses"): lambda _ctx, lengths: NOTHING if NOTHING in lengths else list(lengths),
 }
 
 

@@ -20,7 +20,7 @@ from stepsched.cli.output.times import (
     second_text,
 )
 from stepsched.cli.places import import_from_here
-from stepsched.cli.wording import visible
+from stepsched.cli.wording import on_a_command_line, visible
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -109,7 +109,7 @@ def what_waits(
             try:
                 backend.check(job)
             except ss.StepschedError as error:
-                broken.append(f"{job.name}: {getattr(error, 'reason', error)}")
+                broken.append(f"{job.name}: {_why_it_waits(error)}")
     if unnamed:
         wanted = " ".join(f"--handlers-from {module}" for module in dict.fromkeys(unnamed.values()))
         yield (
@@ -125,6 +125,13 @@ def what_waits(
         yield f"jobs that wait: {_named(broken)}"
 
 
+def _why_it_waits(error: ss.StepschedError) -> str:
+    """Returns why a job cannot be run here, and the option with which it can, if there is one."""
+    options = [each for each in getattr(error, "alternatives", ()) if "private_hosts" in each]
+    cure = f"; use {on_a_command_line(options[0])}" if options else ""
+    return f"{getattr(error, 'reason', error)}{cure}"
+
+
 def _functions_of(job: Job) -> list[str]:
     return [part.handler for part in ss.targets.parts_of(job.target) if isinstance(part, ss.HandlerTarget)]
 
@@ -135,7 +142,7 @@ def _is_below(handler: str, modules: Iterable[str]) -> bool:
 
 
 def _is_remote(job: Job) -> bool:
-    here = (ss.HandlerTarget, ss.CommandTarget, ss.WorkflowTarget)
+    here = (ss.HandlerTarget, ss.CommandTarget, ss.HttpTarget, ss.WorkflowTarget)
     has_letters = job.dead_letter is not None or job.notify is not None
     return has_letters or not all(isinstance(part, here) for part in ss.targets.parts_of(job.target))
 

@@ -16,7 +16,8 @@ from stepsched.deploy.parts.alarms import alarms
 from stepsched.deploy.parts.base import StackPart, combined, output
 from stepsched.deploy.parts.dashboard import dashboard
 from stepsched.deploy.parts.group import group
-from stepsched.deploy.parts.names import REGISTER, RUNNER, WATCH, WORKFLOWS, Names
+from stepsched.deploy.parts.http import HttpPart, http, http_definition
+from stepsched.deploy.parts.names import HTTP, REGISTER, RUNNER, WATCH, WORKFLOWS, Names
 from stepsched.deploy.parts.part import (
     QUEUES,
     REGISTERS,
@@ -67,6 +68,8 @@ class Wanted(NamedTuple):
     """The permissions boundary of all roles."""
     role_arn: str | None = None
     """The role of the runner. None: the stack has one."""
+    http: HttpPart = HttpPart()
+    """How the API of one-shot tasks is made."""
 
     def with_own_targets(self) -> Wanted:
         """The same with the queues, the topic and the workflows of the stack, which its jobs may use."""
@@ -80,6 +83,9 @@ class Wanted(NamedTuple):
         if Part.WORKFLOWS in parts:
             target_machine = StateMachineTarget(names.machine_arn(WORKFLOWS))
             called.append(NamedTarget("the workflows", target_machine))
+        if Part.HTTP in parts:
+            topic_of_tasks = TopicTarget(names.topic_arn("HttpTopic"))
+            called.append(NamedTarget("the topic of tasks", topic_of_tasks))
         if Part.DEAD_LETTERS in parts:
             queue_arn = names.queue_arn("DeadLetters")
             letters.append(NamedTarget("the queue for dead letters", QueueTarget(queue_arn)))
@@ -114,10 +120,12 @@ def parts_of(wanted: Wanted) -> StackPart:
     found = [table(names), _runner(wanted, metrics=metrics)]
     if parts & frozenset(REGISTERS):
         found.append(_register(wanted, metrics=metrics))
+    if Part.HTTP in parts:
+        found.append(_http(wanted))
     if Part.WORKFLOWS in parts:
         found.append(_workflows(wanted))
     if Part.GROUP in parts:
-        permissions = wanted.permissions(notifies=False)
+        permissions = wanted.permissions(notifies=False).of_schedules()
         policy = permissions.document([], names.machine_arn(RUNNER), waits=False)
         found.append(group(names, policy, boundary=boundary))
     if Part.DEAD_LETTERS in parts:
@@ -177,6 +185,18 @@ def _register_of(
     return definition, tuple(grants)
 
 
+def _http(wanted: Wanted) -> StackPart:
+    names = wanted.names
+    definition = http_definition(names, wanted.http)
+    grants = own_grants(
+        definition,
+        machine_arn=names.machine_arn(HTTP),
+        table_name=names.table,
+        runner_arn=names.machine_arn(RUNNER),
+    )
+    return http(names, wanted.http, definition, document(grants), boundary=wanted.boundary)
+
+
 def _workflows(wanted: Wanted) -> StackPart:
     names = wanted.names
     runner_arn = names.machine_arn(RUNNER)
@@ -205,4 +225,4 @@ def _watch(wanted: Wanted) -> StackPart:
     return StackPart(made.resources, {names.logical(METRICS_OUTPUT): namespace})
 
 
-__all__ = ["Part", "StackPart", "Wanted", "parts_of"]
+__all__ = ["HttpPart", "Part", "StackPart", "Wanted", "parts_of"]

@@ -31,14 +31,15 @@ _MAX_TOPIC_NAME = 256
 _PREFIX = re.compile(r"[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*")
 _TABLE = f"{'s' * 80}-Table-{'x' * 13}"
 
-RUNNER, REGISTER, WATCH, WORKFLOWS = MACHINES = ("runner", "register", "watch", "workflows")
+RUNNER, REGISTER, WATCH, WORKFLOWS, HTTP = MACHINES = ("runner", "register", "watch", "workflows", "http")
 """The state machines of a stack."""
-JOBS, DEAD_LETTERS, TOPIC, QUEUE, QUEUE_DEAD_LETTERS = (
+JOBS, DEAD_LETTERS, TOPIC, QUEUE, QUEUE_DEAD_LETTERS, TASKS = (
     "jobs",
     "dead-letters",
     "topic",
     "queue",
     "queue-dead-letters",
+    "tasks",
 )
 _FIFO = ".fifo"
 
@@ -147,7 +148,7 @@ class Names(NamedTuple):
         return _in_account("dynamodb", f"table/{self.existing_table}")
 
 
-_STAND_INS = {machine: letter * MAX_MACHINE_NAME for machine, letter in zip(MACHINES, "sgwf", strict=True)}
+_STAND_INS = {machine: letter * MAX_MACHINE_NAME for machine, letter in zip(MACHINES, "sgwfh", strict=True)}
 """The placeholders of the names of state machines that begin with the name of the stack."""
 _STACK_ARN = re.compile(rf"arn:[^:]+:(?P<service>[^:]+):{REGION}:{ACCOUNT}:(?P<rest>.+)")
 _PADDED = re.compile(r"([A-Za-z]+)-*(\.fifo)?")
@@ -217,6 +218,8 @@ def _explicit_names(parts: frozenset[Part], *, existing_table: bool) -> Iterable
         yield "queue", QUEUE_DEAD_LETTERS, _MAX_QUEUE_NAME
     if Part.TOPIC in parts:
         yield "topic", TOPIC, _MAX_TOPIC_NAME
+    if Part.HTTP in parts:
+        yield "topic", TASKS, _MAX_TOPIC_NAME
 
 
 def machines(parts: Iterable[Part]) -> list[str]:
@@ -225,6 +228,7 @@ def machines(parts: Iterable[Part]) -> list[str]:
     return [
         RUNNER,
         *([REGISTER] if chosen & frozenset(REGISTERS) else []),
+        *([HTTP] if Part.HTTP in chosen else []),
         *([WORKFLOWS] if Part.WORKFLOWS in chosen else []),
         *([WATCH] if is_observed(chosen) else []),
     ]

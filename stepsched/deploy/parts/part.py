@@ -18,6 +18,9 @@ class Part(StrEnum):
     Standard workflow: a caller starts it and may wait for its end."""
     EXPRESS_REGISTER = "express-register"
     """The same as an Express workflow, which is called synchronously and costs less."""
+    HTTP = "http"
+    """One-shot tasks over HTTP: an API, a state machine that takes its requests, and the topic to which tasks
+    are delivered. It includes the Express register."""
     WORKFLOWS = "workflows"
     """A state machine that runs workflows. Their definitions and runs are in the table of jobs."""
     GROUP = "group"
@@ -44,8 +47,12 @@ OBSERVED = (Part.ALARMS, Part.DASHBOARD)
 """The parts that need the metrics."""
 
 
-def validate_parts(parts: Iterable[Part | str]) -> frozenset[Part]:
-    """Validates the parts of a stack.
+def validate_parts(parts: Iterable[Part | str], *, http: bool = False) -> frozenset[Part]:
+    """Validates the parts of a stack, and adds those that they need.
+
+    Args:
+        parts: The parts.
+        http: Whether the part ``http`` is chosen too.
 
     Raises:
         TypeError: ``parts`` is a single value.
@@ -53,11 +60,12 @@ def validate_parts(parts: Iterable[Part | str]) -> frozenset[Part]:
     """
     if isinstance(parts, str) or not isinstance(parts, Iterable):
         raise TypeError(f"expected parts to be a list, got {quoted(parts)}; use [Part.ALARMS]")
-    found = frozenset(_part(each) for each in parts)
-    for one, other in (*combinations(REGISTERS, 2), *combinations(QUEUES, 2)):
+    found = frozenset([*map(_part, parts), *([Part.HTTP] if http else [])])
+    exclusive = (*combinations(REGISTERS, 2), (Part.REGISTER, Part.HTTP), *combinations(QUEUES, 2))
+    for one, other in exclusive:
         if {one, other} <= found:
             raise ValueError(f"expected one of {one.value!r} and {other.value!r} in parts, got both; use one")
-    return found
+    return found | {Part.EXPRESS_REGISTER} if Part.HTTP in found else found
 
 
 def _part(value: Any) -> Part:

@@ -23,6 +23,7 @@ from stepsched.machines.shared.expressions import (
 from stepsched.machines.shared.history import ALL_SENT, COUNT_FAILURE, GIVEN_UP, ROUTE, Events
 from stepsched.machines.shared.metrics import count_failure
 from stepsched.targets import FanOutTarget
+from stepsched.targets.endpoints import GONE, HTTP_INVOKE
 
 _MESSAGES = "$job.arguments.Messages"
 LONGEST_TIMEOUT = 99_999_999
@@ -52,7 +53,7 @@ def call_states(calls: Collection[str], partition: str, events: Events) -> dict[
     for name, resource in resources.items():
         states[name] = Task(
             resource=resource,
-            arguments=f"{{% {data_of('arguments')} %}}",
+            arguments=f"{{% {_arguments(name)} %}}",
             timeout_seconds="{% $job.timeout %}",
             assign={
                 "outcome": "succeeded",
@@ -116,25 +117,45 @@ def _catchers(caught: Mapping[str, Any]) -> tuple[Catcher, ...]:
     )
 
 
+def _arguments(call: str) -> str:
+    """The expression of the arguments of a call. Headers tell the receiver of a URL of the run."""
+    given = data_of("arguments")
+    if call != HTTP_INVOKE:
+        return given
+    headers = (
+        f"{{'webhook-id': $given.Headers.`webhook-id` & $due & {TOKEN},"
+        " 'stepsched-scheduled-for': $due, 'stepsched-attempt': $string($attempt + 1)}"
+    )
+    return f"($given := {given}; $merge([$given, {{'Headers': $merge([$given.Headers, {headers}])}}]))"
+
+
 def _output(call: str) -> str:
     """The expression of the target's result, as JSON text; empty text where there is none."""
-    part = {"lambda:invoke": ".Payload", "states:startExecution.sync:2": ".Output"}.get(call, "")
+    parts = {
+        "lambda:invoke": ".Payload",
+        "states:startExecution.sync:2": ".Output",
+        HTTP_INVOKE: ".ResponseBody",
+    }
+    part = parts.get(call, "")
     answer = f"$states.result{part}"
     text = f"$string({{'a': {answer}}})"
     return f"{{% $exists({answer}) ? $substring($substring({text}, 5, $length({text}) - 6), 0, 4000) : '' %}}"
 
 
-def giving_up(partition: str, events: Events, *, metrics: bool = False) -> dict[str, State]:
+def giving_up(
+    calls: Collection[str], partition: str, events: Events, *, metrics: bool = False
+) -> dict[str, State]:
     """The states after a failed attempt: a pause and the next attempt, or the notifications of the failure.
 
     Args:
+        calls: The calls that the machine can make.
         partition: The partition of the machine.
         events: The events of the machine.
         metrics: Whether the failure of a run is counted in a metric.
     """
-    again = (
-        f"$attempt <= $job.retry.attempts and $millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
-    )
+    wanted = f"$failure.error != '{GONE}' and " if HTTP_INVOKE in calls else ""
+    in_time = f"$millis() + 1000 * {DELAY} <= $aging + 1000 * $job.retry.age"
+    again = f"{wanted}$attempt <= $job.retry.attempts and {in_time}"
     letter = {"MessageAttributes": DEAD_LETTER_ATTRIBUTES}
     body = {"Message": notification_body("{% $name %}")}
     counted = {COUNT_FAILURE: count_failure(partition, "Letter?")} if metrics else {}

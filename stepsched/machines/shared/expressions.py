@@ -23,7 +23,11 @@ DUE = "$substring($left[0], 4, 19) & 'Z'"
 MAY_SKIP = f"($not($manual) or $length($left[0]) > {len(RUN) + 20})"
 """Whether a run may be skipped. Runs of ``backfill``, whose keys hold only the instant, wait instead."""
 REMAINING = "{% [$filter($left, function($key, $index) { $index > 0 })] %}"
-DELAY = "$ceil($round($min([$job.retry.bound, $job.retry.first * $power($job.retry.rate, $attempt - 1)]), 6))"
+DELAY = (
+    "($r := $job.retry; $exists($r.pauses) ? $r.pauses[$attempt - 1]"
+    " : $ceil($round($min([$r.bound, $r.first * $power($r.rate, $attempt - 1)]), 6)))"
+)
+"""The pause after a failed attempt, in seconds. After the last one there may be none."""
 NOW = "$fromMillis($millis())"
 PASSED = (
     "($job.overlap = 'skip' and $not($manual) and $outcome != 'skipped' and $ended > $toMillis($due)"

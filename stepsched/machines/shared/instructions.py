@@ -9,13 +9,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from stepsched.jobs import Completion, Job, OnFailure, Overlap
+from stepsched.jobs import Completion, Job, OnFailure, Overlap, Retry
 from stepsched.machines.calls import check_policies, topic_arguments, waits_for_end
 from stepsched.machines.data import call_data, message_of
 from stepsched.machines.fan_out import batches_of
 from stepsched.machines.notifications import subject
 from stepsched.machines.plan import ZONE, timing_of
-from stepsched.machines.retries import whole_seconds
+from stepsched.machines.retries import pauses_of, whole_seconds
 from stepsched.machines.shared.calls import LONGEST_TIMEOUT
 from stepsched.machines.shared.runner import event_limit
 from stepsched.schedules import OneTime
@@ -24,13 +24,15 @@ from stepsched.targets import ParallelTarget
 
 DEFAULT_RETENTION = timedelta(days=30)
 """How long the history of an ended run is kept, if nothing else is said."""
+NO_LISTED_PAUSES = "no listed pauses"
+"""Stands among the calls of a runner of an earlier version, which does not know ``Retry.pauses``."""
 KEEP = "keep"
 """The retention of ended runs in the instructions, in seconds."""
 _SECOND = timedelta(seconds=1)
 
 
 class MissingCallError(ValueError):
-    """The runner of the stack has no state for the call of a job."""
+    """The runner of the stack has no state for the call of a job, or does not know its pauses."""
 
 
 def build_instructions(
@@ -60,6 +62,11 @@ def build_instructions(
             f"the machine of this stack cannot call {name}; update the stack with the template of "
             "deploy.template(...) for this target too"
         )
+    if calls is not None and job.retry.pauses is not None and NO_LISTED_PAUSES in calls:
+        raise MissingCallError(
+            "retry: the machine of this stack does not know pauses one by one; update the stack with the "
+            "template of this version"
+        )
     if not call.waits_for_completion:
         why = f"Step Functions cannot wait for what {name} starts{call.why_not}"
         if job.overlap is not Overlap.ALLOW:
@@ -73,7 +80,6 @@ def build_instructions(
         published = topic_arguments(job.notify, "", message_of(job)) | {"Subject": subject(job)}
         notice = {"notice": {key: value for key, value in published.items() if key != "Message"}}
     retry = job.retry
-    bound = retry.max_age if retry.max_delay is None else retry.max_delay
     limit = LONGEST_TIMEOUT
     if job.max_run_time is not None:
         limit = whole_seconds("max_run_time", job.max_run_time)
@@ -90,9 +96,7 @@ def build_instructions(
         "retry": {
             "attempts": retry.max_attempts,
             "age": whole_seconds("retry.max_age", retry.max_age),
-            "first": retry.interval / _SECOND,
-            "rate": retry.backoff_rate,
-            "bound": bound / _SECOND,
+            **_pauses(retry),
         },
         "timeout": limit,
         "jitter": whole_seconds("jitter", job.jitter),
@@ -102,6 +106,14 @@ def build_instructions(
         "limit": event_limit(retry.max_attempts, batches_of(job.target)),
         KEEP: retention // _SECOND,
     }
+
+
+def _pauses(retry: Retry) -> dict[str, Any]:
+    """The pauses between attempts, in seconds."""
+    if retry.pauses is not None:
+        return {"pauses": pauses_of(retry.pauses)}
+    bound = retry.max_age if retry.max_delay is None else retry.max_delay
+    return {"first": retry.interval / _SECOND, "rate": retry.backoff_rate, "bound": bound / _SECOND}
 
 
 def is_once_in_a_zone(job: Job) -> bool:

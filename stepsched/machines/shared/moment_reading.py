@@ -12,11 +12,7 @@ from stepsched.machines.zones import FIRST_YEAR
 
 _LONGEST_RATE = timedelta.max // timedelta(seconds=1)
 
-# $wall: the seconds of a wall time; no value if the text is not a date and a time that exist. $instant: of a
-# wall time; in a gap it is moved by the length of the gap. $covers: whether the offsets of the zone are known
-# at a wall time.
-_TIMES = f"""
-$plan := {{'zone': $zone}};
+WALL = f"""
 $number_at := function($t, $from, $size) {{(
   $part := $substring($t, $from, $size);
   $digits($part) and $length($part) = $size ? $number($part)
@@ -38,6 +34,14 @@ $wall := function($t) {{(
       ? {DAY} * $civil($y, $m, $d) + 3600 * $hour + 60 * $minute + $second
   )
 )}};
+"""
+"""``$wall``: the seconds of a wall time; no value if the text is not a date and a time that exist. It needs
+``$civil`` and ``$digits``."""
+
+# $instant: of a wall time; in a gap it is moved by the length of the gap. $covers: whether the offsets of the
+# zone are known at a wall time.
+_TIMES = f"""
+$plan := {{'zone': $zone}};
 $instant := function($w) {{(
   $t := $pass($w);
   $exists($t) ? $t : $w - $offset($w - 93600)
@@ -54,7 +58,7 @@ $outside := function($name, $value) {{
   )
 }};
 """
-TIMES = CALENDAR_DAYS + ISO + _TIMES
+TIMES = CALENDAR_DAYS + ISO + WALL + _TIMES
 """``$number_at``, ``$wall``, ``$instant``, ``$covers`` and ``$outside``, for the zone ``$zone`` with the name
 ``$timezone``."""
 

@@ -225,7 +225,7 @@ INSTRUCTIONS = expression(
         : $substring($narrowed, 0, 115) & '-' & $digest($name, 12)),
       'subject': $json('Job ' & ($length($seen) <= 88 ? $seen : $substring($seen, 0, 85) & '...')
         & ' failed'),
-      'job-name': $json($name), 'arn': $json($arn)
+      'job-name': $json($name), 'encoded-name': $json($encodeUrlComponent($name)), 'arn': $json($arn)
     })
     """
 )

@@ -41,7 +41,7 @@ _INPUT = "stepsched-input-c90a51e7"
 _WRITTEN = {"version": "version", "kind": "kind", "plan": "plan", KEEP: "keep"}
 """The members of the instructions that register writes, and their holes. That of the plan includes the
 version of the database of its zone."""
-_OF_NAME = {"MessageGroupId": "group", "JobName": "job-name"}
+_OF_NAME = {"MessageGroupId": "group", "JobName": "job-name", "stepsched-job": "encoded-name"}
 """The arguments that are derived from the name of the job, and their holes."""
 DATA, DOCUMENT, TEXT, MESSAGE, JSON_TEXT = "data", "document", "text", "message", "json-text"
 """The holes of the input: as data; as data, but a text as JSON; as text, which must not be empty; as text

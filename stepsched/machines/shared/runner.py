@@ -53,6 +53,7 @@ from stepsched.machines.shared.history import (
 )
 from stepsched.machines.shared.table_schema import RUN
 from stepsched.machines.shared.writes import TableTasks
+from stepsched.targets.endpoints import GONE, HTTP_INVOKE
 
 TITLE = "stepsched: runs the jobs of a table; each execution is one job"
 CALLS = all_calls()
@@ -147,6 +148,7 @@ def runs_per_execution(max_attempts: int, *, batches: int = 0, failed: bool = Fa
 
 def _states(machine: TableTasks, calls: Sequence[str], *, metrics: bool = False) -> dict[str, State]:
     partition, events = machine.partition, machine.events
+    stops = f"($job.stops or $failure.error = '{GONE}')" if HTTP_INVOKE in calls else "$job.stops"
     return {
         "Load": machine.load(),
         "Mine?": Choice(
@@ -175,7 +177,7 @@ def _states(machine: TableTasks, calls: Sequence[str], *, metrics: bool = False)
                     "Delete", comment="a one-time job has run"
                 ),
                 condition(f"$due = '{NEVER}'").then("Ended", comment="no run is left"),
-                condition("$job.stops and $outcome = 'failed'").then("Paused", comment="the job stops"),
+                condition(f"{stops} and $outcome = 'failed'").then("Paused", comment="the job stops"),
                 renew_rule("$job.limit"),
                 rest_rule(),
             ),
@@ -189,7 +191,7 @@ def _states(machine: TableTasks, calls: Sequence[str], *, metrics: bool = False)
         "Claim": machine.claim(),
         "Read run": machine.read_run(),
         **call_states(calls, partition, events),
-        **giving_up(partition, events, metrics=metrics),
+        **giving_up(calls, partition, events, metrics=metrics),
         "Record": machine.record(),
         "Record run only": machine.record_run_only(),
         "Release": machine.release(),

@@ -24,6 +24,7 @@ tests each of the backend's ``capabilities``, and that the backend refuses what 
 - ``history``: the records of runs: attempts, results, earlier versions, backfill, dead letters.
 - ``failures``: ``on_failure``, ``notify`` and ``dead_letter``; several targets in one run.
 - ``events``: the events that listeners receive.
+- ``recorded``: the events that can be read again later (``keeps_events``).
 
 Backends that run workflows have a suite of their own, :mod:`stepsched.testing.contract.workflows`.
 """
@@ -39,6 +40,7 @@ from stepsched.testing.contract.fixtures import *
 from stepsched.testing.contract.history import *
 from stepsched.testing.contract.names import *
 from stepsched.testing.contract.pausing import *
+from stepsched.testing.contract.recorded import *
 from stepsched.testing.contract.refusals import *
 from stepsched.testing.contract.verbs import *
 from stepsched.testing.contract.zones import *

@@ -13,6 +13,10 @@ TEMPLATE = TemplateTarget("arn:aws:inspector:eu-west-1:123456789012:target/0-nvg
 PIPELINE = CodePipelineTarget("arn:aws:codepipeline:eu-west-1:123456789012:release")
 MACHINE = ss.StateMachineTarget("arn:aws:states:eu-west-1:123456789012:stateMachine:report")
 MESSAGES = ss.FanOutTarget("arn:aws:sqs:eu-west-1:123456789012:tasks", ["task"] * 11)
+URL = ss.HttpTarget(
+    "https://example.com/hook",
+    connection_arn="arn:aws:events:eu-west-1:123456789012:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
+)
 PARALLEL = ss.ParallelTarget([TOPIC, ss.TopicTarget("arn:aws:sns:eu-west-1:123456789012:news")])
 
 

@@ -117,6 +117,20 @@ class TestHistory:
         assert [run.scheduled_for for run in client.runs("good", limit=1)] == [NINE + 2 * DAY]
         assert client.runs("good", status="failed") == []
 
+    def test_runs_before_a_run_are_the_latest_by_their_ids(
+        self, client: ss.SchedulerClient, job: MakeJob, play: Play
+    ) -> None:
+        client.create(job())
+        play(MONDAY + 3 * DAY)
+        client.backfill("job", since=NINE - 2 * DAY, until=NINE - DAY)  # they are recorded later
+        ids = [run.id for run in client.runs("job")]
+        assert ids == sorted(ids)
+        for name in ("job", None):
+            query = ss.backends.RunQuery(job=name, before=ids[-1] + 1, limit=2)
+            assert [run.id for run in client.backend.runs(query)] == ids[-2:]
+            query = ss.backends.RunQuery(job=name, before=ids[2], limit=5)
+            assert [run.id for run in client.backend.runs(query)] == ids[:2]
+
 
 class TestCancelled:
     def test_deletes_the_job_and_keeps_its_history(

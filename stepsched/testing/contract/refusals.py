@@ -44,6 +44,11 @@ NEEDS = [
     ),
     pytest.param("crontab", {"schedule": ss.Cron.from_crontab("0 0 13 * 5")}, id="either day field"),
     pytest.param("fractions", {"schedule": ss.Rate(HOUR, start=NINE + HOUR / 7_000_000)}, id="fraction"),
+    pytest.param(
+        "fractions",
+        {"schedule": ss.OneTime(NINE + HOUR / 7_000_000, exact=True)},
+        id="fraction of a one-time schedule",
+    ),
     pytest.param("fractions", {"retry": ss.Retry(max_age=HOUR + HOUR / 7_000)}, id="fraction of max_age"),
     pytest.param("short_jitter", {"jitter": timedelta(seconds=90)}, id="jitter"),
     pytest.param("overlap", {"overlap": ss.Overlap.SKIP}, id="overlap skip"),
@@ -53,6 +58,7 @@ NEEDS = [
     pytest.param("catch_up_within", {"catch_up_within": HOUR}, id="catch up within"),
     pytest.param("on_failure", {"on_failure": ss.OnFailure.STOP}, id="on failure stop"),
     pytest.param("notify", {"notify": handlers.TOPIC}, id="notify"),
+    pytest.param("urls", {"target": handlers.URL}, id="url"),
     pytest.param("aws_targets", {"target": handlers.TOPIC}, id="topic"),
     pytest.param("templates", {"target": handlers.TEMPLATE}, id="template"),
     pytest.param("parallel", {"target": handlers.PARALLEL}, id="parallel"),
@@ -69,6 +75,9 @@ NEEDS = [
     pytest.param("pauses", {"retry": ss.Retry(interval=timedelta(seconds=20))}, id="interval"),
     pytest.param("pauses", {"retry": ss.Retry(backoff_rate=3)}, id="backoff rate"),
     pytest.param("pauses", {"retry": ss.Retry(max_delay=HOUR)}, id="max delay"),
+    pytest.param("pauses", {"retry": ss.Retry(pauses=[HOUR, 2 * HOUR])}, id="pauses one by one"),
+    pytest.param("pauses", {"retry": ss.Retry(max_age=2 * DAY)}, id="max_age of more than a day"),
+    pytest.param("pauses", {"retry": ss.Retry.webhook()}, id="pauses of webhooks"),
     pytest.param("any_name", {"name": "n" * 65}, id="long name"),
     pytest.param("any_name", {"name": "nightly report"}, id="name with a space"),
     pytest.param("any_name", {"name": "50% a_b/c"}, id="name with signs"),
@@ -89,6 +98,7 @@ def test_a_job_is_stored_as_it_stands_or_refused(
     if register is not None and capability != "aws_targets":  # a function replaces the target in AWS
         for kind in (
             ss.FanOutTarget,
+            ss.HttpTarget,
             ss.TopicTarget,
             ss.StateMachineTarget,
             CodePipelineTarget,
@@ -125,6 +135,18 @@ def test_runs_are_recorded_or_refused(client: ss.SchedulerClient, backend: Backe
         for status in (None, *(status for status in ss.RunStatus if status is not ss.RunStatus.FAILED)):
             with refused(backend, name or "*"):
                 client.runs(name, status=status)
+
+
+def test_events_are_recorded_or_refused(client: ss.SchedulerClient, backend: Backend, job: MakeJob) -> None:
+    client.create(job())
+    if backend.capabilities.keeps_events:
+        (created,) = backend.events(after=0)
+        assert (created.id, created.kind, created.job) == (backend.last_event(), "created", "job")
+        return
+    with refused(backend, "*"):
+        backend.events(after=0)
+    with refused(backend, "*"):
+        backend.last_event()
 
 
 def test_backfill_is_recorded_or_refused(client: ss.SchedulerClient, backend: Backend, job: MakeJob) -> None:

@@ -155,6 +155,24 @@ class TestList:
         with pytest.raises(ValueError, match="asleep"):
             client.list(status="asleep")
 
+    def test_pages_have_every_job_once_in_the_order_of_names(
+        self, client: ss.SchedulerClient, job: MakeJob
+    ) -> None:
+        for name in ("c", "a", "e", "b", "d"):
+            client.create(job(name, tags={"vowel": "yes"} if name in "ae" else {}))
+        backend, query = client.backend, ss.backends.JobQuery()
+        found = list[str]()
+        after: tuple[str, str] | None = None
+        while page := backend.page(query, after=after, limit=2):
+            found += [record.name for record in page]
+            after = page[-1].name, page[-1].job.group
+            if found == ["a", "b"]:
+                client.cancel("b")  # the page before ends with it
+        assert found == ["a", "b", "c", "d", "e"]
+        vowels = ss.backends.JobQuery(tags={"vowel": "yes"})
+        assert [record.name for record in backend.page(vowels, after=None, limit=2)] == ["a", "e"]
+        assert backend.page(vowels, after=("e", "default"), limit=2) == []
+
     def test_tells_ended_jobs_from_active_ones(
         self, client: ss.SchedulerClient, job: MakeJob, play: Play
     ) -> None:

@@ -25,8 +25,9 @@ $after := function($e, $kind, $error, $ms, $node) {{(
   $losses := ($exists($had) ? $had.l : 0) + ($kind = 'platform' ? 1 : 0);
   $again := $kind = '{UNCOUNTED}' or ($kind = 'platform' and $losses <= {MAX_LOSSES})
     or ($kind = 'job' and $failures <= $policy.max);
-  $pause := $again and $kind = 'job' ? $round(1000 * $min([$policy.bound,
-    $policy.first * $power($policy.rate, $failures - 1)])) : 0;
+  $grown := $exists($policy.pauses) ? $policy.pauses[$min([$failures, $policy.max]) - 1]
+    : $min([$policy.bound, $policy.first * $power($policy.rate, $failures - 1)]);
+  $pause := $again and $kind = 'job' ? $round(1000 * $grown) : 0;
   {{
     'i': $e.i, 'n': $e.n, 'a': $e.a, 'f': 'running', 'c': $again ? 'p' : 'f',
     'l': {{'f': $failures, 'l': $losses}},

@@ -64,7 +64,7 @@ def graph_of(workflow: Workflow, *, retention: timedelta = DEFAULT_RETENTION) ->
             "expected another name than '__proto__' for a step: engines of JSONata lose such keys"
         )
     place = {name: str(number) for number, name in enumerate(workflow.order)}
-    policies = list[dict[str, float]]()
+    policies = list[dict[str, JsonValue]]()
     steps = list[dict[str, JsonValue]]()
     for name in workflow.order:
         step = workflow.by_name[name]
@@ -94,7 +94,7 @@ def graph_of(workflow: Workflow, *, retention: timedelta = DEFAULT_RETENTION) ->
 
 
 def _node(
-    step: Step, workflow: Workflow, place: dict[str, str], policies: list[dict[str, float]]
+    step: Step, workflow: Workflow, place: dict[str, str], policies: list[dict[str, JsonValue]]
 ) -> dict[str, JsonValue]:
     node: dict[str, JsonValue] = {"i": place[step.name], "n": step.name, "k": _kind(step, workflow)}
     node["d"] = [place[need] for need in step.needs]
@@ -131,7 +131,9 @@ def _service(target: Target) -> str:
     return ""
 
 
-def _policy(retry: Retry) -> dict[str, float]:
+def _policy(retry: Retry) -> dict[str, JsonValue]:
+    if retry.pauses is not None:
+        return {"max": retry.max_attempts, "pauses": [pause / _SECOND for pause in retry.pauses]}
     bound = retry.max_age if retry.max_delay is None else retry.max_delay
     return {
         "max": retry.max_attempts,

@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 
 from stepsched.aws.services import title_of
 from stepsched.display.times import length_text, took_text
-from stepsched.targets import ApiTarget, BatchTarget, CommandTarget, HandlerTarget, Target, TemplateTarget
+from stepsched.targets import (
+    ApiTarget,
+    BatchTarget,
+    CommandTarget,
+    HandlerTarget,
+    HttpTarget,
+    Target,
+    TemplateTarget,
+)
 from stepsched.targets.base import ServiceTarget, arn_of
 from stepsched.workflows.conditions import Condition, When
 from stepsched.workflows.model import Step
@@ -38,6 +46,8 @@ def kind_text(target: Target) -> str:
             return f"function {target.handler.rpartition(':')[2]}"
         case CommandTarget():
             return "command " + re.split(r"[/\\]", target.command[0])[-1]
+        case HttpTarget():
+            return f"{target.method} {target.host}"
         case ApiTarget():
             return f"{title_of(target.service)} {target.action}"
         case TemplateTarget():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import random
 import shutil
@@ -209,6 +210,17 @@ class TestErrors:
             with pytest.raises(ss.BackendError, match="closed; create another one") as caught:
                 verb()
             assert caught.value.code == "CLOSED"
+
+    @pytest.mark.parametrize("in_memory", [True, False], ids=["memory", "file"])
+    def test_the_connection_of_a_backend_that_nobody_closes_is_closed_with_it(
+        self, path: Path, in_memory: bool
+    ) -> None:
+        backend = ss.LocalBackend(None if in_memory else path, clock=FakeClock(T0))
+        connection = backend._store._db
+        del backend
+        gc.collect()
+        with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+            connection.execute("SELECT 1")
 
     def test_what_nobody_foresaw_is_still_ours_and_names_the_file(self, store: Store, path: Path) -> None:
         store._db.execute("DROP TABLE workers")
@@ -458,6 +470,18 @@ class TestFlippedBytes:
         path.write_bytes(self.damage(whole, random.Random(seed)))
         self.ask(path)
 
+    @pytest.mark.parametrize("name", ["job-0", "once"])
+    def test_a_job_whose_changes_are_lost_is_not_recorded_for_ever(
+        self, path: Path, whole: bytes, name: str
+    ) -> None:
+        path.write_bytes(whole)
+        with closing(sqlite3.connect(path)) as db:  # as in a file in which two rows share some bytes
+            db.execute(
+                f"CREATE TRIGGER lost AFTER UPDATE OF next_run ON jobs WHEN NEW.name = '{name}'"
+                " BEGIN UPDATE jobs SET next_run = OLD.next_run WHERE id = NEW.id; END"
+            )
+        assert self.ask(path) == ["CORRUPT"]
+
     def test_a_run_that_an_index_tells_otherwise_of_is_not_called_for_ever(
         self, path: Path, whole: bytes
     ) -> None:
@@ -657,7 +681,7 @@ def make_version_1(path: Path, more: str = "") -> None:
 
 
 def structure(path: Path) -> tuple[dict[str, frozenset[tuple[object, ...]]], dict[str, str]]:
-    """The columns of each table, with what holds of them, and the text of each index."""
+    """The columns of each table, with what holds of them, and the text of each index and trigger."""
     with closing(sqlite3.connect(path)) as db:
         found = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
         columns = {
@@ -665,7 +689,7 @@ def structure(path: Path) -> tuple[dict[str, frozenset[tuple[object, ...]]], dic
             for kind, name, _ in found
             if kind == "table"
         }
-    return columns, {name: sql for kind, name, sql in found if kind == "index" and sql}
+    return columns, {name: sql for kind, name, sql in found if kind in ("index", "trigger") and sql}
 
 
 def dump(path: Path) -> list[str]:
@@ -1023,6 +1047,32 @@ class TestForks:
         insert(store, "parent")
         assert names(store) == ["job", "parent"]
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="needs the C library's own fork")
+    @pytest.mark.parametrize(
+        ("in_memory", "announced"),
+        [(True, True), (True, False), (False, False)],  # a file is closed before a fork that is announced
+        ids=["memory", "memory, not announced", "file, not announced"],
+    )
+    def test_a_child_that_drops_a_backend_leaves_the_connection_of_its_parent_open(
+        self, path: Path, in_memory: bool, announced: bool
+    ) -> None:
+        backend = [ss.LocalBackend(None if in_memory else path, clock=FakeClock(T0))]
+        ss.SchedulerClient(backend[0]).create(job())
+        connection = backend[0]._store._db
+        pid = os.fork() if announced else ctypes.PyDLL(None).fork()
+        if not pid:
+            code = 1
+            try:
+                backend.clear()
+                gc.collect()
+                connection.execute("PRAGMA user_version")  # without reading the file: whether it is open
+                code = 0
+            finally:
+                os._exit(code)
+        assert end_of(pid) == 0
+        assert [record.name for record in ss.SchedulerClient(backend[0]).list()] == ["job"]
+        backend[0].close()
+
     @pytest.mark.parametrize("forkers", [1, 2], ids=["one that forks", "two that fork"])
     def test_forks_while_other_threads_write_hang_nobody_and_lose_nothing(
         self, path: Path, forkers: int
@@ -1077,3 +1127,22 @@ def test_a_damaged_row_is_no_job_row(store: Store) -> None:
     insert(store)
     store._db.execute("UPDATE jobs SET status = 'nonsense'")
     assert isinstance(store.job("job"), DamagedRow)
+
+
+def test_a_damaged_index_of_due_jobs_is_repaired(path: Path) -> None:
+    with ss.LocalBackend(path, clock=FakeClock(T0)) as backend:
+        ss.SchedulerClient(backend).create(job("job"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        (index,) = db.execute("SELECT * FROM sqlite_master WHERE name = 'jobs_due'").fetchall()
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("DELETE FROM sqlite_master WHERE name = 'jobs_due'")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE jobs SET next_run = next_run + 7200000000")
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+    with closing(sqlite3.connect(path)) as db:
+        assert "jobs_due" in db.execute("PRAGMA integrity_check").fetchone()[0]
+    with ss.LocalBackend(path, clock=FakeClock(T0 + 4 * HOUR), handlers_from=["tests"]) as backend:
+        backend.run_until(T0 + 5 * HOUR)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -136,6 +136,14 @@ def test_a_pause_beyond_the_age_is_no_pause() -> None:
     assert policy.next_attempt(retry, 185, T0, T0 + timedelta(seconds=1)) is None
 
 
+def test_pauses_one_by_one_are_those_that_are_waited() -> None:
+    retry = ss.Retry.webhook()
+    now, begun = T0, 1
+    while (at := policy.next_attempt(retry, begun, T0, now)) is not None:
+        now, begun = at, begun + 1
+    assert (begun, now - T0) == (10, timedelta(hours=75, minutes=35, seconds=5))
+
+
 def test_no_pause_is_possible() -> None:
     retry = ss.Retry(interval=timedelta(0))
     assert policy.next_attempt(retry, 2, T0, T0) == T0

@@ -1062,3 +1062,13 @@ class TestWorkers:
         with store.transaction("hold"):
             store.hold_runs(row.id)
         assert store.next_event(T0) is None
+
+
+def test_a_prefix_finds_every_name_that_begins_with_it() -> None:
+    names = ["a", "a b", "a-", "ab", "aé", "a夜", "a\U0001f642", "a\U0010ffff", "a\U0010ffff" * 100]
+    client = ss.SchedulerClient(ss.LocalBackend())
+    for name in [*names, "A", "b", "á", "`", "ba"]:
+        client.create(ss.Job(name=name, schedule=ss.Rate(timedelta(hours=1)), target=ss.HandlerTarget(print)))
+    assert [record.name for record in client.list(name_prefix="a")] == sorted(names)
+    assert [record.name for record in client.list(name_prefix="a\U0010ffff")] == sorted(names)[-2:]
+    client.backend.close()

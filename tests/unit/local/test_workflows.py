@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -354,7 +355,7 @@ class TestRecovery:
             "f", steps=[ss.Step("a", target=by_name()), ss.Step("b", target=by_name(), needs=["a"])]
         )
         run = bench.flows.start(flow)
-        with sqlite3.connect(tmp_path / "jobs.db") as db:
+        with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as db:
             db.execute("DELETE FROM runs")
         bench.backend.advance(MINUTE)
         run = bench.flows.status(run)
@@ -366,7 +367,7 @@ class TestRecovery:
         a = ss.Step("a", target=by_name())
         b = ss.Step("b", target=by_name(), needs=[a], input=a.output())
         run = bench.flows.start(ss.Workflow("f", steps=[a, b]))
-        with sqlite3.connect(tmp_path / "jobs.db") as db:
+        with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as db:
             changes = "status = 'succeeded', attempt = 1, output = '7', ended_at = ?"
             db.execute(f"UPDATE runs SET {changes}", (micros(T0),))
         bench.backend.advance(MINUTE)
@@ -378,7 +379,7 @@ class TestRecovery:
         bench = Bench(tmp_path / "jobs.db", max_restarts=2)
         flow = ss.Workflow("f", steps=[ss.Step("a", target=by_name())])
         run = bench.flows.start(flow)
-        with sqlite3.connect(tmp_path / "jobs.db") as db:
+        with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as db:
             db.execute("UPDATE runs SET status = 'running', attempt = 3, crashes = 2, worker = 'dead'")
         bench.backend.advance(MINUTE)
         (step,) = bench.flows.status(run).steps
@@ -443,7 +444,7 @@ def _lives(pid: int) -> bool:
 def test_a_definition_of_a_later_stepsched_is_reported_and_not_called_damaged(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "jobs.db")
     bench.flows.put(ss.Workflow("f", steps=[ss.Step("a", target=by_name())]))
-    with sqlite3.connect(tmp_path / "jobs.db") as db:
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as db:
         ((document,),) = db.execute("SELECT document FROM workflows")
         later = json.dumps({**json.loads(document), "colour": "red"})
         db.execute("UPDATE workflows SET document = ?", (later,))

@@ -206,6 +206,55 @@ def test_rounding_up_an_instant_keeps_its_pass(at: datetime, instant: str) -> No
     assert show(ss.OneTime(at).instant) == instant
 
 
+# -- exact -----------------------------------------------------------------------------------------
+
+
+FRACTION = "2030-01-01T09:00:00.951"
+
+
+def test_an_exact_schedule_keeps_its_fraction() -> None:
+    """P-24."""
+    exact = ss.OneTime(FRACTION, timezone="Europe/Paris", exact=True)
+    assert show(exact.instant) == "2030-01-01 09:00:00.951000+01:00"
+    assert exact.instant in exact
+    assert exact.upcoming(2, after=exact.instant - timedelta(seconds=1)) == [exact.instant]
+    assert exact.next_run(after=exact.instant) is None
+
+
+def test_an_exact_schedule_has_no_expression_but_a_description() -> None:
+    exact = ss.OneTime(FRACTION, exact=True)
+    assert exact.expression is None
+    assert str(exact) == exact.describe() == "Once, on Tuesday 1 January 2030 at 09:00:00.951000, UTC"
+
+
+@pytest.mark.parametrize("at", [FRACTION, FRACTION + "Z", "2030-01-01T09:00:00.000001+05:30"])
+def test_an_exact_schedule_survives_json(at: str) -> None:
+    exact = ss.OneTime(at, timezone="Europe/Paris", exact=True)
+    again = ss.OneTime.model_validate_json(exact.model_dump_json())
+    assert again == exact
+    assert again.instant == exact.instant
+    assert exact.replace(timezone="Europe/Paris") == exact
+
+
+def test_an_exact_schedule_of_whole_seconds_is_the_ordinary_one() -> None:
+    whole = ss.OneTime("2030-01-01T09:00", exact=True)
+    assert whole == ss.OneTime("2030-01-01T09:00")
+    assert whole.expression == "at(2030-01-01T09:00:00)"
+    assert "exact" not in whole.model_fields_set
+
+
+def test_an_exact_instant_in_the_second_pass_keeps_its_pass() -> None:
+    second = ss.OneTime(datetime(2025, 10, 26, 2, 30, 0, 250_000, fold=1, tzinfo=PARIS), exact=True)
+    assert second.instant.isoformat() == "2025-10-26T02:30:00.250000+01:00"
+    assert second.timezone == "Europe/Paris"
+
+
+@pytest.mark.parametrize("exact", [1, 0, None, "yes"])
+def test_exact_is_true_or_false(exact: Any) -> None:
+    with pytest.raises(ss.InvalidScheduleError, match="exact"):
+        ss.OneTime(FRACTION, exact=exact)
+
+
 # -- refusals --------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from datetime import timedelta
 from functools import cached_property
 
 from pydantic import JsonValue, ValidationError
@@ -16,7 +15,7 @@ from stepsched.core.context import write
 from stepsched.core.errors import BackendError, ErrorCode
 from stepsched.core.payloads import read_payload
 from stepsched.jobs import Job, Overlap
-from stepsched.jobs.policies import OnFailure, Retry
+from stepsched.jobs.policies import LONGEST_AGE, OnFailure, Retry
 from stepsched.jobs.unreadable import why_unreadable
 from stepsched.schedules import OneTime
 from stepsched.schedules.stored import reading_stored
@@ -26,7 +25,6 @@ from stepsched.workflows.model import Step, Workflow
 
 _CACHED = 64
 """The number of definitions that are kept in memory, beside those with functions that only exist there."""
-_DAY = timedelta(hours=24)
 AT = OneTime("2000-01-01T00:00:00")
 """The schedule of hidden jobs, which is never asked: they have one unscheduled run."""
 
@@ -98,23 +96,22 @@ class _Template:
 def job_of(step: Step, given: JsonValue) -> Job:
     """Returns the job that runs a step once. Its pauses between attempts are those of the step; its age does
     not count."""
-    retry = step.retry
-    bound = retry.max_age if retry.max_delay is None else retry.max_delay
     return Job(
         name=step.name,
         schedule=AT,
         target=step.target,
         input=given,
-        retry=Retry(
-            max_attempts=retry.max_attempts,
-            max_age=_DAY,
-            interval=min(retry.interval, bound),
-            backoff_rate=retry.backoff_rate,
-            max_delay=bound,
-        ),
+        retry=_ageless(step.retry),
         max_run_time=step.timeout,
         overlap=Overlap.ALLOW,
     )
+
+
+def _ageless(retry: Retry) -> Retry:
+    """Returns retries with the same pauses, of which none is longer than the age."""
+    if retry.pauses is None and retry.max_delay is None:  # the age bounds the pauses
+        return retry
+    return retry.replace(max_age=LONGEST_AGE)
 
 
 def is_live(step: Step) -> bool:

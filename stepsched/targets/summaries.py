@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import stepsched as ss
-
-if TYPE_CHECKING:
-    from stepsched.targets import Target
+from stepsched.core.masking import without_secrets
+from stepsched.targets import ApiTarget, CommandTarget, HandlerTarget, HttpTarget, ParallelTarget, Target
 
 _LONGEST = 80
 """The maximum number of characters of a summary."""
@@ -17,28 +15,25 @@ _LONGEST = 80
 
 def target_summary(target: Target) -> str:
     """Returns what a target invokes: a function, a command line, an API call, or a resource in AWS."""
-    from stepsched.core.masking import without_secrets
-
-    targets = ss.targets
     match target:
-        case targets.HandlerTarget(handler=handler):
+        case HandlerTarget(handler=handler):
             return handler
-        case targets.CommandTarget(command=command):
+        case CommandTarget(command=command):
             return _cut(shlex.join(without_secrets(command)))
-        case targets.ApiTarget(service=service, action=action):
+        case HttpTarget(method=method, url=url):
+            return _cut(f"{method} {url.partition('?')[0]}")
+        case ApiTarget(service=service, action=action):
             return f"{service}:{action}"
-        case targets.ParallelTarget(targets=parts):
+        case ParallelTarget(targets=parts):
             return _cut(" + ".join(map(target_summary, parts)))
         case _:
             fields = type(target).model_fields.items()
             resource = next((str(getattr(target, name)) for name, field in fields if field.is_required()), "")
-            return f"{target.kind} {resource}"
+            return _cut(f"{target.kind} {without_secrets(resource)}")
 
 
 def input_summary(payload: Any) -> str:
     """Returns the input of a run as JSON in one line."""
-    from stepsched.core.masking import without_secrets
-
     return _cut(json.dumps(without_secrets(payload), ensure_ascii=False, separators=(", ", ": ")))
 
 
