@@ -26,18 +26,19 @@ SECONDS = {
     "types": 10,
     "imports": 1,
     "units": 90,
-    "tests": 530,
+    "tests": 960,
     "cdk": 45,
-    "pythons": 115,
-    "wheel": 14,
+    "browser": 40,
+    "pythons": 270,
+    "wheel": 23,
     "coverage": 600,
     "properties": 1_800,
     "reference": 10,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
-MAKING = 185
+MAKING = 200
 """About how many seconds it takes besides to make the environments, the first time."""
-ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel")
+ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel", "browser")
 QUICK = ("lint", "types", "units")
 ASKED_FOR = ("coverage", "properties", "reference")
 """They take long, or check nothing, so they run only when they are named."""
@@ -77,13 +78,20 @@ CDK_CLI = ROOT / "tests" / "parts" / "cdk_cli"
 """Holds the lock file of the command line of the CDK."""
 CDK_TESTS = "tests/cdk"
 """Tests of the constructs, which run in an environment of their own."""
-WITHOUT_CDK = ("--ignore", CDK_TESTS, "--ignore", "stepsched/cdk")
+BROWSER = ("playwright==1.65.2", "-e", f"{ROOT}[http,test]")
+"""What drives a browser, with the package and its tests."""
+CHROMIUM = "chromium"
+"""The browser: a program of the system, and the package of Debian that has it."""
+BROWSER_TESTS = "tests/browser"
+"""Tests of the page, which run in an environment of their own too."""
+APART = ("--ignore", CDK_TESTS, "--ignore", "stepsched/cdk", "--ignore", BROWSER_TESTS)
 PARLIAMENT = "parliament==1.6.4"
 """The linter of IAM policies, for those of stacks."""
 DOCS = ("-e", f"{ROOT}[docs]")
 """The package with what renders its reference."""
 # Three processes for two cores, for many tests wait for the emulator.
-PYTEST = ("-m", "pytest", "-p", "tests.no_skips", "-n", "3", "--dist", "worksteal", "-m", "not proof")
+PLUGINS = ("-p", "tests.no_skips", "-p", "tests.doctests")
+PYTEST = ("-m", "pytest", *PLUGINS, "-n", "3", "--dist", "worksteal", "-m", "not proof")
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
@@ -151,13 +159,13 @@ def imports(python: Path) -> int:
 def tests(python: Path) -> int:
     parts()
     slowest = "--durations=15"  # so that a test which has grown slow is seen
-    return run(python, *PYTEST, slowest, "--doctest-modules", "stepsched", "tests", *WITHOUT_CDK)
+    return run(python, *PYTEST, slowest, "--doctest-modules", "stepsched", "tests", *APART)
 
 
 def coverage(python: Path) -> int:
     """The tests without the properties, which call the same lines thousands of times."""
     parts()
-    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES, *WITHOUT_CDK)
+    measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES, *APART)
     return run(python, *PYTEST, *measured, "--cov", "--cov-report=term")
 
 
@@ -183,6 +191,30 @@ def cdk(_python: Path) -> int:
     pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
     parallel = ("-n", "2", "--dist", "loadfile")  # the deployment mostly waits for the command line
     return run(python, *pytest, *parallel, "--doctest-modules", "stepsched/cdk", CDK_TESTS)
+
+
+def browser(_python: Path) -> int:
+    """The page of ``stepsched serve --http`` in a real browser."""
+    if shutil.which(CHROMIUM) is None:
+        install_chromium()
+    python = environment("browser", BROWSER)
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
+    return run(python, *pytest, BROWSER_TESTS)
+
+
+def install_chromium() -> None:
+    """Installs the browser where this is Debian and may be done; ends the process otherwise."""
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        sys.exit(f"== expected the program {CHROMIUM}, got none; use: sudo apt-get install {CHROMIUM}")
+    print(f"   installing {CHROMIUM}", flush=True)
+    options = ["-qq", "-o", "Dpkg::Use-Pty=0"]
+    for command in (["update"], ["install", "--yes", "--no-install-recommends", CHROMIUM]):
+        subprocess.run(
+            ["apt-get", *options, *command],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
 
 
 def units(python: Path) -> int:

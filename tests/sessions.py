@@ -1,15 +1,17 @@
-"""Sessions of boto3 that share what the SDK reads of its files.
+"""Sessions of boto3, and models of services, that share what the SDK reads of its files.
 
 A new session reads the models of its services anew, which takes ten times as long as all else that it does.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeVar
 
 import boto3
 import botocore.session
 from botocore.loaders import create_loader
+from botocore.model import ServiceModel
 
 Kind = TypeVar("Kind", bound=boto3.Session)
 LOADER = create_loader()
@@ -26,6 +28,12 @@ def new_session_of(kind: type[Kind], **options: Any) -> Kind:
     inner = botocore.session.get_session()
     inner.register_component("data_loader", LOADER)
     return kind(**options, botocore_session=inner)
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """The SDK's model of a service; it is read only."""
+    return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
 
 
 class SharedModels(boto3.Session):

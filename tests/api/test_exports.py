@@ -72,9 +72,10 @@ def test_a_star_import_gives_every_name() -> None:
     assert set(NAMES) <= set(namespace)
 
 
-def test_about_fifty_names_stand_at_the_top() -> None:
-    """The rest has its place in a namespace: see the docstring of the package."""
-    assert len(set(NAMES) - set(SPACES)) <= 60
+def test_about_sixty_names_stand_at_the_top() -> None:
+    """The rest has its place in a namespace: see the docstring of the package. The design names two more for
+    calls of URLs, ``HttpTarget`` and ``verify_webhook``."""
+    assert len(set(NAMES) - set(SPACES)) <= 62
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -18,7 +18,7 @@ from aws_cdk import aws_stepfunctions as sfn
 import stepsched as ss
 from stepsched.backends.stepfunctions.stacks import metrics_output
 from stepsched.cdk import JobSchedule, Scheduler, SchedulerFragment, target_of
-from stepsched.deploy import template
+from stepsched.deploy import HttpPart, template
 from tests.cdk.conftest import ENVIRONMENT
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:train"
@@ -136,6 +136,29 @@ def test_a_scheduler_may_run_workflows(stack: cdk.Stack) -> None:
         _ = Scheduler(stack, "Plain").workflows
 
 
+def test_a_scheduler_may_take_one_shot_tasks_over_http(stack: cdk.Stack) -> None:
+    options = HttpPart(secret="abc123", subscriber="https://example.com/tasks")
+    Scheduler(stack, "Scheduler", http=options)
+    whole = assertions.Template.from_stack(stack).to_json()
+    resources, text = whole["Resources"], json.dumps(whole)
+    made = template([TRAIN], http=options)["Resources"]
+    assert sorted(each["Type"] for each in resources.values()) == sorted(
+        each["Type"] for each in made.values()
+    )
+    assert "abc123" not in text
+    assert "AWS::StackName" not in text
+    given = found(stack, "AWS::ApiGateway::Method", "SchedulerHttpSchedule")["Integration"]
+    wanted = made["HttpScheduleMethod"]["Properties"]["Integration"]
+    assert given.keys() == wanted.keys()
+    assert given["IntegrationResponses"] == wanted["IntegrationResponses"]
+    assert given["RequestTemplates"].keys() == wanted["RequestTemplates"].keys()
+    assert json.dumps(given["RequestTemplates"]).count("${SchedulerHttp") == len(wanted["RequestTemplates"])
+    (deployment,) = (each for each in resources.values() if each["Type"] == "AWS::ApiGateway::Deployment")
+    assert len(deployment["DependsOn"]) == 3
+    assert found(stack, "AWS::SNS::Topic") == made["HttpTopic"]["Properties"]
+    assert {"SchedulerHttpUrl", "SchedulerHttpTopicArn"} <= whole["Outputs"].keys()
+
+
 def test_grant_invoke_allows_the_target_and_no_other_one(stack: cdk.Stack) -> None:
     scheduler = Scheduler(stack, "Scheduler")
     work = sfn.DefinitionBody.from_chainable(sfn.Pass(stack, "Work"))
@@ -148,6 +171,16 @@ def test_grant_invoke_allows_the_target_and_no_other_one(stack: cdk.Stack) -> No
     assert len(started) == 1
     assert stack.resolve(queue.queue_arn)["Fn::GetAtt"][0] in "".join(actions["sqs:SendMessage"])
     assert "lambda:InvokeFunction" not in actions
+
+
+def test_grant_invoke_allows_a_url_with_its_connection(stack: cdk.Stack) -> None:
+    connection = "arn:aws:events:eu-west-1:123456789012:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11"
+    Scheduler(stack, "Scheduler").grant_invoke(
+        ss.HttpTarget("https://example.com/hook", connection_arn=connection)
+    )
+    actions = allowed(stack, "AWS::IAM::Role", "SchedulerRunnerRole")
+    assert actions["events:RetrieveConnectionCredentials"] == [json.dumps(connection)]
+    assert actions["states:InvokeHTTPEndpoint"] == [json.dumps("*")]  # with conditions
 
 
 def test_the_machine_may_stop_only_what_it_started(stack: cdk.Stack) -> None:

@@ -18,7 +18,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple, get_args
 
 import stepsched as ss
@@ -55,7 +57,31 @@ class Place:
     aws: Aws
     folder: Path
     local: list[object] = field(default_factory=list)
-    """What functions in this process were called with."""
+    """What functions in this process were called with, and calls of URLs."""
+    receiver: ThreadingHTTPServer | None = None
+    """What URLs of this machine call."""
+
+    def close(self) -> None:
+        if self.receiver is not None:
+            self.receiver.shutdown()
+            self.receiver.server_close()
+
+    def url(self) -> str:
+        """A URL of this machine, whose calls count among those of functions."""
+        arrived = self.local
+
+        class Receiver(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:  # the name that the library gives it
+                arrived.append(self.rfile.read(int(self.headers["content-length"])))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keeps quiet."""
+
+        self.receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        Thread(target=self.receiver.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.receiver.server_port}/"
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:aws:{service}:{REGION}:{self.account}:{resource}"
@@ -176,6 +202,7 @@ class Sample(NamedTuple):
 
 
 _OBJECT = {"n": 1}
+_ID = "0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11"
 
 
 def _nothing(_: Place) -> int:
@@ -259,6 +286,15 @@ SAMPLES = (
         _nothing,
         {},
     ),
+    Sample("`HttpTarget`", lambda at: ss.HttpTarget(at.url()), _nothing, _OBJECT),
+    Sample(
+        "`HttpTarget`, with a connection",
+        lambda at: ss.HttpTarget(
+            "https://example.com/hook", connection_arn=at.arn("events", f"connection/hooks/{_ID}")
+        ),
+        _nothing,
+        _OBJECT,
+    ),
     Sample("`HandlerTarget`", lambda _: ss.HandlerTarget("tests.contract.deliveries:note"), _nothing),
     Sample(
         "`CommandTarget`",
@@ -296,7 +332,7 @@ def _local(at: Place, job: ss.Job, count: Callable[[Place], int], path: Path | N
     handlers: dict[Any, Function] = {
         kind: lambda target, given: at.local.append((target, given)) for kind in get_args(AwsTarget)
     }
-    backend = ss.LocalBackend(path, clock=FakeClock(T0), handlers=handlers)
+    backend = ss.LocalBackend(path, clock=FakeClock(T0), handlers=handlers, private_hosts=["127.0.0.1"])
     _NOTED.clear()
     with closing(backend):
         client = ss.SchedulerClient(backend)
@@ -377,10 +413,10 @@ UNSEEN: dict[tuple[str, str], str] = {
     },
     ("`BatchTarget`", "`EventBridgeBackend`"): _UNIVERSAL,
     **{
-        (f"`{kind}`", machine): _NO_CALL
+        (kind, machine): _NO_CALL
         for kind in (
-            *("FirehoseTarget", "BatchTarget", "CodeBuildTarget", "CodePipelineTarget"),
-            "SageMakerPipelineTarget",
+            *("`FirehoseTarget`", "`BatchTarget`", "`CodeBuildTarget`", "`CodePipelineTarget`"),
+            *("`SageMakerPipelineTarget`", "`HttpTarget`, with a connection"),
         )
         for machine in MACHINES
     },
@@ -402,7 +438,8 @@ def outcome(sample: Sample, backend: str, at: Place) -> Cell:
     reason = UNSEEN.get((sample.label, backend))
     count = sample.count if reason is None else (lambda _: 0)
     try:
-        arrived = BACKENDS[backend](at, job, count)
+        with closing(at):
+            arrived = BACKENDS[backend](at, job, count)
     except (ss.UnsupportedError, ss.RenderError) as error:
         words = str(error).replace(at.account, "123456789012")
         return Cell(

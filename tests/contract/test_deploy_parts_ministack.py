@@ -18,7 +18,7 @@ from tests.parts.ministack import Ministack
 MONDAY = datetime(2030, 1, 7, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-OTHERS = {Part.EXPRESS_REGISTER, Part.FIFO_QUEUE}
+OTHERS = {Part.EXPRESS_REGISTER, Part.FIFO_QUEUE, Part.HTTP}
 ALL = [part for part in Part if part not in OTHERS]
 
 

@@ -332,6 +332,18 @@ def test_policies_that_would_hear_of_nothing_are_told(stack: Stack) -> None:
     client.create(job(stack, name="sends", notify=topic))
 
 
+def test_a_machine_of_an_earlier_version_gets_no_pauses_one_by_one(stack: Stack) -> None:
+    older = runner("jobs").to_dict()
+    older["States"]["Pause"]["Seconds"] = "{% $job.retry.first %}"
+    stack.states.update_state_machine(stateMachineArn=stack.machine_arn, definition=json.dumps(older))
+    client = client_of(stack)
+    client.create(job(stack, retry=ss.Retry(interval=HOUR / 60)))
+    with pytest.raises(ss.UnsupportedError, match="retry: the machine of this stack does not know pauses"):
+        client.update(job(stack, retry=ss.Retry.webhook()))
+    stack.states.update_state_machine(stateMachineArn=stack.machine_arn, definition=runner("jobs").to_json())
+    assert client.update(job(stack, retry=ss.Retry.webhook())).version == 2
+
+
 def test_a_client_learns_what_the_machine_has_learnt(stack: Stack) -> None:
     few = runner("jobs").to_dict()
     few["States"]["Route"]["Choices"] = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import shlex
 import shutil
@@ -245,7 +246,11 @@ def play(example: str, folder: Path) -> Ended:
     words = shlex.split(example)
     with inside(folder):
         if is_endless(example):
-            return _in_a_terminal(words, stop=True)
+            free = [
+                word.replace(_PORT, ":0") for word in words
+            ]  # another test may have the one of the example
+            ended = _in_a_terminal(free, stop=True)
+            return ended._replace(text=re.sub(r":\d+(?=/$)", _PORT, ended.text, flags=re.MULTILINE))
         if needs_a_shell(example):
             return _in_a_terminal(["sh", "-c", example])
         return _here(words[1:])
@@ -273,6 +278,8 @@ class _Session(SharedModels):
         cloud.attach(self)
 
 
+_PORT = ":8080"
+"""The port of examples that serve."""
 _CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 _QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"
 

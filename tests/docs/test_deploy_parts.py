@@ -22,9 +22,9 @@ def table(heading: str) -> list[list[str]]:
 
 
 def test_each_permission_of_a_stack_has_a_reason() -> None:
-    made = template([], parts=STANDARD)
     granted = {
         (name, action, json.dumps(statement["Resource"]) == '["*"]')
+        for made in (template([], parts=STANDARD), template([], parts=EXPRESS))
         for name, role in of_kind(made, "::Role").items()
         for policy in role["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
@@ -44,13 +44,16 @@ def test_each_part_and_each_output_is_told() -> None:
         parts += [] if part == "always" else re.findall(r"`([\w-]+)`", part)
         outputs |= set(re.findall(r"`(\w+)`", named))
     assert parts == [part.value for part in ORDER]
-    assert outputs == set(template([], parts=STANDARD)["Outputs"])
+    made = template([], parts=STANDARD)["Outputs"] | template([], parts=EXPRESS)["Outputs"]
+    assert outputs == set(made)
     assert set(ORDER) == set(Part)
 
 
+EXPRESS = [Part.HTTP, *(part for part in STANDARD if part is not Part.REGISTER)]
 ORDER = [
     Part.REGISTER,
     Part.EXPRESS_REGISTER,
+    Part.HTTP,
     Part.WORKFLOWS,
     Part.GROUP,
     Part.DEAD_LETTERS,

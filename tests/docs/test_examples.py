@@ -57,6 +57,14 @@ LINES: dict[str, list[str]] = {
         r"Workflows +AWS::StepFunctions::StateMachine",
     ],
     "fan_out_worker.py": [f"report on {city}, delivery 1" for city in ("paris", "lima", "osaka", "lima")],
+    "http_starlette.py": [
+        r"201 /v1/jobs/reports%2Fdaily active",
+        r"cron\(0 9 \? \* MON-FRI \*\)",
+        r"403 target_not_allowed",
+        r"a page of the application",
+    ],
+    "http_fastapi.py": [r"201 -", r"201 true", r"\['remind-me'\]", r"Unauthorized"],
+    "http_django.py": [r"201", r'2031-01-01T10:00:00\+01:00 "2-', r"\{'names': \['daily'\]\}"],
     ON_AWS: [
         r"created:   wake-up, next \d{2}:\d{2}:\d{2}",
         r"run:       succeeded, scheduled for \d{2}:\d{2}:\d{2}, started at \d{2}:\d{2}:\d{2}",

@@ -29,12 +29,18 @@ SAME_EVERYWHERE = (
         for name in (
             *("completion", "costs", "definitions", "examples", "explain", "logs", "plan_and_apply", "play"),
             *("personalize_configuration", "personalize_jobs", "solutions", "solutions_imports"),
-            *("runs", "serving", "stored_jobs", "verbs"),
-            *("hostile_lines", "import_cost", "processes", "secrets", "serve"),
+            *("runs", "serving", "stored_jobs", "verbs", "workflows"),
+            *("hostile_lines", "import_cost", "processes", "secrets", "serve", "serve_http"),
         )
     ),
     "tests/unit/eventbridge",
     "tests/unit/exports",
+    *(f"tests/unit/http/jobs/test_{name}.py" for name in ("every_backend", "guards", "jobs", "openapi")),
+    *(f"tests/unit/http/jobs/test_{name}.py" for name in ("problems", "runs")),
+    *(f"tests/unit/http/one_shot/test_{name}.py" for name in ("cancel", "fuzz", "openapi", "sns")),
+    "tests/unit/http/page",
+    "tests/unit/http/test_access.py",
+    "tests/unit/http/test_site.py",
     "tests/unit/schedules/test_crontab.py",
     "tests/unit/stepfunctions",
     "tests/unit/test_capabilities.py",
@@ -45,9 +51,11 @@ SAME_EVERYWHERE = (
     "tests/unit/test_estimates.py",
     "tests/unit/test_every_backend.py",
     "tests/unit/test_gate.py",
+    "tests/unit/test_http_mapping.py",
     "tests/unit/test_iam.py",
     "tests/unit/test_iam_machines.py",
     "tests/unit/workers/test_records.py",
+    "tests/unit/workflows/test_pictures.py",
 )
 """Left out on other Pythons: the type checker, the gate, what needs a package of the gate, what computes
 documents and requests for AWS from values, or values from lines of text, and commands that call what is
@@ -136,7 +144,9 @@ def main() -> int:
     found = others()
     print(f"== besides {OWN}: {', '.join(found) or 'no other Python found, so nothing to run'}", flush=True)
     for version in dict.fromkeys([*found[:1], *found[-1:]]):
-        python = gate.environment(f"test{version}", ["-e", f"{gate.ROOT}[test]"], of=interpreter(version))
+        python = gate.environment(
+            f"test{version}", ["-e", f"{gate.ROOT}[http,test]"], of=interpreter(version)
+        )
         print(f"== unit tests on {version}", flush=True)
         chosen = ("-n", "2", "-m", "not proof and not part and not hypothesis")
         left_out = [f"--ignore={path}" for path in SAME_EVERYWHERE]

@@ -80,7 +80,9 @@ class ServerPart(ABC):
     def stop(self) -> None:
         """Ends this server and removes its files; again, it does nothing."""
         if self._process is not None:
-            self._process.terminate()
+            assert self._process.stdin is not None
+            self._process.stdin.close()  # ends it at once, whatever its threads wait for
+            self._process.terminate()  # and this where a forked process holds its input open
             self._reap(self._process)
             self._process = None
         if self._files is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
@@ -255,6 +258,50 @@ def test_server_ends_with_its_starter(server: Ministack) -> None:
     for path in Path(folder).iterdir():
         path.unlink()
     Path(folder).rmdir()
+
+
+WAITS = """
+import time
+from pathlib import Path
+
+
+def handler(paths, context):
+    Path(paths["begun"]).touch()
+    while not Path(paths["released"]).exists():
+        time.sleep(0.02)
+"""
+
+
+def test_leaving_ends_it_also_while_a_function_runs(tmp_path: Path) -> None:
+    """By itself: who is told by a signal waits for what its threads wait for."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("waits.py", WAITS)
+    begun, released = tmp_path / "begun", tmp_path / "released"
+    try:
+        with Ministack() as server, clients(server, server.new_account()) as client:
+            function = client("lambda").create_function(
+                FunctionName="waits",
+                Runtime="python3.12",
+                Role=ROLE,
+                Handler="waits.handler",
+                Code={"ZipFile": packed.getvalue()},
+                Timeout=600,
+            )
+            task = {"Type": "Task", "Resource": function["FunctionArn"], "End": True}
+            definition = json.dumps({"StartAt": "Wait", "States": {"Wait": task}})
+            states = client("stepfunctions")
+            made = states.create_state_machine(name="waits", definition=definition, roleArn=ROLE)
+            paths = json.dumps({"begun": str(begun), "released": str(released)})
+            states.start_execution(stateMachineArn=made["stateMachineArn"], input=paths)
+            deadline = time.monotonic() + part.PATIENCE
+            while not begun.exists():
+                assert time.monotonic() < deadline, f"the function was not called\n{server.log()}"
+                threading.Event().wait(0.02)
+            process = server._running
+        assert process.returncode == 0
+    finally:
+        released.touch()
 
 
 def _runs(pid: int) -> bool:

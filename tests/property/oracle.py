@@ -109,13 +109,19 @@ def _matches(cron: Cron, day: date) -> bool:
     return day.day in _days(cron.day_of_month, cron.day_of_week, day.year, day.month)
 
 
+@cache
+def _times(hours: frozenset[int], minutes: frozenset[int]) -> list[timedelta]:
+    """The times of a day since its midnight, found by asking every minute of it."""
+    asked = [divmod(number, 60) for number in range(24 * 60)]
+    return [timedelta(hours=hour, minutes=each) for hour, each in asked if hour in hours and each in minutes]
+
+
 def _minutes(cron: Cron, day: date) -> list[datetime]:
-    """The wall times of one day, found by asking every minute of it."""
+    """The wall times of one day."""
     if not _matches(cron, day):
         return []
     midnight = datetime(day.year, day.month, day.day)
-    minutes = [midnight + timedelta(minutes=minute) for minute in range(24 * 60)]
-    return [wall for wall in minutes if wall.hour in cron.hours and wall.minute in cron.minutes]
+    return [midnight + time for time in _times(cron.hours, cron.minutes)]
 
 
 def exists(wall: datetime, zone: ZoneInfo) -> bool:

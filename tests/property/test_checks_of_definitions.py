@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stepsched.asl.checks import check
@@ -49,7 +49,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(VALUES)
 def test_any_value_is_taken_for_a_definition(value: Any) -> None:
     assert isinstance(check(value), list)
@@ -57,7 +56,6 @@ def test_any_value_is_taken_for_a_definition(value: Any) -> None:
     assert isinstance(check({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": value}}), list)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_taken_for_a_definition(text: str) -> None:
     assert isinstance(check(text), list)

@@ -43,27 +43,39 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def lines_of(name: str, command: click.Command, chance: random.Random) -> Iterator[list[str]]:
-    """Yields the command's first example with garbage in place of a word, and as the value of each option."""
+def lines_of(name: str, command: click.Command, *, share: int, seed: str) -> Iterator[list[str]]:
+    """Yields the command's first example with garbage in place of a word, and as the value of each option: of
+    the garbage one in ``share`` for each place."""
+    chance = random.Random(seed)
     example = next(each for each in COMMANDS[name].examples if not cli_folder.needs_a_shell(each))
     words = shlex.split(example)[1:]
     depth = len(name.split())
     for at in range(depth, len(words)):
-        for garbage in chance.sample(GARBAGE, 10):
+        for garbage in chance.sample(GARBAGE, len(GARBAGE) // share):
             yield [*words[:at], garbage, *words[at + 1 :]]
     for option in command.params:
         if isinstance(option, click.Option) and not option.is_flag and option.name != "endpoint_url":
-            for garbage in chance.sample(GARBAGE, 5):
+            for garbage in chance.sample(GARBAGE, len(GARBAGE) // share):
                 yield [*words[:depth], option.opts[-1], garbage, *words[depth:]]
-    for garbage in chance.sample(GARBAGE, 6):
+    for garbage in chance.sample(GARBAGE, len(GARBAGE) // share):
         yield [*words, garbage]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_garbage_is_refused_in_one_line(name: str, template: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
+    check(name, template, tmp_path / "folder", share=20)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_all_garbage_is_refused_in_one_line(name: str, template: Path, tmp_path: Path) -> None:
+    check(name, template, tmp_path / "folder", share=1)
+
+
+def check(name: str, template: Path, folder: Path, *, share: int) -> None:
     shutil.copytree(template, folder)
-    for line in lines_of(name, COMMANDS[name], random.Random(name)):
+    for line in lines_of(name, COMMANDS[name], share=share, seed=name):
         screen = cli_folder.Terminal()
         with cli_folder.inside(folder), ExitStack() as stack:
             streams = (("stdin", cli_folder.Answers(screen)), ("stdout", screen), ("stderr", screen))

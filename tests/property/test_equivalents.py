@@ -126,13 +126,11 @@ def oracle_runs(said: ss.Cron | ss.Rate, after: datetime, until: datetime) -> li
     return list(oracle.cron_runs(fields, ZoneInfo(said.timezone), max(after, said.start - TICK), last))
 
 
-@settings(max_examples=200)
 @given(drawn=drawn())
 def test_an_equivalent_has_the_very_same_runs(drawn: Drawn) -> None:
     check(drawn)
 
 
-@settings(max_examples=150)
 @given(
     day=st.integers(28, 31),
     month=st.integers(1, 12),

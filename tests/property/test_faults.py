@@ -17,7 +17,7 @@ from tests.unit.eventbridge.test_faults import T0, WHOLE, Place, opened
 JOBS, WANTED = faults.TestBulk.JOBS, faults.TestBulk.WANTED
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.proof) for seed in range(1, 4))])
 def test_random_faults(seed: int) -> None:
     """Every third creation goes wrong, and now and then a look at what is there, until it gets better."""
     chance, clock, failed = random.Random(seed), FakeClock(T0), list[ss.errors.BulkError]()

@@ -120,7 +120,8 @@ def jobs(draw: st.DrawFn, number: int) -> ss.Job:
             max_age=LENGTHS.filter(lambda length: length >= timedelta(minutes=1)),
             interval=LENGTHS,
             backoff_rate=st.floats(1, 10),
-        ),
+        )
+        | st.builds(ss.Retry, pauses=st.lists(LENGTHS, min_size=1, max_size=3)),
         "dead_letter": st.just(ss.QueueTarget(ARN.format("sqs", "dead"))),
         "notify": st.just(ss.TopicTarget(ARN.format("sns", "alarms"))),
         "on_failure": st.sampled_from(ss.OnFailure),
@@ -199,7 +200,6 @@ NEARLY = st.fixed_dictionaries(
 
 
 @given(st.lists(NEARLY | GARBAGE, min_size=1, max_size=3))
-@settings(max_examples=1_000)
 def test_garbage_is_refused_in_words_of_a_file(documents: list[Any]) -> None:
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", ss.ScheduleWarning)

@@ -52,6 +52,16 @@ TARGETS: list[ss.targets.Target] = [
         job_name="work",
     ),
     API,
+    ss.HttpTarget(
+        "https://example.com/hook?a=1",
+        headers={"x-kind": "tick"},
+        connection_arn=f"arn:aws:events:{ACCOUNT}:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
+    ),
+    ss.HttpTarget(
+        "https://example.com/ping",
+        method="GET",
+        connection_arn=f"arn:aws:events:{ACCOUNT}:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
+    ),
 ]
 PARIS = "Europe/Paris"
 SCHEDULES: list[ss.schedules.AnySchedule] = [
@@ -70,6 +80,8 @@ POLICIES: list[dict[str, Any]] = [
     {"overlap": ss.Overlap.SKIP, "retry": ss.Retry(max_attempts=2, backoff_rate=1.1)},
     {"overlap": ss.Overlap.QUEUE, "dead_letter": QUEUE, "notify": TOPIC, "group": "team"},
     {"jitter": timedelta(seconds=90), "on_failure": ss.OnFailure.STOP, "tags": {"a": "b{%"}},
+    {"retry": ss.Retry.webhook()},
+    {"retry": ss.Retry(pauses=[timedelta(seconds=1.5)])},
     {"completion": ss.Completion.KEEP, "description": "'quoted' {% $x %} é𝄞"},
 ]
 plain = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<"), max_size=5)

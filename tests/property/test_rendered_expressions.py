@@ -158,7 +158,6 @@ def check_literal(engine: JsonataEngine, payload: Any) -> None:
         assert not {"{%", "%}"} & {text[place : place + 2] for place in range(len(text))}
 
 
-@settings(max_examples=150)
 @given(payload=PAYLOADS)
 def test_user_data_arrives_as_it_is(jsonata_engine: JsonataEngine, payload: Any) -> None:
     check_literal(jsonata_engine, payload)
@@ -197,6 +196,10 @@ def retries(seed: int, count: int) -> Iterator[ss.Retry]:
             interval=interval,
             backoff_rate=random.choice([1, 1.1, 1.5, 2, 10, round(random.uniform(1, 10), 3)]),
             max_delay=random.choice([None, interval, max(interval, HOUR), interval + 0.5 * SECOND]),
+        )
+        yield ss.Retry(
+            pauses=[random.choice([0, 0.5, 5, 300, 86_400]) * SECOND for _ in range(random.randint(1, 12))],
+            max_age=random.choice([HOUR, 4 * DAY, 14 * DAY]),
         )
 
 

@@ -38,6 +38,8 @@ STREAM = f"arn:aws:kinesis:{AGAIN}:stream/clicks"
 DELIVERY = f"arn:aws:firehose:{AGAIN}:deliverystream/clicks"
 PROJECT = f"arn:aws:codebuild:{AGAIN}:project/site"
 PIPELINE = f"arn:aws:codepipeline:{AGAIN}:site"
+CONNECTION = f"arn:aws:events:{AGAIN}:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11"
+CONNECTION_SECRET = f"arn:aws:secretsmanager:{AGAIN}:secret:events!connection/hooks/*"
 TRAINING = f"arn:aws:sagemaker:{AGAIN}:pipeline/Train"
 DEFINITION = f"arn:aws:batch:{AGAIN}:job-definition/report"
 BATCH_QUEUE = f"arn:aws:batch:{AGAIN}:job-queue/nightly"
@@ -181,6 +183,15 @@ TARGETS: dict[str, tuple[Target, Allowed]] = {
         ss.ApiTarget("s3", "copyObject", {"Bucket": "b", "CopySource": "a/k", "Key": "k"}),
         {("s3:GetObject", "arn:aws:s3:::shop/*"), ("s3:PutObject", "arn:aws:s3:::shop/*")},
     ),
+    "URL": (
+        ss.HttpTarget("https://example.com/hook?a=1", connection_arn=CONNECTION),
+        {
+            ("states:InvokeHTTPEndpoint", "*"),
+            ("events:RetrieveConnectionCredentials", CONNECTION),
+            ("secretsmanager:DescribeSecret", CONNECTION_SECRET),
+            ("secretsmanager:GetSecretValue", CONNECTION_SECRET),
+        },
+    ),
     "parallel": (
         ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]),
         {("lambda:InvokeFunction", LAMBDA), ("sqs:SendMessage", QUEUE)},
@@ -207,6 +218,21 @@ def test_the_runner_may_do_its_own_work_and_what_the_target_needs_and_nothing_el
 
 def test_every_kind_of_target_stands_in_the_table_above() -> None:
     assert {type(target) for target, _ in TARGETS.values()} | REFUSED == set(get_args(Target))
+
+
+def test_a_url_is_allowed_with_its_method_and_no_other() -> None:
+    made = template(
+        [
+            ss.HttpTarget("https://example.com/hook?a=1", connection_arn=CONNECTION),
+            ss.HttpTarget("https://example.com/hook", method="PUT", connection_arn=CONNECTION),
+        ]
+    )
+    found = [each["Condition"] for each in statements(made) if "InvokeHTTPEndpoint" in each["Sid"]]
+    url = "https://example.com/hook"
+    assert found == [
+        {"StringEquals": {"states:HTTPEndpoint": url, "states:HTTPMethod": method}}
+        for method in ("POST", "PUT")
+    ]
 
 
 def test_many_targets_need_what_each_of_them_needs() -> None:
@@ -280,7 +306,7 @@ def test_conditions_stay() -> None:
 
 def test_only_a_call_that_has_no_resource_is_allowed_on_everything() -> None:
     wide = {action for action, resource in allowed(everything()) if resource == "*"}
-    assert wide == {"batch:DescribeJobs"}
+    assert wide == {"batch:DescribeJobs", "states:InvokeHTTPEndpoint"}  # the latter by method and URL
 
 
 def test_every_call_of_the_definition_is_allowed() -> None:
@@ -327,6 +353,13 @@ def needs(state: dict[str, Any]) -> list[tuple[str, str | None]]:
         return [("states:StartExecution", OWN)]
     if action == "copyObject":
         return [("s3:GetObject", None), ("s3:PutObject", None)]
+    if service == "http":
+        return [
+            ("states:InvokeHTTPEndpoint", None),
+            ("events:RetrieveConnectionCredentials", None),
+            ("secretsmanager:DescribeSecret", None),
+            ("secretsmanager:GetSecretValue", None),
+        ]
     verbs_of = {"invoke": "InvokeFunction", "sendMessageBatch": "SendMessage"}
     verb = verbs_of.get(action, action[0].upper() + action[1:])
     return [(f"{service}:{verb}", None)]

@@ -36,7 +36,7 @@ from tests.unit.test_deploy import (
 
 PLAIN: list[Target] = [ss.LambdaTarget(LAMBDA)]
 USUAL: list[Target] = [*PLAIN, ss.StateMachineTarget(OTHER), ss.QueueTarget(QUEUE), ss.TopicTarget(TOPIC)]
-STANDARD = [part for part in Part if part not in (Part.EXPRESS_REGISTER, Part.FIFO_QUEUE)]
+STANDARD = [part for part in Part if part not in (Part.EXPRESS_REGISTER, Part.FIFO_QUEUE, Part.HTTP)]
 OBSERVED = [Part.ALARMS, Part.DASHBOARD]
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/limits"
 OF_TABLE = ("Table", "RunnerRole", "Runner")
@@ -245,7 +245,8 @@ def test_a_role_that_is_given_is_used_and_what_it_must_allow_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [each for each, _ in TARGETS.values() if not isinstance(each, ss.ParallelTarget)]
+    "target",
+    [each for each, _ in TARGETS.values() if not isinstance(each, (ss.ParallelTarget, ss.HttpTarget))],
 )
 def test_schedules_of_the_group_may_do_what_jobs_with_these_targets_need(target: Target) -> None:
     letters = ss.QueueTarget(QUEUE)
@@ -261,6 +262,15 @@ def test_schedules_of_the_group_may_do_what_jobs_with_these_targets_need(target:
     for each in (found := statements(made, "SchedulerRole")) + needed:
         each["Resource"] = set(each["Resource"])  # the order is that of placeholders
     assert found == needed
+
+
+def test_schedules_of_the_group_call_no_urls() -> None:
+    url = TARGETS["URL"][0]
+    made = template([*PLAIN, url], parts=[Part.GROUP])
+    assert set(allowed(made, "SchedulerRole")) == {"lambda:InvokeFunction"}
+    assert "states:InvokeHTTPEndpoint" in allowed(made, "RunnerRole")
+    with pytest.raises(ValueError, match="group: EventBridge Scheduler calls no URL; leave the part out"):
+        template([url], parts=[Part.GROUP])
 
 
 def test_schedules_of_the_group_do_not_publish_the_notifications() -> None:
@@ -339,6 +349,9 @@ def test_a_linter_of_policies_finds_nothing_and_would_find_a_fault() -> None:
     assert {fault for faults in found for fault in faults} == {
         f"RESOURCE_MISMATCH: [{{'action': '{action}', 'required_format': '{form}'}}]"
         for action, form in ALTERNATIVES.items()
+    } | {
+        f"UNKNOWN_CONDITION_FOR_ACTION: Unknown condition states:{key} for action states:InvokeHTTPEndpoint"
+        for key in ("HTTPEndpoint", "HTTPMethod")  # its table of actions lacks them; that of keys has them
     }
     assert {fault.split(":")[0] for fault in faults} == {"UNKNOWN_ACTION", "RESOURCE_MISMATCH"}
 
@@ -399,7 +412,7 @@ def test_a_stack_may_have_only_its_own_queue_as_target() -> None:
 
 def test_a_linter_of_templates_finds_nothing_in_any_part() -> None:
     """As its user runs it: the command line without options."""
-    express = [Part.EXPRESS_REGISTER, Part.FIFO_QUEUE, Part.TOPIC, *OBSERVED]
+    express = [Part.HTTP, Part.FIFO_QUEUE, Part.TOPIC, *OBSERVED]
     made = [
         template(PLAIN, parts=STANDARD, permissions_boundary=BOUNDARY),
         template(PLAIN, parts=express, prefix="blue", role_arn=ROLE),
@@ -437,6 +450,7 @@ SIZES: dict[str, tuple[list[Target], Sequence[Part], bool]] = {
     "one target, group, dead letters": (PLAIN, [Part.GROUP, Part.DEAD_LETTERS], True),
     "four targets, alarms and dashboard": (USUAL, OBSERVED, False),
     "one target, register": (PLAIN, [Part.REGISTER], False),
+    "one target, http": (PLAIN, [Part.HTTP], False),
     "one target, workflows": (PLAIN, [Part.WORKFLOWS], False),
     "four targets, every part": (USUAL, STANDARD, False),
 }

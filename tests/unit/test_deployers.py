@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from stepsched.deploy import Part, template
+from stepsched.deploy import HttpPart, Part, template
 from stepsched.iam import deployer_policy
 from stepsched.iam.deployers import _KINDS, _OF_OTHERS
 from tests.parts.iam_checks import parliament
@@ -54,20 +54,25 @@ LEFT_OUT: dict[str, str] = {
     **dict.fromkeys(("iam:AttachRolePolicy", "iam:DetachRolePolicy"), "a managed policy"),
     "iam:DeleteRolePermissionsBoundary": "a boundary that may be removed",
     "iam:PutRolePermissionsBoundary": "a boundary; allowed where the template has one",
-    **dict.fromkeys(("sns:PutDataProtectionPolicy", "sns:Subscribe", "sns:Unsubscribe"), "that property"),
+    "sns:PutDataProtectionPolicy": "that property",
+    **dict.fromkeys(
+        ("sns:Subscribe", "sns:Unsubscribe"), "a subscription; allowed where the template has one"
+    ),
+    "apigateway:UpdateRestApiPolicy": "a policy of the API",
 }
 """What handlers call only for properties that templates of this package do not have."""
-OTHERS = {"AWS::SNS::Topic": {"iam:GetRole", "iam:PassRole"}}
-"""What they call only for a role that logs deliveries."""
+OTHERS = {"AWS::SNS::Topic": {"iam:GetRole", "iam:PassRole"}, "AWS::ApiGateway::RestApi": {"iam:PassRole"}}
+"""What they call only for a role that logs deliveries, or in the definition of an API as a whole."""
 
 
 def everything(**more: Any) -> dict[str, Any]:
     """A template with a resource of every type."""
-    made = template([QUEUE], parts=[Part.GROUP, Part.REGISTER, Part.ALARMS, Part.DASHBOARD], **more)
+    made = template([QUEUE], parts=[Part.GROUP, Part.HTTP, Part.ALARMS, Part.DASHBOARD], **more)
     return {
         **made,
         "Resources": {
             **made["Resources"],
+            "HttpNotFound": {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": {}},
             "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {}},
             "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {}},
             "Topic": {"Type": "AWS::SNS::Topic"},
@@ -99,7 +104,7 @@ def test_a_type_has_the_actions_of_its_handlers_and_no_others(kind: str) -> None
     called = {action for each in HANDLERS[kind]["permissions"].values() for action in each}
     of = _KINDS[_OF_OTHERS.get(kind, kind)]
     allowed = {f"{of.service}:{action}" for action in of.actions.split()}
-    passed = {"iam:PassRole"} if kind.endswith(("::StateMachine", "::Schedule")) else set()
+    passed = {"iam:PassRole"} if kind.endswith(("::StateMachine", "::Schedule", "::Method")) else set()
     elsewhere = {"scheduler:DeleteSchedule"} if kind == "AWS::Scheduler::ScheduleGroup" else set()
     needed = called - {*LEFT_OUT} - OTHERS.get(kind, set()) - passed - elsewhere
     if kind in _OF_OTHERS:
@@ -118,6 +123,7 @@ def test_the_properties_whose_actions_are_left_out_are_in_no_template() -> None:
         *("SSESpecification", "KinesisStreamSpecification", "ImportSourceSpecification", "ResourcePolicy"),
         *("ContributorInsightsSpecification", "EncryptionConfiguration", "DefinitionS3Location"),
         *("ManagedPolicyArns", "KmsMasterKeyId", "KmsKeyArn", "Subscription", "DataProtectionPolicy"),
+        *("Body", "BodyS3Location", "Policy", "AccessLogSetting", "CanarySetting"),
         *("DeliveryStatusLogging", "LoggingConfiguration", "TracingConfiguration", "StreamSpecification"),
     }
     for each in everything()["Resources"].values():
@@ -204,6 +210,26 @@ def test_a_given_table_is_read_and_not_changed() -> None:
     assert not may(policy, "dynamodb:DeleteTable", table)
 
 
+def test_what_cannot_be_restricted_to_the_stack_is_called_only_by_cloudformation() -> None:
+    """API Gateway makes the identifiers in its ARNs, and a subscription ends without its topic."""
+    options = HttpPart(secret="abc123", subscriber="https://example.com/tasks")
+    made = template([QUEUE], http=options)
+    policy = deployer_policy(made, **PLACE)
+    by_cloudformation = {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}
+    found = {
+        resource: condition
+        for actions, resources, condition in statements(policy)
+        for resource in resources
+        if any(action.startswith("apigateway:") for action in actions) or resource == "*"
+    }
+    gateway = f"arn:aws:apigateway:{REGION}::"
+    assert found == dict.fromkeys((f"{gateway}/restapis*", f"{gateway}/tags/*", "*"), by_cloudformation)
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:jobs-HttpTopic-1A2B"
+    assert may(policy, "sns:Subscribe", topic)
+    assert not may(deployer_policy(template([QUEUE], http=True), **PLACE), "sns:Subscribe", topic)
+    assert len(json.dumps(policy, separators=(",", ":"))) < 6_144
+
+
 # -- roles ---------------------------------------------------------------------------------------------
 
 
@@ -216,8 +242,11 @@ def test_roles_are_passed_only_to_the_service_that_takes_them() -> None:
     }
     role = f"arn:aws:iam::{ACCOUNT}:role/jobs-"
     assert passed == {
+        "apigateway.amazonaws.com": [f"{role}HttpApiRole-*"],
         "scheduler.amazonaws.com": [f"{role}WatchScheduleRole-*"],
-        "states.amazonaws.com": [f"{role}{each}-*" for each in ("RegisterRole", "RunnerRole", "WatchRole")],
+        "states.amazonaws.com": [
+            f"{role}{each}-*" for each in ("HttpRole", "RegisterRole", "RunnerRole", "WatchRole")
+        ],
     }
 
 
@@ -309,6 +338,7 @@ def test_a_linter_of_policies_finds_nothing_in_them() -> None:
         deployer_policy(everything(), **PLACE),
         deployer_policy(everything(permissions_boundary=BOUNDARY), **PLACE),
         deployer_policy(template([QUEUE], table_name="given"), **PLACE, bucket="ours"),
+        deployer_policy(template([], http=HttpPart(subscriber="a@example.com")), **PLACE),
         deployer_policy({**template([QUEUE]), "Metadata": {"padding": "x" * 60_000}}, **PLACE),
         deployer_policy(template([QUEUE], prefix="blue", parts=[Part.ALARMS]), **PLACE),
     ]

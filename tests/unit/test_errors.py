@@ -66,6 +66,11 @@ ERRORS = [
         id="WaitTimeoutError",
     ),
     pytest.param(
+        ss.errors.WebhookError("its timestamp is older than 0:05:00"),
+        "the webhook cannot be verified: its timestamp is older than 0:05:00",
+        id="WebhookError",
+    ),
+    pytest.param(
         ss.InvalidTransitionError("nightly", "ended", "pause"),
         "cannot pause job 'nightly': it is ended",
         id="InvalidTransitionError",
@@ -192,6 +197,7 @@ PARENTS = {
     "JobExistsError": (ss.StepschedError,),
     "RunNotFoundError": (ss.StepschedError, LookupError),
     "WaitTimeoutError": (ss.StepschedError, TimeoutError),
+    "WebhookError": (ss.StepschedError, ValueError),
     "WorkflowNotFoundError": (ss.StepschedError, LookupError),
     "InvalidTransitionError": (ss.StepschedError,),
     "ConflictError": (ss.StepschedError,),

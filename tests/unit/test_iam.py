@@ -649,7 +649,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
-        yield boto3.client("iam")
+        yield new_session().client("iam")
 
 
 def stored(client: Any, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

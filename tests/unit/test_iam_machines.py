@@ -29,6 +29,7 @@ STREAM = f"arn:aws:kinesis:{AGAIN}:stream/clicks"
 DELIVERY = f"arn:aws:firehose:{AGAIN}:deliverystream/clicks"
 PROJECT = f"arn:aws:codebuild:{AGAIN}:project/site"
 PIPELINE = f"arn:aws:codepipeline:{AGAIN}:site"
+CONNECTION = f"arn:aws:events:{AGAIN}:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11"
 TRAINING = f"arn:aws:sagemaker:{AGAIN}:pipeline/train"
 DEFINITION = f"arn:aws:batch:{AGAIN}:job-definition/report:3"
 BATCH_QUEUE = f"arn:aws:batch:{AGAIN}:job-queue/nightly"
@@ -79,6 +80,7 @@ TARGETS: dict[type[Any], tuple[Target, Any]] = {
     ss.targets.SageMakerPipelineTarget: (ss.targets.SageMakerPipelineTarget(TRAINING), {}),
     ss.BatchTarget: (ss.BatchTarget(DEFINITION, job_queue=BATCH_QUEUE), {}),
     ss.ApiTarget: (ss.ApiTarget("dynamodb", "putItem", {"TableName": "orders", "Item": {}}), {}),
+    ss.HttpTarget: (ss.HttpTarget("https://example.com/hook?a=1", connection_arn=CONNECTION), {}),
     ss.ParallelTarget: (ss.ParallelTarget([ss.LambdaTarget(LAMBDA), ss.QueueTarget(QUEUE)]), {}),
 }
 NOT_RENDERED = {ss.HandlerTarget, ss.CommandTarget, ss.WorkflowTarget, ss.targets.TemplateTarget}
@@ -106,6 +108,8 @@ def test_the_role_of_a_rendered_job_may_start_its_successor_and_what_the_job_s_o
 ) -> None:
     actions = dict(allowed(render(target, payload, overlap=overlap)))
     assert ARN in actions["states:StartExecution"]
+    if isinstance(target, ss.HttpTarget):  # EventBridge Scheduler calls no URL
+        return
     parts = target.targets if isinstance(target, ss.ParallelTarget) else (target,)
     of_job = iam.policy_for(
         [ss.Job(name=f"n{n}", schedule=ss.Rate(timedelta(hours=1)), target=p) for n, p in enumerate(parts)],
@@ -126,22 +130,28 @@ def test_its_policy_names_known_actions_once_on_single_resources(
     assert len(set(sids)) == len(sids)
     assert all(sid.isalnum() for sid in sids)
     assert sids == sorted(sids)
+    without_resource = ("batch:DescribeJobs", "states:InvokeHTTPEndpoint")
     for entry in statements:
         assert entry["Effect"] == "Allow"
         (action,) = entry["Action"]
         assert known(action), action
         assert entry["Resource"] == sorted(set(entry["Resource"]))
-        assert all(arn.startswith("arn:aws:") for arn in entry["Resource"]) or action == "batch:DescribeJobs"
+        assert all(arn.startswith("arn:aws:") for arn in entry["Resource"]) or action in without_resource
     assert document == iam.machine_policy(rendered.to_dict(), machine_arn=ARN, task_roles=[ROLE])
     assert document == iam.machine_policy(asl.parse(rendered.to_json()), machine_arn=ARN, task_roles=[ROLE])
 
 
 @pytest.fixture(scope="module")
 def known() -> Callable[[str], bool]:
-    """Whether AWS has such an action: the SDK's calls, and the two that are called otherwise."""
+    """Whether AWS has such an action: the SDK's calls, and those that are called otherwise."""
     session = get_session()
     folders = {"states": "stepfunctions", "sts": "sts"}
-    others = {"lambda:InvokeFunction", "iam:PassRole"}
+    others = {
+        "events:RetrieveConnectionCredentials",
+        "iam:PassRole",
+        "lambda:InvokeFunction",
+        "states:InvokeHTTPEndpoint",
+    }
 
     def is_known(action: str) -> bool:
         service, _, name = action.partition(":")
@@ -426,6 +436,7 @@ def test_names_live_where_the_machine_does() -> None:
 
 # -- Refusals -------------------------------------------------------------------------------------------
 
+CALL_OF_URL = {"Method": "POST", "Authentication": {"ConnectionArn": CONNECTION}}
 BY_HAND = "use the machine without that state, and write its statement by hand"
 
 
@@ -487,7 +498,12 @@ BY_HAND = "use the machine without that state, and write its statement by hand"
         ),
         pytest.param(task("glue:startJobRun.sync", {}), "wait for glue:startJobRun are not known", id="glue"),
         pytest.param(
-            task("http:invoke", {}), f"permissions of http:invoke are not known; {BY_HAND}", id="http"
+            task("http:invoke", {}), "http:invoke lacks ConnectionArn; use a literal", id="no connection"
+        ),
+        pytest.param(
+            task("http:invoke", {**CALL_OF_URL, "ApiEndpoint": "{% $url %}"}),
+            "ApiEndpoint is computed",
+            id="computed URL",
         ),
         pytest.param(task("aws-sdk:apigateway:deleteStage", {}), "are not known", id="by path"),
         pytest.param(task("aws-sdk:ecs:runTask.sync", RUN), "wait for ecs:runTask are not known", id="SDK"),

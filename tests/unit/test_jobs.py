@@ -386,12 +386,12 @@ def test_dead_letters_need_a_standard_queue() -> None:
     ("field", "low", "high", "step"),
     [
         pytest.param("max_attempts", 0, 185, 1, id="max_attempts"),
-        pytest.param("max_age", MINUTE, DAY, timedelta(microseconds=1), id="max_age"),
+        pytest.param("max_age", MINUTE, 14 * DAY, timedelta(microseconds=1), id="max_age"),
         pytest.param("interval", timedelta(0), DAY, timedelta(microseconds=1), id="interval"),
         pytest.param("backoff_rate", 1.0, 10.0, 0.001, id="backoff_rate"),
     ],
 )
-def test_a_retry_policy_stays_inside_the_limits_of_aws(field: str, low: Any, high: Any, step: Any) -> None:
+def test_a_retry_policy_stays_inside_its_limits(field: str, low: Any, high: Any, step: Any) -> None:
     assert getattr(ss.Retry(**{field: low}), field) == low
     assert getattr(ss.Retry(**{field: high}), field) == high
     for wrong, words in ((low - step, "greater than or equal"), (high + step, "less than or equal")):
@@ -443,10 +443,61 @@ def test_a_wrong_retry_policy_is_refused_by_the_field(field: str, value: Any, pr
             [2, 3, 4.5, 6.75, 10.125],
             id="slow",
         ),
+        pytest.param(
+            ss.Retry(pauses=[5 * SECOND, timedelta(0), 7 * SECOND]), [5, 0, 7, 7, 7], id="one by one"
+        ),
     ],
 )
 def test_the_pause_grows_by_the_rate_up_to_its_bound(retry: ss.Retry, delays: list[float]) -> None:
     assert [retry.delay(attempt).total_seconds() for attempt in range(1, 6)] == delays
+
+
+def test_the_retries_of_webhooks_are_the_ladder_of_the_specification() -> None:
+    """https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"""
+    retry = ss.Retry.webhook()
+    since_start = [timedelta(0)]
+    for attempt in range(1, retry.max_attempts + 1):
+        since_start.append(since_start[-1] + retry.delay(attempt))
+    stated = "00:00:00 00:00:05 00:05:05 00:35:05 02:35:05 07:35:05 17:35:05 31:35:05 51:35:05 75:35:05"
+    hours = [each // HOUR for each in since_start]
+    assert (
+        " ".join(
+            f"{hour:02}:{rest // MINUTE:02}:{rest % MINUTE // SECOND:02}"
+            for hour, rest in zip(hours, (each % HOUR for each in since_start), strict=True)
+        )
+        == stated
+    )
+    assert retry.max_age >= since_start[-1] + 10 * HOUR  # attempts take time
+
+
+def test_the_pauses_one_by_one_set_the_number_of_attempts() -> None:
+    retry = ss.Retry(pauses=[SECOND, MINUTE])
+    assert (retry.max_attempts, retry.pauses) == (2, (SECOND, MINUTE))
+    assert retry.replace(pauses=[SECOND]).max_attempts == 1
+    assert retry == ss.Retry(max_attempts=2, pauses=[SECOND, MINUTE])
+    for options in ({}, {"exclude_unset": True}, {"exclude_defaults": True}):
+        assert ss.Retry.model_validate_json(retry.model_dump_json(**options)) == retry
+    assert ss.Retry(**retry.model_dump()) == retry
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"interval": MINUTE}, "expected either pauses or interval, got both"),
+        ({"backoff_rate": 3}, "expected either pauses or backoff_rate, got both"),
+        ({"max_delay": MINUTE}, "expected either pauses or max_delay, got both"),
+        ({"max_attempts": 3}, "expected as many pauses as max_attempts, 3, got 1; leave max_attempts out"),
+        ({"pauses": []}, "at least 1 item"),
+        ({"pauses": [SECOND] * 186}, "at most 185 items"),
+        ({"pauses": [-SECOND]}, r"pauses\.0\n.*greater than or equal"),
+        ({"pauses": [DAY + SECOND]}, r"pauses\.0\n.*less than or equal"),
+        ({"pauses": [5]}, r"pauses\.0\n.*expected a timedelta"),
+        ({"pauses": MINUTE}, "valid tuple"),
+    ],
+)
+def test_pauses_that_contradict_or_are_none_are_refused(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        ss.Retry(**{"pauses": [SECOND], **fields})
 
 
 @pytest.mark.parametrize("interval", [timedelta(0), SECOND, DAY], ids=str)

@@ -55,6 +55,7 @@ from stepsched.targets import (
     FanOutTarget,
     FirehoseTarget,
     HandlerTarget,
+    HttpTarget,
     KinesisTarget,
     LambdaTarget,
     ParallelTarget,
@@ -126,6 +127,13 @@ SAMPLES: list[Target] = [
         f"arn:aws:events:{PLACE}:event-bus/main",
         parameters={"EventBridgePutRawEventsParameters": {"Source": "shop"}},
     ),
+    HttpTarget(
+        "https://example.com/hook?a=1",
+        method="PUT",
+        headers={"x-kind": "tick"},
+        connection_arn=f"arn:aws:events:{PLACE}:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
+    ),
+    HttpTarget("https://example.com/hook", signing_secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     HandlerTarget("package.module:function"),
     CommandTarget(["true"]),
     CommandTarget(["true"], cwd="~", env={"LEVEL": "debug"}, stdin="daily"),
@@ -145,10 +153,12 @@ _NOT_IN_MACHINES: dict[type[Any], str] = {
 REFUSED: dict[str, dict[type[Any], str]] = {
     "eventbridge": {
         **_OF_THIS_PROCESS,
+        HttpTarget: "HttpTarget: a schedule calls no URL",
         ParallelTarget: "ParallelTarget: a schedule has one target",
         WorkflowTarget: "does not know the state machine that runs workflows",
     },
     "policy_for": {
+        HttpTarget: "EventBridge Scheduler calls no URL",
         HandlerTarget: "its HandlerTarget runs in the process",
         CommandTarget: "its CommandTarget runs in the process",
         ParallelTarget: "EventBridge Scheduler does not support a ParallelTarget",
@@ -162,6 +172,17 @@ REFUSED: dict[str, dict[type[Any], str]] = {
     "runner": {**_NOT_IN_MACHINES, ParallelTarget: "the runner does not support a ParallelTarget"},
 }
 """What a place refuses, and the reason that it gives; whatever is not here must be taken."""
+
+
+def why_not(place: str, target: Target) -> str | None:
+    """The reason with which a place refuses a target. None: it takes it."""
+    if (
+        isinstance(target, HttpTarget)
+        and target.signing_secret
+        and place not in ("eventbridge", "policy_for")
+    ):
+        return "signing_secret: Step Functions has no HMAC"
+    return REFUSED[place].get(type(target))
 
 
 def ids(target: object) -> str:
@@ -180,7 +201,7 @@ def job(target: Target, **changes: Any) -> Job:
 
 def taken(place: str, target: Target, error: type[Exception]) -> AbstractContextManager[object]:
     """Expects that a place refuses a target by its reason, where it does not take it."""
-    reason = REFUSED[place].get(type(target))
+    reason = why_not(place, target)
     return nullcontext() if reason is None else pytest.raises(error, match=reason)
 
 
@@ -331,6 +352,8 @@ def test_the_embedded_backend_calls_its_handler(target: Target) -> None:
     seen: list[Target] = []
     backend = LocalBackend(clock=FakeClock(NOON - HOUR / 2))
     for part in targets.parts_of(target):
+        if isinstance(part, HttpTarget):
+            backend.register(type(part), lambda target, given, run: seen.append(target))
         if isinstance(part, get_args(AwsTarget)):
             with pytest.raises(
                 UnsupportedError, match=f"no handler is registered for its {type(part).__name__}"

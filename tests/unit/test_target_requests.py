@@ -7,7 +7,6 @@ import re
 from typing import Any, get_args
 
 import pytest
-from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 import stepsched as ss
@@ -15,6 +14,7 @@ from stepsched.backends.eventbridge.targets import write_target
 from stepsched.machines.calls import Message, call_of
 from stepsched.targets import AwsTarget, TemplateTarget, takes_input
 from tests.parts.jsonata_engine import JsonataEngine
+from tests.sessions import service_model
 from tests.unit.test_target_kinds import SAMPLES, ids
 
 SERVICES = {"states": "stepfunctions", "sfn": "stepfunctions", "eventbridge": "events"}
@@ -48,7 +48,7 @@ def _tokens(shape: Any) -> list[str]:
 
 def problems(service: str, action: str, request: dict[str, Any]) -> str:
     """What the SDK finds wrong with a request."""
-    model = get_session().get_service_model(SERVICES.get(service, service))
+    model = service_model(SERVICES.get(service, service))
     shape = model.operation_model(action[:1].upper() + action[1:]).input_shape
     assert shape is not None
     report = ParamValidator().validate(api_names(shape, request), shape)

@@ -75,6 +75,17 @@ TARGETS = [
         ss.targets.TemplateTarget(INSPECTOR, parameters={"Future": {"A": 1}}), "template", id="template"
     ),
     pytest.param(ss.ApiTarget("ecs", "runTask", {"cluster": "c", "count": 2}), "api", id="api"),
+    pytest.param(
+        ss.HttpTarget(
+            "https://hooks.example.com:8443/a?b=c",
+            method="PUT",
+            headers={"X-Team": "blue"},
+            signing_secret=["whsec_" + "A" * 32, "env:HOOK_SECRET"],
+            connection_arn="arn:aws:events:eu-west-1:123456789012:connection/hooks/0a1b2c3d-1111-2222-3333-0a1b2c3d4e5f",
+        ),
+        "http",
+        id="http",
+    ),
     pytest.param(ss.HandlerTarget("package.module:Class.method"), "handler", id="handler"),
     pytest.param(ss.CommandTarget(["python", "report.py", "--all"]), "command", id="command"),
     pytest.param(
@@ -108,6 +119,7 @@ def test_every_target_stands_in_the_table_above() -> None:
     assert set(get_args(AwsTarget)) == shown - {
         ss.HandlerTarget,
         ss.CommandTarget,
+        ss.HttpTarget,
         ss.ParallelTarget,
         ss.WorkflowTarget,
     }

@@ -81,7 +81,7 @@ def test_replace_names_an_unknown_field_and_those_that_exist(value: Value) -> No
     [
         pytest.param(
             lambda: ss.Retry(attempts=3),  # type: ignore[call-arg]
-            "Retry has no field attempts; it has max_attempts, .*max_delay; did you mean max_attempts?",
+            "Retry has no field attempts; it has max_attempts, .*, pauses; did you mean max_attempts?",
             id="similar",
         ),
         pytest.param(

@@ -11,8 +11,8 @@ import stepsched as ss
 from stepsched import deploy, estimates, iam
 from stepsched.backends.eventbridge.checks import check_job
 from stepsched.backends.eventbridge.documents import Settings
-from stepsched.cli.output.summaries import target_summary
 from stepsched.targets.invocations import invocations
+from stepsched.targets.summaries import target_summary
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)

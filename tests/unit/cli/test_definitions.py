@@ -105,6 +105,21 @@ def test_a_job_is_created_from_options_alone(stepsched: CommandLine) -> None:
     )
 
 
+def test_pauses_are_given_one_by_one_and_taken_back(stepsched: CommandLine) -> None:
+    stepsched(
+        *("create", "report", "--schedule", "cron(0 2 * * ? *)", "--target", LAMBDA),
+        *("--retry-pause", "5s", "--retry-pause", "5 minutes"),
+    )
+    assert stored(stepsched, "report").job.retry == ss.Retry(pauses=["PT5S", "PT5M"])
+    done = stepsched("update", "report", "--max-attempts", "3")
+    assert done.code == 2
+    assert "expected --retry-pause as often as --max-attempts, 3, got it 2 times" in done.err
+    done = stepsched("update", "report", "--retry-interval", "1h")
+    assert "expected either --retry-pause or --retry-interval, got both" in done.err
+    stepsched("update", "report", "--retry-pause", "none", "--retry-interval", "1h")
+    assert stored(stepsched, "report").job.retry == ss.Retry(interval="PT1H")
+
+
 def test_a_command_stands_after_two_hyphens_with_options_of_its_own(stepsched: CommandLine) -> None:
     stepsched(
         "create", "tidy", "--schedule", "0 * * * *", "--", "python", "tidy.py", "--group", "a", "--", "-o"
@@ -243,6 +258,13 @@ def test_it_says_who_must_run_a_job_that_calls_aws(stepsched: CommandLine) -> No
     assert words in created.err
     assert words in updated.err
     assert "AWS" not in stepsched("create", "b", "--schedule", "rate(1 hour)", "--", "true").err
+
+
+@pytest.mark.parametrize("host", ["example.com", "localhost", "10.0.0.3", "[::1]", "[fd00::2]"])
+def test_a_url_is_stored_for_whoever_serves_the_file(stepsched: CommandLine, host: str) -> None:
+    """What may be called is the choice of the process that runs the job."""
+    created = stepsched("create", "a", "--schedule", "rate(1 hour)", "--target", f"http://{host}/")
+    assert (created.code, created.err) == (0, "job 'a': created\n")
 
 
 def test_a_person_is_told_that_the_jobs_of_a_file_need_a_worker(stepsched: CommandLine) -> None:

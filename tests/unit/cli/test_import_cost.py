@@ -15,7 +15,19 @@ import pytest
 from tests.docs import cli_folder
 
 COMMANDS = dict(cli_folder.commands())
-HEAVY = {"pydantic", "boto3", "botocore", "rich", "yaml", "croniter", "dateutil", "sqlite3", "asyncio"}
+HEAVY = {
+    "pydantic",
+    "boto3",
+    "botocore",
+    "rich",
+    "yaml",
+    "croniter",
+    "dateutil",
+    "sqlite3",
+    "asyncio",
+    "starlette",
+    "uvicorn",
+}
 """Modules that help never loads."""
 OFFLINE = (
     "next",

@@ -86,6 +86,13 @@ def test_each_reason_why_jobs_would_wait_is_one_warning(backend: ss.LocalBackend
     assert broken.startswith("jobs that wait: gone: json:gone cannot be imported: AttributeError")
 
 
+def test_who_stored_a_private_url_is_told_the_option(backend: ss.LocalBackend) -> None:
+    records = stored(backend, job("hook"))
+    records[0] = records[0].replace(job=job("hook", ss.HttpTarget("http://10.0.0.3/")))
+    (warning,) = serving.what_waits(backend, records, [])
+    assert warning.endswith("10.0.0.3 is a private address, which is not called; use --private-host 10.0.0.3")
+
+
 def test_a_warning_names_ten_jobs(backend: ss.LocalBackend) -> None:
     records = stored(backend, *(job(f"job-{number:02}") for number in range(12)))
     (text,) = serving.what_waits(backend, records, [])

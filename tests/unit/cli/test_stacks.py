@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,24 @@ def test_the_options_reach_the_template(stepsched: CommandLine, cloud: FakeCloud
     assert given["Tags"] == [{"Key": "team", "Value": "finance"}]
 
 
+def test_a_stack_of_one_shot_tasks_needs_no_job_and_gets_the_hash_of_the_secret(
+    stepsched: CommandLine, cloud: FakeCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("deploy", "tasks", "--with", "http", "--yes", "--subscriber", "https://example.com/tasks")
+    (tmp_path / "secret").write_text("from a file\n")
+    monkeypatch.setenv("STEPSCHED_HTTP_SECRET", "abc123")
+    for more, secret in (((), "abc123"), (("--secret-file", "secret"), "from a file")):
+        done = stepsched(*line, *more)
+        assert done.code == 0, done.err
+        text = list(cloud.bodies.values())[-1]
+        assert sha256(secret.encode()).hexdigest() in text
+        assert secret not in text + done.out + done.err
+        assert '"Endpoint":"https://example.com/tasks"' in text
+    monkeypatch.delenv("STEPSCHED_HTTP_SECRET")
+    assert stepsched(*line).code == 0
+    assert '"AuthorizationType":"AWS_IAM"' in list(cloud.bodies.values())[-1]
+
+
 def test_every_part_of_a_stack_is_a_choice() -> None:
     assert list(_PARTS) == [each.value for each in ss.deploy.Part]
 
@@ -168,6 +187,11 @@ def test_every_part_of_a_stack_is_a_choice() -> None:
             "deploy jobs here.yaml --yes", 2, "the target of 'cleanup': AWS cannot invoke", id="here"
         ),
         pytest.param("deploy jobs jobs.yaml --with tea", 2, "tea", id="no part"),
+        pytest.param("deploy jobs jobs.yaml --subscriber a@b.de", 2, "--with http", id="no http"),
+        pytest.param(
+            "deploy jobs --with http --subscriber x", 2, "expected an https:// URL", id="no address"
+        ),
+        pytest.param("deploy jobs --with http --secret-file none", 2, "cannot read none", id="no secret"),
         pytest.param("deploy jobs jobs.yaml --tag team", 2, "KEY=VALUE", id="no tag"),
         pytest.param("deploy jobs jobs.yaml --resource x", 2, "CALL=ARN", id="no resource"),
         pytest.param(
@@ -193,6 +217,7 @@ def test_a_refusal_has_its_exit_code(
     assert done.code == code, done.err
     assert words in done.err
     assert "stepsched.deploy" not in done.err
+    assert "validation error" not in done.err
     assert done.err.count("\n") == 1
 
 

@@ -56,7 +56,12 @@ OPTIONS = {
     "repair": "",
     "wait": "--run --timeout",
     "logs": "--since -f --follow",
-    "serve": "--handlers-from --workers --grace",
+    "serve": " ".join(
+        (
+            "--handlers-from --private-host --workers --grace",
+            "--http --token-file --secret-file --allow-target --allow-host",
+        )
+    ),
     "play": "--from --until",
     "asl render": "",
     "asl check": "",

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, get_args
 
-import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
@@ -42,6 +41,7 @@ from stepsched.backends.eventbridge.mark import (
 from stepsched.backends.eventbridge.single_runs import is_run_of, read_run_name, run_name, write_run
 from stepsched.core.context import ATTEMPT_NUMBER, EXECUTION_ID, SCHEDULE_ARN, SCHEDULED_TIME
 from stepsched.targets import AwsTarget
+from tests.sessions import service_model
 
 UTC = timezone.utc
 NOW = datetime(2030, 1, 7, 12, 0, tzinfo=UTC)
@@ -87,9 +87,7 @@ def quietly(make: Callable[[], ss.OneTime]) -> ss.OneTime:
 
 
 def input_of(operation: str) -> Any:
-    return (
-        botocore.session.get_session().get_service_model("scheduler").operation_model(operation).input_shape
-    )
+    return service_model("scheduler").operation_model(operation).input_shape
 
 
 def faults(shape: Any, value: Any, place: str = "request") -> list[str]:

@@ -7,12 +7,12 @@ import pickle
 from datetime import timedelta
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore import exceptions as sdk
 
 import stepsched as ss
 from stepsched.aws.sdk import mapped
+from tests.sessions import service_model
 
 
 def answered(code: str, message: str = "words", status: int = 400, **headers: str) -> sdk.ClientError:
@@ -122,7 +122,7 @@ def test_an_answer_without_anything_is_an_error_all_the_same() -> None:
 
 
 def test_every_error_of_the_services_model_has_its_class() -> None:
-    model = botocore.session.get_session().get_service_model("scheduler")
+    model = service_model("scheduler")
     kinds = {
         shape.name: type(left(answered(shape.name, status=int(shape.metadata["error"]["httpStatusCode"]))))
         for shape in model.error_shapes

@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-import botocore.session
 import pytest
 
 from stepsched.aws.regions import LARGE_REGIONS
 from stepsched.backends.eventbridge.quotas import Bucket, request_rates
+from tests.sessions import service_model
 
 EVERY_RATE = [0.2, 0.5, 1.0, 1.5, 2.0, 2.5, 10.0, 50.0, 250.0, 5_000.0]
 
@@ -74,7 +74,7 @@ def test_a_seconds_worth_goes_out_at_once_after_a_rest(rate: float, at_once: int
 
 
 def test_every_call_of_the_backend_has_a_rate() -> None:
-    model = botocore.session.get_session().get_service_model("scheduler")
+    model = service_model("scheduler")
     names = set(model.operation_names)
     assert request_rates("eu-west-1").keys() <= names
     assert names - request_rates("eu-west-1").keys() == {"UntagResource"}

@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from botocore.model import ListShape, Shape, StructureShape
-from botocore.session import get_session
+
+from tests.sessions import service_model
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/made"
@@ -64,7 +65,7 @@ def _name(id_: str, resources: Mapping[str, Any]) -> str:
 
 
 def _shape_of(operation: str) -> Shape:
-    shape = get_session().get_service_model("scheduler").operation_model(operation).input_shape
+    shape = service_model("scheduler").operation_model(operation).input_shape
     assert shape is not None
     return shape
 

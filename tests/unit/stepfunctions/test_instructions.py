@@ -155,6 +155,11 @@ def test_the_instructions_hold_the_policy() -> None:
     assert instructions(bounded)["retry"]["bound"] == 9
 
 
+def test_the_instructions_hold_pauses_one_by_one_in_whole_seconds() -> None:
+    found = instructions(job(retry=ss.Retry(pauses=[timedelta(seconds=1.5), timedelta(days=1)])))
+    assert found["retry"] == {"attempts": 2, "age": 3600, "pauses": [2, 86_400]}
+
+
 def test_a_one_time_job_goes_or_stays_and_never_stops() -> None:
     single = job(schedule=ss.OneTime("2031-01-01T00:00"), on_failure=ss.OnFailure.STOP)
     assert (instructions(single)["gone"], instructions(single)["stops"]) == (True, False)

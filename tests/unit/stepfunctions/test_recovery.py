@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -16,6 +15,7 @@ from stepsched.backends.stepfunctions.recovery import Recovery
 from stepsched.backends.stepfunctions.rows import Claim, Row, key, run_key, write_instant, write_row
 from stepsched.backends.stepfunctions.table import Table
 from stepsched.machines.shared import table_schema
+from tests.sessions import new_session
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     with mock_aws():
-        client: Any = boto3.client("dynamodb", region_name="eu-west-1")
+        client: Any = new_session(region_name="eu-west-1").client("dynamodb")
         client.create_table(**table_schema.creation("jobs"))
         yield Table(client, "jobs")
 

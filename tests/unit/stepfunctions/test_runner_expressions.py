@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -40,6 +41,11 @@ JOB = ss.Job(
 )
 FIFO = ss.FanOutTarget(
     "arn:aws:sqs:eu-west-1:123456789012:tasks.fifo", ["a", "b", "b"], message_group_id="1337"
+)
+URL = ss.HttpTarget(
+    "https://example.com/hook",
+    headers={"x-kind": "tick"},
+    connection_arn="arn:aws:events:eu-west-1:123456789012:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
 )
 SCHEDULES: list[ss.Schedule] = [
     ss.OneTime("2030-03-01T09:00", timezone="America/New_York"),
@@ -116,6 +122,7 @@ CASES = [
     (JOB, False, "failed"),
     (JOB, True, "succeeded"),
     (JOB.replace(target=FIFO, input={}), False, "succeeded"),
+    (JOB.replace(target=URL, retry=ss.Retry.webhook()), False, "failed"),
 ]
 
 
@@ -146,3 +153,90 @@ def test_what_stands_in_variables_holds_the_plan_once(jsonata_engine: JsonataEng
     assert "plan" not in job
     absent = given | {"states": given["states"] | {"result": {}}}
     assert jsonata_engine.evaluate(load["job"][2:-2], absent) == {}
+
+
+def _said(engine: JsonataEngine, given: dict[str, Any], state: str, *path: str) -> Any:
+    """The value of an expression of the runner."""
+    found: Any = runner("jobs").to_dict()["States"][state]
+    for name in path:
+        found = found[int(name)] if name.isdigit() else found[name]
+    return engine.evaluate(found[2:-2], given, now=NOW)
+
+
+def test_the_receiver_of_a_url_is_told_of_the_run_and_its_attempt(jsonata_engine: JsonataEngine) -> None:
+    job = JOB.replace(name="näh t/1", target=URL, input={"n": 1, "attempt": ss.context.ATTEMPT_NUMBER})
+    found = []
+    for key, attempt in ((KEY, 0), (KEY, 1), (f"{KEY}#{'b' * 12}", 0)):
+        given = variables(job, manual=False, outcome="") | {"key": key, "attempt": attempt}
+        arguments = _said(jsonata_engine, given, "http:invoke", "Arguments")
+        assert arguments["RequestBody"] == {"n": 1, "attempt": str(attempt + 1)}
+        assert arguments["ApiEndpoint"] == "https://example.com/hook"
+        assert (
+            arguments["Headers"].items()
+            >= {
+                "x-kind": "tick",
+                "stepsched-job": "n%C3%A4h%20t%2F1",
+                "stepsched-scheduled-for": DUE,
+                "stepsched-attempt": str(attempt + 1),
+            }.items()
+        )
+        found.append(arguments["Headers"]["webhook-id"])
+    assert re.fullmatch(rf"[0-9a-f]{{32}}/{DUE}", found[0])
+    assert found[0] == found[1]  # an attempt is of the same run, and another run of the instant is not
+    assert found[2] != found[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "again"),
+    [
+        ("States.Http.StatusCode.500", 1, True),
+        ("States.Http.StatusCode.500", 9, True),
+        ("States.Http.StatusCode.500", 10, False),
+        ("States.Http.StatusCode.410", 1, False),
+    ],
+)
+def test_a_receiver_that_is_gone_is_not_called_again(
+    jsonata_engine: JsonataEngine, error: str, attempt: int, again: bool
+) -> None:
+    job = JOB.replace(target=URL, retry=ss.Retry.webhook())
+    given = variables(job, manual=False, outcome="") | {
+        "attempt": attempt,
+        "aging": int(NOW.timestamp() * 1000),
+        "failure": {"error": error, "cause": "", "attempts": attempt},
+    }
+    assert _said(jsonata_engine, given, "Try again?", "Choices", "0", "Condition") is again
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "stops", "paused"),
+    [
+        ("States.Http.StatusCode.410", "failed", False, True),
+        ("States.Http.StatusCode.500", "failed", False, False),
+        ("States.Http.StatusCode.500", "failed", True, True),
+        ("", "succeeded", True, False),
+    ],
+)
+def test_a_receiver_that_is_gone_pauses_the_job(
+    jsonata_engine: JsonataEngine, error: str, outcome: str, stops: bool, paused: bool
+) -> None:
+    job = JOB.replace(target=URL, on_failure=ss.OnFailure.STOP if stops else ss.OnFailure.CONTINUE)
+    given = variables(job, manual=False, outcome=outcome) | {
+        "failure": {"error": error, "cause": "", "attempts": 1}
+    }
+    rules = runner("jobs").to_dict()["States"]["More?"]["Choices"]
+    (place,) = [str(number) for number, rule in enumerate(rules) if rule["Next"] == "Paused"]
+    assert _said(jsonata_engine, given, "More?", "Choices", place, "Condition") is paused
+
+
+def test_pauses_one_by_one_are_waited_in_turn(jsonata_engine: JsonataEngine) -> None:
+    job = JOB.replace(retry=ss.Retry.webhook())
+    pauses = [
+        _said(
+            jsonata_engine,
+            variables(job, manual=False, outcome="") | {"attempt": attempt},
+            "Pause",
+            "Seconds",
+        )
+        for attempt in range(1, 10)
+    ]
+    assert pauses == [job.retry.delay(attempt).total_seconds() for attempt in range(1, 10)]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import boto3
 from moto import mock_aws
 
 import stepsched as ss
@@ -25,6 +24,7 @@ from stepsched.workflows.machine.names import batch_job_name, runner_execution_n
 from stepsched.workflows.port import Changes, Start
 from stepsched.workflows.records import FailureKind, RestartPlan
 from stepsched.workflows.restarts import plan_restart, skip_plan
+from tests.sessions import new_session
 
 REGION, TABLE = "eu-west-1", "jobs"
 NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
@@ -41,7 +41,7 @@ class Session:
     """A session whose clients count their calls, and can stop at one: before its request, or after it."""
 
     def __init__(self) -> None:
-        self._session = boto3.Session(
+        self._session = new_session(
             aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
         )
         self._clients = dict[str, Any]()
@@ -92,8 +92,8 @@ class Cloud:
     def __init__(self) -> None:
         self.clock = FakeClock(NOON)
         self.session = Session()
-        self.dynamodb: Any = boto3.client("dynamodb", region_name=REGION)
-        self.states: Any = boto3.client("stepfunctions", region_name=REGION)
+        client: Any = new_session(region_name=REGION).client  # its overloads know no service by a variable
+        self.dynamodb, self.states = client("dynamodb"), client("stepfunctions")
         self.dynamodb.create_table(**schema.creation(TABLE))
         make = self.states.create_state_machine
         text = runner(TABLE).to_json()

@@ -389,10 +389,18 @@ def test_failures_of_runs_are_told_apart_as_in_python(engine: JsonataEngine) -> 
     assert engine.evaluate(text, {**given[0], "cause": "SpotInterruption", "node": {}}) == "job"
 
 
-def test_a_failed_attempt_is_repeated_as_in_python(engine: JsonataEngine) -> None:
-    retry = ss.Retry(
-        max_attempts=3, interval=timedelta(seconds=2), backoff_rate=3, max_delay=timedelta(seconds=10)
-    )
+@pytest.mark.parametrize(
+    "retry",
+    [
+        ss.Retry(
+            max_attempts=3, interval=timedelta(seconds=2), backoff_rate=3, max_delay=timedelta(seconds=10)
+        ),
+        ss.Retry(pauses=[timedelta(seconds=5), timedelta(minutes=5), timedelta(seconds=0.5)]),
+        ss.Retry(pauses=[timedelta(seconds=5)]),
+    ],
+    ids=["grown", "one by one", "one"],
+)
+def test_a_failed_attempt_is_repeated_as_in_python(engine: JsonataEngine, retry: ss.Retry) -> None:
     step = Step("a", target=QUEUE, retry=retry)
     graph = json.loads(graph_of(Workflow("flow", steps=[step])))
     text = f"( {AFTER_FAILURE} $after($entry, $kind, 'oh', $ms, $graph.steps[0]) )"

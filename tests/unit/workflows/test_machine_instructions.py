@@ -98,6 +98,18 @@ def test_references_are_filled_in_as_in_python(engine: JsonataEngine, given: Any
             assert (body if isinstance(expected, str) else json.loads(body)) == expected
 
 
+def test_the_body_of_a_call_has_the_output_of_another_step(engine: JsonataEngine) -> None:
+    """The headers of the run are no reason to refuse it, as the attributes of a FIFO queue are."""
+    url = ss.HttpTarget(
+        "https://example.com/hook",
+        connection_arn="arn:aws:events:eu-west-1:123456789012:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11",
+    )
+    workflow = flow(url, {"rows": ss.workflows.output_of("first", "rows"), "date": input_of("date")})
+    found = filled(engine, step_instructions(workflow, workflow.by_name["last"]), OUTPUTS, RUN)
+    assert found["arguments"]["RequestBody"] == {"rows": OUTPUTS["first"]["rows"], "date": RUN["date"]}
+    assert found["arguments"]["Headers"]["stepsched-job"].endswith("%2Flast")
+
+
 @pytest.mark.parametrize("given", MISSING, ids=json.dumps)
 def test_a_missing_part_is_said_as_in_python(engine: JsonataEngine, given: Any) -> None:
     workflow = flow(FUNCTION, {"x": given})

@@ -9,6 +9,7 @@ from typing import Any
 import stepsched as ss
 from stepsched.core import context
 
+CONNECTION = "arn:aws:events:eu-west-1:123456789012:connection/hooks/0b64b4c9-7f0c-4ad6-8c0e-7e2f7a4f0c11"
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:report"
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:close"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -45,6 +46,18 @@ TARGETS: dict[str, tuple[Any, Any]] = {
     "topic": (ss.TopicTarget(TOPIC), {"a": 1}),
     "fifo topic": (ss.TopicTarget(f"{TOPIC}.fifo"), "text"),
     "bus": (ss.EventBusTarget(BUS), {}),
+    "URL": (
+        ss.HttpTarget(
+            "https://example.com/a%20b?q=%7B%25%201&r=",
+            headers={"x-text": "{% text %}"},
+            connection_arn=CONNECTION,
+        ),
+        {"a": "{% text %}"},
+    ),
+    "URL without body": (
+        ss.HttpTarget("https://example.com", method="GET", connection_arn=CONNECTION),
+        {},
+    ),
     "bus with words": (ss.EventBusTarget(BUS, detail_type="It's {% due %}", source="my.app"), {"a": 1}),
     "stream": (ss.targets.KinesisTarget(STREAM, partition_key="{% k %}"), {"a": 1}),
     "delivery stream": (ss.targets.FirehoseTarget(FIREHOSE), [1]),

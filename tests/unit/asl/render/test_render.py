@@ -160,6 +160,11 @@ def test_attempts_are_states_of_our_own() -> None:
             ss.Retry(interval=timedelta(seconds=1.5), backoff_rate=1.7, max_delay=timedelta(seconds=90)),
             "{% $ceil($round($min([90, 1.5 * $power(1.7, $attempt - 1)]), 6)) %}",
         ),
+        (
+            ss.Retry(pauses=[timedelta(seconds=1.5), timedelta(hours=1)]),
+            "{% [2, 3600][$min([$attempt, 2]) - 1] %}",
+        ),
+        (ss.Retry(pauses=[timedelta(seconds=5)]), "{% 5 %}"),
     ],
 )
 def test_a_pause_is_the_retrys_raised_to_seconds(retry: ss.Retry, seconds: str) -> None:

@@ -14,6 +14,7 @@ from tests.unit.asl.render import jobs
 from tests.unit.asl.render.jobs import (
     BUS,
     CLUSTER,
+    CONNECTION,
     LAMBDA,
     MACHINE,
     NEW_YEAR,
@@ -38,7 +39,33 @@ def call(target: Any, given: Any, **fields: Any) -> tuple[str, Any]:
     return state["Resource"].removeprefix(CALLS), state["Arguments"]
 
 
+RUN_HEADERS = {
+    "stepsched-job": "nightly",
+    "webhook-id": "{% 'cb0d8dccd7d54e06acc04eeb74bef3b7/' & $due %}",
+    "stepsched-scheduled-for": "{% $due %}",
+    "stepsched-attempt": "{% $string($attempt + 1) %}",
+}
 STARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "URL": (
+        "http:invoke",
+        {
+            "ApiEndpoint": "https://example.com/a%20b",
+            "Method": "POST",
+            "Authentication": {"ConnectionArn": CONNECTION},
+            "Headers": {"x-text": r"{% '\u007b% text %\u007d' %}", **RUN_HEADERS},
+            "QueryParameters": {"q": r"{% '\u007b% 1' %}", "r": ""},
+            "RequestBody": {"a": r"{% '\u007b% text %\u007d' %}"},
+        },
+    ),
+    "URL without body": (
+        "http:invoke",
+        {
+            "ApiEndpoint": "https://example.com",
+            "Method": "GET",
+            "Authentication": {"ConnectionArn": CONNECTION},
+            "Headers": RUN_HEADERS,
+        },
+    ),
     "lambda": (
         "lambda:invoke",
         {"FunctionName": LAMBDA, "Payload": {"a": [1, None]}, "InvocationType": "Event"},
