@@ -79,6 +79,7 @@ def one_shot_app(
             thread.
 
     Raises:
+        TypeError: ``client`` is no :class:`SchedulerClient`.
         UnsupportedError: The backend cannot run such a task, for example because it runs no functions, or its
             ``handlers_from`` does not allow ``stepsched.http.one_shot``.
         ValueError: An argument is not valid.
