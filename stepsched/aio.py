@@ -10,27 +10,32 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import re
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import timedelta
-from functools import partial, wraps
+from functools import WRAPPER_ASSIGNMENTS, partial, wraps
 from itertools import islice
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend
+from stepsched.backends.base import Backend, backend_table
 from stepsched.client import SchedulerClient
 from stepsched.core.durations import seconds_of
 from stepsched.core.threads import DaemonExecutor
+from stepsched.display.results import Displayed
 from stepsched.jobs import Run
 from stepsched.workflow_client import WorkflowClient
 from stepsched.workflows.records import WorkflowRun
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 _LOG = logging.getLogger(__name__)
 _THREADS = 8
@@ -39,6 +44,9 @@ _BATCH = 50
 """The number of items that one call reads from an iterator."""
 _STREAMS = {"iterate": "AsyncIterator[JobRecord]", "upcoming": "AsyncIterator[UpcomingRun]"}
 """The methods that return an asynchronous iterator instead of being awaited, with their return types."""
+_RETURNS = re.compile(r"^( *)Returns:\n(?:\1 +.*\n?)+", re.MULTILINE)
+"""What a docstring says of the value of a method, with its indentation."""
+_ALL_BUT_DOC = [name for name in WRAPPER_ASSIGNMENTS if name != "__doc__"]
 _KNOWS_SUBCLASSES = sys.version_info >= (3, 12, 2) or (3, 11, 8) <= sys.version_info < (3, 12)
 """Whether ``asyncio.timeout`` and ``TaskGroup`` accept a subclass of CancelledError
 (https://github.com/python/cpython/issues/113848)."""
@@ -130,7 +138,7 @@ class _AsyncClient:
             gate.release()
 
 
-class AsyncSchedulerClient(_AsyncClient):
+class AsyncSchedulerClient(Displayed, _AsyncClient):
     """A :class:`SchedulerClient` for an event loop: the same methods as coroutines, for the same backends.
 
     Read ``iterate`` and ``upcoming`` with ``async for``. Calls are made in daemon threads, at most eight at
@@ -165,6 +173,9 @@ class AsyncSchedulerClient(_AsyncClient):
         super().__init__()
         self._client: SchedulerClient = SchedulerClient(backend)
 
+    def _shown_table(self) -> Table:
+        return backend_table(self.backend, type(self).__name__)
+
     @classmethod
     @wraps(SchedulerClient.from_stack.__func__)  # type: ignore[attr-defined]
     async def from_stack(cls, name: str, **options: Any) -> Self:
@@ -183,13 +194,61 @@ class AsyncSchedulerClient(_AsyncClient):
             await asyncio.sleep(look)
         return look
 
+    @wraps(SchedulerClient.watch, assigned=_ALL_BUT_DOC)
+    async def watch(
+        self,
+        *,
+        interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Shows what happens, as :meth:`SchedulerClient.watch` does, until the task is cancelled or the time
+        is over. The last picture stays.
+
+        It works in the running loop of a notebook: the stop button ends it, and it returns. Every other
+        cancellation goes on as usual once the screen is closed: ``asyncio.timeout`` raises its TimeoutError,
+        and Ctrl-C ends ``asyncio.run`` with KeyboardInterrupt.
+
+        Args:
+            interval: As for :meth:`SchedulerClient.watch`.
+            timeout: The time after which it ends, in seconds or as a timedelta; zero shows one picture. None:
+                no limit.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+
+        Raises:
+            UnsupportedError: The backend has a fake clock, which does not advance meanwhile, and ``timeout``
+                is not zero.
+            BackendError: The backend cannot be read, and could not be later either.
+            ValueError: ``interval`` is too short, or ``timeout`` is negative.
+        """
+        from stepsched.watching.interrupts import StopButton
+
+        watch = self._client._watch(  # noqa: SLF001 -- its own way to watch
+            interval, timeout, name_prefix=name_prefix, group=group, tags=tags
+        )
+        steps, button = watch.steps(), StopButton()
+        try:
+            with button.heard():
+                while (pause := await self._call("watch", partial(next, steps, None))) is not None:
+                    await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            if not button.was_pressed():
+                raise
+            _forget_cancellation()
+        finally:
+            watch.stop()
+
     @wraps(SchedulerClient.close)
     async def close(self, *, timeout: timedelta | float | None = None) -> None:
         seconds_of(timeout, "timeout")
         await self._leave(timeout)
 
 
-class AsyncWorkflowClient(_AsyncClient):
+class AsyncWorkflowClient(Displayed, _AsyncClient):
     """A :class:`WorkflowClient` for an event loop: the same methods as coroutines, for the same backends.
     What is said of :class:`AsyncSchedulerClient` applies.
 
@@ -218,6 +277,9 @@ class AsyncWorkflowClient(_AsyncClient):
         super().__init__()
         self._client: WorkflowClient = WorkflowClient(backend)
 
+    def _shown_table(self) -> Table:
+        return backend_table(self.backend, type(self).__name__)
+
     @classmethod
     @wraps(WorkflowClient.from_stack.__func__)  # type: ignore[attr-defined]
     async def from_stack(cls, name: str, **options: Any) -> Self:
@@ -244,6 +306,19 @@ class AsyncWorkflowClient(_AsyncClient):
     async def close(self, *, timeout: timedelta | float | None = None) -> None:
         seconds_of(timeout, "timeout")
         await self._leave(timeout)
+
+
+def _streamed_doc(text: str) -> str:
+    """Returns the docstring of a method that returns an asynchronous iterator, made from that of the method
+    which it calls."""
+    return _RETURNS.sub(r"\1Returns:\n\1    An asynchronous iterator: read it with ``async for``.\n", text)
+
+
+def _forget_cancellation() -> None:
+    """Tells the task that its cancellation goes no further: later ones are told from it."""
+    task = asyncio.current_task()
+    if sys.version_info >= (3, 11) and task is not None:
+        task.uncancel()
 
 
 def _new_threads() -> DaemonExecutor:
@@ -360,6 +435,7 @@ def _streamed(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             if not batches.is_done:  # without waiting, since a read may be in progress
                 self._threads.submit(batches.close)
 
+    verb.__doc__ = _streamed_doc(method.__doc__ or "")
     signature = inspect.signature(method).replace(return_annotation=_STREAMS[name])
     vars(verb)["__signature__"] = signature
     return verb

@@ -1,7 +1,6 @@
 """Written by tests/api/stub.py from client.py, workflow_client.py and aio.py: not to be edited."""
 
 import asyncio
-import builtins
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -11,8 +10,11 @@ from pydantic import JsonValue
 from typing_extensions import Self
 
 from stepsched.backends.base import Backend
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.display.results import Displayed
+from stepsched.display.table import Table
+from stepsched.jobs import Job, JobRecord, JobStatus, Run, RunStatus
 from stepsched.jobs.plans import Plan
+from stepsched.jobs.results import JobRecords, JobVersions, Repairs, Runs
 from stepsched.jobs.upcoming import UpcomingRun
 from stepsched.workflows.model import Step, Workflow
 from stepsched.workflows.records import (
@@ -23,6 +25,7 @@ from stepsched.workflows.records import (
     WorkflowVersion,
 )
 from stepsched.workflows.requests import Names
+from stepsched.workflows.results import WorkflowRuns, WorkflowVersions
 
 class CallCancelledError(asyncio.CancelledError):
     """A call was cancelled, for example by ``asyncio.timeout``. A thread cannot be stopped, so the call may
@@ -42,7 +45,7 @@ class CallCancelledError(asyncio.CancelledError):
 
     def __init__(self, call: str, may_have_happened: bool) -> None: ...
 
-class AsyncSchedulerClient:
+class AsyncSchedulerClient(Displayed):
     """A :class:`SchedulerClient` for an event loop: the same methods as coroutines, for the same backends.
 
     Read ``iterate`` and ``upcoming`` with ``async for``. Calls are made in daemon threads, at most eight at
@@ -75,6 +78,7 @@ class AsyncSchedulerClient:
             backend: The backend that stores and runs the jobs. None: a new :class:`LocalBackend` in memory.
         """
 
+    def _shown_table(self) -> Table: ...
     @classmethod
     async def from_stack(cls, name: str, **options: Any) -> Self:
         """Creates a client of the :class:`StepFunctionsBackend` of a CloudFormation stack; ``close`` closes
@@ -105,6 +109,37 @@ class AsyncSchedulerClient:
                 during the wait.
             TypeError: ``run`` is not a Run, or ``timeout`` is neither a number nor a timedelta.
             ValueError: ``timeout`` is negative.
+        """
+
+    async def watch(
+        self,
+        *,
+        interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Shows what happens, as :meth:`SchedulerClient.watch` does, until the task is cancelled or the time
+        is over. The last picture stays.
+
+        It works in the running loop of a notebook: the stop button ends it, and it returns. Every other
+        cancellation goes on as usual once the screen is closed: ``asyncio.timeout`` raises its TimeoutError,
+        and Ctrl-C ends ``asyncio.run`` with KeyboardInterrupt.
+
+        Args:
+            interval: As for :meth:`SchedulerClient.watch`.
+            timeout: The time after which it ends, in seconds or as a timedelta; zero shows one picture. None:
+                no limit.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+
+        Raises:
+            UnsupportedError: The backend has a fake clock, which does not advance meanwhile, and ``timeout``
+                is not zero.
+            BackendError: The backend cannot be read, and could not be later either.
+            ValueError: ``interval`` is too short, or ``timeout`` is negative.
         """
 
     async def close(self, *, timeout: timedelta | float | None = None) -> None:
@@ -141,7 +176,7 @@ class AsyncSchedulerClient:
 
     async def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Stores many jobs. All jobs are checked before the first one is stored. Equal jobs change nothing,
         so an interrupted call can be repeated.
 
@@ -182,14 +217,19 @@ class AsyncSchedulerClient:
         name_prefix: str | None = None,
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> builtins.list[JobRecord]:
-        """Returns the jobs that match all given conditions, sorted by name.
+        progress: Callable[[int, None], object] | None = None,
+    ) -> JobRecords:
+        """Returns the jobs that match all given conditions, sorted by name: a list, which ``print()`` and
+        notebooks show as a table.
 
         Args:
             status: A :class:`JobStatus` or its value as a string.
             name_prefix: The beginning of the name; case-sensitive.
             group: The group of the job.
             tags: Tags that the job must have, with these values; it may have others too.
+            progress: A function that is called repeatedly with the number of jobs that are read and None,
+                since the total is not known. None: a count, if the output is a terminal or a notebook and
+                the call takes longer than a moment.
 
         Raises:
             ValueError: ``status`` is not the value of a :class:`JobStatus`.
@@ -212,8 +252,8 @@ class AsyncSchedulerClient:
 
     def upcoming(
         self,
-        *,
         until: datetime | None = None,
+        *,
         limit: int | None = None,
         name_prefix: str | None = None,
         group: str | None = None,
@@ -232,10 +272,10 @@ class AsyncSchedulerClient:
             tags: As for :meth:`list`.
 
         Returns:
-            An iterable that can be iterated repeatedly; every item has ``.at`` and ``.job``. ``print()`` and
-            notebooks show it as a table.
+            An asynchronous iterator: read it with ``async for``.
 
         Raises:
+            TypeError: ``until`` is no datetime.
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
                 negative.
         """
@@ -258,7 +298,7 @@ class AsyncSchedulerClient:
             UnsupportedError: The backend cannot run the job exactly as defined.
         """
 
-    async def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
+    async def versions(self, name: str, *, group: str | None = None) -> JobVersions:
         """Returns the earlier definitions of the job, oldest first.
 
         Raises:
@@ -266,7 +306,13 @@ class AsyncSchedulerClient:
             UnsupportedError: The backend does not keep earlier definitions.
         """
 
-    async def plan(self, jobs: Iterable[Job], *, prune: bool | Collection[str] = False) -> Plan:
+    async def plan(
+        self,
+        jobs: Iterable[Job],
+        *,
+        prune: bool | Collection[str] = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Plan:
         """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
         changed.
 
@@ -281,6 +327,8 @@ class AsyncSchedulerClient:
                 groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
                 cancelled; ``unsearched`` of the plan has the groups that were left out, and ``empty_groups``
                 named ones without any job.
+            progress: A function that is called repeatedly with the number of jobs that are checked and the
+                total. None: a progress bar, as for :meth:`create_many`.
 
         Raises:
             TypeError: ``prune`` is neither a bool nor a list of groups.
@@ -375,7 +423,7 @@ class AsyncSchedulerClient:
         tags: Mapping[str, str] | None = None,
         reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Pauses all active jobs that match all given conditions, as :meth:`pause` does; without a condition,
         all active jobs. Jobs that stepsched did not create are left out, and so are jobs that are already
         paused, with their reasons: ``resume`` of each returned job ends exactly this pause.
@@ -406,7 +454,7 @@ class AsyncSchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Resumes all jobs that match all given conditions, as :meth:`resume` does; without a condition, all
         jobs, including those that were paused one by one. Jobs that stepsched did not create, and jobs that
         have ended, are left out. An interrupted call can be repeated.
@@ -433,7 +481,7 @@ class AsyncSchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Cancels all jobs that match all given conditions, as :meth:`cancel` does. Jobs that stepsched did
         not create are left out. An interrupted call can be repeated.
 
@@ -453,7 +501,7 @@ class AsyncSchedulerClient:
                 are.
         """
 
-    async def repair(self) -> builtins.list[Repair]:
+    async def repair(self) -> Repairs:
         """Finds jobs that do not come due as they should and runs that never end, and repairs them.
 
         It is safe at any time and from several callers at once: without a problem, nothing is changed. Call
@@ -476,7 +524,7 @@ class AsyncSchedulerClient:
 
     async def backfill(
         self, name: str, *, since: datetime, until: datetime, group: str | None = None
-    ) -> builtins.list[Run]:
+    ) -> Runs:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
         Instants that already have a run are left out, so the call can be repeated.
@@ -498,7 +546,7 @@ class AsyncSchedulerClient:
                 than 10,000 runs.
         """
 
-    async def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
+    async def dead_letters(self, name: str | None = None) -> Runs:
         """Returns the runs that have failed for good, oldest first.
 
         Args:
@@ -526,7 +574,7 @@ class AsyncSchedulerClient:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
-    ) -> builtins.list[Run]:
+    ) -> Runs:
         """Returns the runs that match all given conditions, in the order in which they were recorded.
 
         Args:
@@ -543,7 +591,7 @@ class AsyncSchedulerClient:
                 is negative.
         """
 
-class AsyncWorkflowClient:
+class AsyncWorkflowClient(Displayed):
     """A :class:`WorkflowClient` for an event loop: the same methods as coroutines, for the same backends.
     What is said of :class:`AsyncSchedulerClient` applies.
 
@@ -570,6 +618,7 @@ class AsyncWorkflowClient:
             UnsupportedError: The backend does not run workflows.
         """
 
+    def _shown_table(self) -> Table: ...
     @classmethod
     async def from_stack(cls, name: str, **options: Any) -> Self:
         """Creates a client of the :class:`StepFunctionsBackend` of a CloudFormation stack that has the part
@@ -618,8 +667,8 @@ class AsyncWorkflowClient:
         """
 
     @property
-    async def backend(self) -> Backend:
-        """The backend that stores and runs the workflows."""
+    def backend(self) -> Backend:
+        """The backend that the calls go to."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -645,8 +694,9 @@ class AsyncWorkflowClient:
             WorkflowNotFoundError: There is no such workflow or version.
         """
 
-    async def list(self) -> builtins.list[WorkflowVersion]:
-        """Returns the latest version of every workflow, sorted by name."""
+    async def list(self) -> WorkflowVersions:
+        """Returns the latest version of every workflow, sorted by name: a list, which ``print()`` and
+        notebooks show as a table."""
 
     async def start(
         self, workflow: Workflow | str, *, input: JsonValue = None, run_id: str | None = None
@@ -690,8 +740,9 @@ class AsyncWorkflowClient:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
-    ) -> builtins.list[WorkflowRun]:
-        """Returns the runs that match all given conditions, the earliest start first.
+    ) -> WorkflowRuns:
+        """Returns the runs that match all given conditions, the earliest start first: a list, which
+        ``print()`` and notebooks show as a table.
 
         Args:
             name: The name of the workflow. None: all workflows.
@@ -801,7 +852,7 @@ class AsyncWorkflowClient:
             RunNotFoundError: There is no such run.
         """
 
-    async def repair(self) -> builtins.list[Repair]:
+    async def repair(self) -> Repairs:
         """Finds runs that do not go on although they have not ended, such as after an outage, and makes them
         go on. It is safe at any time and from several callers at once.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, idle_reason
+from stepsched.backends.base import Backend, JobQuery, Prepared, RunQuery, backend_table, idle_reason
 from stepsched.core.clock import SystemClock
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import (
@@ -31,16 +31,20 @@ from stepsched.core.errors import (
 )
 from stepsched.core.quoting import quoted
 from stepsched.core.values import whole_number
-from stepsched.display.progress import reporting
-from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
+from stepsched.display.progress import reported, reporting
+from stepsched.display.results import Displayed
+from stepsched.jobs import Job, JobRecord, JobStatus, Run, RunStatus
 from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.names import checked_prune, is_name, is_name_prefix, is_narrow
 from stepsched.jobs.records import checked_reason
+from stepsched.jobs.results import JobRecords, JobVersions, Repairs, Runs
 from stepsched.schedules.moments import aware
 
 if TYPE_CHECKING:  # loaded by the verbs that need them
+    from stepsched.display.table import Table
     from stepsched.jobs.plans import Change, Plan
     from stepsched.jobs.upcoming import Upcoming
+    from stepsched.watching.loop import Watch
 
 _LONGEST_PAUSE = 1.0
 """The longest pause between two polls of a run, in seconds, unless the backend asks for more."""
@@ -48,7 +52,7 @@ _PORTION = 1_000
 """The number of jobs that ``create_many`` passes to the backend in one call."""
 
 
-class SchedulerClient:
+class SchedulerClient(Displayed):
     """Creates, lists, changes, pauses, resumes, cancels and runs jobs. The methods are the same on every
     backend.
 
@@ -140,7 +144,7 @@ class SchedulerClient:
 
     def create_many(
         self, jobs: Iterable[Job], *, progress: Callable[[int, int], object] | None = None
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Stores many jobs. All jobs are checked before the first one is stored. Equal jobs change nothing,
         so an interrupted call can be repeated.
 
@@ -167,7 +171,7 @@ class SchedulerClient:
 
     def _create_many(
         self, wanted: Sequence[Prepared], progress: Callable[[int, int], object] | None
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         failures, records = dict[str, StepschedError](), list[JobRecord]()
         with reporting(progress, len(wanted)) as tell:
             for first in range(0, len(wanted), _PORTION):
@@ -182,7 +186,7 @@ class SchedulerClient:
                 tell(len(records) + len(failures))
         if failures:
             raise BulkError(failures, len(records))
-        return records
+        return JobRecords(records, now=self.backend.now())
 
     def _settle(
         self, jobs: Sequence[Job], answers: Sequence[JobRecord | StepschedError]
@@ -223,20 +227,27 @@ class SchedulerClient:
         name_prefix: str | None = None,
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> list[JobRecord]:
-        """Returns the jobs that match all given conditions, sorted by name.
+        progress: Callable[[int, None], object] | None = None,
+    ) -> JobRecords:
+        """Returns the jobs that match all given conditions, sorted by name: a list, which ``print()`` and
+        notebooks show as a table.
 
         Args:
             status: A :class:`JobStatus` or its value as a string.
             name_prefix: The beginning of the name; case-sensitive.
             group: The group of the job.
             tags: Tags that the job must have, with these values; it may have others too.
+            progress: A function that is called repeatedly with the number of jobs that are read and None,
+                since the total is not known. None: a count, if the output is a terminal or a notebook and
+                the call takes longer than a moment.
 
         Raises:
             ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
         found = self.iterate(status=status, name_prefix=name_prefix, group=group, tags=tags)
-        return sorted(found, key=lambda record: (record.name, record.job.group))
+        with reporting(progress, None) as tell:
+            ordered = sorted(reported(found, tell), key=lambda record: (record.name, record.job.group))
+        return JobRecords(ordered, now=self.backend.now())
 
     def iterate(
         self,
@@ -252,25 +263,15 @@ class SchedulerClient:
         Raises:
             ValueError: ``status`` is not the value of a :class:`JobStatus`.
         """
-        if tags is not None and not isinstance(tags, Mapping):
-            raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {quoted(tags)}")
-        for word, text in (("name_prefix", name_prefix), ("group", group)):
-            if text is not None and not isinstance(text, str):
-                raise TypeError(f"expected a string for {word}, got {quoted(text)}")
-        query = JobQuery(
-            status=None if status is None else _word(JobStatus, status),
-            name_prefix=name_prefix,
-            group=group,
-            tags=dict(tags or {}),
-        )
+        query = _job_query(status, name_prefix=name_prefix, group=group, tags=tags)
         if not is_name_prefix(name_prefix or "") or (group is not None and not is_narrow(group)):
             return iter(())  # no job has such a name or group
         return self.backend.list(query)
 
     def upcoming(
         self,
-        *,
         until: datetime | None = None,
+        *,
         limit: int | None = None,
         name_prefix: str | None = None,
         group: str | None = None,
@@ -293,9 +294,12 @@ class SchedulerClient:
             notebooks show it as a table.
 
         Raises:
+            TypeError: ``until`` is no datetime.
             ValueError: Neither ``until`` nor ``limit`` is given, ``until`` is naive, or ``limit`` is
                 negative.
         """
+        if isinstance(until, int):
+            raise TypeError(f"expected an aware datetime for until, got {until!r}; use limit={until!r}")
         until, limit = _instant(until, "until"), _limit(limit)
         if until is None and limit is None:
             raise ValueError("expected an end of the runs, got none; use until=..., limit=... or both")
@@ -342,16 +346,23 @@ class SchedulerClient:
                 raise
             return self.backend.ensure(present)
 
-    def versions(self, name: str, *, group: str | None = None) -> builtins.list[JobVersion]:
+    def versions(self, name: str, *, group: str | None = None) -> JobVersions:
         """Returns the earlier definitions of the job, oldest first.
 
         Raises:
             JobNotFoundError: There is no such job.
             UnsupportedError: The backend does not keep earlier definitions.
         """
-        return self.backend.versions(_known_name(name), group=group)
+        found = self.backend.versions(_known_name(name), group=group)
+        return JobVersions(found, now=self.backend.now())
 
-    def plan(self, jobs: Iterable[Job], *, prune: bool | Collection[str] = False) -> Plan:
+    def plan(
+        self,
+        jobs: Iterable[Job],
+        *,
+        prune: bool | Collection[str] = False,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Plan:
         """Compares jobs with the stored ones and returns the changes that ``apply`` would make. Nothing is
         changed.
 
@@ -366,6 +377,8 @@ class SchedulerClient:
                 groups, such as ``["reports"]``: only in these. Only jobs that stepsched created are
                 cancelled; ``unsearched`` of the plan has the groups that were left out, and ``empty_groups``
                 named ones without any job.
+            progress: A function that is called repeatedly with the number of jobs that are checked and the
+                total. None: a progress bar, as for :meth:`create_many`.
 
         Raises:
             TypeError: ``prune`` is neither a bool nor a list of groups.
@@ -376,13 +389,14 @@ class SchedulerClient:
         """
         wanted, groups = list(checked_jobs(jobs)), checked_prune(prune)
         now, over = self.backend.now(), list[Job]()
-        for job in wanted:
-            if type(job) is not Job:
-                raise no_job(job)
-            if job.why_never_runs(now) is None:
-                self.backend.prepare(job)
-            else:
-                over.append(job)
+        with reporting(progress, len(wanted)) as tell:
+            for job in reported(wanted, tell):
+                if type(job) is not Job:
+                    raise no_job(job)
+                if job.why_never_runs(now) is None:
+                    self.backend.prepare(job)
+                else:
+                    over.append(job)
         _refuse_repeats(wanted)
         if over:  # they are all right where they are stored: what has been applied can be applied again
             for job, record in zip(over, self.backend.find(over), strict=True):
@@ -428,7 +442,10 @@ class SchedulerClient:
 
         if isinstance(plan_or_jobs, Plan) and prune:
             raise ValueError("expected no prune with a plan; use client.plan(jobs, prune=True)")
-        plan = plan_or_jobs if isinstance(plan_or_jobs, Plan) else self.plan(plan_or_jobs, prune=prune)
+        if isinstance(plan_or_jobs, Plan):
+            plan = plan_or_jobs
+        else:
+            plan = self.plan(plan_or_jobs, prune=prune, progress=_silent_like(progress))
         total = len(plan.create) + len(plan.update) + len(plan.cancel)
         created = [self._prepare(job) for job in plan.create]
         changed = [(self._prepare(change.after), change) for change in plan.update]
@@ -535,7 +552,7 @@ class SchedulerClient:
         tags: Mapping[str, str] | None = None,
         reason: str | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Pauses all active jobs that match all given conditions, as :meth:`pause` does; without a condition,
         all active jobs. Jobs that stepsched did not create are left out, and so are jobs that are already
         paused, with their reasons: ``resume`` of each returned job ends exactly this pause.
@@ -559,7 +576,9 @@ class SchedulerClient:
             ValueError: As for :meth:`pause`.
         """
         pause = partial(self.backend.pause, reason=checked_reason(reason), only_active=True)
-        records = self._selected(status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags)
+        records = self._selected(
+            progress, status=JobStatus.ACTIVE, name_prefix=name_prefix, group=group, tags=tags
+        )
         return self._perform(pause, records, progress)
 
     def resume_many(
@@ -569,7 +588,7 @@ class SchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Resumes all jobs that match all given conditions, as :meth:`resume` does; without a condition, all
         jobs, including those that were paused one by one. Jobs that stepsched did not create, and jobs that
         have ended, are left out. An interrupted call can be repeated.
@@ -587,7 +606,7 @@ class SchedulerClient:
             BulkError: Some jobs could not be resumed; ``failures`` holds them with the reasons. All others
                 are.
         """
-        records = self._selected(name_prefix=name_prefix, group=group, tags=tags)
+        records = self._selected(progress, name_prefix=name_prefix, group=group, tags=tags)
         return self._perform(self.backend.resume, _running(records), progress)
 
     def cancel_many(
@@ -598,7 +617,7 @@ class SchedulerClient:
         group: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Callable[[int, int], object] | None = None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Cancels all jobs that match all given conditions, as :meth:`cancel` does. Jobs that stepsched did
         not create are left out. An interrupted call can be repeated.
 
@@ -619,19 +638,22 @@ class SchedulerClient:
         """
         if not (status or name_prefix or group or tags):
             raise ValueError("expected a condition, got none; use status=, name_prefix=, group= or tags=")
-        records = self._selected(status=status, name_prefix=name_prefix, group=group, tags=tags)
+        records = self._selected(progress, status=status, name_prefix=name_prefix, group=group, tags=tags)
         return self._perform(self.backend.cancel, records, progress)
 
-    def _selected(self, **conditions: Any) -> builtins.list[JobRecord]:
+    def _selected(
+        self, progress: Callable[[int, int], object] | None, **conditions: Any
+    ) -> builtins.list[JobRecord]:
         """Returns the matching jobs that stepsched created, sorted by name."""
-        return [record for record in self.list(**conditions) if record.owned]
+        found = self.list(**conditions, progress=_silent_like(progress))
+        return [record for record in found if record.owned]
 
     def _perform(
         self,
         verb: Callable[..., JobRecord],
         records: Sequence[JobRecord],
         progress: Callable[[int, int], object] | None,
-    ) -> builtins.list[JobRecord]:
+    ) -> JobRecords:
         """Performs a verb for each job. Jobs that it does not concern any more are left out: they were
         cancelled, have ended, or were paused by another caller since."""
 
@@ -652,9 +674,9 @@ class SchedulerClient:
                 tell(tried := tried + len(portion))
         if failures:
             raise BulkError(failures, len(done), done)
-        return done
+        return JobRecords(done, now=self.backend.now())
 
-    def repair(self) -> builtins.list[Repair]:
+    def repair(self) -> Repairs:
         """Finds jobs that do not come due as they should and runs that never end, and repairs them.
 
         It is safe at any time and from several callers at once: without a problem, nothing is changed. Call
@@ -664,7 +686,8 @@ class SchedulerClient:
             One entry for each problem, with its cause and what was done, sorted by job. Empty if there was no
             problem, and on backends on which such problems cannot occur.
         """
-        return sorted(self.backend.repair(), key=lambda repair: repair.job)
+        found = sorted(self.backend.repair(), key=lambda repair: repair.job)
+        return Repairs(found, now=self.backend.now())
 
     def run_now(self, name: str, *, group: str | None = None) -> Run:
         """Runs the job once now, independently of its schedule and its status.
@@ -677,9 +700,7 @@ class SchedulerClient:
         """
         return self.backend.run_now(_known_name(name), group=group)
 
-    def backfill(
-        self, name: str, *, since: datetime, until: datetime, group: str | None = None
-    ) -> builtins.list[Run]:
+    def backfill(self, name: str, *, since: datetime, until: datetime, group: str | None = None) -> Runs:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
         Instants that already have a run are left out, so the call can be repeated.
@@ -703,9 +724,10 @@ class SchedulerClient:
         since, until = aware(since, "since"), aware(until, "until")
         if until < since:
             raise ValueError(f"expected until at or after since {since.isoformat()}, got {until.isoformat()}")
-        return self.backend.backfill(_known_name(name), since=since, until=until, group=group)
+        found = self.backend.backfill(_known_name(name), since=since, until=until, group=group)
+        return self._shown_runs(found)
 
-    def dead_letters(self, name: str | None = None) -> builtins.list[Run]:
+    def dead_letters(self, name: str | None = None) -> Runs:
         """Returns the runs that have failed for good, oldest first.
 
         Args:
@@ -714,8 +736,8 @@ class SchedulerClient:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"expected the name of a job, got {quoted(name)}")
         if name is not None and not is_name(name):
-            return []
-        return list(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
+            return self._shown_runs(())
+        return self._shown_runs(self.backend.runs(RunQuery(job=name, status=RunStatus.FAILED)))
 
     def redrive(self, run: Run) -> Run:
         """Runs a run that has failed for good again, with all its attempts.
@@ -741,7 +763,7 @@ class SchedulerClient:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
-    ) -> builtins.list[Run]:
+    ) -> Runs:
         """Returns the runs that match all given conditions, in the order in which they were recorded.
 
         Args:
@@ -767,10 +789,13 @@ class SchedulerClient:
             until=until,
             limit=limit,
         )
-        found = list(self.backend.runs(query))
+        found = self._shown_runs(self.backend.runs(query))
         if not found and name is not None:
             self._must_be_known(name)
         return found
+
+    def _shown_runs(self, runs: Iterable[Run]) -> Runs:
+        return Runs(runs, now=self.backend.now())
 
     def wait(self, run: Run, *, timeout: timedelta | float | None = None) -> Run:
         """Waits until a run has ended, in this or in another process.
@@ -794,6 +819,61 @@ class SchedulerClient:
         while not isinstance(look := next(looks), Run):
             sleep(look)
         return look
+
+    def watch(
+        self,
+        *,
+        interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        name_prefix: str | None = None,
+        group: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Shows what happens until it is interrupted: what runs now, what is next, what failed, and how many
+        jobs there are. Ctrl-C, or the stop button of a notebook, ends it: it then returns, and the last
+        picture stays.
+
+        The picture is replaced in place in a notebook, and on the standard error stream if that is a
+        terminal. Elsewhere, such as in a log, a line is written to that stream for each change that is seen.
+        On a backend that keeps no runs, only the jobs and their next runs are shown, and it says so.
+
+        Nothing is read in whole again while little changes. Of a service, what was read is kept for ten times
+        as long as its reading took.
+
+        Args:
+            interval: The time between two pictures, in seconds or as a timedelta; at least 0.1 s. None: one
+                second, and five on AWS.
+            timeout: The time after which it ends, in seconds or as a timedelta; zero shows one picture. None:
+                no limit.
+            name_prefix: As for :meth:`list`.
+            group: As for :meth:`list`.
+            tags: As for :meth:`list`.
+
+        Raises:
+            UnsupportedError: The backend has a fake clock, which does not advance meanwhile, and ``timeout``
+                is not zero.
+            BackendError: The backend cannot be read, and could not be later either.
+            ValueError: ``interval`` is too short, or ``timeout`` is negative.
+        """
+        watch = self._watch(interval, timeout, name_prefix=name_prefix, group=group, tags=tags)
+        watch.run()
+
+    def _watch(
+        self,
+        interval: timedelta | float | None,
+        timeout: timedelta | float | None,
+        *,
+        write: Callable[[str], object] | None = None,
+        **conditions: Any,
+    ) -> Watch:
+        """Returns a watch of the jobs that match the conditions of :meth:`list`."""
+        from stepsched.watching.loop import Watch
+        from stepsched.watching.reading import Reader
+
+        read = partial(self.iterate, **conditions)
+        is_wanted = _job_query(None, **conditions).matches if any(conditions.values()) else None
+        reader = Reader(self.backend, read, is_wanted)
+        return Watch(reader, self.backend, interval=interval, timeout=timeout, write=write)
 
     def _looks_at(self, run: Run, timeout: timedelta | float | None) -> Iterator[float | Run]:
         """Polls a run until it has ended: yields the seconds to pause before each next poll, and finally the
@@ -858,6 +938,9 @@ class SchedulerClient:
     def __repr__(self) -> str:
         return f"SchedulerClient({self.backend!r})"
 
+    def _shown_table(self) -> Table:
+        return backend_table(self.backend, type(self).__name__)
+
     def __enter__(self) -> Self:
         self.backend.start()
         self._has_started = True
@@ -870,6 +953,32 @@ class SchedulerClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _silent_like(progress: object) -> Callable[[int, object], object] | None:
+    """Returns what hears the first part of a call: nothing, if a function hears of the second; otherwise
+    None, for a bar."""
+    return None if progress is None else lambda *_: None
+
+
+def _job_query(
+    status: JobStatus | str | None,
+    *,
+    name_prefix: str | None = None,
+    group: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> JobQuery:
+    if tags is not None and not isinstance(tags, Mapping):
+        raise TypeError(f"expected a mapping such as {{'team': 'a'}} for tags, got {quoted(tags)}")
+    for word, text in (("name_prefix", name_prefix), ("group", group)):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"expected a string for {word}, got {quoted(text)}")
+    return JobQuery(
+        status=None if status is None else _word(JobStatus, status),
+        name_prefix=name_prefix,
+        group=group,
+        tags=dict(tags or {}),
+    )
 
 
 def _instant(moment: datetime | None, word: str) -> datetime | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import builtins
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 from typing_extensions import Self
 
-from stepsched.backends.base import Backend, idle_reason
+from stepsched.backends.base import Backend, backend_table, idle_reason
 from stepsched.client import SchedulerClient
 from stepsched.core.clock import SystemClock
 from stepsched.core.durations import seconds_of
@@ -28,9 +27,10 @@ from stepsched.core.errors import (
 from stepsched.core.payloads import read_payload, without_attributes
 from stepsched.core.quoting import quoted
 from stepsched.core.values import whole_number
-from stepsched.jobs import Repair
+from stepsched.display.results import Displayed
 from stepsched.jobs.names import is_name
 from stepsched.jobs.records import checked_reason
+from stepsched.jobs.results import Repairs
 from stepsched.schedules.moments import aware
 from stepsched.workflows import restarts
 from stepsched.workflows.arguments import (
@@ -54,7 +54,11 @@ from stepsched.workflows.records import (
     WorkflowVersion,
 )
 from stepsched.workflows.requests import Names
+from stepsched.workflows.results import WorkflowRuns, WorkflowVersions
 from stepsched.workflows.showing import Shown
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 _LONGEST_PAUSE = 1.0
 """The longest pause between two polls of a run, in seconds, unless the backend asks for more."""
@@ -64,7 +68,7 @@ _NEAR = 200
 """The number of runs among which an ID that is spelled alike is looked for."""
 
 
-class WorkflowClient:
+class WorkflowClient(Displayed):
     """Stores, starts, awaits, restarts and cancels workflows. The methods are the same on every backend that
     runs workflows.
 
@@ -160,9 +164,11 @@ class WorkflowClient:
             raise ValueError("expected a version of at least 1, got 0")
         return self._definition(known_name(name), version)
 
-    def list(self) -> list[WorkflowVersion]:
-        """Returns the latest version of every workflow, sorted by name."""
-        return sorted(self._store.definitions(), key=lambda each: each.name)
+    def list(self) -> WorkflowVersions:
+        """Returns the latest version of every workflow, sorted by name: a list, which ``print()`` and
+        notebooks show as a table."""
+        found = sorted(self._store.definitions(), key=lambda each: each.name)
+        return WorkflowVersions(found, now=self._store.now())
 
     def _definition(self, name: str, version: int | None = None) -> WorkflowVersion:
         try:
@@ -266,8 +272,9 @@ class WorkflowClient:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
-    ) -> builtins.list[WorkflowRun]:
-        """Returns the runs that match all given conditions, the earliest start first.
+    ) -> WorkflowRuns:
+        """Returns the runs that match all given conditions, the earliest start first: a list, which
+        ``print()`` and notebooks show as a table.
 
         Args:
             name: The name of the workflow. None: all workflows.
@@ -291,7 +298,7 @@ class WorkflowClient:
         found = [] if query.limit == 0 else [*self._store.runs(query)]
         if not found and name is not None and not any(self._store.runs(RunQuery(workflow=name, limit=1))):
             self._definition(name)
-        return found
+        return WorkflowRuns(found, now=self._store.now())
 
     def wait(
         self,
@@ -553,14 +560,15 @@ class WorkflowClient:
         """
         return self._store.cancel(self.status(run))
 
-    def repair(self) -> builtins.list[Repair]:
+    def repair(self) -> Repairs:
         """Finds runs that do not go on although they have not ended, such as after an outage, and makes them
         go on. It is safe at any time and from several callers at once.
 
         Returns:
             One entry for each problem, sorted by workflow; empty if there was none.
         """
-        return sorted(self._store.repair(), key=lambda each: each.job)
+        found = sorted(self._store.repair(), key=lambda each: each.job)
+        return Repairs(found, now=self._store.now())
 
     def take_over(self, *, schedules_table: str, history_table: str | None = None) -> TakenOver:
         """Reads the tables of an AWS Batch scheduler: its schedules become workflows, and its history runs,
@@ -581,6 +589,9 @@ class WorkflowClient:
 
     def __repr__(self) -> str:
         return f"WorkflowClient({self.backend!r})"
+
+    def _shown_table(self) -> Table:
+        return backend_table(self.backend, type(self).__name__)
 
     def __enter__(self) -> Self:
         self._client.__enter__()

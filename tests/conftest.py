@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
 import zoneinfo
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,9 +56,23 @@ def batch_account(batch_cloud: BatchCloud) -> Iterator[str]:
         yield number
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """The tests themselves are never garbage: neither while they are collected, which takes a third less time
+    without a search of hundreds of thousands of objects again and again, nor while they run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Marks every test of a file that imports a part: an emulator, an engine, a linter or a server. Marks as
-    proofs the tests in classes that the set ``IN_THE_GATE`` of their file, if it has one, leaves out."""
+    proofs the tests in classes that the set ``IN_THE_GATE`` of their file, if it has one, leaves out, and
+    where many are alike all but every n-th of them, by the mark ``one_in`` or the ``ONE_IN`` of a file."""
+    seen = Counter[tuple[Path, str]]()
     for item in items:
         if _imports_a_part(item.path):
             item.add_marker("part")
@@ -65,6 +81,26 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         name = re.sub(r"\[.*", "", "::".join(item.nodeid.split("::")[1:]))
         if isinstance(chosen, frozenset) and item.getparent(pytest.Class) is not None and name not in chosen:
             item.add_marker("proof")
+        alike, apart = _alike(item, name)
+        if item.get_closest_marker("proof") is None:
+            if seen[item.path, alike] % apart:
+                item.add_marker("proof")
+                item.add_marker("rest")
+            seen[item.path, alike] += 1
+
+
+def _alike(item: pytest.Item, name: str) -> tuple[str, int]:
+    """Returns what this test and those like it in its file have in common, and n: the gate runs every n-th.
+
+    A file that takes over a suite says it in ``ONE_IN``, by the modules of the suite.
+    """
+    mark = item.get_closest_marker("one_in")
+    if mark is not None:
+        return name, mark.args[0]
+    if not isinstance(item, pytest.Function):
+        return name, 1
+    home = item.function.__module__
+    return home, getattr(item.module, "ONE_IN", {}).get(home, 1)
 
 
 @cache

@@ -7,6 +7,7 @@ first stage that fails, with that stage's exit code.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -14,10 +15,13 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
@@ -25,23 +29,27 @@ SECONDS = {
     "lint": 1,
     "types": 10,
     "imports": 1,
-    "units": 90,
-    "tests": 960,
+    "units": 80,
+    "tests": 560,
     "cdk": 45,
     "browser": 40,
-    "pythons": 270,
+    "site": 45,
+    "notebooks": 90,
+    "pythons": 120,
     "wheel": 23,
-    "coverage": 600,
+    "coverage": 700,
     "properties": 1_800,
-    "reference": 10,
+    "rest": 240,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
 MAKING = 200
 """About how many seconds it takes besides to make the environments, the first time."""
-ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel", "browser")
+ALL = ("lint", "types", "imports", "tests", "cdk", "pythons", "wheel", "browser", "notebooks", "site")
+ASIDE = ("pythons", "notebooks", "cdk", "browser", "site", "wheel")
+"""Those that use environments of their own and wait now and then: of several, two run at a time."""
 QUICK = ("lint", "types", "units")
-ASKED_FOR = ("coverage", "properties", "reference")
-"""They take long, or check nothing, so they run only when they are named."""
+ASKED_FOR = ("coverage", "properties", "rest")
+"""They take long, so they run only when they are named."""
 GROUPS = {"all": ALL, "quick": QUICK}
 USAGE = f"""\
 stages: {", ".join(SECONDS)}
@@ -51,7 +59,7 @@ stages: {", ".join(SECONDS)}
   python3 tests/gate.py lint types only these stages, in this order
   python3 tests/gate.py coverage   the tests again, and which lines of the package they run; at least 97%
   python3 tests/gate.py properties many more examples of the properties, new ones each time
-  python3 tests/gate.py reference  renders the reference of all public names into .reference/
+  python3 tests/gate.py rest       the many alike of which the tests are a share
 """
 GRACE = 10
 """Seconds that a stage is given to end after Ctrl-C."""
@@ -84,14 +92,40 @@ CHROMIUM = "chromium"
 """The browser: a program of the system, and the package of Debian that has it."""
 BROWSER_TESTS = "tests/browser"
 """Tests of the page, which run in an environment of their own too."""
-APART = ("--ignore", CDK_TESTS, "--ignore", "stepsched/cdk", "--ignore", BROWSER_TESTS)
+SITE = ("-e", f"{ROOT}[docs,test]")
+"""The package with what builds the documentation site, and its tests."""
+SITE_TESTS = "tests/site"
+"""Tests of the site, as above."""
+NOTEBOOKS = (
+    "ipykernel==7.4.0",
+    "jupyterlab==4.6.6",
+    "marimo==0.25.2",
+    "matplotlib==3.11.2",
+    "moto[iam,scheduler,sqs]==5.2.1",
+    "nbconvert==7.17.2",
+    "nbmake==1.5.5",
+    "pandas==3.1.1",
+    "playwright==1.65.2",
+    "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "-e",
+    f"{ROOT}[http,pandas,plot,test]",
+)
+"""What shows notebooks and runs them, with the package and its tests."""
+NOTEBOOK_TESTS = "tests/notebooks"
+"""Tests of what notebooks show, which run in an environment of their own too."""
+EXAMPLES = "examples/notebooks"
+"""The notebooks for readers."""
+APART = tuple(
+    f"--ignore={path}"
+    for path in (CDK_TESTS, "stepsched/cdk", BROWSER_TESTS, SITE_TESTS, NOTEBOOK_TESTS, EXAMPLES)
+)
 PARLIAMENT = "parliament==1.6.4"
 """The linter of IAM policies, for those of stacks."""
-DOCS = ("-e", f"{ROOT}[docs]")
-"""The package with what renders its reference."""
-# Three processes for two cores, for many tests wait for the emulator.
+# Four processes for two cores, for many tests wait: for the emulator, for processes, for instants.
 PLUGINS = ("-p", "tests.no_skips", "-p", "tests.doctests")
-PYTEST = ("-m", "pytest", *PLUGINS, "-n", "3", "--dist", "worksteal", "-m", "not proof")
+PYTEST = ("-m", "pytest", *PLUGINS, "-n", "4", "--dist", "worksteal", "-m", "not proof")
+WITH_REST = ("-m", "not proof or rest")
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""
 
@@ -125,19 +159,66 @@ def wanted(arguments: list[str]) -> list[str]:
 
 def run_stages(stages: list[str]) -> int:
     """Runs them up to the first that fails, whose exit code it returns, and says what each has taken."""
-    began, code = time.monotonic(), 0
+    began = time.monotonic()
     python = environment("gate", ["-e", f"{ROOT}[dev]"])
     taken = {"environment": time.monotonic() - began}
-    for stage in stages:
-        print(f"== {stage}", flush=True)
-        began = time.monotonic()
-        code = int(globals()[stage](python))
-        taken[stage] = time.monotonic() - began
+    if {"browser", "notebooks"} & set(stages) and shutil.which(CHROMIUM) is None:
+        install_chromium()
+    aside = [stage for stage in ASIDE if stage in stages]
+    aside = aside if len(aside) > 1 else []
+    ended = chain(
+        in_turn([each for each in stages if each not in aside], python), two_at_a_time(aside, python)
+    )
+    stage, code = "", 0
+    for stage, code, seconds in ended:
+        taken[stage] = seconds
         if code:
             break
     print(f"== {', '.join(f'{name} {seconds:.0f} s' for name, seconds in taken.items())}")
-    print(f"== {stage} failed" if code else f"== all passed in {sum(taken.values()):.0f} s")
+    print(f"== {stage} failed" if code else f"== all passed in {time.monotonic() - began:.0f} s")
     return code
+
+
+def in_turn(stages: Iterable[str], python: Path) -> Iterator[tuple[str, int, float]]:
+    """Runs stages one after the other. Yields each with its exit code and how long it has taken."""
+    for stage in stages:
+        print(f"== {stage}", flush=True)
+        began = time.monotonic()
+        yield stage, int(globals()[stage](python)), time.monotonic() - began
+
+
+def two_at_a_time(stages: Iterable[str], python: Path) -> Iterator[tuple[str, int, float]]:
+    """Does the same, and shows what a stage has printed when it has ended."""
+    waiting, running = list(stages), dict[BaseProcess, float]()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            while waiting or running:
+                while waiting and len(running) < 2:
+                    running[_started(waiting.pop(0), python, folder)] = time.monotonic()
+                connection.wait([process.sentinel for process in running])
+                for process in [each for each in running if not each.is_alive()]:
+                    process.join()
+                    print(Path(folder, process.name).read_text("utf-8"), end="", flush=True)
+                    yield process.name, process.exitcode or 0, time.monotonic() - running.pop(process)
+        finally:
+            for process in running:
+                process.join()
+
+
+def _started(stage: str, python: Path, folder: str) -> BaseProcess:
+    """Starts a stage in a process of its own, with all that it prints in a file of that folder."""
+
+    def work() -> None:
+        with Path(folder, stage).open("w", encoding="utf-8") as file:
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(file.fileno(), stream.fileno())
+        print(f"== {stage}", flush=True)
+        end_with(lambda: int(globals()[stage](python)))
+
+    print(f"== {stage} begins", flush=True)
+    process = multiprocessing.get_context("fork").Process(target=work, name=stage)
+    process.start()
+    return process
 
 
 def about(seconds: int) -> str:
@@ -166,12 +247,19 @@ def coverage(python: Path) -> int:
     """The tests without the properties, which call the same lines thousands of times."""
     parts()
     measured = ("--doctest-modules", "stepsched", "tests", "--ignore", PROPERTIES, *APART)
-    return run(python, *PYTEST, *measured, "--cov", "--cov-report=term")
+    return run(python, *PYTEST, *WITH_REST, *measured, "--cov", "--cov-report=term")
 
 
 def properties(python: Path) -> int:
     parts()
-    return run(python, *PYTEST, "--timeout=1800", PROPERTIES, more={"HYPOTHESIS_PROFILE": "thorough"})
+    thorough = {"HYPOTHESIS_PROFILE": "thorough"}
+    return run(python, *PYTEST, *WITH_REST, "--timeout=1800", PROPERTIES, more=thorough)
+
+
+def rest(python: Path) -> int:
+    """Of the cases that are many alike, those that the gate leaves out."""
+    parts()
+    return run(python, *PYTEST, "-m", "rest", "tests", *APART)
 
 
 def parts() -> None:
@@ -195,11 +283,24 @@ def cdk(_python: Path) -> int:
 
 def browser(_python: Path) -> int:
     """The page of ``stepsched serve --http`` in a real browser."""
-    if shutil.which(CHROMIUM) is None:
-        install_chromium()
     python = environment("browser", BROWSER)
     pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
     return run(python, *pytest, BROWSER_TESTS)
+
+
+def notebooks(_python: Path) -> int:
+    """The notebooks for readers, and what real notebooks show, in a real browser."""
+    python = environment("notebooks", NOTEBOOKS)
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof", "-n", "2")
+    return run(python, *pytest, "--dist", "loadfile", NOTEBOOK_TESTS) or run(
+        python, *pytest, "--nbmake", EXAMPLES
+    )
+
+
+def site(_python: Path) -> int:
+    """The documentation site: built without a warning, and whole."""
+    pytest = ("-m", "pytest", "-p", "tests.no_skips", "-p", "no:cacheprovider", "-m", "not proof")
+    return run(environment("site", SITE), *pytest, "--timeout=600", SITE_TESTS)  # the first one builds it
 
 
 def install_chromium() -> None:
@@ -246,11 +347,6 @@ def wheel(python: Path) -> int:
             if code:
                 break
         return code
-
-
-def reference(_python: Path) -> int:
-    """Renders the docstrings of all public names as pages of HTML."""
-    return run(environment("docs", DOCS), "-m", "tests.api.reference", ROOT / ".reference")
 
 
 def environment(name: str, packages: Sequence[str], *, of: Path | None = None) -> Path:
@@ -318,12 +414,23 @@ def npm_packages(name: str, python: Path, lock: Path) -> None:
     stamp.write_bytes(wanted)
 
 
-def run(*command: str | Path, cwd: str | Path = ROOT, more: Mapping[str, str] | None = None) -> int:
-    """Runs a program, with more variables in its environment, and returns its exit code."""
+def run(
+    *command: str | Path,
+    cwd: str | Path = ROOT,
+    more: Mapping[str, str] | None = None,
+    output: IO[str] | None = None,
+) -> int:
+    """Runs a program, with more variables in its environment, and returns its exit code.
+
+    ``output`` is the file that all it prints goes to; None: where that of this process goes.
+    """
     # The processes that tests start compile nothing again, whatever the shell of the gate says.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     kept |= more or {}
-    with subprocess.Popen([str(part) for part in command], cwd=cwd, env=kept) as child:
+    errors = None if output is None else subprocess.STDOUT
+    with subprocess.Popen(
+        [str(part) for part in command], cwd=cwd, env=kept, stdout=output, stderr=errors
+    ) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:  # the child has heard of it too: let it clear up

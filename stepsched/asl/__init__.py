@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from stepsched.asl.budget import Budget, Prices, Turn
 from stepsched.asl.checks import check
-from stepsched.asl.diagnostics import Diagnostic, Severity
+from stepsched.asl.diagnostics import Diagnostic, Diagnostics, Severity
 from stepsched.asl.machine import StateMachine, parse
 from stepsched.asl.resources import Pattern, integration, sdk_integration
 from stepsched.asl.rules import Rule, condition, variable
@@ -45,6 +45,7 @@ __all__ = [
     "Catcher",
     "Choice",
     "Diagnostic",
+    "Diagnostics",
     "Fail",
     "Flow",
     "Map",

@@ -10,10 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stepsched.core.plain import Day
 from stepsched.core.values import Value
+from stepsched.display.results import Displayed, DisplayedFields
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Cell, Table
 
 MAX_EVENTS = 25_000
 """The maximum number of events in the history of an execution, after which AWS ends it."""
@@ -21,7 +25,7 @@ _MOST_STEPS = 5_000
 """The maximum number of steps in the search for the heaviest loop."""
 
 
-class Prices(Value, frozen=True):
+class Prices(DisplayedFields, Value, frozen=True):
     """The prices of state transitions of Standard workflows. The defaults have a date and can be replaced."""
 
     per_thousand: Decimal = Decimal("0.025")
@@ -40,7 +44,7 @@ PRICES = Prices()
 """The public price list, at its date."""
 
 
-class Turn(Value, frozen=True):
+class Turn(DisplayedFields, Value, frozen=True):
     """One path through the states: around a loop, or from start to end if there is no loop."""
 
     states: tuple[str, ...]
@@ -53,7 +57,7 @@ class Turn(Value, frozen=True):
         return prices.per_thousand * self.transitions * runs / 1000
 
 
-class Budget(Value, frozen=True):
+class Budget(Displayed, Value, frozen=True):
     """The history events and transitions of a machine."""
 
     usual: Turn
@@ -75,6 +79,18 @@ class Budget(Value, frozen=True):
         """The number of worst turns that fit into the history of one execution. None: there is no loop."""
         return max(MAX_EVENTS - self.fixed_events, 0) // self.worst.events if self.loops else None
 
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import table_of
+
+        shown = {"usual": (self.usual, self.turns), "worst": (self.worst, self.worst_turns)}
+        return table_of(
+            shown.items(),
+            ("turn" if self.loops else "path", "states", "events", "transitions", "in one execution"),
+            _row_of,
+            caption=f"{MAX_EVENTS:,} events in one execution, {self.fixed_events:,} of them fixed",
+            total=len(shown),
+        )
+
     def cost_per_year(self, runs: int, prices: Prices = PRICES) -> Decimal:
         """Returns the cost of a number of usual turns in a year, after each month's free transitions.
 
@@ -84,6 +100,13 @@ class Budget(Value, frozen=True):
         """
         billed = max(self.usual.transitions * runs - 12 * prices.free_per_month, 0)
         return prices.per_thousand * billed / 1000
+
+
+def _row_of(named: tuple[str, tuple[Turn, int | None]]) -> tuple[str | Cell, ...]:
+    from stepsched.display.fields import field_cell
+
+    name, (turn, times) = named
+    return name, " > ".join(turn.states), *map(field_cell, (turn.events, turn.transitions, times))
 
 
 class _Weight:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING
+
 from stepsched.core.enums import StrEnum
 from stepsched.core.values import Value
+from stepsched.display.results import Displayed, Results
+from stepsched.display.table import visible
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from datetime import tzinfo
+
+    from stepsched.display.frames import Column
+    from stepsched.display.table import Cell, Table, Tone
 
 
 class Severity(StrEnum):
@@ -46,7 +57,7 @@ class Doubt(StrEnum):
     UNKNOWN_VALUE = "UNKNOWN_VALUE"
 
 
-class Diagnostic(Value, frozen=True):
+class Diagnostic(Displayed, Value, frozen=True):
     """A problem in a definition.
 
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinitionDiagnostic.html
@@ -69,4 +80,51 @@ class Diagnostic(Value, frozen=True):
     def __str__(self) -> str:
         """Returns a text such as ``ERROR MISSING_TRANSITION_TARGET at /States/Run/Next: ...``."""
         place = f" at {self.path}" if self.path else ""
-        return f"{self.severity.value} {self.code}{place}: {self.message}"
+        return visible(f"{self.severity.value} {self.code}{place}: {self.message}")
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+
+        return record_table(zip(_HEAD, _cells_of(self), strict=True))
+
+
+_HEAD = ("severity", "code", "where", "what", "how to mend")
+_TONES: dict[Severity, Tone] = {Severity.ERROR: "bad", Severity.WARNING: "warn"}
+
+
+def _cells_of(found: Diagnostic) -> tuple[str | Cell, ...]:
+    from stepsched.display.table import Cell
+
+    what, _, cure = found.message.rpartition("; ")
+    severity = Cell(found.severity.value, tone=_TONES[found.severity])
+    return severity, found.code, found.path or "the whole definition", what or cure, cure if what else ""
+
+
+class Diagnostics(Results[Diagnostic]):
+    """The problems of a definition, in document order. ``print()`` and notebooks show them as a table, of at
+    most 60 problems."""
+
+    _noun = ("problem", "problems")
+
+    def _name_of(self, item: Diagnostic) -> str:
+        return item.code
+
+    def _caption(self) -> str:
+        counts = Counter(each.severity for each in self)
+        parts = [f"{counts[each]:,} {each.value.lower()}{'s' * (counts[each] > 1)}" for each in counts]
+        return ", ".join(parts) or super()._caption()
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import table_of
+
+        return table_of(self, _HEAD, _cells_of, caption=self._caption(), total=len(self))
+
+    def _columns(self, timezone: str | tzinfo | None) -> list[Column]:  # noqa: ARG002 -- it has no instants
+        from stepsched.display.frames import choices, texts
+
+        return [
+            choices("severity", (each.severity for each in self), Severity),
+            texts("code", (each.code for each in self)),
+            texts("message", (each.message for each in self)),
+            texts("path", (each.path for each in self)),
+        ]

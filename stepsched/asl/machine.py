@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, ValidationError
 
 from stepsched.asl.budget import Budget, budget_of
 from stepsched.asl.checks import MachineType, check
-from stepsched.asl.diagnostics import Diagnostic
+from stepsched.asl.diagnostics import Diagnostics
 from stepsched.asl.documents import WIRE, Named, write
 from stepsched.asl.draw import to_dot, to_mermaid, to_svg
 from stepsched.asl.states import Flow, QueryLanguage, Seconds
 from stepsched.core.errors import DefinitionError
 from stepsched.core.payloads import to_json
+from stepsched.display.results import Displayed
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 
-class StateMachine(Flow, frozen=True):
+class StateMachine(Displayed, Flow, frozen=True):
     """A state machine: states by name, and the first state.
 
     ``to_dict`` and ``to_json`` return the definition; that of a parsed machine is equal to its source, with
-    the fields of states in the usual order. Notebooks show it as a diagram.
+    the fields of states in the usual order. ``print()`` shows its states, a notebook a diagram too.
     """
 
     query_language: QueryLanguage | None = None
@@ -47,8 +51,9 @@ class StateMachine(Flow, frozen=True):
         *,
         type: MachineType = "STANDARD",  # noqa: A002 -- the name in AWS's API
         ignore: Iterable[str] = (),
-    ) -> list[Diagnostic]:
-        """Returns the errors and warnings of the definition, in document order; empty if there are none.
+    ) -> Diagnostics:
+        """Returns the errors and warnings of the definition, in document order: a list, which ``print()`` and
+        notebooks show as a table; empty if there are none.
 
         The arguments are those of :func:`stepsched.asl.check`.
         """
@@ -70,8 +75,15 @@ class StateMachine(Flow, frozen=True):
         """Returns a diagram as a self-contained SVG."""
         return to_svg(self.to_dict())
 
-    def _repr_svg_(self) -> str:
-        return self.to_svg()
+    def _shown_table(self) -> Table:
+        from stepsched.asl.displayed import machine_table
+
+        return machine_table(self.to_dict())
+
+    def _picture(self) -> str:
+        from stepsched.display.table import MOST
+
+        return self.to_svg() if len(self.states) <= MOST else ""  # a large one would hide the table
 
 
 def _indented(value: Any, step: str, margin: str) -> str:

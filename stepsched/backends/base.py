@@ -17,6 +17,7 @@ from stepsched.backends.capabilities import Capabilities, backends_with
 from stepsched.backends.surveys import Survey, survey_of_store
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import JobNotFoundError, StepschedError, UnsupportedError
+from stepsched.display.results import Displayed
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus
 from stepsched.jobs.events import RecordedEvent
 from stepsched.jobs.job import no_job
@@ -24,9 +25,12 @@ from stepsched.jobs.job import no_job
 if TYPE_CHECKING:  # most programs have no event loop
     from asyncio import AbstractEventLoop
 
+    from stepsched.display.table import Table
     from stepsched.workflows.port import WorkflowStore
 
 Item = TypeVar("Item")
+_MISSING_SHOWN = 8
+"""The maximum number of capabilities that the table of a backend lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,15 @@ class JobQuery:
     group: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags that a job must have, with these values."""
+
+    def matches(self, record: JobRecord) -> bool:
+        """Returns whether a job meets all conditions."""
+        return (
+            self.status in (None, record.status)
+            and record.name.startswith(self.name_prefix or "")
+            and self.group in (None, record.job.group)
+            and self.tags.items() <= record.job.tags.items()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +116,7 @@ def checked_prepared(prepared: Prepared, backend: Backend) -> Prepared:
     return prepared
 
 
-class Backend(ABC):
+class Backend(Displayed, ABC):
     """The base class of backends, which store and run jobs.
 
     Every method may raise :class:`BackendError`; the other errors are documented with each method. A backend
@@ -457,11 +470,11 @@ class Backend(ABC):
             reason = "a run that has begun cannot be stopped"
             raise UnsupportedError(name, self.name, reason, ("stop_run=False", *backends_with("stops_runs")))
 
-    def run_coroutines_on(self, loop: AbstractEventLoop | None) -> None:  # noqa: B027 -- as below
+    def run_coroutines_on(self, loop: AbstractEventLoop | None) -> None:
         """Sets the event loop for coroutine handlers, if the backend calls any. The loop must be running
         while they are called. None: the backend's own loop."""
 
-    def start(self) -> None:  # noqa: B027 -- a service backend has nothing to start
+    def start(self) -> None:
         """Starts to run what is due, if the backend runs jobs in this process. May be called more than
         once."""
 
@@ -486,6 +499,14 @@ class Backend(ABC):
         """
         self.stop(timeout=timeout)
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Yields what people want to know of the backend, as titles and texts, such as its Region. It makes
+        no call and reads no store."""
+        yield from ()
+
+    def _shown_table(self) -> Table:
+        return backend_table(self)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -503,3 +524,14 @@ def idle_reason(backend: Backend) -> str | None:
     """Returns why no process runs the jobs of a backend at present, and what to do. None: one does, or a
     service."""
     return None if backend.is_served() else backend.why_nothing_fires()
+
+
+def backend_table(backend: Backend, caption: str = "") -> Table:
+    """Returns the table of a backend: its facts, and what it cannot do."""
+    from stepsched.display.table import record_table
+
+    missing = [name.replace("_", " ") for name in backend.capabilities.missing]
+    more = f" and {len(missing) - _MISSING_SHOWN} more" if len(missing) > _MISSING_SHOWN else ""
+    lacks = ", ".join(missing[:_MISSING_SHOWN]) + more
+    rows = [("backend", type(backend).__name__), *backend.facts(), ("lacks", lacks or "-")]
+    return record_table(rows, caption=caption)

@@ -22,7 +22,6 @@ ALIASES = {
     "unpause": "resume",
     "run": "run-now",
     "trigger": "run-now",
-    "watch": "wait",
     "diff": "plan",
 }
 """Other words for commands, which other tools use."""

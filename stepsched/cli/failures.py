@@ -28,8 +28,9 @@ import click
 
 import stepsched as ss
 from stepsched.cli import stdio
-from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.cli.wording import on_a_command_line
 from stepsched.core.masking import text_without_secrets
+from stepsched.display.table import visible
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, UNSUPPORTED, NO_ACCESS, PARTLY, RUN_FAILED = range(1, 9)
 TIMED_OUT, INTERRUPTED, READER_GONE = 124, 130, 141

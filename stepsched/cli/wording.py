@@ -102,12 +102,6 @@ def of_a_job_on_a_command_line(text: str) -> str:
 _BEYOND_ASCII = re.compile(r"[^\n -~]")
 
 
-def visible(text: str) -> str:
-    """Returns text in which control characters are written as escapes: what a user stored cannot steer the
-    terminal."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
 def visible_json(text: str) -> str:
     """Returns JSON in which control characters are written as escapes: the same data, which cannot steer the
     terminal."""

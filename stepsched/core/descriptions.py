@@ -14,6 +14,15 @@ _TRIES = 20
 _KIND = "The kind of the value, by which a document says what it describes."
 
 
+class WrittenType(str):
+    """A type as the source has it. ``help`` shows it without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class FieldText(NamedTuple):
     """The description of a field in the source."""
 
@@ -53,7 +62,7 @@ def _own_texts(owner: type) -> dict[str, FieldText]:
     for statement, after in zip(node.body, [*node.body[1:], None], strict=True):
         match statement:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation) if name[0] != "_":
-                kind = ast.unparse(_Plain().visit(annotation))
+                kind = WrittenType(ast.unparse(_Plain().visit(annotation)))
                 if not kind.startswith("ClassVar"):
                     found[name] = FieldText(kind, _text(after) or (_KIND if name == "kind" else ""))
     return found

@@ -1,4 +1,4 @@
-"""Reads durations: whatever subclass or text comes in, a plain ``timedelta`` goes on.
+"""Reads and writes durations: whatever subclass or text comes in, a plain ``timedelta`` goes on.
 
 A subclass may calculate differently from a timedelta: the difference of two datetimes of pendulum cannot be
 divided by one, and the duration of pandas has nanoseconds and another range.
@@ -125,3 +125,14 @@ def step_of(value: object, argument: str) -> timedelta:
     if not isinstance(value, timedelta):
         raise TypeError(f"expected a timedelta for {argument}, got {quoted(value)}{_cure(value)}")
     return plain_duration(value)
+
+
+def write_duration(value: timedelta) -> str:
+    """Returns ISO 8601 in days, hours, minutes and seconds; pydantic would write 365 days as a year."""
+    hours, rest = divmod(value.seconds, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    whole = f"{seconds}.{value.microseconds:06d}".rstrip("0") if value.microseconds else str(seconds)
+    parts = ((hours, f"{hours}H"), (minutes, f"{minutes}M"), (whole != "0", f"{whole}S"))
+    time = "".join(text for present, text in parts if present)
+    days = f"{value.days}D" if value.days else ""
+    return f"P{days}{'T' if time else ''}{time}" if days or time else "PT0S"

@@ -8,6 +8,8 @@ from typing import Any
 
 MASK = "***"
 """What is shown in place of a secret."""
+_DEEPEST = 100
+"""The number of levels of JSON that are read. What is deeper, or contains itself, is masked whole."""
 _SECRET = re.compile(
     r"passw(or)?d|passphrase|pwd|secret|token|credential|authorization|cookie|bearer|signature"
     r"|(api|access|account|private|signing|encryption)_?key|(^|_)(auth|jwt|sig)($|_)",
@@ -43,17 +45,26 @@ def without_secrets(value: Any) -> Any:
 
     A value is a secret if its name suggests one: its key in an object, the ``name`` or ``key`` beside a
     ``value`` (as in the environment of a container), or what stands before it in a text: an option such as
-    ``--password=...``, a variable, a parameter of a URL, the header of a request. Passwords in URLs are
-    masked too. An absent value (None) stays.
+        ``--password=...``, a variable, a parameter of a URL, the header of a request, the key in a document.
+    Passwords in URLs are masked too. An absent value (None) stays. Objects and lists below 100 levels are
+    masked whole.
 
     Args:
         value: Any JSON value. It is not changed.
     """
+    return _of_value(value, 0)
+
+
+def _of_value(value: Any, level: int) -> Any:
     match value:
+        case Mapping() | list() | tuple() if level >= _DEEPEST:
+            return MASK
         case Mapping():
-            return {key: _of_key(str(key), each, value) for key, each in value.items()}
-        case list() | tuple():
-            return list(_of_list(value))
+            return {key: _of_key(str(key), each, value, level) for key, each in value.items()}
+        case list():
+            return list(_of_list(value, level))
+        case tuple():
+            return tuple(_of_list(value, level))
         case str():
             return _of_text(value)
         case _:
@@ -61,35 +72,34 @@ def without_secrets(value: Any) -> Any:
 
 
 def text_without_secrets(text: str) -> str:
-    """Returns a sentence, such as that of an error, in which secrets are ``***``: members of objects whose
-    name suggests a secret, and what :func:`without_secrets` masks inside of a text.
+    """Returns a sentence, such as that of an error, in which secrets are ``***``: refused values whose place
+    suggests a secret, and what :func:`without_secrets` masks inside of a text.
 
     >>> text_without_secrets("expected a text, got {'password': 'x'}")
     "expected a text, got {'password': ***}"
     """
-    for pattern in (_REFUSED, _MEMBER):
-        text = pattern.sub(_masked, text)
-    return _of_text(text)
+    return _of_text(_REFUSED.sub(_masked, text))
 
 
 def _masked(found: re.Match[str]) -> str:
-    is_secret = suggests_secret(found["name"].rpartition(".")[2])
+    is_masked = found["value"].strip("'\"") == MASK  # with the quotes of its document
+    is_secret = not is_masked and suggests_secret(found["name"].rpartition(".")[2])
     return f"{found['head']}{MASK}" if is_secret else found[0]
 
 
 def _of_text(text: str) -> str:
-    return _LOGIN.sub(rf"\g<head>{MASK}@", _without_values(text))
+    return _LOGIN.sub(rf"\g<head>{MASK}@", _without_values(_MEMBER.sub(_masked, text)))
 
 
-def _of_key(key: str, value: Any, beside: Mapping[Any, Any]) -> Any:
+def _of_key(key: str, value: Any, beside: Mapping[Any, Any], level: int) -> Any:
     names = [key]
     if key.lower() == "value":
         names += [each for name, each in beside.items() if str(name).lower() in ("name", "key")]
     is_secret = any(isinstance(name, str) and suggests_secret(name) for name in names)
-    return MASK if is_secret and value is not None else without_secrets(value)
+    return MASK if is_secret and value is not None else _of_value(value, level + 1)
 
 
-def _of_list(values: Iterable[Any]) -> Iterable[Any]:
+def _of_list(values: Iterable[Any], level: int) -> Iterable[Any]:
     """Yields the items of a list, which may be the arguments of a command."""
     is_next = False
     for each in values:
@@ -97,7 +107,7 @@ def _of_list(values: Iterable[Any]) -> Iterable[Any]:
         if is_next and isinstance(each, str) and option is None:
             yield MASK
         else:
-            yield _argument(each) if isinstance(each, str) else without_secrets(each)
+            yield _argument(each) if isinstance(each, str) else _of_value(each, level + 1)
         is_next = option is not None and option["value"] is None and suggests_secret(option["name"])
 
 
@@ -105,7 +115,7 @@ def _argument(text: str) -> Any:
     found = _ARGUMENT.fullmatch(text)
     if found is not None and suggests_secret(found["name"]):
         return text[: found.end("mark")] + MASK
-    return without_secrets(text)
+    return _of_text(text)
 
 
 def _without_values(text: str) -> str:

@@ -24,7 +24,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSeriali
 from typing_extensions import Self
 
 from stepsched.core.context import revive
-from stepsched.core.durations import read_duration
+from stepsched.core.durations import read_duration, write_duration
 from stepsched.core.quoting import given_text, quoted, shortened
 
 if TYPE_CHECKING:
@@ -34,19 +34,8 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 
-def _write_duration(value: timedelta) -> str:
-    """Returns ISO 8601 in days, hours, minutes and seconds; pydantic would write 365 days as a year."""
-    hours, rest = divmod(value.seconds, 3_600)
-    minutes, seconds = divmod(rest, 60)
-    whole = f"{seconds}.{value.microseconds:06d}".rstrip("0") if value.microseconds else str(seconds)
-    parts = ((hours, f"{hours}H"), (minutes, f"{minutes}M"), (whole != "0", f"{whole}S"))
-    time = "".join(text for present, text in parts if present)
-    days = f"{value.days}D" if value.days else ""
-    return f"P{days}{'T' if time else ''}{time}" if days or time else "PT0S"
-
-
 Duration = Annotated[
-    timedelta, BeforeValidator(read_duration), PlainSerializer(_write_duration, when_used="json")
+    timedelta, BeforeValidator(read_duration), PlainSerializer(write_duration, when_used="json")
 ]
 """A duration as a timedelta; numbers are refused, since they have no unit."""
 
@@ -158,7 +147,7 @@ if not TYPE_CHECKING:  # for type checkers it is pydantic's
             return None if text is None else described(cls, text)
 
         def __call__(cls, *given: Any, **fields: Any) -> Any:
-            if given and cls.__init__ is BaseModel.__init__:  # which would name neither class nor fields
+            if given and cls.__init__ is Value.__init__:  # which would name neither class nor fields
                 names = ", ".join(f"{name}=..." for name in cls.model_fields)
                 raise TypeError(f"{cls.__name__} takes keyword arguments only: {names}")
             try:
@@ -186,6 +175,14 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
 
     ``model_validate_json()`` reads the result of ``model_dump_json()`` to an equal value.
     """
+
+    if not TYPE_CHECKING:  # type checkers make the constructor of the fields
+
+        def __init__(self, /, **fields: Any) -> None:
+            """Validates and sets the fields."""
+            super().__init__(**fields)
+
+        __init__.__pydantic_base_init__ = True  # so that pydantic need not call it inside of other values
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -247,13 +244,21 @@ class Value(BaseModel, frozen=True, extra="forbid", defer_build=True, metaclass=
             if field.is_required() or value != field.get_default(call_default_factory=True):
                 yield name, value
 
+    def __repr__(self) -> str:
+        """Returns one line of at most 120 characters; long fields are shortened."""
+        from stepsched.core.representation import line_of  # only a few programs show values
+
+        return line_of(self)
+
     def model_dump(self, *options: Any, **named: Any) -> dict[str, Any]:
-        """Returns the fields as a dictionary; the options are those of pydantic, such as ``mode="json"``."""
+        """Returns the fields as a dictionary; the options are those of pydantic, such as ``mode="json"``.
+        Secrets in them are not masked."""
         with _interrupts_kept():
             return super().model_dump(*options, **named)
 
     def model_dump_json(self, *options: Any, **named: Any) -> str:
-        """Returns the fields as JSON; the options are those of pydantic, such as ``indent=2``."""
+        """Returns the fields as JSON; the options are those of pydantic, such as ``indent=2``. Secrets in
+        them are not masked."""
         with _interrupts_kept():
             return super().model_dump_json(*options, **named)
 
@@ -302,8 +307,13 @@ def _unknown_fields(model: type[BaseModel], names: Iterable[object]) -> str:
     from difflib import get_close_matches  # only a refusal needs it
 
     known, unknown = list(model.model_fields), sorted(shortened(given_text(name)) for name in names)
-    near = [close for name in unknown for close in get_close_matches(name, known, n=1)]
-    hint = f"; did you mean {' and '.join(near)}?" if near else ""
+    elsewhere: Mapping[str, str] = getattr(model, "_elsewhere", {})
+    ours = [elsewhere[name] for name in unknown if name in elsewhere]
+    near = [
+        close for name in unknown if name not in elsewhere for close in get_close_matches(name, known, n=1)
+    ]
+    hint = f"; use {' and '.join(ours)}" if ours else ""
+    hint += f"; did you mean {' and '.join(near)}?" if near else ""
     return f"{model.__name__} has no field {', '.join(unknown)}; it has {', '.join(known)}{hint}"
 
 

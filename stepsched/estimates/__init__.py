@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepsched.estimates.estimate import Estimate, MonthEstimate, estimate
+from stepsched.estimates.estimate import Estimate, MinuteLoad, MonthEstimate, estimate
 from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas, TablePrices
 from stepsched.estimates.services import BusyMinute, Charge, ServiceEstimate
 
@@ -12,6 +12,7 @@ __all__ = [
     "BusyMinute",
     "Charge",
     "Estimate",
+    "MinuteLoad",
     "MonthEstimate",
     "Prices",
     "Quotas",

@@ -8,17 +8,18 @@ equal ones once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import islice
-from typing import NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from stepsched.core.plain import Datetime, Day
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Value, whole_number
-from stepsched.display.notebook import table
+from stepsched.display.frames import Framed, texts, whole_numbers
+from stepsched.display.progress import reporting
+from stepsched.display.results import Displayed, DisplayedFields
 from stepsched.estimates.figures import PRICES, QUOTAS, Prices, Quotas
-from stepsched.estimates.minutes import Counted, Minutes
 from stepsched.estimates.services import (
     SERVICES,
     BusyMinute,
@@ -34,17 +35,29 @@ from stepsched.estimates.services import (
 from stepsched.estimates.usage import BackendName, Units, Usage, backend_of, usage_of
 from stepsched.jobs import Job
 from stepsched.jobs.job import checked_jobs, no_job
+from stepsched.jobs.records import JobRecord
 from stepsched.schedules import Rate, Schedule
+from stepsched.schedules.minutes import LONGEST, Counted, Minutes
 from stepsched.schedules.moments import aware
-from stepsched.schedules.zones import UTC
+from stepsched.schedules.zones import UTC, shared_zone
+
+if TYPE_CHECKING:  # loaded when something is drawn
+    from matplotlib.axes import Axes
+
+    from stepsched.display.frames import Column
+    from stepsched.display.table import Table
+    from stepsched.pictures.load import Load
 
 MEAN_MONTH = timedelta(days=30.44)
 """The length of a mean month, for figures "a month"."""
-LONGEST = timedelta(days=3_653)
-"""The longest span of an estimate: ten years."""
+_DAY = 24 * 60
+_MOST_PARTS = 400
+"""The maximum number of parts of a load."""
+_PART_LENGTHS = (1, 2, 5, 10, 15, 20, 30, 60, 2 * 60, 3 * 60, 6 * 60, 12 * 60, _DAY)
+"""The lengths of the parts of a load in minutes; longer ones are whole days."""
 
 
-class MonthEstimate(Value, frozen=True):
+class MonthEstimate(DisplayedFields, Value, frozen=True):
     """The estimate for one calendar month in UTC."""
 
     month: Day
@@ -55,7 +68,19 @@ class MonthEstimate(Value, frozen=True):
     """The cost, after all free units of the month, even if the span covers only a part of it."""
 
 
-class Estimate(Value, frozen=True):
+class MinuteLoad(DisplayedFields, Value, frozen=True):
+    """How many invocations there are in a minute, over the span of an estimate. The span is divided into at
+    most 400 parts of equal length, from its first minute on; the last part may be shorter."""
+
+    minutes_per_part: int
+    """The length of a part in minutes."""
+    peaks: tuple[int, ...]
+    """The largest number of invocations in one minute of each part, in order."""
+    averages: tuple[float, ...]
+    """The average number of invocations in a minute of each part."""
+
+
+class Estimate(Displayed, Framed, Value, frozen=True):
     """The result of :func:`estimate`. ``print`` shows a report, a notebook a table."""
 
     since: Datetime
@@ -85,11 +110,15 @@ class Estimate(Value, frozen=True):
     None: the span has no length."""
     peak: BusyMinute | None
     """The earliest minute with the most invocations. None: there is no invocation."""
+    peak_minutes: int
+    """The number of minutes with as many invocations as the peak. 0: there is no invocation."""
     colliding_minutes: int
     """The number of minutes with at least two invocations."""
     collisions: tuple[BusyMinute, ...]
     """The busiest of these minutes, sorted by invocations, then oldest first, up to the number given as
     ``busiest``."""
+    load: MinuteLoad
+    """The invocations in a minute, over the span, in a form that can be drawn."""
     prices: Prices
     """The prices of the estimate."""
     quotas: Quotas
@@ -107,19 +136,66 @@ class Estimate(Value, frozen=True):
         """The names of the exceeded quotas, which are field names of :class:`Quotas`."""
         return tuple(name for service in self.services for name in service.exceeded)
 
+    def to_svg(self, *, timezone: str | tzinfo | None = None) -> str:
+        """Returns a picture of the load as SVG: the invocations in a minute over the span, and the busiest
+        minutes with their jobs.
+
+        Args:
+            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: UTC.
+
+        Raises:
+            ValueError: There is no such zone.
+        """
+        return self._load_picture(timezone).to_svg()
+
+    def plot(self, ax: Axes | None = None, *, timezone: str | tzinfo | None = None) -> Axes:
+        """Draws the load with matplotlib, which the extra ``plot`` installs.
+
+        Args:
+            ax: Where it is drawn. None: on new axes.
+            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: UTC.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ValueError: There is no such zone.
+            ModuleNotFoundError: matplotlib is not installed.
+        """
+        from stepsched.pictures.figures import plot
+
+        return plot(self._load_picture(timezone), ax)
+
+    def _picture(self) -> str:
+        from stepsched.display.svg import PAGE
+
+        return self._load_picture(None).to_svg(PAGE) if self.invocations else ""
+
+    def _load_picture(self, timezone: str | tzinfo | None) -> Load:
+        from stepsched.estimates.pictures import load_picture
+
+        return load_picture(self, shared_zone((), timezone))
+
     def __str__(self) -> str:
         """Returns a short report."""
         lines = [f"{label}: {text}" for label, text in self._summary()]
         lines += [f"  {busy}" for busy in self.collisions]
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        """Returns the report as an HTML table, for notebooks."""
-        busiest = [
-            (f"{busy.minute:%Y-%m-%d %H:%M}", f"{busy.invocations:,}", busy.names())
-            for busy in self.collisions
+    def _columns(self, timezone: str | tzinfo | None) -> list[Column]:
+        shared_zone((), timezone)  # it has no instants, and refuses a wrong zone all the same
+        return [
+            texts("job", self.by_job),
+            texts("backend", (self.backends[name] for name in self.by_job)),
+            whole_numbers("invocations", self.by_job.values()),
         ]
-        return table([*self._summary(), *busiest])
+
+    def _shown_table(self) -> Table:
+        """Returns the report as a table."""
+        from stepsched.display.table import record_table
+
+        busiest = [(f"{busy.minute:%Y-%m-%d %H:%M}", _busy_text(busy)) for busy in self.collisions]
+        return record_table([*self._summary(), *busiest])
 
     def _summary(self) -> Iterator[tuple[str, str]]:
         """Yields the lines of the report: label and text."""
@@ -135,12 +211,14 @@ class Estimate(Value, frozen=True):
         yield "Cost", f"{cost} (without retries, and without what the targets cost)"
         if self.peak is not None:
             when = f"{self.peak.invocations:,} in the minute {self.peak.minute:%Y-%m-%d %H:%M} UTC"
-            yield "Peak", when
+            others = self.peak_minutes - 1
+            also = "" if not others else f", and in {others:,} other minute{'s' if others > 1 else ''}"
+            yield "Peak", when + also
         yield "Minutes with two or more", f"{self.colliding_minutes:,}"
 
 
 def estimate(
-    jobs: Iterable[Job],
+    jobs: Iterable[Job] | Iterable[JobRecord],
     since: datetime,
     until: datetime,
     *,
@@ -170,7 +248,8 @@ def estimate(
     the number of runs.
 
     Args:
-        jobs: The jobs, with distinct names; iterated once.
+        jobs: The jobs, with distinct names, or the records of stored ones, such as ``client.list()``;
+            iterated once.
         since: The beginning of the span; aware, inclusive.
         until: The end of the span; aware, inclusive, at most ten years (3,653 days) after ``since``.
         backend: The class of the backend that runs all jobs. None: the first one that can run the job.
@@ -179,7 +258,8 @@ def estimate(
             outdated; see ``Quotas.of_region``.
         busiest: The number of colliding minutes to list; at least 0.
         names: The number of jobs to name in each minute; at least 0.
-        progress: A function that is called repeatedly with the number of counted jobs and the total.
+        progress: A function that is called repeatedly with the number of counted jobs and the total. None: a
+            progress bar, if the output is a terminal or a notebook and the call takes longer than a moment.
 
     Raises:
         TypeError: An item of ``jobs`` is not a job, or an instant is not a datetime.
@@ -196,7 +276,7 @@ def estimate(
     if backend not in (None, *get_args(BackendName)):
         names_of_backends = ", ".join(get_args(BackendName))
         raise ValueError(f"expected one of {names_of_backends} for backend, got {quoted(backend)}")
-    crowd = _Crowd(checked_jobs(jobs), backend, since)
+    crowd = _Crowd(_jobs_in(jobs), backend, since)
     tally = _Tally(crowd, since, until, names, progress)
     services = tuple(tally.service(each, prices, quotas) for each in tally.minutes)
     whole, runs = tally.whole, [each.runs for each in tally.counted]
@@ -217,14 +297,32 @@ def estimate(
         invocations_per_month=None if tally.ratio is None else invocations * tally.ratio,
         cost_per_month=None if tally.ratio is None else total(each.cost_per_month for each in services),
         peak=busy[0] if busy else None,
-        colliding_minutes=whole.colliding(),
+        peak_minutes=whole.with_runs(busy[0].invocations) if busy else 0,
+        colliding_minutes=whole.with_runs(2),
         collisions=tuple(minute for minute in busy[:busiest] if minute.invocations > 1),
+        load=_load(whole),
         prices=prices,
         quotas=quotas,
     )
 
 
 # -- the jobs ----------------------------------------------------------------------------------------------
+
+
+def _jobs_in(jobs: Iterable[Job] | Iterable[JobRecord]) -> Iterator[Job]:
+    """Yields the jobs, also those of records.
+
+    Raises:
+        TypeError: ``jobs`` holds something else.
+    """
+    if isinstance(jobs, JobRecord) or callable(getattr(jobs, "list", None)):
+        cure = "[record]" if isinstance(jobs, JobRecord) else "client.list()"
+        raise TypeError(f"expected a list of jobs, got {type(jobs).__name__}; use {cure}")
+    for each in checked_jobs(jobs):
+        job = each.job if isinstance(each, JobRecord) else each
+        if not isinstance(job, Job):
+            raise no_job(job)
+        yield job
 
 
 class _Group(NamedTuple):
@@ -250,8 +348,6 @@ class _Crowd:
         numbers: dict[_Group, int] = {}
         twice = set[str]()
         for job in jobs:
-            if not isinstance(job, Job):
-                raise no_job(job)
             name = backend_of(job, backend)
             group = _Group(_anchored(job.schedule, since), name, usage_of(job, name, since))
             number = numbers.setdefault(group, len(numbers))
@@ -367,16 +463,35 @@ def _count(
     crowd: _Crowd, minutes: Mapping[BackendName, Minutes], progress: Callable[[int, int], object] | None
 ) -> list[Counted]:
     """Counts the runs of every group."""
-    found, done, told, total_ = list[Counted](), 0, 0, len(crowd.members)
-    for group, size in zip(crowd.groups, crowd.sizes, strict=True):
-        found.append(minutes[group.backend].add(group.schedule, size))
-        done += size
-        if progress is not None and (100 * (done - told) >= total_ or done == total_):
-            progress(done, total_)
-            told = done
+    found, done, told, total = list[Counted](), 0, 0, len(crowd.members)
+    with reporting(progress, total) as tell:
+        for group, size in zip(crowd.groups, crowd.sizes, strict=True):
+            found.append(minutes[group.backend].add(group.schedule, size))
+            done += size
+            if 100 * (done - told) >= total or done == total:
+                tell(done)
+                told = done
     for each in minutes.values():
         each.lay_grids()
     return found
+
+
+def _busy_text(busy: BusyMinute) -> str:
+    """Returns the number of invocations of a minute, with names of jobs."""
+    names = busy.names()
+    return f"{busy.invocations:,}: {names}" if names else f"{busy.invocations:,}"
+
+
+def _load(minutes: Minutes) -> MinuteLoad:
+    """Returns the load in parts of a round length."""
+    least = -(-len(minutes.counts) // _MOST_PARTS)
+    length = next((each for each in _PART_LENGTHS if each >= least), -(-least // _DAY) * _DAY)
+    parts = [minutes.counts[low : low + length] for low in range(0, len(minutes.counts), length)]
+    return MinuteLoad(
+        minutes_per_part=length,
+        peaks=tuple(max(part) for part in parts),
+        averages=tuple(sum(part) / len(part) for part in parts),
+    )
 
 
 def _anchored(schedule: Schedule, since: datetime) -> Schedule:

@@ -13,6 +13,7 @@ from stepsched.asl import budget
 from stepsched.aws.regions import LARGE_REGIONS, LARGE_STEP_FUNCTIONS_REGIONS
 from stepsched.core.plain import Day
 from stepsched.core.values import Value
+from stepsched.display.results import DisplayedFields
 
 EXACT = Context(prec=60)  # the caller's own context may round
 _MILLION = Decimal(1_000_000)
@@ -21,7 +22,7 @@ Count = Annotated[NonNegativeInt, Field(strict=True)]
 Limit = Annotated[PositiveInt, Field(strict=True)]
 
 
-class TablePrices(Value, frozen=True):
+class TablePrices(DisplayedFields, Value, frozen=True):
     """The prices of requests to a DynamoDB table that is billed on demand. None of them is free."""
 
     per_million_writes: Money = Decimal("0.625")
@@ -38,7 +39,7 @@ class TablePrices(Value, frozen=True):
     """The page with the present values."""
 
 
-class Prices(Value, frozen=True):
+class Prices(DisplayedFields, Value, frozen=True):
     """The prices of the services that run jobs.
 
     Prices change, Regions and contracts differ: the defaults have a date, and every value can be replaced.
@@ -99,7 +100,7 @@ def _priced(units: int, per_million: Decimal, *, free: int = 0) -> Decimal:
     return EXACT.divide(EXACT.multiply(billed, per_million), _MILLION)
 
 
-class Quotas(Value, frozen=True):
+class Quotas(DisplayedFields, Value, frozen=True):
     """The quotas of an account in a Region.
 
     AWS changes the defaults, and raises quotas on request: the defaults have a date, and every value can be

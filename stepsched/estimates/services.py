@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import reduce
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stepsched.asl.budget import Prices as TransitionPrices
 from stepsched.core.plain import Datetime, Day
 from stepsched.core.values import Value
+from stepsched.display.results import Displayed, DisplayedFields
 from stepsched.estimates.figures import EXACT, Prices, Quotas, TablePrices
-from stepsched.estimates.minutes import Counted, Minutes
 from stepsched.estimates.usage import (
     EVENTBRIDGE,
     INDEX_WRITES,
@@ -23,6 +23,10 @@ from stepsched.estimates.usage import (
 )
 from stepsched.machines.shared.runner import transitions
 from stepsched.schedules import Schedule
+from stepsched.schedules.minutes import Counted, Minutes
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 SERVICES = {
     EVENTBRIDGE: "EventBridge Scheduler",
@@ -34,7 +38,7 @@ _MAX_AGE = 300 * 24 * 60
 """The minutes after which an execution hands over."""
 
 
-class Charge(Value, frozen=True):
+class Charge(DisplayedFields, Value, frozen=True):
     """What a service charges for one kind of billed units."""
 
     units: str
@@ -62,7 +66,7 @@ class Charge(Value, frozen=True):
         return f"{self.count:,}{free}; {cost} ({self.region}, as of {self.as_of})"
 
 
-class BusyMinute(Value, frozen=True):
+class BusyMinute(DisplayedFields, Value, frozen=True):
     """The estimate for one minute, in UTC."""
 
     minute: Datetime
@@ -83,7 +87,7 @@ class BusyMinute(Value, frozen=True):
         return ", ".join(self.jobs) + (f" and {more:,} more" if self.jobs and more > 0 else "")
 
 
-class ServiceEstimate(Value, frozen=True):
+class ServiceEstimate(Displayed, Value, frozen=True):
     """The estimate for the jobs of one backend."""
 
     backend: BackendName
@@ -121,6 +125,11 @@ class ServiceEstimate(Value, frozen=True):
     def __str__(self) -> str:
         """Returns the lines of the report for this backend."""
         return "\n".join(f"{label}: {text}" for label, text in self.lines())
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+
+        return record_table(self.lines())
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yields the lines of the report: label and text."""

@@ -39,8 +39,7 @@ def trust_policy(*, account: str, region: str, group: str = "*", partition: str 
         account: The account number, 12 digits.
         region: The Region, such as ``eu-west-1``.
         group: The schedule group with the jobs that may use the role. ``*`` matches any characters.
-        EventBridge
-            Scheduler does not support the restriction to a single schedule.
+            EventBridge Scheduler does not support the restriction to a single schedule.
         partition: The partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
 
     Raises:
@@ -94,13 +93,11 @@ def policy_for(
         dead_letter_arn: The standard queue for jobs without ``dead_letter``. None: there is none.
         kms_key_arn: The key that encrypts the schedules. None: a key of AWS.
         task_roles: The task and execution roles of the ECS task definitions, and those in overrides of a
-        job's
-            input. Jobs do not name them, and without them AWS refuses a task that has roles. Ignored if
-            no job runs an ECS task.
+            job's input. Jobs do not name them, and without them AWS refuses a task that has roles. Ignored
+            if no job runs an ECS task.
         resources: The resources of :class:`ApiTarget` calls, by ``"service:action"`` as in the target, such
-        as
-            ``{"dynamodb:putItem": ["arn:aws:dynamodb:…:table/orders"]}``. Any other call is allowed on ``*``.
-            Further actions that a call requires, such as ``iam:PassRole``, are not included.
+            as ``{"dynamodb:putItem": ["arn:aws:dynamodb:…:table/orders"]}``. Any other call is allowed on
+            ``*``. Further actions that a call requires, such as ``iam:PassRole``, are not included.
         account: The account of Batch queues and definitions that are given by name. None: all are ARNs.
         region: The Region of these names.
         partition: The partition of these names.

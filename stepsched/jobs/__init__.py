@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         RunStatus,
         Trigger,
     )
+    from stepsched.jobs.results import JobRecords, JobVersions, Repairs, Runs
     from stepsched.jobs.upcoming import Upcoming, UpcomingRun
 
 __all__ = [
@@ -34,16 +35,20 @@ __all__ = [
     "EventKind",
     "Job",
     "JobRecord",
+    "JobRecords",
     "JobStatus",
     "JobVersion",
+    "JobVersions",
     "OnFailure",
     "Overlap",
     "Plan",
     "Problem",
     "Repair",
+    "Repairs",
     "Retry",
     "Run",
     "RunStatus",
+    "Runs",
     "Trigger",
     "Upcoming",
     "UpcomingRun",
@@ -74,6 +79,7 @@ if not TYPE_CHECKING:
                 "RunStatus",
                 "Trigger",
             ),
+            "stepsched.jobs.results": ("JobRecords", "JobVersions", "Repairs", "Runs"),
             "stepsched.jobs.upcoming": ("Upcoming", "UpcomingRun"),
         },
     )

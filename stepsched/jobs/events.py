@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from stepsched.core.enums import StrEnum
+from stepsched.core.representation import line_of
+from stepsched.display.results import Displayed
 from stepsched.jobs.records import Run
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 
 class EventKind(StrEnum):
@@ -50,7 +56,7 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Displayed):
     """An event of a job or a run. It is emitted after it has been recorded."""
 
     kind: EventKind
@@ -60,6 +66,24 @@ class Event:
     """The name of the job."""
     run: Run | None = None
     """The run after the event. None: the event concerns the job itself."""
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        """Yields the fields."""
+        names = ("kind", "at", "job") if self.run is None else ("kind", "at", "job", "run")
+        return ((name, getattr(self, name)) for name in names)
+
+    def __repr__(self) -> str:
+        """Returns one line of at most 120 characters."""
+        return line_of(self)
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.display.times import instant_text
+        from stepsched.jobs.shown import run_rows, status_cell
+
+        run = [row for row in run_rows(self.run) if row[0] != "job"] if self.run is not None else []
+        rows = [("at", instant_text(self.at)), ("job", self.job)]
+        return record_table([("event", status_cell(self.kind.value)), *rows, *run])
 
 
 @dataclass(frozen=True, slots=True)

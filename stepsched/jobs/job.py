@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 from typing_extensions import Self
@@ -16,10 +16,12 @@ from stepsched.core.masking import text_without_secrets, without_secrets
 from stepsched.core.payloads import Payload, Text
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Duration, ShortKeys, Value
+from stepsched.display.results import Displayed
 from stepsched.jobs.interval import document_of, fields_of
 from stepsched.jobs.names import GroupName, Name
 from stepsched.jobs.policies import CatchUp, Completion, OnFailure, Overlap, Retry, read_retry
 from stepsched.schedules import AnySchedule, Cron, Frequency, OneTime, Rate
+from stepsched.schedules.expressions import is_crontab
 from stepsched.schedules.moments import aware, just_after
 from stepsched.targets import (
     SERVICE_TARGETS,
@@ -31,13 +33,22 @@ from stepsched.targets import (
 )
 from stepsched.targets.base import arn_field
 
+if TYPE_CHECKING:  # loaded when something is shown
+    from matplotlib.axes import Axes
+
+    from stepsched.display.table import Table
+    from stepsched.pictures.months import Months
+
+
+T = TypeVar("T")
+
 
 def _read_schedule(value: Any) -> Any:
     if isinstance(value, (BaseModel, Mapping)) and not isinstance(value, Frequency):
         return _with_kind(value, "schedule")
     cure = "Rate(timedelta(minutes=5))"
     if isinstance(value, str):
-        cure = f"parse_schedule({quoted(value)})"
+        cure = f"{'Cron.from_crontab' if is_crontab(value) else 'parse_schedule'}({quoted(value)})"
     elif isinstance(value, datetime):
         cure = "OneTime(value)"
     elif isinstance(value, timedelta):
@@ -124,7 +135,7 @@ def no_job(value: object) -> TypeError:
     return TypeError(f"expected a Job, got {type(value).__name__}; use {cure}")
 
 
-def checked_jobs(jobs: Iterable[Job]) -> Iterable[Job]:
+def checked_jobs(jobs: Iterable[T]) -> Iterable[T]:
     """Returns the argument for several jobs unchanged; its items are not checked.
 
     Raises:
@@ -153,12 +164,34 @@ def _why_no_date(schedule: AnySchedule) -> str:
 
 
 # Without this, an error would quote a payload, which may refer to one part a billion times.
-class Job(Value, frozen=True, hide_input_in_errors=True):
+class Job(Displayed, Value, frozen=True, hide_input_in_errors=True):
     """A job: what to invoke, when, and with which policies.
 
     Jobs can be compared for equality. ``replace()`` returns a changed copy. The JSON form can be read back
     to an equal job.
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "args": "input",
+        "coalesce": "catch_up with the value 'one'",
+        "cron": "schedule",
+        "dead_letter_queue": "dead_letter",
+        "dlq": "dead_letter",
+        "flexible_time_window": "jitter",
+        "func": "target",
+        "id": "name",
+        "kwargs": "input",
+        "max_instances": "overlap with the value 'skip'",
+        "misfire_grace_time": "catch_up_within",
+        "payload": "input",
+        "retries": "retry",
+        "schedule_expression": "schedule",
+        "state": "enabled",
+        "task": "target",
+        "timeout": "max_run_time",
+        "trigger": "schedule",
+    }
+    """What other schedulers call a field, for the error of an unknown one."""
 
     name: Name
     """The name: 1 to 256 visible characters, with spaces only between them; unique in its backend, on
@@ -318,6 +351,37 @@ class Job(Value, frozen=True, hide_input_in_errors=True):
             raise InvalidScheduleError(
                 str(self.schedule), "schedule", f"job {self.name!r} would never run: {reason}"
             )
+
+    def to_svg(self, year: int | None = None) -> str:
+        """Returns the calendar of a year as SVG: a block for each month, the days with runs filled.
+
+        Args:
+            year: As for :meth:`stepsched.Cron.to_svg`. None: the present year.
+        """
+        return self._year_picture(year).to_svg()
+
+    def plot(self, year: int | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draws the calendar of a year with matplotlib, as :meth:`stepsched.Cron.plot` does.
+
+        Args:
+            year: The year. None: the present one.
+            ax: Where it is drawn. None: on new axes.
+        """
+        from stepsched.pictures.figures import plot
+
+        return plot(self._year_picture(year), ax)
+
+    def _year_picture(self, year: int | None) -> Months:
+        from stepsched.schedules.year import year_picture
+
+        return year_picture(self.schedule, year, name=self.name)
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import NEXT_RUNS, job_rows
+
+        has_runs = self.enabled and not self.starts_at_creation
+        return record_table(job_rows(self, self.schedule.upcoming(NEXT_RUNS) if has_runs else ()))
 
     def anchored(self, created_at: datetime) -> AnySchedule:
         """Returns the schedule; a rate without start gets the job's creation as its start (P-12)."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
 from stepsched.core.values import Value
-from stepsched.display.notebook import table
+from stepsched.display.results import Displayed
 from stepsched.jobs.job import Job, checked_jobs, no_job
 from stepsched.jobs.names import checked_prune
 from stepsched.jobs.records import (
@@ -20,12 +22,15 @@ from stepsched.jobs.records import (
     status_after_update,
 )
 
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
+
 _UNKNOWN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _GROUPS_SHOWN = 10
 """The maximum number of groups that the text of a plan lists."""
 
 
-class Change(Value, frozen=True):
+class Change(Displayed, Value, frozen=True):
     """A job whose definition differs from the stored one."""
 
     before: Job
@@ -64,8 +69,13 @@ class Change(Value, frozen=True):
             or "the backend's settings"
         )
 
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
 
-class Plan(Value, frozen=True):
+        return record_table([("job", self.name), ("version", str(self.version)), ("change", str(self))])
+
+
+class Plan(Displayed, Value, frozen=True):
     """The changes that turn the stored jobs into the given ones. ``client.apply(plan)`` makes them."""
 
     create: tuple[Job, ...] = ()
@@ -181,17 +191,29 @@ class Plan(Value, frozen=True):
             f"cancel, {len(self.unchanged)} unchanged"
         )
 
-    def _repr_html_(self) -> str:
-        """Returns the plan as an HTML table, for notebooks."""
-        verbs = {"+": "create", "~": "update", ">": "move", "-": "cancel", "=": "keep"}
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import MOST, Cell, table_of
+
         gone = iter(self.cancel)
-        rows: list[tuple[str, ...]] = [
-            (verbs[sign], name, next(gone).job.schedule.describe() if sign == "-" else words)
-            for sign, name, words in self._lines()
-        ]
-        rows += [(note.removeprefix("! "),) for note in self._notes()]
-        rows.append((self._totals(),))
-        return table(rows, head=("", "job", "what"))
+
+        def row(line: tuple[str, str, str]) -> list[str | Cell]:
+            sign, name, words = line
+            verb = Cell(_VERBS[sign], tone="warn" if sign == "-" else "")
+            return [verb, name, next(gone).job.schedule.describe() if sign == "-" else words]
+
+        changes = len(self.create) + len(self.update) + len(self.cancel)
+        kept = len(set(self.paused).intersection(self.unchanged))
+        return table_of(
+            self._lines(),
+            ["change", "job", "what"],
+            row,
+            total=changes + kept,
+            notes=[*(note.removeprefix("! ") for note in islice(self._notes(), MOST)), self._totals()],
+        )
+
+
+_VERBS = {"+": "create", "~": "update", ">": "move", "-": "cancel", "=": "keep"}
+"""What the sign of a line stands for."""
 
 
 def _listed(groups: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -11,6 +11,10 @@ from typing_extensions import Self
 from stepsched.core.enums import StrEnum
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Duration, Value
+from stepsched.display.results import Displayed
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 
 class Overlap(StrEnum):
@@ -73,7 +77,7 @@ _WEBHOOK_PAUSES = (
 )
 
 
-class Retry(Value, frozen=True):
+class Retry(Displayed, Value, frozen=True):
     """How often and for how long a failed run is attempted again.
 
     The defaults are lower than those of EventBridge Scheduler, which are 185 attempts over 24 hours.
@@ -128,6 +132,12 @@ class Retry(Value, frozen=True):
         if self.max_delay is not None and self.max_delay < self.interval:
             raise ValueError(f"expected max_delay of at least interval {self.interval}, got {self.max_delay}")
         return self
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import retry_rows
+
+        return record_table(retry_rows(self))
 
     def delay(self, attempt: int) -> timedelta:
         """Returns the pause after the failed attempt with that number; the first attempt is 1. After the last

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidatorFunctionWrapHandler, field_validator
 
@@ -11,15 +14,20 @@ from stepsched.core.enums import StrEnum
 from stepsched.core.errors import InvalidTransitionError
 from stepsched.core.quoting import quoted
 from stepsched.core.values import Value
-from stepsched.display.notebook import table
+from stepsched.display.results import Displayed
 from stepsched.jobs.job import Job
 from stepsched.jobs.names import is_one_line
+from stepsched.schedules import Rate, Schedule
 from stepsched.schedules.moments import PlainDatetime
 from stepsched.schedules.stored import reading_stored
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 MAX_REASON = 200
 """The maximum length of the reason of a pause in characters. EventBridge Scheduler keeps it in the 512
 characters of a description, beside the job's own text."""
+_TICK = timedelta(microseconds=1)
 
 
 class JobStatus(StrEnum):
@@ -69,7 +77,7 @@ class Trigger(StrEnum):
     """The run was created by ``backfill``."""
 
 
-class Run(Value, frozen=True):
+class Run(Displayed, Value, frozen=True):
     """One occurrence of a job."""
 
     id: int
@@ -104,6 +112,11 @@ class Run(Value, frozen=True):
     link: str | None = None
     """The URL of the run in the provider's console. None: there is none."""
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yields the fields that differ from their default, the error before those of less use."""
+        first = ("id", "job", "scheduled_for", "status", "error", "pending_reason")
+        return sorted(super().__repr_args__(), key=lambda field: _place(field[0], first))
+
     @property
     def result(self) -> Any:
         """The output as a value: decoded if it is JSON, as the result of a handler is, otherwise the text
@@ -114,6 +127,12 @@ class Run(Value, frozen=True):
             return json.loads(self.output)
         except (ValueError, RecursionError):
             return self.output
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import run_rows
+
+        return record_table(run_rows(self))
 
 
 class Problem(StrEnum):
@@ -133,7 +152,7 @@ class Problem(StrEnum):
     """The job is stored with zone rules that are older than the time zone database of this machine."""
 
 
-class Repair(Value, frozen=True):
+class Repair(Displayed, Value, frozen=True):
     """A problem that ``repair`` has found, and what it did."""
 
     job: str
@@ -145,6 +164,12 @@ class Repair(Value, frozen=True):
     remedy: str
     """What was done to repair it."""
 
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import repair_cells
+
+        return record_table(repair_cells(self).items())
+
 
 def read_stored_job(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
     """Reads the definition in a record or plan, such as from JSON: it was accepted when that was made."""
@@ -152,7 +177,7 @@ def read_stored_job(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return read(value)
 
 
-class JobVersion(Value, frozen=True):
+class JobVersion(Displayed, Value, frozen=True):
     """An earlier definition of a job."""
 
     version: int
@@ -164,8 +189,16 @@ class JobVersion(Value, frozen=True):
 
     _read_job = field_validator("job", mode="wrap")(read_stored_job)
 
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.display.times import instant_text
+        from stepsched.jobs.shown import job_rows
 
-class JobRecord(Value, frozen=True):
+        rows = [("version", str(self.version)), ("replaced at", instant_text(self.replaced_at))]
+        return record_table([*rows, *job_rows(self.job)])
+
+
+class JobRecord(Displayed, Value, frozen=True):
     """A stored job with its status."""
 
     job: Job
@@ -192,6 +225,11 @@ class JobRecord(Value, frozen=True):
 
     _read_job = field_validator("job", mode="wrap")(read_stored_job)
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Yields the fields that differ from their default, those of most use first."""
+        first = ("job", "status", "next_run", "version", "pause_reason", "last_run")
+        return sorted(super().__repr_args__(), key=lambda field: _place(field[0], first))
+
     @property
     def name(self) -> str:
         """The job's name."""
@@ -202,20 +240,39 @@ class JobRecord(Value, frozen=True):
         the backend's present settings, and a disabled job is not active."""
         return self.job == job and self.current and (job.enabled or self.status is not JobStatus.ACTIVE)
 
-    def _repr_html_(self) -> str:
-        """Returns an HTML table, for notebooks."""
-        rows = [
-            ("job", self.name),
-            ("status", self.status.value),
-            *([] if self.pause_reason is None else [("paused because", self.pause_reason)]),
-            ("schedule", self.job.schedule.describe()),
-            ("next run", "none" if self.next_run is None else self.next_run.isoformat(" ", "seconds")),
-            ("target", repr(self.job.target)),
-            ("group", self.job.group),
-            ("version", self.version),
-            ("updated", self.updated_at.isoformat(" ", "seconds")),
-        ]
-        return table(rows)
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import NEXT_RUNS, record_rows
+
+        runs = [] if self.next_run is None else runs_of(self, after=self.next_run - _TICK)
+        return record_table(record_rows(self, list(islice(runs, NEXT_RUNS)), None))
+
+
+def runs_of(record: JobRecord, *, after: datetime, until: datetime | None = None) -> Iterator[datetime]:
+    """Yields the next runs of a stored job; none if it has no next run.
+
+    Args:
+        record: The job.
+        after: The start of the range; aware, exclusive.
+        until: The end of the range; aware, inclusive. None: no end.
+    """
+    first = record.next_run
+    if first is None:
+        return iter(())
+    return schedule_of(record).runs(after=max(after, first - _TICK), until=until)
+
+
+def schedule_of(record: JobRecord) -> Schedule:
+    """Returns the schedule of a stored job. A rate without start gets one before its next run."""
+    job, first = record.job, record.next_run
+    if isinstance(job.schedule, Rate) and job.starts_at_creation and first is not None:
+        return job.schedule.replace(start=first - job.schedule.every)  # any of its runs determines its grid
+    return job.schedule
+
+
+def _place(name: str | None, first: Sequence[str]) -> int:
+    """Returns the place of a field: those that are named come first, in that order."""
+    return first.index(name) if name in first else len(first)
 
 
 _LEGAL = {

@@ -1,10 +1,9 @@
-"""Schedules: pure values without a clock or I/O, which define when a job runs.
+"""Schedules: pure values without a clock or I/O, which define when a job runs."""
 
-``cron_items`` reads the fields of both dialects of cron, ``cron_fields`` the AWS dialect and ``crontab`` the
-Unix dialect; ``expressions`` parses other text. ``day_rules`` and ``cron_runs`` compute runs, ``zones``
-resolves gaps and repeated hours with the rules that ``zone_databases`` chooses, ``words`` describes schedules
-in English, ``timeline`` merges their runs.
-"""
+# ``cron_items`` reads the fields of both dialects of cron, ``cron_fields`` the AWS dialect and ``crontab``
+# the Unix dialect; ``expressions`` parses other text. ``day_rules`` and ``cron_runs`` compute runs, ``zones``
+# resolves gaps and repeated hours with the rules that ``zone_databases`` chooses, ``words`` describes
+# schedules in English, ``timeline`` merges their runs.
 
 from __future__ import annotations
 
@@ -20,7 +19,8 @@ from stepsched.schedules.rate import Rate
 from stepsched.schedules.windowed import Windowed
 
 if TYPE_CHECKING:
-    from stepsched.schedules.timeline import Occurrence
+    from stepsched.schedules.instants import Instants
+    from stepsched.schedules.timeline import Occurrence, Timeline
     from stepsched.schedules.zone_databases import TimezoneDatabase
 
 Schedule: TypeAlias = OneTime | Rate | Cron | Windowed
@@ -32,10 +32,12 @@ __all__ = [
     "AnySchedule",
     "Cron",
     "Frequency",
+    "Instants",
     "Occurrence",
     "OneTime",
     "Rate",
     "Schedule",
+    "Timeline",
     "TimezoneDatabase",
     "Windowed",
 ]
@@ -44,7 +46,8 @@ if not TYPE_CHECKING:
     __getattr__ = loader(
         __name__,
         {
-            "stepsched.schedules.timeline": ("Occurrence",),
+            "stepsched.schedules.instants": ("Instants",),
+            "stepsched.schedules.timeline": ("Occurrence", "Timeline"),
             "stepsched.schedules.zone_databases": ("TimezoneDatabase",),
         },
     )

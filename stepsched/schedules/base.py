@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from pydantic import ValidationError, model_validator
 from typing_extensions import Self
@@ -16,9 +16,21 @@ from stepsched.core.clock import utc_now
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.quoting import given_text, quoted, shortened
 from stepsched.core.values import PositionalValue, whole_number
-from stepsched.display.notebook import table
+from stepsched.display.results import Displayed
+from stepsched.schedules.instants import Instants, instants_table
 from stepsched.schedules.moments import Instant, aware, just_after, just_before
-from stepsched.schedules.zones import UTC, known_zone
+from stepsched.schedules.zones import UTC, known_zone, shared_zone
+
+if TYPE_CHECKING:  # loaded when something is shown
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from stepsched.display.table import Table
+    from stepsched.pictures.months import Months
+    from stepsched.schedules import Schedule
+
+_NEXT_RUNS = 5
+"""The number of next runs that a schedule shows."""
 
 
 class ScheduleValue(PositionalValue):
@@ -40,7 +52,7 @@ class ScheduleValue(PositionalValue):
             raise InvalidScheduleError(given_text(given), field, reason) from error
 
 
-class ScheduleBase(ScheduleValue):
+class ScheduleBase(Displayed, ScheduleValue):
     """The base of all schedules: a frozen, hashable value without a clock.
 
     Every run is an aware datetime with the fixed offset of its zone at that instant, so that
@@ -143,8 +155,9 @@ class ScheduleBase(ScheduleValue):
         start = utc_now() if after is None else aware(after, "after")
         return self._runs(start, None if until is None else aware(until, "until"))
 
-    def upcoming(self, count: int, after: datetime | None = None) -> list[datetime]:
-        """Returns the next ``count`` runs, or fewer if the schedule ends before.
+    def upcoming(self, count: int, after: datetime | None = None) -> Instants:
+        """Returns the next ``count`` runs, or fewer if the schedule ends before: a list, which ``print()``
+        and notebooks show as a table, in the zone of the schedule.
 
         Args:
             count: The number of runs; at least 0.
@@ -153,7 +166,26 @@ class ScheduleBase(ScheduleValue):
         Raises:
             ValueError: ``after`` is naive, or ``count`` is negative.
         """
-        return list(islice(self.runs(after=after), whole_number(count, "count")))
+        runs = islice(self.runs(after=after), whole_number(count, "count"))
+        return Instants(runs, zone=getattr(self, "timezone", None))
+
+    def to_index(self, *, until: datetime, after: datetime | None = None) -> pd.DatetimeIndex:
+        """Returns the runs between two instants as an index of pandas: aware, in the schedule's zone (UTC for
+        one without, such as a rate), with the name ``run`` and without a frequency.
+
+        Args:
+            until: The end of the range; aware, inclusive.
+            after: The start of the range; aware, exclusive. None: now.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+            TypeError: ``until`` is None, as runs may have no end.
+            ValueError: An instant is naive.
+        """
+        from stepsched.display.frames import instant_index
+
+        runs = self.runs(after, aware(until, "until"))
+        return instant_index(runs, shared_zone([getattr(self, "timezone", None)]), "run")
 
     def localise(self, instant: datetime) -> datetime:
         """Returns the same instant with the offset of the schedule's zone, as its runs have it.
@@ -179,13 +211,44 @@ class ScheduleBase(ScheduleValue):
         """Returns the AWS expression, or the description if AWS has no expression."""
         return self.expression or self.describe()
 
-    def _repr_html_(self) -> str:
-        """Returns an HTML table of the next five runs in the schedule's zone and in UTC, for notebooks."""
-        runs = self.upcoming(5)
-        rows = [
-            (f"{run:%a %Y-%m-%d %H:%M:%S %z}", f"{run.astimezone(UTC):%Y-%m-%d %H:%M:%S}") for run in runs
-        ]
-        return table(rows or [("no run is left",)], head=("next runs", "UTC"), caption=self.describe())
+    def to_svg(self, year: int | None = None) -> str:
+        """Returns the calendar of a year as SVG: a block for each month, the days with runs filled.
+
+        Args:
+            year: The calendar year in the schedule's zone, from 2 to 9998. None: the present one, in which
+                today has a frame. The runs of a rate without start are counted from its beginning.
+
+        Raises:
+            ValueError: ``year`` is not a whole number from 2 to 9998.
+        """
+        return self._year_picture(year).to_svg()
+
+    def plot(self, year: int | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draws the calendar of a year with matplotlib, which the extra ``plot`` installs.
+
+        Args:
+            year: As for :meth:`to_svg`.
+            ax: Where it is drawn. None: on new axes.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+            ValueError: ``year`` is not a whole number from 2 to 9998.
+        """
+        from stepsched.pictures.figures import plot
+
+        return plot(self._year_picture(year), ax)
+
+    def _year_picture(self, year: int | None) -> Months:
+        from stepsched.schedules.year import year_picture
+
+        return year_picture(cast("Schedule", self), year)
+
+    def _shown_table(self) -> Table:
+        """Returns the description and the next five runs."""
+        return instants_table(self.upcoming(_NEXT_RUNS), getattr(self, "timezone", None), self.describe())
 
 
 LONGEST_EXPRESSION = 256

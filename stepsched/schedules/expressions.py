@@ -58,6 +58,11 @@ def parse_schedule(
             return Cron(expression, timezone=timezone, start=start, end=end)
 
 
+def is_crontab(text: str) -> bool:
+    """Whether a text looks like the times of a line of a Unix crontab."""
+    return text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text) is not None
+
+
 def _why_not(text: str) -> str:
     bare = re.sub(r"\s*([()])\s*", r"\1", text.strip())
     if bare != text and len(text) <= 100 and re.fullmatch(r"(at|rate|cron)\(.*\)", bare, re.IGNORECASE):
@@ -68,7 +73,7 @@ def _why_not(text: str) -> str:
         return f"the closing parenthesis is missing; write {bare + ')'!r}"
     if len(text) > 100:  # too long to be repeated in a correction
         return f"{quoted(text)} cannot be read; {_FORMS}"
-    if text.startswith("@") or re.fullmatch(r"\S+( +\S+){4}", text):
+    if is_crontab(text):
         return (
             f"{text!r} has no at( ), rate( ) or cron( ) around it; "
             f"a Unix crontab is read by Cron.from_crontab({text!r})"

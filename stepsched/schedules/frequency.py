@@ -6,14 +6,18 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from math import isfinite
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import Self
 
 from stepsched.core.errors import InvalidScheduleError
 from stepsched.core.quoting import given_text, quoted, shortened
+from stepsched.display.results import Displayed
 from stepsched.schedules.base import ScheduleValue
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 UNITS = ("years", "quarters", "months", "weeks", "days", "hours", "minutes", "seconds")
 _NO_STEP = f"expected a step, got 0; use one of {', '.join(UNITS)}"
@@ -35,7 +39,7 @@ _LARGEST = 10**15
 _Count = Annotated[int, Field(ge=0, strict=True)]
 
 
-class Frequency(ScheduleValue, frozen=True):
+class Frequency(Displayed, ScheduleValue, frozen=True):
     """A calendar step, such as ``Frequency(months=1)``. Units can be combined.
 
     Years, quarters, months, weeks and days move the wall time; hours, minutes and seconds are elapsed time.
@@ -164,6 +168,12 @@ class Frequency(ScheduleValue, frozen=True):
             if count:
                 parts.append(f"{count} {unit if count > 1 else unit[:-1]}")
         return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+
+        counts = ((unit, getattr(self, unit)) for unit in UNITS)
+        return record_table([(unit, str(count)) for unit, count in counts if count], caption=str(self))
 
 
 def window_of_seconds(seconds: int | str = "...") -> str:

@@ -118,19 +118,6 @@ def just_after(instant: datetime) -> datetime:
         return instant
 
 
-def later_by(instant: datetime, length: timedelta) -> datetime:
-    """Returns the instant a length of time after another one; at the latest the end of the calendar.
-
-    Args:
-        instant: The instant; aware.
-        length: The length of time; zero or more.
-    """
-    try:
-        return instant + length
-    except OverflowError:
-        return max(instant, datetime.max.replace(tzinfo=UTC))
-
-
 def plain_moment(value: datetime) -> datetime:
     """Returns a datetime of any subclass as a plain one; nanoseconds are rounded up to a microsecond (P-35).
 
@@ -208,6 +195,10 @@ def _cure(value: object, name: str) -> str:
         return f"; add a time, such as datetime.combine({name}, time(9))"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"; for seconds since 1970 use datetime.fromtimestamp({name}, tz=timezone.utc)"
+    if isinstance(value, timedelta):
+        return f"; use datetime.now(timezone.utc) + {name}"
+    if isinstance(value, str):
+        return f"; use datetime.fromisoformat({name}), with a zone"
     for attribute in ("to_pydatetime()", "datetime", "py_datetime()", "to_stdlib()"):
         if hasattr(kind, attribute.removesuffix("()")):
             return f"; use {name}.{attribute}"

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 import warnings
 from calendar import isleap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
@@ -295,6 +295,26 @@ def known_zone(key: str) -> Zone:
         raise _unknown_zone(key) from error
     warn_of_old_rules(zone)
     return zone
+
+
+def shared_zone(names: Iterable[str | None], wanted: str | tzinfo | None = None) -> tzinfo:
+    """Returns the zone in which instants of several schedules stand in one column.
+
+    Args:
+        names: The names of the schedules' zones; None for one without a zone, such as a rate.
+        wanted: Another zone. None: the only one of ``names``, or UTC if there is another number.
+
+    Raises:
+        ValueError: There is no such zone.
+    """
+    if wanted is None:
+        several = {name for name in names if name is not None}
+        wanted = several.pop() if len(several) == 1 else "UTC"
+    try:
+        zone = load_zone(wanted)
+    except InvalidScheduleError as error:  # the zone is one to show instants in: no schedule is wrong
+        raise ValueError(f"timezone: {error.reason}") from error
+    return UTC if zone.key == "UTC" else zone.info
 
 
 def is_zone_name(name: str) -> bool:

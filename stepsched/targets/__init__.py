@@ -1,10 +1,10 @@
 """Targets: pure values that define what a job invokes. Nothing in this package makes a call.
 
 The limits of the parameters are those of the EventBridge Scheduler API (2021-06-30).
-
-The modules of this package do not postpone the evaluation of annotations: pydantic would evaluate each of
-them at import.
 """
+
+# The modules of this package do not postpone the evaluation of annotations: pydantic would evaluate each of
+# them at import.
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypeAlias, get_args
@@ -12,7 +12,6 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from pydantic import Field
 
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue
 from stepsched.targets.aws import (
     CodeBuildTarget,
     CodePipelineTarget,
@@ -25,7 +24,7 @@ from stepsched.targets.aws import (
     StateMachineTarget,
     TopicTarget,
 )
-from stepsched.targets.base import ServiceTarget
+from stepsched.targets.base import ServiceTarget, TargetValue
 from stepsched.targets.containers import BatchTarget, CapacityProvider, EcsTaskTarget, Placement
 from stepsched.targets.fan_out import FanOutTarget
 from stepsched.targets.http import HttpTarget
@@ -60,7 +59,7 @@ SingleTarget: TypeAlias = AwsTarget | _LocalTarget | HttpTarget | WorkflowTarget
 """Any target that makes a single call."""
 
 
-class ParallelTarget(PositionalValue, frozen=True):
+class ParallelTarget(TargetValue, frozen=True):
     """Invokes several targets in parallel, each with the job's input.
 
     The run ends when all of them have ended. Each target is retried separately, by the job's ``retry``. The

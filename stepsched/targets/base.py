@@ -1,10 +1,14 @@
-"""The base class of the targets that make one API call."""
+"""The base classes of targets."""
 
 from functools import cache
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from stepsched.aws.arns import Arn
 from stepsched.core.values import PositionalValue
+from stepsched.display.results import Displayed
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 
 class ApiCall(NamedTuple):
@@ -23,9 +27,24 @@ class ApiCall(NamedTuple):
         return f"{self.service}:{self.action}"
 
 
+class TargetValue(Displayed, PositionalValue, frozen=True):
+    """A target, which shows its fields without secrets."""
+
+    def _shown_table(self) -> "Table":
+        from stepsched.display.table import record_table
+        from stepsched.targets.words import target_rows
+
+        return record_table(target_rows(self))
+
+    def _shown_in_cell(self) -> str:
+        from stepsched.targets.words import target_text
+
+        return target_text(self)
+
+
 # Each class defines its own constructor. A generated one would be typed with tuples and dicts where any
 # sequence and mapping is accepted, and not every editor would see that the ARN needs no keyword.
-class ServiceTarget(PositionalValue, frozen=True):
+class ServiceTarget(TargetValue, frozen=True):
     """A target class that always makes the same API call."""
 
     api_call: ClassVar[ApiCall]

@@ -11,7 +11,8 @@ from stepsched.aws.arns import Arn
 from stepsched.core.masking import MASK, suggests_secret, text_without_secrets
 from stepsched.core.payloads import Text
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue, ShortKeys
+from stepsched.core.values import ShortKeys
+from stepsched.targets.base import TargetValue
 from stepsched.webhooks.hosts import why_no_host
 from stepsched.webhooks.signing import ENVIRONMENT, signing_key
 
@@ -35,7 +36,7 @@ _RESERVED = re.compile(
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class HttpTarget(PositionalValue, frozen=True, hide_input_in_errors=True):
+class HttpTarget(TargetValue, frozen=True, hide_input_in_errors=True):
     """Calls a URL. The body is the job's input as JSON.
 
     A status of 200 to 299 is success, and every other one a failure. Redirects are not followed. Status 410

@@ -14,12 +14,13 @@ from typing_extensions import Self
 
 from stepsched.core.payloads import Text
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue, ShortKeys
+from stepsched.core.values import ShortKeys
+from stepsched.targets.base import TargetValue
 
 _PATH = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
 
 
-class HandlerTarget(PositionalValue, frozen=True):
+class HandlerTarget(TargetValue, frozen=True):
     """Calls a Python function in the process that runs the embedded backend.
 
     The arguments follow from the function's signature: ``f()``, ``f(input)``, or ``f(input, run)`` with the
@@ -81,7 +82,7 @@ class HandlerTarget(PositionalValue, frozen=True):
         return self._function
 
 
-class CommandTarget(PositionalValue, frozen=True):
+class CommandTarget(TargetValue, frozen=True):
     """Runs a program without a shell. The program reads the job's input as JSON from its standard input, or
     the text ``stdin``."""
 

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, field_validator
 from stepsched.aws.arns import ARN
 from stepsched.core.payloads import JsonObject
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue
+from stepsched.targets.base import TargetValue
 
 # Actions that only read; EventBridge Scheduler refuses them (AWS: "Using universal targets").
 _READ_ONLY = frozenset(
@@ -46,7 +46,7 @@ _READ_ONLY = frozenset(
 )
 
 
-class ApiTarget(PositionalValue, frozen=True):
+class ApiTarget(TargetValue, frozen=True):
     """Calls any AWS API with the parameters in ``request``. The job's input is not used."""
 
     kind: Literal["api"] = "api"
@@ -94,7 +94,7 @@ class ApiTarget(PositionalValue, frozen=True):
         return action
 
 
-class TemplateTarget(PositionalValue, frozen=True):
+class TemplateTarget(TargetValue, frozen=True):
     """A target of EventBridge Scheduler in the service's own form, for targets without a class here."""
 
     kind: Literal["template"] = "template"

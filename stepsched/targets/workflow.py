@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from stepsched.core.quoting import quoted
-from stepsched.core.values import PositionalValue, Value
+from stepsched.core.values import Value
+from stepsched.targets.base import TargetValue
 
 
 def _read_name(value: Any) -> Any:
@@ -15,7 +16,7 @@ def _read_name(value: Any) -> Any:
     return value
 
 
-class WorkflowTarget(PositionalValue, frozen=True):
+class WorkflowTarget(TargetValue, frozen=True):
     """Runs a workflow that is stored in the backend. The run of the job ends when that of the workflow does.
 
     The job's input is the input of the workflow's run; ``{}`` means that of its definition. Every further

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from stepsched.core.durations import step_of
+from stepsched.display.results import Displayed
 from stepsched.schedules.moments import aware
 
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
-class FakeClock:
+
+class FakeClock(Displayed):
     """A clock that shows a fixed instant until it is moved. Thread-safe.
 
     Example:
@@ -66,3 +71,9 @@ class FakeClock:
 
     def __repr__(self) -> str:
         return f"FakeClock({self._now.isoformat()})"
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+        from stepsched.display.times import instant_text
+
+        return record_table([("the clock shows", instant_text(self._now))])

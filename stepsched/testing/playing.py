@@ -10,6 +10,8 @@ from pydantic import JsonValue
 
 from stepsched.backends.local import LocalBackend
 from stepsched.client import SchedulerClient
+from stepsched.core.quoting import quoted
+from stepsched.display.results import DisplayedFields
 from stepsched.jobs import Job, Run
 from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.schedules import Rate
@@ -22,9 +24,7 @@ _FEW, _MANY = 1_000, 4_000
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=32)
 
 
-class PlayedRun(NamedTuple):
-    """A run of a play."""
-
+class _PlayedRun(NamedTuple):
     at: datetime
     """The instant at which the run starts, in the zone of the job's schedule, in UTC for a rate. It is later
     than ``run.scheduled_for`` if the job has ``jitter``."""
@@ -34,6 +34,15 @@ class PlayedRun(NamedTuple):
     """The input of the run, with its placeholders filled in."""
     run: Run
     """The run while it is running."""
+
+
+class PlayedRun(DisplayedFields, _PlayedRun):
+    """A run of a play."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"PlayedRun({quoted(self.job.name)} at {self.at.isoformat()})"
 
 
 def play(jobs: Iterable[Job], *, since: datetime, until: datetime) -> Iterator[PlayedRun]:
@@ -92,7 +101,7 @@ def _played(jobs: dict[str, Job], since: datetime, until: datetime) -> Iterator[
         )
         step = _SHORTEST
         while clock.now() < until:
-            backend.run_until(_after(clock.now(), step, until))
+            backend.run_until(_after(clock.now(), step, until), progress=lambda _done, _total: None)
             if len(found) < _FEW:
                 step = min(2 * step, _LONGEST)
             elif len(found) > _MANY:

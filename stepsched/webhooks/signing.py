@@ -76,8 +76,8 @@ def verify_webhook(
         now: The present; aware. None: the machine's clock.
 
     Returns:
-        The ID of the webhook. It stays the same over all attempts: a receiver that keeps the IDs of what it
-        has processed recognises a repetition.
+        The ID of the webhook. It stays the same over all attempts, so that a receiver that keeps the IDs of
+        what it has processed recognises a repetition.
 
     Raises:
         WebhookError: The headers are missing or have another form, no signature fits, or the timestamp is out

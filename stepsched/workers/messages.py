@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stepsched.core.clock import utc_now
 from stepsched.core.enums import StrEnum
+from stepsched.core.representation import line_of
+from stepsched.display.results import DisplayedFields
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True, slots=True)
-class QueueMessage:
+class _WorkerValue(DisplayedFields):
+    """A value whose ``repr`` is one line, with the fields that differ from their default, without secrets."""
+
+    __slots__ = ()
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        for each in fields(cast("DataclassInstance", self)):
+            value = getattr(self, each.name)
+            if value != (each.default if each.default_factory is MISSING else each.default_factory()):
+                yield each.name, value
+
+    def __repr__(self) -> str:
+        return line_of(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class QueueMessage(_WorkerValue):
     """A message of a queue. A handler whose parameter is annotated with this class gets it instead of the
     text."""
 
@@ -62,8 +82,8 @@ class WorkerEventKind(StrEnum):
     handler has returned, it was not deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerEvent:
+@dataclass(frozen=True, slots=True, repr=False)
+class WorkerEvent(_WorkerValue):
     """An event of a worker."""
 
     kind: WorkerEventKind
@@ -79,8 +99,8 @@ class WorkerEvent:
 Listener = Callable[[WorkerEvent], object]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkSummary:
+@dataclass(frozen=True, slots=True, repr=False)
+class WorkSummary(_WorkerValue):
     """What a worker did between its start and its end."""
 
     received: int = 0

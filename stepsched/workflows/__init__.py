@@ -3,7 +3,8 @@
 - :class:`Workflow`, :class:`Step`, :class:`When`, :class:`Condition`: the model
 - :func:`output_of`, :func:`input_of`: references in the inputs of steps
 - :func:`load_workflows`: files of workflows
-- :class:`WorkflowRun`, :class:`StepRun`, :class:`RestartPlan`: what :class:`WorkflowClient` returns
+- :class:`WorkflowRun`, :class:`StepRun`, :class:`RestartPlan`: what :class:`WorkflowClient` returns, and
+  :class:`WorkflowRuns`, :class:`WorkflowVersions`: lists of it
 """
 
 from stepsched.workflows.conditions import Condition, When
@@ -21,6 +22,7 @@ from stepsched.workflows.records import (
     WorkflowVersion,
 )
 from stepsched.workflows.references import input_of, output_of
+from stepsched.workflows.results import WorkflowRuns, WorkflowVersions
 
 __all__ = [
     "Condition",
@@ -35,7 +37,9 @@ __all__ = [
     "Workflow",
     "WorkflowRun",
     "WorkflowRunStatus",
+    "WorkflowRuns",
     "WorkflowVersion",
+    "WorkflowVersions",
     "input_of",
     "load_workflows",
     "output_of",

@@ -20,6 +20,7 @@ from stepsched.core.errors import ScheduleWarning
 from stepsched.core.payloads import Data, Payload, Text, to_json
 from stepsched.core.quoting import closest, quoted, shortened
 from stepsched.core.values import Duration, PositionalValue
+from stepsched.display.results import Displayed
 from stepsched.jobs.job import read_target, read_topic
 from stepsched.jobs.names import Name, is_narrow
 from stepsched.jobs.policies import OnFailure, Retry, read_retry
@@ -39,6 +40,7 @@ from stepsched.workflows.conditions import Condition, When, is_number, read_when
 from stepsched.workflows.order import critical_path, dependents, find_cycle, order_of
 
 if TYPE_CHECKING:
+    from stepsched.display.table import Table
     from stepsched.workflows.documents import Document
     from stepsched.workflows.records import WorkflowRun
 
@@ -109,7 +111,7 @@ def _checked_step_name(value: Any) -> str:
 StepName = Annotated[str, BeforeValidator(_checked_step_name)]
 
 
-class Step(PositionalValue, frozen=True, hide_input_in_errors=True):
+class Step(Displayed, PositionalValue, frozen=True, hide_input_in_errors=True):
     """A step of a workflow: a target, and the steps that must end before it starts."""
 
     name: StepName
@@ -150,6 +152,11 @@ class Step(PositionalValue, frozen=True, hide_input_in_errors=True):
             timeout=timeout,
             when=when,
         )
+
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import step_table
+
+        return step_table(self)
 
     def output(self, *path: str | int) -> dict[str, JsonValue]:
         """Returns a reference to the output of this step, for the input of a step that needs it.
@@ -211,7 +218,7 @@ def _instead(need: str, known: Iterable[str], step: str) -> str:
     return f"{closest(need, others)}, or add it to steps" if others else "add it to steps"
 
 
-class Workflow(PositionalValue, frozen=True, hide_input_in_errors=True):
+class Workflow(Displayed, PositionalValue, frozen=True, hide_input_in_errors=True):
     """A job graph: steps that run in the order of their needs, as many at once as can.
 
     Example:
@@ -435,11 +442,15 @@ class Workflow(PositionalValue, frozen=True, hide_input_in_errors=True):
         """Returns the JSON form with sorted keys, by which definitions are compared."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
-    def __str__(self) -> str:
-        """Returns a line for each step: what it invokes, and which steps it needs."""
-        from stepsched.workflows.pictures import workflow_text
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import workflow_table
 
-        return workflow_text(self)
+        return workflow_table(self)
+
+    def _picture(self) -> str:
+        from stepsched.display.table import MOST
+
+        return self.to_svg() if len(self.steps) <= MOST else ""  # a large one would hide the table
 
     def to_svg(self, run: WorkflowRun | None = None) -> str:
         """Returns the graph as a self-contained SVG: a box for each step, a line for each need.
@@ -479,12 +490,6 @@ class Workflow(PositionalValue, frozen=True, hide_input_in_errors=True):
         from stepsched.workflows.pictures import to_dot
 
         return to_dot(self, _own(self, run), utc_now())
-
-    def _repr_html_(self) -> str:
-        """Returns the graph and a table of the steps, for notebooks."""
-        from stepsched.workflows.pictures import workflow_html
-
-        return self.to_svg() + workflow_html(self)
 
 
 def _doubts(workflow: Workflow) -> Iterable[str]:

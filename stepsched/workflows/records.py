@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pydantic import Field, JsonValue
 from typing_extensions import Self
@@ -12,10 +13,14 @@ from stepsched.core.clock import utc_now
 from stepsched.core.enums import StrEnum
 from stepsched.core.payloads import Payload
 from stepsched.core.values import Value
+from stepsched.display.results import Displayed, DisplayedFields
 from stepsched.jobs.records import Trigger
 from stepsched.schedules.moments import PlainDatetime, aware
-from stepsched.schedules.zones import load_zone
+from stepsched.schedules.zones import shared_zone
 from stepsched.workflows.model import MAX_OUTPUT, Workflow
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 
 class StepStatus(StrEnum):
@@ -78,7 +83,7 @@ class WorkflowRunStatus(StrEnum):
         return self is not WorkflowRunStatus.RUNNING
 
 
-class StepRun(Value, frozen=True):
+class StepRun(Displayed, Value, frozen=True):
     """A step in a run of a workflow."""
 
     name: str
@@ -129,6 +134,11 @@ class StepRun(Value, frozen=True):
             return self.output
         return value
 
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import step_run_table
+
+        return step_run_table(self, utc_now())
+
     @property
     def is_truncated(self) -> bool:
         """Whether the output may have been truncated, so that other steps cannot use it."""
@@ -143,7 +153,7 @@ def too_long(step: str) -> str:
     )
 
 
-class WorkflowRun(Value, frozen=True):
+class WorkflowRun(Displayed, Value, frozen=True):
     """A run of a workflow, with the state of its steps when it was read."""
 
     workflow: str
@@ -189,11 +199,15 @@ class WorkflowRun(Value, frozen=True):
         """The steps by name."""
         return {step.name: step for step in self.steps}
 
-    def __str__(self) -> str:
-        """Returns the run and its steps as text: a line about the run, then one for each step."""
-        from stepsched.workflows.tables import run_text
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import run_table
 
-        return run_text(self, columns=80)
+        return run_table(self, utc_now())
+
+    def _picture(self) -> str:
+        from stepsched.display.table import MOST
+
+        return self.to_svg() if len(self.steps) <= MOST else ""  # as of Workflow
 
     def to_svg(self) -> str:
         """Returns the graph with the states of its steps as a self-contained SVG.
@@ -227,12 +241,11 @@ class WorkflowRun(Value, frozen=True):
             now: Until when running steps are drawn. None: the present.
 
         Raises:
-            InvalidScheduleError: There is no such zone.
-            ValueError: ``now`` is naive.
+            ValueError: There is no such zone, or ``now`` is naive.
         """
         from stepsched.workflows.pictures import to_gantt
 
-        return to_gantt(self, utc_now() if now is None else aware(now, "now"), load_zone(timezone).info)
+        return to_gantt(self, utc_now() if now is None else aware(now, "now"), shared_zone((), timezone))
 
     def to_gantt_text(self, *, timezone: str = "UTC", now: datetime | None = None, columns: int = 80) -> str:
         """Returns the chart of :meth:`to_gantt` as text, for terminals.
@@ -243,19 +256,12 @@ class WorkflowRun(Value, frozen=True):
             columns: The width of lines, at least 60; names are not cut.
 
         Raises:
-            InvalidScheduleError: There is no such zone.
-            ValueError: ``now`` is naive.
+            ValueError: There is no such zone, or ``now`` is naive.
         """
         from stepsched.workflows.pictures import to_gantt_text
 
         present = utc_now() if now is None else aware(now, "now")
-        return to_gantt_text(self, present, load_zone(timezone).info, columns)
-
-    def _repr_html_(self) -> str:
-        """Returns the graph and a table of the steps, for notebooks."""
-        from stepsched.workflows.pictures import run_html
-
-        return self.to_svg() + run_html(self, now=utc_now())
+        return to_gantt_text(self, present, shared_zone((), timezone), columns)
 
     def with_steps(self, steps: dict[str, StepRun]) -> Self:
         """Returns a copy with some steps replaced."""
@@ -273,7 +279,7 @@ class RestartAction(StrEnum):
     """The step does not run."""
 
 
-class StepPlan(Value, frozen=True):
+class StepPlan(Displayed, Value, frozen=True):
     """What a restart does with one step, and why."""
 
     name: str
@@ -287,8 +293,13 @@ class StepPlan(Value, frozen=True):
     after: StepRun
     """The step as the restart writes it."""
 
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import step_plan_table
 
-class RestartPlan(Value, frozen=True):
+        return step_plan_table(self)
+
+
+class RestartPlan(Displayed, Value, frozen=True):
     """What a restart will do with every step of a run."""
 
     workflow: str
@@ -312,17 +323,10 @@ class RestartPlan(Value, frozen=True):
         """The steps whose record changes."""
         return tuple(each for each in self.steps if each.before != each.after)
 
-    def __str__(self) -> str:
-        """Returns a line for each step with its action and the reason, below the totals."""
-        from stepsched.workflows.tables import plan_text
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import plan_table
 
-        return plan_text(self, columns=80)
-
-    def _repr_html_(self) -> str:
-        """Returns the plan as an HTML table, for notebooks."""
-        from stepsched.workflows.pictures import plan_html
-
-        return plan_html(self)
+        return plan_table(self)
 
     def names(self, action: RestartAction | str) -> tuple[str, ...]:
         """Returns the names of the steps with an action, such as ``"run"``.
@@ -334,7 +338,7 @@ class RestartPlan(Value, frozen=True):
         return tuple(each.name for each in self.steps if each.action is wanted)
 
 
-class WorkflowVersion(Value, frozen=True):
+class WorkflowVersion(Displayed, Value, frozen=True):
     """A stored definition of a workflow."""
 
     name: str
@@ -346,8 +350,16 @@ class WorkflowVersion(Value, frozen=True):
     stored_at: PlainDatetime
     """When the definition was stored, in UTC."""
 
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import version_table
 
-class LeftOutRecord(Value, frozen=True):
+        return version_table(self)
+
+    def _picture(self) -> str:
+        return self.definition._picture()  # noqa: SLF001 -- its definition is what it shows
+
+
+class LeftOutRecord(DisplayedFields, Value, frozen=True):
     """A record that was not taken over."""
 
     name: str
@@ -356,7 +368,7 @@ class LeftOutRecord(Value, frozen=True):
     """Why, with what to do."""
 
 
-class TakenOver(Value, frozen=True):
+class TakenOver(Displayed, Value, frozen=True):
     """What was taken over from the tables of the AWS Batch scheduler."""
 
     workflows: tuple[str, ...] = ()
@@ -365,3 +377,8 @@ class TakenOver(Value, frozen=True):
     """The keys of the runs that are stored now, as ``WorkflowRun.key``, in order."""
     left_out: tuple[LeftOutRecord, ...] = ()
     """The records that were not taken over."""
+
+    def _shown_table(self) -> Table:
+        from stepsched.workflows.displayed import taken_over_table
+
+        return taken_over_table(self)

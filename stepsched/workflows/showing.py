@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from stepsched.display.live import screen
+from stepsched.display.live import Picture, screen
 from stepsched.workflows.records import WorkflowRun
-from stepsched.workflows.tables import changes_between, run_text
+from stepsched.workflows.run_texts import changes_between
 
 _LOG = logging.getLogger("stepsched.workflow_client")
 
@@ -34,8 +34,10 @@ class Shown:
         if self._progress is not None:
             self._progress(run)
         elif self._screen is not None:
+            from stepsched.workflows.displayed import live_text
+
             now = self._now()
-            self._screen.show(lambda most: run_text(run, now, most=most - 1))
+            self._screen.show(Picture(lambda rows, _: live_text(run, now, rows)))
         elif run != self._before:
             for line in changes_between(self._before, run):
                 _LOG.info("%s", line)

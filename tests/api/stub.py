@@ -11,10 +11,11 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import stepsched
+import stepsched.aio
 
 PACKAGE = Path(stepsched.__file__).parent
 STUB = PACKAGE / "aio.pyi"
@@ -26,6 +27,7 @@ CLIENTS = {
     "AsyncWorkflowClient": ("workflow_client.py", "WorkflowClient"),
 }
 """The asynchronous clients, each with the file and the class whose verbs it has."""
+streamed_doc: Callable[[str], str] = vars(stepsched.aio)["_streamed_doc"]  # which no stub shows
 CLASSES = ("CallCancelledError", *CLIENTS)
 
 
@@ -41,8 +43,10 @@ def written() -> str:
         present = {each.name for each in made.body if isinstance(each, _FUNCTIONS)}
         docs = {each.name: each for each in verbs}
         made.body = [
-            # Where aio.py has a verb of its own, it has the docstring of the client's all the same.
-            docs[each.name] if isinstance(each, _FUNCTIONS) and each.name in docs else each
+            # Where aio.py has a verb of its own, it has the docstring of the client's, unless it has one.
+            docs[each.name]
+            if isinstance(each, _FUNCTIONS) and each.name in docs and ast.get_docstring(each) is None
+            else each
             for each in made.body
         ]
         made.body += [verb for verb in verbs if verb.name not in present]
@@ -72,16 +76,24 @@ def _is_verb(node: ast.stmt) -> bool:
 def _verb(node: ast.stmt) -> ast.FunctionDef | ast.AsyncFunctionDef:
     assert isinstance(node, ast.FunctionDef)
     kind = ast.FunctionDef if node.name in STREAMS else ast.AsyncFunctionDef
-    item = STREAMS.get(node.name)
+    item, docstring = STREAMS.get(node.name), _docstring(node)
+    match docstring:
+        case [ast.Expr(value=ast.Constant(value=str(text)) as said)] if item is not None:
+            said.value = streamed_doc(text)
     returns = node.returns if item is None else ast.parse(f"AsyncIterator[{item}]", mode="eval").body
     verb = kind(
         name=node.name,
         args=node.args,
-        body=_docstring(node),
+        body=docstring,
         decorator_list=node.decorator_list,
         returns=returns,
     )
     return _Lists().visit(verb)  # type: ignore[no-any-return]
+
+
+def _is_declared(name: str) -> bool:
+    """Whether a method is public or special, or one that the base would leave abstract."""
+    return not name.startswith("_") or name.endswith("__") or name == "_shown_table"
 
 
 def _declared(own: ast.Module, class_name: str) -> ast.ClassDef:
@@ -97,7 +109,7 @@ def _declared(own: ast.Module, class_name: str) -> ast.ClassDef:
     ]
     body: list[ast.stmt] = []
     for each in (*node.body, *inherited):
-        if not isinstance(each, _FUNCTIONS) or (each.name.startswith("_") and not each.name.endswith("__")):
+        if not isinstance(each, _FUNCTIONS) or not _is_declared(each.name):
             continue
         if each.name == "__repr__" or each.name == "__str__":
             continue

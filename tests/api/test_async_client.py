@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 import stepsched as ss
-from tests.api.stub import CLASSES, PACKAGE, STREAMS, STUB, normal, written
+from tests.api.stub import CLASSES, PACKAGE, STREAMS, STUB, normal, streamed_doc, written
 
 CLIENTS: list[tuple[type[Any], type[Any]]] = [
     (ss.SchedulerClient, ss.AsyncSchedulerClient),
     (ss.WorkflowClient, ss.AsyncWorkflowClient),
 ]
 """The clients, each with the asynchronous one."""
+OWN_WORDS = {"watch": ss.AsyncSchedulerClient.watch}
+"""The verbs that say themselves what they do, since it is not the same: a task ends in another way."""
 
 
 def verbs_of(client: type[Any]) -> list[str]:
@@ -30,6 +32,30 @@ PUBLIC = [
     for one, other in CLIENTS
     for name in (*verbs_of(one), "from_stack")
 ]
+
+
+def doc_of(verb: Any) -> str:
+    """The docstring that the asynchronous form of a verb has."""
+    text = inspect.getdoc(OWN_WORDS.get(verb.__name__, verb)) or ""
+    return streamed_doc(text) if verb.__name__ in STREAMS else text
+
+
+def test_a_stream_is_read_with_async_for() -> None:
+    client: Any = ss.AsyncSchedulerClient
+    text = inspect.getdoc(client.upcoming) or ""
+    assert "Returns:\n    An asynchronous iterator: read it with ``async for``.\n\nRaises:" in text
+    assert "print()" not in text
+    assert "Raises:" in (inspect.getdoc(client.iterate) or "")
+
+
+def test_a_property_of_the_stub_is_not_awaited() -> None:
+    backends = [
+        each
+        for name in ("AsyncSchedulerClient", "AsyncWorkflowClient")
+        for each in stub_class(name).body
+        if getattr(each, "name", None) == "backend"
+    ]
+    assert [type(each) for each in backends] == [ast.FunctionDef] * 2
 
 
 def stub_class(name: str) -> ast.ClassDef:
@@ -50,7 +76,7 @@ def test_every_verb_takes_the_same_arguments(one: Any, other: Any, name: str) ->
     assert list(inspect.signature(other).parameters.values()) == list(
         inspect.signature(one).parameters.values()
     )
-    assert inspect.getdoc(other) == inspect.getdoc(one)
+    assert inspect.getdoc(other) == doc_of(one)
     if name in STREAMS:
         assert inspect.isasyncgenfunction(other)
         assert inspect.signature(other).return_annotation == f"AsyncIterator[{STREAMS[name]}]"
@@ -69,10 +95,14 @@ def test_what_is_not_a_stream_gives_no_iterator(one: Any, other: Any, name: str)
     assert (name in STREAMS) is (returns == "Upcoming" or returns.startswith("Iterator["))
 
 
+FORMS = {"to_html", "to_markdown", "to_text"}
+"""What a client shows of itself: no calls, and awaited in neither class."""
+
+
 @pytest.mark.parametrize(("one", "other"), CLIENTS)
 def test_it_has_nothing_else_in_public(one: Any, other: Any) -> None:
     public = {name for name in dir(other) if name[0] != "_"}
-    assert public == {*verbs_of(one), "from_stack", "backend"}
+    assert public - FORMS == {*verbs_of(one), "from_stack", "backend"} - FORMS
 
 
 def test_the_stub_is_as_it_would_be_written_now() -> None:
@@ -87,7 +117,7 @@ def test_the_stub_has_every_verb_with_its_docstring(one: Any, other: Any, name: 
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name == name
     ]
     assert isinstance(verb, ast.AsyncFunctionDef) is (name not in STREAMS)
-    assert ast.get_docstring(verb) == inspect.getdoc(getattr(one, name))
+    assert ast.get_docstring(verb) == doc_of(getattr(one, name))
 
 
 def test_the_stub_shows_the_public_names_and_no_other() -> None:

@@ -16,6 +16,7 @@ from aws_cdk import assertions
 import stepsched as ss
 from stepsched.cdk import FanOut, JobSchedule, Scheduler
 from tests.cdk.conftest import ENVIRONMENT
+from tests.docs.snippets import pieces, run
 from tests.gate import ROOT
 
 ARGUED = {
@@ -71,3 +72,12 @@ def test_the_snippets_of_the_page_are_an_app(tmp_path: Path, monkeypatch: pytest
     made = assertions.Template.from_stack(names["stack"])
     made.resource_count_is("AWS::Scheduler::Schedule", 3)
     made.resource_count_is("AWS::Lambda::Function", 0)
+
+
+def test_the_page_for_people_of_aws_scheduler_shows_two_schedules_that_are_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path))
+    page = ROOT / "docs" / "coming-from" / "aws-scheduler-cdk.md"
+    assert len(pieces(page.read_text("utf-8"))) == 5
+    assert run(page) == 0

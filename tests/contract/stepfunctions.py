@@ -18,6 +18,7 @@ from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from tests.parts.ministack import REGION, Ministack
 from tests.parts.state_machines import ROLE
+from tests.rendered import runner_text
 from tests.sessions import new_session
 
 TABLE = "jobs"
@@ -61,7 +62,9 @@ class Stack:
         self.dynamodb, self.states, self.sqs = aws("dynamodb"), aws("stepfunctions"), aws("sqs")
         self.dynamodb.create_table(**table_schema.creation(TABLE))
         self.machine_arn: str = self.states.create_state_machine(
-            name="runner", definition=runner(TABLE, **runner_options).to_json(), roleArn=ROLE
+            name="runner",
+            definition=runner(TABLE, **runner_options).to_json() if runner_options else runner_text(TABLE),
+            roleArn=ROLE,
         )["stateMachineArn"]
         self.inbox = self.queue("inbox")
         server.hold_waits(clock.now())

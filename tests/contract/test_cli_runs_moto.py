@@ -110,3 +110,11 @@ def test_dead_letters_of_a_queue_are_shown_and_redriven(line: Callable[..., Done
     assert (done.code, len(done.document), len(schedules())) == (0, 1, 2)
     empty = line("dead-letters", *place, terminal=True)
     assert (empty.code, empty.out) == (0, "no run has failed for good\n")
+
+
+def test_watch_shows_the_next_runs_and_says_that_no_others_are_known(line: Callable[..., Done]) -> None:
+    done = line("watch", "--timeout", "0s")
+    assert (done.code, done.err) == (0, "")
+    assert "! what runs and what failed is not shown: this backend keeps no record of runs\n" in done.out
+    assert "2030-01-07 09:00 +01:00 Europe/Paris" in done.out
+    assert "failed, skipped" not in done.out

@@ -37,6 +37,9 @@ from tests.sessions import new_session
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 RUNS = "stepsched-run-"
+ON_MOTO_TOO = ("bulk", "enabling", "foreign", "names", "pausing", "refusals", "verbs", "zones")
+ONE_IN = {f"stepsched.testing.contract.{name}": 3 for name in ON_MOTO_TOO}
+"""The gate plays all of ``firing`` here, and of what test_eventbridge_moto.py plays whole a share."""
 
 
 def make_session(account: str) -> boto3.Session:

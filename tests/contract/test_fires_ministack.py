@@ -140,6 +140,7 @@ def machine(stage: Stage) -> str:
     return str(answer["stateMachineArn"])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("payload", [*PAYLOADS, pytest.param(HARD, id="hard text")])
 def test_a_queue_gets_the_payload_to_the_letter(stage: Stage, payload: Any) -> None:
     stage.fire(stage.job(input=payload))
@@ -148,6 +149,7 @@ def test_a_queue_gets_the_payload_to_the_letter(stage: Stage, payload: Any) -> N
     assert stage.client.get("job").job.input == payload
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("payload", [*PAYLOADS, pytest.param(HARD, id="hard text")])
 def test_a_topic_gets_the_payload_to_the_letter(stage: Stage, topic: str, payload: Any) -> None:
     stage.fire(stage.job(ss.TopicTarget(topic), input=payload))
@@ -155,12 +157,14 @@ def test_a_topic_gets_the_payload_to_the_letter(stage: Stage, topic: str, payloa
     assert stage.inbox.read(wait=PATIENCE) == [wanted]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_function_is_called_with_the_payload(stage: Stage, function: str, payload: Any) -> None:
     stage.fire(stage.job(ss.LambdaTarget(function), input=payload))
     assert [json.loads(body) for body in stage.inbox.read(wait=PATIENCE)] == [payload]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_a_machine_is_started_with_the_payload_to_the_letter(
     stage: Stage, machine: str, payload: Any

@@ -25,6 +25,7 @@ from tests.parts.batch import shell, when
 from tests.parts.batch_cloud import BatchCloud
 from tests.parts.ministack import clients
 
+pytestmark = pytest.mark.one_in(2)
 ROOT = Path(__file__).parent.parent.parent
 EVENING, NIGHTLY, MORNING = "definition-evening-load", "definition-nightly-warehouse", "history-failed"
 START = "2021-03-22T19:55:26.244831"
@@ -106,6 +107,7 @@ def test_a_definition_that_is_stored_with_a_status_starts(known: Known, change: 
     assert known.run(known.define({**known.document(EVENING), **change}))["status"] == "SUCCEEDED"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "missing", ["wait_time", "scheduleSnsTopic", "scheduleName", "category", "scheduleStatus"]
 )
@@ -127,6 +129,7 @@ BAD = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("job", "change", "says"), BAD.values(), ids=BAD)
 def test_a_wrong_document_is_refused_before_its_first_submission(
     known: Known, job: str, change: dict[str, Any], says: str

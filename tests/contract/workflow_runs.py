@@ -14,11 +14,11 @@ from typing import Any
 import stepsched as ss
 from stepsched.core.payloads import to_json
 from stepsched.machines.shared import table_schema as schema
-from stepsched.machines.shared.runner import runner
 from stepsched.workflows.machine import graph_of, step_instructions, workflow_machine
 from stepsched.workflows.machine.names import definition_name
 from tests.parts.batch_cloud import BatchCloud
 from tests.parts.state_machines import ROLE
+from tests.rendered import runner_text
 
 TABLE = "jobs"
 PATIENCE = 60
@@ -31,13 +31,15 @@ class Flows:
         self.cloud, self.account, self.aws = cloud, account, aws
         self.dynamodb, self.states, self.sqs, self.sns = map(aws, ("dynamodb", "stepfunctions", "sqs", "sns"))
         self.dynamodb.create_table(**schema.creation(TABLE))
-        self.runner_arn = self._machine("runner", runner(TABLE))
-        self.driver_arn = self._machine("workflows", workflow_machine(TABLE, runner_arn=self.runner_arn))
+        self.runner_arn = self._machine("runner", runner_text(TABLE))
+        self.driver_arn = self._machine(
+            "workflows", workflow_machine(TABLE, runner_arn=self.runner_arn).to_json()
+        )
         self.place = cloud.batch.make_place(account)
         cloud.ministack.scale_waits(0.002)  # a minute is 0.12 s
 
-    def _machine(self, name: str, machine: ss.asl.StateMachine) -> str:
-        made = self.states.create_state_machine(name=name, definition=machine.to_json(), roleArn=ROLE)
+    def _machine(self, name: str, definition: str) -> str:
+        made = self.states.create_state_machine(name=name, definition=definition, roleArn=ROLE)
         arn: str = made["stateMachineArn"]
         return arn
 
@@ -197,7 +199,7 @@ class Flows:
         waiting = ss.asl.StateMachine(
             query_language="JSONata", states={"Work": ss.asl.Wait(seconds=90_000_000, end=True)}
         )
-        return ss.StateMachineTarget(self._machine("waiting", waiting))
+        return ss.StateMachineTarget(self._machine("waiting", waiting.to_json()))
 
     def until_ended(self, workflow: str, run: str) -> None:
         waits = threading.Event()

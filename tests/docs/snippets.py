@@ -5,6 +5,9 @@
 Every block fenced as ``python`` is executed, in order, in one namespace; where a block, or the text
 around the blocks, holds ``>>>``, it is checked as a doctest in that namespace. The exit code is 0 when
 all went well. Tracebacks show the lines of the Markdown file.
+
+A block whose title begins with ``Before:`` shows the code of another system, which need not be installed:
+it must be Python, and is not executed.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import NamedTuple
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 PROMPT = re.compile(r"^ *>>> ", re.MULTILINE)
+FOREIGN = re.compile(r'\btitle="Before: [^"]+"')
 
 
 class Piece(NamedTuple):
@@ -29,6 +33,8 @@ class Piece(NamedTuple):
     """The number of its first line, from 1."""
     text: str
     is_doctest: bool
+    is_foreign: bool = False
+    """Whether it is the code of another system, which is compiled and not executed."""
 
 
 def pieces(text: str) -> list[Piece]:
@@ -70,7 +76,8 @@ def _block(start: int, lines: list[str], opening: re.Match[str]) -> list[Piece]:
     words = opening["info"].split()
     text = "\n".join(lines) + "\n"
     if words[:1] in (["python"], ["pycon"], ["py"]):
-        return [Piece(start, text, is_doctest=PROMPT.search(text) is not None)]
+        foreign = FOREIGN.search(opening["info"]) is not None
+        return [Piece(start, text, not foreign and PROMPT.search(text) is not None, foreign)]
     return []
 
 
@@ -90,7 +97,9 @@ def run(path: Path) -> int:
             continue
         try:
             # Empty lines in front, so that a traceback shows the line of the file.
-            exec(compile("\n" * (piece.line - 1) + piece.text, str(path), "exec"), main.__dict__)
+            code = compile("\n" * (piece.line - 1) + piece.text, str(path), "exec")
+            if not piece.is_foreign:
+                exec(code, main.__dict__)
         except BaseException:  # noqa: BLE001 -- whatever it raises, the snippet is broken
             traceback.print_exc()
             return 1

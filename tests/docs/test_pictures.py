@@ -10,6 +10,8 @@ from typing import Any
 import stepsched as ss
 from stepsched.machines.shared import runner
 from stepsched.workflows import StepRun, StepStatus, WorkflowRun, WorkflowRunStatus
+from tests.docs import pictures
+from tests.unit.pictures.drawn import read
 
 PAGE = Path(__file__).parents[2] / "docs" / "asl.md"
 
@@ -76,3 +78,10 @@ def test_the_diagram_and_the_chart_of_a_workflow_are_those_that_it_draws() -> No
     page = PAGE.with_name("workflows.md").read_text("utf-8")
     assert f"```mermaid\n{workflow_of_the_page().to_mermaid()}```" in page
     assert f"```text\n{run_of_the_page().to_gantt_text()}\n```" in page
+
+
+def test_the_pictures_in_the_folder_are_those_that_the_code_draws() -> None:
+    assert {path.name for path in pictures.FOLDER.iterdir()} == set(pictures.PICTURES)
+    for path, text in pictures.drawn():
+        assert path.read_text("utf-8") == text, "use: python -m tests.docs.pictures"
+        read(text)

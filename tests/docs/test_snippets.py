@@ -13,8 +13,10 @@ from tests.docs.snippets import pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]
-ON_CDK = ROOT / "docs" / "cdk.md"
-"""The page whose snippets need the library of the CDK: tests/cdk runs them."""
+ON_CDK = [ROOT / "docs" / name for name in ("cdk.md", "coming-from/aws-scheduler-cdk.md")]
+"""The pages whose snippets need the library of the CDK: tests/cdk runs them."""
+WITH_PANDAS = [ROOT / "docs" / "notebooks.md"]
+"""The pages whose snippets need pandas and polars: tests/notebooks runs them."""
 ON_AWS = [ROOT / "docs" / name for name in ("stepfunctions.md", "deploy.md")]
 """The pages whose snippets call AWS as they stand. Others bring an emulator of their own, or call nothing."""
 
@@ -36,7 +38,7 @@ def run(
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if path not in (*ON_AWS, ON_CDK)],
+    [path for path in FILES if path not in (*ON_AWS, *ON_CDK, *WITH_PANDAS)],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_snippet_of_the_file_runs(path: Path, tmp_path: Path) -> None:
@@ -77,6 +79,9 @@ def test_every_snippet_of_a_page_that_calls_aws_runs(
             "```python\nfrom pathlib import Path\nassert not list(Path().iterdir())\n```\n", id="empty folder"
         ),
         pytest.param(
+            '```python title="Before: Celery"\nimport nothing_here\n```\n', id="code of another system"
+        ),
+        pytest.param(
             "```python\ndef f(): ...\nimport sys\nassert sys.modules[f.__module__].f is f\n```\n",
             id="functions have a module",
         ),
@@ -103,6 +108,8 @@ def test_a_file_whose_snippets_run_passes(text: str, tmp_path: Path) -> None:
         pytest.param("    >>> 1 + 1\n    3\n", 'bad.md", line 1', id="doctest in the prose"),
         pytest.param("```python\na = 1\n", "line 1: the fence is never closed", id="open fence"),
         pytest.param("1. First\n\n   ```python\n   1 / 0\n   ```\n", "ZeroDivisionError", id="in a list"),
+        pytest.param('```python title="Before: Celery"\ndef\n```\n', "SyntaxError", id="another system"),
+        pytest.param('```python title="After"\n1 / 0\n```\n', "ZeroDivisionError", id="title"),
     ],
 )
 def test_a_broken_snippet_fails_and_shows_its_line(text: str, trace: str, tmp_path: Path) -> None:
@@ -119,3 +126,10 @@ def test_the_readme_and_the_docs_hold_snippets() -> None:
     assert sum(found.values()) > 0
     assert found[ROOT / "README.md"] > 0
     assert all(found[path] > 0 for path in ON_AWS)
+
+
+def test_only_pages_for_people_of_other_systems_show_code_that_does_not_run() -> None:
+    theirs = {
+        path.parent.name for path in FILES if any(each.is_foreign for each in pieces(path.read_text("utf-8")))
+    }
+    assert theirs == {"coming-from"}

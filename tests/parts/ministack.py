@@ -74,7 +74,7 @@ class Ministack(ServerPart):
 
         Before it moves the clock it waits until the server has looked at all schedules that exist, and when
         it returns the server has looked at all of them at the new time: a target that is delivered to at
-        once, like a queue, has its message. A call takes about 0.2 s.
+        once, like a queue, has its message. A call takes about 0.1 s.
 
         What a test has to keep in mind:
 
@@ -271,4 +271,4 @@ def _instant(microseconds: int) -> datetime:
 
 
 def _pause() -> None:
-    threading.Event().wait(0.02)
+    threading.Event().wait(0.005)

@@ -36,7 +36,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, final
 
-TICK = 0.05
+TICK = 0.02
 """Seconds between two sweeps over the schedules."""
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)

@@ -358,13 +358,24 @@ def _is_possible(way: Way, version: str) -> bool:
 # -- the tests -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)  # the first of them makes an environment of the other Python
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_program_may_end_in_any_way(way: Way, tmp_path: Path) -> None:
     end(way, tmp_path / "file", store="file", seed=1)
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_program_without_a_file_may_end_in_any_way(way: Way, tmp_path: Path) -> None:
     end(way, tmp_path / "memory", store="memory", seed=2)
+
+
+@pytest.mark.timeout(600)  # the first of them makes an environment of the other Python
+@pytest.mark.parametrize(
+    "way", [way for way in WAYS if way.name in ON_ANOTHER_PYTHON], ids=lambda way: way.name
+)
+def test_a_program_may_end_in_these_ways_on_another_python(way: Way, tmp_path: Path) -> None:
     another = pythons.another()
-    if way.name in ON_ANOTHER_PYTHON and another is not None and _is_possible(way, another):
+    if another is not None and _is_possible(way, another):
         end(way, tmp_path / "another", store="file", seed=3, python=another)
 
 

@@ -12,7 +12,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=120,
+    max_examples=50,
     # A busy machine draws slowly; which examples are drawn stays the same.
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -73,6 +73,7 @@ def check_next(engine: JsonataEngine, asked: Sequence[Case]) -> None:
 # -- against the engine --------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "chunk", [0, 1, *(pytest.param(n, marks=pytest.mark.proof) for n in range(2, CHUNKS))]
 )
@@ -93,6 +94,7 @@ def test_the_text_for_any_kind_gives_the_same(jsonata_engine: JsonataEngine) -> 
     assert found == [written(case.schedule.next_run(after=case.after)) for case in asked]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("chunk", range(2))
 def test_thirty_runs_from_one_to_the_next_are_those_of_the_engine(
     jsonata_engine: JsonataEngine, chunk: int
@@ -188,6 +190,7 @@ def check_against_brute_force(engine: JsonataEngine, asked: list[Case]) -> None:
             assert answer == written(expected), case
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("chunk", range(2))
 def test_next_run_is_what_brute_force_finds(jsonata_engine: JsonataEngine, chunk: int) -> None:
     asked = list(islice(filter(in_reach, cases(200 + chunk, 10_000)), 120))
@@ -220,6 +223,7 @@ def seconds_about_changes(seed: int, count: int) -> Iterator[Case]:
         count -= 1
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("chunk", range(2))
 def test_steps_of_seconds_about_changes_of_the_clocks(jsonata_engine: JsonataEngine, chunk: int) -> None:
     asked = list(seconds_about_changes(500 + chunk, 300))
@@ -278,6 +282,7 @@ def check_latest(engine: JsonataEngine, asked: list[tuple[Case, datetime]]) -> N
     assert not wrong, f"{len(wrong)} of {len(asked)}, the first {wrong[0]}"
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_of_runs_that_are_late_the_latest_is_found(jsonata_engine: JsonataEngine, chunk: int) -> None:
     asked = list(late(300 + chunk, 80))

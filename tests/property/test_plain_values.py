@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -199,7 +199,6 @@ def check(ask: Callable[[Any], Any], plain: Any, foreign: Any, *, is_first: bool
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in INSTANTS.items()])
-@settings(max_examples=80)
 @given(kind=KINDS, time=TIMES, place=PLACES, fold=FOLDS, is_first=st.booleans())
 def test_a_subclass_gets_the_answer_of_the_plain_datetime(
     ask: Callable[[Any], Any], kind: type[datetime], time: datetime, place: tzinfo, fold: int, is_first: bool
@@ -209,7 +208,6 @@ def test_a_subclass_gets_the_answer_of_the_plain_datetime(
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in WALLS.items()])
-@settings(max_examples=80)
 @given(kind=KINDS, time=TIMES, is_first=st.booleans())
 def test_a_subclass_gets_the_answer_of_the_plain_wall_time(
     ask: Callable[[Any], Any], kind: type[datetime], time: datetime, is_first: bool
@@ -218,7 +216,6 @@ def test_a_subclass_gets_the_answer_of_the_plain_wall_time(
 
 
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=name) for name, ask in STEPS.items()])
-@settings(max_examples=80)
 @given(
     step=st.one_of(
         st.integers(-1, 2000).map(lambda minutes: timedelta(minutes=minutes)),

@@ -283,6 +283,7 @@ def play(both: Both, name: str, target: ss.targets.Target, steps: list[tuple[str
         both.compare(name)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.kind)
 def test_every_target_has_the_rows_of_the_client(both: Both, target: ss.targets.Target) -> None:
     """With texts, lists, numbers and objects as input; refused by both, or by neither. Each target begins

@@ -94,6 +94,7 @@ POLICIES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("policies", POLICIES)
 @pytest.mark.parametrize("target", [LAMBDA, QUEUE, FIFO, TOPIC, MACHINE, SIX])
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -317,6 +318,7 @@ class Nth:
 LONG = Answer(25 * MINUTE)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "schedule", [QUARTERS, ss.Rate(7 * MINUTE), ss.Cron("30 2 * * ? *", timezone="Europe/Paris")]
 )
@@ -330,6 +332,7 @@ def test_quick_runs_are_those_of_the_embedded_backend(
     assert len(player.executions) > 1 or len(player.calls) < 10
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("start", "timezone"),
     [
@@ -376,6 +379,7 @@ def test_runs_are_skipped_while_one_goes_on(jsonata_engine: JsonataEngine) -> No
     assert begun(player) == [(written(at), at) for at in expected]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("overlap", [ss.Overlap.SKIP, ss.Overlap.QUEUE])
 @pytest.mark.parametrize("failures", [1, 2, 4])
 def test_retries_occupy_the_job_as_in_the_embedded_backend(
@@ -393,6 +397,7 @@ def test_retries_occupy_the_job_as_in_the_embedded_backend(
         assert begun(player)[:first] == embedded(wanted, length, Nth(failures))[:first]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("rate", [1, pytest.param(1.5, marks=pytest.mark.proof), 2])
 @pytest.mark.parametrize("overlap", [ss.Overlap.SKIP, ss.Overlap.ALLOW])
 def test_the_third_attempt_succeeds(jsonata_engine: JsonataEngine, rate: float, overlap: ss.Overlap) -> None:
@@ -442,6 +447,7 @@ def test_a_rate_of_a_minute_goes_on_past_the_history_of_an_execution(jsonata_eng
     assert 24_000 < player.executions[0].events <= 25_000
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("failures", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("target", [LAMBDA, MACHINE, SIX], ids=["lambda", "sync", "six"])
 def test_events_are_kept_below_their_bound(jsonata_engine: JsonataEngine, target: Any, failures: int) -> None:

@@ -282,7 +282,7 @@ class StatusMachine(RuleBasedStateMachine):
 
 
 def test_every_history_keeps_the_promises_of_the_model() -> None:
-    run_state_machine_as_test(StatusMachine, settings=settings(max_examples=150, stateful_step_count=30))
+    run_state_machine_as_test(StatusMachine, settings=settings(max_examples=50, stateful_step_count=30))
 
 
 @pytest.mark.proof

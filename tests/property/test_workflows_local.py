@@ -110,7 +110,7 @@ def play_as_expected(seed: int, path: str | None = None) -> int:
     return sum(play.calls.values())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 @example(7)
 def test_every_step_does_what_the_model_says_through_all_restarts(seed: int) -> None:
@@ -126,7 +126,7 @@ def play_one_that_stops(seed: int) -> None:
     assert all(step.reason for step in run.steps if step.status is StepStatus.UPSTREAM_FAILED)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_run_that_stops_at_the_first_failure_goes_on_as_the_rules_say(seed: int) -> None:
     play_one_that_stops(seed)

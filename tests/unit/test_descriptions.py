@@ -179,9 +179,9 @@ def test_completion_shows_the_fields_of_a_value_and_a_loop_over_dir_can_read_the
 
 
 SIGNATURE = (
-    "(*, max_attempts: 'int' = 3, max_age: 'Duration' = datetime.timedelta(seconds=3600), "
-    "interval: 'Duration' = datetime.timedelta(seconds=1), backoff_rate: 'float' = 2.0, "
-    "max_delay: 'Duration | None' = None, pauses: 'tuple[Pause, ...] | None' = None) -> None"
+    "(*, max_attempts: int = 3, max_age: Duration = datetime.timedelta(seconds=3600), "
+    "interval: Duration = datetime.timedelta(seconds=1), backoff_rate: float = 2.0, "
+    "max_delay: Duration | None = None, pauses: tuple[Pause, ...] | None = None) -> None"
 )
 
 

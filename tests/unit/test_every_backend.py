@@ -16,7 +16,6 @@ from moto import mock_aws
 import stepsched as ss
 from stepsched.backends.capabilities import BUILT_IN
 from stepsched.machines.shared import table_schema
-from stepsched.machines.shared.runner import runner
 from stepsched.targets import (
     AwsTarget,
     BatchTarget,
@@ -25,6 +24,7 @@ from stepsched.targets import (
 )
 from stepsched.testing.contract import handlers
 from stepsched.testing.contract.refusals import NEEDS
+from tests.rendered import runner_text
 from tests.sessions import new_session
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -75,7 +75,7 @@ def backends(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ss.backends.
         eventbridge.ensure_group("team")
         session.client("dynamodb").create_table(**table_schema.creation("jobs"))
         machine = session.client("stepfunctions").create_state_machine(
-            name="runner", definition=runner("jobs").to_json(), roleArn=ROLE
+            name="runner", definition=runner_text("jobs"), roleArn=ROLE
         )
         stepfunctions = ss.StepFunctionsBackend(
             state_machine_arn=machine["stateMachineArn"], table_name="jobs", session=session

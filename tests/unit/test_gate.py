@@ -46,15 +46,25 @@ def test_groups_stand_for_their_stages_and_none_runs_twice() -> None:
     assert gate.wanted(["wheel", "quick", "lint"]) == ["wheel", *gate.QUICK]
 
 
+def collected(chosen: str, *names: str) -> list[str]:
+    """The tests of files that a choice of marks leaves."""
+    files = [str(Path(gate.__file__).parent / name) for name in names]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", chosen, *files]
+    told = subprocess.run(command, cwd=gate.ROOT, capture_output=True, text=True, check=False, timeout=100)
+    return [line for line in told.stdout.splitlines() if "::" in line]
+
+
 def test_the_quick_ones_need_no_part() -> None:
     """Each file that imports a part is marked as one."""
-    names = ("test_jobs.py", "asl/test_validators.py", "eventbridge/test_faults.py")
-    files = [str(Path(gate.__file__).parent / "unit" / name) for name in names]
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not part", *files]
-    told = subprocess.run(command, cwd=gate.ROOT, capture_output=True, text=True, check=False, timeout=100)
-    assert "tests/unit/test_jobs.py::" in told.stdout
-    assert "tests/unit/asl/test_validators.py" not in told.stdout
-    assert "tests/unit/eventbridge/test_faults.py" not in told.stdout
+    names = ("unit/test_jobs.py", "unit/asl/test_validators.py", "unit/eventbridge/test_faults.py")
+    assert {each.partition("::")[0] for each in collected("not part", *names)} == {"tests/unit/test_jobs.py"}
+
+
+def test_what_the_gate_leaves_out_of_many_alike_is_the_rest() -> None:
+    chosen, rest = (collected(marks, "property/test_drawings.py") for marks in ("not proof", "rest"))
+    alike = "test_a_picture_is_well_formed_and_texts_stay_inside["
+    assert [sum(alike in each for each in tests) for tests in (chosen, rest)] == [20, 40]
+    assert not set(chosen) & set(rest)
 
 
 SKIPPED = """
@@ -120,3 +130,33 @@ def test_ctrl_c_ends_a_stage_and_the_gate_without_a_traceback() -> None:
         os.killpg(running.pid, signal.SIGINT)
         output, errors = running.communicate(timeout=60)
     assert (output, errors, running.returncode) == ("cleared up\n", "== interrupted\n", 130)
+
+
+ASIDE = """
+import sys
+from pathlib import Path
+from tests import gate
+
+def stage(name, code):
+    def run(python):
+        print(f"{name} prints")
+        gate.run(sys.executable, "-c", f"print('{name} runs')")
+        return code
+    return run
+
+names = sys.argv[1].split(",")
+for name in names:
+    setattr(gate, name.rstrip("!"), stage(name, int(name.endswith("!"))))
+for name, code, _ in gate.two_at_a_time([name.rstrip("!") for name in names], Path(sys.executable)):
+    print(name, code)
+"""
+
+
+def test_stages_beside_each_other_show_what_they_print_when_they_end() -> None:
+    command = [sys.executable, "-c", ASIDE, "first,second!,third"]
+    told = subprocess.run(command, cwd=gate.ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (told.returncode, told.stderr) == (0, "")
+    shown = "".join(line for line in told.stdout.splitlines(keepends=True) if not line.endswith("begins\n"))
+    for name, code in (("first", 0), ("second", 1), ("third", 0)):
+        mark = "!" if code else ""
+        assert f"== {name}\n{name}{mark} prints\n{name}{mark} runs\n{name} {code}\n" in shown

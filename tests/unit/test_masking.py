@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stepsched.core.masking import text_without_secrets, without_secrets
+import stepsched as ss
+from stepsched.core.masking import MASK, text_without_secrets, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,12 @@ from stepsched.core.masking import text_without_secrets, without_secrets
 )
 def test_values_whose_name_suggests_a_secret_are_masked(value: Any, shown: Any) -> None:
     assert without_secrets(value) == shown
+    assert without_secrets(shown) == shown
+
+
+def test_what_is_masked_stays_as_it_is() -> None:
+    for text in ('{"password": "***"}', "{'password': ***}", "--token=*** postgres://u:***@h"):
+        assert text_without_secrets(text) == text
 
 
 @pytest.mark.timeout(20)  # the square would take minutes
@@ -116,3 +123,13 @@ def test_a_sentence_about_the_largest_input_is_masked_at_once(text: str) -> None
 )
 def test_sentences_do_not_quote_secrets(text: str, shown: str) -> None:
     assert text_without_secrets(text) == shown
+
+
+def test_what_contains_itself_is_masked_below_a_depth_and_refused_as_any_other_value() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    shown = without_secrets({"a": endless})
+    assert str(shown).count("[") == 99
+    assert MASK in str(shown)
+    with pytest.raises(ValueError, match="target"):
+        ss.Job(name="n", schedule=ss.Rate("PT1H"), target={"a": endless})

@@ -6,11 +6,14 @@ import io
 import sys
 import time
 from contextlib import redirect_stderr, suppress
+from datetime import datetime, timedelta, timezone
 from types import ModuleType
 
 import pytest
 
-from stepsched.display.progress import Bar, reporting
+import stepsched as ss
+from stepsched.display.progress import Bar, reported, reporting
+from stepsched.testing import FakeClock
 
 
 class Terminal(io.StringIO):
@@ -93,24 +96,111 @@ def test_a_process_without_an_error_stream_goes_on(monkeypatch: pytest.MonkeyPat
         show(1)
 
 
-@pytest.mark.parametrize(
-    ("shell", "is_drawn"),
-    [
-        pytest.param("ZMQInteractiveShell", True, id="notebook"),
-        pytest.param("TerminalInteractiveShell", False, id="shell whose stream leads elsewhere"),
-    ],
-)
-def test_a_notebook_is_watched(
-    shell: str, is_drawn: bool, monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+class Shown:
+    """The outputs of a notebook."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, shell: str = "ZMQInteractiveShell") -> None:
+        self.first, self.updates = list[str](), list[str]()
+        notebook, display = ModuleType("IPython"), ModuleType("IPython.display")
+        vars(notebook)["get_ipython"] = type(shell, (), {})
+        vars(display).update(HTML=lambda text: text, display=self.display)
+        monkeypatch.setitem(sys.modules, "IPython", notebook)
+        monkeypatch.setitem(sys.modules, "IPython.display", display)
+
+    def display(self, value: str, *, display_id: bool) -> Shown:
+        assert display_id
+        self.first.append(value)
+        return self
+
+    def update(self, value: str) -> None:
+        self.updates.append(value)
+
+
+def test_in_a_notebook_the_bar_is_one_output(monkeypatch: pytest.MonkeyPatch, seconds: Seconds) -> None:
+    shown, stream = Shown(monkeypatch), io.StringIO()
+    with redirect_stderr(stream), reporting(None, 3_000) as show:
+        seconds.now += 9
+        show(1)
+        seconds.now += 1
+        show(3_000)
+    assert shown.first == ['<div><progress value="1" max="3000"></progress> 1 of 3,000</div>']
+    assert shown.updates == ['<div><progress value="3000" max="3000"></progress> 3,000 of 3,000</div>']
+    assert stream.getvalue() == ""
+
+
+def test_a_shell_whose_stream_leads_elsewhere_is_not_watched(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
 ) -> None:
-    notebook = ModuleType("IPython")
-    vars(notebook)["get_ipython"] = type(shell, (), {})
-    monkeypatch.setitem(sys.modules, "IPython", notebook)
-    stream = io.StringIO()
+    shown, stream = Shown(monkeypatch, "TerminalInteractiveShell"), io.StringIO()
     with redirect_stderr(stream), reporting(None, 3) as show:
         seconds.now += 9
         show(1)
-    assert bool(stream.getvalue()) is is_drawn
+    assert (stream.getvalue(), shown.first) == ("", [])
+
+
+def test_where_the_total_is_not_known_a_count_is_shown(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
+    terminal = Terminal()
+    with redirect_stderr(terminal), reporting(None, None) as show:
+        seconds.now += 9
+        show(1_200)
+    assert terminal.getvalue() == "\r1,200 so far\n"
+    shown = Shown(monkeypatch)
+    with redirect_stderr(io.StringIO()), reporting(None, None) as show:
+        seconds.now += 9
+        show(7)
+    assert shown.first == ["<div>7 so far</div>"]
+
+
+def test_it_is_not_drawn_more_often_than_a_person_sees(seconds: Seconds) -> None:
+    terminal = Terminal()
+    with redirect_stderr(terminal), reporting(None, 1_000) as show:
+        seconds.now += 9
+        for done in range(1_001):
+            show(done)
+            seconds.now += 0.001
+    assert terminal.getvalue().count("\r") < 15
+    assert terminal.getvalue().endswith("] 1,000 of 1,000\n")
+
+
+@pytest.mark.parametrize("columns", [5, 20, 40, 80])
+def test_the_bar_fits_the_terminal(columns: int) -> None:
+    assert len(Bar(20_000)._text(10_000, columns)) <= columns
+
+
+def test_items_are_counted_now_and_then_and_at_the_end() -> None:
+    heard = list[int]()
+    assert list(reported(range(250), heard.append)) == list(range(250))
+    assert list(reported(range(100), heard.append)) == list(range(100))
+    assert list(reported([], heard.append)) == []
+    assert heard == [100, 200, 250, 100]
+
+
+def test_long_calls_tell_how_far_they_are() -> None:
+    start, heard = datetime(2030, 1, 1, tzinfo=timezone.utc), list[tuple[int, int | None]]()
+
+    def hear(done: int, total: int | None) -> None:
+        heard.append((done, total))
+
+    day = timedelta(days=1)
+    backend = ss.LocalBackend(clock=FakeClock(start))
+    client = ss.SchedulerClient(backend)
+    daily = ss.Job(name="job", schedule=ss.Rate(day), target=ss.HandlerTarget(lambda: None))
+    jobs = [daily.replace(name=f"job-{number}") for number in range(3)]
+    client.plan(jobs, progress=hear)
+    client.apply(jobs[:1], progress=hear)
+    client.list(progress=hear)
+    ss.estimate(jobs, start, start + day, progress=hear)
+    assert heard == [(3, 3), (1, 1), (1, None), (3, 3)]
+    heard.clear()
+    client.pause_many(progress=hear)
+    client.resume_many(progress=hear)
+    assert heard == [(1, 1), (1, 1)]
+    heard.clear()
+    backend.advance(2.5 * day, progress=hear)
+    assert (heard[0], heard[-1]) == ((1, 3), (3, 3))
+    backend.close()
 
 
 def test_somebody_who_asks_is_told_every_step_and_no_bar_is_drawn(seconds: Seconds) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 import pytest
 
 import stepsched as ss
-from stepsched.deploy import StackPlan, apply, destroy, discard, plan, template
+from stepsched.deploy import DeployedStack, ResourceChange, StackPlan, apply, destroy, discard, plan, template
 from stepsched.errors import BackendError, ErrorCode
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud, RefusedError
 from tests.sessions import new_session
@@ -208,9 +208,44 @@ def test_a_notebook_shows_the_plan_and_the_stack_as_tables(cloud: FakeCloud, on:
     made = plan("jobs", SMALL, tags={"<b>": "&"}, **on)
     text = made._repr_html_()
     assert "<caption>stack jobs in" in text
-    assert text.count("<tr>") == 1 + 3 + 4
+    assert text.count("<tr") == 1 + 3
+    assert text.count("<p>") == 4
     assert "&lt;b&gt;=&amp;" in text
     assert "<td" in apply(made, **on)._repr_html_()
+
+
+def test_what_happens_to_a_resource_has_a_word_and_a_sign_in_a_notebook(cloud: FakeCloud, on: Any) -> None:
+    cloud.add_stack("jobs", SMALL)
+    table = plan("jobs", LARGE, tags={"password": "hunter2"}, **on)._shown_table()
+    assert [(row[0].text, row[0].tone) for row in table.rows] == [("change", "busy")] * 2
+    assert "tags: password=***" in table.notes
+
+
+def test_a_single_change_shows_what_becomes_of_the_jobs() -> None:
+    change = ResourceChange(action="remove", name="Table", type="AWS::DynamoDB::Table", physical_id="jobs")
+    assert str(change).splitlines() == [
+        "change       remove",
+        "resource     Table",
+        "type         DynamoDB Table",
+        "what         deleted",
+        "physical ID  jobs",
+        "warning      Table: the table is deleted, with all jobs and their history",
+    ]
+
+
+def test_a_stack_that_is_ready_is_printed_with_its_outputs() -> None:
+    ready = DeployedStack(
+        name="jobs",
+        stack_id=f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/jobs/1",
+        status="UPDATE_COMPLETE",
+        outputs={"TableName": "t", "Machine": "m"},
+        is_changed=False,
+    )
+    assert str(ready).splitlines() == [
+        f"stack jobs in {REGION} is ready, nothing was changed",
+        "TableName  t",
+        "Machine    m",
+    ]
 
 
 def test_changes_on_many_pages_are_read_by_a_plan(cloud: FakeCloud, on: Any) -> None:
@@ -641,7 +676,8 @@ def test_the_table_outlives_the_stack(cloud: FakeCloud, on: Any) -> None:
     assert done.kept_tables == ("jobs-Table-1A2B3C4D5E6F7",) == tuple(cloud.tables)
     assert str(done).splitlines() == [
         f"stack jobs in {REGION} is deleted",
-        "table jobs-Table-1A2B3C4D5E6F7 is kept, with all jobs and their history",
+        "RESOURCE  NAME                      OUTCOME",
+        "table     jobs-Table-1A2B3C4D5E6F7  kept, with all jobs and their history",
     ]
     assert stack.status == "DELETE_COMPLETE"
 

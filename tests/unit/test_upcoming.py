@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -170,29 +171,39 @@ class TestLooks:
     def test_a_text_has_a_line_a_run(self, client: ss.SchedulerClient) -> None:
         client.create(job("nightly", ss.Cron("0 2 * * ? *", timezone="Europe/Paris")))
         runs = client.upcoming(limit=2)
-        assert str(runs) == "Mon 2030-01-07 02:00:00 +0100  nightly\nTue 2030-01-08 02:00:00 +0100  nightly"
+        assert str(runs).split("\n") == [
+            "upcoming runs",
+            "WHEN                                      IN          JOB",
+            "Mon 2030-01-07 02:00 +01:00 Europe/Paris  in 1 h      nightly",
+            "Tue 2030-01-08 02:00 +01:00 Europe/Paris  in 1 d 1 h  nightly",
+        ]
         assert str(next(iter(runs))) == "Mon 2030-01-07 02:00:00 +0100  nightly"
-        assert repr(runs) == "<Upcoming: runs of 1 jobs, at most 2>"
+        assert repr(next(iter(runs))) == "UpcomingRun(at='2030-01-07T02:00:00+01:00', job='nightly')"
+        assert repr(runs) == "<Upcoming: runs of 1 job, at most 2>"
         until = T0 + DAY
-        assert repr(client.upcoming(until=until)) == f"<Upcoming: runs of 1 jobs, until {until.isoformat()}>"
+        assert repr(client.upcoming(until=until)) == f"<Upcoming: runs of 1 job, until {until.isoformat()}>"
 
-    def test_a_notebook_shows_a_table_and_every_text_is_escaped(self, client: ss.SchedulerClient) -> None:
-        client.create(job("nightly", ss.Cron("0 2 * * ? *", timezone="Europe/Paris"), group="reports"))
-        text = client.upcoming(limit=1)._repr_html_()
-        assert text.count("<tr>") == 2
-        for word in ("Mon 2030-01-07 02:00:00 +0100", "2030-01-07 01:00:00", "nightly", "reports"):
-            assert f">{word}</td>" in text
+    def test_groups_are_shown_where_there_are_several(self, client: ss.SchedulerClient) -> None:
+        client.create(job("nightly", ss.Rate(HOUR, start=T0), group="reports"))
+        assert "GROUP" not in str(client.upcoming(limit=1))
+        client.create(job("other", ss.Rate(HOUR, start=T0)))
+        assert "reports" in str(client.upcoming(limit=1))
 
-    def test_no_more_than_fifty_are_shown(self, client: ss.SchedulerClient) -> None:
+    def test_no_more_than_sixty_are_shown(self, client: ss.SchedulerClient) -> None:
         client.create(job("job", ss.Rate(MINUTE, start=T0)))
-        assert str(client.upcoming(limit=50)).count("\n") == 49
-        many = client.upcoming(limit=10**9)
-        assert str(many).splitlines()[50:] == ["..."]
-        assert many._repr_html_().count("<tr>") == 52
+        assert str(client.upcoming(limit=60)).count("\n") == 61
+        assert str(client.upcoming(limit=10**9)).splitlines()[62:] == ["... more"]
 
     def test_where_none_is_left_they_say_so(self, client: ss.SchedulerClient) -> None:
         assert str(client.upcoming(limit=5)) == "no run is left"
-        assert "no run is left" in client.upcoming(limit=5)._repr_html_()
+        assert "no run is left" in client.upcoming(limit=5).to_html()
+
+    def test_a_run_is_a_tuple(self, client: ss.SchedulerClient) -> None:
+        client.create(job("nightly", ss.Rate(HOUR, start=T0)))
+        at, found = run = next(iter(client.upcoming(limit=1)))
+        assert (at, found) == run
+        assert pickle.loads(pickle.dumps(run)) == run
+        assert type(run._replace(at=T0)) is ss.jobs.UpcomingRun
 
 
 def test_a_job_whose_next_run_nobody_can_tell_is_left_out() -> None:

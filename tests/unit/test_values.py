@@ -91,7 +91,7 @@ def test_replace_names_an_unknown_field_and_those_that_exist(value: Value) -> No
         ),
         pytest.param(
             lambda: ss.Job(name="n", schedule=DAILY, target=TARGET, misfire_grace_time=3),  # type: ignore[call-arg]
-            "Job has no field misfire_grace_time; it has name, .*catch_up_within, ",
+            "Job has no field misfire_grace_time; it has name, .*; use catch_up_within",
             id="job",
         ),
         pytest.param(

@@ -19,7 +19,7 @@ from stepsched.asl.checks.states import check_machine
 from stepsched.asl.checks.templates import report_suspects
 from stepsched.asl.checks.variables import check_variables
 from stepsched.asl.checks.visits import Walk
-from stepsched.asl.diagnostics import ERROR_CODES, Diagnostic, Doubt
+from stepsched.asl.diagnostics import ERROR_CODES, Diagnostics, Doubt
 from stepsched.core.quoting import quoted
 
 __all__ = ["MachineType", "check"]
@@ -36,8 +36,9 @@ def check(
     *,
     type: MachineType = "STANDARD",  # noqa: A002 -- the name in AWS's API
     ignore: Iterable[str] = (),
-) -> list[Diagnostic]:
-    """Returns the problems of a definition: errors and warnings in document order.
+) -> Diagnostics:
+    """Returns the problems of a definition, errors and warnings in document order: a list, which ``print()``
+    and notebooks show as a table.
 
     An empty list means that there are none. It never raises for a definition, however broken.
 
@@ -64,10 +65,10 @@ def check(
     found = _check(definition, express=type == "EXPRESS")
     if not ignored:
         return found
-    return [each for each in found if not ignored & {each.code, f"{each.code} at {each.path}"}]
+    return Diagnostics(each for each in found if not ignored & {each.code, f"{each.code} at {each.path}"})
 
 
-def _check(definition: str | Mapping[str, Any], *, express: bool) -> list[Diagnostic]:
+def _check(definition: str | Mapping[str, Any], *, express: bool) -> Diagnostics:
     report = Report()
     document = read_document(definition, report)
     if document is None:

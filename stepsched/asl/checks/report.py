@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from stepsched.asl.diagnostics import Diagnostic, Doubt, Severity
+from stepsched.asl.diagnostics import Diagnostic, Diagnostics, Doubt, Severity
 from stepsched.asl.expressions import Finding
 
 SCHEMA = "SCHEMA_VALIDATION_FAILED"
@@ -69,15 +69,15 @@ class Report:
         near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
         return f"; did you mean {by_case[near[0]]!r}?" if near else ""
 
-    def diagnostics(self, document: Any) -> list[Diagnostic]:
+    def diagnostics(self, document: Any) -> Diagnostics:
         """Returns every finding once, in document order; the finding of a whole before those of its parts."""
         entries = list(dict.fromkeys(self._entries))
         if len(entries) > 1:
             entries.sort(key=lambda entry: _position(document, entry.path))
-        return [
+        return Diagnostics(
             Diagnostic(severity=entry.severity, code=entry.code, message=entry.message, path=entry.path)
             for entry in entries
-        ]
+        )
 
 
 def _position(document: Any, path: str) -> list[int]:

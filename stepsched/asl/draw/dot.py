@@ -7,7 +7,7 @@ from typing import Any
 
 from stepsched.asl.draw.palette import LINE, LINES, STATES, Look
 from stepsched.asl.draw.reading import Graph, Node, graph
-from stepsched.asl.draw.text import shorten
+from stepsched.display.fitting import shorten
 
 _FONT = 'fontname="Helvetica,Arial,sans-serif"'
 _NAME = 80

@@ -17,7 +17,7 @@ from stepsched.asl.draw.coordinates import Cell, order, place
 from stepsched.asl.draw.picture import Box, Frame, Label, Picture, bounded, merged, moved
 from stepsched.asl.draw.reading import Edge, Graph, Node
 from stepsched.asl.draw.routing import Lane, Link, Router
-from stepsched.asl.draw.text import width
+from stepsched.display.fitting import width, wrapped
 
 NAME_SIZE, NOTE_SIZE = 13.0, 11.0
 HEIGHT = 46.0
@@ -27,7 +27,15 @@ _DOT = 16.0
 _HEAD = HEIGHT + 8
 """Above the frames of a box."""
 _NARROWEST, _WIDEST = 128.0, 344.0
-_LABEL_HEIGHT, _LABEL_WIDEST = 20.0, 210.0
+_LABEL_WIDEST = 250.0
+_LABEL_PAD = 14.0
+"""The width of a label beyond that of its text."""
+_LABEL_LINES = 6
+"""The maximum number of lines of a label."""
+LINE_HEIGHT = 14.0
+"""The height of a line of a label."""
+_SHEET = 1_500.0
+"""The width at which the frames of a box continue in a further row."""
 _PAD = 14.0
 _FRAME_TOP = 24.0
 _PULL = {"start": 6, "next": 6, "choice": 3, "default": 3, "end": 2, "catch": 1}
@@ -130,8 +138,9 @@ class _Flow:
         here, target = self.boxes[edge.source], self.boxes[edge.target]
         shared = "catch" if edge.kind == "catch" else "next"
         if edge.label:
-            w = min(width(edge.label, NOTE_SIZE) + 14, _LABEL_WIDEST)
-            label = self._stand(Cell(below, w, _LABEL_HEIGHT, label=edge))
+            lines = label_lines(edge.label)
+            w = max(width(line, NOTE_SIZE) for line in lines) + _LABEL_PAD
+            label = self._stand(Cell(below, w, 6 + LINE_HEIGHT * len(lines), label=edge))
             self._link(here, label, edge.kind, _PULL[edge.kind])
             here = label
         if backward:
@@ -166,6 +175,11 @@ class _Flow:
         return bounded(merged(whole, [picture for _, picture in framed]))
 
 
+def label_lines(text: str) -> list[str]:
+    """Returns the lines of a label."""
+    return wrapped(text, NOTE_SIZE, _LABEL_WIDEST - _LABEL_PAD, most=_LABEL_LINES)
+
+
 def _size(node: Node, inner: Sequence[Picture]) -> tuple[float, float]:
     if node.type in ("start", "end"):
         return _DOT, _DOT
@@ -173,23 +187,39 @@ def _size(node: Node, inner: Sequence[Picture]) -> tuple[float, float]:
     w = min(max(STRIPE + 24 + text, _NARROWEST), _WIDEST)
     if not inner:
         return round(w), HEIGHT
-    frames = sum(_frame_width(*pair) for pair in zip(node.groups, inner, strict=True))
-    tallest = max(picture.height for picture in inner)
-    return max(w, frames + _PAD * (len(inner) + 1)), _HEAD + _FRAME_TOP + tallest + 2 * _PAD
+    rows = _frame_rows(node.groups, inner)
+    widest = max(sum(w for w, _ in row) + _PAD * (len(row) + 1) for row in rows)
+    return max(w, widest), _HEAD + sum(_row_height(row) for row in rows)
 
 
-def _frame_width(group: Graph, inner: Picture) -> float:
-    return max(inner.width, min(width(group.name, NOTE_SIZE), _LABEL_WIDEST)) + 2 * _PAD
+_Row = list[tuple[float, tuple[Graph, Picture]]]
+"""Frames side by side, each with its width."""
+
+
+def _frame_rows(groups: Sequence[Graph], inner: Sequence[Picture]) -> list[_Row]:
+    """Returns the frames of a box in rows, so that it is not much wider than a page; in their order."""
+    rows: list[_Row] = [[]]
+    for pair in zip(groups, inner, strict=True):
+        w = max(pair[1].width, min(width(pair[0].name, NOTE_SIZE), _LABEL_WIDEST)) + 2 * _PAD
+        if rows[-1] and sum(each + _PAD for each, _ in rows[-1]) + w > _SHEET:
+            rows.append([])
+        rows[-1].append((w, pair))
+    return rows
+
+
+def _row_height(row: _Row) -> float:
+    """Returns the height of a row of frames, with the distance below it."""
+    return _FRAME_TOP + max(picture.height for _, (_, picture) in row) + 2 * _PAD
 
 
 def _framed(box: Box, inner: Sequence[Picture]) -> list[tuple[Frame, Picture]]:
-    """The frames of a box side by side, and what is in them."""
-    widths = [_frame_width(*pair) for pair in zip(box.node.groups, inner, strict=True)]
-    x = box.x + (box.w - sum(widths) - _PAD * (len(widths) - 1)) / 2
-    y = box.y + _HEAD
-    framed = []
-    for group, picture, w in zip(box.node.groups, inner, widths, strict=True):
-        frame = Frame(group.name, x, y, w, box.h - _HEAD - _PAD)
-        framed.append((frame, moved(picture, x + (w - picture.width) / 2, y + _FRAME_TOP)))
-        x += w + _PAD
+    """The frames of a box in rows, and what is in them."""
+    framed, y = list[tuple[Frame, Picture]](), box.y + _HEAD
+    for row in _frame_rows(box.node.groups, inner) if inner else []:
+        x = box.x + (box.w - sum(w for w, _ in row) - _PAD * (len(row) - 1)) / 2
+        for w, (group, picture) in row:
+            frame = Frame(group.name, x, y, w, _row_height(row) - _PAD)
+            framed.append((frame, moved(picture, x + (w - picture.width) / 2, y + _FRAME_TOP)))
+            x += w + _PAD
+        y += _row_height(row)
     return framed

@@ -11,7 +11,7 @@ from typing import Any
 
 from stepsched.asl.draw.palette import LINES, STATES, Look
 from stepsched.asl.draw.reading import Edge, Graph, Node, graph
-from stepsched.asl.draw.text import shorten
+from stepsched.display.fitting import shorten
 
 _SHAPES = {
     "start": '(("{}"))',

@@ -7,11 +7,11 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from stepsched.asl.draw import words
-from stepsched.asl.draw.text import clean, shorten
+from stepsched.display.fitting import clean, shorten
 
 TYPES = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
-_LABEL = 60
-"""The maximum number of characters of a label or subtitle; titles have the whole text."""
+_NOTE, _LABEL = 60, 160
+"""The maximum number of characters of a subtitle and of a label; titles have the whole text."""
 _DEEPEST = 12
 """The maximum number of nesting levels that are drawn."""
 
@@ -136,7 +136,7 @@ class _Flow:
             node_id,
             name,
             str(kind) if known else "unknown",
-            shorten((said or does) if known else does, _LABEL),
+            shorten((said or does) if known else does, _NOTE),
             title,
             self._groups(state) if known else (),
         )

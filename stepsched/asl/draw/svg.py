@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
-from stepsched.asl.draw.layout import HEIGHT, NAME_SIZE, NOTE_SIZE, STRIPE, lay_out
+from stepsched.asl.draw.layout import HEIGHT, LINE_HEIGHT, NAME_SIZE, NOTE_SIZE, STRIPE, label_lines, lay_out
 from stepsched.asl.draw.palette import LINE, LINES, STATES, Look
 from stepsched.asl.draw.picture import Box, Frame, Label, Line, Picture, Point
 from stepsched.asl.draw.reading import graph
-from stepsched.asl.draw.text import clean, cut, shorten
+from stepsched.display.fitting import clean, cut, shorten
+from stepsched.display.svg import INK, SOFT, number, rect, sheet, text_at, tooltip
 
-_MARGIN = 22
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-INK, SOFT = "#0f172a", "#526077"
 _ARROW = 7.0
 _BEND = 9.0
-_TITLE = 2000
-"""The maximum number of characters of a tooltip."""
 
 
 def to_svg(document: Mapping[str, Any]) -> str:
@@ -54,45 +49,6 @@ def shapes(picture: Picture, look: Look) -> list[str]:
     parts += (_box(box, look) for box in picture.boxes)
     parts += map(_label, picture.labels)
     return parts
-
-
-def sheet(width: float, height: float, description: str, parts: Iterable[str]) -> str:
-    """Returns the SVG element around drawn parts, with a light ground and a margin.
-
-    Args:
-        width: The width of the parts in pixels, without the margin.
-        height: Their height.
-        description: What the diagram shows, for people who cannot see it.
-        parts: The elements, from the back to the front.
-    """
-    w, h = round(width) + 2 * _MARGIN, round(height) + 2 * _MARGIN
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label={quoteattr(description)}'
-    looks = f'viewBox="0 0 {w} {h}" font-family="{_FONT}" style="max-width:100%;height:auto"'
-    lines = [
-        f'{head} width="{w}" height="{h}" {looks}>',
-        rect(0.5, 0.5, w - 1, h - 1, 'rx="12" fill="#ffffff" stroke="#dbe2ea"'),
-        f'<g transform="translate({_MARGIN} {_MARGIN})">',
-        *parts,
-        "</g>",
-        "</svg>",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def number(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
-def rect(x: float, y: float, w: float, h: float, rest: str) -> str:
-    return f'<rect x="{number(x)}" y="{number(y)}" width="{number(w)}" height="{number(h)}" {rest}/>'
-
-
-def text_at(x: float, y: float, text: str, rest: str) -> str:
-    return f'<text x="{number(x)}" y="{number(y)}" {rest}>{escape(text)}</text>' if text else ""
-
-
-def tooltip(text: str) -> str:
-    return f"<title>{escape(text if len(text) <= _TITLE else shorten(text, _TITLE))}</title>" if text else ""
 
 
 def _plate(box: Box, look: Look) -> str:
@@ -171,11 +127,13 @@ def _label(label: Label) -> str:
     caught = label.edge.kind == "catch"
     colour = LINES["catch"] if caught else "#334155"
     looks = 'fill="#fff5f5" stroke="#f3b4b4"' if caught else 'fill="#f8fafc" stroke="#cbd5e1"'
-    pill = rect(label.x, label.y, label.w, label.h, f'rx="{number(label.h / 2)}" {looks}')
-    text = cut(label.edge.label, NOTE_SIZE, label.w - 12)
-    middle = label.x + label.w / 2
-    written = text_at(middle, label.y + label.h / 2 + 4, text, f'{small(colour)} text-anchor="middle"')
-    return f"<g>{tooltip(label.edge.title)}{pill}{written}</g>"
+    pill = rect(label.x, label.y, label.w, label.h, f'rx="10" {looks}')
+    middle, style = label.x + label.w / 2, f'{small(colour)} text-anchor="middle"'
+    lines = "".join(
+        text_at(middle, label.y + LINE_HEIGHT * at + 14, line, style)
+        for at, line in enumerate(label_lines(label.edge.label))
+    )
+    return f"<g>{tooltip(label.edge.title)}{pill}{lines}</g>"
 
 
 def _line(line: Line) -> str:

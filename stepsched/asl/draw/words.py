@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stepsched.asl.draw.text import clean
 from stepsched.aws.services import title_of
+from stepsched.display.fitting import clean
 
 _PATTERNS = {"sync": ", waits", "waitForTaskToken": ", waits for its token"}
 

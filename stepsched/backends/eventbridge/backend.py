@@ -158,6 +158,16 @@ class EventBridgeBackend(Backend):
         group = "" if self._settings.group is None else f", group={self._settings.group!r}"
         return f"EventBridgeBackend({self._settings.role_arn!r}{group}) in {self._service.region}"
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        settings = self._settings
+        yield "service", "EventBridge Scheduler"
+        yield "region", self._service.region
+        yield "role", settings.role_arn or "none: jobs cannot be created"
+        yield "group", settings.group or "all groups"
+        yield "dead letters", settings.dead_letter_arn or "-"
+        if settings.kms_key_arn is not None:
+            yield "key", settings.kms_key_arn
+
     @property
     def dead_letter_arn(self) -> str | None:
         """The ARN of the dead-letter queue of jobs that name none, which ``client.dead_letters`` reads. None:

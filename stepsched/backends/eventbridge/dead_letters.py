@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timezone
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from stepsched.aws.sdk import Closed, mapped
@@ -17,6 +17,9 @@ from stepsched.backends.eventbridge.service import Service
 from stepsched.backends.eventbridge.single_runs import read_run_name
 from stepsched.core.errors import BackendError
 from stepsched.jobs import Run, RunStatus, Trigger
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Table
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +52,21 @@ class DeadLetter(Run, frozen=True):
     """The ID of the message."""
     receipt_handle: str
     """The receipt handle, which is needed to delete the message."""
+
+    def _shown_table(self) -> Table:
+        from stepsched.display.fields import field_cell
+        from stepsched.display.table import record_table
+        from stepsched.jobs.shown import run_rows
+
+        own = {
+            "group": self.group,
+            "target": self.target_arn,
+            "limit reached": self.exhausted,
+            "payload": self.payload,
+            "payload is cut": self.truncated,
+            "queue": self.queue_arn,
+        }
+        return record_table([*run_rows(self), *((name, field_cell(each)) for name, each in own.items())])
 
 
 def read_dead_letter(message: dict[str, Any], queue_arn: str) -> DeadLetter | None:

@@ -47,6 +47,7 @@ from stepsched.core.errors import (
 from stepsched.core.outcomes import one_line
 from stepsched.core.quoting import quoted
 from stepsched.core.signals import Signals
+from stepsched.display.progress import reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Run
 from stepsched.jobs.events import Event, EventKind, Listener, RecordedEvent
 from stepsched.jobs.records import first_status, status_after, status_after_update
@@ -63,6 +64,7 @@ _FEW = 1_000
 """The number of jobs with functions in memory up to which those of deleted jobs are kept."""
 _FARTHEST = 2**63 - 1
 """The largest position of an event that the file can have."""
+_DAY = timedelta(days=1)
 _BACKFILLED_AT_ONCE = 10_000
 """The maximum number of runs that one call of ``backfill`` records."""
 
@@ -190,6 +192,19 @@ class LocalBackend(Backend):
                 "jobs in memory belong to one process; use LocalBackend('jobs.db') to share them with others"
             )
         return _opened, (str(self._store.path), {**self._options, "handlers": self._invoker.handlers})
+
+    def __repr__(self) -> str:
+        return f"LocalBackend({'' if self._store.path is None else repr(str(self._store.path))})"
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield "jobs", "in memory" if self._store.path is None else f"in {self._store.path}"
+        clock, workers = self._options["clock"], self._options["workers"]
+        if isinstance(self._clock, PlayableClock):
+            yield "runs", "when run_until plays them"
+        else:
+            yield "runs", f"up to {workers} at once" if self._engine.is_firing else "not started"
+        if clock is not None:
+            yield "clock", repr(clock)
 
     def register(self, target: type[Replaceable] | Replaceable, handler: Handler) -> None:
         """Registers a function that handles targets in AWS, or stands for the receiver of a URL, in this
@@ -666,7 +681,7 @@ class LocalBackend(Backend):
         finally:
             self.run_coroutines_on(None)
 
-    def run_until(self, until: datetime) -> int:
+    def run_until(self, until: datetime, *, progress: Callable[[int, int], object] | None = None) -> int:
         """Plays time up to an instant on a clock that can be set, and executes the runs that come due.
 
         The runs are executed one after another in the caller's thread, ordered by the instant at which they
@@ -675,6 +690,9 @@ class LocalBackend(Backend):
         Args:
             until: The instant up to which time is played; aware, inclusive. The clock shows it afterwards, or
                 a later instant if a handler advanced the clock.
+            progress: A function that is called repeatedly with the number of days that are played and the
+                total. None: a progress bar, if the output is a terminal or a notebook and the call takes
+                longer than a moment.
 
         Returns:
             The number of attempts.
@@ -689,16 +707,21 @@ class LocalBackend(Backend):
         until = aware(until, "until")
         if until < clock.now():
             raise ValueError(f"expected until at or after {clock.now().isoformat()}, got {until.isoformat()}")
-        return self._engine.play(clock, until)
+        begin = clock.now()
+        days = -((begin - until) // _DAY)
+        with reporting(progress, days) as tell:
+            attempts = self._engine.play(clock, until, lambda now: tell((now - begin) // _DAY))
+            tell(days)
+        return attempts
 
-    def advance(self, step: timedelta) -> int:
+    def advance(self, step: timedelta, *, progress: Callable[[int, int], object] | None = None) -> int:
         """Plays time from the present for the length of ``step``; see :meth:`run_until`."""
         step = step_of(step, "step")
         try:
             until = self.now() + step
         except OverflowError as error:
             raise ValueError(f"expected an instant up to the year 9999, got {step} more") from error
-        return self.run_until(until)
+        return self.run_until(until, progress=progress)
 
     # -- values --------------------------------------------------------------------------------------
 

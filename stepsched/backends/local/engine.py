@@ -749,12 +749,13 @@ class Engine:
             return outcome
         return outcome._replace(lingering=False)
 
-    def play(self, clock: PlayableClock, until: datetime) -> int:
-        """Plays from event to event up to an instant; returns the number of attempts."""
+    def play(self, clock: PlayableClock, until: datetime, tell: Callable[[datetime], object]) -> int:
+        """Plays from event to event up to an instant; returns the number of attempts. ``tell`` is called with
+        each instant that is reached."""
         player = Player(
             self._store, self.turns, self._letters, self._leases, self._invoker, clock, self.tell, self._call
         )
-        return player.play(until, self._worker, self._retention)
+        return player.play(until, self._worker, self._retention, tell)
 
 
 def _end_commands_of(runs: list[Running]) -> None:

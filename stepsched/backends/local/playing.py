@@ -13,9 +13,9 @@ from stepsched.backends.local.process import end_commands
 from stepsched.backends.local.store import Retention, Store
 from stepsched.backends.local.turns import Turns
 from stepsched.core.clock import PlayableClock
+from stepsched.core.instants import later_by
 from stepsched.core.outcomes import too_long, words
 from stepsched.jobs.events import Event
-from stepsched.schedules.moments import later_by
 
 _CAUGHT = (Exception, SystemExit)
 """The exceptions of a handler that are its outcome; others, such as KeyboardInterrupt, end the play."""
@@ -46,8 +46,17 @@ class Player:
         self._outcomes = list[Outcome]()
         self._attempts = 0
 
-    def play(self, until: datetime, worker: str, retention: Retention) -> int:
-        """Plays from event to event up to an instant; returns the number of attempts."""
+    def play(
+        self, until: datetime, worker: str, retention: Retention, tell: Callable[[datetime], object]
+    ) -> int:
+        """Plays from event to event up to an instant; returns the number of attempts.
+
+        Args:
+            until: The end, inclusive.
+            worker: The name of this worker.
+            retention: Which runs are kept.
+            tell: Is called with each instant that is reached.
+        """
         clock = self._clock
         self._recover(worker)
         try:
@@ -57,6 +66,7 @@ class Player:
                 if event is None or event > until:
                     break
                 clock.move_to(max(event, clock.now()))
+                tell(clock.now())
         finally:  # an interrupted play leaves no run claimed
             self._leave(worker)
         self._tidy(retention)

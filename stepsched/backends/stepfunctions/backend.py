@@ -234,6 +234,13 @@ class StepFunctionsBackend(Backend):
         machine = self._executions.machine_arn
         return f"StepFunctionsBackend(state_machine_arn={machine!r}, table_name={self._table.name!r})"
 
+    def facts(self) -> Iterator[tuple[str, str]]:
+        yield "service", "Step Functions and DynamoDB"
+        yield "region", self.state_machine_arn.split(":")[3]
+        yield "state machine", self.state_machine_arn
+        yield "table", self.table_name
+        yield "workflows", "no" if self._workflows is None else "yes"
+
     @property
     def state_machine_arn(self) -> str:
         """The ARN of the state machine that runs the jobs."""

@@ -66,7 +66,7 @@ def estimate(
 
     Prices and quotas are those of the package, with their dates; --region chooses the quotas of a Region.
     """
-    from stepsched.schedules.moments import later_by
+    from stepsched.core.instants import later_by
 
     begin = since or session.now().replace(microsecond=0)
     end = until or later_by(begin, _MONTH)

@@ -25,7 +25,7 @@ from stepsched.cli.output.tables import Column
 from stepsched.cli.output.times import instant_text, scheduled_text
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching import serving, web
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.jobs import Event, Job
@@ -244,7 +244,7 @@ def play(session: Session, files: Sequence[str], since: datetime | None, until: 
     the document of an interval job; if nothing else is said, the play begins at its start then, if that is
     later than now.
     """
-    from stepsched.schedules.moments import later_by
+    from stepsched.core.instants import later_by
 
     jobs, intervals = _jobs_to_play(files)
     begin = since or _beginning(session.now().replace(microsecond=0), jobs, intervals)

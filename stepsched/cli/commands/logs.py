@@ -12,13 +12,15 @@ import stepsched as ss
 from stepsched.cli.declaring import command
 from stepsched.cli.failures import READER_GONE, sentence_of
 from stepsched.cli.input.parameters import INSTANT, JOB_NAME, NUMBER
-from stepsched.cli.output.run_views import took_text
 from stepsched.cli.output.times import second_text, zoned
 from stepsched.cli.output.zones import Zones
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching.histories import History, RunEvent
 from stepsched.cli.watching.waiting import warn_if_unserved
-from stepsched.cli.wording import visible, visible_json
+from stepsched.cli.wording import visible_json
+from stepsched.core.masking import text_without_secrets
+from stepsched.display.table import visible
+from stepsched.jobs.shown import took_cell
 
 _PAUSE = 1.0
 """The pause between two polls of a file, in seconds."""
@@ -148,14 +150,15 @@ def _lines(event: RunEvent, zone: str | None, *, is_colored: bool) -> str:
     at = second_text(zoned(_local(event), zone))
     text = f"{at}  {run.id}  {visible(run.job)}  {words}\n"
     if kind in ("failed", "retried") and run.traceback is not None:
-        text += "".join(f"    {visible(line)}\n" for line in run.traceback.rstrip().split("\n"))
+        lines = text_without_secrets(run.traceback).rstrip().split("\n")
+        text += "".join(f"    {visible(line)}\n" for line in lines)
     return text
 
 
 def _words(event: RunEvent) -> str:
     run = event.run
-    reason = f": {visible(' '.join(run.error.split()))}" if run.error else ""
-    took = took_text(run, run.ended_at or event.at)
+    reason = f": {visible(text_without_secrets(' '.join(run.error.split())))}" if run.error else ""
+    took = took_cell(run, run.ended_at or event.at).text
     match event.kind.value:
         case "started":
             return "started" if run.attempt <= 1 else f"started, attempt {run.attempt}"

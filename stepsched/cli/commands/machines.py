@@ -16,7 +16,8 @@ from stepsched.cli.input.job_files import FILE, content_of, job_named, read_text
 from stepsched.cli.input.parameters import JOB_IN_FILE
 from stepsched.cli.output.views import View
 from stepsched.cli.session import Session, pass_session
-from stepsched.cli.wording import visible, visible_json
+from stepsched.cli.wording import visible_json
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.asl import StateMachine

@@ -1,5 +1,6 @@
 """Commands about runs: ``run-now``, ``wait``, ``runs``, ``upcoming``, ``versions`` and ``backfill``, and with
-them those of :mod:`~stepsched.cli.commands.recovery` and :mod:`~stepsched.cli.commands.logs`."""
+them those of :mod:`~stepsched.cli.commands.recovery`, :mod:`~stepsched.cli.commands.logs` and
+:mod:`~stepsched.cli.commands.watch`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 import stepsched as ss
-from stepsched.cli.commands import logs, recovery
+from stepsched.cli.commands import logs, recovery, watch
 from stepsched.cli.declaring import command, selection_options
 from stepsched.cli.failures import NOT_FOUND, Failure
 from stepsched.cli.input.parameters import INSTANT, JOB_NAME, LENGTH, MOST_RUNS, NUMBER, NUMBER_OF_RUNS
@@ -23,7 +24,7 @@ from stepsched.cli.watching.waiting import (
     wait_for,
     warn_if_unserved,
 )
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,4 +256,5 @@ COMMANDS = (
     backfill,
     *recovery.COMMANDS,
     *logs.COMMANDS,
+    *watch.COMMANDS,
 )

@@ -26,7 +26,7 @@ from stepsched.cli.output.workflow_views import plan_view, run_view, runs_view, 
 from stepsched.cli.session import Session, pass_session
 from stepsched.cli.watching.waiting import warn_if_unserved
 from stepsched.cli.watching.workflow_waiting import refuse_failure, wait_for
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.workflows import WorkflowRun
@@ -335,7 +335,7 @@ def _went_on(
 
 def _show(session: Session, run: WorkflowRun) -> None:
     """Prints a run: as a table, with a line about the run before it."""
-    from stepsched.workflows.tables import run_line
+    from stepsched.workflows.run_texts import run_line
 
     if session.format == "table":
         session.write(f"{visible(run_line(run, session.now()))}\n\n")

@@ -11,8 +11,9 @@ import stepsched as ss
 from stepsched.cli.failures import located
 from stepsched.cli.input import job_files
 from stepsched.cli.output.views import View
-from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.cli.wording import on_a_command_line
 from stepsched.core.masking import text_without_secrets
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.backends import Backend

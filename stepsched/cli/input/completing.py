@@ -81,7 +81,7 @@ def _read(session: Session, prefix: str, group: str | None) -> list[str]:
         clock=session.clock,
     )
     with closing(client.backend):
-        records = client.list(name_prefix=prefix or None, group=group)
+        records = client.list(name_prefix=prefix or None, group=group, progress=lambda _done, _total: None)
     return sorted(record.name for record in records)
 
 

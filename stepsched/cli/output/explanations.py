@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepsched.cli.output.times import distance_text, instant_text
 from stepsched.cli.output.views import View
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.schedules import AnySchedule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stepsched.cli.output.views import View
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.jobs import Plan

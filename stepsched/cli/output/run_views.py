@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import stepsched as ss
 from stepsched.cli.output.tables import Column
-from stepsched.cli.output.times import distance_text, instant_text, length_text, zoned
-from stepsched.cli.output.views import View
+from stepsched.cli.output.times import instant_text
+from stepsched.cli.output.views import View, texts_of
+from stepsched.jobs.shown import repair_cells, run_cells, upcoming_cells
 
 if TYPE_CHECKING:
     from stepsched.jobs import JobRecord, JobVersion, Repair, Run, UpcomingRun
@@ -33,21 +34,32 @@ def runs_view(
         zones: The time zones of the jobs by their names, as far as they are known.
         empty: What a terminal shows if there is none.
     """
+    columns = [
+        _ID,
+        _JOB,
+        Column("STATUS", is_whole=True),
+        _SCHEDULED,
+        Column("STARTED", least=len("after 5 min 10 s"), leaves=1),
+        Column("TOOK", least=len("59 min …")),
+        Column("ATTEMPT", leaves=2),
+        Column("TRIGGER", leaves=3),
+        _ERROR,
+    ]
+    return _view_of_runs(runs, columns, now, zones, empty)
+
+
+def _view_of_runs(
+    runs: Sequence[Run],
+    columns: Sequence[Column],
+    now: datetime,
+    zones: Mapping[str, str | None],
+    empty: str,
+) -> View:
     return View(
         document=lambda: [run.model_dump(mode="json") for run in runs],
         names=[str(run.id) for run in runs],
-        columns=[
-            _ID,
-            _JOB,
-            Column("STATUS", is_whole=True),
-            _SCHEDULED,
-            Column("STARTED", least=len("after 5 min 10 s"), leaves=1),
-            Column("TOOK", least=len("59 min …")),
-            Column("ATTEMPT", leaves=2),
-            Column("TRIGGER", leaves=3),
-            _ERROR,
-        ],
-        rows=[_cells(run, now, zones) for run in runs],
+        columns=columns,
+        rows=[texts_of(columns, run_cells(run, now, zones.get(run.job))) for run in runs],
         empty=empty,
     )
 
@@ -60,80 +72,28 @@ def run_view(run: Run, now: datetime, zones: Mapping[str, str | None]) -> View:
     )
 
 
-def _cells(run: Run, now: datetime, zones: Mapping[str, str | None]) -> tuple[str, ...]:
-    return (
-        str(run.id),
-        run.job,
-        run.status.value,
-        instant_text(zoned(run.scheduled_for, zones.get(run.job))),
-        _delay_text(run),
-        took_text(run, now),
-        str(run.attempt),
-        run.trigger.value,
-        run.error or run.pending_reason or "-",
-    )
-
-
-def _delay_text(run: Run) -> str:
-    """Returns how long after its scheduled instant the latest attempt of a run started; ``-`` if none has."""
-    if run.started_at is None:
-        return "-"
-    delay = run.started_at - run.scheduled_for
-    return f"after {length_text(delay)}" if delay.total_seconds() >= 1 else "on time"
-
-
-def took_text(run: Run, now: datetime) -> str:
-    """Returns how long the latest attempt of a run took, or has taken so far; ``-`` if it has not started."""
-    if run.started_at is None or (run.ended_at is None and run.status is not ss.RunStatus.RUNNING):
-        return "-"
-    length = (run.ended_at or now) - run.started_at
-    return length_text(length) if length.total_seconds() >= 1 else f"{length.total_seconds() * 1000:.0f} ms"
-
-
 def dead_letters_view(runs: Sequence[Run], now: datetime, zones: Mapping[str, str | None]) -> View:
     """Returns the view of the runs that have failed for good."""
-    return View(
-        document=lambda: [run.model_dump(mode="json") for run in runs],
-        names=[str(run.id) for run in runs],
-        columns=[_ID, _JOB, _SCHEDULED, Column("FAILED"), Column("ATTEMPT", leaves=1), _ERROR],
-        rows=[
-            (
-                str(run.id),
-                run.job,
-                instant_text(zoned(run.scheduled_for, zones.get(run.job))),
-                distance_text(run.ended_at, now),
-                str(run.attempt),
-                run.error or "-",
-            )
-            for run in runs
-        ],
-        empty="no run has failed for good",
-    )
+    columns = [_ID, _JOB, _SCHEDULED, Column("FAILED"), Column("ATTEMPT", leaves=1), _ERROR]
+    return _view_of_runs(runs, columns, now, zones, "no run has failed for good")
 
 
 def upcoming_view(runs: Sequence[UpcomingRun], now: datetime, *, empty: str = "no run is left") -> View:
     """Returns the view of the upcoming runs of jobs."""
     has_groups = len({run.job.group for run in runs}) > 1
+    columns = [
+        Column("WHEN", is_whole=True),
+        Column("IN", is_whole=True),
+        _JOB,
+        *([Column("GROUP", is_whole=True)] if has_groups else []),
+    ]
     return View(
         document=lambda: [
             {"at": run.at.isoformat(), "job": run.job.name, "group": run.job.group} for run in runs
         ],
         names=[run.job.name for run in runs],
-        columns=[
-            Column("WHEN", is_whole=True),
-            Column("IN", is_whole=True),
-            _JOB,
-            *([Column("GROUP", is_whole=True)] if has_groups else []),
-        ],
-        rows=[
-            (
-                f"{run.at:%a} {instant_text(zoned(run.at, getattr(run.job.schedule, 'timezone', None)))}",
-                distance_text(run.at, now),
-                run.job.name,
-                *([run.job.group] if has_groups else []),
-            )
-            for run in runs
-        ],
+        columns=columns,
+        rows=[texts_of(columns, upcoming_cells(run.at, run.job, now)) for run in runs],
         empty=empty,
     )
 
@@ -168,10 +128,11 @@ def versions_view(versions: Sequence[JobVersion], record: JobRecord) -> View:
 
 def repairs_view(repairs: Sequence[Repair]) -> View:
     """Returns the view of what ``repair`` found and did."""
+    columns = [_JOB, Column("PROBLEM", is_whole=True), Column("DETAIL"), Column("REMEDY")]
     return View(
         document=lambda: [repair.model_dump(mode="json") for repair in repairs],
         names=[repair.job for repair in repairs],
-        columns=[_JOB, Column("PROBLEM", is_whole=True), Column("DETAIL"), Column("REMEDY")],
-        rows=[(repair.job, repair.problem.value, repair.detail, repair.remedy) for repair in repairs],
+        columns=columns,
+        rows=[texts_of(columns, repair_cells(repair)) for repair in repairs],
         empty="no problem found",
     )

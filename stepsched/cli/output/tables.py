@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import NamedTuple
 
-from stepsched.cli.wording import visible
+from stepsched.core.masking import text_without_secrets
+from stepsched.display.table import visible
 
 _GAP = 2
 _STYLES = {
@@ -67,7 +68,7 @@ def render(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[visible(cell) for cell in row] for row in rows]
+    cells = [[visible(text_without_secrets(cell)) for cell in row] for row in rows]
     natural = [
         max(cell_len(column.title), *(cell_len(row[at]) for row in cells))
         if cells

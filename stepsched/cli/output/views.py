@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stepsched.cli.output.tables import Column, render
-from stepsched.cli.output.times import distance_text, instant_text, scheduled_text
+from stepsched.cli.output.times import distance_text, instant_text
 from stepsched.cli.wording import visible_json, visible_yaml
+from stepsched.jobs.shown import record_cells, when_cell
 
 if TYPE_CHECKING:  # the commands have loaded them
     import stepsched as ss
+    from stepsched.display.table import Cell
 
 NAME = Column("NAME", is_whole=True)
 
@@ -75,36 +77,31 @@ def jobs_view(records: Sequence[ss.JobRecord], now: datetime) -> View:
     """Returns the view of stored jobs. Its JSON is a file of jobs: ``stepsched apply`` takes it."""
     has_reasons = any(record.pause_reason for record in records)
     has_groups = len({record.job.group for record in records}) > 1
+    distances = ["", *(distance_text(record.next_run, now) for record in records)]
+    columns = [
+        NAME,
+        *([Column("GROUP", is_whole=True)] if has_groups else []),
+        Column("STATUS", is_whole=True),
+        Column("SCHEDULE", least=len("At 09:00,…"), leaves=2),
+        Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
+        # What is late is not cut before its "ago": it would read as what is to come.
+        Column("IN", least=max(len("in 23 h…"), *(len(each) * each.endswith("ago") for each in distances))),
+        Column("LAST", leaves=1),
+        Column("OUTCOME", is_whole=True),
+        *([Column("REASON", leaves=3)] if has_reasons else []),
+    ]
     return View(
         document=lambda: [record.model_dump(mode="json") for record in records],
         names=[record.name for record in records],
-        columns=[
-            NAME,
-            *([Column("GROUP", is_whole=True)] if has_groups else []),
-            Column("STATUS", is_whole=True),
-            Column("SCHEDULE", least=len("At 09:00,…"), leaves=2),
-            Column("NEXT", least=max(map(_length_with_offset, records), default=0)),
-            Column("IN", least=len("in 23 h…")),
-            Column("LAST", leaves=1),
-            Column("OUTCOME", is_whole=True),
-            *([Column("REASON", leaves=3)] if has_reasons else []),
-        ],
-        rows=[
-            (
-                record.name,
-                *([record.job.group] if has_groups else []),
-                record.status.value,
-                record.job.schedule.describe(),
-                scheduled_text(record.next_run, record.job.schedule),
-                distance_text(record.next_run, now),
-                distance_text(record.last_run.scheduled_for if record.last_run else None, now),
-                record.last_run.status.value if record.last_run else "-",
-                *([record.pause_reason or ""] if has_reasons else []),
-            )
-            for record in records
-        ],
+        columns=columns,
+        rows=[texts_of(columns, record_cells(record, now)) for record in records],
         empty="no job is stored here",
     )
+
+
+def texts_of(columns: Sequence[Column], cells: Mapping[str, Cell]) -> list[str]:
+    """Returns the texts of a row, of which the cells are known by their titles in a notebook."""
+    return [cells[column.title.lower()].text for column in columns]
 
 
 def _length_with_offset(record: ss.JobRecord) -> int:
@@ -118,7 +115,7 @@ def runs_of_view(instants: Sequence[datetime], now: datetime, zone: str | None =
         document=lambda: [instant.isoformat() for instant in instants],
         names=[instant.isoformat() for instant in instants],
         columns=[Column("RUN", is_whole=True), Column("IN", is_whole=True)],
-        rows=([f"{each:%a} {instant_text(each, zone)}", distance_text(each, now)] for each in instants),
+        rows=([when_cell(each, zone).text, distance_text(each, now)] for each in instants),
         empty="no run is left",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stepsched.cli.output.tables import Column
@@ -48,7 +48,7 @@ def versions_view(found: Sequence[WorkflowVersion], now: datetime) -> View:
 def runs_view(runs: Sequence[WorkflowRun], now: datetime) -> View:
     """Returns the view of runs. ``-o name`` prints the keys that the other commands take."""
     from stepsched.display.times import took_text
-    from stepsched.workflows.tables import counts_text
+    from stepsched.workflows.run_texts import counts_text
 
     return View(
         document=lambda: [run.model_dump(mode="json") for run in runs],
@@ -66,7 +66,7 @@ def runs_view(runs: Sequence[WorkflowRun], now: datetime) -> View:
                 run.key,
                 run.status.value,
                 instant_text(run.started_at),
-                took_text((run.ended_at or now) - run.started_at),
+                took_text(max((run.ended_at or now) - run.started_at, timedelta(0))),
                 counts_text(run.steps),
                 str(run.restarts) if run.restarts else "-",
             )
@@ -78,7 +78,7 @@ def runs_view(runs: Sequence[WorkflowRun], now: datetime) -> View:
 
 def run_view(run: WorkflowRun, now: datetime) -> View:
     """Returns the view of one run: its steps as a table. Its JSON is the run."""
-    from stepsched.workflows.tables import step_row
+    from stepsched.workflows.run_texts import step_row
 
     return View(
         document=lambda: run.model_dump(mode="json"),

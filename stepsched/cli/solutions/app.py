@@ -17,7 +17,7 @@ from stepsched.cli.failures import FAILED, INTERRUPTED, Failure, lines_of
 from stepsched.cli.solutions.commands import COMMANDS
 from stepsched.cli.solutions.imports import import_dataset_group
 from stepsched.cli.solutions.stacks import MACHINE_OUTPUT, TABLE_OUTPUT, Stack
-from stepsched.cli.wording import visible
+from stepsched.display.table import visible
 
 
 def _not_empty(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:

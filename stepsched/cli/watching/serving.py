@@ -20,7 +20,9 @@ from stepsched.cli.output.times import (
     second_text,
 )
 from stepsched.cli.places import import_from_here
-from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.cli.wording import on_a_command_line
+from stepsched.core.masking import text_without_secrets
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -184,7 +186,7 @@ def event_text(event: Event) -> str | None:
     why = run.error
     if event.kind is ss.jobs.EventKind.WAITING and run.pending_reason:
         why = run.pending_reason.replace("handlers_from", "--handlers-from")
-    return f"{text}: {' '.join(why.split())}" if why else text
+    return f"{text}: {' '.join(text_without_secrets(why).split())}" if why else text
 
 
 @contextmanager
@@ -208,4 +210,4 @@ class _Lines(logging.Handler):
             word = "error" if record.levelno >= logging.ERROR else "warning"
             error = record.exc_info[1] if record.exc_info else None
             text = f"{record.getMessage()}: {error}" if error else record.getMessage()
-            self._say(f"{word}: {visible(' '.join(text.split()))}")
+            self._say(f"{word}: {visible(' '.join(text_without_secrets(text).split()))}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import stepsched as ss
 from stepsched.cli.failures import RUN_FAILED, Failure
 from stepsched.cli.output.times import length_text
-from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.cli.wording import on_a_command_line
 from stepsched.core.clock import SystemClock
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session

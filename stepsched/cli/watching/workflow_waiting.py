@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import stepsched as ss
 from stepsched.cli.failures import RUN_FAILED, Failure
-from stepsched.cli.wording import on_a_command_line, visible
+from stepsched.cli.wording import on_a_command_line
+from stepsched.display.table import visible
 
 if TYPE_CHECKING:
     from stepsched.cli.session import Session
@@ -35,13 +36,13 @@ def wait_for(
     """
     if not session.is_error_terminal or session.quiet:
         return flows.wait(run, timeout=timeout, progress=_Lines(session).tell)
-    from stepsched.display.live import Terminal
-    from stepsched.workflows.tables import run_text
+    from stepsched.display.live import Picture, Terminal
+    from stepsched.workflows.displayed import live_text
 
     screen = Terminal()
 
     def show(present: WorkflowRun) -> None:
-        screen.show(lambda most: run_text(present, session.now(), most=most - 1))
+        screen.show(Picture(lambda rows, _: live_text(present, session.now(), rows)))
 
     try:
         return flows.wait(run, timeout=timeout, progress=show)
@@ -57,7 +58,7 @@ class _Lines:
         self._before: WorkflowRun | None = None
 
     def tell(self, run: WorkflowRun) -> None:
-        from stepsched.workflows.tables import changes_between
+        from stepsched.workflows.run_texts import changes_between
 
         for line in changes_between(self._before, run):
             self._session.tell(visible(on_a_command_line(line)))
@@ -72,7 +73,7 @@ def refuse_failure(run: WorkflowRun) -> None:
     """
     if run.status.value == "succeeded":
         return
-    from stepsched.workflows.tables import one_line
+    from stepsched.display.table import one_line
 
     failed = [step for step in run.steps if step.status.value == "failed"]
     words = "was cancelled" if run.status.value == "cancelled" else "failed"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from stepsched.core.masking import without_secrets
 from stepsched.core.values import Value
-from stepsched.display.notebook import table
+from stepsched.display.results import Displayed
+
+if TYPE_CHECKING:  # loaded when something is shown
+    from stepsched.display.table import Cell, Table, Tone
 
 Action = Literal["create", "change", "replace", "may replace", "remove", "release", "import"]
 """What happens to a resource. ``release``: it leaves the stack and is kept."""
@@ -28,11 +32,20 @@ _WORDS: dict[Action, str] = {
     "release": "leaves the stack and is kept",
     "import": "becomes part of the stack",
 }
+_TONES: dict[Action, Tone] = {
+    "create": "good",
+    "import": "good",
+    "change": "busy",
+    "may replace": "warn",
+    "replace": "warn",
+    "release": "warn",
+    "remove": "bad",
+}
 _TABLE, _MACHINE = "AWS::DynamoDB::Table", "AWS::StepFunctions::StateMachine"
 _PROPERTIES_SHOWN = 5
 
 
-class ResourceChange(Value, frozen=True):
+class ResourceChange(Displayed, Value, frozen=True):
     """What happens to one resource of a stack."""
 
     action: Action
@@ -61,6 +74,13 @@ class ResourceChange(Value, frozen=True):
         """Its type, shortened, such as ``DynamoDB Table``."""
         return self.type.removeprefix("AWS::").replace("::", " ")
 
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+
+        titles = ("change", "resource", "type", "what", "physical ID", "warning")
+        cells = (*_cells_of(self), self.physical_id or "", self.warning() or "")
+        return record_table(pair for pair in zip(titles, cells, strict=True) if pair[1])
+
     def warning(self) -> str | None:
         """Returns what becomes of the jobs if this is their table or their state machine. None: nothing."""
         if self.action not in ("replace", "may replace", "remove", "release"):
@@ -88,7 +108,13 @@ class ResourceChange(Value, frozen=True):
         return None
 
 
-class StackPlan(Value, frozen=True):
+def _cells_of(change: ResourceChange) -> tuple[str | Cell, ...]:
+    from stepsched.display.table import Cell
+
+    return Cell(change.action, tone=_TONES[change.action]), change.name, change.kind, change.words
+
+
+class StackPlan(Displayed, Value, frozen=True):
     """The changes that make a stack what a template says. ``stepsched.deploy.apply(plan)`` makes them."""
 
     stack: str
@@ -158,7 +184,8 @@ class StackPlan(Value, frozen=True):
             names = ", ".join(self.identities)
             yield f"permissions: {', '.join(self.capabilities)}, for {names}"
         if self.tags:
-            yield f"tags: {', '.join(f'{key}={value}' for key, value in self.tags.items())}"
+            tags = without_secrets(self.tags)
+            yield f"tags: {', '.join(f'{key}={value}' for key, value in tags.items())}"
         way = "in the request" if self.template_url is None else f"through {self.template_url}"
         yield f"template: {self.template_size:,} bytes, {way}"
 
@@ -171,16 +198,20 @@ class StackPlan(Value, frozen=True):
             counts[also.get(change.action, change.action)] += 1
         return ", ".join(f"{count} to {verb}" for verb, count in counts.items())
 
-    def _repr_html_(self) -> str:
-        """Returns the plan as an HTML table, for notebooks."""
-        rows: list[tuple[str, ...]] = [
-            (each.action, each.name, each.kind, each.words) for each in self.changes
-        ]
-        rows += [(each,) for each in (*self.warnings(), *self._notes(), self._totals())]
-        return table(rows, head=("", "resource", "type", "what"), caption=self._title())
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import table_of
+
+        return table_of(
+            self.changes,
+            ("change", "resource", "type", "what"),
+            _cells_of,
+            caption=self._title(),
+            total=len(self.changes),
+            notes=[*(f"! {each}" for each in self.warnings()), *self._notes(), self._totals()],
+        )
 
 
-class DeployedStack(Value, frozen=True):
+class DeployedStack(Displayed, Value, frozen=True):
     """A stack that was created or changed. ``SchedulerClient.from_stack(name)`` uses its jobs."""
 
     name: str
@@ -199,19 +230,14 @@ class DeployedStack(Value, frozen=True):
         """The Region of the stack."""
         return self.stack_id.split(":")[3]
 
-    def __str__(self) -> str:
-        """Returns the stack in a line, and its outputs, one a line."""
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import record_table
+
         what = "is ready" if self.is_changed else "is ready, nothing was changed"
-        width = max(map(len, self.outputs), default=0)
-        lines = [f"{key:<{width}}  {value}" for key, value in self.outputs.items()]
-        return "\n".join([f"stack {self.name} in {self.region} {what}", *lines])
-
-    def _repr_html_(self) -> str:
-        """Returns the outputs as an HTML table, for notebooks."""
-        return table(self.outputs.items(), head=("output", "value"), caption=str(self).split("\n")[0])
+        return record_table(self.outputs.items(), caption=f"stack {self.name} in {self.region} {what}")
 
 
-class DestroyedStack(Value, frozen=True):
+class DestroyedStack(Displayed, Value, frozen=True):
     """A stack that was removed."""
 
     name: str
@@ -225,12 +251,18 @@ class DestroyedStack(Value, frozen=True):
     deleted_tables: tuple[str, ...] = ()
     """The tables that were deleted, with all jobs and their history."""
 
-    def __str__(self) -> str:
-        """Returns what was removed and what was kept, one a line."""
-        lines = [f"stack {self.name} in {self.stack_id.split(':')[3]} is deleted"]
-        if self.paused_jobs:
-            count = len(self.paused_jobs)
-            lines.append(f"{count} job{'' if count == 1 else 's'} had been paused before")
-        lines += [f"table {each} is kept, with all jobs and their history" for each in self.kept_tables]
-        lines += [f"table {each} is deleted, with all jobs and their history" for each in self.deleted_tables]
-        return "\n".join(lines)
+    def _shown_table(self) -> Table:
+        from stepsched.display.table import Cell, table_of
+
+        rows = [
+            *(("table", each, Cell("kept, with all jobs and their history")) for each in self.kept_tables),
+            *(
+                ("table", each, Cell("deleted, with all jobs and their history", tone="warn"))
+                for each in self.deleted_tables
+            ),
+            *(("job", each, Cell("paused before")) for each in self.paused_jobs),
+        ]
+        caption = f"stack {self.name} in {self.stack_id.split(':')[3]} is deleted"
+        return table_of(
+            rows, ("resource", "name", "outcome"), lambda row: row, caption=caption, total=len(rows)
+        )

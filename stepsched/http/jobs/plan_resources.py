@@ -39,7 +39,7 @@ def _plan(call: Call) -> Plan:
         reason = "expected true, false or a list of groups"
         raise invalid(reason, Fault("/prune", reason), code="invalid_value")
     with refusing("/jobs" if prune is False else "/prune"):
-        return call.client.plan(jobs, prune=prune)
+        return call.client.plan(jobs, prune=prune, progress=lambda _done, _total: None)
 
 
 def _jobs(call: Call, documents: object) -> list[Job]:

@@ -25,10 +25,10 @@ from stepsched.http.page.parts import (
     when,
     zone_of,
 )
-from stepsched.http.page.stored import StoredJob, StoredJobs
 from stepsched.http.page.week import Week, WeekCounter, has_lanes, picture
 from stepsched.jobs import JobRecord, JobStatus, Run, RunStatus
 from stepsched.targets.summaries import target_summary
+from stepsched.watching.stored import StoredJob, StoredJobs
 
 NEXT = 10
 """The number of coming runs that are shown."""
@@ -131,7 +131,7 @@ class Reader:
     def __init__(self, client: SchedulerClient) -> None:
         """Creates the reader of the jobs of a client."""
         self._client = client
-        self._stored = StoredJobs(client)
+        self._stored = StoredJobs(client.backend, client.iterate)
         self._weeks = WeekCounter()
 
     def read(self, choice: Choice) -> Overview:

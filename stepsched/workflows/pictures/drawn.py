@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from stepsched.asl.draw.reading import Edge, Graph, Node
-from stepsched.asl.draw.text import clean, shorten
+from stepsched.display.fitting import clean, shorten
 from stepsched.workflows.conditions import When
 from stepsched.workflows.model import Step, Workflow
 from stepsched.workflows.pictures import words
 from stepsched.workflows.pictures.statuses import DEFINED
 from stepsched.workflows.records import StepRun, WorkflowRun
-from stepsched.workflows.tables import counts_text
+from stepsched.workflows.run_texts import counts_text
 
-_LABEL = 60
-"""The maximum number of characters of a label or subtitle; titles have the whole text."""
+_NOTE, _LABEL = 60, 160
+"""The maximum number of characters of a subtitle and of a label; titles have the whole text."""
 _BRIEF = 30
 """The number of steps from which those with a state do not say what they invoke: their tooltips do."""
 _EDGES = {When.SUCCEEDED: "next", When.DONE: "default", When.FAILED: "catch"}
@@ -67,7 +67,7 @@ def graph(steps: Sequence[Drawn], now: datetime) -> Graph:
 
 
 def _node(node_id: str, each: Drawn, now: datetime, *, is_brief: bool) -> Node:
-    small = shorten(clean(words.subtitle(each.step, each.run, now, is_brief=is_brief)), _LABEL)
+    small = shorten(clean(words.subtitle(each.step, each.run, now, is_brief=is_brief)), _NOTE)
     title = "\n".join(map(clean, words.details(*each, now).split("\n")))
     return Node(node_id, clean(each.name), DEFINED if each.run is None else each.run.status, small, title)
 

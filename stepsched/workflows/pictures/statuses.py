@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stepsched.asl.draw.palette import Look
+from stepsched.display.svg import BAD, BUSY, CALM, GOOD, PAGE, WARN, Paint
 from stepsched.workflows.records import StepStatus
 
 DEFINED = "step"
@@ -36,6 +37,25 @@ LOOK = Look(
     solid=frozenset({DEFINED, StepStatus.RUNNING, StepStatus.CANCELLED}),
 )
 """The dark colours have a contrast of at least 4.5:1 to white and to their tint."""
+
+_ON_ANY_GROUND: dict[str, str] = {
+    StepStatus.PENDING: CALM,
+    StepStatus.RUNNING: BUSY,
+    StepStatus.SUCCEEDED: GOOD,
+    StepStatus.FAILED: BAD,
+    StepStatus.SKIPPED: "#8b6ddb",
+    StepStatus.UPSTREAM_FAILED: WARN,
+    StepStatus.UNMET: "#1891a8",
+    StepStatus.CANCELLED: "#c2528f",
+}
+"""Colors with a contrast of at least 3:1 to white and to dark grounds."""
+
+
+def color_of(kind: str, paint: Paint) -> str:
+    """Returns the color of a step's field: on a ground of its own, or on that of any page."""
+    if paint.ground == PAGE.ground:
+        return _ON_ANY_GROUND.get(kind, CALM)
+    return LOOK.colours[kind][0]
 
 
 def counts(statuses: Iterable[StepStatus]) -> list[tuple[StepStatus, int]]:

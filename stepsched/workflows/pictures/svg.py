@@ -7,13 +7,14 @@ from datetime import datetime
 
 from stepsched.asl.draw.layout import NAME_SIZE, NOTE_SIZE, lay_out
 from stepsched.asl.draw.picture import moved
-from stepsched.asl.draw.svg import INK, number, rect, shapes, sheet, small, text_at, tooltip
-from stepsched.asl.draw.text import clean, cut, width
+from stepsched.asl.draw.svg import shapes, small
+from stepsched.display.fitting import clean, cut, width
+from stepsched.display.svg import INK, SHEET, Paint, number, rect, sheet, text_at, tooltip
 from stepsched.workflows.model import Workflow
 from stepsched.workflows.order import Needs, order_of
 from stepsched.workflows.pictures import words
 from stepsched.workflows.pictures.drawn import Drawn, description, drawn_steps, graph
-from stepsched.workflows.pictures.statuses import LOOK, counts
+from stepsched.workflows.pictures.statuses import LOOK, color_of, counts
 from stepsched.workflows.records import StepStatus, WorkflowRun
 
 MOST_BOXES = 150
@@ -53,27 +54,30 @@ def to_svg(flow: Workflow | None, run: WorkflowRun | None, now: datetime) -> str
     return sheet(whole, lowest, said, [*(text for text, _ in head), *(text for text, _ in chips)])
 
 
-def heading(said: str, statuses: list[StepStatus]) -> Iterator[tuple[str, float]]:
+def heading(said: str, statuses: list[StepStatus], paint: Paint = SHEET) -> Iterator[tuple[str, float]]:
     """Yields the title, and the number of steps of each status with its icon; each with its right end."""
     name, _, rest = said.rpartition(": ") if statuses else said.rpartition(", ")
     text = cut(name, NAME_SIZE, 560, bold=True)
     yield (
-        text_at(0, 13, text, f'font-size="{number(NAME_SIZE)}" font-weight="600" fill="{INK}"'),
+        text_at(0, 13, text, f'font-size="{number(NAME_SIZE)}" font-weight="600" fill="{paint.ink}"'),
         width(text, NAME_SIZE, bold=True),
     )
     x = width(text, NAME_SIZE, bold=True) + 18
     if not statuses:
-        yield text_at(x, 13, rest, small()), x + width(rest, NOTE_SIZE)
+        yield text_at(x, 13, rest, small(paint.soft)), x + width(rest, NOTE_SIZE)
     for status, count in counts(statuses):
         word = f"{count:,} {status}"
-        yield icon(x, 2, status) + text_at(x + 18, 13, word, small(INK)), x + 18 + width(word, NOTE_SIZE)
+        yield (
+            icon(x, 2, status, paint) + text_at(x + 18, 13, word, small(paint.ink)),
+            x + 18 + width(word, NOTE_SIZE),
+        )
         x += 18 + width(word, NOTE_SIZE) + 16
 
 
-def icon(x: float, y: float, kind: str) -> str:
+def icon(x: float, y: float, kind: str, paint: Paint = SHEET) -> str:
     """Draws the icon of a status on its colour, 14 pixels wide."""
     fill = "#ffffff" if kind in LOOK.solid else "none"
-    field = rect(x, y, 14, 14, f'rx="3" fill="{LOOK.colours[kind][0]}"')
+    field = rect(x, y, 14, 14, f'rx="3" fill="{color_of(kind, paint)}"')
     return field + (
         f'<path transform="translate({number(x + 2.2)} {number(y + 2.2)}) scale(0.6)" d="{LOOK.signs[kind]}" '
         f'fill="{fill}" stroke="#ffffff" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/>'

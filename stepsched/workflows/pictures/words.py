@@ -21,7 +21,7 @@ from stepsched.targets.base import ServiceTarget, arn_of
 from stepsched.workflows.conditions import Condition, When
 from stepsched.workflows.model import Step
 from stepsched.workflows.records import StepRun, StepStatus
-from stepsched.workflows.tables import note_of
+from stepsched.workflows.run_texts import note_of
 
 _SERVICES = {
     "lambda": "Lambda", "state_machine": "state machine", "queue": "queue", "topic": "topic",

@@ -127,7 +127,7 @@ _KEYS = st.sampled_from(
 _STATES = st.dictionaries(_KEYS | st.text(max_size=5), _JSON, max_size=4)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(max_size=5), _STATES, max_size=3))
 def test_any_objects_as_states_are_kept(states: dict[str, Any]) -> None:
     machine = asl.parse({"StartAt": "A", "States": states})
@@ -223,10 +223,9 @@ def test_no_text_is_written_that_is_not_json() -> None:
 
 
 @pytest.mark.parametrize("text", FILES.values(), ids=FILES)
-def test_a_notebook_shows_a_picture(text: str) -> None:
+def test_a_notebook_shows_a_picture_above_the_states(text: str) -> None:
     machine = asl.parse(text)
-    assert machine._repr_svg_().startswith("<svg")
-    assert machine._repr_svg_() == machine.to_svg()
+    assert machine.to_svg().strip() in machine.to_html()
     assert machine.to_svg().rstrip().endswith("</svg>")
     assert machine.to_dot().startswith("digraph")
     assert machine.to_mermaid().startswith("flowchart")

@@ -251,11 +251,14 @@ def test_a_title_is_what_people_call_a_service() -> None:
     assert titles == ["Step Functions", "Step Functions", "EMR", "SQS", "quux"]
 
 
-@pytest.mark.parametrize("name", sorted(services()), scope="module")
+@pytest.mark.parametrize("name", sorted(services()))
 class TestEveryService:
-    """By its scope, the tests of one service follow one another: its model is read once."""
+    def test_it_is_known(self, name: str) -> None:
+        """What is known of a service is asked in one test, so that its model is read once."""
+        self._has_a_prefix_that_iam_knows(name)
+        self._has_one_spelling_that_works_everywhere(name)
 
-    def test_it_has_a_prefix_that_iam_knows(self, name: str) -> None:
+    def _has_a_prefix_that_iam_knows(self, name: str) -> None:
         service = services()[name]
         assert (service.iam_prefix in iam()) == (service.folder not in UNLISTED)
         if service.folder in UNLISTED:
@@ -266,7 +269,7 @@ class TestEveryService:
         knows_less = shared(operations, service.iam_prefix) < shared(operations, most)
         assert knows_less == (service.folder in OTHERS_KNOW_MORE)
 
-    def test_one_spelling_of_it_works_everywhere(self, name: str) -> None:
+    def _has_one_spelling_that_works_everywhere(self, name: str) -> None:
         """Policies, the states language and EventBridge Scheduler take the same name for it."""
         folder = services()[name].folder
         action = next((each for each in actions(folder) if not is_read_only(each)), None)

@@ -23,6 +23,11 @@ def fail() -> None:
     raise RuntimeError("no luck \x1b[31m")
 
 
+def leak() -> None:
+    """A handler whose error holds a secret."""
+    raise ConnectionError("postgres://ada:Hidden1@db/orders")
+
+
 def job(name: str, handler: str = "succeed", **changes: object) -> ss.Job:
     """Returns a job that runs at nine in Paris."""
     return ss.Job(

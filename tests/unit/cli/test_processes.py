@@ -16,7 +16,10 @@ import pytest
 import stepsched as ss
 from tests.docs import cli_folder
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells, terminals and signals of POSIX")
+pytestmark = [
+    pytest.mark.one_in(2),
+    pytest.mark.skipif(os.name != "posix", reason="shells, terminals and signals of POSIX"),
+]
 PROGRAM = [sys.executable, "-m", "stepsched"]
 MANY = ["next", "rate(1 minute)", "-n", "4000", "-o", "json"]
 CLOSED = "error: cannot write the output: Bad file descriptor\n"

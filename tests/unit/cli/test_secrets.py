@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import CommandLine
+from tests.unit.cli.played import Played, job
 
 JOBS = """\
 - name: sync
@@ -61,6 +62,35 @@ def test_no_secret_is_shown_on_a_terminal(stepsched: CommandLine) -> None:
         "create sync -f changed-one.yaml",  # the name is taken
         "asl render jobs.yaml",  # AWS cannot run a command
     }
+
+
+RUNS = [
+    "runs",
+    "runs leaking",
+    "wait leaking",
+    "get leaking",
+    "dead-letters",
+    "logs",
+    "watch --timeout 0s",
+]
+"""Command lines on a terminal about runs whose error and output hold a secret."""
+
+
+def test_no_secret_of_an_error_or_an_output_is_shown(
+    stepsched: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEPSCHED_BACKEND", "local:jobs.db")
+    monkeypatch.setenv("COLUMNS", "250")
+    file = Played(tmp_path / "jobs.db")
+    with file.open() as client:
+        client.create(job("leaking", "leak"))
+    file.play()
+    shown = {line: stepsched(*shlex.split(line), terminal=True) for line in RUNS}
+    assert {
+        line: done.out + done.err for line, done in shown.items() if "Hidden" in done.out + done.err
+    } == {}
+    assert {line for line, done in shown.items() if "***" not in done.out + done.err} == set()
+    assert "Hidden" in stepsched("runs", "leaking", "-o", "json").out
 
 
 @pytest.mark.usefixtures("files")

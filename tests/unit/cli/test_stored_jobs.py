@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import stepsched as ss
+from stepsched.cli.output.views import jobs_view
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine, Done
 
@@ -439,3 +440,11 @@ def test_what_the_backend_cannot_stop_is_exit_code_5_in_words_of_the_command_lin
         assert (done.code, done.err.count("\n")) == (5, 1)
         assert "leave --stop-run out; --backend stack:NAME" in done.err
     assert of_status(stepsched, "active") == list(ALL)
+
+
+def test_what_is_late_says_so_however_narrow_the_terminal_is() -> None:
+    client = ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(NOW)))
+    hourly = ss.Rate("PT1H", start=NOW + timedelta(hours=1))
+    client.create(ss.Job(name="late", schedule=hourly, target=ss.CommandTarget(["true"])))
+    shown = jobs_view(client.list(), NOW + timedelta(hours=1, minutes=3, seconds=25))
+    assert "3 min 25 s ago" in shown.to_table(width=60, is_colored=False)

@@ -16,6 +16,9 @@ from tests.unit.cli.conftest import CommandLine
 ELSEWHERE = {
     "close": "a process of the command line closes what it has opened",
     "from_stack": "--backend stack:NAME",
+    "to_html": "notebooks show the client",
+    "to_markdown": "notebooks show the client",
+    "to_text": "print shows the client",
 }
 """Names of the client that are no verbs, and what stands for them."""
 OTHER_COMMAND = {
@@ -56,6 +59,7 @@ OPTIONS = {
     "repair": "",
     "wait": "--run --timeout",
     "logs": "--since -f --follow",
+    "watch": " ".join(("--interval --timeout", *SELECTION)),
     "serve": " ".join(
         (
             "--handlers-from --private-host --workers --grace",
@@ -115,7 +119,7 @@ OFFLINE = (
 """The commands that never ask a backend."""
 ON_STACKS = ("deploy", "destroy")
 """The commands about stacks, which are in AWS whatever the backend."""
-OWN_FORM = ("serve", "asl draw", "workflow draw", "template", "completion")
+OWN_FORM = ("serve", "watch", "asl draw", "workflow draw", "template", "completion")
 """The commands whose output has one form."""
 COMMANDS = dict(cli_folder.commands())
 

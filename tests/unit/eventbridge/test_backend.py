@@ -1045,6 +1045,7 @@ OPERATIONS = (
 )
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("verb", "kind"),
     [

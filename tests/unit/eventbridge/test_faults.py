@@ -131,6 +131,7 @@ BOUNDARIES = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize(("name", "operation"), BOUNDARIES)
@@ -274,6 +275,7 @@ class TestBulk:
 class TestThroughTheSdk:
     """Faults that the SDK's own events play: what a socket does, and the stub cannot."""
 
+    @pytest.mark.one_in(3)
     @pytest.mark.parametrize("shipped", [True, False], ids=["retries", "no-retries"])
     @pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
     @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -321,6 +321,7 @@ def fits(column: str, value: object) -> bool:
 
 
 class TestDamagedJobs:
+    @pytest.mark.one_in(3)
     @pytest.mark.parametrize("value", VALUES)
     @pytest.mark.parametrize("column", [name for name in columns("jobs") if name != "name"])
     def test_others_fire_and_it_can_be_removed(
@@ -388,6 +389,7 @@ class TestDamagedJobs:
 
 @pytest.mark.timeout(20)
 class TestDamagedRuns:
+    @pytest.mark.one_in(3)
     @pytest.mark.parametrize("value", VALUES[:4])
     @pytest.mark.parametrize("column", columns("runs"))
     @pytest.mark.parametrize(

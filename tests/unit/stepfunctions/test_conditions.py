@@ -419,6 +419,7 @@ VERBS: dict[str, Callable[[Table, Row], bool]] = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("concurrent_change", CONCURRENT_CHANGES)
 @pytest.mark.parametrize("claim", [None, CLAIM], ids=["idle", "in a run"])

@@ -16,7 +16,6 @@ from stepsched.backends.stepfunctions.workflows.flows import step_key
 from stepsched.backends.stepfunctions.workflows.rows import rows_of_workflow, write_step
 from stepsched.backends.stepfunctions.workflows.store import StepFunctionsWorkflows
 from stepsched.machines.shared import table_schema as schema
-from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.workflows import StepRun, StepStatus, WorkflowRun
 from stepsched.workflows.decisions import Failure, advance, after_failure
@@ -24,6 +23,7 @@ from stepsched.workflows.machine.names import batch_job_name, runner_execution_n
 from stepsched.workflows.port import Changes, Start
 from stepsched.workflows.records import FailureKind, RestartPlan
 from stepsched.workflows.restarts import plan_restart, skip_plan
+from tests.rendered import runner_text
 from tests.sessions import new_session
 
 REGION, TABLE = "eu-west-1", "jobs"
@@ -96,7 +96,7 @@ class Cloud:
         self.dynamodb, self.states = client("dynamodb"), client("stepfunctions")
         self.dynamodb.create_table(**schema.creation(TABLE))
         make = self.states.create_state_machine
-        text = runner(TABLE).to_json()
+        text = runner_text(TABLE)
         self.runner_arn: str = make(name="runner", definition=text, roleArn=ROLE)["stateMachineArn"]
         self.workflows_arn: str = make(name="workflows", definition=WAITING, roleArn=ROLE)["stateMachineArn"]
         self.started = list[tuple[str, int]]()

@@ -281,8 +281,9 @@ class TestRestart:
     def test_a_plan_prints_as_a_table(self, lab: MemoryLab, flows: ss.WorkflowClient) -> None:
         run = lab.play(lab.step("extract"), lab.step("load", Fail(), needs=["extract"]))
         assert str(flows.plan_restart(run)).splitlines()[1:] == [
-            "extract  reuse  has succeeded",
-            "load     run    failed",
+            "STEP     ACTION  NOW        WHY",
+            "extract  reuse   succeeded  has succeeded",
+            "load     run     failed     failed",
         ]
 
     def test_a_plan_is_a_table_in_a_notebook(self, lab: MemoryLab, flows: ss.WorkflowClient) -> None:

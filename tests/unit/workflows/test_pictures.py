@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta, timezone
-from html.parser import HTMLParser
 from itertools import pairwise
 from unicodedata import category
 from zoneinfo import ZoneInfo
@@ -15,13 +14,10 @@ import pytest
 import stepsched as ss
 from stepsched.asl.draw.layout import lay_out
 from stepsched.asl.draw.palette import LINE
-from stepsched.asl.draw.svg import INK, SOFT
-from stepsched.asl.draw.text import _TURNING, width
+from stepsched.display.fitting import _TURNING, width
+from stepsched.display.svg import INK, SOFT
 from stepsched.workflows import (
-    RestartAction,
-    RestartPlan,
     Step,
-    StepPlan,
     StepRun,
     StepStatus,
     When,
@@ -30,15 +26,11 @@ from stepsched.workflows import (
     WorkflowRunStatus,
 )
 from stepsched.workflows.pictures import (
-    plan_html,
-    run_html,
     to_dot,
     to_gantt,
     to_gantt_text,
     to_mermaid,
     to_svg,
-    workflow_html,
-    workflow_text,
 )
 from stepsched.workflows.pictures.axis import Axis, axis_text, ticks
 from stepsched.workflows.pictures.bars import MOST_BARS, chart
@@ -99,10 +91,9 @@ def check_all(flow: Workflow, run: WorkflowRun) -> None:
         check_texts(flow, states)
     check_svg(to_svg(None, run, NOW))
     check_svg(to_gantt(run, NOW, timezone.utc))
-    for text in (to_gantt_text(run, NOW, timezone.utc), str(run), workflow_text(flow)):
-        check_lines(text)
-    for html in (run_html(run, now=NOW), workflow_html(flow)):
-        assert set(Tags(html).found) <= {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+    check_lines(to_gantt_text(run, NOW, timezone.utc))
+    for text in (str(run), str(flow)):
+        check_lines(text, width=1_000)
 
 
 def check_texts(flow: Workflow, run: WorkflowRun | None) -> None:
@@ -123,25 +114,11 @@ def check_texts(flow: Workflow, run: WorkflowRun | None) -> None:
     assert mermaid.isascii()
 
 
-def check_lines(text: str) -> None:
+def check_lines(text: str, width: int = 80) -> None:
     """Looks whether a text fits into a terminal, and nothing in it steers that."""
     for line in text.split("\n"):
-        assert len(line) <= 80
+        assert len(line) <= width
         assert not any(char in _TURNING or category(char) in ("Cc", "Cs") for char in line)
-
-
-class Tags(HTMLParser):
-    """The tags of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert {name for name, _ in attrs} <= {"style", "colspan"}
-        self.found.append(tag)
 
 
 # -- the graph ------------------------------------------------------------------------------------
@@ -451,69 +428,14 @@ def test_a_chart_in_text_marks_the_critical_path() -> None:
     assert running.split()[1].endswith(">")
 
 
-# -- tables ---------------------------------------------------------------------------------------
-
-LONG = "a-step-with-a-very-long-name-of-sixty-four-characters-to-be-seen"
-
-
-def test_text_fits_into_80_columns_and_names_are_never_cut() -> None:
-    flow = Workflow("w", steps=[Step(LONG, target=TARGETS[0]), Step("b", target=TARGETS[1], needs=[LONG])])
-    steps = [
-        StepRun(name=LONG, status=StepStatus.FAILED, error="it broke " * 40, attempt=12),
-        StepRun(name="b", status=StepStatus.UPSTREAM_FAILED, needs=(LONG,), reason=f"step {LONG!r} failed"),
-    ]
-    run = run_of(*steps)
-    plan = RestartPlan(
-        workflow="w",
-        run="r",
-        revision=0,
-        steps=tuple(
-            StepPlan(name=each.name, action=RestartAction.RUN, reason="x " * 90, before=each, after=each)
-            for each in steps
-        ),
-        definition=flow,
-    )
-    for text in (str(flow), str(run), str(plan), run.to_gantt_text(now=NOW)):
-        check_lines(text)
-        assert LONG in text.split("\n")
+def test_a_chart_as_text_fits_into_80_columns_and_names_are_never_cut() -> None:
+    name = "a-step-with-a-very-long-name-of-sixty-four-characters-to-be-seen"
+    chart = run_of(StepRun(name=name, status=StepStatus.FAILED, attempt=12)).to_gantt_text(now=NOW)
+    check_lines(chart)
+    assert name in chart.split("\n")
 
 
-def test_a_workflow_is_printed_with_targets_and_needs() -> None:
-    assert str(NIGHTLY) == (
-        "nightly, 5 steps\n"
-        "extract  Batch etl:3\n"
-        "clean    command python        extract\n"
-        "report   Lambda report         extract, clean; only if extract: rows[0] > 3\n"
-        "publish  function load_orders  report\n"
-        "alarm    Lambda report         clean, report; when one has failed"
-    )
-
-
-def test_a_notebook_shows_graph_and_table() -> None:
-    for shown in (NIGHTLY._repr_html_(), FAILED._repr_html_()):
-        assert shown.startswith("<svg ")
-        assert shown.endswith("</table>")
-
-
-def test_a_table_for_a_notebook_shows_at_most_50_rows_and_failures_first() -> None:
-    flow = random_workflow(3, 200)
-    steps = [StepRun(name=step.name, status=StepStatus.SUCCEEDED) for step in flow.steps]
-    steps[-1] = StepRun(name=flow.steps[-1].name, status=StepStatus.FAILED)
-    html = run_html(run_of(*steps), now=NOW)
-    assert html.count("<tr>") == 52
-    assert html.index(">failed<") < html.index(">succeeded<")
-    assert "and 150 more" in html
-    assert "and 150 more" in workflow_html(flow)
-    plans = [
-        StepPlan(name=each.name, action=RestartAction.REUSE, reason="has succeeded", before=each, after=each)
-        for each in steps
-    ]
-    plans[-1] = plans[-1].replace(action=RestartAction.RUN, reason="failed")
-    plan = RestartPlan(workflow="w", run="r", revision=0, steps=tuple(plans), definition=flow)
-    assert plan_html(plan).index(">run<") < plan_html(plan).index(">reuse<")
-    assert plan._repr_html_() == plan_html(plan)
-    few = RestartPlan(workflow="w", run="r", revision=0, steps=tuple(plans[-2:]), definition=flow)
-    assert "more" not in plan_html(few)
+# -- words -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 
 from stepsched.asl.draw import Graph, graph
 from stepsched.asl.draw.coordinates import spread
-from stepsched.asl.draw.layout import lay_out
+from stepsched.asl.draw.layout import label_lines, lay_out
 from stepsched.asl.draw.picture import Box, Frame, Label, Line, Picture, Point
-from stepsched.asl.draw.text import clean, cut, width
+from stepsched.display.fitting import clean, cut, width, wrapped
 from tests.unit.asl.draw.definitions import (
     CHAIN,
     HOSTILE,
@@ -212,3 +212,36 @@ def test_transitions_leave_a_choice_apart_from_each_other(rules: int) -> None:
     starts = sorted(line.points[0][0] for line in picture.lines if _on_border(line.points[0], choice))
     assert len(starts) == rules
     assert all(right - left > 5 for left, right in pairwise(starts))
+
+
+def test_a_long_condition_is_written_whole_in_lines_that_fit_their_label() -> None:
+    condition = "$states.input.order.total > 1000 and $states.input.customer.country in ['FR', 'DE']"
+    choice = {"Type": "Choice", "Choices": [{"Condition": f"{{% {condition} %}}", "Next": "x"}]}
+    (label,) = lay_out(graph({"StartAt": "x", "States": {"x": choice}})).labels
+    lines = label_lines(label.edge.label)
+    assert " ".join(lines) == condition
+    assert len(lines) > 1
+    assert all(width(line, 11) <= label.w for line in lines)
+    assert label.h >= 14 * len(lines)
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_many_branches_stand_in_rows_no_wider_than_a_page(count: int) -> None:
+    branch = {"StartAt": "step", "States": {"step": {"Type": "Pass", "End": True}}}
+    parallel = {"Type": "Parallel", "End": True, "Branches": [branch] * count}
+    picture = lay_out(graph({"StartAt": "all", "States": {"all": parallel}}))
+    _check(picture)
+    assert picture.width <= 1_600
+    assert [frame.name for frame in picture.frames] == [f"branch {at}" for at in range(1, count + 1)]
+    places = [(frame.y, frame.x) for frame in picture.frames]
+    assert places == sorted(places)
+
+
+def test_a_text_is_wrapped_at_blanks_and_marks_and_only_then_inside_words() -> None:
+    assert wrapped("one two three", 10, 45, most=9) == ["one two", "three"]
+    assert wrapped("first.second", 10, 40, most=9) == ["first.", "second"]
+    assert "".join(wrapped("x" * 50, 10, 60, most=9)) == "x" * 50
+    assert wrapped("", 10, 60, most=3) == [""]
+    lines = wrapped("word " * 100, 10, 60, most=3)
+    assert len(lines) == 3
+    assert lines[-1].endswith("…")

@@ -171,7 +171,7 @@ def test_a_long_condition_is_shortened_and_its_title_is_whole() -> None:
     condition = " or ".join(f"$x = {number}" for number in range(40))
     choice = {"Type": "Choice", "Choices": [{"Condition": f"{{% {condition} %}}", "Next": "x"}]}
     edge = graph({"States": {"x": choice}}).edges[0]
-    assert len(edge.label) <= 60
+    assert len(edge.label) <= 160
     assert edge.label.endswith("…")
     assert edge.title == condition
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stepsched.asl.draw import Graph, graph, to_svg
-from stepsched.asl.draw.text import width
+from stepsched.display.fitting import width
 from tests.unit.asl.draw.definitions import CHAIN, HOSTILE, LOOP, NAMED, NESTED, hostile, random_definition
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,0 +1,207 @@
+"""Shows again and again what happens, until it is interrupted or its time is over."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextvars import copy_context
+from datetime import timedelta
+
+from stepsched.backends.base import Backend
+from stepsched.core.clock import SystemClock
+from stepsched.core.durations import seconds_of
+from stepsched.core.errors import BackendError, UnsupportedError
+from stepsched.core.threads import DaemonExecutor
+from stepsched.display.live import Picture, Screen, screen
+from stepsched.watching.pictures import READING, Layout, html_of, lines_of, text_of
+from stepsched.watching.reading import Reader, Seen
+
+_SHORTEST = 0.1
+"""The shortest interval in seconds."""
+_FAR = 5.0
+"""How many times as long as its first pause the interval of a backend is, at least a second."""
+_WHOLE = (60, 200)
+"""The numbers of lines and columns of a picture where there is no screen."""
+_LOOK = 1.0
+"""The time in seconds after which the waiting thread looks up: on Windows, Ctrl-C is noticed only then."""
+
+
+def checked_interval(interval: timedelta | float | None, backend: Backend) -> float:
+    """Returns the seconds between two pictures.
+
+    Args:
+        interval: The interval. None: a second, or longer if the backend asks for longer pauses.
+        backend: The backend.
+
+    Raises:
+        TypeError: ``interval`` is neither a number nor a timedelta.
+        ValueError: ``interval`` is shorter than a tenth of a second.
+    """
+    seconds = seconds_of(interval, "interval")
+    if seconds is None:
+        return max(1.0, _FAR * backend.first_pause)
+    if seconds < _SHORTEST:
+        raise ValueError(f"expected interval of at least {_SHORTEST} seconds, got {interval!r}")
+    return seconds
+
+
+class Watch:
+    """Shows what a reader reads: a picture on a screen, or else a line for each change.
+
+    It may be stopped in another thread at any instant: nothing is shown any more after :meth:`stop`.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        backend: Backend,
+        *,
+        interval: timedelta | float | None = None,
+        timeout: timedelta | float | None = None,
+        place: Screen | None = None,
+        write: Callable[[str], object] | None = None,
+    ) -> None:
+        """Creates a watch. Nothing is read yet.
+
+        Args:
+            reader: The reader.
+            backend: Its backend.
+            interval: As for :func:`checked_interval`.
+            timeout: The time after which the watch ends, in seconds or as a timedelta. None: it does not.
+            place: Where pictures are shown. None: a notebook or a terminal, if ``write`` is None too.
+            write: Writes a line. None: to the standard error stream.
+
+        Raises:
+            UnsupportedError: The backend has a fake clock, which does not advance meanwhile, and
+                ``timeout`` is not zero.
+        """
+        self._interval = checked_interval(interval, backend)
+        self._timeout = seconds_of(timeout, "timeout")
+        reason = backend.why_wait_is_endless()
+        if reason is not None and self._timeout != 0:
+            raise UnsupportedError("*", backend.name, reason)
+        self._reader = reader
+        self._is_far = not backend.capabilities.keeps_events
+        is_one = self._timeout == 0
+        self._screen = screen(patience=0, is_full=not is_one) if place is None and write is None else place
+        self._write = write or _write_line
+        self._clock = SystemClock()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._seen: Seen | None = None
+        # Without it, Python would print the failures of runs beside the picture, which shows them, if the
+        # program has not configured logging. What it has configured goes on.
+        self._silence = logging.NullHandler()
+        self._layout = Layout()
+
+    def steps(self) -> Iterator[float]:
+        """Reads and shows, and yields the seconds to pause before each next step.
+
+        Raises:
+            BackendError: The backend cannot be read, and could not be later either.
+        """
+        begun = self._clock.monotonic()
+        self._begin()
+        while not self._over.is_set():
+            self._step()
+            left = None if self._timeout is None else begun + self._timeout - self._clock.monotonic()
+            if left is not None and left <= 0:
+                return
+            yield self._interval if left is None else min(self._interval, left)
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._screen is None or self._over.is_set():
+                return
+            logging.getLogger("stepsched").addHandler(self._silence)
+            if self._is_far:
+                self._screen.show(Picture(lambda _rows, _columns: READING))
+
+    def _step(self) -> None:
+        try:
+            seen = self._reader.read()
+        except BackendError as error:
+            if self._over.is_set():  # the backend may be closed already
+                return
+            if not error.retryable:
+                raise
+            now = self._clock.now()
+            before = self._seen or Seen(now, is_known=False)
+            age = before.age + max(now - before.now, timedelta(0))
+            seen = before._replace(now=now, age=age, outage=str(error))
+        with self._lock:
+            if not self._over.is_set():
+                self._show(seen)
+                self._seen = seen
+
+    def _show(self, seen: Seen) -> None:
+        def text(rows: int, columns: int) -> str:
+            return text_of(seen, rows, columns, self._layout)
+
+        if self._screen is not None:
+            self._screen.show(Picture(text, lambda: html_of(seen)))
+            return
+        is_one = self._timeout == 0  # nothing follows, so that lines of changes would tell little
+        for line in text(*_WHOLE).split("\n") if is_one else lines_of(self._seen, seen):
+            self._write(line)
+
+    def stop(self) -> None:
+        """Ends the watch: the last picture stays as it is."""
+        self._over.set()
+        with self._lock:  # until a picture that is being shown is complete
+            logging.getLogger("stepsched").removeHandler(self._silence)
+            if self._screen is not None:
+                self._screen.close()
+
+    def aside(self, do: Callable[[], object]) -> None:
+        """Calls a function while the screen is closed; the next picture opens it again."""
+        with self._lock:
+            if self._screen is not None:
+                self._screen.close()
+            do()
+
+    def run(self) -> None:
+        """Watches until Ctrl-C or a notebook's stop button, or until the time is over; then returns.
+
+        It reads, shows and closes in other threads, since only the main thread is interrupted: neither a
+        reading nor a picture is ever cut off in the middle, and a second Ctrl-C leaves no open screen.
+
+        Raises:
+            BackendError: As :meth:`steps`.
+        """
+        threads = DaemonExecutor(2, name="stepsched-watch")
+        closing = threads.submit(self._stop_when_over)
+        try:
+            self._wait_for(threads.submit(copy_context().run, self._run))
+        finally:
+            self._over.set()
+            closing.result()
+            threads.shutdown(wait=False)
+
+    def _wait_for(self, future: Future[None]) -> None:
+        try:
+            while wait([future], _LOOK).not_done:
+                pass
+            future.result()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._over.set()  # here too: a second Ctrl-C may skip that of the caller
+
+    def _stop_when_over(self) -> None:
+        self._over.wait()
+        self.stop()
+
+    def _run(self) -> None:
+        for pause in self.steps():
+            if self._over.wait(min(pause, threading.TIMEOUT_MAX)):
+                return
+
+
+def _write_line(line: str) -> None:
+    if sys.stderr is not None and not sys.stderr.closed:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

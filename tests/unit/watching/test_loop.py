@@ -1,0 +1,316 @@
+"""A watch shows again and again, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stderr
+from datetime import timedelta
+
+import pytest
+
+import stepsched as ss
+from stepsched.backends.base import Backend
+from stepsched.core.clock import SystemClock
+from stepsched.core.errors import BackendError
+from stepsched.display.live import Picture
+from stepsched.watching.loop import Watch, checked_interval
+from stepsched.watching.reading import Reader, Seen
+from tests.unit.watching.conftest import NOW, job
+
+PATIENCE = 20.0
+
+
+class Screen:
+    """Keeps what is shown."""
+
+    def __init__(self) -> None:
+        self.texts = list[str]()
+        self.is_closed = False
+
+    def show(self, picture: Picture) -> None:
+        assert not self.is_closed
+        assert picture.html is None or "<table>" in picture.html()
+        self.texts.append(picture.text(40, 100))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Told(Reader):
+    """A reader that returns, or raises, what it is told to."""
+
+    def __init__(self, *answers: Seen | Exception | Callable[[], object]) -> None:
+        self.answers = iter(answers)
+
+    def read(self) -> Seen:
+        answer = next(self.answers, Seen(NOW))
+        if isinstance(answer, Exception):
+            raise answer
+        if callable(answer):
+            answer()
+            return Seen(NOW)
+        return answer
+
+
+@pytest.fixture
+def store() -> Iterator[ss.LocalBackend]:
+    with closing(ss.LocalBackend()) as backend:
+        yield backend
+
+
+def outage(*, retryable: bool) -> BackendError:
+    return BackendError("dynamodb", "Query", "Busy", "slow down", retryable=retryable)
+
+
+def test_each_step_shows_a_picture_and_tells_how_long_to_pause(store: Backend) -> None:
+    screen = Screen()
+    steps = Watch(Told(), store, interval=2, place=screen).steps()
+    assert [next(steps) for _ in range(3)] == [2, 2, 2]
+    assert len(screen.texts) == 3
+    assert screen.texts[0].startswith("06:00:00 UTC no jobs")
+
+
+def test_a_timeout_of_zero_shows_one_picture(store: Backend) -> None:
+    screen = Screen()
+    Watch(Told(), store, timeout=0, place=screen).run()
+    assert (len(screen.texts), screen.is_closed) == (1, True)
+
+
+def test_no_pause_is_longer_than_what_is_left(store: Backend) -> None:
+    steps = Watch(Told(), store, interval=60, timeout=timedelta(seconds=20), place=Screen()).steps()
+    assert 0 < next(steps) <= 20
+
+
+def test_an_outage_keeps_what_was_seen_and_another_error_ends_it(store: Backend) -> None:
+    screen = Screen()
+    seen = Seen(NOW, counts={"active": 7})
+    reader = Told(seen, outage(retryable=True), seen, outage(retryable=False))
+    steps = Watch(reader, store, place=screen).steps()
+    for _ in range(3):
+        next(steps)
+    with pytest.raises(BackendError):
+        next(steps)
+    assert ["trying again" in text for text in screen.texts] == [False, True, False]
+    assert all("7 active" in text for text in screen.texts)
+
+
+def test_an_outage_at_the_beginning_is_shown_too(store: Backend) -> None:
+    screen = Screen()
+    next(Watch(Told(outage(retryable=True)), store, place=screen).steps())
+    assert "trying again" in screen.texts[0]
+    assert "no job" not in screen.texts[0]  # nobody knows yet
+
+
+def test_in_an_outage_the_picture_becomes_older(store: Backend) -> None:
+    screen = Screen()
+    now = SystemClock().now()
+    seen = Seen(now - timedelta(hours=2), age=timedelta(minutes=30))
+    steps = Watch(Told(seen, outage(retryable=True)), store, place=screen).steps()
+    next(steps)
+    next(steps)
+    assert "read 30 min ago" in screen.texts[0]
+    assert "read 2 h 30 min ago" in screen.texts[1]
+
+
+def test_without_a_screen_changes_are_lines(store: Backend) -> None:
+    lines = list[str]()
+    steps = Watch(Told(), store, write=lines.append).steps()
+    next(steps)
+    next(steps)
+    assert lines == ["06:00:00 UTC no jobs"]
+
+
+def test_ctrl_c_while_it_reads_ends_it_and_nothing_is_shown_any_more(store: Backend) -> None:
+    screen, goes_on = Screen(), threading.Event()
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert goes_on.wait(PATIENCE)
+
+    watch = Watch(Told(Seen(NOW), interrupt), store, interval=0.1, place=screen)
+    watch.run()
+    goes_on.set()
+    assert (len(screen.texts), screen.is_closed) == (1, True)
+
+
+def test_ctrl_c_before_the_first_look_at_a_service_shows_nothing_and_leaves_no_log_handler(
+    store: Backend,
+) -> None:
+    store.capabilities = ss.backends.Capabilities(keeps_events=False)
+    handlers = list(logging.getLogger("stepsched").handlers)
+    screen = Screen()
+    watch = Watch(Told(), store, place=screen)
+    watch.stop()
+    assert list(watch.steps()) == []
+    assert (screen.texts, screen.is_closed) == ([], True)
+    assert logging.getLogger("stepsched").handlers == handlers
+
+
+def test_while_a_picture_is_shown_failures_are_not_printed_beside_it(store: Backend) -> None:
+    logger = logging.getLogger("stepsched")
+    before = list(logger.handlers)
+    watch = Watch(Told(), store, place=Screen())
+    steps = watch.steps()
+    next(steps)
+    (added,) = (each for each in logger.handlers if each not in before)
+    assert isinstance(added, logging.NullHandler)  # which keeps Python from its last resort
+    watch.stop()
+    assert logger.handlers == before
+
+
+def test_what_fails_after_the_end_is_nobodys_trouble(store: Backend) -> None:
+    watch = Watch(Told(lambda: watch.stop(), outage(retryable=False)), store, place=Screen())
+    assert list(watch.steps()) == [1.0]
+
+
+def test_the_first_look_at_a_service_is_announced(store: Backend) -> None:
+    screen = Screen()
+    store.capabilities = ss.backends.Capabilities(keeps_events=False)
+    next(Watch(Told(), store, place=screen).steps())
+    assert screen.texts[0] == "reading the jobs ..."
+
+
+def test_services_are_asked_less_often_than_files() -> None:
+    backend = ss.LocalBackend()
+    assert checked_interval(None, backend) == 1.0
+    backend.first_pause = ss.EventBridgeBackend.first_pause
+    assert checked_interval(None, backend) == 5.0
+    assert checked_interval(timedelta(seconds=2), backend) == 2.0
+    backend.close()
+
+
+@pytest.mark.parametrize("interval", [0, 0.09, timedelta(0), -1])
+def test_an_interval_that_is_too_short_is_refused(store: Backend, interval: timedelta | float) -> None:
+    with pytest.raises(ValueError, match="expected interval of at least 0"):
+        ss.SchedulerClient(store).watch(interval=interval)
+
+
+def test_on_a_fake_clock_it_says_at_once_that_nothing_would_happen(client: ss.SchedulerClient) -> None:
+    client.create(job("a"))
+    with pytest.raises(ss.UnsupportedError, match=r"use run_until\(\.\.\.\)"):
+        client.watch()
+    stream = io.StringIO()
+    with redirect_stderr(stream):
+        client.watch(timeout=0)  # a picture needs no clock
+    first, *_, last = stream.getvalue().splitlines()
+    assert (first, last) == ("06:00:00 UTC 1 job: 1 active", "failed, skipped or missed: none")
+
+
+def test_conditions_are_those_of_list(client: ss.SchedulerClient) -> None:
+    client.create_many([job("a1"), job("a2", tags={"team": "x"}), job("b", group="other")])
+    for conditions, number in (
+        ({}, 3),
+        ({"name_prefix": "a"}, 2),
+        ({"group": "other"}, 1),
+        ({"tags": {"team": "x"}}, 1),
+        ({"name_prefix": "no such name!"}, 0),
+    ):
+        lines = list[str]()
+        client._watch(None, 0, write=lines.append, **conditions).run()
+        assert lines[0].startswith(f"06:00:00 UTC {number or 'no'} job")
+    with pytest.raises(TypeError, match="expected a mapping"):
+        client.watch(tags="team", timeout=0)  # type: ignore[arg-type]
+
+
+def test_a_process_without_an_error_stream_watches_in_silence(
+    client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    client.watch(timeout=0)
+
+
+# -- in an event loop ----------------------------------------------------------------------------------
+
+
+class TerminalInMemory(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def begin(client: ss.AsyncSchedulerClient, stream: io.StringIO) -> asyncio.Task[None]:
+    """Returns a watch that has shown its first picture."""
+    watching = asyncio.create_task(client.watch(interval=0.1))
+    while "no jobs" not in stream.getvalue():
+        await asyncio.sleep(0.01)
+    return watching
+
+
+def test_a_cancelled_watch_closes_the_screen_and_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> str:
+        stream = TerminalInMemory()
+        with redirect_stderr(stream):
+            async with ss.AsyncSchedulerClient() as client:
+                watching = await begin(client, stream)
+                watching.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await watching
+                assert watching.cancelled()
+                return stream.getvalue()
+
+    with caplog.at_level(logging.WARNING, "stepsched"):
+        written = asyncio.run(main())
+    assert caplog.messages == []
+    assert written.count("\x1b[?1049h") == written.count("\x1b[?1049l") == 1
+
+
+def test_a_limit_of_the_event_loop_ends_a_watch_with_its_own_error() -> None:
+    async def main() -> None:
+        async with ss.AsyncSchedulerClient() as client:
+            with redirect_stderr(io.StringIO()), pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(client.watch(interval=0.1), 0.3)
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.TaskGroup and timeout are of Python 3.11")
+def test_a_group_of_tasks_ends_with_a_watch_in_it() -> None:
+    async def fail(client: ss.AsyncSchedulerClient, stream: io.StringIO) -> None:
+        await begin(client, stream)
+        raise ValueError("the disk is full")
+
+    async def main() -> None:
+        stream = io.StringIO()
+        async with ss.AsyncSchedulerClient() as client:
+            with redirect_stderr(stream):
+                with pytest.raises(TimeoutError):
+                    async with vars(asyncio)["timeout"](0.3):
+                        await client.watch(interval=0.1)
+                with pytest.raises(vars(builtins)["ExceptionGroup"]) as caught:  # noqa: PT012 -- the group
+                    async with vars(asyncio)["TaskGroup"]() as group:
+                        group.create_task(client.watch(interval=0.1))
+                        group.create_task(fail(client, stream))
+        assert [str(each) for each in caught.value.exceptions] == ["the disk is full"]
+
+    asyncio.run(main())
+
+
+def test_an_awaited_watch_ends_by_itself_when_its_time_is_over() -> None:
+    async def main() -> None:
+        async with ss.AsyncSchedulerClient() as client:
+            with redirect_stderr(io.StringIO()):
+                await client.watch(timeout=0)
+
+    asyncio.run(main())
+
+
+def test_an_interval_of_years_waits_until_it_is_stopped(store: Backend) -> None:
+    told, written = Told(Seen(NOW)), threading.Event()
+    watch = Watch(told, store, interval=timedelta.max, write=lambda _: written.set())
+
+    def stop() -> None:
+        written.wait(PATIENCE)
+        watch.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    watch.run()
+    stopper.join(PATIENCE)
+    assert written.is_set()
