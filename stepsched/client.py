@@ -270,8 +270,8 @@ class SchedulerClient(Displayed):
 
     def upcoming(
         self,
-        until: datetime | None = None,
         *,
+        until: datetime | None = None,
         limit: int | None = None,
         name_prefix: str | None = None,
         group: str | None = None,
