@@ -252,8 +252,8 @@ class AsyncSchedulerClient(Displayed):
 
     def upcoming(
         self,
-        until: datetime | None = None,
         *,
+        until: datetime | None = None,
         limit: int | None = None,
         name_prefix: str | None = None,
         group: str | None = None,

@@ -311,9 +311,7 @@ def test_a_signal_ends_a_worker_in_order(real: Account, tmp_path: Path, number: 
         (tmp_path / "released").touch()
         code, out, err = process.end()
         assert (code, err) == (0, "")
-        assert (
-            "done received    3\nsucceeded   1\nfailed      0\nreleased    2\n" in out
-        )
+        assert "done received    3\nsucceeded   1\nfailed      0\nreleased    2\n" in out
         assert process.log() == ["begin long", "end long"]
     assert real.count(url) == (2, 0)
 
