@@ -68,6 +68,7 @@ SAME_EVERYWHERE = (
     "tests/unit/test_target_inputs.py",
     "tests/unit/test_target_kinds.py",
     "tests/unit/test_targets.py",
+    "tests/unit/watching/test_services.py",
     "tests/unit/workers/test_records.py",
     "tests/unit/workflows/test_pictures.py",
 )
