@@ -137,7 +137,7 @@ def test_the_worker_of_a_queue_works_until_a_signal(tmp_path: Path, on_aws: Mapp
             out, _ = program.communicate(timeout=60)
     assert program.returncode == 0
     assert "received    2" in out
-    assert "failed=0" in out
+    assert "failed      0" in out
 
 
 def held(environment: Mapping[str, str]) -> list[object]:
