@@ -191,7 +191,7 @@ class Desk:
             held.step = Step.DONE
             return
         self._count(failed=1)
-        held.step, held.delay = Step.RETURNED, self._retry_delay(held, now)
+        held.step, held.delay = Step.RETURNED, self.retry_delay(held, now)
         self._news.append(News(WorkerEventKind.FAILED, held, error))
         if held.is_lost:
             self._forget(held)
@@ -290,9 +290,9 @@ class Desk:
             self._count(released=1)
             self._news.append(News(WorkerEventKind.RELEASED, held))
 
-    def _retry_delay(self, held: Held, now: float) -> int:
-        """Returns the delay after a failure: doubled with each delivery. None for the last one, after which
-        the queue moves the message to its dead-letter queue."""
+    def retry_delay(self, held: Held, now: float) -> int:
+        """Returns the delay in seconds after a failure at this instant: doubled with each delivery. 0 for the
+        last one, after which the queue moves the message to its dead-letter queue."""
         settings, count = self._settings, held.message.receive_count
         if settings.max_receives is not None and count >= settings.max_receives:
             return 0

@@ -138,19 +138,20 @@ class Shift:
     def _take_end(self, held: Held, future: Future[None]) -> None:
         error = future.exception()
         text = None if error is None else one_line(words(error))
+        now = _clock.monotonic()
+        if error is not None:  # first, since the worker may have ended as soon as the desk knows
+            count, key, fate = held.message.receive_count, held.message.id, self._fate(held, now)
+            _log.error("message %s failed in delivery %d, %s: %s", key, count, fate, told(error))
         with self._changed:
-            self._desk.ended(held, text, _clock.monotonic())
+            self._desk.ended(held, text, now)
             self._changed.notify_all()
-        if error is not None:
-            count, key = held.message.receive_count, held.message.id
-            _log.error("message %s failed in delivery %d, %s: %s", key, count, self._fate(held), told(error))
 
-    def _fate(self, held: Held) -> str:
+    def _fate(self, held: Held, now: float) -> str:
         """Returns what the queue does with a message that has failed."""
         most = self._settings.max_receives
         if most is not None and held.message.receive_count >= most:
             return "the last one before the dead-letter queue"
-        return f"the next one is in {held.delay} s"
+        return f"the next one is in {self._desk.retry_delay(held, now)} s"
 
     # -- everything else ---------------------------------------------------------------------------
 

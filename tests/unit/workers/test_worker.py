@@ -564,3 +564,25 @@ def test_the_embedded_backend_awaits_a_coroutine(service: Service) -> None:
     ss.SchedulerClient(backend).create(job)
     backend.run_until(start + timedelta(minutes=1))
     assert handlers.seen == ["a"]
+
+
+def test_a_failure_is_logged_before_the_worker_has_ended(service: Service) -> None:
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            threading.Event().wait(0.2)
+            told.append(record)
+
+    def fail(_: str) -> None:
+        raise ValueError("no")
+
+    told, slow = list[logging.LogRecord](), Slow(logging.ERROR)
+    logging.getLogger("stepsched.worker").addHandler(slow)
+    try:
+        given = worker(service, fail)
+        service.send("bad")
+        with given:
+            until(service, lambda: len(service.dead) == 1)
+        given.stop()
+    finally:
+        logging.getLogger("stepsched.worker").removeHandler(slow)
+    assert len(told) == 3
