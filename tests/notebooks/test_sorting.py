@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,10 +38,15 @@ def names(page: Page, output: int = 0) -> list[str]:
     return [name for _, name in sorted(places)]
 
 
-def place_of(row: Locator) -> float:
-    box = row.bounding_box()
+def place_of(element: Locator) -> float:
+    return float(box_of(element)["y"])
+
+
+def box_of(element: Locator) -> Mapping[str, float]:
+    """Where an element that is shown stands."""
+    box: Mapping[str, float] | None = element.bounding_box()
     assert box is not None
-    return box["y"]
+    return box
 
 
 def sort(page: Page, column: str, way: str, output: int = 0) -> Locator:
@@ -71,7 +76,7 @@ def test_columns_stay_aligned_when_rows_are_sorted(page: Page) -> None:
     sort(page, "count", "ascending").check()
     form = page.locator("form").first
     lefts = {
-        tuple(round(cell.bounding_box()["x"]) for cell in row.locator("th,td").all())  # type: ignore[index]
+        tuple(round(box_of(cell)["x"]) for cell in row.locator("th,td").all())
         for row in form.locator("tr").all()
     }
     assert len(lefts) == 1

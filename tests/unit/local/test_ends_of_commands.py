@@ -14,7 +14,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.backends.local.commands import CommandFailedError, end_in_flight, run_command
-from stepsched.backends.local.process import end_commands
+from stepsched.backends.local.process import end_commands, worker_name
 from tests.unit.local.test_engine import NEVER
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
@@ -107,9 +107,11 @@ def test_one_that_was_handed_back_in_memory_is_started_again_by_the_next_start(t
 
 
 def test_one_that_is_just_being_started_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = f"{worker_name()}#1.1"
+
     def start(*arguments: object, **options: object) -> object:
         process = popen(*arguments, **options)  # type: ignore[call-overload]
-        end_in_flight({"mine#1.1"})
+        end_in_flight({mark})
         return process
 
     popen = subprocess.Popen
@@ -119,7 +121,7 @@ def test_one_that_is_just_being_started_is_ended_too(monkeypatch: pytest.MonkeyP
             ss.CommandTarget([sys.executable, "-c", "import threading; threading.Event().wait()"]),
             "",
             None,
-            marker="mine#1.1",
+            marker=mark,
         )
     assert caught.value.code == -signal.SIGKILL
-    end_in_flight({"mine#1.1"})  # of which nothing is left
+    end_in_flight({mark})  # of which nothing is left

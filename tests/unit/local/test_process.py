@@ -44,6 +44,11 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def new_mark() -> str:
+    """A mark that no command of another test has, which may run beside this one."""
+    return f"{worker_name()}#1.1"
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
@@ -173,7 +178,7 @@ class TestEndCommands:
             " stdout=subprocess.PIPE)\n"
             "child.stdout.readline(); print(child.pid, flush=True); threading.Event().wait()"
         )
-        mark = f"{worker_name()}#7.1"
+        mark = new_mark()
         with child(program, **{MARKER: mark}) as process, child(SLEEPER) as bystander:
             grandchild = int(line(process))
             line(bystander)
@@ -185,24 +190,26 @@ class TestEndCommands:
 
     def test_spares_other_marks_and_this_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = list[str]()
-        with child(SLEEPER, **{MARKER: "other#1.1"}) as other, child(SLEEPER, **{MARKER: "mine#1.1"}) as mine:
+        theirs, ours = new_mark(), new_mark()
+        with child(SLEEPER, **{MARKER: theirs}) as other, child(SLEEPER, **{MARKER: ours}) as mine:
             line(other)
             line(mine)
 
             def is_wanted(mark: str) -> bool:
                 asked.append(mark)
-                return mark == "mine#1.1"
+                return mark == ours
 
             assert end_commands(is_wanted) == [mine.pid]
-            assert {"other#1.1", "mine#1.1"} <= set(asked)
+            assert {theirs, ours} <= set(asked)
             assert other.poll() is None
 
     def test_the_process_that_asks_is_spared_though_it_is_marked(self) -> None:
+        own = new_mark()
         program = (
             "from stepsched.backends.local.process import end_commands\n"
-            "print(end_commands(lambda mark: mark == 'own#1.1'), flush=True)"
+            f"print(end_commands(lambda mark: mark == {own!r}), flush=True)"
         )
-        with child(program, **{MARKER: "own#1.1"}) as process:
+        with child(program, **{MARKER: own}) as process:
             assert line(process) == "[]"
             assert process.wait(PATIENCE) == 0
 
