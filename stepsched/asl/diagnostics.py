@@ -119,9 +119,11 @@ class Diagnostics(Results[Diagnostic]):
 
         return table_of(self, _HEAD, _cells_of, caption=self._caption(), total=len(self))
 
-    def _columns(self, timezone: str | tzinfo | None) -> list[Column]:  # noqa: ARG002 -- it has no instants
+    def _columns(self, timezone: str | tzinfo | None) -> list[Column]:
         from stepsched.display.frames import choices, texts
+        from stepsched.schedules.zones import shared_zone
 
+        shared_zone((), timezone)  # refused as by the others, though it has no instants
         return [
             choices("severity", (each.severity for each in self), Severity),
             texts("code", (each.code for each in self)),

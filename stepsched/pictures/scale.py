@@ -53,11 +53,12 @@ class Day(NamedTuple):
         return self.date.weekday() >= 5
 
 
-def day_begin(day: date, zone: tzinfo) -> datetime:
-    """Returns the first instant of a day in a zone, in UTC; of the first day that of the calendar."""
+def day_begin(day: date, zone: tzinfo, fold: int = 0) -> datetime:
+    """Returns the first instant of a day in a zone, in UTC; of the first day that of the calendar. Where
+    midnight occurs twice it is the first one, or with ``fold=1`` the second one."""
     if day == date.min:
         return datetime.min.replace(tzinfo=timezone.utc)
-    return datetime.combine(day, time(), zone).astimezone(timezone.utc)
+    return datetime.combine(day, time(fold=fold), zone).astimezone(timezone.utc)
 
 
 def day_end(day: date, zone: tzinfo) -> datetime:
@@ -78,7 +79,12 @@ def days(since: datetime, until: datetime, zone: tzinfo) -> list[Day]:
         until: The last instant, inclusive.
         zone: The zone.
     """
+    # A clock that goes back over midnight, as in St. John's until 2011, comes to the day before once more.
     first, last = (in_zone(each, zone).toordinal() for each in (since, until))
+    again = day_begin(date.fromordinal(first), zone, fold=1) - _SECOND if first > 1 else since
+    first = min(first, in_zone(min(max(since, again), until), zone).toordinal())
+    earlier = max(since, day_end(date.fromordinal(last), zone))
+    last = max(last, in_zone(min(earlier, until), zone).toordinal())
     return [day_of(date.fromordinal(number), zone) for number in range(first, last + 1)]
 
 

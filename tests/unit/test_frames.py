@@ -106,4 +106,6 @@ def test_a_zone_is_checked_where_a_frame_has_no_instants_too() -> None:
     with pytest.raises(ValueError, match="Nowhere"):
         repair_columns([], "Nowhere")
     with pytest.raises(ValueError, match="Nowhere"):
+        ss.asl.check({"StartAt": "A", "States": {}})._columns("Nowhere")
+    with pytest.raises(ValueError, match="Nowhere"):
         estimate._columns("Nowhere")

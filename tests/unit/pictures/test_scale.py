@@ -43,6 +43,25 @@ def test_the_days_of_a_span_are_those_it_touches() -> None:
 
 
 @pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        pytest.param("2006-10-29T02:30:30", "2006-10-29T12:00", id="it begins just before"),
+        pytest.param("2006-10-28T12:00", "2006-10-29T02:45", id="it ends just after"),
+        pytest.param("2006-10-29T02:30:30", "2006-10-29T02:45", id="both"),
+    ],
+)
+def test_a_clock_that_goes_back_over_midnight_comes_to_the_day_before_once_more(
+    since: str, until: str
+) -> None:
+    """In St. John's it went from 00:01 to 23:01 of the day before until 2011, at 02:31 in UTC."""
+    zone = ZoneInfo("America/St_Johns")
+    walls = {at.astimezone(zone).date() for at in (utc("2006-10-29T02:30:30"), utc("2006-10-29T02:45"))}
+    assert walls == {date(2006, 10, 28), date(2006, 10, 29)}
+    found = scale.days(utc(since), utc(until), zone)
+    assert [day.date for day in found] == sorted(walls)
+
+
+@pytest.mark.parametrize(
     ("zone", "wanted"),
     [
         pytest.param(
@@ -78,7 +97,8 @@ def test_clock_changes_are_found_to_the_second(zone: str, wanted: list[tuple[str
 def test_a_clock_change_is_on_the_axis_of_its_day_only(zone: str, at: str, day: str) -> None:
     info, wanted = ZoneInfo(zone), date.fromisoformat(day)
     for first, last in ((-2, -1), (-2, 0), (0, 0), (0, 2), (1, 2)):
-        since, until = (datetime.combine(wanted + timedelta(days=n), time(12), info) for n in (first, last))
+        noon = datetime.combine(wanted, time(12), info).astimezone(timezone.utc)
+        since, until = (noon + timedelta(days=n) for n in (first, last))
         found = scale.changes(scale.days(since, until, info), info)
         assert [(each.at, each.day) for each in found] == [(utc(at), wanted)] * (first <= 0 <= last)
 
