@@ -36,14 +36,13 @@ from stepsched.estimates.usage import BackendName, Units, Usage, backend_of, usa
 from stepsched.jobs import Job
 from stepsched.jobs.job import checked_jobs, no_job
 from stepsched.jobs.records import JobRecord
+from stepsched.pictures.pictured import Pictured
 from stepsched.schedules import Rate, Schedule
 from stepsched.schedules.minutes import LONGEST, Counted, Minutes
 from stepsched.schedules.moments import aware
 from stepsched.schedules.zones import UTC, shared_zone
 
 if TYPE_CHECKING:  # loaded when something is drawn
-    from matplotlib.axes import Axes
-
     from stepsched.display.frames import Column
     from stepsched.display.table import Table
     from stepsched.pictures.load import Load
@@ -80,8 +79,11 @@ class MinuteLoad(DisplayedFields, Value, frozen=True):
     """The average number of invocations in a minute of each part."""
 
 
-class Estimate(Displayed, Framed, Value, frozen=True):
-    """The result of :func:`estimate`. ``print`` shows a report, a notebook a table."""
+class Estimate(Displayed, Framed, Pictured, Value, frozen=True):
+    """The result of :func:`estimate`. ``print`` shows a report, a notebook a table.
+
+    The picture shows the invocations in a minute over the span, and the busiest minutes with their jobs.
+    """
 
     since: Datetime
     """The beginning of the span, in UTC; inclusive."""
@@ -136,42 +138,12 @@ class Estimate(Displayed, Framed, Value, frozen=True):
         """The names of the exceeded quotas, which are field names of :class:`Quotas`."""
         return tuple(name for service in self.services for name in service.exceeded)
 
-    def to_svg(self, *, timezone: str | tzinfo | None = None) -> str:
-        """Returns a picture of the load as SVG: the invocations in a minute over the span, and the busiest
-        minutes with their jobs.
-
-        Args:
-            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: UTC.
-
-        Raises:
-            ValueError: There is no such zone.
-        """
-        return self._load_picture(timezone).to_svg()
-
-    def plot(self, ax: Axes | None = None, *, timezone: str | tzinfo | None = None) -> Axes:
-        """Draws the load with matplotlib, which the extra ``plot`` installs.
-
-        Args:
-            ax: Where it is drawn. None: on new axes.
-            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: UTC.
-
-        Returns:
-            The axes.
-
-        Raises:
-            ValueError: There is no such zone.
-            ModuleNotFoundError: matplotlib is not installed.
-        """
-        from stepsched.pictures.figures import plot
-
-        return plot(self._load_picture(timezone), ax)
-
     def _picture(self) -> str:
         from stepsched.display.svg import PAGE
 
-        return self._load_picture(None).to_svg(PAGE) if self.invocations else ""
+        return self._drawing(None).to_svg(PAGE) if self.invocations else ""
 
-    def _load_picture(self, timezone: str | tzinfo | None) -> Load:
+    def _drawing(self, timezone: str | tzinfo | None) -> Load:
         from stepsched.estimates.pictures import load_picture
 
         return load_picture(self, shared_zone((), timezone))

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from stepsched.core.clock import utc_now
 from stepsched.display.results import Results
 from stepsched.jobs.records import JobRecord, JobVersion, Repair, Run
+from stepsched.pictures.pictured import Pictured
 
 if TYPE_CHECKING:  # loaded when something is shown
-    from matplotlib.axes import Axes
-
     from stepsched.display.frames import Column
     from stepsched.display.table import Table
     from stepsched.pictures.lateness import Lateness
@@ -49,52 +48,24 @@ class JobRecords(Results[JobRecord]):
         return job_columns(self, timezone)
 
 
-class Runs(Results[Run]):
+class Runs(Pictured, Results[Run]):
     """A list of runs. ``print()`` and notebooks show it as a table, of the latest 60 runs. The instants have
-    the offset of the zone of each job, and ``started`` tells how late the latest attempt began."""
+    the offset of the zone of each job, and ``started`` tells how late the latest attempt began.
+
+    The picture shows how late each run started, and which failed, were skipped or missed.
+    """
 
     _noun = ("run", "runs")
 
     def _name_of(self, item: Run) -> str:
         return f"{item.job} {item.status.value}"
 
-    def to_svg(self, *, timezone: str | tzinfo | None = None) -> str:
-        """Returns a picture of the runs as SVG: how late each started, and which failed, were skipped or
-        missed.
-
-        Args:
-            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: UTC, or the offset that
-                all runs have.
-
-        Raises:
-            ValueError: There is no such zone.
-        """
-        return self._lateness(timezone).to_svg()
-
-    def plot(self, ax: Axes | None = None, *, timezone: str | tzinfo | None = None) -> Axes:
-        """Draws the picture with matplotlib, which the extra ``plot`` installs.
-
-        Args:
-            ax: Where it is drawn. None: on new axes.
-            timezone: As for :meth:`to_svg`.
-
-        Returns:
-            The axes.
-
-        Raises:
-            ValueError: There is no such zone.
-            ModuleNotFoundError: matplotlib is not installed.
-        """
-        from stepsched.pictures.figures import plot
-
-        return plot(self._lateness(timezone), ax)
-
     def _picture(self) -> str:
         from stepsched.display.svg import PAGE
 
-        return self._lateness(None, most=_DRAWN).to_svg(PAGE) if len(self) > 1 else ""
+        return self._drawing(None, most=_DRAWN).to_svg(PAGE) if len(self) > 1 else ""
 
-    def _lateness(self, timezone: str | tzinfo | None, *, most: int | None = None) -> Lateness:
+    def _drawing(self, timezone: str | tzinfo | None, *, most: int | None = None) -> Lateness:
         from stepsched.jobs.lateness import lateness_of
 
         return lateness_of(self, timezone, most=most)

@@ -15,11 +15,10 @@ from stepsched.display.results import Displayed
 from stepsched.jobs.frames import zone_name
 from stepsched.jobs.job import Job
 from stepsched.jobs.records import JobRecord, runs_of
+from stepsched.pictures.pictured import Pictured
 from stepsched.schedules.zones import UTC, shared_zone
 
 if TYPE_CHECKING:  # loaded when something is shown
-    from matplotlib.axes import Axes
-
     from stepsched.display.frames import Column
     from stepsched.display.table import Cell, Table
     from stepsched.jobs.agenda import Agenda
@@ -55,11 +54,15 @@ class UpcomingRun(Displayed, _UpcomingRun):
         return record_table([("when", when), *job_rows(self.job)])
 
 
-class Upcoming(Displayed, Framed):
+class Upcoming(Displayed, Framed, Pictured):
     """The upcoming runs of many jobs, ordered by instant, and by job name for equal instants.
 
     Each iteration starts from the beginning and computes the runs one by one. It holds one run per job in
     memory, however many runs there are. ``print()`` and notebooks show the first 60.
+
+    The picture has a lane for each of up to 60 jobs; of more jobs the number of runs in each hour, or over
+    more than 35 days on each day. Where the runs are so many that counting them would take longer than a
+    person waits, it shows the first ones, and says so. In a notebook it does so earlier.
     """
 
     def __init__(
@@ -97,52 +100,18 @@ class Upcoming(Displayed, Framed):
         words += [] if self._limit is None else [f"at most {self._limit}"]
         return f"<Upcoming: {', '.join(words)}>"
 
-    def to_svg(self, *, timezone: str | tzinfo | None = None) -> str:
-        """Returns a picture of the runs as SVG: a lane for each of up to 60 jobs; of more jobs the number of
-        runs in each hour, or over more than 35 days on each day.
-
-        Where the runs are so many that counting them would take longer than a person waits, the picture
-        shows the first ones, and says so. In a notebook it does so earlier.
-
-        Args:
-            timezone: The zone of the picture: an IANA name or a ``ZoneInfo``. None: that of the schedules,
-                if all have the same, otherwise UTC.
-
-        Raises:
-            ValueError: There is no such zone.
-        """
-        return self._agenda(timezone).to_svg()
-
-    def plot(self, ax: Axes | None = None, *, timezone: str | tzinfo | None = None) -> Axes:
-        """Draws the picture with matplotlib, which the extra ``plot`` installs.
-
-        Args:
-            ax: Where it is drawn. None: on new axes.
-            timezone: As for :meth:`to_svg`.
-
-        Returns:
-            The axes.
-
-        Raises:
-            ValueError: There is no such zone.
-            ModuleNotFoundError: matplotlib is not installed.
-        """
-        from stepsched.pictures.figures import plot
-
-        return plot(self._agenda(timezone), ax)
-
     def _picture(self) -> str:
         from stepsched.display.svg import PAGE
         from stepsched.jobs.agenda import MOST_AT_ONCE
 
         if self._limit == 0 or not any(self._is_next(record.next_run) for record in self._records):
             return ""
-        return self._agenda(None, most=MOST_AT_ONCE).to_svg(PAGE)
+        return self._drawing(None, most=MOST_AT_ONCE).to_svg(PAGE)
 
     def _is_next(self, run: datetime | None) -> bool:
         return run is not None and (self._until is None or run <= self._until)
 
-    def _agenda(self, timezone: str | tzinfo | None, *, most: int | None = None) -> Agenda:
+    def _drawing(self, timezone: str | tzinfo | None, *, most: int | None = None) -> Agenda:
         from stepsched.jobs import agenda
 
         zone = shared_zone((zone_name(record.job) for record in self._records), timezone)

@@ -59,7 +59,7 @@ def upcoming(records: list[JobRecord], *, days: float | None = None, limit: int 
 
 
 def seen(found: Upcoming, timezone: str | None = None) -> Agenda:
-    drawn = found._agenda(timezone)
+    drawn = found._drawing(timezone)
     read(drawn.to_svg())
     return drawn
 
@@ -243,7 +243,7 @@ def test_the_ends_of_the_calendar_are_drawn(now: datetime, zone: str, count: int
         records = [record(f"job-{n}", schedule, next_run=schedule_run(schedule, now)) for n in range(count)]
         for until, limit in ((last, None), (min(last - DAY, now) + DAY, None), (None, 100)):
             found = Upcoming(records, after=now, until=until, limit=limit)
-            for drawn in (found._agenda(zone), found._agenda(None)):
+            for drawn in (found._drawing(zone), found._drawing(None)):
                 read(drawn.to_svg())
                 if isinstance(drawn, Lanes) and not drawn.notes:
                     assert sum(lane.runs for lane in drawn.lanes) == sum(1 for _ in found)
@@ -262,7 +262,7 @@ def test_no_run_is_a_picture_too_and_none_in_a_notebook() -> None:
 
 def test_names_are_escaped_in_the_page() -> None:
     hostile = record("job", ss.Cron("0 9 * * ? *"))
-    drawn = upcoming([hostile], days=2)._agenda(None)
+    drawn = upcoming([hostile], days=2)._drawing(None)
     assert isinstance(drawn, Lanes)
     lanes = [lane._replace(name=HOSTILE) for lane in drawn.lanes]
     assert "<script>" not in drawn._replace(lanes=lanes).to_svg()
