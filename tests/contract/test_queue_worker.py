@@ -212,8 +212,9 @@ def test_a_message_that_another_worker_has_got_is_told_as_expired(real: Account)
         """As long as it runs, something takes the message away from it and deletes it."""
         real.sqs.purge_queue(QueueUrl=url)
 
-    with real.worker(url, handle) as worker:
-        worker.listen(events.append)
+    worker = real.worker(url, handle)
+    worker.listen(events.append)
+    with worker:
         until(lambda: events)
     ((kind, error),) = [(event.kind, event.error) for event in events]
     assert kind is WorkerEventKind.EXPIRED

@@ -541,11 +541,12 @@ def test_a_successor_that_is_stopped_ends_the_execution_that_handed_over(
 ) -> None:
     """The run goes on with the next execution, and nobody believes that it succeeded."""
     graph(flows, {"a": [], "b": ["a"]}, commands={"b": when(tmp_path / "gate")})
-    arn = small_machine(flows, limit=60)
+    arn = small_machine(flows, limit=150)
     flows.until_entered(arn, "Hand over")
-    while flows.flow("load", "one")["token"] == arn:
+    while (successor := flows.flow("load", "one")["token"]) == arn:
         pass
-    flows.states.stop_execution(executionArn=flows.flow("load", "one")["token"])
+    flows.until_entered(successor, "Wait")
+    flows.states.stop_execution(executionArn=successor)
     ended = flows.end_of(arn)
     assert (ended["status"], ended["error"]) == ("FAILED", "Workflow STOPPED")
     (tmp_path / "gate").touch()

@@ -3,9 +3,9 @@
 Scheduler's clock is the machine's, moved by what a file says. While waits are held there is one clock for
 Scheduler and Step Functions, which stands still: commands that come in as lines on the standard input set
 it, and their answers go out on the standard output. DynamoDB does one thing at a time, and what a busy
-machine takes away from an evaluation does not count for its limit. A schedule also calls APIs, which the
-emulator alone does not: as Step Functions calls them. State machines send batches of messages. Summaries of
-templates tell their metadata. Where another server has AWS Batch, clients and state
+machine takes away from an evaluation does not count for its limit. Each expression is read once. A schedule
+also calls APIs, which the emulator alone does not: as Step Functions calls them. State machines send batches
+of messages. Summaries of templates tell their metadata. Where another server has AWS Batch, clients and state
 machines call that.
 
 Needs the standard library and the pinned emulator only. What it replaces are private names of some modules
@@ -50,6 +50,8 @@ ITEMS = (
 """What DynamoDB does with items: each as if it were alone."""
 LOOKS = 256
 """Steps of an evaluation from one look at the clock to the next."""
+TREES = 2_000
+"""Expressions that are kept as they were read."""
 SUBJECT = 100
 """Characters that the subject of a notification may have."""
 NAP = 0.02
@@ -806,6 +808,21 @@ def limit_own_time(names: dict[str, Any]) -> None:
     timebox.__init__, timebox.check_runaway = begun, checked
 
 
+def parse_once(names: dict[str, Any]) -> None:
+    """Reads each expression once. The emulator does so for each evaluation, which takes most of its time;
+    what has been read is not changed by evaluations."""
+    refuse_if_missing("parser of JSONata", names, {"Parser", "default_regex_engine"})
+    parser = names["Parser"]
+    refuse_if_missing("parser of JSONata", vars(parser), {"parse"})
+    parse = parser.parse
+
+    @functools.lru_cache(maxsize=TREES)
+    def tree(text: str, engine: Any) -> Any:
+        return parse(parser(), text, engine)
+
+    parser.parse = lambda _, text, engine=names["default_regex_engine"]: tree(text, engine)
+
+
 def join_batch(app: ModuleType, states: ModuleType, clock: HeldClock) -> None:
     """Clients and tasks call AWS Batch of the server that ``STEPSCHED_BATCH`` names, if there is one."""
     url = os.environ.get("STEPSCHED_BATCH")
@@ -852,6 +869,7 @@ def main() -> None:
     refuse_bad_notices(importlib.import_module(f"{services}.sns"))
     tell_metadata(importlib.import_module(f"{services}.cloudformation.handlers"))
     limit_own_time(vars(importlib.import_module("jsonata.timebox")))
+    parse_once(vars(importlib.import_module("jsonata.parser")))
     StepFunctions(vars(states), clock).install()
     join_batch(app, states, clock)
     app.main()
