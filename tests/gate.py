@@ -122,9 +122,9 @@ APART = tuple(
 )
 PARLIAMENT = "parliament==1.6.4"
 """The linter of IAM policies, for those of stacks."""
-# Four processes for two cores, for many tests wait: for the emulator, for processes, for instants.
+# Three processes for two cores, for some tests wait: for the emulator, for processes, for instants.
 PLUGINS = ("-p", "tests.no_skips", "-p", "tests.doctests")
-PYTEST = ("-m", "pytest", *PLUGINS, "-n", "4", "--dist", "worksteal", "-m", "not proof")
+PYTEST = ("-m", "pytest", *PLUGINS, "-n", "3", "--dist", "worksteal", "-m", "not proof")
 WITH_REST = ("-m", "not proof or rest")
 PROPERTIES = "tests/property"
 """Tests of many generated examples."""

@@ -101,6 +101,11 @@ def _cut_note(shown: timedelta, asked: timedelta) -> str:
     return f"Only the first {counted(max(shown // _DAY, 1), 'day')} of {asked // _DAY:,} are shown."
 
 
+def _idle_note(jobs: int) -> str:
+    """Says how many jobs the picture leaves out; of those some may run when the last ones run."""
+    return f"{counted(jobs, 'job has', 'jobs have')} none of these runs."
+
+
 def _months_end(asked: Asked) -> datetime:
     """Returns the end of the last month that a calendar can show."""
     first = in_zone(asked.after, asked.zone)
@@ -173,7 +178,7 @@ def _lanes(
     more = list(notes)
     if len(shown) > MOST_LANES and idle:
         shown = [each for each in shown if totals[id(each)]]
-        more.append(f"{counted(len(idle), 'job has', 'jobs have')} no run in this time.")
+        more.append(_idle_note(len(idle)))
     lanes = [
         Lane(each.name, each.job.schedule.describe(), marks[id(each)], totals[id(each)]) for each in shown
     ]
@@ -184,7 +189,7 @@ def _many(asked: Asked, table: Minutes, jobs: int, notes: Sequence[str]) -> Heat
     """Returns the hours of some days, or the days of some months."""
     found = days(asked.after, table.until, asked.zone)
     idle = len(asked.records) - jobs
-    more = [*notes, *([f"{counted(idle, 'job has', 'jobs have')} no run in this time."] if idle else [])]
+    more = [*notes, *([_idle_note(idle)] if idle else [])]
     if len(found) <= MOST_DAYS:
         hours = dict(_hours(table, asked))
         return Heat(hours, jobs, asked.after, table.until, asked.zone, notes=more)

@@ -144,7 +144,7 @@ def test_jobs_without_runs_have_no_lane_if_there_are_many() -> None:
     drawn = seen(upcoming(records, days=4))
     assert isinstance(drawn, Lanes)
     assert len(drawn.lanes) == 5
-    assert "1,000 jobs have no run in this time." in drawn.notes
+    assert "1,000 jobs have none of these runs." in drawn.notes
 
 
 def test_more_work_than_a_person_waits_for_is_cut_and_says_so() -> None:
@@ -194,7 +194,7 @@ def test_a_calendar_of_many_jobs_ends_after_a_year_and_counts_what_it_shows(
     assert isinstance(drawn, Months)
     assert (drawn.title, len(drawn.months)) == ("Runs of 61 jobs", 12)
     assert sum(each.runs for each in drawn.runs.values()) == 61
-    assert drawn.notes[-1] == "1 job has no run in this time."
+    assert drawn.notes[-1] == "1 job has none of these runs."
     wanted = "Only the first 61 runs are shown." if days is None else "Only the first 338 days of 400,000 are"
     assert drawn.notes[-2].startswith(wanted)
     assert most < 20_000_000
