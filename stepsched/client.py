@@ -680,7 +680,8 @@ class SchedulerClient(Displayed):
         """Finds jobs that do not come due as they should and runs that never end, and repairs them.
 
         It is safe at any time and from several callers at once: without a problem, nothing is changed. Call
-        it regularly, on an alarm, or after an outage.
+        it regularly, on an alarm, or after an outage. Where it takes long, on Step Functions, a progress bar
+        shows how many jobs are checked, and then how many are repaired, as for :meth:`create_many`.
 
         Returns:
             One entry for each problem, with its cause and what was done, sorted by job. Empty if there was no
@@ -703,7 +704,8 @@ class SchedulerClient(Displayed):
     def backfill(self, name: str, *, since: datetime, until: datetime, group: str | None = None) -> Runs:
         """Runs the job for scheduled instants that have passed, such as those before it was created.
 
-        Instants that already have a run are left out, so the call can be repeated.
+        Instants that already have a run are left out, so the call can be repeated. Where it takes long, on
+        Step Functions, a progress bar shows how many are recorded, as for :meth:`create_many`.
 
         Args:
             name: The name of the job.

@@ -24,8 +24,9 @@ _STYLE = (
     ".stepsched :is(th,.whole){white-space:nowrap}"
     ".stepsched .num{text-align:right!important}"
     ".stepsched p{margin:.2em .6em}"
-    ".stepsched input{appearance:none;color:inherit;cursor:pointer;margin:0 0 0 .3em;font:inherit;"
-    "opacity:.75}"
+    # They are hidden where this style is taken away, as in a notebook that is not trusted.
+    ".stepsched input{appearance:none;display:inline!important;color:inherit;cursor:pointer;"
+    "margin:0 0 0 .3em;font:inherit;opacity:.75}"
     ".stepsched input+input{margin:0}"
     ".stepsched input:is(:checked,:hover,:focus-visible){opacity:1}"
     '.stepsched input::before{content:"\\25B4"}'
@@ -78,7 +79,7 @@ def _head(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, is_sorted: boo
         name = html.escape(title)
         look = ' class="num"' if rows and _is_number(rows[0][at]) else ""
         signs = "".join(
-            f'<input type="radio" name="sort" value="{value}" aria-label="sort by {name}, {way}">'
+            f'<input hidden type="radio" name="sort" value="{value}" aria-label="sort by {name}, {way}">'
             for value, way in ((f"{at}", "ascending"), (f"-{at}", "descending"))
         )
         cells.append(f"<th{look}>{name}{signs if is_sorted and title else ''}</th>")

@@ -13,7 +13,7 @@ from stepsched.core.clock import SystemClock
 _WIDTH = 30
 _PAUSE = 0.1
 """The shortest time in seconds between two pictures of the bar."""
-_PORTION = 100
+_PORTION = 10
 """The number of items after which a count is reported."""
 Total = TypeVar("Total", int, None)
 Item = TypeVar("Item")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from datetime import timedelta
+from io import StringIO
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 import stepsched as ss
 from stepsched.backends.stepfunctions import backend as stepfunctions_backend
 from stepsched.backends.stepfunctions.service import Executions
+from stepsched.display import live
 from stepsched.machines.shared.runner import runner
 from stepsched.testing import FakeClock
 from stepsched.testing.contract.fixtures import MONDAY
@@ -490,6 +493,29 @@ class TestSeveralHands:
         assert [run.scheduled_for.hour for run in runs] == [21, 22, 23]
         assert [run.status.value for run in runs] == ["failed", "succeeded", "succeeded"]
         assert client.repair() == []
+
+
+def test_whoever_watches_sees_how_far_a_backfill_and_a_repair_are(
+    stack: Stack, client: ss.SchedulerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(live, "PATIENCE", 0)
+    client.create(hourly(stack))
+    client.pause("job")
+    client.create_many([hourly(stack, name=f"job-{number}") for number in range(2)])
+    with redirect_stderr(Terminal()) as backfilled:
+        client.backfill("job", since=MONDAY - 12 * HOUR, until=MONDAY - MINUTE)
+    assert backfilled.getvalue().endswith(f"\r[{'#' * 30}] 12 of 12\n")
+    stack.server.settled(stack.account)
+    for name in stack.executions():
+        kill(stack, name)
+    with redirect_stderr(Terminal()) as repaired:
+        assert len(client.repair()) > 1
+    assert repaired.getvalue().startswith("\r3 so far\n\r[")
+    assert repaired.getvalue().endswith(f"\r[{'#' * 30}] 2 of 2\n")
 
 
 def test_a_backfill_of_several_executions_runs_each_once_and_never_two_at_once(

@@ -60,16 +60,18 @@ def test_jupyterlab(lab: Lab, visit: Callable[[str], Page], theme: str) -> None:
 
 def test_a_notebook_that_is_not_trusted_shows_the_same_rows(lab: Lab, visit: Callable[[str], Page]) -> None:
     lab.use_theme("JupyterLab Dark")
-    rows = []
+    rows, are_sorted = [], []
     for name in ("shown.ipynb", "foreign.ipynb"):
         page = visit(lab.url_of(name))
         results = page.locator(".jp-OutputArea-executeResult .jp-OutputArea-output")
         results.nth(len(CELLS) - 1).wait_for(state="attached")
         rows.append(results.nth(0).locator("tr").all_inner_texts())
+        are_sorted.append({each.is_visible() for each in results.nth(0).locator("input").all()})
         if name == "foreign.ipynb":
             assert results.locator("style, svg").count() == 0  # which JupyterLab has removed
     assert len(rows[0]) > 5
     assert rows[0] == rows[1]
+    assert are_sorted == [{True}, {False}]
 
 
 @pytest.mark.parametrize("theme", VS_CODE_THEMES)

@@ -53,6 +53,7 @@ from stepsched.core.errors import (
     UnsupportedError,
 )
 from stepsched.core.quoting import quoted
+from stepsched.display.progress import reported, reporting
 from stepsched.jobs import Job, JobRecord, JobStatus, JobVersion, Repair, Run, RunStatus, Trigger
 from stepsched.jobs.records import first_status, status_after, status_after_update
 from stepsched.machines.calls import places_of
@@ -663,7 +664,8 @@ class StepFunctionsBackend(Backend):
             return run if version not in claimed and self._table.put_new(waiting) else None
 
         recorded = pool.each(record, enumerate(wanted), workers=self._workers)
-        runs = [run for run in recorded if run is not None]
+        with reporting(None, len(wanted)) as tell:
+            runs = [run for run in reported(recorded, tell) if run is not None]
         self._job_executions.start_pending(self._runs.rows_at(name, wanted))
         return runs
 

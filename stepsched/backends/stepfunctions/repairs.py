@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 
 from stepsched.backends import pool
 from stepsched.backends.stepfunctions import decisions
@@ -15,6 +16,7 @@ from stepsched.backends.stepfunctions.rows import Row, RunRow, read_run_rows
 from stepsched.backends.stepfunctions.runs import Runs
 from stepsched.backends.stepfunctions.service import Execution
 from stepsched.core.errors import BackendError, ErrorCode, JobNotFoundError
+from stepsched.display.progress import reported, reporting
 from stepsched.jobs import Problem, Repair, RunStatus
 from stepsched.machines.shared import table_schema as schema
 
@@ -40,12 +42,13 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
     running_arns = {each.arn for group in running.values() for each in group}
     job_tokens = set[str | None]()
     suspects, outdated = list[str](), list[str]()
-    for row in job_executions.rows(None, indexed=indexed):
-        job_tokens.add(row.token)
-        if decisions.is_outdated(row):
-            outdated.append(row.job.name)
-        if decisions.is_suspect(row, running, running_arns):
-            suspects.append(row.job.name)
+    with reporting(None, None) as tell:
+        for row in reported(job_executions.rows(None, indexed=indexed), tell):
+            job_tokens.add(row.token)
+            if decisions.is_outdated(row):
+                outdated.append(row.job.name)
+            if decisions.is_suspect(row, running, running_arns):
+                suspects.append(row.job.name)
 
     def recover(name: str) -> list[Repair]:
         row = _read_job_row(recovery, name)
@@ -55,8 +58,11 @@ def repair(recovery: Recovery, runs: Runs, *, now: datetime, indexed: bool, work
         row = _read_job_row(recovery, name)
         return recovery.renew_zone(row) if isinstance(row, Row) else []
 
-    found = [each for repairs in pool.each(recover, suspects, workers=workers) for each in repairs]
-    found += [each for repairs in pool.each(renew_zone, outdated, workers=workers) for each in repairs]
+    steps = chain(
+        pool.each(recover, suspects, workers=workers), pool.each(renew_zone, outdated, workers=workers)
+    )
+    with reporting(None, len(suspects) + len(outdated)) as tell:
+        found = [each for repairs in reported(steps, tell) for each in repairs]
     if indexed:
         found += _recover_pending(recovery, runs, now, set(running))
         for run in _runs_without_execution(recovery, RunStatus.RUNNING, set(running)):
