@@ -24,7 +24,8 @@ _STYLE = (
     ".stepsched :is(th,.whole){white-space:nowrap}"
     ".stepsched .num{text-align:right!important}"
     ".stepsched p{margin:.2em .6em}"
-    # They are hidden where this style is taken away, as in a notebook that is not trusted.
+    # They are hidden where this style is taken away, as in a notebook that is not trusted; JupyterLab takes
+    # away attributes without a value too.
     ".stepsched input{appearance:none;display:inline!important;color:inherit;cursor:pointer;"
     "margin:0 0 0 .3em;font:inherit;opacity:.75}"
     ".stepsched input+input{margin:0}"
@@ -79,7 +80,8 @@ def _head(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, is_sorted: boo
         name = html.escape(title)
         look = ' class="num"' if rows and _is_number(rows[0][at]) else ""
         signs = "".join(
-            f'<input hidden type="radio" name="sort" value="{value}" aria-label="sort by {name}, {way}">'
+            f'<input hidden="hidden" type="radio" name="sort" value="{value}"'
+            f' aria-label="sort by {name}, {way}">'
             for value, way in ((f"{at}", "ascending"), (f"-{at}", "descending"))
         )
         cells.append(f"<th{look}>{name}{signs if is_sorted and title else ''}</th>")

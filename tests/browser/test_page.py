@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 import stepsched as ss
+from stepsched.core.clock import utc_now
 from tests.browser.conftest import Open, job
 
 Serve = Callable[..., str]
@@ -20,7 +21,7 @@ TOKEN = "correct-horse-battery"
 def runs_of_a_week() -> int:
     """The runs of a job that are still to come in the seven days from the beginning of this hour: six in the
     hour of its run, seven in all others."""
-    now = datetime.now(timezone.utc)
+    now = utc_now()
     end = now.replace(minute=0, second=0, microsecond=0) + timedelta(days=7)
     return sum(1 for at in job("job").schedule.runs(after=now, until=end) if at < end)
 
