@@ -29,7 +29,7 @@ SECONDS = {
     "lint": 1,
     "types": 40,
     "imports": 1,
-    "units": 80,
+    "units": 115,
     "tests": 780,
     "cdk": 45,
     "browser": 35,
@@ -39,7 +39,7 @@ SECONDS = {
     "wheel": 23,
     "coverage": 700,
     "properties": 1_800,
-    "rest": 240,
+    "rest": 95,
 }
 """Every stage, and about how long it takes on a machine of two cores that does nothing else."""
 MAKING = 200
@@ -122,6 +122,26 @@ APART = tuple(
 )
 PARLIAMENT = "parliament==1.6.4"
 """The linter of IAM policies, for those of stacks."""
+LONG = (
+    *(f"tests/api/test_{name}.py" for name in ("import_cost", "typing")),
+    "tests/unit/asl/render/test_render.py",
+    "tests/unit/aws/test_services.py",
+    *(f"tests/unit/cli/test_{name}.py" for name in ("completion", "examples", "import_cost", "processes")),
+    *(f"tests/unit/cli/test_{name}.py" for name in ("runs", "serve", "serve_http", "workflows")),
+    "tests/unit/exports/test_equality.py",
+    *(f"tests/unit/http/{name}.py" for name in ("jobs/test_jobs", "jobs/test_openapi", "one_shot/test_sns")),
+    "tests/unit/http/test_events.py",
+    *(f"tests/unit/local/test_{name}.py" for name in ("claims", "database", "ends_of_commands", "parts")),
+    "tests/unit/local/test_shared_files.py",
+    "tests/unit/schedules/test_zone_databases.py",
+    *(f"tests/unit/stepfunctions/test_workflows_{name}.py" for name in ("crashes", "store")),
+    *(f"tests/unit/test_{name}.py" for name in ("aio", "estimates", "every_backend", "gate", "iam")),
+    "tests/unit/testing/test_travel.py",
+    "tests/unit/watching/test_terminals.py",
+    "tests/unit/workers/test_worker.py",
+)
+"""Files of unit tests that take four seconds and more each: half of the time of all. The quick stages leave
+them out."""
 # Three processes for two cores, for some tests wait: for the emulator, for processes, for instants.
 PLUGINS = ("-p", "tests.no_skips", "-p", "tests.doctests")
 PYTEST = ("-m", "pytest", *PLUGINS, "-n", "3", "--dist", "worksteal", "-m", "not proof")
@@ -319,10 +339,11 @@ def install_chromium() -> None:
 
 
 def units(python: Path) -> int:
-    """The unit tests that need no part of ``tests/parts`` and generate no examples; no coverage."""
+    """The unit tests that need no part of ``tests/parts``, generate no examples and do not take long."""
     chosen = "not proof and not part and not hypothesis"
-    folders = ("--ignore=stepsched/cdk", "stepsched", "tests/unit", "tests/golden", "tests/api")
-    return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *folders)
+    left_out = [f"--ignore={path}" for path in ("stepsched/cdk", *LONG)]
+    folders = ("stepsched", "tests/unit", "tests/golden", "tests/api")
+    return run(python, "-m", "pytest", "-n", "2", "-m", chosen, "--doctest-modules", *left_out, *folders)
 
 
 def pythons(python: Path) -> int:

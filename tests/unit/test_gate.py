@@ -60,6 +60,11 @@ def test_the_quick_ones_need_no_part() -> None:
     assert {each.partition("::")[0] for each in collected("not part", *names)} == {"tests/unit/test_jobs.py"}
 
 
+def test_what_the_quick_ones_leave_out_is_there() -> None:
+    assert len(set(gate.LONG)) == len(gate.LONG)
+    assert all((gate.ROOT / path).is_file() for path in gate.LONG)
+
+
 def test_what_the_gate_leaves_out_of_many_alike_is_the_rest() -> None:
     chosen, rest = (collected(marks, "property/test_drawings.py") for marks in ("not proof", "rest"))
     alike = "test_a_picture_is_well_formed_and_texts_stay_inside["

@@ -19,10 +19,10 @@ from stepsched.workflows import StepRun, StepStatus, WorkflowRun, WorkflowRunSta
 from stepsched.workflows.results import WorkflowRuns
 
 T0 = datetime(2030, 1, 7, tzinfo=timezone.utc)
-LOGIN = "postgres://u:hidden@h/db"
-OUTPUT = '{"password": "hidden"}'
-COMMAND = ss.CommandTarget(["echo", "--password", "hidden"])
-JOB = ss.Job(name="j", schedule=ss.Rate("PT1H"), target=COMMAND, input={"password": "hidden"})
+LOGIN = "postgres://u:sesame@h/db"
+OUTPUT = '{"password": "sesame"}'
+COMMAND = ss.CommandTarget(["echo", "--password", "sesame"])
+JOB = ss.Job(name="j", schedule=ss.Rate("PT1H"), target=COMMAND, input={"password": "sesame"})
 RUN = Run(
     id=1,
     job="j",
@@ -48,7 +48,7 @@ FLOW_RUN = WorkflowRun(
 RECORD = JobRecord(
     job=JOB, status=ss.JobStatus.ACTIVE, version=1, created_at=T0, updated_at=T0, next_run=T0, last_run=RUN
 )
-MESSAGE = QueueMessage(OUTPUT, "id", attributes={"token": "hidden"})
+MESSAGE = QueueMessage(OUTPUT, "id", attributes={"token": "sesame"})
 
 
 class Pair(DisplayedFields, Value, frozen=True):
@@ -60,12 +60,12 @@ class Pair(DisplayedFields, Value, frozen=True):
 
 VALUES = [
     pytest.param(COMMAND, id="an argument after its option"),
-    pytest.param(ss.CommandTarget(["echo", "--password=hidden"]), id="an option"),
+    pytest.param(ss.CommandTarget(["echo", "--password=sesame"]), id="an option"),
     pytest.param(
-        ss.ApiTarget("ecs", "runTask", {"E": [{"Name": "DB_PASSWORD", "Value": "hidden"}]}), id="a variable"
+        ss.ApiTarget("ecs", "runTask", {"E": [{"Name": "DB_PASSWORD", "Value": "sesame"}]}), id="a variable"
     ),
     pytest.param(ss.ApiTarget("ecs", "runTask", {"E": [OUTPUT]}), id="a document in a list"),
-    pytest.param(ss.HttpTarget("https://e.example", signing_secret="hidden" * 8), id="a field"),
+    pytest.param(ss.HttpTarget("https://e.example", signing_secret="sesame" * 8), id="a field"),
     pytest.param(ss.ParallelTarget([COMMAND, COMMAND]), id="a target in a target"),
     pytest.param(JOB, id="an input"),
     pytest.param(RECORD, id="the last run"),
@@ -78,15 +78,15 @@ VALUES = [
     pytest.param(WorkflowRuns([FLOW_RUN], now=T0), id="runs of workflows"),
     pytest.param(MESSAGE, id="a message"),
     pytest.param(WorkerEvent(WorkerEventKind.FAILED, T0, MESSAGE, LOGIN), id="a failed message"),
-    pytest.param(Pair(target=COMMAND, values=("--password", "hidden")), id="a list in a field"),
-    pytest.param(Pair(target=LOGIN, values=[{"Name": "DB_PASSWORD", "Value": "hidden"}]), id="objects"),
+    pytest.param(Pair(target=COMMAND, values=("--password", "sesame")), id="a list in a field"),
+    pytest.param(Pair(target=LOGIN, values=[{"Name": "DB_PASSWORD", "Value": "sesame"}]), id="objects"),
 ]
 
 
 @pytest.mark.parametrize("value", VALUES)
 def test_every_form_masks_it(value: Displayed) -> None:
     shown = [repr(value), str(value), value.to_text(), value.to_markdown(), value.to_html()]
-    assert [form for form in shown if "hidden" in form] == []
+    assert [form for form in shown if "sesame" in form] == []
     assert "***" in shown[-1]
 
 
@@ -97,13 +97,13 @@ def test_a_call_of_a_recorder_masks_the_target_too() -> None:
         call = travel.recorder.calls[0] if travel.recorder.calls else None
     shown = Pair(target=COMMAND, values=()) if call is None else call
     assert "echo --password '***'" in shown.to_text()
-    assert "hidden" not in shown.to_html()
+    assert "sesame" not in shown.to_html()
 
 
 def test_pictures_mask_it() -> None:
     svg = ss.jobs.Runs([RUN, RUN.replace(id=2, scheduled_for=T0 + timedelta(days=1))], now=T0).to_svg()
     assert "postgres://u:***@h/db" in svg
-    assert "hidden" not in svg + FLOW_RUN.to_svg()
+    assert "sesame" not in svg + FLOW_RUN.to_svg()
 
 
 def test_a_watch_masks_it() -> None:
@@ -120,7 +120,7 @@ def test_a_watch_masks_it() -> None:
     )
     lines = list(lines_of(seen._replace(latest={}, outage=None), seen))
     shown = [html_of(seen), text_of(seen, 40, 200, Layout()), *lines]
-    assert [form for form in shown if "hidden" in form] == []
+    assert [form for form in shown if "sesame" in form] == []
     assert len(lines) == 3
     assert all("postgres://u:***@h/db" in form for form in shown)
 
@@ -128,7 +128,7 @@ def test_a_watch_masks_it() -> None:
 def test_data_are_whole() -> None:
     client = ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(T0)))
     client.create(JOB)
-    assert client.get("j").job.input == {"password": "hidden"}
-    assert "hidden" in RUN.model_dump_json()
+    assert client.get("j").job.input == {"password": "sesame"}
+    assert "sesame" in RUN.model_dump_json()
     dumped: dict[str, Any] = JOB.model_dump()
-    assert dumped["input"] == {"password": "hidden"}
+    assert dumped["input"] == {"password": "sesame"}
