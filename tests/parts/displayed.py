@@ -104,7 +104,7 @@ def _client() -> ss.SchedulerClient:
         name=EVIL,
         schedule=morning,
         target=target,
-        input={EVIL: EVIL, "password": "hidden"},
+        input={EVIL: EVIL, "password": "sesame"},
         description=EVIL,
         tags={EVIL: EVIL},
         retry=ss.Retry(max_attempts=0),
@@ -158,10 +158,10 @@ def _schedules() -> Iterator[Any]:
 def _targets() -> Iterator[Any]:
     batch, machine = "arn:aws:batch:eu-west-1:123456789012", "arn:aws:states:eu-west-1:123456789012"
     ecs, account = "arn:aws:ecs:eu-west-1:123456789012", "eu-west-1:123456789012"
-    command = ss.CommandTarget(["echo", EVIL, "--password", "hidden"])
+    command = ss.CommandTarget(["echo", EVIL, "--password", "sesame"])
     yield command
     yield ss.HandlerTarget("a.b:c")
-    yield ss.HttpTarget("https://e.example/?token=hidden", headers={"X-Api-Key": "hidden", "X": "y"})
+    yield ss.HttpTarget("https://e.example/?token=sesame", headers={"X-Api-Key": "sesame", "X": "y"})
     yield ss.ParallelTarget([ss.LambdaTarget(LAMBDA), command])
     yield ss.WorkflowTarget("nightly")
     yield ss.ApiTarget("sqs", "sendMessage", {"QueueUrl": EVIL, "MessageBody": EVIL})

@@ -41,7 +41,7 @@ def other_samples(evil: str, hostile: str) -> Iterator[Callable[[], Any]]:
 
 
 def _of_workflows(evil: str, hostile: str) -> Iterator[Any]:
-    secret: dict[str, JsonValue] = {"password": "hidden", evil: evil}
+    secret: dict[str, JsonValue] = {"password": "sesame", evil: evil}
     first = ss.Step("first", target=ss.CommandTarget(["echo", evil]), input=secret)
     flow = ss.Workflow(
         "nightly",
@@ -57,7 +57,7 @@ def _of_workflows(evil: str, hostile: str) -> Iterator[Any]:
         started_at=T0,
         ended_at=T0 + timedelta(seconds=3),
         error=hostile,
-        output='{"password": "hidden"}',
+        output='{"password": "sesame"}',
         link=evil,
     )
     waiting = workflows.StepRun(name="second", needs=("first",), retry_at=T0, reason=hostile)
@@ -106,7 +106,7 @@ def _of_stacks(evil: str) -> Iterator[Any]:
         change_set_id="c",
         is_new=False,
         changes=(change, change.model_copy(update={"action": "remove"})),
-        tags={evil: evil, "password": "hidden"},
+        tags={evil: evil, "password": "sesame"},
         template_size=1_234,
     )
     yield deploy.DeployedStack(
@@ -141,7 +141,7 @@ def _of_estimates(evil: str) -> Iterator[Any]:
 
 def _of_workers(evil: str, hostile: str) -> Iterator[Any]:
     message = QueueMessage(
-        f'{{"password": "hidden"}} {hostile}', "id", evil, {"token": "hidden", evil: evil}, 3, T0, T0
+        f'{{"password": "sesame"}} {hostile}', "id", evil, {"token": "sesame", evil: evil}, 3, T0, T0
     )
     yield message
     yield WorkerEvent(WorkerEventKind.FAILED, T0, message, hostile, timedelta(seconds=30))
@@ -154,7 +154,7 @@ def _of_tests(evil: str) -> Iterator[Any]:
         name=evil,
         schedule=ss.Cron("0 9 * * ? *", timezone="Europe/Paris"),
         target=ss.LambdaTarget("arn:aws:lambda:eu-west-1:123456789012:function:f"),
-        input={"password": "hidden", evil: evil},
+        input={"password": "sesame", evil: evil},
     )
     travel.client.create(job)
     travel.advance(timedelta(days=2))

@@ -86,11 +86,13 @@ def test_it_is_started_again_by_another_process_once_this_one_has_ended(tmp_path
         "            client.create(ss.Job(name='job', schedule=never, target=ss.HandlerTarget(handler)))\n"
         "            client.run_now('job')\n"
         "        sys.stdin.readline()\n"
-        "        backend.stop(timeout=0)\n"
+        "        backend.stop(timeout=float(sys.argv[2]))\n"
     )
     command = [sys.executable, str(program), str(tmp_path / "jobs.db")]
-    for attempt in (1, 2):
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for attempt, patience in ((1, "0"), (2, "60")):
+        child = subprocess.Popen(
+            [*command, patience], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert child.stdout is not None
         assert child.stdout.readline() == f"begun {attempt}\n"
         child.communicate("end\n", timeout=60)
