@@ -82,7 +82,8 @@ class MinuteLoad(DisplayedFields, Value, frozen=True):
 class Estimate(Displayed, Framed, Pictured, Value, frozen=True):
     """The result of :func:`estimate`. ``print`` shows a report, a notebook a table.
 
-    The picture shows the invocations in a minute over the span, and the busiest minutes with their jobs.
+    The picture shows the invocations in a minute over the span, and the busiest minutes with their jobs, in
+    UTC or in the zone that is asked for.
     """
 
     since: Datetime

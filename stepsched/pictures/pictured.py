@@ -30,7 +30,7 @@ class Pictured:
 
         Args:
             timezone: The zone of days and hours: an IANA name such as ``"Europe/Paris"``, or a ``ZoneInfo``.
-                None: the one that all items have, or UTC if there are several or none.
+                None: the one that all items have, or UTC if there are several or none; of an estimate UTC.
 
         Raises:
             ValueError: There is no such zone.
