@@ -235,8 +235,9 @@ def test_the_fixture_takes_a_marker_or_a_parameter(pytester: pytest.Pytester) ->
             pass
         """
     )
+    # no summary of one line per failure: it repeats them, whole where CI is set and cut elsewhere
     result = pytester.runpytest_subprocess(
-        "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--strict-markers"
+        "-q", "-rN", "-p", "no:cacheprovider", "-p", "no:xdist", "--strict-markers"
     )
     result.assert_outcomes(passed=5, failed=4, errors=1)
     text = result.stdout.str()
