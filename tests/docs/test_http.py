@@ -55,7 +55,10 @@ def server(tmp_path: Path) -> Iterator[WebServer]:
 
 
 def output(command: str, server: WebServer, lines: int) -> str:
-    """Returns the first lines that a command writes; one that listens does not end by itself."""
+    """Returns the first lines that a command writes; one that listens does not end by itself.
+
+    Left out of a stream is what is no event: its comments, and the positions that it says when silent.
+    """
     text = re.sub(r"(localhost|127\.0\.0\.1):8080", f"127.0.0.1:{server.port}", command)
     found = list[str]()
     with subprocess.Popen(["bash", "-c", text], stdout=subprocess.PIPE, text=True) as process:
@@ -63,6 +66,8 @@ def output(command: str, server: WebServer, lines: int) -> str:
         killer.start()
         assert process.stdout is not None
         for line in process.stdout:
+            if not line.strip() and found[-1:] and found[-1].startswith("id:"):
+                found.pop()
             if line.strip() and not line.startswith(("retry:", ":")):
                 found.append(line.strip())
             if len(found) == lines:
