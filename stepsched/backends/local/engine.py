@@ -355,7 +355,7 @@ class Engine:
         for pool in (self._pool, self._letters.pool, self._import_pool):
             pool.close()
         with self._state:
-            self._listeners.in_background = False
+            self._listeners.end()
             self._but_for = request.but_for
             self._letters.in_hand &= request.but_for  # the others may be repeated by another worker
             self._thread = None

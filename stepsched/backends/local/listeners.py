@@ -35,8 +35,10 @@ class Listeners:
 
     def __init__(self) -> None:
         self._all: list[tuple[Listener, frozenset[EventKind] | None]] = []
-        self._waiting: SimpleQueue[Event | threading.Event] = SimpleQueue()
+        self._waiting: SimpleQueue[Event | threading.Event | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        # Of whether the thread is there. Reentrant, for a signal handler may emit events in the middle.
+        self._lock = threading.RLock()
         self._lost = 0
         self.in_background = False
         """Whether a separate thread calls the listeners; otherwise the thread that emits the event does."""
@@ -74,34 +76,51 @@ class Listeners:
         self._waiting.put(told)
         return told.wait(timeout)
 
+    def end(self) -> None:
+        """Ends the thread as soon as it has passed on what waits; from now on, whoever emits an event calls
+        the listeners."""
+        self.in_background = False
+        self._waiting.put(None)
+
     def reset(self) -> None:
         """Resets the state in a child process: there is no thread, and waiting events belong to the
         parent."""
         self._waiting, self._thread, self.in_background = SimpleQueue(), None, False
+        self._lock = threading.RLock()
 
     def _be_there(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            thread = threading.Thread(target=self._run, name="stepsched-listeners", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:  # "can't start new thread": retried with the next event
-                if at_shutdown(error):
-                    return
-                _log.exception("the thread of the listeners could not be started")
-            else:
-                self._thread = thread
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._run, name="stepsched-listeners", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # "can't start new thread": retried with the next event
+                    if at_shutdown(error):
+                        return
+                    _log.exception("the thread of the listeners could not be started")
+                else:
+                    self._thread = thread
 
     def _run(self) -> None:
-        while True:
+        while not self._is_over():
             item = self._waiting.get()
             if isinstance(item, threading.Event):
                 item.set()
                 continue
-            with part_of(self):
-                self._call(item, BaseException)
+            if item is not None:
+                with part_of(self):
+                    self._call(item, BaseException)
             if self._lost:
                 lost, self._lost = self._lost, 0
                 _log.error("listeners are too slow: %d events were dropped", lost)
+
+    def _is_over(self) -> bool:
+        """Returns whether the backend has stopped and nothing waits; then the next event starts a thread."""
+        with self._lock:
+            if self.in_background or not self._waiting.empty():
+                return False
+            self._thread = None
+            return True
 
     def _call(self, event: Event, caught: type[BaseException] | tuple[type[BaseException], ...]) -> None:
         for listener, kinds in list(self._all):

@@ -169,6 +169,39 @@ def test_a_listener_that_stops_the_backend_does_not_wait_for_itself(firing: Firi
     assert stopped.wait(PATIENCE)
 
 
+def test_the_thread_of_listeners_ends_with_every_stop_and_is_there_after_every_start(firing: Firing) -> None:
+    heard = list[tuple[str, threading.Thread]]()
+    firing.backend.listen(lambda event: heard.append((event.job, threading.current_thread())))
+    for name in ("first", "second"):
+        firing.backend.start()
+        firing.client.create(job(lambda: None, name=name, schedule=NEVER))
+        firing.backend.stop()
+        told, thread = heard[-1]
+        assert (told, thread.name) == (name, "stepsched-listeners")
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    firing.client.create(job(lambda: None, name="third", schedule=NEVER))
+    assert heard[-1] == ("third", threading.current_thread())
+
+
+def test_a_listener_that_still_hears_when_the_backend_stops_hears_the_rest_in_order(firing: Firing) -> None:
+    heard, release = list[str](), threading.Event()
+
+    def listener(event: ss.jobs.Event) -> None:
+        release.wait(PATIENCE)
+        heard.append(event.job)
+
+    firing.backend.listen(listener)
+    for name in ("a", "b"):
+        firing.client.create(job(lambda: None, name=name, schedule=NEVER))
+    firing.backend.stop(timeout=SHORT)
+    firing.backend.start()
+    firing.client.create(job(lambda: None, name="c", schedule=NEVER))
+    release.set()
+    firing.backend.stop()
+    assert heard == ["a", "b", "c"]
+
+
 def test_every_stop_waits_for_the_runs_in_flight(firing: Firing) -> None:
     blocked = Blocked()
     firing.client.create(job(blocked, schedule=NEVER))
