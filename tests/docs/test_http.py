@@ -66,7 +66,7 @@ def output(command: str, server: WebServer, lines: int) -> str:
         killer.start()
         assert process.stdout is not None
         for line in process.stdout:
-            if not line.strip() and found[-1:] and found[-1].startswith("id:"):
+            if not line.strip() and found and found[-1].startswith("id:"):
                 found.pop()
             if line.strip() and not line.startswith(("retry:", ":")):
                 found.append(line.strip())

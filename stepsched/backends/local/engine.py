@@ -246,7 +246,7 @@ class Engine:
             self._request = None
             self._letters.leave_waiting()
             self._be_somebody()
-            self._listeners.in_background = True
+            self._listeners.begin()
             self._start_dispatcher()
 
     def stop(self, timeout: float | None = None) -> None:

@@ -37,10 +37,10 @@ class Listeners:
         self._all: list[tuple[Listener, frozenset[EventKind] | None]] = []
         self._waiting: SimpleQueue[Event | threading.Event | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        # Of whether the thread is there. Reentrant, for a signal handler may emit events in the middle.
+        # Held while the thread begins or ends. Reentrant: a signal handler may emit an event meanwhile.
         self._lock = threading.RLock()
         self._lost = 0
-        self.in_background = False
+        self._in_background = False
         """Whether a separate thread calls the listeners; otherwise the thread that emits the event does."""
 
     def add(self, listener: Listener, kinds: Iterable[EventKind] | None) -> None:
@@ -57,7 +57,7 @@ class Listeners:
                 _write(event)
         if not self._all:
             return
-        if not self.in_background:
+        if not self._in_background:
             for event in events:
                 self._call(event, (Exception, SystemExit))
             return
@@ -70,22 +70,29 @@ class Listeners:
 
     def drain(self, timeout: float) -> bool:
         """Waits until all events have been passed on; returns False after ``timeout`` seconds."""
-        if self._thread is None or not self._thread.is_alive():
-            return True
         told = threading.Event()
-        self._waiting.put(told)
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                return True
+            self._waiting.put(told)
         return told.wait(timeout)
+
+    def begin(self) -> None:
+        """From now on, a separate thread calls the listeners; the first event starts it."""
+        self._in_background = True
 
     def end(self) -> None:
         """Ends the thread as soon as it has passed on what waits; from now on, whoever emits an event calls
         the listeners."""
-        self.in_background = False
-        self._waiting.put(None)
+        with self._lock:
+            self._in_background = False
+            if self._thread is not None:
+                self._waiting.put(None)
 
     def reset(self) -> None:
         """Resets the state in a child process: there is no thread, and waiting events belong to the
         parent."""
-        self._waiting, self._thread, self.in_background = SimpleQueue(), None, False
+        self._waiting, self._thread, self._in_background = SimpleQueue(), None, False
         self._lock = threading.RLock()
 
     def _be_there(self) -> None:
@@ -115,9 +122,9 @@ class Listeners:
                 _log.error("listeners are too slow: %d events were dropped", lost)
 
     def _is_over(self) -> bool:
-        """Returns whether the backend has stopped and nothing waits; then the next event starts a thread."""
+        """Returns whether the thread ends: the backend has stopped, and no event waits."""
         with self._lock:
-            if self.in_background or not self._waiting.empty():
+            if self._in_background or not self._waiting.empty():
                 return False
             self._thread = None
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import subprocess
 import sys
@@ -184,22 +185,35 @@ def test_the_thread_of_listeners_ends_with_every_stop_and_is_there_after_every_s
     assert heard[-1] == ("third", threading.current_thread())
 
 
-def test_a_listener_that_still_hears_when_the_backend_stops_hears_the_rest_in_order(firing: Firing) -> None:
-    heard, release = list[str](), threading.Event()
+@pytest.mark.parametrize("starts_again", [False, True])
+def test_a_listener_that_is_late_when_the_backend_stops_hears_the_rest_in_order(
+    firing: Firing, starts_again: bool
+) -> None:
+    heard, release, thread = list[str](), threading.Event(), queue.SimpleQueue[threading.Thread]()
 
     def listener(event: ss.jobs.Event) -> None:
+        thread.put(threading.current_thread())
         release.wait(PATIENCE)
         heard.append(event.job)
 
-    firing.backend.listen(listener)
+    firing.backend.listen(listener, ["created"])
     for name in ("a", "b"):
         firing.client.create(job(lambda: None, name=name, schedule=NEVER))
     firing.backend.stop(timeout=SHORT)
-    firing.backend.start()
-    firing.client.create(job(lambda: None, name="c", schedule=NEVER))
+    if starts_again:
+        firing.backend.start()
+        firing.client.create(job(lambda: None, name="c", schedule=NEVER))
     release.set()
     firing.backend.stop()
-    assert heard == ["a", "b", "c"]
+    thread.get(timeout=PATIENCE).join(PATIENCE)
+    assert heard == ["a", "b", "c"][: 2 + starts_again]
+
+
+def test_stops_of_a_backend_that_nobody_listens_to_leave_nothing(firing: Firing) -> None:
+    for _ in range(3):
+        firing.backend.start()
+        firing.backend.stop()
+    assert firing.backend._engine._listeners._waiting.empty()
 
 
 def test_every_stop_waits_for_the_runs_in_flight(firing: Firing) -> None:
