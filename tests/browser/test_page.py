@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 import stepsched as ss
 from stepsched.core.clock import utc_now
@@ -93,6 +93,46 @@ def test_pause_and_run_now_by_keyboard_alone(client: ss.SchedulerClient, serve: 
     page.keyboard.press("Enter")
     expect(page.locator("#ran tr.succeeded")).to_contain_text("nightly")
     expect(page.locator("[id='run default/nightly']")).to_be_focused()
+
+
+def test_a_button_keeps_the_focus_while_the_one_before_it_becomes_another(
+    client: ss.SchedulerClient, serve: Serve, visit: Open
+) -> None:
+    client.create(job("nightly"))
+    page = visit(serve())
+    run = page.get_by_role("button", name="Run now: nightly")
+    run.focus()
+    for verb, next_one in ((client.pause, "Resume: nightly"), (client.resume, "Pause: nightly")):
+        verb("nightly")
+        expect(page.get_by_role("button", name=next_one)).to_have_count(1)
+        expect(run).to_be_focused()
+
+
+def test_a_button_keeps_the_focus_that_is_pressed_while_the_page_is_read(
+    client: ss.SchedulerClient, serve: Serve, visit: Open
+) -> None:
+    client.create(job("nightly"))
+    page = visit(url := serve())
+    held = list[Route]()
+    page.route(url, lambda route: held.append(route), times=1)
+    with page.expect_request(url):
+        client.create(job("other"))  # which a change tells
+    page.get_by_role("button", name="Pause: nightly").press("Enter")
+    expect(page.locator("#notice")).to_have_text("nightly is paused.")
+    held[0].continue_()
+    expect(page.get_by_role("button", name="Resume: nightly")).to_be_focused()
+
+
+def test_a_button_that_somebody_else_makes_another_is_not_under_the_fingers(
+    client: ss.SchedulerClient, serve: Serve, visit: Open
+) -> None:
+    client.create(job("nightly"))
+    page = visit(serve())
+    page.get_by_role("button", name="Pause: nightly").focus()
+    client.pause("nightly")
+    resume = page.get_by_role("button", name="Resume: nightly")
+    expect(resume).to_have_count(1)
+    expect(resume).not_to_be_focused()
 
 
 def tab_to(page: Page, name: str) -> None:

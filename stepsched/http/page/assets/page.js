@@ -8,6 +8,7 @@
   let isReading = false;
   let isStale = false;
   let isLeaving = false;
+  let pressed = null; // the button that was pressed last
   let took = 0;
   let wait = 0;
   let offset = 0;
@@ -105,8 +106,23 @@
     const main = parsed(text).getElementById("main");
     const old = document.getElementById("main");
     if (!main || !main.dataset.now) return;
+    const focused = document.activeElement;
     become(old, main);
+    keepFocus(focused);
     setClock();
+  };
+
+  // What is moved in the page loses the focus, and "Pause" becomes "Resume" under the fingers of whoever pressed it.
+  const keepFocus = (focused) => {
+    if (focused === document.activeElement) return;
+    if (focused.isConnected) {
+      focused.focus({ preventScroll: true });
+      return;
+    }
+    if (focused !== pressed) return; // who has not pressed it would press the opposite of what was there
+    const other = { pause: "resume", resume: "pause" }[focused.name];
+    const twin = document.getElementById(`${other} ${focused.value}`);
+    if (twin) twin.focus({ preventScroll: true });
   };
 
   const read = async () => {
@@ -187,6 +203,7 @@
   const act = async (form, button) => {
     const fields = new URLSearchParams(new FormData(form));
     fields.set(button.name, button.value);
+    pressed = button;
     button.setAttribute("aria-busy", "true");
     try {
       isLeaving = button.name === "cancel"; // its page is gone then
@@ -201,17 +218,8 @@
       say("The server does not answer.", true);
     } finally {
       button.removeAttribute("aria-busy");
-      await read();
-      keepFocus(button);
+      read();
     }
-  };
-
-  // "Pause" becomes "Resume" under the fingers of whoever pressed it.
-  const keepFocus = (button) => {
-    if (button.isConnected || document.activeElement !== document.body) return;
-    const other = { pause: "resume", resume: "pause" }[button.name];
-    const twin = document.getElementById(`${other} ${button.value}`);
-    if (twin) twin.focus();
   };
 
   const search = (form) => {
