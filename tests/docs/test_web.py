@@ -60,6 +60,7 @@ every_server = pytest.mark.parametrize(
 
 
 def soon(seconds: float) -> str:
+    """The instant so many seconds from now; with less than 2, a slow machine would pass it before it asks."""
     return (SystemClock().now() + timedelta(seconds=seconds)).isoformat()
 
 
@@ -93,12 +94,12 @@ def test_every_run_happens_once_also_when_the_server_is_told_to_end_and_starts_a
     first, second = ({f"{turn}-{number}" for number in range(40)} for turn in ("first", "second"))
     with serving(SERVERS[name], tmp_path) as server:
         for each in sorted(first):
-            remind(server, each, soon(1))
+            remind(server, each, soon(2))
         server.wait_for(lambda: server.outbox, "the first reminder")
         end(server)
     with serving(SERVERS[name], tmp_path) as server:
         for each in sorted(second):
-            remind(server, each, soon(0.5))
+            remind(server, each, soon(2))
         server.wait_for(lambda: set(reminded(server)) == first | second, "all reminders")
         end(server)
     assert reminded(server) == dict.fromkeys(first | second, 1)
@@ -111,7 +112,7 @@ def test_a_server_that_is_told_to_end_waits_for_the_run_that_goes_on(name: str, 
     outbox = tmp_path / "outbox.txt"
     os.mkfifo(outbox)  # to open it takes a run as long as nobody reads
     with serving(SERVERS[name], tmp_path) as server:
-        remind(server, "slow", soon(1))
+        remind(server, "slow", soon(2))
         server.wait_for(lambda: last_run(server, "slow") == "running", "the run")
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
@@ -136,7 +137,7 @@ def test_a_worker_that_is_killed_loses_nothing(name: str, tmp_path: Path) -> Non
         server.wait_for(lambda: len(server.workers()) == SEVERAL[name], "the workers")
         names = {f"job-{number}" for number in range(60)}
         for number, each in enumerate(sorted(names)):
-            remind(server, each, soon(1 + number / 30))
+            remind(server, each, soon(2 + number / 30))
         server.wait_for(lambda: len(server.outbox) >= 5, "the first reminders")
         first, *_ = server.workers()
         os.kill(first, KILL)
@@ -200,7 +201,7 @@ def test_several_workers_share_the_runs(tmp_path: Path) -> None:
 
         def both() -> bool:
             nonlocal wave
-            remind(server, f"wave-{wave}", soon(0.2))
+            remind(server, f"wave-{wave}", soon(2))
             wave += 1
             return len(pids(server)) == 2
 
