@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
+
+from tests.notebooks.kernels import execute
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "notebooks"
 METADATA = {
@@ -14,8 +15,6 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 """What is stored of the kernel: nothing of the machine that ran the cells."""
-NO_BARS = "import stepsched.display.live; stepsched.display.live.PATIENCE = float('inf'); del stepsched"
-"""What a kernel does first: only slow machines show bars of progress."""
 
 
 def executed(path: Path) -> nbformat.NotebookNode:
@@ -23,9 +22,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     for number, cell in enumerate(notebook.cells, 1):
         cell.id, cell.metadata = f"cell-{number:02}", {}
-    client = NotebookClient(notebook, timeout=60, kernel_name="python3", record_timing=False)
-    client.extra_arguments = [f"--IPKernelApp.exec_lines={NO_BARS}"]
-    client.execute(cwd=str(path.parent))
+    execute(notebook, path.parent)
     notebook.metadata = METADATA
     return notebook
 

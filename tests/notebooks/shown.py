@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
+
+from tests.notebooks.kernels import execute
 
 FIRST = """
 from datetime import datetime, timedelta, timezone
@@ -69,7 +70,7 @@ def executed() -> nbformat.NotebookNode:
     """Returns the notebook with what its cells show."""
     cells = [nbformat.v4.new_code_cell(source) for source in (FIRST, *CELLS.values())]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    execute(notebook, Path())
     return notebook
 
 
