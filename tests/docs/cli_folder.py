@@ -7,6 +7,7 @@ examples and the page ``docs/cli.md`` use the same.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import select
@@ -29,6 +30,7 @@ import click
 import stepsched as ss
 from stepsched.cli.app import app, run
 from stepsched.cli.declaring import Command
+from stepsched.display import live
 from stepsched.testing import FakeClock
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud
 from tests.sessions import SharedModels
@@ -138,10 +140,12 @@ from datetime import datetime
 
 sys.path[:0] = [{root!r}]
 from stepsched.cli.app import run
+from stepsched.display import live
 from stepsched.testing import FakeClock
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud
 from tests.sessions import SharedModels
 
+live.PATIENCE = float("inf")  # as below
 sys.exit(run(sys.argv[1:], clock=FakeClock(datetime.fromisoformat({now!r}))))
 """
 
@@ -220,7 +224,8 @@ def _bill(backend: ss.LocalBackend) -> None:
 
 @contextmanager
 def inside(folder: Path) -> Iterator[None]:
-    """The process in the folder, with its jobs as the place."""
+    """The process in the folder, with its jobs as the place, and without the bars of progress that are seen
+    on slow machines only."""
     before = Path.cwd()
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     settings = {
@@ -229,7 +234,7 @@ def inside(folder: Path) -> Iterator[None]:
         "NO_COLOR": "1",
         "PATH": path,
     }
-    with patch.dict(os.environ, settings):
+    with patch.dict(os.environ, settings), patch.object(live, "PATIENCE", math.inf):
         os.chdir(folder)
         try:
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 
 from stepsched.cli.app import run
 from stepsched.core.clock import Clock
+from stepsched.display import live
 from stepsched.testing import FakeClock
 
 NOW = datetime(2030, 1, 7, 6, tzinfo=timezone.utc)
@@ -52,12 +54,13 @@ CommandLine = Callable[..., Done]
 @pytest.fixture
 def stepsched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
     """Runs a command line in an empty folder: ``stepsched("next", "rate(5 minutes)")``. ``terminal=True``: as
-    on a terminal of 100 columns; ``stdin``: the text of the standard input; ``clock``: another clock;
-    ``pause``: what happens in a pause."""
+    on a terminal of 100 columns, without bars of progress; ``stdin``: the text of the standard input;
+    ``clock``: another clock; ``pause``: what happens in a pause."""
     monkeypatch.chdir(tmp_path)
     for name in ("STEPSCHED_BACKEND", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(live, "PATIENCE", math.inf)
 
     def call(
         *arguments: str,

@@ -182,7 +182,7 @@ def on_a_terminal(*arguments: str, folder: Path, columns: int, **more: str) -> s
             env=settings(**more),
             stdin=theirs,
             stdout=theirs,
-            stderr=theirs,
+            stderr=subprocess.DEVNULL,  # a terminal would be shown bars of progress where it is slow
         ) as child:
             os.close(theirs)
             text = b"".join(cli_folder.read(ours)).decode()
