@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -74,7 +72,7 @@ class Ministack(ServerPart):
 
         Before it moves the clock it waits until the server has looked at all schedules that exist, and when
         it returns the server has looked at all of them at the new time: a target that is delivered to at
-        once, like a queue, has its message. A call takes about 0.1 s.
+        once, like a queue, has its message.
 
         What a test has to keep in mind:
 
@@ -93,12 +91,12 @@ class Ministack(ServerPart):
         - The clock may go back, but what has fired waits until its last firing has passed again.
         - The schedules of all accounts fire, so leave none behind.
         """
-        self._await_sweep()
+        self._ask("sweep")
         if self._held is None:
             self._move(instant - utc_now())
         else:
             self.move_time(instant)
-        self._await_sweep()
+        self._ask("sweep")
 
     def reset_time(self) -> None:
         """Makes the machine's time the present of Scheduler again; does not wait for what this may fire.
@@ -217,19 +215,6 @@ class Ministack(ServerPart):
         draft.replace(self._folder / "offset")  # so that the server never reads half of it
         self._offset = offset
 
-    def _await_sweep(self) -> None:
-        """Returns when a sweep that began after the call has ended."""
-        goal = self._sweeps() + 2
-        deadline = time.monotonic() + PATIENCE
-        while self._sweeps() < goal:
-            if self._running.poll() is not None or time.monotonic() > deadline:
-                raise PartFailedError(f"the server looks at no schedules\n{self.log()}")
-            _pause()
-
-    def _sweeps(self) -> int:
-        path = self._folder / "sweeps"
-        return int(path.read_text()) if path.exists() else 0
-
 
 @contextmanager
 def running() -> Iterator[Ministack]:
@@ -268,7 +253,3 @@ def delete_schedules(scheduler: Any) -> None:
 
 def _instant(microseconds: int) -> datetime:
     return EPOCH + microseconds * MICROSECOND
-
-
-def _pause() -> None:
-    threading.Event().wait(0.005)

@@ -36,8 +36,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, final
 
-TICK = 0.02
-"""Seconds between two sweeps over the schedules."""
+TICK = 0.2
+"""Seconds between two sweeps over the schedules, besides those that are asked for."""
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
@@ -586,18 +586,15 @@ class MovedTime:
         return getattr(time, name)
 
 
-class CountedSweep:
-    """A sweep over the schedules that tells in a file how many have ended."""
+class Sweep:
+    """Looks at all schedules, and fires those that are due; one call at a time."""
 
-    def __init__(self, sweep: Any, count: Path) -> None:
-        self._sweep, self._file, self._ended = sweep, count, 0
+    def __init__(self, sweep: Callable[[], object]) -> None:
+        self._sweep, self._alone = sweep, threading.Lock()
 
     def __call__(self) -> None:
-        self._sweep()
-        self._ended += 1
-        draft = self._file.with_suffix(".draft")
-        draft.write_text(str(self._ended))
-        draft.replace(self._file)
+        with self._alone:
+            self._sweep()
 
 
 class Commands:
@@ -607,6 +604,8 @@ class Commands:
     """
 
     def __init__(self, clock: HeldClock) -> None:
+        self.sweep: Callable[[], object] | None = None
+        """Looks at all schedules. None: the emulator has not come up yet."""
         self._clock = clock
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._input = os.fdopen(os.dup(0), encoding="utf-8")
@@ -632,6 +631,8 @@ class Commands:
                 answer = self._do(asked)
             except TimeoutError as error:
                 answer = {"error": str(error)}
+            except Exception as error:  # noqa: BLE001 -- whoever asks waits for an answer
+                answer = {"error": repr(error)}
             self._output.write(json.dumps({"number": asked["number"], **answer}) + "\n")
             self._output.flush()
 
@@ -642,6 +643,11 @@ class Commands:
             return {}
         if command == "release":
             clock.release(asked["patience"])
+            return {}
+        if command == "sweep":
+            if self.sweep is None:
+                raise RuntimeError("the scheduler has not come up yet")
+            self.sweep()
             return {}
         clock.settle(asked["account"], asked["patience"])
         if command == "next_wake":
@@ -669,12 +675,14 @@ def refuse_if_missing(service: str, names: dict[str, Any], needed: set[str]) -> 
         sys.exit(f"the emulator's {service} has no {', '.join(sorted(missing))}: is it the pinned version?")
 
 
-def move_clock(scheduler: ModuleType, folder: Path, clock: HeldClock) -> None:
+def move_clock(scheduler: ModuleType, folder: Path, clock: HeldClock) -> Sweep:
+    """Gives the scheduler the moved time. Returns what makes it look at all schedules."""
     names = vars(scheduler)
     refuse_if_missing("scheduler", names, {"time", "_tick_schedules", "_SCHEDULE_TICK_INTERVAL"})
     names["time"] = MovedTime(folder / "offset", clock)
-    names["_tick_schedules"] = CountedSweep(names["_tick_schedules"], folder / "sweeps")
+    names["_tick_schedules"] = sweep = Sweep(names["_tick_schedules"])
     names["_SCHEDULE_TICK_INTERVAL"] = TICK
+    return sweep
 
 
 def call_apis(eventbridge: ModuleType, states: ModuleType) -> None:
@@ -858,10 +866,12 @@ def main() -> None:
     if os.environ.get("BIND_HOST") != "127.0.0.1":
         sys.exit("BIND_HOST must be 127.0.0.1: the emulator runs any code that it is sent")
     clock = HeldClock()
-    Commands(clock).start()
+    commands = Commands(clock)
+    commands.start()
     app = importlib.import_module("ministack.app")
     services = "ministack.services"
-    move_clock(importlib.import_module(f"{services}.scheduler"), Path(os.environ["STEPSCHED_CLOCK"]), clock)
+    folder = Path(os.environ["STEPSCHED_CLOCK"])
+    commands.sweep = move_clock(importlib.import_module(f"{services}.scheduler"), folder, clock)
     states = importlib.import_module(f"{services}.stepfunctions")
     call_apis(importlib.import_module(f"{services}.eventbridge"), states)
     send_batches(states)
