@@ -73,7 +73,10 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 """Holds the lock file that says which packages of npm, to the byte."""
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
+AS_NEEDED = "--no-compile"
+"""For large environments, of which little is imported: Python compiles that when it is."""
 CDK = (
+    AS_NEEDED,
     "aws-cdk-lib==2.275.0",
     "cdk-nag==3.0.2",
     "constructs==10.8.1",
@@ -97,6 +100,7 @@ SITE = ("-e", f"{ROOT}[docs,test]")
 SITE_TESTS = "tests/site"
 """Tests of the site, as above."""
 NOTEBOOKS = (
+    AS_NEEDED,
     "ipykernel==7.4.0",
     "jupyterlab==4.6.6",
     "marimo==0.25.2",
