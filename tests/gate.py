@@ -74,7 +74,7 @@ NODE_PACKAGES = ROOT / "tests" / "parts" / "node"
 CFN_LINT = "cfn-lint==1.51.5"
 """The linter of templates, for the state machines in them."""
 AS_NEEDED = "--no-compile"
-"""For large environments, of which little is imported: Python compiles that when it is."""
+"""An option of pip for large environments: most of their modules are never imported."""
 CDK = (
     AS_NEEDED,
     "aws-cdk-lib==2.275.0",

@@ -145,7 +145,7 @@ from stepsched.testing import FakeClock
 from tests.parts.cloud import ACCOUNT, REGION, FakeCloud
 from tests.sessions import SharedModels
 
-live.PATIENCE = float("inf")  # as below
+live.PATIENCE = float("inf")  # no bars of progress, as in `inside`
 sys.exit(run(sys.argv[1:], clock=FakeClock(datetime.fromisoformat({now!r}))))
 """
 

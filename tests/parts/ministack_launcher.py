@@ -604,8 +604,6 @@ class Commands:
     """
 
     def __init__(self, clock: HeldClock) -> None:
-        self.sweep: Callable[[], object] | None = None
-        """Looks at all schedules. None: the emulator has not come up yet."""
         self._clock = clock
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._input = os.fdopen(os.dup(0), encoding="utf-8")
@@ -615,28 +613,27 @@ class Commands:
         os.dup2(2, 1)  # nor prints answers
         os.close(nothing)
 
-    def start(self) -> None:
+    def start(self, sweep: Callable[[], object]) -> None:
+        """Answers from now on. ``sweep`` looks at all schedules."""
         threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._answer, daemon=True).start()
+        threading.Thread(target=self._answer, args=(sweep,), daemon=True).start()
 
     def _read(self) -> None:
         for line in self._input:
             self._lines.put(line)
         os._exit(0)
 
-    def _answer(self) -> None:
+    def _answer(self, sweep: Callable[[], object]) -> None:
         while True:
             asked = json.loads(self._lines.get())
             try:
-                answer = self._do(asked)
-            except TimeoutError as error:
-                answer = {"error": str(error)}
-            except Exception as error:  # noqa: BLE001 -- whoever asks waits for an answer
+                answer = self._do(asked, sweep)
+            except Exception as error:  # noqa: BLE001 -- whoever asks is told it: none would wait for ever
                 answer = {"error": repr(error)}
             self._output.write(json.dumps({"number": asked["number"], **answer}) + "\n")
             self._output.flush()
 
-    def _do(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _do(self, asked: dict[str, Any], sweep: Callable[[], object]) -> dict[str, Any]:
         command, clock = asked["do"], self._clock
         if command == "hold":
             clock.hold(asked["at"])
@@ -645,9 +642,7 @@ class Commands:
             clock.release(asked["patience"])
             return {}
         if command == "sweep":
-            if self.sweep is None:
-                raise RuntimeError("the scheduler has not come up yet")
-            self.sweep()
+            sweep()
             return {}
         clock.settle(asked["account"], asked["patience"])
         if command == "next_wake":
@@ -866,12 +861,11 @@ def main() -> None:
     if os.environ.get("BIND_HOST") != "127.0.0.1":
         sys.exit("BIND_HOST must be 127.0.0.1: the emulator runs any code that it is sent")
     clock = HeldClock()
-    commands = Commands(clock)
-    commands.start()
+    commands = Commands(clock)  # before anything is loaded that may read or print
     app = importlib.import_module("ministack.app")
     services = "ministack.services"
     folder = Path(os.environ["STEPSCHED_CLOCK"])
-    commands.sweep = move_clock(importlib.import_module(f"{services}.scheduler"), folder, clock)
+    commands.start(move_clock(importlib.import_module(f"{services}.scheduler"), folder, clock))
     states = importlib.import_module(f"{services}.stepfunctions")
     call_apis(importlib.import_module(f"{services}.eventbridge"), states)
     send_batches(states)

@@ -22,6 +22,7 @@ from tests.parts import ministack as part
 from tests.parts import server_part
 from tests.parts.environments import PartFailedError, PartMissingError
 from tests.parts.ministack import Ministack, clients, delete_schedules, running
+from tests.parts.ministack_launcher import Sweep
 
 START = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (1, 60, 3_600, 86_400))
@@ -103,6 +104,24 @@ def test_rate_fires_on_jumps_of_its_interval(place: Place) -> None:
     assert place.jump(START + HOUR + MINUTE) == ["hourly"]
     assert place.jump(START + HOUR + 30 * MINUTE) == []
     assert place.jump(START + 2 * HOUR + 2 * MINUTE) == ["hourly"]
+
+
+def test_the_sweep_of_a_jump_and_the_usual_one_take_turns() -> None:
+    inside, seen = list[None](), list[int]()
+
+    def look() -> None:
+        seen.append(len(inside))
+        inside.append(None)
+        threading.Event().wait(0.05)
+        inside.pop()
+
+    sweep = Sweep(look)
+    threads = [threading.Thread(target=sweep) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [0, 0, 0]
 
 
 def test_daily_cron_fires_at_its_time(place: Place) -> None:

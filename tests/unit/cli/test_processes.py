@@ -182,10 +182,12 @@ def on_a_terminal(*arguments: str, folder: Path, columns: int, **more: str) -> s
             env=settings(**more),
             stdin=theirs,
             stdout=theirs,
-            stderr=subprocess.DEVNULL,  # a terminal would be shown bars of progress where it is slow
+            stderr=subprocess.PIPE,  # which gets no bar of progress where the machine is slow
         ) as child:
             os.close(theirs)
             text = b"".join(cli_folder.read(ours)).decode()
+            assert child.stderr is not None
+            assert child.stderr.read() == b""
         assert child.returncode == 0
         return text.replace("\r\n", "\n")
     finally:

@@ -12,6 +12,7 @@ import pytest
 
 import stepsched as ss
 from stepsched.cli.output.views import jobs_view
+from stepsched.display import live
 from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine, Done
 
@@ -130,6 +131,16 @@ def test_list_tells_a_person_why_a_job_that_is_due_does_not_run(stepsched: Comma
 def test_a_wide_table_has_the_zone(stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     assert "2030-01-07 09:00 +01:00 Europe/Paris  in 2 h" in stepsched("list", terminal=True).out
+
+
+@pytest.mark.parametrize(("terminal", "bar"), [(True, "\r3 so far\n"), (False, "")])
+def test_where_a_list_takes_long_a_bar_is_seen_on_a_terminal_and_the_list_is_the_same(
+    stepsched: CommandLine, monkeypatch: pytest.MonkeyPatch, *, terminal: bool, bar: str
+) -> None:
+    soon = stepsched("list", terminal=terminal)
+    assert (soon.code, soon.err) == (0, "")
+    monkeypatch.setattr(live, "PATIENCE", 0)
+    assert stepsched("list", terminal=terminal) == Done(0, soon.out, bar)
 
 
 def test_an_unknown_status_names_the_known_ones(stepsched: CommandLine) -> None:
