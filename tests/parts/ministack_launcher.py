@@ -628,7 +628,7 @@ class Commands:
             asked = json.loads(self._lines.get())
             try:
                 answer = self._do(asked, sweep)
-            except Exception as error:  # noqa: BLE001 -- whoever asks is told it: none would wait for ever
+            except Exception as error:  # noqa: BLE001 -- told to whoever asks, who waits for an answer
                 answer = {"error": repr(error)}
             self._output.write(json.dumps({"number": asked["number"], **answer}) + "\n")
             self._output.flush()
