@@ -833,7 +833,8 @@ class SchedulerClient(Displayed):
     ) -> None:
         """Shows what happens until it is interrupted: what runs now, what is next, what failed, and how many
         jobs there are. Ctrl-C, or the stop button of a notebook, ends it: it then returns, and the last
-        picture stays.
+        picture stays. SIGTERM ends it too; that signal, and a second Ctrl-C, then go on as usual, when the
+        terminal is as it was.
 
         The picture is replaced in place in a notebook, and on the standard error stream if that is a
         terminal. Elsewhere, such as in a log, a line is written to that stream for each change that is seen.

@@ -1,9 +1,11 @@
-"""Hears SIGINT and SIGTERM in a program that does nothing else than serve."""
+"""Hears SIGINT and SIGTERM in a call that goes on until it is told to end."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
@@ -18,7 +20,7 @@ class Signals:
     """While its block runs, SIGINT and SIGTERM are put into a queue. The block must be in the main thread.
 
     The previous handlers are restored afterwards. In the child of a fork they apply at once, since it does
-    not serve.
+    not serve. A signal that is ignored, or whose handler is not Python's, is left alone.
     """
 
     def __init__(self) -> None:
@@ -28,7 +30,10 @@ class Signals:
 
     def __enter__(self) -> Self:
         """Raises :class:`ValueError` if this is not the main thread."""
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {
+            number: handler for number, handler in handlers.items() if handler not in (None, signal.SIG_IGN)
+        }
         for number in self._before:
             signal.signal(number, self._hear)
         return self
@@ -36,7 +41,7 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in reversed(self._before.items()):  # SIGINT last, which may raise at once
             signal.signal(number, handler)
 
     def next(self) -> int:
@@ -50,6 +55,12 @@ class Signals:
                 return self._heard.get(timeout=_WAKE_UP)
             except Empty:
                 continue
+
+    def rest(self) -> Iterator[int]:
+        """Yields the numbers of the signals that have been heard and not yet been returned."""
+        with suppress(Empty):
+            while True:
+                yield self._heard.get_nowait()
 
     def wake(self) -> None:
         """Lets :meth:`next` return 0. It may be called in any thread."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from stepsched.backends.base import Backend
 from stepsched.core.clock import SystemClock
 from stepsched.core.durations import seconds_of
 from stepsched.core.errors import BackendError, UnsupportedError
+from stepsched.core.signals import Signals
 from stepsched.core.threads import DaemonExecutor
 from stepsched.display.live import Picture, Screen, screen
 from stepsched.watching.pictures import READING, Layout, html_of, lines_of, text_of
@@ -25,8 +27,6 @@ _FAR = 5.0
 """How many times as long as its first pause the interval of a backend is, at least a second."""
 _WHOLE = (60, 200)
 """The numbers of lines and columns of a picture where there is no screen."""
-_LOOK = 1.0
-"""The time in seconds after which the waiting thread looks up: on Windows, Ctrl-C is noticed only then."""
 
 
 def checked_interval(interval: timedelta | float | None, backend: Backend) -> float:
@@ -166,34 +166,36 @@ class Watch:
     def run(self) -> None:
         """Watches until Ctrl-C or a notebook's stop button, or until the time is over; then returns.
 
-        It reads, shows and closes in other threads, since only the main thread is interrupted: neither a
-        reading nor a picture is ever cut off in the middle, and a second Ctrl-C leaves no open screen.
+        Signals are handled when the screen is closed, as if they had arrived then: the KeyboardInterrupt of
+        the first one is what ends the watch, and goes no further; that of a second Ctrl-C does, and SIGTERM
+        ends the program. Neither a reading nor a picture is ever cut off in the middle.
 
         Raises:
             BackendError: As :meth:`steps`.
         """
+        if threading.current_thread() is not threading.main_thread():  # which is never interrupted
+            try:
+                self._run()
+            finally:
+                self.stop()
+            return
         threads = DaemonExecutor(2, name="stepsched-watch")
-        closing = threads.submit(self._stop_when_over)
-        try:
-            self._wait_for(threads.submit(copy_context().run, self._run))
-        finally:
-            self._over.set()
-            closing.result()
+        with Signals() as signals:
+            watching = threads.submit(copy_context().run, self._run)
+            watching.add_done_callback(lambda _: signals.wake())
+            first = signals.next()
+            # Not in this thread, where Ctrl-Z may put the screen aside while it is being closed.
+            threads.submit(self.stop).result()
             threads.shutdown(wait=False)
-
-    def _wait_for(self, future: Future[None]) -> None:
-        try:
-            while wait([future], _LOOK).not_done:
-                pass
-            future.result()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self._over.set()  # here too: a second Ctrl-C may skip that of the caller
-
-    def _stop_when_over(self) -> None:
-        self._over.wait()
-        self.stop()
+        heard = list(filter(None, (first, *signals.rest())))
+        with ExitStack() as handled:  # each one, whatever the handlers of others raise
+            for number in heard[1:]:
+                handled.callback(signal.raise_signal, number)
+            with suppress(KeyboardInterrupt):
+                for number in heard[:1]:
+                    signal.raise_signal(number)
+        if watching.done():
+            watching.result()
 
     def _run(self) -> None:
         for pause in self.steps():

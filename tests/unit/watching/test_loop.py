@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stderr
+from contextlib import closing, contextmanager, redirect_stderr
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,83 @@ def test_ctrl_c_while_it_reads_ends_it_and_nothing_is_shown_any_more(store: Back
     watch.run()
     goes_on.set()
     assert (len(screen.texts), screen.is_closed) == (1, True)
+
+
+class Interrupting(Screen):
+    """A screen that takes some time to be closed, and during which signals arrive."""
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        super().__init__()
+        self.numbers = numbers
+
+    def close(self) -> None:
+        for number in self.numbers:
+            os.kill(os.getpid(), number)
+            threading.Event().wait(0.05)
+        super().close()
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_again_is_raised_when_the_screen_is_closed(times: int, store: Backend) -> None:
+    screen = Interrupting(*[signal.SIGINT] * times)
+    watch = Watch(Told(lambda: os.kill(os.getpid(), signal.SIGINT)), store, place=screen)
+    with pytest.raises(KeyboardInterrupt):
+        watch.run()
+    assert screen.is_closed
+
+
+def test_a_first_ctrl_c_just_when_the_time_is_over_changes_nothing(store: Backend) -> None:
+    screen = Interrupting(signal.SIGINT)
+    Watch(Told(), store, timeout=0, place=screen).run()
+    assert screen.is_closed
+
+
+def test_an_error_is_raised_although_ctrl_c_follows_it(store: Backend) -> None:
+    screen = Interrupting(signal.SIGINT)
+    with pytest.raises(BackendError):
+        Watch(Told(outage(retryable=False)), store, place=screen).run()
+    assert screen.is_closed
+
+
+def test_handlers_of_others_are_called_when_the_screen_is_closed(store: Backend) -> None:
+    screen, told = Interrupting(signal.SIGTERM, signal.SIGINT), list[tuple[int, bool]]()
+
+    def tell(number: int, _frame: object) -> None:
+        told.append((number, screen.is_closed))
+        if number == signal.SIGTERM:
+            raise SystemExit(3)
+
+    with handled(signal.SIGTERM, tell), handled(signal.SIGINT, tell):
+        with pytest.raises(SystemExit):
+            Watch(Told(lambda: os.kill(os.getpid(), signal.SIGINT)), store, place=screen).run()
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == [tell, tell]
+    assert sorted(told) == [(signal.SIGINT, True), (signal.SIGINT, True), (signal.SIGTERM, True)]
+
+
+def test_a_ctrl_c_that_is_ignored_ends_nothing(store: Backend) -> None:
+    screen = Screen()
+    with handled(signal.SIGINT, signal.SIG_IGN):
+        seen = Told(lambda: os.kill(os.getpid(), signal.SIGINT), lambda: watch.stop())
+        watch = Watch(seen, store, interval=0.1, place=screen)
+        watch.run()
+    assert (len(screen.texts), screen.is_closed) == (1, True)
+
+
+def test_a_watch_in_another_thread_ends_when_its_time_is_over(store: Backend) -> None:
+    screen = Screen()
+    thread = threading.Thread(target=Watch(Told(), store, timeout=0.2, interval=0.1, place=screen).run)
+    thread.start()
+    thread.join(PATIENCE)
+    assert (screen.is_closed, thread.is_alive()) == (True, False)
+
+
+@contextmanager
+def handled(number: signal.Signals, handler: Any) -> Iterator[None]:
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def test_ctrl_c_before_the_first_look_at_a_service_shows_nothing_and_leaves_no_log_handler(

@@ -178,6 +178,17 @@ def test_a_terminal_that_becomes_narrow_gets_narrow_pictures(tmp_path: Path) -> 
     assert all(len(line) < 40 for line in picture)
 
 
+def test_a_program_that_is_told_to_end_ends_when_the_terminal_is_as_it_was(tmp_path: Path) -> None:
+    with started("client.watch(interval=0.1)", tmp_path) as child:
+        child.read_until("failed, skipped")
+        child.process.terminate()
+        code, rest = child.end()
+    assert code == -signal.SIGTERM
+    left = rest.rpartition("\x1b[?25h\x1b[?1049l")[2]
+    assert any(line.startswith("nightly-report") for line in lines_of(left))
+    assert "\x1b" not in left
+
+
 def test_ctrl_c_at_any_instant_of_a_reading_returns(tmp_path: Path) -> None:
     with started(INTERRUPTED_OFTEN, tmp_path, more=MANY) as child:
         code, rest = child.end()
