@@ -240,7 +240,7 @@ class AsyncSchedulerClient(Displayed, _AsyncClient):
                 raise
             _forget_cancellation()
         finally:
-            watch.stop()
+            watch.close()
 
     @wraps(SchedulerClient.close)
     async def close(self, *, timeout: timedelta | float | None = None) -> None:

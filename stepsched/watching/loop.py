@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import signal
 import sys
@@ -117,6 +118,7 @@ class Watch:
             if self._screen is None or self._over.is_set():
                 return
             logging.getLogger("stepsched").addHandler(self._silence)
+            atexit.register(self.stop)  # a second Ctrl-C may keep a coroutine from closing it
             if self._is_far:
                 self._screen.show(Picture(lambda _rows, _columns: READING))
 
@@ -155,6 +157,15 @@ class Watch:
             logging.getLogger("stepsched").removeHandler(self._silence)
             if self._screen is not None:
                 self._screen.close()
+        atexit.unregister(self.stop)
+
+    def close(self) -> None:
+        """Ends the watch as :meth:`stop` does, in another thread: neither Ctrl-C nor Ctrl-Z, which are handled
+        in the main thread, can meet a screen that is half closed."""
+        threads = DaemonExecutor(1, name="stepsched-watch")
+        closing = threads.submit(self.stop)
+        threads.shutdown(wait=False)
+        closing.result()
 
     def aside(self, do: Callable[[], object]) -> None:
         """Calls a function while the screen is closed; the next picture opens it again."""
@@ -179,13 +190,12 @@ class Watch:
             finally:
                 self.stop()
             return
-        threads = DaemonExecutor(2, name="stepsched-watch")
+        threads = DaemonExecutor(1, name="stepsched-watch")
         with Signals() as signals:
             watching = threads.submit(copy_context().run, self._run)
             watching.add_done_callback(lambda _: signals.wake())
             first = signals.next()
-            # Not in this thread, where Ctrl-Z may put the screen aside while it is being closed.
-            threads.submit(self.stop).result()
+            self.close()
             threads.shutdown(wait=False)
         heard = list(filter(None, (first, *signals.rest())))
         with ExitStack() as handled:  # each one, whatever the handlers of others raise

@@ -22,6 +22,7 @@ from stepsched.backends.base import Backend
 from stepsched.core.clock import SystemClock
 from stepsched.core.errors import BackendError
 from stepsched.display.live import Picture
+from stepsched.watching import loop
 from stepsched.watching.loop import Watch, checked_interval
 from stepsched.watching.reading import Reader, Seen
 from tests.unit.watching.conftest import NOW, job
@@ -34,7 +35,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.texts = list[str]()
-        self.is_closed = False
+        self.closed = threading.Event()
 
     def show(self, picture: Picture) -> None:
         assert not self.is_closed
@@ -42,7 +43,11 @@ class Screen:
         self.texts.append(picture.text(40, 100))
 
     def close(self) -> None:
-        self.is_closed = True
+        self.closed.set()
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closed.is_set()
 
 
 class Told(Reader):
@@ -176,6 +181,20 @@ def test_an_error_is_raised_although_ctrl_c_follows_it(store: Backend) -> None:
     with pytest.raises(BackendError):
         Watch(Told(outage(retryable=False)), store, place=screen).run()
     assert screen.is_closed
+
+
+def test_ctrl_c_again_does_not_keep_a_screen_of_a_coroutine_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_cancelled_first = sys.version_info >= (3, 11)  # instead of raised at once
+    screen = Interrupting(*[signal.SIGINT] * (2 if is_cancelled_first else 1))
+    monkeypatch.setattr(loop, "screen", lambda **_: screen)
+
+    async def main() -> None:
+        async with ss.AsyncSchedulerClient() as client:
+            await client.watch(timeout=0)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert screen.closed.wait(PATIENCE)
 
 
 def test_handlers_of_others_are_called_when_the_screen_is_closed(store: Backend) -> None:

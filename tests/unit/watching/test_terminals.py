@@ -37,16 +37,19 @@ with ss.SchedulerClient() as client:
 print("it goes on")
 """
 MANY = """\
-import os, random, signal, threading
+import os, random, signal, threading, time
 
 class Interrupting(ss.LocalBackend):
-    after = ()
+    after, thread = (), None
     def last_event(self):  # the first thing that is read about runs
-        for seconds in self.after:
-            timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
-            timer.daemon, self.after = True, ()
-            timer.start()
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.interrupt)
+            self.thread.start()
         return super().last_event()
+    def interrupt(self):
+        for seconds in self.after:
+            time.sleep(seconds)
+            os.kill(os.getpid(), signal.SIGINT)
 """
 INTERRUPTED_OFTEN = """\
 for number in range(60):
@@ -59,11 +62,12 @@ for number in range(60):
 INTERRUPTED_TWICE = """\
 for number in range(60):
         backend = Interrupting()
-        first = random.Random(number).random() * 0.01
-        backend.after = [first, first + random.Random(-number).random() * 0.002]
+        backend.after = [random.Random(number).random() * 0.01, random.Random(-number).random() * 0.002]
         try:
             ss.SchedulerClient(backend).watch(interval=0.1)
-            threading.Event().wait(0.1)  # the second Ctrl-C may come only now
+            backend.thread.join()  # the second Ctrl-C may come only now
+            for _ in range(1_000):
+                pass
         except KeyboardInterrupt:
             pass
         backend.close()
