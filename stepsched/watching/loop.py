@@ -160,8 +160,8 @@ class Watch:
         atexit.unregister(self.stop)
 
     def close(self) -> None:
-        """Ends the watch as :meth:`stop` does, in another thread: neither Ctrl-C nor Ctrl-Z, which are handled
-        in the main thread, can meet a screen that is half closed."""
+        """Ends the watch as :meth:`stop` does, in another thread: Ctrl-C and Ctrl-Z, which are handled in the
+        main thread, meet no screen that is half closed."""
         threads = DaemonExecutor(1, name="stepsched-watch")
         closing = threads.submit(self.stop)
         threads.shutdown(wait=False)
