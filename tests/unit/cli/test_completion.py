@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 import stepsched as ss
 from stepsched.cli.app import app
+from stepsched.cli.input import completing
 from stepsched.cli.input.bash import Bash
 from stepsched.cli.input.completing import names_in_file, names_of_jobs
 from stepsched.cli.input.parameters import JOB_NAME
@@ -26,13 +28,17 @@ from stepsched.testing import FakeClock
 from tests.unit.cli.conftest import NOW, CommandLine
 
 ROOT = Path(__file__).resolve().parents[3]
+PATIENCE = 60.0
+"""A machine that is busy needs more time than a person has."""
 PROGRAM = """\
 #!{python}
 import sys
 
 sys.path[:0] = [{root!r}]
 from stepsched.cli.app import run
+from stepsched.cli.input import completing
 
+completing._PATIENCE = {patience}
 sys.exit(run(sys.argv[1:]))
 """
 
@@ -42,7 +48,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with stored jobs, and ``stepsched`` first on the path."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "stepsched"
-    program.write_text(PROGRAM.format(python=sys.executable, root=str(ROOT)))
+    program.write_text(PROGRAM.format(python=sys.executable, root=str(ROOT), patience=PATIENCE))
+    monkeypatch.setattr(completing, "_PATIENCE", PATIENCE)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("STEPSCHED_BACKEND", raising=False)
@@ -94,6 +101,19 @@ def test_any_failure_gives_no_name_no_word_and_no_file(
         assert names("", backend=backend) == []
     assert capfd.readouterr() == ("", "")
     assert sorted((each.name, each.stat().st_size) for each in folder.rglob("*")) == before
+
+
+def test_a_place_that_does_not_answer_in_time_gives_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    def read(*_: object) -> list[str]:
+        answers.wait(PATIENCE)
+        return ["nightly-report"]
+
+    monkeypatch.setattr(completing, "_read", read)
+    monkeypatch.setattr(completing, "_PATIENCE", 0.01)
+    assert names("n") == []
+    answers.set()
 
 
 def test_names_in_a_file_are_read_from_documents_and_from_no_program(folder: Path) -> None:
