@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from math import inf
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,11 +26,16 @@ SCHEDULES = [
 ]
 
 
+def counter() -> WeekCounter:
+    """A counter that is never short of time."""
+    return WeekCounter(budget=inf)
+
+
 def week_of(*jobs: ss.Job, now: datetime = NOW) -> Week:
     client = ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(now)))
     client.create_many(jobs)
     records = [record for record in client.list() if record.next_run is not None]
-    return WeekCounter().count(records, now)
+    return counter().count(records, now)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -50,14 +56,14 @@ def test_equal_schedules_are_counted_once() -> None:
 
 def test_a_count_is_kept_until_the_job_changes() -> None:
     client = ss.SchedulerClient(ss.LocalBackend(clock=FakeClock(NOW)))
-    record, counter = client.create(job("x")), WeekCounter()
-    ((_, first),) = counter.count([record], NOW).lanes
-    ((_, again),) = counter.count([record], NOW).lanes
+    record, counting = client.create(job("x")), counter()
+    ((_, first),) = counting.count([record], NOW).lanes
+    ((_, again),) = counting.count([record], NOW).lanes
     assert again is first
     changed = client.update(record.job.replace(schedule=ss.Rate(timedelta(hours=1))))
-    ((_, other),) = counter.count([changed], NOW).lanes
+    ((_, other),) = counting.count([changed], NOW).lanes
     assert sum(other.hours) == HOURS
-    ((_, later),) = counter.count([record], NOW + timedelta(hours=1)).lanes
+    ((_, later),) = counting.count([record], NOW + timedelta(hours=1)).lanes
     assert later is not first
 
 
