@@ -232,15 +232,13 @@ class AsyncSchedulerClient(Displayed, _AsyncClient):
         )
         steps, button = watch.steps(), StopButton()
         try:
-            with button.heard():
+            with watch.opened(), button.heard():
                 while (pause := await self._call("watch", partial(next, steps, None))) is not None:
                     await asyncio.sleep(pause)
         except asyncio.CancelledError:
             if not button.was_pressed():
                 raise
             _forget_cancellation()
-        finally:
-            watch.close()
 
     @wraps(SchedulerClient.close)
     async def close(self, *, timeout: timedelta | float | None = None) -> None:

@@ -833,8 +833,8 @@ class SchedulerClient(Displayed):
     ) -> None:
         """Shows what happens until it is interrupted: what runs now, what is next, what failed, and how many
         jobs there are. Ctrl-C, or the stop button of a notebook, ends it: it then returns, and the last
-        picture stays. SIGTERM ends it too; that signal, and a second Ctrl-C, then go on as usual, when the
-        terminal is as it was.
+        picture stays. The terminal is first made what it was before: only then a second Ctrl-C raises, and a
+        SIGTERM reaches its handler, which by default ends the program.
 
         The picture is replaced in place in a notebook, and on the standard error stream if that is a
         terminal. Elsewhere, such as in a log, a line is written to that stream for each change that is seen.
@@ -857,6 +857,7 @@ class SchedulerClient(Displayed):
                 is not zero.
             BackendError: The backend cannot be read, and could not be later either.
             ValueError: ``interval`` is too short, or ``timeout`` is negative.
+            KeyboardInterrupt: Ctrl-C came a second time.
         """
         watch = self._watch(interval, timeout, name_prefix=name_prefix, group=group, tags=tags)
         watch.run()

@@ -52,6 +52,7 @@ def put_aside_by_ctrl_z(aside: Callable[[Callable[[], object]], object]) -> Iter
         signal.signal(number, put_aside)
 
     def put_aside(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-Z would wait for what the first one holds
         aside(stop)
 
     signal.signal(number, put_aside)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import atexit
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from datetime import timedelta
 
@@ -26,6 +25,8 @@ _SHORTEST = 0.1
 """The shortest interval in seconds."""
 _FAR = 5.0
 """How many times as long as its first pause the interval of a backend is, at least a second."""
+_PATIENCE = 5.0
+"""The longest time in seconds that the end of a watch waits for a terminal that takes no text (Ctrl-S)."""
 _WHOLE = (60, 200)
 """The numbers of lines and columns of a picture where there is no screen."""
 
@@ -92,6 +93,7 @@ class Watch:
         self._clock = SystemClock()
         self._lock = threading.Lock()
         self._over = threading.Event()
+        self._is_closed = threading.Event()
         self._seen: Seen | None = None
         # Without it, Python would print the failures of runs beside the picture, which shows them, if the
         # program has not configured logging. What it has configured goes on.
@@ -118,7 +120,6 @@ class Watch:
             if self._screen is None or self._over.is_set():
                 return
             logging.getLogger("stepsched").addHandler(self._silence)
-            atexit.register(self.stop)  # a second Ctrl-C may keep a coroutine from closing it
             if self._is_far:
                 self._screen.show(Picture(lambda _rows, _columns: READING))
 
@@ -153,57 +154,70 @@ class Watch:
     def stop(self) -> None:
         """Ends the watch: the last picture stays as it is."""
         self._over.set()
-        with self._lock:  # until a picture that is being shown is complete
-            logging.getLogger("stepsched").removeHandler(self._silence)
-            if self._screen is not None:
-                self._screen.close()
-        atexit.unregister(self.stop)
+        try:
+            with self._screen_closed():
+                logging.getLogger("stepsched").removeHandler(self._silence)
+        finally:
+            atexit.unregister(self.stop)
+            self._is_closed.set()
 
-    def close(self) -> None:
-        """Ends the watch as :meth:`stop` does, in another thread: Ctrl-C and Ctrl-Z, which are handled in the
-        main thread, meet no screen that is half closed."""
-        threads = DaemonExecutor(1, name="stepsched-watch")
-        closing = threads.submit(self.stop)
-        threads.shutdown(wait=False)
-        closing.result()
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """While its block runs, steps may be made; at its end the watch is stopped.
+
+        That is done by a thread of its own: Ctrl-C and Ctrl-Z, which are handled in the main thread, meet no
+        screen that is half closed. What is still open at the end of the program is closed then.
+        """
+        threading.Thread(target=self._stop_when_over, name="stepsched-watch", daemon=True).start()
+        atexit.register(self.stop)
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._is_closed.wait(_PATIENCE)
+
+    def _stop_when_over(self) -> None:
+        self._over.wait()
+        self.stop()
 
     def aside(self, do: Callable[[], object]) -> None:
         """Calls a function while the screen is closed; the next picture opens it again."""
-        with self._lock:
-            if self._screen is not None:
-                self._screen.close()
+        with self._screen_closed():
             do()
+
+    @contextmanager
+    def _screen_closed(self) -> Iterator[None]:
+        """While its block runs, the screen is closed, unless a picture has been in the way for too long."""
+        is_alone = self._lock.acquire(timeout=_PATIENCE)
+        try:
+            if is_alone and self._screen is not None:
+                with suppress(OSError, ValueError):  # the terminal is gone
+                    self._screen.close()
+            yield
+        finally:
+            if is_alone:
+                self._lock.release()
 
     def run(self) -> None:
         """Watches until Ctrl-C or a notebook's stop button, or until the time is over; then returns.
 
-        Signals are handled when the screen is closed, as if they had arrived then: the KeyboardInterrupt of
-        the first one is what ends the watch, and goes no further; that of a second Ctrl-C does, and SIGTERM
-        ends the program. Neither a reading nor a picture is ever cut off in the middle.
+        Signals are handed to their handlers when the screen is closed: SIGTERM ends the program, and a second
+        Ctrl-C raises. What is read and shown is so in another thread, which neither cuts off in the middle.
 
         Raises:
             BackendError: As :meth:`steps`.
+            KeyboardInterrupt: Ctrl-C came a second time.
         """
-        if threading.current_thread() is not threading.main_thread():  # which is never interrupted
-            try:
+        if threading.current_thread() is not threading.main_thread():  # where no signal is handled
+            with self.opened():
                 self._run()
-            finally:
-                self.stop()
             return
         threads = DaemonExecutor(1, name="stepsched-watch")
-        with Signals() as signals:
+        with Signals(hands_on=True) as signals, self.opened():
             watching = threads.submit(copy_context().run, self._run)
-            watching.add_done_callback(lambda _: signals.wake())
-            first = signals.next()
-            self.close()
             threads.shutdown(wait=False)
-        heard = list(filter(None, (first, *signals.rest())))
-        with ExitStack() as handled:  # each one, whatever the handlers of others raise
-            for number in heard[1:]:
-                handled.callback(signal.raise_signal, number)
-            with suppress(KeyboardInterrupt):
-                for number in heard[:1]:
-                    signal.raise_signal(number)
+            watching.add_done_callback(lambda _: signals.wake())
+            signals.next()
         if watching.done():
             watching.result()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import gc
 import io
 import logging
 import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, redirect_stderr
 from datetime import timedelta
@@ -23,6 +25,7 @@ from stepsched.core.clock import SystemClock
 from stepsched.core.errors import BackendError
 from stepsched.display.live import Picture
 from stepsched.watching import loop
+from stepsched.watching.interrupts import put_aside_by_ctrl_z
 from stepsched.watching.loop import Watch, checked_interval
 from stepsched.watching.reading import Reader, Seen
 from tests.unit.watching.conftest import NOW, job
@@ -213,12 +216,157 @@ def test_handlers_of_others_are_called_when_the_screen_is_closed(store: Backend)
 
 
 def test_a_ctrl_c_that_is_ignored_ends_nothing(store: Backend) -> None:
-    screen = Screen()
+    screen, goes_on = Screen(), threading.Event()
+
+    def stop() -> None:
+        watch.stop()
+        goes_on.set()
+
     with handled(signal.SIGINT, signal.SIG_IGN):
-        seen = Told(lambda: os.kill(os.getpid(), signal.SIGINT), lambda: watch.stop())
+        seen = Told(lambda: os.kill(os.getpid(), signal.SIGINT), stop)
         watch = Watch(seen, store, interval=0.1, place=screen)
         watch.run()
-    assert (len(screen.texts), screen.is_closed) == (1, True)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert goes_on.is_set()
+
+
+def test_whatever_else_ends_the_call_closes_the_screen(store: Backend) -> None:
+    def late(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    screen = Screen()
+    watch = Watch(Told(lambda: os.kill(os.getpid(), signal.SIGALRM)), store, place=screen)
+    with handled(signal.SIGALRM, late), pytest.raises(TimeoutError):
+        watch.run()
+    assert screen.is_closed
+
+
+def test_a_loop_is_told_once_of_a_signal(store: Backend) -> None:
+    told = list[int]()
+
+    async def main() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.append, 1)
+        Watch(Told(lambda: os.kill(os.getpid(), signal.SIGTERM)), store, place=Screen()).run()
+        while not told:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert told == [1]
+
+
+class Gone(Screen):
+    """A terminal that has gone."""
+
+    def close(self) -> None:
+        super().close()
+        raise OSError(5, "Input/output error")
+
+
+def test_a_terminal_that_has_gone_keeps_no_signal_from_its_handler(store: Backend) -> None:
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(3)
+
+    screen = Gone()
+    with handled(signal.SIGTERM, end), pytest.raises(SystemExit):
+        Watch(Told(lambda: os.kill(os.getpid(), signal.SIGTERM)), store, place=screen).run()
+    assert screen.is_closed
+
+
+class Stuck(Screen):
+    """A terminal that takes no text once SIGTERM has come."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+        self.stuck, self.goes_on = threading.Event(), threading.Event()
+        self.has_waited_for_nothing = False
+
+    def show(self, picture: Picture) -> None:
+        super().show(picture)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.take("show")
+
+    def close(self) -> None:
+        self.take("close")
+        super().close()
+
+    def take(self, verb: str) -> None:
+        if verb == self.verb:
+            self.stuck.set()
+            self.has_waited_for_nothing = not self.goes_on.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("verb", ["show", "close"])
+def test_a_terminal_that_takes_no_text_keeps_no_signal_from_its_handler(
+    verb: str, store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(loop, "_PATIENCE", 0.1)
+    screen = Stuck(verb)
+    with handled(signal.SIGTERM, end), pytest.raises(SystemExit):
+        Watch(Told(), store, place=screen).run()
+    assert not screen.has_waited_for_nothing
+    screen.goes_on.set()
+
+
+def test_a_terminal_that_takes_no_text_can_be_put_aside(
+    store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_PATIENCE", 0.1)
+    screen, done = Stuck("show"), list[bool]()
+    watch = Watch(Told(), store, place=screen)
+    with handled(signal.SIGTERM, signal.SIG_IGN):
+        thread = threading.Thread(target=next, args=(watch.steps(),))
+        thread.start()
+        assert screen.stuck.wait(PATIENCE)
+        watch.aside(lambda: done.append(screen.has_waited_for_nothing))
+        screen.goes_on.set()
+        thread.join(PATIENCE)
+    assert (done, screen.is_closed) == ([False], False)
+
+
+def test_nothing_keeps_a_watch_that_is_over(store: Backend) -> None:
+    watch = Watch(Told(), store, timeout=0, place=Screen())
+    watch.run()
+    kept = weakref.ref(watch)
+    del watch
+    until = SystemClock().monotonic() + PATIENCE
+    while kept() is not None and SystemClock().monotonic() < until:
+        gc.collect()
+        threading.Event().wait(0.01)
+    assert kept() is None
+
+
+def test_without_a_thread_that_closes_it_no_screen_is_opened(
+    store: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    screen, handler = Screen(), signal.getsignal(signal.SIGINT)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Watch(Told(), store, place=screen).run()
+    assert screen.texts == []
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_ctrl_z_again_does_not_wait_for_the_first() -> None:
+    asked = list[int]()
+
+    def aside(_stop: object) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            os.kill(os.getpid(), signal.SIGTSTP)
+
+    with put_aside_by_ctrl_z(aside):
+        os.kill(os.getpid(), signal.SIGTSTP)
+        while not asked:
+            threading.Event().wait(0.01)
+    assert asked == [1]
 
 
 def test_a_watch_in_another_thread_ends_when_its_time_is_over(store: Backend) -> None:

@@ -73,6 +73,23 @@ for number in range(60):
         backend.close()
     os._exit(7)
 """
+LEFT_ALONE = """\
+import asyncio
+
+    class Counting(ss.LocalBackend):
+        readings = 0
+        def last_event(self):
+            self.readings += 1
+            return super().last_event()
+
+    async def wait():
+        while backend.readings < 2:  # the first picture is shown
+            await asyncio.sleep(0.01)
+
+    loop, backend = asyncio.new_event_loop(), Counting()
+    watched = loop.create_task(ss.AsyncSchedulerClient(backend).watch(interval=0.1))
+    loop.run_until_complete(wait())
+"""
 STOPPED = 'set -m; "$@"; echo "stopped with $?"; fg; echo "ended with $?"'
 
 
@@ -191,6 +208,13 @@ def test_a_program_that_is_told_to_end_ends_when_the_terminal_is_as_it_was(tmp_p
     left = rest.rpartition("\x1b[?25h\x1b[?1049l")[2]
     assert any(line.startswith("nightly-report") for line in lines_of(left))
     assert "\x1b" not in left
+
+
+def test_a_coroutine_that_is_left_alone_is_closed_at_the_end_of_the_program(tmp_path: Path) -> None:
+    with started(LEFT_ALONE, tmp_path) as child:
+        code, rest = child.end()
+    assert code == 0
+    assert rest.count("\x1b[?1049h") == rest.count("\x1b[?1049l") == 1
 
 
 def test_ctrl_c_at_any_instant_of_a_reading_returns(tmp_path: Path) -> None:
