@@ -231,14 +231,15 @@ class AsyncSchedulerClient(Displayed, _AsyncClient):
             interval, timeout, name_prefix=name_prefix, group=group, tags=tags
         )
         steps, button = watch.steps(), StopButton()
-        try:
-            with watch.opened(), button.heard():
-                while (pause := await self._call("watch", partial(next, steps, None))) is not None:
-                    await asyncio.sleep(pause)
-        except asyncio.CancelledError:
-            if not button.was_pressed():
-                raise
-            _forget_cancellation()
+        with watch.opened():
+            try:
+                with button.heard():
+                    while (pause := await self._call("watch", partial(next, steps, None))) is not None:
+                        await asyncio.sleep(pause)
+            except asyncio.CancelledError:
+                if not button.was_pressed():
+                    raise
+                _forget_cancellation()
 
     @wraps(SchedulerClient.close)
     async def close(self, *, timeout: timedelta | float | None = None) -> None:

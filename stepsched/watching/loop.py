@@ -178,6 +178,8 @@ class Watch:
 
     def _stop_when_over(self) -> None:
         self._over.wait()
+        with self._lock:  # until a picture that is being shown is complete, however long that takes
+            pass
         self.stop()
 
     def aside(self, do: Callable[[], object]) -> None:

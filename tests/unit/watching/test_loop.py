@@ -310,6 +310,7 @@ def test_a_terminal_that_takes_no_text_keeps_no_signal_from_its_handler(
         Watch(Told(), store, place=screen).run()
     assert not screen.has_waited_for_nothing
     screen.goes_on.set()
+    assert screen.closed.wait(PATIENCE)  # late, but it is
 
 
 def test_a_terminal_that_takes_no_text_can_be_put_aside(
@@ -362,10 +363,9 @@ def test_ctrl_z_again_does_not_wait_for_the_first() -> None:
         if len(asked) == 1:
             os.kill(os.getpid(), signal.SIGTSTP)
 
-    with put_aside_by_ctrl_z(aside):
+    with handled(signal.SIGTSTP, signal.SIG_DFL), put_aside_by_ctrl_z(aside):
         os.kill(os.getpid(), signal.SIGTSTP)
-        while not asked:
-            threading.Event().wait(0.01)
+        threading.Event().wait(0.1)
     assert asked == [1]
 
 

@@ -83,7 +83,7 @@ import asyncio
             return super().last_event()
 
     async def wait():
-        while backend.readings < 2:  # the first picture is shown
+        while backend.readings < 5:  # the first picture is shown: for each one this is asked twice
             await asyncio.sleep(0.01)
 
     loop, backend = asyncio.new_event_loop(), Counting()
