@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -94,6 +95,7 @@ class Watch:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._is_closed = threading.Event()
+        self._home = os.getpid()
         self._seen: Seen | None = None
         # Without it, Python would print the failures of runs beside the picture, which shows them, if the
         # program has not configured logging. What it has configured goes on.
@@ -152,11 +154,13 @@ class Watch:
             self._write(line)
 
     def stop(self) -> None:
-        """Ends the watch: the last picture stays as it is."""
+        """Ends the watch: the last picture stays as it is. In the child of a fork nothing is closed, since
+        the screen is that of the parent."""
         self._over.set()
         try:
-            with self._screen_closed():
-                logging.getLogger("stepsched").removeHandler(self._silence)
+            if os.getpid() == self._home:
+                with self._screen_closed():
+                    logging.getLogger("stepsched").removeHandler(self._silence)
         finally:
             atexit.unregister(self.stop)
             self._is_closed.set()
@@ -174,7 +178,8 @@ class Watch:
             yield
         finally:
             self._over.set()
-            self._is_closed.wait(_PATIENCE)
+            if os.getpid() == self._home:  # that thread is not in the child of a fork
+                self._is_closed.wait(_PATIENCE)
 
     def _stop_when_over(self) -> None:
         self._over.wait()

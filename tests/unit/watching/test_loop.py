@@ -25,7 +25,7 @@ from stepsched.core.clock import SystemClock
 from stepsched.core.errors import BackendError
 from stepsched.display.live import Picture
 from stepsched.watching import loop
-from stepsched.watching.interrupts import put_aside_by_ctrl_z
+from stepsched.watching.interrupts import StopButton, put_aside_by_ctrl_z
 from stepsched.watching.loop import Watch, checked_interval
 from stepsched.watching.reading import Reader, Seen
 from tests.unit.watching.conftest import NOW, job
@@ -213,6 +213,40 @@ def test_handlers_of_others_are_called_when_the_screen_is_closed(store: Backend)
             Watch(Told(lambda: os.kill(os.getpid(), signal.SIGINT)), store, place=screen).run()
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == [tell, tell]
     assert sorted(told) == [(signal.SIGINT, True), (signal.SIGINT, True), (signal.SIGTERM, True)]
+
+
+def test_no_handler_is_cut_off_by_a_signal_that_comes_while_it_is_called(store: Backend) -> None:
+    told = list[str]()
+
+    def tell(_number: int, _frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        told.append("all")
+
+    with handled(signal.SIGTERM, tell), pytest.raises(KeyboardInterrupt):
+        Watch(Told(lambda: os.kill(os.getpid(), signal.SIGTERM)), store, place=Screen()).run()
+    assert told == ["all"]
+
+
+def test_the_stop_button_is_asked_before_the_screen_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, asked = Screen(), list[bool]()
+
+    def was_pressed(_: StopButton) -> bool:
+        asked.append(screen.is_closed)
+        return True
+
+    monkeypatch.setattr(loop, "screen", lambda **_: screen)
+    monkeypatch.setattr(StopButton, "was_pressed", was_pressed)
+
+    async def main() -> None:
+        async with ss.AsyncSchedulerClient() as client:
+            watching = asyncio.create_task(client.watch(interval=0.1))
+            while not screen.texts:
+                await asyncio.sleep(0.01)
+            watching.cancel()
+            await watching
+
+    asyncio.run(main())
+    assert (asked, screen.is_closed) == ([False], True)
 
 
 def test_a_ctrl_c_that_is_ignored_ends_nothing(store: Backend) -> None:

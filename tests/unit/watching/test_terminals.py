@@ -90,6 +90,12 @@ import asyncio
     watched = loop.create_task(ss.AsyncSchedulerClient(backend).watch(interval=0.1))
     loop.run_until_complete(wait())
 """
+FORKED = f"""{LEFT_ALONE}
+    import os
+    if not (child := os.fork()):
+        sys.exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+"""
 STOPPED = 'set -m; "$@"; echo "stopped with $?"; fg; echo "ended with $?"'
 
 
@@ -210,8 +216,11 @@ def test_a_program_that_is_told_to_end_ends_when_the_terminal_is_as_it_was(tmp_p
     assert "\x1b" not in left
 
 
-def test_a_coroutine_that_is_left_alone_is_closed_at_the_end_of_the_program(tmp_path: Path) -> None:
-    with started(LEFT_ALONE, tmp_path) as child:
+@pytest.mark.parametrize("program", [LEFT_ALONE, FORKED], ids=["alone", "forked"])
+def test_a_coroutine_that_is_left_alone_is_closed_once_at_the_end_of_its_program(
+    program: str, tmp_path: Path
+) -> None:
+    with started(program, tmp_path) as child:
         code, rest = child.end()
     assert code == 0
     assert rest.count("\x1b[?1049h") == rest.count("\x1b[?1049l") == 1
